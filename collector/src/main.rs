@@ -1,0 +1,2 @@
+//! Hopscope.
+fn main() {}
