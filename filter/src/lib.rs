@@ -1,1 +1,44 @@
-//! Hopscope filter.
+//! Hopscope's filter: one enriched record per finished request, reported over gRPC.
+//!
+//! In: what Envoy knows when a request ends ([`attributes`]). Out: numbered batches for the collector ([`sender`]).
+//! The modules stand in the order in which the data passes them:
+//!
+//! ```text
+//! Envoy ─▶ host ─▶ attributes ─▶ record ─▶ batch ─▶ sender ─▶ host ─▶ collector
+//!                  (identity)              fold (under pressure)
+//! ```
+//!
+//! What always holds:
+//! - Only `host` names `proxy_wasm`; it exists only where there is a host (WASI). Everything else is a function of
+//!   its arguments: no clock, no I/O, no panic. The compiler keeps it, since every other target builds without.
+//! - `seen = sent + folded + dropped + buffered`, at every moment ([`ledger`]).
+//! - Every buffer has a bound ([`config::Limits`]) and a policy: fold first, drop last, count both.
+
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects
+    )
+)]
+
+pub mod config;
+pub mod attributes;
+pub mod service;
+pub mod identity;
+pub mod record;
+pub mod batch;
+pub mod histogram;
+pub mod fold;
+pub mod ledger;
+pub mod buffer;
+pub mod reply;
+pub mod sender;
+pub mod upstream;
+pub mod vm;
+
+#[cfg(target_os = "wasi")]
+mod host;

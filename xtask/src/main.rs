@@ -1,2 +1,53 @@
-//! xtask.
-fn main() {}
+//! `cargo xtask demo | test | check`: one command each, that installs what it needs below `target/tools`.
+//!
+//! In: a fresh clone on a machine with Rust (by rustup), Python 3 and, for the tests, Node. Out: a running demo, a
+//! verdict, an exit code. Always holds: nothing is installed outside the target folder but Rust's own wasm targets;
+//! every tool has a pinned version; progress goes to standard error.
+
+mod progress;
+mod process;
+mod workspace;
+mod tools;
+mod module;
+mod demo;
+mod test;
+mod check;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// The tasks of this repository.
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask", max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Start the local mesh (real Envoys, the filter, the collector), break it in ten ways, and show what is told.
+    Demo(demo::Arguments),
+    /// Run every test: native, the filter's under wasm-bindgen on Node, and the whole mesh on real Envoys.
+    Test(test::Arguments),
+    /// Check what needs no run: format, lints, licences, docs, every YAML, every Envoy configuration.
+    Check,
+    /// Build the filter and print the path of the module that Envoy loads.
+    Module,
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().task {
+        Task::Demo(arguments) => demo::run(&arguments),
+        Task::Test(arguments) => test::run(&arguments),
+        Task::Check => check::run(),
+        Task::Module => module::build().map(|path| progress::answer(&path.display().to_string())),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            progress::failed(&error);
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! Records on their way: tables of what repeats, and a row of figures per request.
+//!
+//! In: records, and fold rows. Out: the [`v1::Batch`] of the contract. Always holds: each edge, outcome and text stands
+//! once; the order of the rows is the order in which the requests ended.
+
+use crate::fold::Fold;
+use crate::record::{Edge, Measure, Outcome, Record};
+use hopscope_proto::v1;
+use std::collections::HashMap;
+use std::hash::Hash;
+
+/// Records of one batch, and the fold rows that ride along.
+#[derive(Debug, Default)]
+pub struct Batch {
+    edges: Table<Edge>,
+    outcomes: Table<Outcome>,
+    rows: Vec<(u32, u32, Measure)>,
+    folds: Vec<(u32, u32, Fold)>,
+}
+
+impl Batch {
+    /// Appends a record.
+    pub fn push(&mut self, record: Record) {
+        let row = (self.edges.index(record.edge), self.outcomes.index(record.outcome), record.measure);
+        self.rows.push(row);
+    }
+
+    /// Appends a fold row.
+    pub fn push_fold(&mut self, edge: Edge, outcome: Outcome, fold: Fold) {
+        let row = (self.edges.index(edge), self.outcomes.index(outcome), fold);
+        self.folds.push(row);
+    }
+
+    /// How many single records it holds.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether it holds no single record.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// How many requests its fold rows stand for.
+    #[must_use]
+    pub fn folded(&self) -> u64 {
+        self.folds.iter().fold(0, |sum, (_, _, fold)| sum.saturating_add(fold.count))
+    }
+
+    /// Its single records, one by one.
+    pub fn records(&self) -> impl Iterator<Item = (&Edge, &Outcome, &Measure)> {
+        self.rows.iter().filter_map(|(edge, outcome, measure)| {
+            Some((self.edges.get(*edge)?, self.outcomes.get(*outcome)?, measure))
+        })
+    }
+
+    /// The tables and rows as the contract carries them; the caller adds who, which and the books.
+    #[must_use]
+    pub fn to_wire(&self) -> v1::Batch {
+        let mut strings = Table::default();
+        strings.index(String::new());
+        let first_row = self.rows.first().map(|(_, _, measure)| measure.start_us);
+        let first_fold = self.folds.first().map(|(_, _, fold)| fold.first_start_us);
+        let base_us = first_row.or(first_fold).unwrap_or(0);
+        v1::Batch {
+            base_time_unix_us: base_us,
+            edges: self.edges.values.iter().map(|edge| edge_to_wire(edge, &mut strings)).collect(),
+            outcomes: self.outcomes.values.iter().map(|o| outcome_to_wire(o, &mut strings)).collect(),
+            records: Some(columns(&self.rows, base_us)),
+            folds: self.folds.iter().map(|row| fold_to_wire(row, base_us)).collect(),
+            strings: strings.values,
+            ..v1::Batch::default()
+        }
+    }
+}
+
+/// A value once, and the index under which it stands.
+#[derive(Debug)]
+struct Table<T> {
+    indexes: HashMap<T, u32>,
+    values: Vec<T>,
+}
+
+impl<T> Default for Table<T> {
+    fn default() -> Self {
+        Self { indexes: HashMap::new(), values: Vec::new() }
+    }
+}
+
+impl<T: Clone + Eq + Hash> Table<T> {
+    fn index(&mut self, value: T) -> u32 {
+        if let Some(index) = self.indexes.get(&value) {
+            return *index;
+        }
+        // A batch holds far fewer values than there are indexes.
+        let index = u32::try_from(self.values.len()).unwrap_or(u32::MAX);
+        self.values.push(value.clone());
+        self.indexes.insert(value, index);
+        index
+    }
+
+    fn get(&self, index: u32) -> Option<&T> {
+        self.values.get(usize::try_from(index).ok()?)
+    }
+}
+
+fn edge_to_wire(edge: &Edge, strings: &mut Table<String>) -> v1::Edge {
+    let mut text = |text: &str| strings.index(text.to_owned());
+    v1::Edge {
+        reporter: edge.reporter.into(),
+        peer_workload: text(&edge.peer.workload),
+        peer_namespace: text(&edge.peer.namespace),
+        peer_app: 0,
+        peer_version: 0,
+        peer_canonical_service: text(&edge.peer.canonical_service),
+        peer_canonical_revision: text(&edge.peer.canonical_revision),
+        peer_cluster: text(&edge.peer.cluster),
+        peer_address: text(&edge.peer.address),
+        peer_principal: text(&edge.peer.principal),
+        local_principal: text(&edge.local_principal),
+        mutual_tls: edge.mutual_tls,
+        service_host: text(&edge.service.host),
+        service_name: text(&edge.service.name),
+        service_namespace: text(&edge.service.namespace),
+        service_port: edge.service.port,
+        subset: text(&edge.service.subset),
+        service_evidence: edge.service.evidence.into(),
+    }
+}
+
+fn outcome_to_wire(outcome: &Outcome, strings: &mut Table<String>) -> v1::Outcome {
+    v1::Outcome {
+        response_code: outcome.response_code,
+        response_flags: outcome.response_flags,
+        grpc_status: outcome.grpc_status,
+        protocol: outcome.protocol.into(),
+        code_details: strings.index(outcome.code_details.clone()),
+        transport_failure_reason: strings.index(outcome.transport_failure_reason.clone()),
+    }
+}
+
+fn columns(rows: &[(u32, u32, Measure)], base_us: u64) -> v1::Records {
+    let mut before_us = base_us;
+    let mut records = v1::Records::default();
+    for (edge, outcome, measure) in rows {
+        records.edge.push(*edge);
+        records.outcome.push(*outcome);
+        records.start_delta_us.push(delta(measure.start_us, before_us));
+        records.duration_us.push(measure.duration_us);
+        records.request_bytes.push(measure.request_bytes);
+        records.response_bytes.push(measure.response_bytes);
+        records.request_id_hash.push(measure.request_id_hash);
+        records.attempts.push(measure.attempts);
+        before_us = measure.start_us;
+    }
+    records
+}
+
+fn fold_to_wire((edge, outcome, fold): &(u32, u32, Fold), base_us: u64) -> v1::Fold {
+    v1::Fold {
+        edge: *edge,
+        outcome: *outcome,
+        count: fold.count,
+        first_start_delta_us: delta(fold.first_start_us, base_us),
+        last_start_delta_us: delta(fold.last_start_us, base_us),
+        duration: Some(fold.duration.to_wire()),
+        request_bytes_sum: fold.request_bytes_sum,
+        response_bytes_sum: fold.response_bytes_sum,
+    }
+}
+
+fn delta(time_us: u64, base_us: u64) -> i64 {
+    time_us.wrapping_sub(base_us).cast_signed()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Batch;
+    use crate::fold::FoldTable;
+    use crate::record::{Edge, Measure, Outcome, Record};
+    #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    fn record(service: &str, response_code: u32, start_us: u64) -> Record {
+        let mut edge = Edge::default();
+        edge.service.host = service.to_owned();
+        Record {
+            edge,
+            outcome: Outcome { response_code, ..Outcome::default() },
+            measure: Measure { start_us, duration_us: 9, ..Measure::default() },
+        }
+    }
+
+    #[test]
+    fn what_repeats_stands_once_and_times_are_differences() {
+        let mut batch = Batch::default();
+        for record in [record("a", 200, 1_000), record("b", 200, 900), record("a", 503, 1_100)] {
+            batch.push(record);
+        }
+        let wire = batch.to_wire();
+        let records = wire.records.unwrap();
+        assert_eq!(wire.strings, ["", "a", "b"]);
+        assert_eq!((wire.edges.len(), wire.outcomes.len()), (2, 2));
+        assert_eq!(records.edge, [0, 1, 0]);
+        assert_eq!(records.outcome, [0, 0, 1]);
+        assert_eq!((wire.base_time_unix_us, records.start_delta_us), (1_000, vec![0, -100, 200]));
+    }
+
+    #[test]
+    fn fold_rows_share_the_tables() {
+        let mut table = FoldTable::default();
+        let mut batch = Batch::default();
+        batch.push(record("a", 200, 1_000));
+        for record in [record("a", 200, 10), record("a", 200, 30)] {
+            assert!(table.add(&record.edge, &record.outcome, &record.measure, 8));
+        }
+        for (edge, outcome, fold) in table.take(8) {
+            batch.push_fold(edge, outcome, fold);
+        }
+        assert_eq!((batch.len(), batch.folded()), (1, 2));
+        let wire = batch.to_wire();
+        assert_eq!((wire.edges.len(), wire.outcomes.len()), (1, 1));
+        let fold = wire.folds.first().unwrap();
+        assert_eq!((fold.count, fold.first_start_delta_us, fold.last_start_delta_us), (2, -990, -970));
+    }
+}

@@ -1,0 +1,198 @@
+//! The plugin configuration.
+//!
+//! In: the bytes that Envoy hands to `on_configure` (`pluginConfig` of an Istio `WasmPlugin`, as JSON). Out: a [`Config`], or one
+//! line that says what is wrong and where. Always holds: an unknown key is refused, never ignored, and every value has
+//! been held against its range.
+
+mod json;
+mod keys;
+
+use crate::record::fnv1a;
+use keys::Keys;
+
+/// The longest cluster name and authority that a report can be addressed with; see [`crate::upstream`].
+pub const ADDRESS_PART_BYTES_MAX: usize = 125;
+
+/// What an operator can set. Every key but `collector.cluster` has a default.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Where to report.
+    pub collector: Collector,
+    /// How often a VM reports what it has, milliseconds; 50 to 60,000, default 1,000. What was not reported when a
+    /// proxy ends is lost, since nothing can be flushed at exit; so this is also the most that an end can cost.
+    pub report_interval_ms: u64,
+    /// How long a report may take before it counts as failed, milliseconds; 100 to 60,000, default 5,000.
+    pub timeout_ms: u64,
+    /// The longest pause between two tries to reach the collector, milliseconds; 1,000 to 300,000, default 10,000.
+    pub backoff_ms_max: u64,
+    /// Bounds of what waits in the proxy.
+    pub limits: Limits,
+}
+
+/// The cluster that leads to the collector.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Collector {
+    /// Envoy's name of it: `outbound|50051||hopscope-collector.observability.svc.cluster.local`. At most
+    /// [`ADDRESS_PART_BYTES_MAX`] bytes.
+    pub cluster: String,
+    /// The `:authority` of reports. Default: the host in the cluster's name. Letters, digits, `.`, `-`, `_` and `:`,
+    /// since Rust's servers refuse a `|`.
+    pub authority: String,
+}
+
+/// What may wait in one VM while the collector is away.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Records in one batch; 1 to 4,096, default 1,024.
+    pub batch_records_max: usize,
+    /// Full batches that wait for their turn; when one more is full, the oldest is folded. 0 to 256, default 16.
+    pub batches_waiting_max: usize,
+    /// Batches that were sent and not yet acknowledged; 1 to 16, default 4.
+    pub batches_in_flight_max: usize,
+    /// Rows of the fold table; a request that finds no room there is dropped and counted. 0 to 65,536, default 2,048.
+    pub fold_rows_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            batch_records_max: 1_024,
+            batches_waiting_max: 16,
+            batches_in_flight_max: 4,
+            fold_rows_max: 2_048,
+        }
+    }
+}
+
+/// Every key that there is.
+const KEYS: [&str; 9] = [
+    "collector.cluster",
+    "collector.authority",
+    "report_interval_ms",
+    "timeout_ms",
+    "backoff_ms_max",
+    "limits.batch_records_max",
+    "limits.batches_waiting_max",
+    "limits.batches_in_flight_max",
+    "limits.fold_rows_max",
+];
+
+impl Config {
+    /// Reads and checks a configuration.
+    ///
+    /// # Errors
+    /// One line for the operator: what is wrong, where, and what would be right.
+    pub fn parse(bytes: &[u8]) -> Result<Self, String> {
+        if bytes.is_empty() {
+            return Err("there is none; set `collector.cluster`".to_owned());
+        }
+        let keys = Keys(json::read(bytes).map_err(|e| e.to_string())?);
+        keys.check(&KEYS)?;
+        Ok(Self {
+            collector: Collector::read(&keys)?,
+            report_interval_ms: keys.number("report_interval_ms", 50..=60_000, 1_000)?,
+            timeout_ms: keys.number("timeout_ms", 100..=60_000, 5_000)?,
+            backoff_ms_max: keys.number("backoff_ms_max", 1_000..=300_000, 10_000)?,
+            limits: Limits::read(&keys)?,
+        })
+    }
+}
+
+impl Collector {
+    fn read(keys: &Keys) -> Result<Self, String> {
+        let cluster = keys.text("collector.cluster", u8::is_ascii_graphic)?;
+        let cluster = cluster.ok_or("`collector.cluster` is missing")?;
+        let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b".-_:".contains(byte);
+        let authority = keys.text("collector.authority", allowed)?;
+        let host = || cluster.rsplit('|').next().unwrap_or_default().to_owned();
+        Ok(Self { authority: authority.unwrap_or_else(host), cluster })
+    }
+}
+
+impl Limits {
+    fn read(keys: &Keys) -> Result<Self, String> {
+        let default = Self::default();
+        let count = |key, range, default| keys.count(key, range, default);
+        Ok(Self {
+            batch_records_max: count("limits.batch_records_max", 1..=4_096, default.batch_records_max)?,
+            batches_waiting_max: count("limits.batches_waiting_max", 0..=256, default.batches_waiting_max)?,
+            batches_in_flight_max: count(
+                "limits.batches_in_flight_max",
+                1..=16,
+                default.batches_in_flight_max,
+            )?,
+            fold_rows_max: count("limits.fold_rows_max", 0..=65_536, default.fold_rows_max)?,
+        })
+    }
+}
+
+/// What of the bytes shows as `Identity.config_hash`, so that drift between proxies is seen.
+#[must_use]
+pub fn hash(bytes: &[u8]) -> u64 {
+    fnv1a(bytes.iter().copied())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Config;
+    #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[track_caller]
+    fn check(json: &str, expected: &str) {
+        let text = match Config::parse(json.as_bytes()) {
+            Ok(Config { collector, report_interval_ms, .. }) => {
+                format!("{} as {} each {report_interval_ms}", collector.cluster, collector.authority)
+            }
+            Err(line) => line,
+        };
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn the_cluster_is_enough() {
+        check(
+            r#"{"collector": {"cluster": "outbound|50051||hopscope.obs.svc.cluster.local"}}"#,
+            "outbound|50051||hopscope.obs.svc.cluster.local as hopscope.obs.svc.cluster.local each 1000",
+        );
+        check(
+            r#"{"collector": {"cluster": "c", "authority": "hopscope:50051"}, "report_interval_ms": 250}"#,
+            "c as hopscope:50051 each 250",
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_in_one_line() {
+        check("", "there is none; set `collector.cluster`");
+        check("{\"collector\": ", "it is not the JSON that is expected at line 1 column 15");
+        check("{}", "`collector.cluster` is missing");
+        check(
+            r#"{"collector": 5}"#,
+            "`collector` is not known; possible are `collector.cluster`, \
+             `collector.authority`, `report_interval_ms`, `timeout_ms`, `backoff_ms_max`, \
+             `limits.batch_records_max`, `limits.batches_waiting_max`, `limits.batches_in_flight_max`, \
+             `limits.fold_rows_max`",
+        );
+        check(
+            r#"{"colector": {"cluster": "c"}}"#,
+            "`colector.cluster` is not known; did you mean `collector.cluster`?",
+        );
+        check(
+            r#"{"collector": {"cluster": "c"}, "report_interval_ms": 5}"#,
+            "`report_interval_ms` is not a whole number from 50 to 60000",
+        );
+        check(
+            r#"{"collector": {"cluster": "c"}, "timeout_ms": "1s"}"#,
+            "`timeout_ms` is not a whole number from 100 to 60000",
+        );
+        check(r#"{"collector": {"cluster": ""}}"#, "`collector.cluster` has 0 bytes; 1 to 125 are possible");
+        check(
+            r#"{"collector": {"cluster": "c", "authority": "a|b"}}"#,
+            "`collector.authority` holds '|', which is not allowed there",
+        );
+        check(
+            r#"{"collector": {"cluster": "ü"}}"#,
+            "`collector.cluster` holds 'ü', which is not allowed there",
+        );
+    }
+}

@@ -1,0 +1,76 @@
+//! The values of a configuration, taken key by key.
+//!
+//! In: what the JSON held. Out: each value, held against its range. Always holds: every complaint names the key.
+
+use super::ADDRESS_PART_BYTES_MAX;
+use super::json::Value;
+use std::ops::RangeInclusive;
+
+/// Values by the path of their key.
+pub(super) struct Keys(pub(super) Vec<(String, Value)>);
+
+impl Keys {
+    /// Refuses what is not among `known`.
+    pub(super) fn check(&self, known: &[&str]) -> Result<(), String> {
+        let Some((unknown, _)) = self.0.iter().find(|(path, _)| !known.contains(&path.as_str())) else {
+            return Ok(());
+        };
+        let advice = match known.iter().find(|known| one_edit_apart(known, unknown)) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("possible are `{}`", known.join("`, `")),
+        };
+        Err(format!("`{unknown}` is not known; {advice}"))
+    }
+
+    /// A whole number within `range`.
+    pub(super) fn number(&self, path: &str, range: RangeInclusive<u64>, default: u64) -> Result<u64, String> {
+        match self.get(path) {
+            None => Ok(default),
+            Some(Value::Number(number)) if range.contains(number) => Ok(*number),
+            Some(_) => {
+                Err(format!("`{path}` is not a whole number from {} to {}", range.start(), range.end()))
+            }
+        }
+    }
+
+    /// As [`Keys::number`], of things that are counted in memory.
+    pub(super) fn count(
+        &self,
+        path: &str,
+        range: RangeInclusive<u64>,
+        default: usize,
+    ) -> Result<usize, String> {
+        let default = u64::try_from(default).unwrap_or(u64::MAX);
+        let number = self.number(path, range, default)?;
+        usize::try_from(number).map_err(|e| format!("`{path}`: {e}"))
+    }
+
+    /// A text of 1 to [`ADDRESS_PART_BYTES_MAX`] bytes, all of them `allowed`; `None` when it is missing.
+    pub(super) fn text(&self, path: &str, allowed: fn(&u8) -> bool) -> Result<Option<String>, String> {
+        let text = match self.get(path) {
+            None => return Ok(None),
+            Some(Value::Text(text)) => text,
+            Some(_) => return Err(format!("`{path}` is not a text")),
+        };
+        if text.is_empty() || text.len() > ADDRESS_PART_BYTES_MAX {
+            let length = text.len();
+            return Err(format!("`{path}` has {length} bytes; 1 to {ADDRESS_PART_BYTES_MAX} are possible"));
+        }
+        match text.chars().find(|c| !u8::try_from(*c).is_ok_and(|byte| allowed(&byte))) {
+            Some(c) => Err(format!("`{path}` holds '{c}', which is not allowed there")),
+            None => Ok(Some(text.clone())),
+        }
+    }
+
+    fn get(&self, path: &str) -> Option<&Value> {
+        self.0.iter().rev().find(|(known, _)| known == path).map(|(_, value)| value)
+    }
+}
+
+/// Whether one letter more, less or other makes `b` of `a`.
+fn one_edit_apart(a: &str, b: &str) -> bool {
+    let same_head = a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count();
+    let same_tail = a.bytes().rev().zip(b.bytes().rev()).take_while(|(a, b)| a == b).count();
+    let longer = a.len().max(b.len());
+    a.len().abs_diff(b.len()) <= 1 && same_head.saturating_add(same_tail).saturating_add(1) >= longer
+}

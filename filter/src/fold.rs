@@ -1,0 +1,117 @@
+//! Requests whose detail was given up under pressure.
+//!
+//! In: records that the buffer has no more room for. Out: one row per edge and outcome. Always holds: the sum of the
+//! rows' counts is the number of requests added, and there are at most as many rows as the table was given.
+
+use crate::histogram::Histogram;
+use crate::record::{Edge, Measure, Outcome};
+use std::collections::HashMap;
+
+/// One row: many requests of one edge and outcome.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Fold {
+    /// How many.
+    pub count: u64,
+    /// Start of the earliest, microseconds since the Unix epoch.
+    pub first_start_us: u64,
+    /// Start of the latest.
+    pub last_start_us: u64,
+    /// Their durations.
+    pub duration: Histogram,
+    /// Sum of the requests' sizes.
+    pub request_bytes_sum: u64,
+    /// Sum of the responses' sizes.
+    pub response_bytes_sum: u64,
+}
+
+impl Fold {
+    fn add(&mut self, measure: &Measure) {
+        let first = self.count == 0;
+        self.first_start_us =
+            if first { measure.start_us } else { self.first_start_us.min(measure.start_us) };
+        self.last_start_us = self.last_start_us.max(measure.start_us);
+        self.count = self.count.saturating_add(1);
+        self.duration.add(measure.duration_us);
+        self.request_bytes_sum = self.request_bytes_sum.saturating_add(measure.request_bytes);
+        self.response_bytes_sum = self.response_bytes_sum.saturating_add(measure.response_bytes);
+    }
+}
+
+/// The table of rows.
+#[derive(Debug, Default)]
+pub struct FoldTable {
+    rows: HashMap<(Edge, Outcome), Fold>,
+}
+
+impl FoldTable {
+    /// Adds a request; `false` when it would need a row beyond `rows_max`.
+    pub fn add(&mut self, edge: &Edge, outcome: &Outcome, measure: &Measure, rows_max: usize) -> bool {
+        let key = (edge.clone(), outcome.clone());
+        if self.rows.len() >= rows_max && !self.rows.contains_key(&key) {
+            return false;
+        }
+        self.rows.entry(key).or_default().add(measure);
+        true
+    }
+
+    /// Whether no row waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Takes up to `rows_max` rows out, in no order.
+    pub fn take(&mut self, rows_max: usize) -> Vec<(Edge, Outcome, Fold)> {
+        if self.rows.len() <= rows_max {
+            return self.rows.drain().map(|((edge, outcome), fold)| (edge, outcome, fold)).collect();
+        }
+        let keys: Vec<_> = self.rows.keys().take(rows_max).cloned().collect();
+        keys.into_iter().filter_map(|key| self.rows.remove_entry(&key)).map(|((e, o), f)| (e, o, f)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::FoldTable;
+    use crate::record::{Edge, Measure, Outcome};
+    #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    /// Codes and durations in, rows out.
+    #[track_caller]
+    fn check(requests: &[(u32, u64)], rows_max: usize, expected: &str) {
+        let mut table = FoldTable::default();
+        let mut dropped = 0;
+        for (i, &(response_code, duration_us)) in requests.iter().enumerate() {
+            let outcome = Outcome { response_code, ..Outcome::default() };
+            let measure =
+                Measure { start_us: i as u64, duration_us, request_bytes: 10, ..Measure::default() };
+            dropped += u64::from(!table.add(&Edge::default(), &outcome, &measure, rows_max));
+        }
+        let mut rows: Vec<_> = [table.take(1), table.take(usize::MAX)].concat();
+        assert!(table.is_empty());
+        rows.sort_by_key(|(_, outcome, _)| outcome.response_code);
+        let counted: u64 = rows.iter().map(|(_, _, fold)| fold.count).sum();
+        assert_eq!(counted + dropped, requests.len() as u64);
+        let text: Vec<String> = rows
+            .iter()
+            .map(|(_, outcome, fold)| {
+                let (code, sum) = (outcome.response_code, fold.duration.to_wire().sum_us);
+                let (first, last, bytes) = (fold.first_start_us, fold.last_start_us, fold.request_bytes_sum);
+                format!("{code}×{} {sum}us {first}..{last} {bytes}B", fold.count)
+            })
+            .collect();
+        assert_eq!(format!("{} dropped={dropped}", text.join(", ")), expected);
+    }
+
+    #[test]
+    fn equal_ends_become_one_row() {
+        check(&[(200, 5), (503, 7), (200, 6)], 8, "200×2 11us 0..2 20B, 503×1 7us 1..1 10B dropped=0");
+    }
+
+    #[test]
+    fn a_full_table_still_takes_what_it_knows() {
+        check(&[(200, 1), (503, 1), (200, 1), (404, 1)], 1, "200×2 2us 0..2 20B dropped=2");
+        check(&[(200, 1)], 0, " dropped=1");
+    }
+}

@@ -1,0 +1,93 @@
+//! Who this proxy is, read once per VM.
+//!
+//! In: the node's attributes. Out: the [`Identity`] of the contract. Always holds: a proxy knows itself, so what is
+//! missing here is missing in the node's metadata, and stays empty (Istio leaves own labels empty, too).
+//!
+//! Source: Istio's node metadata, `pkg/model/proxy.go`; the node id is `kind~address~pod.namespace~domain`.
+
+use crate::attributes::{Attribute, Attributes};
+use hopscope_proto::v1::Identity;
+
+/// The most addresses that are reported; a pod has one per family and network.
+const ADDRESSES_MAX: usize = 16;
+
+/// Reads the proxy's own identity; `config_hash` is that of the plugin configuration in force.
+pub fn read(attributes: &impl Attributes, config_hash: u64) -> Identity {
+    let metadata = |key| attributes.text(Attribute::NodeMetadata(key)).unwrap_or_default();
+    let label = |key| attributes.text(Attribute::NodeLabel(key)).unwrap_or_default();
+    let node_id = attributes.text(Attribute::NodeId).unwrap_or_default();
+    let mut id_parts = node_id.split('~');
+    let kind = id_parts.next().unwrap_or_default();
+    let own_address = id_parts.next().unwrap_or_default();
+    Identity {
+        workload: metadata("WORKLOAD_NAME"),
+        namespace: metadata("NAMESPACE"),
+        app: label("app"),
+        version: label("version"),
+        canonical_service: label("service.istio.io/canonical-name"),
+        canonical_revision: label("service.istio.io/canonical-revision"),
+        service_account: metadata("SERVICE_ACCOUNT"),
+        cluster: metadata("CLUSTER_ID"),
+        mesh: metadata("MESH_ID"),
+        instance: metadata("NAME"),
+        node: metadata("NODE_NAME"),
+        addresses: addresses(own_address, &metadata("INSTANCE_IPS")),
+        region: attributes.text(Attribute::NodeRegion).unwrap_or_default(),
+        zone: attributes.text(Attribute::NodeZone).unwrap_or_default(),
+        kind: if own_address.is_empty() { String::new() } else { kind.to_owned() },
+        istio_version: metadata("ISTIO_VERSION"),
+        filter_version: env!("CARGO_PKG_VERSION").to_owned(),
+        config_hash,
+    }
+}
+
+/// The node id's address first, then `INSTANCE_IPS`, each once.
+fn addresses(own: &str, instance_ips: &str) -> Vec<String> {
+    let mut addresses: Vec<String> = Vec::new();
+    for address in std::iter::once(own).chain(instance_ips.split(',')).map(str::trim) {
+        if !address.is_empty() && addresses.len() < ADDRESSES_MAX && !addresses.iter().any(|a| a == address) {
+            addresses.push(address.to_owned());
+        }
+    }
+    addresses
+}
+
+#[cfg(test)]
+mod tests {
+    use super::read;
+    use crate::attributes::table::Table;
+    #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn an_injected_sidecar_knows_itself() {
+        let identity = read(
+            &Table::parse(
+                "xds.node.id = sidecar~10.244.0.2~shop-v1-7d9c.shop~shop.svc.cluster.local
+                 xds.node.metadata.WORKLOAD_NAME = shop-v1
+                 xds.node.metadata.NAMESPACE = shop
+                 xds.node.metadata.NAME = shop-v1-7d9c
+                 xds.node.metadata.SERVICE_ACCOUNT = shop
+                 xds.node.metadata.INSTANCE_IPS = 10.244.0.2,fd00::2
+                 xds.node.metadata.LABELS.app = shop
+                 xds.node.metadata.LABELS.version = v1
+                 xds.node.metadata.LABELS.service.istio.io/canonical-name = shop
+                 xds.node.metadata.ISTIO_VERSION = 1.31.0",
+            ),
+            7,
+        );
+        assert_eq!((identity.kind.as_str(), identity.workload.as_str()), ("sidecar", "shop-v1"));
+        assert_eq!((identity.app.as_str(), identity.version.as_str()), ("shop", "v1"));
+        assert_eq!(identity.canonical_service, "shop");
+        assert_eq!(identity.canonical_revision, "");
+        assert_eq!(identity.addresses, ["10.244.0.2", "fd00::2"]);
+        assert_eq!(identity.config_hash, 7);
+    }
+
+    #[test]
+    fn a_plain_envoy_says_little_and_that_is_no_error() {
+        let identity = read(&Table::parse("xds.node.id = edge-1"), 0);
+        assert_eq!((identity.kind.as_str(), identity.workload.as_str()), ("", ""));
+        assert!(identity.addresses.is_empty());
+    }
+}

@@ -1,0 +1,77 @@
+//! The books of one epoch.
+//!
+//! In: what happened to requests. Out: the running totals that every batch carries. Always holds, since every change
+//! here moves a count from one place to another: `seen = sent + folded + dropped + buffered`.
+
+use hopscope_proto::v1::{self, DropReason};
+
+/// Why requests were given up; the order is that of [`Ledger::dropped`].
+const REASONS: [DropReason; 3] = [DropReason::FoldTableFull, DropReason::Refused, DropReason::TooLarge];
+
+/// Where every request that the filter saw is now.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Ledger {
+    seen: u64,
+    sent: u64,
+    folded: u64,
+    dropped: [u64; REASONS.len()],
+}
+
+/// What one batch holds of the books.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Content {
+    /// Single records.
+    pub records: u64,
+    /// Requests inside fold rows.
+    pub folded: u64,
+}
+
+impl Ledger {
+    /// A request ended.
+    pub fn see(&mut self) {
+        self.seen = self.seen.saturating_add(1);
+    }
+
+    /// A batch got its number: what it holds is on its way.
+    pub fn send(&mut self, content: Content) {
+        self.sent = self.sent.saturating_add(content.records);
+        self.folded = self.folded.saturating_add(content.folded);
+    }
+
+    /// The collector will never take a numbered batch.
+    pub fn refuse(&mut self, content: Content, reason: DropReason) {
+        self.sent = self.sent.saturating_sub(content.records);
+        self.folded = self.folded.saturating_sub(content.folded);
+        self.drop(content.records.saturating_add(content.folded), reason);
+    }
+
+    /// Requests that wait nowhere any more.
+    pub fn drop(&mut self, count: u64, reason: DropReason) {
+        for (total, _) in self.dropped.iter_mut().zip(REASONS).filter(|(_, known)| *known == reason) {
+            *total = total.saturating_add(count);
+        }
+    }
+
+    /// Requests that have no number yet and were not given up.
+    #[must_use]
+    pub fn buffered(&self) -> u64 {
+        let gone =
+            self.dropped.iter().fold(self.sent.saturating_add(self.folded), |a, b| a.saturating_add(*b));
+        self.seen.saturating_sub(gone)
+    }
+
+    /// As the contract carries it.
+    #[must_use]
+    pub fn to_wire(&self) -> v1::Ledger {
+        let drops = self.dropped.iter().zip(REASONS).filter(|(total, _)| **total > 0);
+        v1::Ledger {
+            seen_total: self.seen,
+            sent_total: self.sent,
+            folded_total: self.folded,
+            dropped: drops
+                .map(|(&count_total, reason)| v1::Drop { reason: reason.into(), count_total })
+                .collect(),
+            buffered: self.buffered(),
+        }
+    }
+}

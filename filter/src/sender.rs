@@ -1,0 +1,213 @@
+//! Numbered batches on their way to the collector.
+//!
+//! In: batches from the [`Buffer`], and answers. Out: reports to send now. Always holds: a batch keeps its number and
+//! its bytes until the collector answers for it or refuses it for good; numbers have no gaps; at most
+//! `batches_in_flight_max` batches are numbered at a time; after a failure nothing is sent before a jittered pause that
+//! doubles up to `backoff_ms_max`.
+
+use crate::buffer::Buffer;
+use crate::config::Config;
+use crate::ledger::Content;
+use crate::reply::Reply;
+use hopscope_proto::v1;
+use prost::Message;
+use std::collections::VecDeque;
+
+/// The first pause after a failure, milliseconds.
+const BACKOFF_MS_MIN: u64 = 500;
+
+/// One message for the collector.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// The number of its batch.
+    pub sequence: u64,
+    /// The encoded `hopscope.v1.Batch`.
+    pub message: Vec<u8>,
+}
+
+/// Who sends, as the collector is told.
+#[derive(Debug, Clone, Default)]
+pub struct Signature {
+    /// Envoy's node id.
+    pub proxy: String,
+    /// Who the proxy is.
+    pub identity: v1::Identity,
+}
+
+/// The state of reporting in one epoch.
+#[derive(Debug)]
+pub struct Sender {
+    epoch: u64,
+    sequence: u64,
+    numbered: VecDeque<Numbered>,
+    identity_told: bool,
+    ledger_told: v1::Ledger,
+    next_batch_ms: u64,
+    pause_until_ms: u64,
+    failures: u32,
+    random: u64,
+}
+
+#[derive(Debug)]
+struct Numbered {
+    sequence: u64,
+    /// Without identity: that is appended when it is sent, since protobuf merges it.
+    message: Vec<u8>,
+    content: Content,
+    in_flight: bool,
+}
+
+impl Sender {
+    /// An epoch of its own; `seed` is random.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Self {
+            epoch: seed.max(1),
+            sequence: 0,
+            numbered: VecDeque::new(),
+            identity_told: false,
+            ledger_told: v1::Ledger::default(),
+            next_batch_ms: 0,
+            pause_until_ms: 0,
+            failures: 0,
+            random: seed | 1,
+        }
+    }
+
+    /// The next report to send now, which then counts as in flight; `None` when there is nothing to say, or not yet.
+    pub fn poll(
+        &mut self,
+        buffer: &mut Buffer,
+        signature: &Signature,
+        config: &Config,
+        now_ms: u64,
+    ) -> Option<Report> {
+        if now_ms < self.pause_until_ms {
+            return None;
+        }
+        if !self.numbered.iter().any(|batch| !batch.in_flight) {
+            self.number(buffer, signature, config, now_ms);
+        }
+        let batch = self.numbered.iter_mut().find(|batch| !batch.in_flight)?;
+        batch.in_flight = true;
+        let mut message = batch.message.clone();
+        if !self.identity_told {
+            let identity = Some(signature.identity.clone());
+            message.extend(v1::Batch { identity, ..v1::Batch::default() }.encode_to_vec());
+        }
+        Some(Report { sequence: batch.sequence, message })
+    }
+
+    /// Gives the next batch its number, when there is room and something to say.
+    fn number(&mut self, buffer: &mut Buffer, signature: &Signature, config: &Config, now_ms: u64) {
+        let due = now_ms >= self.next_batch_ms || buffer.is_pressing();
+        if !due || self.numbered.len() >= config.limits.batches_in_flight_max {
+            return;
+        }
+        let popped = buffer.pop();
+        let ledger = buffer.ledger.to_wire();
+        if popped.is_none() && ledger == self.ledger_told {
+            return;
+        }
+        let (batch, content) = popped.unwrap_or_default();
+        self.sequence = self.sequence.saturating_add(1);
+        let message = v1::Batch {
+            schema_version: v1::SCHEMA_VERSION,
+            proxy: signature.proxy.clone(),
+            epoch: self.epoch,
+            sequence: self.sequence,
+            ledger: Some(ledger.clone()),
+            ..batch.to_wire()
+        };
+        let message = message.encode_to_vec();
+        self.numbered.push_back(Numbered { sequence: self.sequence, message, content, in_flight: false });
+        self.ledger_told = ledger;
+        // Two plugins of one VM tick apart from each other; a little slack keeps one of them from skipping a turn.
+        let slack_ms = config.report_interval_ms / 8;
+        self.next_batch_ms = now_ms.saturating_add(config.report_interval_ms.saturating_sub(slack_ms));
+    }
+
+    /// The collector, or Envoy in its place, answered the report of batch `sequence`.
+    pub fn on_reply(
+        &mut self,
+        buffer: &mut Buffer,
+        config: &Config,
+        sequence: u64,
+        reply: Reply,
+        now_ms: u64,
+    ) {
+        let Some(place) = self.numbered.iter().position(|batch| batch.sequence == sequence) else { return };
+        match reply {
+            Reply::Taken { need_identity, backoff_ms } => {
+                self.numbered.remove(place);
+                self.answered(need_identity, backoff_ms, now_ms);
+                self.identity_told = !need_identity;
+            }
+            Reply::NotTaken { need_identity, backoff_ms } => {
+                self.keep(place);
+                self.answered(need_identity, backoff_ms, now_ms);
+            }
+            Reply::Refused(reason) => {
+                if let Some(batch) = self.numbered.remove(place) {
+                    buffer.ledger.refuse(batch.content, reason);
+                }
+                self.answered(false, 0, now_ms);
+            }
+            Reply::Failed => {
+                self.keep(place);
+                self.back_off(config.backoff_ms_max, now_ms);
+            }
+        }
+    }
+
+    /// No answer will come for batch `sequence`: what had sent it is gone.
+    pub fn on_lost(&mut self, sequence: u64) {
+        if let Some(place) = self.numbered.iter().position(|batch| batch.sequence == sequence) {
+            self.keep(place);
+        }
+    }
+
+    /// Whether reports fail at the moment.
+    #[must_use]
+    pub fn is_failing(&self) -> bool {
+        self.failures > 0
+    }
+
+    fn keep(&mut self, place: usize) {
+        if let Some(batch) = self.numbered.get_mut(place) {
+            batch.in_flight = false;
+        }
+    }
+
+    fn answered(&mut self, need_identity: bool, backoff_ms: u64, now_ms: u64) {
+        self.failures = 0;
+        self.pause_until_ms = self.pause_until_ms.max(now_ms.saturating_add(backoff_ms));
+        if need_identity {
+            self.identity_told = false;
+        }
+    }
+
+    fn back_off(&mut self, backoff_ms_max: u64, now_ms: u64) {
+        // Several reports in flight fail together; that is one failure.
+        if now_ms < self.pause_until_ms {
+            return;
+        }
+        let doubled = BACKOFF_MS_MIN.saturating_mul(1 << self.failures.min(16));
+        let pause_ms = doubled.min(backoff_ms_max);
+        let half_ms = pause_ms / 2;
+        let jitter_ms = self.random().checked_rem(half_ms.saturating_add(1)).unwrap_or(0);
+        self.pause_until_ms = now_ms.saturating_add(half_ms).saturating_add(jitter_ms);
+        self.failures = self.failures.saturating_add(1);
+    }
+
+    /// Marsaglia's xorshift64: enough to keep the proxies of a mesh from coming back all at once.
+    fn random(&mut self) -> u64 {
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 7;
+        self.random ^= self.random << 17;
+        self.random
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,244 @@
+use super::{Report, Sender, Signature};
+use crate::buffer::Buffer;
+use crate::config::Config;
+use crate::record::{Edge, Measure, Outcome, Record};
+use crate::reply::Reply;
+use hopscope_proto::v1::{self, DropReason};
+use prost::Message;
+use std::collections::BTreeMap;
+#[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+/// One VM of a proxy, and all that a collector was told.
+struct Bench {
+    buffer: Buffer,
+    sender: Sender,
+    config: Config,
+    now_ms: u64,
+    told: BTreeMap<u64, v1::Batch>,
+}
+
+impl Bench {
+    fn new(limits: &str) -> Self {
+        let json = format!(r#"{{"collector": {{"cluster": "c"}}, "limits": {{{limits}}}}}"#);
+        Self {
+            buffer: Buffer::default(),
+            sender: Sender::new(7),
+            config: Config::parse(json.as_bytes()).unwrap(),
+            now_ms: 1_000_000,
+            told: BTreeMap::new(),
+        }
+    }
+
+    fn see(&mut self, service: u32) {
+        let mut edge = Edge::default();
+        edge.service.host = format!("s{service}");
+        let record = Record { edge, outcome: Outcome::default(), measure: Measure::default() };
+        self.buffer.push(record, &self.config.limits);
+    }
+
+    fn poll(&mut self) -> Option<Report> {
+        let signature = Signature { proxy: "p".to_owned(), ..Signature::default() };
+        self.sender.poll(&mut self.buffer, &signature, &self.config, self.now_ms)
+    }
+
+    fn reply(&mut self, sequence: u64, reply: Reply) {
+        self.sender.on_reply(&mut self.buffer, &self.config, sequence, reply, self.now_ms);
+    }
+
+    /// The collector takes the report; a repeat must be the same batch.
+    fn take(&mut self, report: &Report) {
+        let mut batch = v1::Batch::decode(report.message.as_slice()).unwrap();
+        batch.identity = None;
+        let told = self.told.entry(report.sequence).or_insert_with(|| batch.clone());
+        assert_eq!(*told, batch);
+    }
+
+    /// What arrived and what the last batch says, as `records+folded of seen (dropped)`.
+    fn books(&self) -> String {
+        let records: usize =
+            self.told.values().filter_map(|b| b.records.as_ref()).map(|r| r.edge.len()).sum();
+        let folded: u64 = self.told.values().flat_map(|b| &b.folds).map(|f| f.count).sum();
+        let ledger = self.told.values().next_back().and_then(|b| b.ledger.clone()).unwrap_or_default();
+        let dropped: u64 = ledger.dropped.iter().map(|drop| drop.count_total).sum();
+        assert_eq!(ledger.seen_total, ledger.sent_total + ledger.folded_total + dropped + ledger.buffered);
+        format!("{records}+{folded} of {} ({dropped})", ledger.seen_total)
+    }
+}
+
+const TAKEN: Reply = Reply::Taken { need_identity: false, backoff_ms: 0 };
+
+fn has_identity(report: &Report) -> bool {
+    v1::Batch::decode(report.message.as_slice()).unwrap().identity.is_some()
+}
+
+#[test]
+fn nothing_to_say_is_not_said() {
+    let mut bench = Bench::new("");
+    assert_eq!(bench.poll(), None);
+    bench.see(1);
+    let report = bench.poll().unwrap();
+    bench.take(&report);
+    bench.reply(report.sequence, TAKEN);
+    bench.now_ms += 60_000;
+    assert_eq!(bench.poll(), None);
+    assert_eq!(bench.books(), "1+0 of 1 (0)");
+}
+
+#[test]
+fn a_batch_waits_for_the_interval_unless_it_is_full() {
+    let mut bench = Bench::new(r#""batch_records_max": 2"#);
+    bench.see(1);
+    let first = bench.poll().unwrap();
+    bench.see(1);
+    assert_eq!(bench.poll(), None, "too early");
+    bench.see(1);
+    assert_eq!(bench.poll().unwrap().sequence, first.sequence + 1, "full");
+    bench.see(1);
+    bench.now_ms += 1_000;
+    assert_eq!(bench.poll().unwrap().sequence, first.sequence + 2, "due");
+}
+
+#[test]
+fn a_repeat_has_the_same_number_and_content() {
+    let mut bench = Bench::new("");
+    bench.see(1);
+    let first = bench.poll().unwrap();
+    bench.take(&first);
+    bench.reply(first.sequence, Reply::Failed);
+    bench.see(2);
+    assert_eq!(bench.poll(), None, "it pauses after a failure");
+    bench.now_ms += 1_000;
+    let repeat = bench.poll().unwrap();
+    assert_eq!(repeat, first);
+    bench.take(&repeat);
+    bench.reply(repeat.sequence, TAKEN);
+    let next = bench.poll().unwrap();
+    assert_eq!(next.sequence, 2);
+}
+
+#[test]
+fn the_identity_is_told_until_it_is_known() {
+    let mut bench = Bench::new("");
+    bench.see(1);
+    let first = bench.poll().unwrap();
+    assert!(has_identity(&first));
+    bench.reply(first.sequence, Reply::NotTaken { need_identity: true, backoff_ms: 0 });
+    let again = bench.poll().unwrap();
+    assert!(again.sequence == first.sequence && has_identity(&again));
+    bench.reply(again.sequence, TAKEN);
+    bench.see(1);
+    bench.now_ms += 1_000;
+    let second = bench.poll().unwrap();
+    assert!(!has_identity(&second));
+    bench.reply(second.sequence, Reply::NotTaken { need_identity: true, backoff_ms: 0 });
+    let told_anew = bench.poll().unwrap();
+    assert!(told_anew.sequence == second.sequence && has_identity(&told_anew));
+}
+
+#[test]
+fn pressure_folds_first_and_drops_last() {
+    let mut bench = Bench::new(r#""batch_records_max": 1, "batches_waiting_max": 2, "fold_rows_max": 1"#);
+    for service in [1, 1, 2, 3, 3] {
+        bench.see(service);
+    }
+    // Two of service 1 share the only fold row; the one of service 2 found none.
+    for _ in 0..2 {
+        let report = bench.poll().unwrap();
+        bench.take(&report);
+        bench.reply(report.sequence, TAKEN);
+    }
+    assert_eq!(bench.books(), "2+2 of 5 (1)");
+}
+
+#[test]
+fn a_refused_batch_is_dropped_and_told() {
+    let mut bench = Bench::new("");
+    bench.see(1);
+    let report = bench.poll().unwrap();
+    bench.reply(report.sequence, Reply::Refused(DropReason::TooLarge));
+    bench.now_ms += 1_000;
+    let confession = bench.poll().unwrap();
+    bench.take(&confession);
+    assert_eq!((confession.sequence, bench.books().as_str()), (2, "0+0 of 1 (1)"));
+}
+
+#[test]
+fn the_collectors_wish_to_wait_is_respected() {
+    let mut bench = Bench::new("");
+    bench.see(1);
+    let report = bench.poll().unwrap();
+    bench.reply(report.sequence, Reply::Taken { need_identity: false, backoff_ms: 5_000 });
+    bench.see(1);
+    bench.now_ms += 4_999;
+    assert_eq!(bench.poll(), None);
+    bench.now_ms += 1;
+    assert!(bench.poll().is_some());
+}
+
+#[test]
+fn a_lost_call_is_sent_again_at_once() {
+    let mut bench = Bench::new("");
+    bench.see(1);
+    let report = bench.poll().unwrap();
+    assert_eq!(bench.poll(), None);
+    bench.sender.on_lost(report.sequence);
+    assert_eq!(bench.poll().unwrap().sequence, report.sequence);
+    bench.sender.on_lost(99);
+}
+
+/// Requests, ticks, failures, repeats and refusals in an order that the seed decides: the books always close.
+fn whatever_happens(seed: u64) {
+    let mut bench = Bench::new(
+        r#""batch_records_max": 3, "batches_waiting_max": 2, "batches_in_flight_max": 2, "fold_rows_max": 2"#,
+    );
+    let mut random = Sender::new(seed);
+    let mut in_flight = Vec::new();
+    let mut seen = 0;
+    for _ in 0..600 {
+        match random.random() % 8 {
+            0..=3 => {
+                bench.see((random.random() % 4) as u32);
+                seen += 1;
+            }
+            4 | 5 => {
+                bench.now_ms += random.random() % 1_500;
+                in_flight.extend(bench.poll());
+                assert!(in_flight.len() <= 2);
+            }
+            _ if in_flight.is_empty() => {}
+            choice => {
+                let report = in_flight.swap_remove((random.random() % in_flight.len() as u64) as usize);
+                let arrived = choice == 6 || random.random().is_multiple_of(2);
+                if arrived {
+                    bench.take(&report);
+                }
+                // The answer to a batch that arrived may still be lost.
+                let answered = arrived && !random.random().is_multiple_of(3);
+                bench.reply(report.sequence, if answered { TAKEN } else { Reply::Failed });
+            }
+        }
+    }
+    for report in in_flight {
+        bench.reply(report.sequence, Reply::Failed);
+    }
+    loop {
+        bench.now_ms += 60_000;
+        let Some(report) = bench.poll() else { break };
+        bench.take(&report);
+        bench.reply(report.sequence, TAKEN);
+    }
+    let sequences: Vec<u64> = bench.told.keys().copied().collect();
+    assert_eq!(sequences, (1..=sequences.len() as u64).collect::<Vec<_>>(), "numbers without gaps");
+    let ledger = bench.buffer.ledger.to_wire();
+    let dropped: u64 = ledger.dropped.iter().map(|drop| drop.count_total).sum();
+    let text = format!("{}+{} of {seen} ({dropped})", ledger.sent_total, ledger.folded_total);
+    assert_eq!((bench.books(), ledger.buffered), (text, 0));
+}
+
+#[test]
+fn the_books_always_close() {
+    for seed in 1..200 {
+        whatever_happens(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(seed));
+    }
+}

@@ -1,0 +1,133 @@
+//! What one VM holds: one configuration, one buffer, one sender, shared by all plugins in it.
+//!
+//! In: configurations, finished requests, ticks, answers. Out: reports to dispatch. Always holds: without a valid
+//! configuration nothing is recorded; a bad one leaves the last good one in force; an answer is matched to the batch
+//! that it is for, and a call whose plugin went away counts as never answered.
+
+use crate::attributes::{Attribute, Attributes};
+use crate::buffer::Buffer;
+use crate::config::{self, Config};
+use crate::identity;
+use crate::record::observe;
+use crate::reply::{self, Reply};
+use crate::sender::{Report, Sender, Signature};
+
+/// Stands where Envoy was started without a node id.
+const PROXY_UNNAMED: &str = "unnamed";
+
+/// The state of one VM.
+#[derive(Debug)]
+pub struct Vm {
+    config: Option<Config>,
+    config_hash: u64,
+    signature: Option<Signature>,
+    buffer: Buffer,
+    sender: Sender,
+    /// As many as batches may be in flight, so a list is enough.
+    calls: Vec<Call>,
+}
+
+/// A report in flight.
+#[derive(Debug)]
+struct Call {
+    token: u32,
+    root: u32,
+    sequence: u64,
+}
+
+impl Vm {
+    /// A VM that is not configured yet; `seed` is random and becomes its epoch.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Self {
+            config: None,
+            config_hash: 0,
+            signature: None,
+            buffer: Buffer::default(),
+            sender: Sender::new(seed),
+            calls: Vec::new(),
+        }
+    }
+
+    /// Takes a plugin configuration into force.
+    ///
+    /// # Errors
+    /// One line that says what is wrong with it; what was in force stays.
+    pub fn configure(&mut self, bytes: &[u8]) -> Result<&Config, String> {
+        let config = Config::parse(bytes)?;
+        self.config_hash = config::hash(bytes);
+        self.signature = None;
+        Ok(self.config.insert(config))
+    }
+
+    /// The configuration in force.
+    #[must_use]
+    pub fn config(&self) -> Option<&Config> {
+        self.config.as_ref()
+    }
+
+    /// Records the request that just ended.
+    pub fn observe(&mut self, attributes: &impl Attributes, now_us: u64) {
+        if let Some(config) = &self.config {
+            self.buffer.push(observe(attributes, now_us), &config.limits);
+        }
+    }
+
+    /// The next report to dispatch now.
+    pub fn poll(&mut self, attributes: &impl Attributes, now_ms: u64) -> Option<Report> {
+        let config = self.config.as_ref()?;
+        let config_hash = self.config_hash;
+        let signature = self.signature.get_or_insert_with(|| Signature {
+            proxy: attributes.text(Attribute::NodeId).unwrap_or_else(|| PROXY_UNNAMED.to_owned()),
+            identity: identity::read(attributes, config_hash),
+        });
+        self.sender.poll(&mut self.buffer, signature, config, now_ms)
+    }
+
+    /// Plugin `root` dispatched batch `sequence`; its answer will carry `token`.
+    pub fn dispatched(&mut self, root: u32, token: u32, sequence: u64) {
+        self.calls.push(Call { token, root, sequence });
+    }
+
+    /// Envoy would not dispatch batch `sequence`. Returns whether reports went well until now.
+    pub fn not_dispatched(&mut self, sequence: u64, now_ms: u64) -> bool {
+        let healthy = !self.sender.is_failing();
+        self.reply(sequence, Reply::Failed, now_ms);
+        healthy
+    }
+
+    /// The call with `token` ended. Returns what it meant, and whether reports went well until now; `None` for a call
+    /// that is not known.
+    pub fn answered(
+        &mut self,
+        token: u32,
+        status: u32,
+        message: &[u8],
+        now_ms: u64,
+    ) -> Option<(Reply, bool)> {
+        let place = self.calls.iter().position(|call| call.token == token)?;
+        let call = self.calls.swap_remove(place);
+        let healthy = !self.sender.is_failing();
+        let reply = reply::read(call.sequence, status, message);
+        self.reply(call.sequence, reply, now_ms);
+        Some((reply, healthy))
+    }
+
+    /// Plugin `root` is gone, and Envoy cancelled its calls without a word.
+    pub fn root_gone(&mut self, root: u32) {
+        let Self { calls, sender, .. } = self;
+        calls.retain(|call| {
+            let stays = call.root != root;
+            if !stays {
+                sender.on_lost(call.sequence);
+            }
+            stays
+        });
+    }
+
+    fn reply(&mut self, sequence: u64, reply: Reply, now_ms: u64) {
+        if let Some(config) = &self.config {
+            self.sender.on_reply(&mut self.buffer, config, sequence, reply, now_ms);
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! `cargo xtask demo`: builds what it shows, then becomes the local mesh.
+
+use crate::module;
+use crate::process;
+use crate::progress::step;
+use crate::tools::envoy;
+use crate::workspace;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+/// What the demo can be told.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Stop after this many seconds of traffic; without it, run until Ctrl-C.
+    #[arg(long, value_name = "N")]
+    seconds: Option<u64>,
+    /// At the end print one JSON object on standard output: edges, proxies, faults.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Shows everything on real Envoys.
+pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let envoy = envoy::install()?;
+    let module = module::build()?;
+    step("building the collector and the local mesh", || {
+        let packages = ["build", "--quiet", "--package", "hopscope", "--package", "hopscope-mesh"];
+        process::run(&mut workspace::cargo(packages))
+    })?;
+    let mut mesh = Command::new(workspace::binary("hopscope-mesh"));
+    mesh.arg("demo").arg("--envoy").arg(envoy).arg("--module").arg(module);
+    mesh.arg("--collector").arg(workspace::binary("hopscope"));
+    if let Some(seconds) = arguments.seconds {
+        mesh.arg("--seconds").arg(seconds.to_string());
+    }
+    if arguments.json {
+        mesh.arg("--json");
+    }
+    // It takes this process's place, so that Ctrl-C and the exit code are its own.
+    Err(anyhow::Error::new(mesh.exec()).context("failed to start the local mesh"))
+}

@@ -1,0 +1,38 @@
+//! Other programs, run to their end.
+//!
+//! In: a command. Out: its output, or an error that quotes the command and what it said. Always holds: what a program
+//! prints goes to standard error, since standard output belongs to the task's answer.
+
+use anyhow::{Context, bail};
+use std::process::{Command, Stdio};
+
+/// Runs a program whose output a person may want to follow.
+pub fn run(command: &mut Command) -> anyhow::Result<()> {
+    let shown = shown(command);
+    let status = command
+        .stdin(Stdio::null())
+        .stdout(std::io::stderr())
+        .status()
+        .with_context(|| format!("failed to start `{shown}`"))?;
+    if !status.success() {
+        bail!("`{shown}` ended with {status}");
+    }
+    Ok(())
+}
+
+/// Runs a program whose output matters only when it fails.
+pub fn quietly(command: &mut Command) -> anyhow::Result<String> {
+    let shown = shown(command);
+    let output =
+        command.stdin(Stdio::null()).output().with_context(|| format!("failed to start `{shown}`"))?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    if !output.status.success() {
+        bail!("`{shown}` ended with {}:\n{text}{}", output.status, String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(text)
+}
+
+fn shown(command: &Command) -> String {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,47 @@
+//! What a person sees while a task works: one line when a step begins, one when it took long.
+//!
+//! In: steps. Out: lines on standard error, coloured only on a terminal and not where `NO_COLOR` is set.
+
+use std::io::{IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+/// A step that was quicker than this needs no second line.
+const WORTH_TELLING: Duration = Duration::from_secs(2);
+
+/// Runs one step of a task, naming it in the error, too.
+pub fn step<T>(name: &str, work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
+    line("36", "▸", name);
+    let start = Instant::now();
+    let result = work().map_err(|error| error.context(format!("failed to finish: {name}")))?;
+    if start.elapsed() > WORTH_TELLING {
+        line("32", "✓", &format!("{name} ({} s)", start.elapsed().as_secs()));
+    }
+    Ok(result)
+}
+
+/// A remark between steps.
+pub fn remark(text: &str) {
+    line("36", " ", text);
+}
+
+/// The last line of a task that went well.
+pub fn done(text: &str) {
+    line("32", "✓", text);
+}
+
+/// The causes of a failure, outermost first.
+pub fn failed(error: &anyhow::Error) {
+    line("31", "✗", &format!("{error:#}"));
+}
+
+/// An answer for machines: the only thing that goes to standard output.
+pub fn answer(text: &str) {
+    // Whoever closed standard output does not want the answer.
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+fn line(colour: &str, mark: &str, text: &str) {
+    let coloured = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let mark = if coloured { format!("\x1b[{colour}m{mark}\x1b[0m") } else { mark.to_owned() };
+    let _ = writeln!(std::io::stderr(), "{mark} {text}");
+}

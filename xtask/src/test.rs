@@ -1,0 +1,114 @@
+//! `cargo xtask test`: everything that can fail by running.
+//!
+//! In: a clone. Out: a verdict. Always holds: a group of tests that ran none has failed.
+
+use crate::module;
+use crate::process;
+use crate::progress::{done, remark, step};
+use crate::tools::{envoy, promtool, rust_targets, wasm_bindgen};
+use crate::workspace;
+use anyhow::{Context, bail};
+use std::process::{Command, Stdio};
+
+const NODE_TARGET: &str = "wasm32-unknown-unknown";
+
+/// Which tests.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Run only the whole-mesh tests whose name holds this.
+    #[arg(value_name = "NAME")]
+    mesh: Option<String>,
+}
+
+/// Runs the tests.
+pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    if arguments.mesh.is_none() {
+        native()?;
+        on_node()?;
+    }
+    whole_mesh(arguments.mesh.as_deref())?;
+    done("all tests passed");
+    Ok(())
+}
+
+fn native() -> anyhow::Result<()> {
+    step("testing natively", || {
+        let arguments = ["test", "--quiet", "--workspace", "--exclude", "hopscope-tests"];
+        process::run(&mut workspace::cargo(arguments))
+    })
+}
+
+/// The filter's pure rooms as wasm, under Node. On another target `#[wasm_bindgen_test]` runs nothing and succeeds, so
+/// the count is looked at.
+fn on_node() -> anyhow::Result<()> {
+    rust_targets::install(NODE_TARGET)?;
+    let runner = wasm_bindgen::install()?;
+    step("testing the filter as wasm on Node", || {
+        let mut command =
+            workspace::cargo(["test", "--quiet", "--package", "hopscope-filter", "--lib", "--target", NODE_TARGET]);
+        command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", runner);
+        let output = process::quietly(&mut command)?;
+        match passed(&output) {
+            0 => bail!("no test ran on Node:\n{output}"),
+            count => remark(&format!("{count} passed on Node")),
+        }
+        Ok(())
+    })
+}
+
+/// Sum of `N passed` over all lines of results.
+fn passed(output: &str) -> u64 {
+    let results = output.lines().filter_map(|line| line.trim().strip_prefix("test result: ok. "));
+    results.filter_map(|result| result.split_once(" passed")?.0.parse::<u64>().ok()).sum()
+}
+
+fn whole_mesh(name: Option<&str>) -> anyhow::Result<()> {
+    let envoy = envoy::install()?;
+    let promtool = promtool::install()?;
+    let module = module::build()?;
+    step("building the collector", || process::run(&mut workspace::cargo(["build", "--quiet", "--package", "hopscope"])))?;
+    step("testing the whole mesh on real Envoys", || {
+        let mut command = workspace::cargo(["test", "--package", "hopscope-tests"]);
+        command.env("HOPSCOPE_ENVOY", envoy);
+        command.env("HOPSCOPE_MODULE", module);
+        command.env("HOPSCOPE_COLLECTOR", workspace::binary("hopscope"));
+        command.env("HOPSCOPE_PROMTOOL", promtool);
+        command.args(["--", "--nocapture", "--test-threads", "1"]).args(name);
+        let mut lines = teed(&mut command)?;
+        lines.retain(|line| line.starts_with("test result:"));
+        if passed(&lines.join("\n")) == 0 {
+            bail!("no whole-mesh test ran");
+        }
+        Ok(())
+    })
+}
+
+/// Runs a command, shows its standard output as it comes, and gives it back as lines.
+fn teed(command: &mut Command) -> anyhow::Result<Vec<String>> {
+    use std::io::BufRead;
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context("failed to start cargo")?;
+    let output = child.stdout.take().context("failed to read from cargo")?;
+    let mut lines = Vec::new();
+    for line in std::io::BufReader::new(output).lines() {
+        let line = line?;
+        remark(&line);
+        lines.push(line);
+    }
+    let status = child.wait()?;
+    if !status.success() {
+        bail!("cargo test ended with {status}");
+    }
+    Ok(lines)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::passed;
+
+    #[test]
+    fn results_are_added_up() {
+        assert_eq!(passed("x\ntest result: ok. 3 passed; 0 failed\n  test result: ok. 4 passed; 0 failed"), 7);
+        assert_eq!(passed("test result: FAILED. 3 passed; 1 failed"), 0);
+        assert_eq!(passed("running 0 tests"), 0);
+    }
+}

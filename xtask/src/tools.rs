@@ -1,0 +1,38 @@
+//! The tools that tasks need, installed on first use.
+//!
+//! In: nothing. Out: the path of a tool of the pinned version. Always holds: one file per tool; an installation that
+//! broke off is begun anew, since a tool counts as there only when its program is.
+
+pub mod rust_targets;
+pub mod envoy;
+pub mod promtool;
+pub mod wasm_bindgen;
+pub mod cargo_deny;
+
+use crate::process;
+use crate::workspace;
+use std::path::{Path, PathBuf};
+
+/// Installs a program from crates.io, unoptimised: compiling takes far longer than it will ever run.
+fn cargo_install(package: &str, version: &str, program: &str) -> anyhow::Result<PathBuf> {
+    let folder = workspace::tool(package, version);
+    let path = folder.join("bin").join(program);
+    if !path.exists() {
+        let mut command = workspace::cargo(["install", "--debug", "--quiet", "--version", version]);
+        // Not within the workspace: its toolchain file would ask for targets that a tool does not need.
+        command.arg("--root").arg(&folder).arg("--bin").arg(program).arg(package);
+        command.env("CARGO_TARGET_DIR", workspace::target().join("tools-build"));
+        process::run(&mut command)?;
+    }
+    Ok(path)
+}
+
+/// The first file of this name below a folder.
+fn find(folder: &Path, name: &str) -> Option<PathBuf> {
+    let entries = std::fs::read_dir(folder).ok()?;
+    let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    paths.sort();
+    let (folders, files): (Vec<_>, Vec<_>) = paths.into_iter().partition(|path| path.is_dir());
+    let here = files.into_iter().find(|path| path.file_name().is_some_and(|n| n == name));
+    here.or_else(|| folders.iter().find_map(|folder| find(folder, name)))
+}
