@@ -11,7 +11,7 @@ use crate::workspace::{self, cargo};
 use std::process::Command;
 
 /// Runs the checks.
-pub fn run() -> anyhow::Result<()> {
+pub(crate) fn run() -> anyhow::Result<()> {
     step("format", || process::run(&mut cargo(["fmt", "--all", "--check"])))?;
     step("YAML", yaml::check)?;
     step("lints, native", || {

@@ -10,7 +10,7 @@ use std::process::Command;
 
 /// What the demo can be told.
 #[derive(clap::Args)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     /// Stop after this many seconds of traffic; without it, run until Ctrl-C.
     #[arg(long, value_name = "N")]
     seconds: Option<u64>,
@@ -20,7 +20,7 @@ pub struct Arguments {
 }
 
 /// Shows everything on real Envoys.
-pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let envoy = envoy::install()?;
     let module = module::build()?;
     step("building the collector and the local mesh", || {

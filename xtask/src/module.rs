@@ -34,7 +34,7 @@ const EXPORTS: [&str; 13] = [
 const MODULE_BYTES_MAX: usize = 200_000;
 
 /// Builds the module.
-pub fn build() -> anyhow::Result<PathBuf> {
+pub(crate) fn build() -> anyhow::Result<PathBuf> {
     step("building the filter", || {
         rust_targets::install(TARGET)?;
         let arguments = ["build", "--quiet", "--package", "hopscope-filter", "--target", TARGET, "--profile", "wasm"];

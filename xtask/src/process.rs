@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use std::process::{Command, Stdio};
 
 /// Runs a program whose output a person may want to follow.
-pub fn run(command: &mut Command) -> anyhow::Result<()> {
+pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
     let shown = shown(command);
     let status = command
         .stdin(Stdio::null())
@@ -21,7 +21,7 @@ pub fn run(command: &mut Command) -> anyhow::Result<()> {
 }
 
 /// Runs a program whose output matters only when it fails.
-pub fn quietly(command: &mut Command) -> anyhow::Result<String> {
+pub(crate) fn quietly(command: &mut Command) -> anyhow::Result<String> {
     let shown = shown(command);
     let output =
         command.stdin(Stdio::null()).output().with_context(|| format!("failed to start `{shown}`"))?;

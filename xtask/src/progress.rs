@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 const WORTH_TELLING: Duration = Duration::from_secs(2);
 
 /// Runs one step of a task, naming it in the error, too.
-pub fn step<T>(name: &str, work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
+pub(crate) fn step<T>(name: &str, work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
     line("36", "▸", name);
     let start = Instant::now();
     let result = work().map_err(|error| error.context(format!("failed to finish: {name}")))?;
@@ -20,22 +20,22 @@ pub fn step<T>(name: &str, work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::
 }
 
 /// A remark between steps.
-pub fn remark(text: &str) {
+pub(crate) fn remark(text: &str) {
     line("36", " ", text);
 }
 
 /// The last line of a task that went well.
-pub fn done(text: &str) {
+pub(crate) fn done(text: &str) {
     line("32", "✓", text);
 }
 
 /// The causes of a failure, outermost first.
-pub fn failed(error: &anyhow::Error) {
+pub(crate) fn failed(error: &anyhow::Error) {
     line("31", "✗", &format!("{error:#}"));
 }
 
 /// An answer for machines: the only thing that goes to standard output.
-pub fn answer(text: &str) {
+pub(crate) fn answer(text: &str) {
     // Whoever closed standard output does not want the answer.
     let _ = writeln!(std::io::stdout(), "{text}");
 }

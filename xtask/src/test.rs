@@ -14,14 +14,14 @@ const NODE_TARGET: &str = "wasm32-unknown-unknown";
 
 /// Which tests.
 #[derive(clap::Args)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     /// Run only the whole-mesh tests whose name holds this.
     #[arg(value_name = "NAME")]
     mesh: Option<String>,
 }
 
 /// Runs the tests.
-pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if arguments.mesh.is_none() {
         native()?;
         on_node()?;

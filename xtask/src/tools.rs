@@ -3,11 +3,11 @@
 //! In: nothing. Out: the path of a tool of the pinned version. Always holds: one file per tool; an installation that
 //! broke off is begun anew, since a tool counts as there only when its program is.
 
-pub mod rust_targets;
-pub mod envoy;
-pub mod promtool;
-pub mod wasm_bindgen;
-pub mod cargo_deny;
+pub(crate) mod rust_targets;
+pub(crate) mod envoy;
+pub(crate) mod promtool;
+pub(crate) mod wasm_bindgen;
+pub(crate) mod cargo_deny;
 
 use crate::process;
 use crate::workspace;

@@ -6,29 +6,29 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The folder of the top `Cargo.toml`.
-pub fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
     xtask.parent().unwrap_or(xtask).to_owned()
 }
 
 /// Cargo's target folder.
-pub fn target() -> PathBuf {
+pub(crate) fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |path| root().join(path))
 }
 
 /// The folder of one installed tool; the version is part of its name, so a new one is a new folder.
-pub fn tool(name: &str, version: &str) -> PathBuf {
+pub(crate) fn tool(name: &str, version: &str) -> PathBuf {
     target().join("tools").join(format!("{name}-{version}"))
 }
 
 /// A cargo command in this workspace.
-pub fn cargo<const N: usize>(arguments: [&str; N]) -> Command {
+pub(crate) fn cargo<const N: usize>(arguments: [&str; N]) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root()).args(arguments);
     command
 }
 
 /// A program of this workspace as `cargo build` leaves it.
-pub fn binary(name: &str) -> PathBuf {
+pub(crate) fn binary(name: &str) -> PathBuf {
     target().join("debug").join(name)
 }

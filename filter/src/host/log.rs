@@ -1,10 +1,17 @@
 //! What operators read in Envoy's log.
 //!
-//! In: events. Out: at most one line per change of state, never one per request or per failed try.
+//! In: events. Out: lines. Always holds: a line per change of state, never one per request or per failed try; and one
+//! per proxy, not per VM: all VMs of a proxy (main thread, workers, and the one that tries a configuration out) meet
+//! the same event, so the first to tell it leaves a mark for the others.
 
+use super::now_us;
+use crate::record::fnv1a;
 use crate::reply::Reply;
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::LogLevel;
+
+/// For how long the VMs of a proxy keep a line to one of them.
+const ONCE_US: u64 = 10_000_000;
 
 pub(super) fn info(line: &str) {
     write(LogLevel::Info, line);
@@ -34,6 +41,22 @@ pub(super) fn answer(status: u32, answer: Option<(Reply, bool)>) {
 }
 
 fn write(level: LogLevel, line: &str) {
-    // A line that Envoy does not take is no reason to stop.
-    let _ = hostcalls::log(level, &format!("hopscope: {line}"));
+    if first_to_tell(line) {
+        // A line that Envoy does not take is no reason to stop.
+        let _ = hostcalls::log(level, &format!("hopscope: {line}"));
+    }
+}
+
+/// Leaves a mark for this line; `false` when another VM has left one just now. Two VMs in the same instant may both
+/// tell, which harms nobody.
+fn first_to_tell(line: &str) -> bool {
+    let key = format!("hopscope.line.{:x}", fnv1a(line.bytes()));
+    let now_us = now_us();
+    let mark = hostcalls::get_shared_data(&key).ok().and_then(|(mark, _)| mark);
+    let told_us = mark.and_then(|mark| mark.try_into().ok()).map(u64::from_le_bytes);
+    if told_us.is_some_and(|told_us| now_us.saturating_sub(told_us) < ONCE_US) {
+        return false;
+    }
+    let _ = hostcalls::set_shared_data(&key, Some(&now_us.to_le_bytes()), None);
+    true
 }

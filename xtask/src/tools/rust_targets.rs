@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// Adds the target to the pinned toolchain, unless it is there.
-pub fn install(target: &str) -> anyhow::Result<()> {
+pub(crate) fn install(target: &str) -> anyhow::Result<()> {
     let mut rustc = Command::new("rustc");
     let sysroot = process::quietly(rustc.current_dir(workspace::root()).args(["--print", "sysroot"]))?;
     if !Path::new(sysroot.trim()).join("lib/rustlib").join(target).join("lib").exists() {

@@ -7,7 +7,7 @@ use anyhow::Context;
 use std::path::PathBuf;
 
 /// The path of the runner.
-pub fn install() -> anyhow::Result<PathBuf> {
+pub(crate) fn install() -> anyhow::Result<PathBuf> {
     let lock = std::fs::read_to_string(workspace::root().join("Cargo.lock"))?;
     let version = version_in(&lock).context("failed to find wasm-bindgen in Cargo.lock")?;
     step(&format!("installing wasm-bindgen's test runner {version}"), || {
