@@ -167,12 +167,13 @@ mod tests {
         check("{\"collector\": ", "it is not the JSON that is expected at line 1 column 15");
         check("{}", "`collector.cluster` is missing");
         check(
-            r#"{"collector": 5}"#,
-            "`collector` is not known; possible are `collector.cluster`, \
-             `collector.authority`, `report_interval_ms`, `timeout_ms`, `backoff_ms_max`, \
-             `limits.batch_records_max`, `limits.batches_waiting_max`, `limits.batches_in_flight_max`, \
-             `limits.fold_rows_max`",
+            r#"{"speed": 5}"#,
+            "`speed` is not known; possible are `collector.cluster`, `collector.authority`, `report_interval_ms`, \
+             `timeout_ms`, `backoff_ms_max`, `limits.batch_records_max`, `limits.batches_waiting_max`, \
+             `limits.batches_in_flight_max`, `limits.fold_rows_max`",
         );
+        check(r#"{"colector": 5}"#, "`colector` is not known; did you mean `collector`?");
+        check(r#"{"collector": 5}"#, "`collector` is not an object");
         check(
             r#"{"colector": {"cluster": "c"}}"#,
             "`colector.cluster` is not known; did you mean `collector.cluster`?",

@@ -44,8 +44,9 @@ fn on_node() -> anyhow::Result<()> {
     rust_targets::install(NODE_TARGET)?;
     let runner = wasm_bindgen::install()?;
     step("testing the filter as wasm on Node", || {
-        let mut command =
-            workspace::cargo(["test", "--quiet", "--package", "hopscope-filter", "--lib", "--target", NODE_TARGET]);
+        // Without `--quiet`: cargo hands it on to the runner, which does not know it.
+        let arguments = ["test", "--package", "hopscope-filter", "--lib", "--target", NODE_TARGET];
+        let mut command = workspace::cargo(arguments);
         command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", runner);
         let output = process::quietly(&mut command)?;
         match passed(&output) {

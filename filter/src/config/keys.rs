@@ -15,7 +15,11 @@ impl Keys {
         let Some((unknown, _)) = self.0.iter().find(|(path, _)| !known.contains(&path.as_str())) else {
             return Ok(());
         };
-        let advice = match known.iter().find(|known| one_edit_apart(known, unknown)) {
+        if known.iter().any(|known| known.split('.').next() == Some(unknown)) {
+            return Err(format!("`{unknown}` is not an object"));
+        }
+        let groups = known.iter().filter_map(|known| known.split_once('.')).map(|(group, _)| group);
+        let advice = match known.iter().copied().chain(groups).find(|known| one_edit_apart(known, unknown)) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("possible are `{}`", known.join("`, `")),
         };
