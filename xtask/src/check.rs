@@ -15,7 +15,15 @@ pub(crate) fn run() -> anyhow::Result<()> {
     step("format", || process::run(&mut cargo(["fmt", "--all", "--check"])))?;
     step("YAML", yaml::check)?;
     step("lints, native", || {
-        process::run(&mut cargo(["clippy", "--quiet", "--workspace", "--all-targets", "--", "--deny", "warnings"]))
+        process::run(&mut cargo([
+            "clippy",
+            "--quiet",
+            "--workspace",
+            "--all-targets",
+            "--",
+            "--deny",
+            "warnings",
+        ]))
     })?;
     step("lints, wasm", || {
         rust_targets::install("wasm32-wasip1")?;

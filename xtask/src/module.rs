@@ -37,7 +37,8 @@ const MODULE_BYTES_MAX: usize = 200_000;
 pub(crate) fn build() -> anyhow::Result<PathBuf> {
     step("building the filter", || {
         rust_targets::install(TARGET)?;
-        let arguments = ["build", "--quiet", "--package", "hopscope-filter", "--target", TARGET, "--profile", "wasm"];
+        let arguments =
+            ["build", "--quiet", "--package", "hopscope-filter", "--target", TARGET, "--profile", "wasm"];
         process::run(&mut workspace::cargo(arguments))?;
         let linked = workspace::target().join(TARGET).join("wasm/hopscope_filter.wasm");
         let path = workspace::target().join("hopscope_filter.wasm");
@@ -58,7 +59,8 @@ fn slim(linked: &Path) -> anyhow::Result<Vec<u8>> {
             bail!("the filter does not export `{name}`");
         }
     }
-    let unused: Vec<_> = module.exports.iter().filter(|export| !EXPORTS.contains(&export.name.as_str())).collect();
+    let unused: Vec<_> =
+        module.exports.iter().filter(|export| !EXPORTS.contains(&export.name.as_str())).collect();
     for export in unused.iter().map(|export| export.id()).collect::<Vec<_>>() {
         module.exports.delete(export);
     }
