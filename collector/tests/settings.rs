@@ -136,6 +136,7 @@ fn config_shows_what_serve_would_use() {
     ] {
         assert!(shown.lines().any(|shown| shown == line), "{line} in {shown}");
     }
+    assert_eq!(hopscope(&["config"], &[("HOPSCOPE_CONFIG", "")]), hopscope(&["config"], &[]));
 }
 
 #[test]

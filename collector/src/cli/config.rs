@@ -4,6 +4,7 @@ use super::answer;
 use crate::config::shown::{self, Beside};
 use crate::config::{Options, Source};
 use anyhow::Context;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -12,7 +13,7 @@ use std::process::ExitCode;
 pub(super) struct Settings {
     /// A YAML file; `hopscope config --docs` shows what it can hold.
     #[arg(long, env = "HOPSCOPE_CONFIG", value_name = "FILE")]
-    config: Option<PathBuf>,
+    config: Option<OsString>,
     #[command(flatten)]
     options: Options,
 }
@@ -20,8 +21,8 @@ pub(super) struct Settings {
 impl Settings {
     pub(super) fn source(self) -> Source {
         // An empty variable says nothing, here as for every setting.
-        let file = self.config.filter(|path| !path.as_os_str().is_empty());
-        Source::new(file, self.options)
+        let file = self.config.filter(|path| !path.is_empty());
+        Source::new(file.map(PathBuf::from), self.options)
     }
 }
 

@@ -44,7 +44,7 @@ fn argument(setting: &'static Setting) -> Arg {
         .long(name)
         .value_name(unit)
         .help(format!("{} [default: {default}] [env: {}]", setting.sentence(), setting.variable()))
-        .help_heading(format!("Settings: {}", setting.section))
+        .help_heading(format!("Settings of `{}`", setting.section))
         .value_parser(move |text: &str| setting.of_text(text).map(|_| text.to_owned()))
 }
 

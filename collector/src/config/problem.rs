@@ -82,12 +82,20 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Which of the known words was probably meant: the nearest one, when it is near enough.
+/// A beginning that is shorter could be that of anything.
+const BEGINNING_MIN: usize = 3;
+
+/// Which of the known words was probably meant: the nearest one, when it is near enough, or the only one that begins so.
 #[must_use]
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_lowercase().replace('-', "_");
     let distance = |known: &str| strsim::damerau_levenshtein(&word, &known.to_lowercase());
-    let near = known.into_iter().map(|known| (distance(known), known));
-    let (distance, known) = near.min_by_key(|(distance, _)| *distance)?;
-    (distance <= (known.chars().count() / 3).max(1)).then_some(known)
+    let known: Vec<&str> = known.into_iter().collect();
+    let near = known.iter().copied().map(|known| (distance(known), known));
+    let (least, nearest) = near.min_by_key(|(distance, _)| *distance)?;
+    if least <= (nearest.chars().count() / 3).max(1) {
+        return Some(nearest);
+    }
+    let mut begin = known.into_iter().filter(|known| word.len() >= BEGINNING_MIN && known.starts_with(&word));
+    begin.next().filter(|_| begin.next().is_none())
 }

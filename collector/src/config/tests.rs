@@ -4,7 +4,8 @@
 
 use super::shown::{self, Beside, annotated};
 use super::value::{Secret, choice};
-use super::{Config, Layers, Loaded, Sections, section};
+use super::{Config, Layers, Loaded, Place, Sections, section};
+use proptest::prelude::*;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -95,6 +96,7 @@ fn an_unknown_key_is_refused_with_what_was_meant() {
     );
     check("store:\n  address: x\n", "p.yaml:2:3: store.address is no setting; did you mean door.address?");
     check("durability: disk\n", "p.yaml:1:1: durability is no section; did you mean store.durability?");
+    check("store: {file: 1}\n", "p.yaml:1:9: store.file is no setting; did you mean file_bytes_max?");
     check("store: {zzzzzz: 1}\n", "p.yaml:1:9: store.zzzzzz is no setting");
 }
 
@@ -299,6 +301,28 @@ fn what_takes_a_restart_keeps_its_value() {
     let expected = "store: {file_bytes_max: 2048, careful: false, path: /x}\ndoor: {key: x}";
     let expected = load(expected, &[], &[]).unwrap().config;
     assert_eq!(wanted, Probe { store: Store { path: None, ..expected.store }, ..expected });
+}
+
+proptest! {
+    /// Whatever stands in a file, it is settings or problems with a place, and a second look says the same.
+    #[test]
+    fn any_text_is_settings_or_problems(text in "[a-z0-9_:{}\\[\\],&*<~'\"# \n\t.-]{0,80}|.{0,40}") {
+        let layers = Layers { file: Some(("p.yaml".to_owned(), text.clone())), ..Layers::default() };
+        let loaded = layers.load::<Probe>();
+        prop_assert_eq!(&loaded, &layers.load::<Probe>());
+        for problem in loaded.err().unwrap_or_default() {
+            let lines = text.lines().count().max(1) as u64 + 1;
+            let Place::File { line, column, .. } = problem.place else { continue };
+            prop_assert!((1..=lines).contains(&line) && column >= 1, "{line}:{column}");
+        }
+    }
+
+    /// A number is taken when it lies in the range, and only then.
+    #[test]
+    fn a_range_holds(number in prop_oneof![1000_u64..1050, 65_500_u64..65_600, any::<u64>()]) {
+        let loaded = load(&format!("store: {{file_bytes_max: {number}}}"), &[], &[]);
+        prop_assert_eq!(loaded.is_ok(), (1024..=65_536).contains(&number));
+    }
 }
 
 #[test]
