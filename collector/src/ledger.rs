@@ -2,7 +2,7 @@
 //!
 //! In: reports, in any order and any number of times. Out: whether a report is new, and one [`Entry`] per proxy. Always
 //! holds: a batch is taken once; `seen = delivered + folded + dropped + in flight + unaccounted`; what was told to an
-//! earlier life of the collector stands under [`DropReason::CollectorRestart`]; at most `epochs_max` books are open.
+//! earlier life of the collector stands under `collector_restart`; at most `epochs_max` books are open.
 
 mod book;
 mod gaps;
