@@ -75,6 +75,12 @@ impl AddressBook {
         }
     }
 
+    /// Other limits from now on. What the book holds it keeps.
+    pub fn limit(&mut self, limits: Limits) {
+        self.services.limit(limits.services_max, limits.authorities_max);
+        self.limits = limits;
+    }
+
     /// Notes who a proxy is; `false` when there is no room for another one.
     pub fn introduce(&mut self, proxy: &Text, identity: Identity, now_us: u64) -> bool {
         if self.proxies.get(proxy).is_some_and(|known| *known.identity == identity) {

@@ -56,6 +56,11 @@ impl Ledger {
         Self { limits, ..Self::default() }
     }
 
+    /// Other limits from now on. Books that are open stay open.
+    pub fn limit(&mut self, limits: Limits) {
+        self.limits = limits;
+    }
+
     /// Whether the report is new; enters it if so.
     pub fn admit(&mut self, report: &Report, now_us: u64) -> Admission {
         if let Some(book) = self.books.get_mut(&report.teller) {

@@ -49,6 +49,11 @@ impl Services {
         }
     }
 
+    pub(super) fn limit(&mut self, services_max: usize, authorities_max: usize) {
+        self.services_max = services_max;
+        self.authorities_max = authorities_max;
+    }
+
     /// Notes a service that a cluster or a server name carried, and a workload and version that serve it.
     pub(super) fn learn(&mut self, service: &Service, workload: &Text, version: &Text) {
         if service.host.is_empty() || !matches!(service.evidence, Evidence::Cluster | Evidence::Sni) {
