@@ -25,6 +25,7 @@ pub struct Vm {
     sender: Sender,
     /// As many as batches may be in flight, so a list is enough.
     calls: Vec<Call>,
+    open: u64,
 }
 
 /// A report in flight.
@@ -46,6 +47,7 @@ impl Vm {
             buffer: Buffer::default(),
             sender: Sender::new(seed),
             calls: Vec::new(),
+            open: 0,
         }
     }
 
@@ -66,8 +68,20 @@ impl Vm {
         self.config.as_ref()
     }
 
+    /// A request begins.
+    pub fn begin(&mut self) {
+        self.open = self.open.saturating_add(1);
+    }
+
+    /// Requests that began and have not ended.
+    #[must_use]
+    pub fn open(&self) -> u64 {
+        self.open
+    }
+
     /// Records the request that just ended.
     pub fn observe(&mut self, attributes: &impl Attributes, now_us: u64) {
+        self.open = self.open.saturating_sub(1);
         if let Some(config) = &self.config {
             self.buffer.push(observe(attributes, now_us), &config.limits);
         }
@@ -111,6 +125,14 @@ impl Vm {
         let reply = reply::read(call.sequence, status, message);
         self.reply(call.sequence, reply, now_ms);
         Some((reply, healthy))
+    }
+
+    /// The plugins other than `root` that wait for an answer, each once.
+    #[must_use]
+    pub fn roots_in_flight(&self, root: u32) -> Vec<u32> {
+        let mut roots: Vec<u32> = self.calls.iter().map(|call| call.root).filter(|r| *r != root).collect();
+        roots.dedup();
+        roots
     }
 
     /// Plugin `root` is gone, and Envoy cancelled its calls without a word.
