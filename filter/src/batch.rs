@@ -8,11 +8,12 @@ use crate::record::{Edge, Measure, Outcome, Record};
 use hopscope_proto::v1;
 use std::collections::HashMap;
 use std::hash::Hash;
+use std::rc::Rc;
 
 /// Records of one batch, and the fold rows that ride along.
 #[derive(Debug, Default)]
 pub struct Batch {
-    edges: Table<Edge>,
+    edges: Table<Rc<Edge>>,
     outcomes: Table<Outcome>,
     rows: Vec<(u32, u32, Measure)>,
     folds: Vec<(u32, u32, Fold)>,
@@ -26,7 +27,7 @@ impl Batch {
     }
 
     /// Appends a fold row.
-    pub fn push_fold(&mut self, edge: Edge, outcome: Outcome, fold: Fold) {
+    pub fn push_fold(&mut self, edge: Rc<Edge>, outcome: Outcome, fold: Fold) {
         let row = (self.edges.index(edge), self.outcomes.index(outcome), fold);
         self.folds.push(row);
     }
@@ -50,7 +51,7 @@ impl Batch {
     }
 
     /// Its single records, one by one.
-    pub fn records(&self) -> impl Iterator<Item = (&Edge, &Outcome, &Measure)> {
+    pub fn records(&self) -> impl Iterator<Item = (&Rc<Edge>, &Outcome, &Measure)> {
         self.rows.iter().filter_map(|(edge, outcome, measure)| {
             Some((self.edges.get(*edge)?, self.outcomes.get(*outcome)?, measure))
         })
@@ -180,6 +181,7 @@ mod tests {
     use super::Batch;
     use crate::fold::FoldTable;
     use crate::record::{Edge, Measure, Outcome, Record};
+    use std::rc::Rc;
     #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -187,7 +189,7 @@ mod tests {
         let mut edge = Edge::default();
         edge.service.host = service.to_owned();
         Record {
-            edge,
+            edge: Rc::new(edge),
             outcome: Outcome { response_code, ..Outcome::default() },
             measure: Measure { start_us, duration_us: 9, ..Measure::default() },
         }

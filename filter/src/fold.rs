@@ -6,6 +6,7 @@
 use crate::histogram::Histogram;
 use crate::record::{Edge, Measure, Outcome};
 use std::collections::HashMap;
+use std::rc::Rc;
 
 /// One row: many requests of one edge and outcome.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -40,13 +41,13 @@ impl Fold {
 /// The table of rows.
 #[derive(Debug, Default)]
 pub struct FoldTable {
-    rows: HashMap<(Edge, Outcome), Fold>,
+    rows: HashMap<(Rc<Edge>, Outcome), Fold>,
 }
 
 impl FoldTable {
     /// Adds a request; `false` when it would need a row beyond `rows_max`.
-    pub fn add(&mut self, edge: &Edge, outcome: &Outcome, measure: &Measure, rows_max: usize) -> bool {
-        let key = (edge.clone(), outcome.clone());
+    pub fn add(&mut self, edge: &Rc<Edge>, outcome: &Outcome, measure: &Measure, rows_max: usize) -> bool {
+        let key = (Rc::clone(edge), outcome.clone());
         if self.rows.len() >= rows_max && !self.rows.contains_key(&key) {
             return false;
         }
@@ -61,7 +62,7 @@ impl FoldTable {
     }
 
     /// Takes up to `rows_max` rows out, in no order.
-    pub fn take(&mut self, rows_max: usize) -> Vec<(Edge, Outcome, Fold)> {
+    pub fn take(&mut self, rows_max: usize) -> Vec<(Rc<Edge>, Outcome, Fold)> {
         if self.rows.len() <= rows_max {
             return self.rows.drain().map(|((edge, outcome), fold)| (edge, outcome, fold)).collect();
         }
@@ -73,7 +74,8 @@ impl FoldTable {
 #[cfg(test)]
 mod tests {
     use super::FoldTable;
-    use crate::record::{Edge, Measure, Outcome};
+    use crate::record::{Measure, Outcome};
+    use std::rc::Rc;
     #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -86,7 +88,7 @@ mod tests {
             let outcome = Outcome { response_code, ..Outcome::default() };
             let measure =
                 Measure { start_us: i as u64, duration_us, request_bytes: 10, ..Measure::default() };
-            dropped += u64::from(!table.add(&Edge::default(), &outcome, &measure, rows_max));
+            dropped += u64::from(!table.add(&Rc::default(), &outcome, &measure, rows_max));
         }
         let mut rows: Vec<_> = [table.take(1), table.take(usize::MAX)].concat();
         assert!(table.is_empty());

@@ -8,7 +8,7 @@ use crate::attributes::{Attribute, Attributes};
 use crate::buffer::Buffer;
 use crate::config::{self, Config};
 use crate::identity;
-use crate::record::observe;
+use crate::observe::Observer;
 use crate::reply::{self, Reply};
 use crate::sender::{Report, Sender, Signature};
 
@@ -21,6 +21,7 @@ pub struct Vm {
     config: Option<Config>,
     config_hash: u64,
     signature: Option<Signature>,
+    observer: Observer,
     buffer: Buffer,
     sender: Sender,
     /// As many as batches may be in flight, so a list is enough.
@@ -44,6 +45,7 @@ impl Vm {
             config: None,
             config_hash: 0,
             signature: None,
+            observer: Observer::default(),
             buffer: Buffer::default(),
             sender: Sender::new(seed),
             calls: Vec::new(),
@@ -83,7 +85,7 @@ impl Vm {
     pub fn observe(&mut self, attributes: &impl Attributes, now_us: u64) {
         self.open = self.open.saturating_sub(1);
         if let Some(config) = &self.config {
-            self.buffer.push(observe(attributes, now_us), &config.limits);
+            self.buffer.push(self.observer.observe(attributes, now_us), &config.limits);
         }
     }
 

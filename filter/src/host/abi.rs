@@ -24,6 +24,14 @@ unsafe extern "C" {
         value: *mut *mut u8,
         value_size: *mut usize,
     ) -> u32;
+    fn proxy_call_foreign_function(
+        name: *const u8,
+        name_size: usize,
+        argument: *const u8,
+        argument_size: usize,
+        result: *mut *mut u8,
+        result_size: *mut usize,
+    ) -> u32;
     fn proxy_grpc_call(
         upstream: *const u8,
         upstream_size: usize,
@@ -54,6 +62,23 @@ pub(super) fn property(path: &[u8]) -> Option<Vec<u8>> {
     // SAFETY: Envoy reads `path` during the call and writes an address and a length.
     let status = unsafe { proxy_get_property(path.as_ptr(), path.len(), &raw mut value, &raw mut size) };
     given(status, value, size)
+}
+
+/// What Envoy's function of this name makes of the argument; `None` when it fails, or where there is none.
+pub(super) fn foreign_function(name: &str, argument: &[u8]) -> Option<Vec<u8>> {
+    let (mut result, mut size) = (null_mut(), 0);
+    // SAFETY: Envoy reads name and argument during the call and writes an address and a length.
+    let status = unsafe {
+        proxy_call_foreign_function(
+            name.as_ptr(),
+            name.len(),
+            argument.as_ptr(),
+            argument.len(),
+            &raw mut result,
+            &raw mut size,
+        )
+    };
+    given(status, result, size)
 }
 
 /// Sends a unary gRPC call; the answer will carry the token. `None` when Envoy cannot send it.

@@ -33,7 +33,7 @@ impl Bench {
     fn see(&mut self, service: u32) {
         let mut edge = Edge::default();
         edge.service.host = format!("s{service}");
-        let record = Record { edge, outcome: Outcome::default(), measure: Measure::default() };
+        let record = Record { edge: edge.into(), outcome: Outcome::default(), measure: Measure::default() };
         self.buffer.push(record, &self.config.limits);
     }
 
