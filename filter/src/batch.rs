@@ -5,15 +5,14 @@
 
 use crate::fold::Fold;
 use crate::record::{Edge, Measure, Outcome, Record};
+use crate::table::{Edges, Table};
 use hopscope_proto::v1;
-use std::collections::HashMap;
-use std::hash::Hash;
 use std::rc::Rc;
 
 /// Records of one batch, and the fold rows that ride along.
 #[derive(Debug, Default)]
 pub struct Batch {
-    edges: Table<Rc<Edge>>,
+    edges: Edges,
     outcomes: Table<Outcome>,
     rows: Vec<(u32, u32, Measure)>,
     folds: Vec<(u32, u32, Fold)>,
@@ -22,12 +21,12 @@ pub struct Batch {
 impl Batch {
     /// Appends a record.
     pub fn push(&mut self, record: Record) {
-        let row = (self.edges.index(record.edge), self.outcomes.index(record.outcome), record.measure);
+        let row = (self.edges.index(&record.edge), self.outcomes.index(record.outcome), record.measure);
         self.rows.push(row);
     }
 
     /// Appends a fold row.
-    pub fn push_fold(&mut self, edge: Rc<Edge>, outcome: Outcome, fold: Fold) {
+    pub fn push_fold(&mut self, edge: &Rc<Edge>, outcome: Outcome, fold: Fold) {
         let row = (self.edges.index(edge), self.outcomes.index(outcome), fold);
         self.folds.push(row);
     }
@@ -67,43 +66,13 @@ impl Batch {
         let base_us = first_row.or(first_fold).unwrap_or(0);
         v1::Batch {
             base_time_unix_us: base_us,
-            edges: self.edges.values.iter().map(|edge| edge_to_wire(edge, &mut strings)).collect(),
-            outcomes: self.outcomes.values.iter().map(|o| outcome_to_wire(o, &mut strings)).collect(),
+            edges: self.edges.values().iter().map(|edge| edge_to_wire(edge, &mut strings)).collect(),
+            outcomes: self.outcomes.values().iter().map(|o| outcome_to_wire(o, &mut strings)).collect(),
             records: Some(columns(&self.rows, base_us)),
             folds: self.folds.iter().map(|row| fold_to_wire(row, base_us)).collect(),
-            strings: strings.values,
+            strings: strings.into_values(),
             ..v1::Batch::default()
         }
-    }
-}
-
-/// A value once, and the index under which it stands.
-#[derive(Debug)]
-struct Table<T> {
-    indexes: HashMap<T, u32>,
-    values: Vec<T>,
-}
-
-impl<T> Default for Table<T> {
-    fn default() -> Self {
-        Self { indexes: HashMap::new(), values: Vec::new() }
-    }
-}
-
-impl<T: Clone + Eq + Hash> Table<T> {
-    fn index(&mut self, value: T) -> u32 {
-        if let Some(index) = self.indexes.get(&value) {
-            return *index;
-        }
-        // A batch holds far fewer values than there are indexes.
-        let index = u32::try_from(self.values.len()).unwrap_or(u32::MAX);
-        self.values.push(value.clone());
-        self.indexes.insert(value, index);
-        index
-    }
-
-    fn get(&self, index: u32) -> Option<&T> {
-        self.values.get(usize::try_from(index).ok()?)
     }
 }
 
@@ -219,7 +188,7 @@ mod tests {
             assert!(table.add(&record.edge, &record.outcome, &record.measure, 8));
         }
         for (edge, outcome, fold) in table.take(8) {
-            batch.push_fold(edge, outcome, fold);
+            batch.push_fold(&edge, outcome, fold);
         }
         assert_eq!((batch.len(), batch.folded()), (1, 2));
         let wire = batch.to_wire();

@@ -61,7 +61,7 @@ impl Buffer {
             return None;
         }
         for (edge, outcome, fold) in self.folds.take(FOLD_ROWS_PER_BATCH) {
-            batch.push_fold(edge, outcome, fold);
+            batch.push_fold(&edge, outcome, fold);
         }
         let content =
             Content { records: u64::try_from(batch.len()).unwrap_or(u64::MAX), folded: batch.folded() };

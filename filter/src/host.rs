@@ -42,7 +42,9 @@ fn now_ms() -> u64 {
 
 /// A request begins, or (`root` is 0) a plugin: one per configuration in a VM.
 fn on_context_create(_context: u32, root: u32) {
-    if root != 0 {
+    if root == 0 {
+        properties::compile();
+    } else {
         with_vm(Vm::begin);
     }
 }

@@ -35,6 +35,7 @@ pub mod identity;
 pub mod memo;
 pub mod record;
 pub mod observe;
+pub mod table;
 pub mod batch;
 pub mod histogram;
 pub mod fold;

@@ -1,6 +1,6 @@
 //! What is asked of Envoy in one go.
 //!
-//! In: a [`Question`]. Out: it as an expression that Envoy compiles once per VM, and its answer where Envoy has no
+//! In: a [`Question`]. Out: it as an expression that Envoy compiles once per plugin, and its answer where Envoy has no
 //! expressions. Always holds: every way to ask gives the same values in the same order.
 //!
 //! A host call that brings data costs about 10,700 instructions whatever it brings, and each attribute in a list 2,300
@@ -31,7 +31,7 @@ pub enum Question {
     DestinationEdge,
 }
 
-/// All of them; the place is the index under which a host may keep what it compiled.
+/// All of them, in the order in which a host compiles them.
 pub const QUESTIONS: [Question; 6] = [
     Question::Request,
     Question::RequestGuarded,

@@ -1,16 +1,45 @@
 //! Attributes of the request, or of the node, that Envoy's current callback is about.
 //!
 //! In: an [`Attribute`], or a whole [`Question`]. Out: what Envoy answers. Always holds: an error of the host is no value;
-//! each question is compiled once per VM, and where Envoy cannot do that none is ever answered.
+//! where Envoy compiles no expressions, no question is ever answered.
+//!
+//! Envoy keeps compiled expressions per plugin and numbers them from the first on; so when each plugin compiles the same
+//! ones in the same order, a number means the same in all of them, and a request need not know whose it is.
 
 use super::abi;
 use crate::attributes::{Attribute, Attributes};
 use crate::question::{QUESTIONS, Question};
-use std::cell::OnceCell;
+use std::cell::Cell;
+
+/// Envoy's numbers of the questions, in their order.
+type Numbers = [[u8; 4]; QUESTIONS.len()];
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Compiled {
+    NotYet,
+    As(Numbers),
+    Never,
+}
 
 thread_local! {
-    /// Envoy's numbers of the compiled questions.
-    static COMPILED: OnceCell<[Option<[u8; 4]>; QUESTIONS.len()]> = const { OnceCell::new() };
+    static COMPILED: Cell<Compiled> = const { Cell::new(Compiled::NotYet) };
+}
+
+/// Compiles the questions for a plugin; to be called once for each, at its very beginning.
+pub(super) fn compile() {
+    let numbers = QUESTIONS.map(|question| {
+        let number = abi::foreign_function("expr_create", question.expression().as_bytes());
+        number.and_then(|number| <[u8; 4]>::try_from(number).ok())
+    });
+    let mut known = [[0; 4]; QUESTIONS.len()];
+    let complete = known.iter_mut().zip(numbers).all(|(known, number)| {
+        *known = number.unwrap_or_default();
+        number.is_some()
+    });
+    let compiled = if complete { Compiled::As(known) } else { Compiled::Never };
+    let before = COMPILED.get();
+    let agreed = before == Compiled::NotYet || before == compiled;
+    COMPILED.set(if agreed { compiled } else { Compiled::Never });
 }
 
 /// Reads by host calls.
@@ -22,18 +51,8 @@ impl Attributes for Properties {
     }
 
     fn evaluate(&self, question: Question) -> Option<Vec<u8>> {
-        let number = COMPILED.with(|compiled| number_of(question, compiled.get_or_init(compile)))?;
+        let Compiled::As(numbers) = COMPILED.get() else { return None };
+        let (_, number) = QUESTIONS.into_iter().zip(numbers).find(|(known, _)| *known == question)?;
         abi::foreign_function("expr_evaluate", &number)
     }
-}
-
-fn number_of(question: Question, compiled: &[Option<[u8; 4]>; QUESTIONS.len()]) -> Option<[u8; 4]> {
-    QUESTIONS.into_iter().zip(compiled).find(|(known, _)| *known == question).and_then(|(_, number)| *number)
-}
-
-fn compile() -> [Option<[u8; 4]>; QUESTIONS.len()] {
-    QUESTIONS.map(|question| {
-        let number = abi::foreign_function("expr_create", question.expression().as_bytes())?;
-        number.try_into().ok()
-    })
 }
