@@ -38,7 +38,8 @@ const MODULE_BYTES_MAX: usize = 200_000;
 pub(crate) fn build() -> anyhow::Result<PathBuf> {
     step("building the filter", || {
         rust_targets::install(TARGET)?;
-        let arguments = ["build", "--quiet", "--package", "hopscope-filter", "--target", TARGET, "--profile", "wasm"];
+        let arguments =
+            ["build", "--quiet", "--package", "hopscope-filter", "--target", TARGET, "--profile", "wasm"];
         process::run(&mut workspace::cargo(arguments))?;
         let linked = workspace::target().join(TARGET).join("wasm/hopscope_filter.wasm");
         let path = workspace::target().join("hopscope_filter.wasm");
@@ -60,7 +61,8 @@ fn slim(linked: &Path) -> anyhow::Result<Vec<u8>> {
         }
     }
     let wanted = |name: &str| KEPT.contains(&name) || OWN.contains(&name);
-    let unused: Vec<_> = module.exports.iter().filter(|export| !wanted(&export.name)).map(walrus::Export::id).collect();
+    let unused: Vec<_> =
+        module.exports.iter().filter(|export| !wanted(&export.name)).map(walrus::Export::id).collect();
     for export in unused {
         module.exports.delete(export);
     }

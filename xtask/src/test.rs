@@ -67,12 +67,16 @@ fn whole_mesh(name: Option<&str>) -> anyhow::Result<()> {
     let envoy = envoy::install()?;
     let promtool = promtool::install()?;
     let module = module::build()?;
-    step("building the collector", || process::run(&mut workspace::cargo(["build", "--quiet", "--package", "hopscope"])))?;
+    step("building the collector and the local mesh", || {
+        let packages = ["build", "--quiet", "--package", "hopscope", "--package", "hopscope-mesh"];
+        process::run(&mut workspace::cargo(packages))
+    })?;
     step("testing the whole mesh on real Envoys", || {
         let mut command = workspace::cargo(["test", "--package", "hopscope-tests"]);
         command.env("HOPSCOPE_ENVOY", envoy);
         command.env("HOPSCOPE_MODULE", module);
         command.env("HOPSCOPE_COLLECTOR", workspace::binary("hopscope"));
+        command.env("HOPSCOPE_MESH", workspace::binary("hopscope-mesh"));
         command.env("HOPSCOPE_PROMTOOL", promtool);
         command.args(["--", "--nocapture", "--test-threads", "1"]).args(name);
         let mut lines = teed(&mut command)?;
@@ -87,7 +91,8 @@ fn whole_mesh(name: Option<&str>) -> anyhow::Result<()> {
 /// Runs a command, shows its standard output as it comes, and gives it back as lines.
 fn teed(command: &mut Command) -> anyhow::Result<Vec<String>> {
     use std::io::BufRead;
-    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context("failed to start cargo")?;
+    let mut child =
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context("failed to start cargo")?;
     let output = child.stdout.take().context("failed to read from cargo")?;
     let mut lines = Vec::new();
     for line in std::io::BufReader::new(output).lines() {
@@ -108,7 +113,10 @@ mod tests {
 
     #[test]
     fn results_are_added_up() {
-        assert_eq!(passed("x\ntest result: ok. 3 passed; 0 failed\n  test result: ok. 4 passed; 0 failed"), 7);
+        assert_eq!(
+            passed("x\ntest result: ok. 3 passed; 0 failed\n  test result: ok. 4 passed; 0 failed"),
+            7
+        );
         assert_eq!(passed("test result: FAILED. 3 passed; 1 failed"), 0);
         assert_eq!(passed("running 0 tests"), 0);
     }

@@ -16,7 +16,8 @@ pub(crate) fn check() -> anyhow::Result<()> {
     }
     for file in files.lines() {
         let text = std::fs::read_to_string(workspace::root().join(file))?;
-        serde_saphyr::from_multiple::<IgnoredAny>(&text).with_context(|| format!("failed to parse {file}"))?;
+        serde_saphyr::from_multiple::<IgnoredAny>(&text)
+            .with_context(|| format!("failed to parse {file}"))?;
     }
     Ok(())
 }

@@ -18,7 +18,9 @@ pub(crate) fn install() -> anyhow::Result<PathBuf> {
     }
     step("fetching promtool", || {
         std::fs::create_dir_all(&folder)?;
-        let download = || process::quietly(Command::new("apt-get").current_dir(&folder).args(["download", "prometheus"]));
+        let download = || {
+            process::quietly(Command::new("apt-get").current_dir(&folder).args(["download", "prometheus"]))
+        };
         if download().is_err() {
             // A new machine has no package lists yet.
             process::quietly(Command::new("apt-get").args(["update", "--quiet"]))?;

@@ -1,0 +1,64 @@
+//! The HTTP door: what people, Prometheus and Kubernetes ask.
+//!
+//! In: GET requests. Out: `/metrics`, `/healthz`, `/readyz`, and JSON below `/api/v1`. Always holds: nothing here changes
+//! anything; an unknown path says which there are.
+
+mod edges;
+mod exposition;
+mod labels;
+mod metrics;
+mod proxies;
+
+pub use edges::EdgeRow;
+pub use proxies::{Proxies, ProxyRow};
+
+use crate::state::State;
+use axum::Json;
+use axum::Router;
+use axum::extract::State as Shared;
+use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use exposition::Format;
+use serde_json::json;
+use std::sync::Arc;
+
+const PATHS: [&str; 5] = ["/metrics", "/healthz", "/readyz", "/api/v1/edges", "/api/v1/proxies"];
+
+/// All routes.
+pub fn router(state: Arc<State>) -> Router {
+    Router::new()
+        .route("/healthz", get(async || "ok\n"))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+        .route("/api/v1/edges", get(edges))
+        .route("/api/v1/proxies", get(proxies))
+        .fallback(unknown)
+        .with_state(state)
+}
+
+async fn ready(Shared(state): Shared<Arc<State>>) -> Response {
+    if state.is_stopping() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n").into_response();
+    }
+    "ready\n".into_response()
+}
+
+async fn metrics(Shared(state): Shared<Arc<State>>, headers: HeaderMap) -> Response {
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    let format = Format::wanted(accept);
+    ([(header::CONTENT_TYPE, format.content_type())], metrics::render(&state, format)).into_response()
+}
+
+async fn edges(Shared(state): Shared<Arc<State>>) -> Response {
+    Json(json!({"edges": edges::rows(&state.pipeline().aggregate)})).into_response()
+}
+
+async fn proxies(Shared(state): Shared<Arc<State>>) -> Response {
+    Json(proxies::rows(&state.pipeline().ledger)).into_response()
+}
+
+async fn unknown(uri: Uri) -> Response {
+    let body = json!({"error": format!("there is no {}", uri.path()), "paths": PATHS});
+    (StatusCode::NOT_FOUND, Json(body)).into_response()
+}

@@ -1,0 +1,166 @@
+//! `/metrics`.
+//!
+//! In: all state. Out: one text. Always holds: the sum over `hopscope_requests_total` is the number of requests that were
+//! counted and not expired.
+
+use super::exposition::{Exposition, Format, Kind};
+use super::labels::{NAMES, Values};
+use crate::aggregate::{Aggregate, Series};
+use crate::ledger::{Entry, Ledger};
+use crate::report::DropReason;
+use crate::self_stats::SelfStats;
+use crate::state::State;
+
+/// Everything that is counted.
+pub(super) fn render(state: &State, format: Format) -> String {
+    let mut text = Exposition::new(format);
+    let pipeline = state.pipeline();
+    series(&mut text, &pipeline.aggregate);
+    ledger(&mut text, &pipeline.ledger);
+    rooms(&mut text, &pipeline);
+    drop(pipeline);
+    doors(&mut text, state.stats());
+    text.single(
+        "hopscope_start_time_seconds",
+        Kind::Gauge,
+        "When the collector started, Unix time.",
+        seconds(state.started_us()),
+    );
+    text.family("hopscope_build_info", Kind::Gauge, "Version of the collector; always 1.");
+    text.sample("hopscope_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
+    text.end()
+}
+
+type Size = fn(&Series) -> u64;
+type Row<'a> = (Values<'a>, &'a Series);
+
+fn series(text: &mut Exposition, aggregate: &Aggregate) {
+    let rows: Vec<Row<'_>> = aggregate.iter().map(|(key, series)| (Values::of(key), series)).collect();
+    text.family(
+        "hopscope_requests_total",
+        Kind::Counter,
+        "Finished requests, with Istio's labels, as each side of a call saw them.",
+    );
+    for (values, series) in &rows {
+        text.sample("hopscope_requests_total", &values.pairs(), series.measure.count());
+    }
+    text.family("hopscope_request_duration_seconds", Kind::Histogram, "Duration of those requests.");
+    rows.iter().for_each(|row| durations(text, row));
+    let sizes: [(&str, &str, Size); 2] = [
+        ("hopscope_request_bytes_total", "Headers and bodies of those requests.", |it| {
+            it.measure.request_bytes
+        }),
+        ("hopscope_response_bytes_total", "Headers and bodies of their responses.", |it| {
+            it.measure.response_bytes
+        }),
+    ];
+    for (name, help, size) in sizes {
+        text.family(name, Kind::Counter, help);
+        for (values, series) in &rows {
+            text.sample(name, &values.pairs(), size(series));
+        }
+    }
+}
+
+fn durations(text: &mut Exposition, (values, series): &Row<'_>) {
+    const NAME: &str = "hopscope_request_duration_seconds";
+    let durations = &series.measure.durations;
+    let pairs = values.pairs();
+    let bucket = |text: &mut Exposition, bound: &str, count: u64| {
+        let mut labels = [("le", bound); NAMES.len() + 1];
+        for (label, pair) in labels.iter_mut().zip(pairs) {
+            *label = pair;
+        }
+        text.sample(&format!("{NAME}_bucket"), &labels, count);
+    };
+    for (bound_us, count) in durations.cumulative() {
+        bucket(text, &format!("{:?}", seconds(bound_us)), count);
+    }
+    bucket(text, "+Inf", durations.count());
+    text.sample(&format!("{NAME}_sum"), &pairs, seconds(durations.sum_us()));
+    text.sample(&format!("{NAME}_count"), &pairs, durations.count());
+}
+
+fn ledger(text: &mut Exposition, ledger: &Ledger) {
+    let mut total = Entry::default();
+    ledger.entries().values().for_each(|entry| total.add(entry));
+    let counters = [
+        ("hopscope_ledger_seen_total", "Finished requests that the filters saw.", total.seen),
+        ("hopscope_ledger_delivered_total", "Those that arrived one by one.", total.delivered),
+        ("hopscope_ledger_folded_total", "Those that arrived as parts of fold rows.", total.folded),
+        ("hopscope_ledger_duplicate_batches_total", "Batches that came again.", total.duplicates),
+    ];
+    for (name, help, value) in counters {
+        text.single(name, Kind::Counter, help, value);
+    }
+    text.family("hopscope_ledger_dropped_total", Kind::Counter, "Requests that filters gave up, by reason.");
+    for reason in [DropReason::FoldTableFull, DropReason::Refused, DropReason::TooLarge] {
+        let count = total.drops.remove(&reason).unwrap_or(0);
+        text.sample("hopscope_ledger_dropped_total", &[("reason", &reason.to_string())], count);
+    }
+    // A batch that comes late takes from this one, so it is no counter.
+    let before = total.drops.remove(&DropReason::CollectorRestart).unwrap_or(0);
+    for (reason, count) in &total.drops {
+        text.sample("hopscope_ledger_dropped_total", &[("reason", &reason.to_string())], count);
+    }
+    let gauges = [
+        (
+            "hopscope_ledger_told_before_start",
+            "Requests that were told to an earlier life of the collector.",
+            before,
+        ),
+        ("hopscope_ledger_in_flight", "Requests that wait in the filters.", total.in_flight),
+        ("hopscope_ledger_missing_batches", "Batches that a later one overtook.", total.batches_missing),
+        ("hopscope_ledger_epochs", "Open books, one per filter VM.", ledger.open() as u64),
+    ];
+    for (name, help, value) in gauges {
+        text.single(name, Kind::Gauge, help, value);
+    }
+}
+
+fn rooms(text: &mut Exposition, pipeline: &crate::pipeline::Pipeline) {
+    let (expired_series, expired_requests) = pipeline.aggregate.expired();
+    let counters = [
+        (
+            "hopscope_series_overflow_requests_total",
+            "Requests in overflow series.",
+            pipeline.aggregate.overflowed(),
+        ),
+        ("hopscope_series_expired_total", "Series taken out since they were idle.", expired_series),
+        ("hopscope_series_expired_requests_total", "Requests that those had counted.", expired_requests),
+        (
+            "hopscope_authorities_refused_total",
+            "Requested authorities that are shown as `other`, since there were too many.",
+            pipeline.address_book.authorities_refused(),
+        ),
+    ];
+    for (name, help, value) in counters {
+        text.single(name, Kind::Counter, help, value);
+    }
+    let gauges = [
+        ("hopscope_series", "Series with labels of their own.", pipeline.aggregate.named()),
+        ("hopscope_address_book_proxies", "Proxies that said who they are.", pipeline.address_book.proxies()),
+        (
+            "hopscope_waiting_groups",
+            "Groups of requests that wait for their peer's name.",
+            pipeline.waiting.len(),
+        ),
+    ];
+    for (name, help, value) in gauges {
+        text.single(name, Kind::Gauge, help, value);
+    }
+}
+
+fn doors(text: &mut Exposition, stats: &SelfStats) {
+    let (reports, bytes) = stats.taken();
+    text.single("hopscope_ingest_reports_total", Kind::Counter, "Reports that were taken.", reports);
+    text.single("hopscope_ingest_bytes_total", Kind::Counter, "Their size.", bytes);
+    text.family("hopscope_ingest_refused_total", Kind::Counter, "Reports that were refused, by reason.");
+    for (reason, count) in stats.refusals() {
+        text.sample("hopscope_ingest_refused_total", &[("reason", reason)], count);
+    }
+}
+
+fn seconds(us: u64) -> f64 {
+    us as f64 / 1_000_000.0
+}

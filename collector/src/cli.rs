@@ -1,0 +1,74 @@
+//! The commands of the program.
+//!
+//! In: the command line. Out: a running collector, or an answer on standard output. Always holds: answers go to standard
+//! output and everything else to standard error; `--json` gives one JSON document.
+
+mod audit;
+mod client;
+mod edges;
+mod explain;
+mod serve;
+mod table;
+
+use crate::config::Config;
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Network telemetry for service meshes that says what is wrong.
+///
+/// `serve` is the collector that the filters in the sidecars report to. The other commands ask a running one.
+#[derive(Debug, Parser)]
+#[command(name = "hopscope", version, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the collector.
+    #[command(after_help = "The log level is set by RUST_LOG, such as RUST_LOG=hopscope=debug.")]
+    Serve(Config),
+    /// Show who calls whom, how fast, and how it ends, as both sides tell it.
+    #[command(after_help = "Examples:\n  hopscope edges --to payments\n  hopscope edges --failed\n  \
+                            hopscope edges --json | jq '.edges[] | select(.response_flags != \"-\")'")]
+    Edges(edges::Arguments),
+    /// Show the books per proxy: seen = delivered + folded + dropped + in flight. Exit code 1 when they do not add up.
+    Audit(audit::Arguments),
+    /// Explain Envoy's response flags: what happened, whose fault it is, what to check first.
+    #[command(after_help = "Examples:\n  hopscope explain UC\n  hopscope explain UF,URX\n  hopscope explain")]
+    Explain(explain::Arguments),
+}
+
+impl Cli {
+    /// Runs the command.
+    ///
+    /// # Errors
+    ///
+    /// Whatever kept it from an answer.
+    pub async fn run(self) -> anyhow::Result<ExitCode> {
+        match self.command {
+            Command::Serve(config) => serve::run(config).await,
+            Command::Edges(arguments) => edges::run(arguments).await,
+            Command::Audit(arguments) => audit::run(arguments).await,
+            Command::Explain(arguments) => explain::run(&arguments),
+        }
+    }
+}
+
+/// Writes an answer. Whoever closed standard output (`| head`) does not want the rest.
+fn answer(text: &str) {
+    use std::io::Write;
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Cli;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

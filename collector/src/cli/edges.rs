@@ -1,0 +1,89 @@
+//! `hopscope edges`.
+
+use super::client::Collector;
+use super::{answer, table};
+use crate::api::EdgeRow;
+use serde::{Deserialize, Serialize};
+use std::process::ExitCode;
+
+/// What to show.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    collector: Collector,
+    /// Only calls from this workload.
+    #[arg(long, value_name = "WORKLOAD")]
+    from: Option<String>,
+    /// Only calls to this workload or service.
+    #[arg(long, value_name = "WORKLOAD|SERVICE")]
+    to: Option<String>,
+    /// Only what this side tells: source, destination or waypoint.
+    #[arg(long, value_name = "SIDE")]
+    reporter: Option<String>,
+    /// Only what failed: a response flag, no response, 5xx, or a gRPC status other than 0.
+    #[arg(long)]
+    failed: bool,
+    /// One JSON document.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Edges {
+    edges: Vec<EdgeRow>,
+}
+
+pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let mut answered: Edges = arguments.collector.get("/api/v1/edges").await?;
+    answered.edges.retain(|row| arguments.wants(row));
+    if arguments.json {
+        answer(&format!("{}\n", serde_json::to_string_pretty(&answered)?));
+    } else {
+        answer(&text(&answered.edges));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Arguments {
+    fn wants(&self, row: &EdgeRow) -> bool {
+        let is = |wanted: &Option<String>, values: &[&String]| {
+            wanted.as_ref().is_none_or(|wanted| values.contains(&wanted))
+        };
+        let short = row.destination_service.split('.').next().unwrap_or_default().to_owned();
+        is(&self.from, &[&row.source_workload])
+            && is(&self.to, &[&row.destination_workload, &row.destination_service, &short])
+            && is(&self.reporter, &[&row.reporter])
+            && (!self.failed || row.failed)
+    }
+}
+
+fn text(rows: &[EdgeRow]) -> String {
+    let head = [
+        "source",
+        "destination",
+        "service",
+        "reporter",
+        "code",
+        "flags",
+        "requests",
+        "p50 ms",
+        "p99 ms",
+        "named by",
+    ];
+    let ms = |us: f64| format!("{:.1}", us / 1_000.0);
+    let cells = |row: &EdgeRow| {
+        vec![
+            format!("{}@{}", row.source_workload, row.source_version),
+            format!("{}@{}", row.destination_workload, row.destination_version),
+            row.destination_service.clone(),
+            row.reporter.clone(),
+            row.response_code.clone(),
+            row.response_flags.clone(),
+            row.requests.to_string(),
+            ms(row.duration_p50_us),
+            ms(row.duration_p99_us),
+            row.peer_evidence.clone(),
+        ]
+    };
+    table::render(&head, &rows.iter().map(cells).collect::<Vec<_>>())
+}

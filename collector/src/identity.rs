@@ -1,0 +1,256 @@
+//! The address book: who reports under which address and certificate. It completes the edges that one proxy could tell
+//! only in part.
+//!
+//! In: the identities that proxies tell of themselves, and edges as they were told. Out: [`NamedEdge`]s. Always holds: a
+//! peer is named by the strongest evidence there is, and the edge says by which; an address names nobody whose
+//! certificate contradicts it; a proxy that has long been silent names nobody; every table is bounded.
+
+mod named;
+mod services;
+mod waiting;
+
+pub use named::{End, Evidence, NamedEdge};
+pub use services::ServiceName;
+pub use waiting::{Told, Waiting, WaitingLimits};
+
+use crate::report::{Edge, Identity, Reporter, Text};
+use named::known;
+use services::Services;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+/// What the address book may hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Proxies; one more is asked to come back later.
+    pub proxies_max: usize,
+    /// A proxy that did not report for so long names nobody any more.
+    pub silent_us_max: u64,
+    /// Services known from clusters.
+    pub services_max: usize,
+    /// Services known only by a requested authority, which comes from outside; what is more shows as `other`.
+    pub authorities_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            proxies_max: 50_000,
+            silent_us_max: 24 * 3600 * 1_000_000,
+            services_max: 20_000,
+            authorities_max: 100,
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Proxy {
+    identity: Arc<Identity>,
+    last_us: u64,
+}
+
+/// All that is known of the proxies of the mesh.
+#[derive(Debug)]
+pub struct AddressBook {
+    limits: Limits,
+    proxies: HashMap<Text, Proxy>,
+    /// Who claimed an address last.
+    addresses: HashMap<Text, Text>,
+    /// The proxies of a namespace and service account.
+    accounts: HashMap<(Text, Text), BTreeSet<Text>>,
+    services: Services,
+}
+
+impl AddressBook {
+    /// An empty book.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        let services = Services::new(limits.services_max, limits.authorities_max);
+        Self {
+            limits,
+            proxies: HashMap::new(),
+            addresses: HashMap::new(),
+            accounts: HashMap::new(),
+            services,
+        }
+    }
+
+    /// Notes who a proxy is; `false` when there is no room for another one.
+    pub fn introduce(&mut self, proxy: &Text, identity: Identity, now_us: u64) -> bool {
+        if self.proxies.get(proxy).is_some_and(|known| *known.identity == identity) {
+            return true;
+        }
+        if !self.proxies.contains_key(proxy) && self.proxies.len() >= self.limits.proxies_max {
+            return false;
+        }
+        self.forget(proxy);
+        for address in &identity.addresses {
+            self.addresses.insert(address.clone(), proxy.clone());
+        }
+        self.accounts.entry(account_of(&identity)).or_default().insert(proxy.clone());
+        self.proxies.insert(proxy.clone(), Proxy { identity: Arc::new(identity), last_us: now_us });
+        true
+    }
+
+    /// Who the proxy is that reports now; `None` when it did not say yet.
+    pub fn reports(&mut self, proxy: &Text, now_us: u64) -> Option<Arc<Identity>> {
+        let known = self.proxies.get_mut(proxy)?;
+        known.last_us = known.last_us.max(now_us);
+        Some(known.identity.clone())
+    }
+
+    /// How many proxies it knows.
+    #[must_use]
+    pub fn proxies(&self) -> usize {
+        self.proxies.len()
+    }
+
+    /// How many requested authorities found no room as names of their own.
+    #[must_use]
+    pub fn authorities_refused(&self) -> u64 {
+        self.services.refused()
+    }
+
+    /// Forgets proxies that have long been silent.
+    pub fn expire(&mut self, now_us: u64) {
+        let silent_since = now_us.saturating_sub(self.limits.silent_us_max);
+        let silent = self.proxies.iter().filter(|(_, known)| known.last_us < silent_since);
+        for proxy in silent.map(|(proxy, _)| proxy.clone()).collect::<Vec<_>>() {
+            self.forget(&proxy);
+        }
+    }
+
+    /// Learns from an edge which services there are and who serves them.
+    pub fn learn(&mut self, edge: &Edge, own: &Identity) {
+        let (workload, version) = match edge.reporter {
+            Reporter::Destination => (&own.workload, &own.version),
+            _ if edge.peer.version.is_empty() => (&edge.peer.workload, &edge.peer.canonical_revision),
+            _ => (&edge.peer.workload, &edge.peer.version),
+        };
+        self.services.learn(&edge.service, workload, version);
+    }
+
+    /// Completes an edge that proxy `own` told.
+    pub fn complete(&mut self, own: &Identity, edge: &Edge) -> NamedEdge {
+        let service = self.services.name(&edge.service, &own.namespace);
+        let here = End::of_identity(own, &edge.local_principal);
+        let (mut there, mut evidence) = self.peer(edge);
+        if evidence == Evidence::None && edge.reporter != Reporter::Destination {
+            evidence = self.intended(&mut there, edge, &service);
+        }
+        let (source, destination) =
+            if edge.reporter == Reporter::Destination { (there, here) } else { (here, there) };
+        NamedEdge {
+            reporter: edge.reporter,
+            source,
+            destination,
+            service,
+            security: security(edge),
+            evidence,
+        }
+    }
+
+    /// Whether the peer of an edge may get a better name when more proxies have said who they are.
+    #[must_use]
+    pub fn may_improve(&self, edge: &Edge, named: &NamedEdge) -> bool {
+        if edge.reporter != Reporter::Destination || named.evidence >= Evidence::Address {
+            return false;
+        }
+        if !edge.peer.address.is_empty() {
+            return !self.addresses.contains_key(&edge.peer.address);
+        }
+        !edge.peer.principal.is_empty() && named.evidence == Evidence::None
+    }
+
+    fn peer(&self, edge: &Edge) -> (End, Evidence) {
+        let peer = &edge.peer;
+        let by_address = self.by_address(&peer.address).filter(|who| is_of(&peer.principal, who));
+        let mut end = End::of_peer(peer);
+        if !peer.workload.is_empty() {
+            // What the control plane says of an endpoint lacks labels; the one who lives there knows them.
+            if let Some(who) = by_address.filter(|who| {
+                who.namespace == peer.namespace && [&who.workload, &who.app].contains(&&peer.workload)
+            }) {
+                end.complete(who);
+            }
+            return (end, Evidence::Metadata);
+        }
+        if let Some(who) = by_address {
+            return (End::of_identity(who, &peer.principal), Evidence::Address);
+        }
+        let candidates = self.by_account(&peer.principal);
+        if end.agreed(&candidates) { (end, Evidence::Certificate) } else { (end, Evidence::None) }
+    }
+
+    /// Nobody was reached, so the edge is charged to whom it was meant for.
+    fn intended(&self, there: &mut End, edge: &Edge, service: &ServiceName) -> Evidence {
+        if edge.service.host.is_empty() {
+            return Evidence::None;
+        }
+        there.workload = known(self.services.only_server(&service.host).unwrap_or(&service.name));
+        there.namespace = known(&service.namespace);
+        there.version = known(&self.services.version_of(&edge.service));
+        if edge.service.evidence == crate::report::Evidence::Authority {
+            Evidence::Authority
+        } else {
+            Evidence::Service
+        }
+    }
+
+    fn by_address(&self, address: &Text) -> Option<&Identity> {
+        let proxy = self.addresses.get(address)?;
+        self.proxies.get(proxy).map(|known| &*known.identity)
+    }
+
+    fn by_account(&self, principal: &str) -> Vec<&Identity> {
+        let Some((namespace, account)) = spiffe(principal) else { return Vec::new() };
+        let proxies = self.accounts.get(&(namespace.into(), account.into()));
+        let identity = |proxy: &Text| self.proxies.get(proxy).map(|known| &*known.identity);
+        proxies.into_iter().flatten().filter_map(identity).collect()
+    }
+
+    fn forget(&mut self, proxy: &Text) {
+        let Some(known) = self.proxies.remove(proxy) else { return };
+        for address in &known.identity.addresses {
+            if self.addresses.get(address) == Some(proxy) {
+                self.addresses.remove(address);
+            }
+        }
+        let account = account_of(&known.identity);
+        if let Some(proxies) = self.accounts.get_mut(&account) {
+            proxies.remove(proxy);
+            if proxies.is_empty() {
+                self.accounts.remove(&account);
+            }
+        }
+    }
+}
+
+fn account_of(identity: &Identity) -> (Text, Text) {
+    (identity.namespace.clone(), identity.service_account.clone())
+}
+
+/// Namespace and service account of `spiffe://<trust domain>/ns/<namespace>/sa/<service account>`.
+fn spiffe(principal: &str) -> Option<(&str, &str)> {
+    let (_, path) = principal.strip_prefix("spiffe://")?.split_once('/')?;
+    path.strip_prefix("ns/")?.split_once("/sa/")
+}
+
+/// Whether a certificate may be that of `who`; an absent one says nothing.
+fn is_of(principal: &str, who: &Identity) -> bool {
+    spiffe(principal).is_none_or(|(namespace, account)| {
+        who.service_account.is_empty() || (namespace == &*who.namespace && account == &*who.service_account)
+    })
+}
+
+/// As Istio's label `connection_security_policy`: only a destination knows.
+fn security(edge: &Edge) -> &'static str {
+    match (edge.reporter, edge.mutual_tls) {
+        (Reporter::Destination, true) => "mutual_tls",
+        (Reporter::Destination, false) => "none",
+        _ => "unknown",
+    }
+}
+
+#[cfg(test)]
+mod tests;

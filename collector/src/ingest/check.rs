@@ -1,0 +1,166 @@
+//! Believes nothing that came over the wire.
+//!
+//! In: a decoded batch, the limits, now. Out: a [`Report`], or the first [`Refusal`] found. Always holds: a report that
+//! comes out keeps every rule of `hopscope/v1/telemetry.proto`; a batch is taken as a whole or not at all.
+
+mod tables;
+mod rows;
+
+use super::refusal::Refusal;
+use crate::report::{DropReason, Identity, Report, Teller, Text, Totals};
+use hopscope_proto::v1::{self, SCHEMA_VERSION};
+
+/// The longest text of the contract: the proxy's name, and each entry of `strings`.
+pub const TEXT_BYTES_MAX: usize = 512;
+/// So many addresses of an identity are read; the rest is left out, as the contract says.
+pub const ADDRESSES_MAX: usize = 16;
+/// Durations stay below this: 7 days.
+pub const DURATION_US_MAX: u64 = 7 * 24 * 3600 * 1_000_000;
+
+/// What a batch may hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Entries of `strings`.
+    pub strings_max: usize,
+    /// Rows of `edges`, of `outcomes`, and of `folds`, each.
+    pub rows_max: usize,
+    /// Single records.
+    pub records_max: usize,
+    /// How far a request may lie ahead of the collector's clock.
+    pub ahead_us_max: u64,
+    /// How long ago a request may have ended.
+    pub age_us_max: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            strings_max: 65_536,
+            rows_max: 16_384,
+            records_max: 262_144,
+            ahead_us_max: 10 * 60 * 1_000_000,
+            age_us_max: 24 * 3600 * 1_000_000,
+        }
+    }
+}
+
+/// Checks a batch and puts it into the collector's words. `now_us`: microseconds since the Unix epoch.
+///
+/// # Errors
+///
+/// The first [`Refusal`] found; the cheapest checks come first.
+pub fn check(batch: v1::Batch, limits: &Limits, now_us: u64) -> Result<Report, Refusal> {
+    if batch.schema_version != SCHEMA_VERSION {
+        return Err(Refusal::SchemaVersion(batch.schema_version));
+    }
+    if !(1..=TEXT_BYTES_MAX).contains(&batch.proxy.len()) {
+        return Err(Refusal::Proxy(batch.proxy.len()));
+    }
+    if batch.epoch == 0 {
+        return Err(Refusal::Epoch);
+    }
+    if batch.sequence == 0 {
+        return Err(Refusal::Sequence);
+    }
+    let totals = totals(batch.ledger.as_ref().ok_or(Refusal::Ledger("is missing"))?)?;
+    let identity = batch.identity.map(identity).transpose()?;
+    let strings = tables::strings(batch.strings, limits)?;
+    let edges = tables::edges(&batch.edges, &strings, limits)?;
+    let outcomes = tables::outcomes(&batch.outcomes, strings.len(), limits)?;
+    let rows = rows::Rows {
+        edges: edges.len(),
+        outcomes: outcomes.len(),
+        base_us: batch.base_time_unix_us,
+        now_us,
+        limits,
+    };
+    let records = rows.records(&batch.records.unwrap_or_default())?;
+    let folds = rows.folds(batch.folds)?;
+    let report = Report {
+        teller: Teller { proxy: batch.proxy.into(), epoch: batch.epoch },
+        sequence: batch.sequence,
+        identity,
+        totals,
+        edges,
+        outcomes,
+        records,
+        folds,
+    };
+    holds_no_more_than_it_says(&report)?;
+    Ok(report)
+}
+
+fn totals(ledger: &v1::Ledger) -> Result<Totals, Refusal> {
+    // One row per reason that the writer knows; many more would be no ledger.
+    const REASONS_MAX: usize = 32;
+    if ledger.dropped.len() > REASONS_MAX {
+        return Err(Refusal::TooMany {
+            field: "ledger.dropped",
+            found: ledger.dropped.len(),
+            limit: REASONS_MAX,
+        });
+    }
+    let sum = [ledger.sent_total, ledger.folded_total, ledger.buffered]
+        .into_iter()
+        .chain(ledger.dropped.iter().map(|drop| drop.count_total))
+        .try_fold(0_u64, u64::checked_add);
+    match sum {
+        None => return Err(Refusal::Ledger("overflows")),
+        Some(sum) if sum != ledger.seen_total => {
+            return Err(Refusal::Ledger("does not add up: seen is not sent + folded + dropped + buffered"));
+        }
+        Some(_) => {}
+    }
+    Ok(Totals {
+        seen: ledger.seen_total,
+        sent: ledger.sent_total,
+        folded: ledger.folded_total,
+        dropped: ledger.dropped.iter().map(|drop| (reason(drop.reason), drop.count_total)).collect(),
+        buffered: ledger.buffered,
+    })
+}
+
+fn reason(number: i32) -> DropReason {
+    match v1::DropReason::try_from(number) {
+        Ok(v1::DropReason::FoldTableFull) => DropReason::FoldTableFull,
+        Ok(v1::DropReason::Refused) => DropReason::Refused,
+        Ok(v1::DropReason::TooLarge) => DropReason::TooLarge,
+        Ok(v1::DropReason::Unspecified) | Err(_) => DropReason::Unknown(number),
+    }
+}
+
+fn identity(wire: v1::Identity) -> Result<Identity, Refusal> {
+    let text = |field: &'static str, text: String| -> Result<Text, Refusal> {
+        if text.len() > TEXT_BYTES_MAX {
+            return Err(Refusal::Identity { field, problem: "is longer than 512 bytes" });
+        }
+        Ok(text.into())
+    };
+    let addresses = wire.addresses.into_iter().take(ADDRESSES_MAX);
+    Ok(Identity {
+        workload: text("workload", wire.workload)?,
+        namespace: text("namespace", wire.namespace)?,
+        app: text("app", wire.app)?,
+        version: text("version", wire.version)?,
+        canonical_service: text("canonical_service", wire.canonical_service)?,
+        canonical_revision: text("canonical_revision", wire.canonical_revision)?,
+        service_account: text("service_account", wire.service_account)?,
+        cluster: text("cluster", wire.cluster)?,
+        addresses: addresses.map(|address| text("addresses", address)).collect::<Result<_, _>>()?,
+    })
+}
+
+/// A batch is part of its own totals; one that brings more than it ever sent would make the books negative.
+fn holds_no_more_than_it_says(report: &Report) -> Result<(), Refusal> {
+    let folded = report.folds.iter().try_fold(0_u64, |sum, fold| sum.checked_add(fold.count));
+    if report.records.len() as u64 > report.totals.sent {
+        return Err(Refusal::Ledger("says less was sent than this batch holds"));
+    }
+    if folded.is_none_or(|folded| folded > report.totals.folded) {
+        return Err(Refusal::Ledger("says less was folded than this batch holds"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

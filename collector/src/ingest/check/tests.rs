@@ -1,0 +1,188 @@
+use super::{Limits, check};
+use hopscope_proto::v1;
+use proptest::prelude::*;
+use prost::Message;
+
+const NOW_US: u64 = 1_700_000_000_000_000;
+
+/// A batch with two records and a fold row, as the filter would send it.
+fn good() -> v1::Batch {
+    let fold = v1::Fold {
+        edge: 0,
+        outcome: 1,
+        count: 3,
+        duration: Some(v1::DurationHistogram {
+            sum_us: 30,
+            min_us: 5,
+            max_us: 20,
+            scale: 3,
+            zero_count: 1,
+            offset: 20,
+            counts: vec![2],
+        }),
+        ..v1::Fold::default()
+    };
+    v1::Batch {
+        schema_version: 1,
+        proxy: "sidecar~10.0.0.1~a.b~b.svc.cluster.local".into(),
+        epoch: 7,
+        sequence: 1,
+        ledger: Some(v1::Ledger {
+            seen_total: 6,
+            sent_total: 2,
+            folded_total: 3,
+            dropped: vec![v1::Drop { reason: 1, count_total: 1 }],
+            buffered: 0,
+        }),
+        base_time_unix_us: NOW_US,
+        strings: vec![String::new(), "payments".into()],
+        edges: vec![v1::Edge { reporter: 1, peer_workload: 1, ..v1::Edge::default() }],
+        outcomes: vec![
+            v1::Outcome { response_code: 200, protocol: 1, ..v1::Outcome::default() },
+            v1::Outcome { response_code: 503, response_flags: 2, protocol: 1, ..v1::Outcome::default() },
+        ],
+        records: Some(v1::Records {
+            edge: vec![0, 0],
+            outcome: vec![0, 1],
+            start_delta_us: vec![0, -10],
+            duration_us: vec![100, 200],
+            request_bytes: vec![1, 2],
+            response_bytes: vec![3, 4],
+            request_id_hash: vec![8, 9],
+            attempts: vec![1, 1],
+        }),
+        folds: vec![fold],
+        ..v1::Batch::default()
+    }
+}
+
+/// A change to a good batch in, the refusal's label and text out.
+#[track_caller]
+fn refused(spoil: impl FnOnce(&mut v1::Batch), expected: &str) {
+    let mut batch = good();
+    spoil(&mut batch);
+    let text = match check(batch, &Limits::default(), NOW_US) {
+        Ok(_) => "taken".to_owned(),
+        Err(refusal) => format!("{}: {refusal}", refusal.label()),
+    };
+    assert_eq!(text, expected);
+}
+
+fn records(batch: &mut v1::Batch) -> &mut v1::Records {
+    batch.records.as_mut().unwrap()
+}
+
+fn ledger(batch: &mut v1::Batch) -> &mut v1::Ledger {
+    batch.ledger.as_mut().unwrap()
+}
+
+fn histogram(batch: &mut v1::Batch) -> &mut v1::DurationHistogram {
+    batch.folds[0].duration.as_mut().unwrap()
+}
+
+#[test]
+fn a_good_batch_is_taken_as_it_is() {
+    let report = check(good(), &Limits::default(), NOW_US).unwrap();
+    assert_eq!(&*report.edges[0].peer.workload, "payments");
+    assert_eq!(report.records[1].start_us, NOW_US - 10);
+    assert_eq!((report.records.len(), report.folds[0].count, report.totals.left()), (2, 3, 5));
+}
+
+#[test]
+fn the_head_is_checked() {
+    refused(|b| b.schema_version = 2, "schema_version: schema_version is 2, and this collector reads 1");
+    refused(|b| b.proxy.clear(), "proxy: proxy has 0 bytes, not 1 to 512");
+    refused(|b| b.epoch = 0, "epoch: epoch is 0");
+    refused(|b| b.sequence = 0, "sequence: sequence is 0");
+    refused(|b| b.ledger = None, "ledger: ledger is missing");
+    let text = "ledger: ledger does not add up: seen is not sent + folded + dropped + buffered";
+    refused(|b| ledger(b).buffered = 1, text);
+    refused(|b| ledger(b).sent_total = u64::MAX, "ledger: ledger overflows");
+    refused(
+        |b| (ledger(b).sent_total, ledger(b).buffered) = (1, 1),
+        "ledger: ledger says less was sent than this batch holds",
+    );
+    refused(
+        |b| (ledger(b).folded_total, ledger(b).buffered) = (2, 1),
+        "ledger: ledger says less was folded than this batch holds",
+    );
+    let long = v1::Identity { workload: "x".repeat(513), ..v1::Identity::default() };
+    refused(|b| b.identity = Some(long), "identity: identity.workload is longer than 512 bytes");
+}
+
+#[test]
+fn no_index_leaves_its_table() {
+    refused(|b| b.strings.clear(), "strings: strings[0] is missing");
+    refused(|b| b.strings[0] = "x".into(), "strings: strings[0] is not empty");
+    refused(|b| b.strings[1] = "x".repeat(513), "strings: strings[1] is longer than 512 bytes");
+    let text = "index: edges.peer_workload[0] points to entry 2 of a table of 2";
+    refused(|b| b.edges[0].peer_workload = 2, text);
+    let text = "index: outcomes.code_details[1] points to entry 4294967295 of a table of 2";
+    refused(|b| b.outcomes[1].code_details = u32::MAX, text);
+    refused(|b| records(b).edge[1] = 1, "index: records.edge[1] points to entry 1 of a table of 1");
+    refused(|b| records(b).outcome[0] = 9, "index: records.outcome[0] points to entry 9 of a table of 2");
+    refused(|b| b.folds[0].edge = 1, "index: folds.edge[0] points to entry 1 of a table of 1");
+    refused(
+        |b| b.edges[0].reporter = 9,
+        "reporter: edges[0].reporter is 9, which this collector does not know",
+    );
+    let text = "response_code: outcomes[0].response_code is 99, not 0 or 100 to 999";
+    refused(|b| b.outcomes[0].response_code = 99, text);
+}
+
+#[test]
+fn columns_and_times_fit() {
+    let text = "columns: records.duration_us has 1 entries, and records.edge has 2";
+    refused(|b| records(b).duration_us.truncate(1), text);
+    let future = 11 * 60 * 1_000_000;
+    let text = "time: records.start_delta_us[0] lies in the future";
+    refused(|b| records(b).start_delta_us[0] = future, text);
+    refused(|b| b.base_time_unix_us = u64::MAX, text);
+    refused(|b| records(b).start_delta_us[0] = i64::MIN, "time: records.start_delta_us[0] overflows");
+    refused(|b| b.base_time_unix_us = 1_000, "time: records.duration_us[0] ended too long ago");
+    let text = "duration: records.duration_us[0] is 604800000000 us, 7 days or more";
+    refused(|b| records(b).duration_us[0] = 7 * 24 * 3600 * 1_000_000, text);
+    let text = "time: folds.first_start_delta_us[0] lies in the future";
+    refused(|b| b.folds[0].first_start_delta_us = i64::MAX, text);
+}
+
+#[test]
+fn fold_rows_add_up() {
+    refused(|b| b.folds[0].count = 0, "fold: folds[0] counts nothing");
+    let text = "fold: folds[0] does not add up: count is not the sum of its buckets";
+    refused(|b| b.folds[0].count = 2, text);
+    refused(|b| histogram(b).counts[0] = u64::MAX, text);
+    refused(|b| histogram(b).scale = 21, "fold: folds[0] has a scale outside -10 to 20");
+    refused(|b| histogram(b).counts = vec![0; 321], "fold: folds[0] has more than 320 buckets");
+    refused(|b| histogram(b).min_us = 21, "fold: folds[0] has a smallest duration over its largest");
+    refused(|b| b.folds[0].duration = None, "fold: folds[0] has no durations");
+    refused(|b| b.folds[0].first_start_delta_us = 1, "fold: folds[0] starts after its last start");
+}
+
+#[test]
+fn tables_are_bounded() {
+    let limits = Limits { strings_max: 1, ..Limits::default() };
+    let refusal = check(good(), &limits, NOW_US).unwrap_err();
+    assert_eq!(refusal.to_string(), "strings has 2 entries, and 1 are allowed");
+    let limits = Limits { records_max: 1, ..Limits::default() };
+    let refusal = check(good(), &limits, NOW_US).unwrap_err();
+    assert_eq!(refusal.to_string(), "records has 2 entries, and 1 are allowed");
+}
+
+proptest! {
+    /// Whatever bytes come, they are refused or taken; and what is taken counts no more than it says.
+    #[test]
+    fn no_bytes_do_harm(place: prop::sample::Index, byte: u8, cut: prop::sample::Index, noise: Vec<u8>) {
+        let mut bytes = good().encode_to_vec();
+        let at = place.index(bytes.len());
+        bytes[at] = byte;
+        let cut = cut.index(bytes.len());
+        for bytes in [&bytes[..], &bytes[..cut], &noise] {
+            let Ok(batch) = v1::Batch::decode(bytes) else { continue };
+            if let Ok(report) = check(batch, &Limits::default(), NOW_US) {
+                prop_assert!(report.records.len() as u64 <= report.totals.sent);
+                prop_assert!(report.records.iter().all(|record| record.edge < report.edges.len()));
+            }
+        }
+    }
+}

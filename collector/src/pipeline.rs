@@ -1,0 +1,132 @@
+//! The rooms from the check to the series, in one place.
+//!
+//! In: checked reports, and the time. Out: answers, and the state that the API shows. Always holds: a report is counted
+//! when it is answered as taken, and only then; every request of a taken report is in a series or waits for its peer's
+//! name; nothing here does I/O.
+
+use crate::aggregate::{self, Aggregate};
+use crate::identity::{self, AddressBook, Waiting, WaitingLimits};
+use crate::ledger::{self, Admission, Ledger};
+use crate::measure::{self, Measure};
+use crate::report::Report;
+use identity::Told;
+
+/// The bounds of every room.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Of the books.
+    pub ledger: ledger::Limits,
+    /// Of the address book.
+    pub identity: identity::Limits,
+    /// Of what waits for a name.
+    pub waiting: WaitingLimits,
+    /// Of the series.
+    pub aggregate: aggregate::Limits,
+}
+
+/// The answer to a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// The collector answers for it now, or did before.
+    Taken,
+    /// It does not know yet who the proxy is.
+    WhoAreYou,
+    /// A table is full: which.
+    Full(&'static str),
+}
+
+/// All state of the collector.
+#[derive(Debug)]
+pub struct Pipeline {
+    /// The books.
+    pub ledger: Ledger,
+    /// The address book.
+    pub address_book: AddressBook,
+    /// What waits for a name.
+    pub waiting: Waiting,
+    /// The series.
+    pub aggregate: Aggregate,
+}
+
+impl Pipeline {
+    /// An empty pipeline.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            ledger: Ledger::new(limits.ledger),
+            address_book: AddressBook::new(limits.identity),
+            waiting: Waiting::new(limits.waiting),
+            aggregate: Aggregate::new(limits.aggregate),
+        }
+    }
+
+    /// Takes a report. `now_us`: microseconds since the Unix epoch.
+    pub fn take(&mut self, report: &Report, now_us: u64) -> Answer {
+        let proxy = &report.teller.proxy;
+        let introduced = report.identity.clone();
+        if let Some(identity) = introduced
+            && !self.address_book.introduce(proxy, identity, now_us)
+        {
+            return Answer::Full("proxies");
+        }
+        let Some(own) = self.address_book.reports(proxy, now_us) else { return Answer::WhoAreYou };
+        match self.ledger.admit(report, now_us) {
+            Admission::Full => return Answer::Full("epochs"),
+            Admission::Repeat => return Answer::Taken,
+            Admission::New => {}
+        }
+        for edge in &report.edges {
+            self.address_book.learn(edge, &own);
+        }
+        for (edge, outcome, measure) in measure::group(report) {
+            let Some(edge) = report.edges.get(edge) else { continue };
+            let told = Told { own: own.clone(), edge: edge.clone(), outcome };
+            self.count_or_wait(&told, &measure, now_us);
+        }
+        if report.identity.is_some() {
+            self.settle(now_us);
+        }
+        Answer::Taken
+    }
+
+    /// Lets time pass: names what has waited long enough, and forgets what has been silent for long.
+    pub fn tick(&mut self, now_us: u64) {
+        self.settle(now_us);
+        self.address_book.expire(now_us);
+        self.aggregate.expire(now_us);
+    }
+
+    /// Names all that waits as well as can be, since no more reports will come.
+    pub fn close(&mut self, now_us: u64) {
+        for (told, measure) in self.waiting.take_all() {
+            self.count(&told, &measure, now_us);
+        }
+    }
+
+    fn count_or_wait(&mut self, told: &Told, measure: &Measure, now_us: u64) {
+        let named = self.address_book.complete(&told.own, &told.edge);
+        let waits = self.address_book.may_improve(&told.edge, &named);
+        if !waits || !self.waiting.put(told, measure, now_us) {
+            self.aggregate.add(named, told.outcome, measure, now_us);
+        }
+    }
+
+    fn settle(&mut self, now_us: u64) {
+        let book = &mut self.address_book;
+        let ready = |told: &Told| {
+            let named = book.complete(&told.own, &told.edge);
+            !book.may_improve(&told.edge, &named)
+        };
+        for (told, measure) in self.waiting.take(now_us, ready) {
+            self.count(&told, &measure, now_us);
+        }
+    }
+
+    fn count(&mut self, told: &Told, measure: &Measure, now_us: u64) {
+        let named = self.address_book.complete(&told.own, &told.edge);
+        self.aggregate.add(named, told.outcome, measure, now_us);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,87 @@
+use super::{Answer, Limits, Pipeline};
+use crate::report::{Edge, Identity, Outcome, Peer, Record, Report, Reporter, Teller, Totals};
+use std::sync::Arc;
+
+const SECOND_US: u64 = 1_000_000;
+
+fn identity(workload: &str, address: &str) -> Identity {
+    Identity { workload: workload.into(), addresses: vec![address.into()], ..Identity::default() }
+}
+
+/// One request that `proxy` got from `caller`.
+fn report(proxy: &str, sequence: u64, identity: Option<Identity>, caller: &str) -> Report {
+    Report {
+        teller: Teller { proxy: proxy.into(), epoch: 7 },
+        sequence,
+        identity,
+        totals: Totals { seen: sequence, sent: sequence, ..Totals::default() },
+        edges: vec![Arc::new(Edge {
+            reporter: Reporter::Destination,
+            peer: Peer { address: caller.into(), ..Peer::default() },
+            ..Edge::default()
+        })],
+        outcomes: vec![Outcome { response_code: 200, ..Outcome::default() }],
+        records: vec![Record::default()],
+        folds: Vec::new(),
+    }
+}
+
+/// `caller -> called = requests` of all series.
+fn series(pipeline: &Pipeline) -> String {
+    let mut series: Vec<String> = pipeline
+        .aggregate
+        .iter()
+        .filter_map(|(key, series)| match key {
+            crate::aggregate::Key::Edge(edge, _) => {
+                let (source, destination) = (&edge.source.workload, &edge.destination.workload);
+                Some(format!("{source} -> {destination} = {}", series.measure.count()))
+            }
+            crate::aggregate::Key::Overflow(_) => None,
+        })
+        .collect();
+    series.sort();
+    series.join(", ")
+}
+
+#[test]
+fn a_stranger_is_asked_and_then_counted_once() {
+    let mut pipeline = Pipeline::new(Limits::default());
+    assert_eq!(pipeline.take(&report("p", 1, None, ""), 1), Answer::WhoAreYou);
+    assert_eq!(series(&pipeline), "");
+    let introduced = report("p", 1, Some(identity("pay", "10.0.0.1")), "");
+    assert_eq!(pipeline.take(&introduced, 2), Answer::Taken);
+    assert_eq!(pipeline.take(&introduced, 3), Answer::Taken);
+    assert_eq!(series(&pipeline), "unknown -> pay = 1");
+}
+
+#[test]
+fn a_caller_that_introduces_itself_in_time_is_named() {
+    let mut pipeline = Pipeline::new(Limits::default());
+    pipeline.take(&report("p", 1, Some(identity("pay", "10.0.0.1")), "10.0.0.2"), SECOND_US);
+    assert_eq!((series(&pipeline).as_str(), pipeline.waiting.len()), ("", 1));
+    pipeline.take(&report("s", 1, Some(identity("shop", "10.0.0.2")), ""), 2 * SECOND_US);
+    assert_eq!(series(&pipeline), "shop -> pay = 1, unknown -> shop = 1");
+}
+
+#[test]
+fn nobody_is_waited_for_for_ever() {
+    let mut pipeline = Pipeline::new(Limits::default());
+    pipeline.take(&report("p", 1, Some(identity("pay", "10.0.0.1")), "10.9.9.9"), SECOND_US);
+    pipeline.take(&report("p", 2, None, "10.9.9.9"), 2 * SECOND_US);
+    pipeline.tick(2 * SECOND_US);
+    assert_eq!((series(&pipeline).as_str(), pipeline.waiting.len()), ("", 1));
+    pipeline.tick(3 * SECOND_US);
+    assert_eq!(series(&pipeline), "unknown -> pay = 2");
+    pipeline.take(&report("p", 3, None, "10.9.9.9"), 4 * SECOND_US);
+    pipeline.close(4 * SECOND_US);
+    assert_eq!(series(&pipeline), "unknown -> pay = 3");
+}
+
+#[test]
+fn a_full_table_is_an_answer() {
+    let mut limits = Limits::default();
+    limits.identity.proxies_max = 1;
+    let mut pipeline = Pipeline::new(limits);
+    assert_eq!(pipeline.take(&report("p", 1, Some(identity("pay", "1")), ""), 1), Answer::Taken);
+    assert_eq!(pipeline.take(&report("q", 1, Some(identity("pay", "2")), ""), 1), Answer::Full("proxies"));
+}

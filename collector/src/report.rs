@@ -1,0 +1,308 @@
+//! What one proxy told in one batch, checked, in the collector's own words.
+//!
+//! In: nothing; these are the words between the ingest door and the rooms. Out: likewise. Always holds: every index of
+//! the wire is resolved, every count and time is within its limit, and one text is stored once per report.
+
+use std::sync::Arc;
+
+/// A text that many labels share.
+pub type Text = Arc<str>;
+
+/// One batch. (proxy, epoch, sequence) names it for ever.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Report {
+    /// Which life of which proxy tells.
+    pub teller: Teller,
+    /// Number within the epoch, from 1.
+    pub sequence: u64,
+    /// Who the proxy is; absent in most batches.
+    pub identity: Option<Identity>,
+    /// The running totals of the epoch as of this batch.
+    pub totals: Totals,
+    /// Every edge once.
+    pub edges: Vec<Arc<Edge>>,
+    /// Every outcome once.
+    pub outcomes: Vec<Outcome>,
+    /// Single requests.
+    pub records: Vec<Record>,
+    /// Requests whose detail was given up.
+    pub folds: Vec<Fold>,
+}
+
+/// One life of one filter VM in one proxy.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Teller {
+    /// Envoy's node id, 1 to 512 bytes.
+    pub proxy: Text,
+    /// The random number of this life, never 0.
+    pub epoch: u64,
+}
+
+/// The running totals of an epoch: `seen = sent + folded + dropped + buffered`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Finished requests that the filter saw.
+    pub seen: u64,
+    /// Those in single records of batches 1 to this one.
+    pub sent: u64,
+    /// Those in fold rows of batches 1 to this one.
+    pub folded: u64,
+    /// Those given up, by reason.
+    pub dropped: Vec<(DropReason, u64)>,
+    /// Those that wait in the filter.
+    pub buffered: u64,
+}
+
+impl Totals {
+    /// Those that left the filter.
+    #[must_use]
+    pub fn left(&self) -> u64 {
+        self.sent.saturating_add(self.folded)
+    }
+}
+
+/// Why requests are missing from the counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum DropReason {
+    /// The filter's fold table was full.
+    FoldTableFull,
+    /// The collector called a batch invalid.
+    Refused,
+    /// The collector called a batch too large.
+    TooLarge,
+    /// Told to an earlier life of this collector.
+    CollectorRestart,
+    /// A reason that this collector does not know, by its number on the wire.
+    Unknown(i32),
+}
+
+impl std::fmt::Display for DropReason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::FoldTableFull => f.write_str("fold_table_full"),
+            Self::Refused => f.write_str("refused"),
+            Self::TooLarge => f.write_str("too_large"),
+            Self::CollectorRestart => f.write_str("collector_restart"),
+            Self::Unknown(number) => write!(f, "reason{number}"),
+        }
+    }
+}
+
+/// Who a proxy is, from its own node metadata. An absent label is empty.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Identity {
+    /// `WORKLOAD_NAME`.
+    pub workload: Text,
+    /// `NAMESPACE`.
+    pub namespace: Text,
+    /// Label `app`.
+    pub app: Text,
+    /// Label `version`.
+    pub version: Text,
+    /// Label `service.istio.io/canonical-name`.
+    pub canonical_service: Text,
+    /// Label `service.istio.io/canonical-revision`.
+    pub canonical_revision: Text,
+    /// `SERVICE_ACCOUNT`.
+    pub service_account: Text,
+    /// `CLUSTER_ID`.
+    pub cluster: Text,
+    /// `INSTANCE_IPS`: under which addresses peers meet it, without ports; at most 16.
+    pub addresses: Vec<Text>,
+}
+
+/// Which side of the call tells.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Reporter {
+    /// The caller's proxy; the peer is the destination.
+    #[default]
+    Source,
+    /// The called proxy; the peer is the source.
+    Destination,
+    /// An Istio waypoint; the peer is the destination.
+    Waypoint,
+}
+
+impl Reporter {
+    /// As Istio's label `reporter` says it.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Source => "source",
+            Self::Destination => "destination",
+            Self::Waypoint => "waypoint",
+        }
+    }
+}
+
+/// source → destination with the service that was meant, as far as one proxy could tell.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Edge {
+    /// Which side tells.
+    pub reporter: Reporter,
+    /// The other side.
+    pub peer: Peer,
+    /// URI SAN of the proxy's own certificate.
+    pub local_principal: Text,
+    /// Whether both sides presented a certificate.
+    pub mutual_tls: bool,
+    /// The destination service that was meant.
+    pub service: Service,
+}
+
+/// The other side of an edge. What is not known is empty.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Peer {
+    /// Its workload.
+    pub workload: Text,
+    /// Its namespace.
+    pub namespace: Text,
+    /// Its label `app`.
+    pub app: Text,
+    /// Its label `version`.
+    pub version: Text,
+    /// Its canonical service.
+    pub canonical_service: Text,
+    /// Its canonical revision.
+    pub canonical_revision: Text,
+    /// Its cluster.
+    pub cluster: Text,
+    /// Its address without port.
+    pub address: Text,
+    /// URI SAN of its certificate.
+    pub principal: Text,
+}
+
+/// The destination service that was meant. What is not known is empty.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Service {
+    /// Host, such as `payments.shop.svc.cluster.local`.
+    pub host: Text,
+    /// Short name.
+    pub name: Text,
+    /// Namespace.
+    pub namespace: Text,
+    /// Subset of its `DestinationRule`.
+    pub subset: Text,
+    /// What the host rests on.
+    pub evidence: Evidence,
+}
+
+/// What the name of a service rests on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Evidence {
+    /// Nothing that was told.
+    #[default]
+    None,
+    /// The cluster that Envoy chose.
+    Cluster,
+    /// The server name of TLS.
+    Sni,
+    /// The requested authority: it comes from outside.
+    Authority,
+}
+
+/// How a request ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct Outcome {
+    /// HTTP status, 0 or 100 to 999; 0 when no response headers were sent.
+    pub response_code: u32,
+    /// Envoy's bitmap of response flags.
+    pub response_flags: u64,
+    /// Only for gRPC.
+    pub grpc_status: Option<u32>,
+    /// What was spoken.
+    pub protocol: Protocol,
+}
+
+impl Outcome {
+    /// Whether it counts as failed: a response flag, no response, 5xx, or a gRPC status other than 0.
+    #[must_use]
+    pub fn is_failure(&self) -> bool {
+        self.response_flags != 0
+            || self.response_code == 0 && self.protocol != Protocol::Tcp
+            || self.response_code >= 500
+            || self.grpc_status.is_some_and(|status| status != 0)
+    }
+}
+
+/// What was spoken, as Istio's label `request_protocol` tells it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Protocol {
+    /// Not told.
+    #[default]
+    Unknown,
+    /// HTTP.
+    Http,
+    /// gRPC.
+    Grpc,
+    /// A plain connection.
+    Tcp,
+}
+
+impl Protocol {
+    /// As the label says it.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Http => "http",
+            Self::Grpc => "grpc",
+            Self::Tcp => "tcp",
+        }
+    }
+}
+
+/// One request.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Record {
+    /// Index into [`Report::edges`].
+    pub edge: usize,
+    /// Index into [`Report::outcomes`].
+    pub outcome: usize,
+    /// Microseconds since the Unix epoch, by the proxy's clock.
+    pub start_us: u64,
+    /// Less than 7 days.
+    pub duration_us: u64,
+    /// Headers and body.
+    pub request_bytes: u64,
+    /// Headers and body.
+    pub response_bytes: u64,
+}
+
+/// Many requests of one edge and outcome.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Fold {
+    /// Index into [`Report::edges`].
+    pub edge: usize,
+    /// Index into [`Report::outcomes`].
+    pub outcome: usize,
+    /// How many; never 0.
+    pub count: u64,
+    /// Their durations; its counts add up to `count`.
+    pub durations: FoldedDurations,
+    /// Sum over the requests.
+    pub request_bytes_sum: u64,
+    /// Sum over the requests.
+    pub response_bytes_sum: u64,
+}
+
+/// A base-2 exponential histogram, as OpenTelemetry defines it: bucket i of scale s counts the values in
+/// (2^(i/2^s), 2^((i+1)/2^s)] microseconds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FoldedDurations {
+    /// Sum.
+    pub sum_us: u64,
+    /// Smallest.
+    pub min_us: u64,
+    /// Largest; less than 7 days.
+    pub max_us: u64,
+    /// -10 to 20.
+    pub scale: i32,
+    /// Durations under one microsecond.
+    pub zero_count: u64,
+    /// Bucket index of `counts[0]`.
+    pub offset: i32,
+    /// At most 320.
+    pub counts: Vec<u64>,
+}

@@ -1,0 +1,48 @@
+//! What the collector counts about itself at its doors.
+//!
+//! In: events. Out: counters. Always holds: every reason of refusal has a counter from the start, so that its first case
+//! is an increase.
+
+use crate::ingest::refusal::Refusal;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Counters since the start.
+#[derive(Debug)]
+pub struct SelfStats {
+    taken: AtomicU64,
+    bytes: AtomicU64,
+    refused: [AtomicU64; Refusal::LABELS.len()],
+}
+
+impl Default for SelfStats {
+    fn default() -> Self {
+        Self { taken: AtomicU64::new(0), bytes: AtomicU64::new(0), refused: [const { AtomicU64::new(0) }; _] }
+    }
+}
+
+impl SelfStats {
+    /// A report was taken, new or repeated.
+    pub fn took(&self, bytes: u64) {
+        self.taken.fetch_add(1, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// A report was refused for a reason of [`Refusal::LABELS`].
+    pub fn refused(&self, label: &str) {
+        let counters = Refusal::LABELS.iter().zip(&self.refused);
+        for (_, counter) in counters.filter(|(known, _)| **known == label) {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Reports that were taken, and their size.
+    #[must_use]
+    pub fn taken(&self) -> (u64, u64) {
+        (self.taken.load(Ordering::Relaxed), self.bytes.load(Ordering::Relaxed))
+    }
+
+    /// Refusals by reason.
+    pub fn refusals(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        Refusal::LABELS.into_iter().zip(self.refused.iter().map(|counter| counter.load(Ordering::Relaxed)))
+    }
+}

@@ -1,0 +1,151 @@
+//! Starts and stops the doors. The only place that reads the clock.
+//!
+//! In: a [`Config`], and a signal to stop. Out: a running collector. Always holds: no door opens before both addresses
+//! are bound; from the signal on reports are sent elsewhere and `/readyz` says so; it ends within [`GRACE`], whatever
+//! clients do.
+
+use crate::api;
+use crate::config::Config;
+use crate::ingest::Door;
+use crate::pipeline::Pipeline;
+use crate::state::State;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tonic::transport::Server as Grpc;
+use tonic::transport::server::TcpIncoming;
+
+/// How long open calls may take to end once the collector is told to stop.
+pub const GRACE: Duration = Duration::from_secs(5);
+
+/// Between two looks at what has waited or been silent long enough.
+const TICK: Duration = Duration::from_millis(250);
+
+/// A client that does not answer a ping for so long is gone.
+const KEEPALIVE: Duration = Duration::from_secs(20);
+
+/// Why the collector could not run. The text fits "failed to serve: …".
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// An address is taken, or not ours.
+    #[error("cannot listen on {address} ({door}); choose another with --{option}")]
+    Bind {
+        /// What was to listen there.
+        door: &'static str,
+        /// The option that sets the address.
+        option: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The gRPC door broke.
+    #[error("the gRPC door broke")]
+    Grpc(#[from] tonic::transport::Error),
+    /// The HTTP door broke.
+    #[error("the HTTP door broke")]
+    Http(#[from] std::io::Error),
+}
+
+/// A collector whose addresses are bound.
+pub struct Server {
+    config: Config,
+    state: Arc<State>,
+    grpc: TcpListener,
+    http: TcpListener,
+}
+
+impl Server {
+    /// Binds both addresses.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Bind`], which names the option to change.
+    pub async fn bind(config: Config) -> Result<Self, Error> {
+        let grpc = bind("gRPC", "grpc-address", config.grpc_address).await?;
+        let http = bind("HTTP", "http-address", config.http_address).await?;
+        let state = Arc::new(State::new(Pipeline::new(config.limits()), now_us));
+        Ok(Self { config, state, grpc, http })
+    }
+
+    /// Where filters report.
+    ///
+    /// # Errors
+    ///
+    /// When the system does not know.
+    pub fn grpc_address(&self) -> Result<SocketAddr, Error> {
+        Ok(self.grpc.local_addr()?)
+    }
+
+    /// Where the HTTP door is.
+    ///
+    /// # Errors
+    ///
+    /// When the system does not know.
+    pub fn http_address(&self) -> Result<SocketAddr, Error> {
+        Ok(self.http.local_addr()?)
+    }
+
+    /// Serves until `stop` completes, then ends what is open.
+    ///
+    /// # Errors
+    ///
+    /// When a door breaks before that.
+    pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), Error> {
+        let Self { config, state, grpc, http } = self;
+        let (stopped, stopping) = watch::channel(false);
+        let mut doors = JoinSet::new();
+        let door = Door::new(state.clone(), config.door());
+        let signal = until(stopping.clone());
+        doors.spawn(async move {
+            let incoming = TcpIncoming::from(grpc).with_nodelay(Some(true));
+            let server = Grpc::builder().http2_keepalive_interval(Some(KEEPALIVE));
+            server.serve_with_incoming_shutdown(door, incoming, signal).await.map_err(Error::from)
+        });
+        let router = api::router(state.clone());
+        let signal = until(stopping);
+        doors.spawn(async move {
+            axum::serve(http, router).with_graceful_shutdown(signal).await.map_err(Error::from)
+        });
+        let ticks = tokio::spawn(tick(state.clone()));
+        let outcome = tokio::select! {
+            () = stop => Ok(()),
+            broken = doors.join_next() => broken.map_or(Ok(()), |joined| joined.unwrap_or(Ok(()))),
+        };
+        state.stop();
+        stopped.send_replace(true);
+        let drained = tokio::time::timeout(GRACE, async { while doors.join_next().await.is_some() {} }).await;
+        if drained.is_err() {
+            tracing::warn!("gave up on calls that were still open {} s after the signal", GRACE.as_secs());
+        }
+        ticks.abort();
+        state.pipeline().close(now_us());
+        outcome
+    }
+}
+
+async fn bind(door: &'static str, option: &'static str, address: SocketAddr) -> Result<TcpListener, Error> {
+    TcpListener::bind(address).await.map_err(|source| Error::Bind { door, option, address, source })
+}
+
+async fn until(mut stopping: watch::Receiver<bool>) {
+    // An error means that the sender is gone, which is an end as well.
+    let _ = stopping.wait_for(|stopping| *stopping).await;
+}
+
+async fn tick(state: Arc<State>) {
+    let mut ticks = tokio::time::interval(TICK);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        state.pipeline().tick(now_us());
+    }
+}
+
+fn now_us() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+}

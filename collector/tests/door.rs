@@ -1,0 +1,255 @@
+//! The doors of a running collector: a real gRPC client and a real HTTP client, port 0.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a harness fails loudly, as its tests do")]
+
+use clap::Parser;
+use hopscope::config::Config;
+use hopscope::server::Server;
+use hopscope_proto::v1::telemetry_client::TelemetryClient;
+use hopscope_proto::v1::{Ack, Batch, Edge, Identity, Ledger, Outcome, Records};
+use prost::Message;
+use prost::bytes::{Buf, BufMut, Bytes};
+use std::net::SocketAddr;
+use std::time::{SystemTime, UNIX_EPOCH};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Request, Status};
+
+#[derive(Parser)]
+struct Arguments {
+    #[command(flatten)]
+    config: Config,
+}
+
+/// A collector of one's own; it ends with [`Collector::stop`].
+struct Collector {
+    http: SocketAddr,
+    channel: Channel,
+    stop: oneshot::Sender<()>,
+    running: JoinHandle<()>,
+}
+
+impl Collector {
+    async fn start(options: &[&str]) -> Self {
+        let ports = ["collector", "--grpc-address", "127.0.0.1:0", "--http-address", "127.0.0.1:0"];
+        let config = Arguments::parse_from(ports.iter().chain(options)).config;
+        let server = Server::bind(config).await.unwrap();
+        let (grpc, http) = (server.grpc_address().unwrap(), server.http_address().unwrap());
+        let (stop, stopped) = oneshot::channel();
+        let running =
+            tokio::spawn(async move { server.run(async { stopped.await.unwrap() }).await.unwrap() });
+        let channel = Endpoint::from_shared(format!("http://{grpc}")).unwrap().connect().await.unwrap();
+        Self { http, channel, stop, running }
+    }
+
+    async fn report(&self, batch: Batch) -> Result<Ack, Status> {
+        let mut client = TelemetryClient::new(self.channel.clone());
+        client.report(batch).await.map(tonic::Response::into_inner)
+    }
+
+    /// Sends any bytes as if they were a batch.
+    async fn send(&self, bytes: Vec<u8>) -> Status {
+        let mut grpc = tonic::client::Grpc::new(self.channel.clone());
+        grpc.ready().await.unwrap();
+        let path = "/hopscope.v1.Telemetry/Report".parse().unwrap();
+        let sent = grpc.unary(Request::new(Bytes::from(bytes)), path, Raw).await;
+        sent.map_or_else(|status| status, |_| Status::ok("taken"))
+    }
+
+    async fn get(&self, path: &str) -> String {
+        let mut stream = TcpStream::connect(self.http).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    /// The value of one sample.
+    async fn sample(&self, name: &str) -> String {
+        let metrics = self.get("/metrics").await;
+        let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("no {name} in {metrics}")).to_owned()
+    }
+
+    async fn stop(self) {
+        self.stop.send(()).unwrap();
+        self.running.await.unwrap();
+    }
+}
+
+/// Bytes out, bytes in.
+#[derive(Clone, Copy)]
+struct Raw;
+
+impl Codec for Raw {
+    type Encode = Bytes;
+    type Decode = Bytes;
+    type Encoder = Self;
+    type Decoder = Self;
+
+    fn encoder(&mut self) -> Self {
+        Self
+    }
+
+    fn decoder(&mut self) -> Self {
+        Self
+    }
+}
+
+impl Encoder for Raw {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn encode(&mut self, bytes: Bytes, target: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        target.put(bytes);
+        Ok(())
+    }
+}
+
+impl Decoder for Raw {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn decode(&mut self, source: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
+        Ok(Some(source.copy_to_bytes(source.remaining())))
+    }
+}
+
+fn now_us() -> u64 {
+    u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros()).unwrap()
+}
+
+/// A batch with one request.
+fn batch(sequence: u64) -> Batch {
+    Batch {
+        schema_version: 1,
+        proxy: "sidecar~10.0.0.1~pay.shop~shop.svc.cluster.local".into(),
+        epoch: 7,
+        sequence,
+        identity: Some(Identity {
+            workload: "pay\"ments".into(),
+            namespace: "shop".into(),
+            version: "v1".into(),
+            addresses: vec!["10.0.0.1".into()],
+            ..Identity::default()
+        }),
+        ledger: Some(Ledger { seen_total: sequence, sent_total: sequence, ..Ledger::default() }),
+        base_time_unix_us: now_us(),
+        strings: vec![String::new(), "ledger-db".into(), "ledger-db.shop.svc.cluster.local".into()],
+        edges: vec![Edge {
+            reporter: 1,
+            peer_workload: 1,
+            peer_canonical_revision: 1,
+            service_host: 2,
+            service_evidence: 1,
+            ..Edge::default()
+        }],
+        outcomes: vec![Outcome { response_code: 503, response_flags: 64, protocol: 1, ..Outcome::default() }],
+        records: Some(Records {
+            edge: vec![0],
+            outcome: vec![0],
+            start_delta_us: vec![0],
+            duration_us: vec![7_000],
+            request_bytes: vec![10],
+            response_bytes: vec![20],
+            request_id_hash: vec![1],
+            attempts: vec![1],
+        }),
+        ..Batch::default()
+    }
+}
+
+#[tokio::test]
+async fn a_request_is_counted_once_and_shown_everywhere() {
+    let collector = Collector::start(&[]).await;
+    let stranger = Batch { identity: None, ..batch(1) };
+    let ack = collector.report(stranger).await.unwrap();
+    assert_eq!((ack.accepted_sequence, ack.need_identity), (0, true));
+    for _ in 0..2 {
+        assert_eq!(collector.report(batch(1)).await.unwrap().accepted_sequence, 1);
+    }
+    let metrics = collector.get("/metrics").await;
+    let line = metrics.lines().find(|line| line.starts_with("hopscope_requests_total{")).unwrap();
+    for label in [
+        "reporter=\"source\"",
+        "source_workload=\"pay\\\"ments\"",
+        "destination_workload=\"ledger-db\"",
+        "destination_service_name=\"ledger-db\"",
+        "response_flags=\"UC\"",
+        "response_code=\"503\"",
+    ] {
+        assert!(line.contains(label), "{label} in {line}");
+    }
+    assert!(line.ends_with(" 1"), "{line}");
+    assert!(metrics.contains("le=\"0.005\"} 0\n") && metrics.contains("le=\"0.01\"} 1\n"), "{metrics}");
+    let books = collector.get("/api/v1/proxies").await;
+    assert!(books.contains("\"seen\":1,\"delivered\":1") && books.contains("\"duplicates\":1"), "{books}");
+    let edges = collector.get("/api/v1/edges").await;
+    assert!(edges.contains("\"response_flags\":\"UC\"") && edges.contains("\"requests\":1"), "{edges}");
+    collector.stop().await;
+}
+
+#[tokio::test]
+async fn bad_input_gets_a_status_and_a_counter_and_the_next_good_batch_works() {
+    let collector = Collector::start(&["--message-bytes-max", "1024"]).await;
+    let mut index = batch(1);
+    index.records.as_mut().unwrap().edge[0] = 9;
+    let mut future = batch(1);
+    future.base_time_unix_us += 3_600_000_000;
+    let newer = Batch { schema_version: 2, ..batch(1) };
+    let whole = batch(1).encode_to_vec();
+    let cases = [
+        (b"garbage that is no protobuf".to_vec(), Code::InvalidArgument, "malformed"),
+        (whole[..whole.len() - 3].to_vec(), Code::InvalidArgument, "malformed"),
+        (index.encode_to_vec(), Code::InvalidArgument, "index"),
+        (future.encode_to_vec(), Code::InvalidArgument, "time"),
+        (newer.encode_to_vec(), Code::FailedPrecondition, "schema_version"),
+        (vec![0; 2_000], Code::OutOfRange, "too_large"),
+    ];
+    for (bytes, code, reason) in cases {
+        let sample = format!("hopscope_ingest_refused_total{{reason=\"{reason}\"}}");
+        let before: u64 = collector.sample(&sample).await.parse().unwrap();
+        let status = collector.send(bytes).await;
+        assert_eq!(status.code(), code, "{reason}: {status:?}");
+        assert!(status.message().len() > 10, "{reason}: {status:?}");
+        assert_eq!(collector.sample(&sample).await, (before + 1).to_string(), "{reason}");
+    }
+    assert_eq!(collector.report(batch(1)).await.unwrap().accepted_sequence, 1);
+    assert_eq!(collector.sample("hopscope_ledger_delivered_total").await, "1");
+    collector.stop().await;
+}
+
+#[tokio::test]
+async fn it_says_how_it_is_and_what_there_is() {
+    let collector = Collector::start(&[]).await;
+    assert!(collector.get("/healthz").await.starts_with("HTTP/1.1 200"));
+    assert!(collector.get("/readyz").await.contains("ready"));
+    let lost = collector.get("/nowhere").await;
+    assert!(lost.starts_with("HTTP/1.1 404") && lost.contains("/api/v1/edges"), "{lost}");
+    let other = tonic::client::Grpc::new(collector.channel.clone());
+    let mut other = other;
+    other.ready().await.unwrap();
+    let path = "/hopscope.v1.Telemetry/Other".parse().unwrap();
+    let status = other.unary(Request::new(Bytes::new()), path, Raw).await.unwrap_err();
+    assert_eq!(status.code(), Code::Unimplemented);
+    collector.stop().await;
+}
+
+#[tokio::test]
+async fn an_address_that_is_taken_is_named_with_its_option() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let arguments = ["collector", "--grpc-address", "127.0.0.1:0", "--http-address", &address];
+    let Err(error) = Server::bind(Arguments::parse_from(arguments).config).await else {
+        panic!("bound twice")
+    };
+    assert_eq!(
+        error.to_string(),
+        format!("cannot listen on {address} (HTTP); choose another with --http-address")
+    );
+}
