@@ -83,14 +83,6 @@ impl<'a> Facts<'a> {
         }
         Some(facts)
     }
-
-    /// Whether the request failed, and its explanation is worth asking for.
-    #[must_use]
-    pub fn has_failed(&self) -> bool {
-        self.response_flags != 0
-            || !(1..400).contains(&self.response_code)
-            || matches!(self.grpc, Grpc::Ended(1..))
-    }
 }
 
 fn small(number: i64) -> u32 {

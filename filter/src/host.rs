@@ -7,6 +7,7 @@ mod abi;
 mod properties;
 mod log;
 
+use crate::config::Config;
 use crate::upstream::grpc_service;
 use crate::vm::Vm;
 use log::{info, warn};
@@ -58,15 +59,15 @@ fn on_configure(_root: u32, configuration_bytes: usize) {
     let bytes = hostcalls::get_buffer(BufferType::PluginConfiguration, 0, configuration_bytes);
     let bytes = bytes.ok().flatten().unwrap_or_default();
     let configured = with_vm(|vm| match vm.configure(&bytes) {
-        Ok(config) => Ok(config.report_interval_ms),
+        Ok(config) => Ok(config.tick_ms()),
         // A plugin that Envoy refuses would close its listener's filter chain. So a bad configuration is told to
         // the operator and never to the traffic.
-        Err(line) => Err((line, vm.config().map(|config| config.report_interval_ms))),
+        Err(line) => Err((line, vm.config().map(Config::tick_ms))),
     });
-    let interval_ms = match configured {
-        Some(Ok(interval_ms)) => {
+    let tick_ms = match configured {
+        Some(Ok(tick_ms)) => {
             info("configured");
-            Some(interval_ms)
+            Some(tick_ms)
         }
         Some(Err((line, in_force))) => {
             let consequence =
@@ -76,9 +77,9 @@ fn on_configure(_root: u32, configuration_bytes: usize) {
         }
         None => None,
     };
-    if let Some(interval_ms) = interval_ms {
+    if let Some(tick_ms) = tick_ms {
         // The only failure that Envoy knows here is a period of no time.
-        let _ = hostcalls::set_tick_period(Duration::from_millis(interval_ms));
+        let _ = hostcalls::set_tick_period(Duration::from_millis(tick_ms));
     }
 }
 

@@ -130,7 +130,7 @@ fn outcome(attributes: &impl Attributes, facts: &Facts) -> Outcome {
         protocol: if facts.grpc == Grpc::No { Protocol::Http } else { Protocol::Grpc },
         ..Outcome::default()
     };
-    if facts.has_failed() {
+    if outcome.has_failed() {
         let answer = attributes.evaluate(Question::Failure);
         let answer = answer.unwrap_or_else(|| Question::Failure.ask_one_by_one(attributes));
         if let Some(mut answer) = Answer::read(&answer, FAILURE_VALUES) {

@@ -3,6 +3,7 @@
 //! In: nothing. Out: the words that all rooms share. Always holds: empty texts and 0 are "not known", and no text is
 //! longer than [`TEXT_BYTES_MAX`] when [`bounded`] made it.
 
+use crate::config::Detail;
 use crate::service::Service;
 pub use hopscope_proto::v1::{Protocol, Reporter};
 
@@ -20,6 +21,28 @@ pub struct Record {
     pub outcome: Outcome,
     /// Its figures.
     pub measure: Measure,
+}
+
+impl Record {
+    /// Whether `detail` has it leave as a single record.
+    #[must_use]
+    pub fn is_told(&self, detail: Detail, slow_ms: u64) -> bool {
+        match detail {
+            Detail::All => true,
+            Detail::Failures => self.outcome.has_failed() || self.measure.duration_us / 1_000 >= slow_ms,
+            Detail::None => false,
+        }
+    }
+}
+
+impl Outcome {
+    /// Whether the request failed, so that its explanation is worth asking for.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.response_flags != 0
+            || !(1..400).contains(&self.response_code)
+            || self.grpc_status.is_some_and(|status| status != 0)
+    }
 }
 
 /// The figures of one request.

@@ -26,13 +26,18 @@ impl<T> Default for Table<T> {
 }
 
 impl<T: Clone + Eq + Hash> Table<T> {
+    /// The index of a value that is there.
+    pub fn find(&self, value: &T) -> Option<u32> {
+        match self.values.iter().take(COMPARED).position(|known| known == value) {
+            Some(place) => u32::try_from(place).ok(),
+            None => self.indexes.get(value).copied(),
+        }
+    }
+
     /// The index of a value, that is added when it is new.
     pub fn index(&mut self, value: T) -> u32 {
-        if let Some(place) = self.values.iter().take(COMPARED).position(|known| *known == value) {
-            return u32::try_from(place).unwrap_or(u32::MAX);
-        }
-        if let Some(index) = self.indexes.get(&value) {
-            return *index;
+        if let Some(index) = self.find(&value) {
+            return index;
         }
         // A batch holds far fewer values than there are indexes.
         let index = u32::try_from(self.values.len()).unwrap_or(u32::MAX);
@@ -72,24 +77,27 @@ pub struct Edges {
 const LATELY: usize = 64;
 
 impl Edges {
+    /// The index of an edge that is there.
+    #[must_use]
+    pub fn find(&self, edge: &Rc<Edge>) -> Option<u32> {
+        let address = Rc::as_ptr(edge);
+        match self.lately.get(place(address)) {
+            Some(Some((known, index))) if *known == address => Some(*index),
+            _ => self.table.find(edge),
+        }
+    }
+
     /// The index of an edge, that is added when it is new.
     pub fn index(&mut self, edge: &Rc<Edge>) -> u32 {
-        let address = Rc::as_ptr(edge);
-        // Objects of this size lie some hundred bytes apart.
-        let place = (address.addr() >> 6) % LATELY;
-        if let Some(Some((known, index))) = self.lately.get(place)
-            && *known == address
-        {
-            return *index;
+        if let Some(index) = self.find(edge) {
+            return index;
         }
-        let before = self.table.values().len();
+        let address = Rc::as_ptr(edge);
         let index = self.table.index(Rc::clone(edge));
         // Only what the table holds stays alive, and with it its address.
-        if self.table.values().len() > before {
-            self.lately.resize(LATELY, None);
-            if let Some(slot) = self.lately.get_mut(place) {
-                *slot = Some((address, index));
-            }
+        self.lately.resize(LATELY, None);
+        if let Some(slot) = self.lately.get_mut(place(address)) {
+            *slot = Some((address, index));
         }
         index
     }
@@ -105,6 +113,11 @@ impl Edges {
     pub fn values(&self) -> &[Rc<Edge>] {
         self.table.values()
     }
+}
+
+/// Objects of this size lie some hundred bytes apart.
+fn place(address: *const Edge) -> usize {
+    (address.addr() >> 6) % LATELY
 }
 
 #[cfg(test)]

@@ -85,7 +85,7 @@ impl Vm {
     pub fn observe(&mut self, attributes: &impl Attributes, now_us: u64) {
         self.open = self.open.saturating_sub(1);
         if let Some(config) = &self.config {
-            self.buffer.push(self.observer.observe(attributes, now_us), &config.limits);
+            self.buffer.push(self.observer.observe(attributes, now_us), config);
         }
     }
 
