@@ -125,6 +125,9 @@ fn columns(rows: &[(u32, u32, Measure)], base_us: u64) -> v1::Records {
         records.attempts.push(measure.attempts);
         before_us = measure.start_us;
     }
+    if records.attempts.iter().all(|attempts| *attempts == 1) {
+        records.attempts.clear();
+    }
     records
 }
 
@@ -160,23 +163,34 @@ mod tests {
         Record {
             edge: Rc::new(edge),
             outcome: Outcome { response_code, ..Outcome::default() },
-            measure: Measure { start_us, duration_us: 9, ..Measure::default() },
+            measure: Measure { start_us, duration_us: 9, attempts: 1, ..Measure::default() },
         }
     }
 
     #[test]
     fn what_repeats_stands_once_and_times_are_differences() {
         let mut batch = Batch::default();
-        for record in [record("a", 200, 1_000), record("b", 200, 900), record("a", 503, 1_100)] {
+        let mut second = record("b", 200, 900);
+        second.measure.attempts = 0;
+        for record in [record("a", 200, 1_000), second, record("a", 503, 1_100)] {
             batch.push(record);
         }
         let wire = batch.to_wire();
         let records = wire.records.unwrap();
         assert_eq!(wire.strings, ["", "a", "b"]);
         assert_eq!((wire.edges.len(), wire.outcomes.len()), (2, 2));
-        assert_eq!(records.edge, [0, 1, 0]);
+        assert_eq!((records.edge, records.attempts), (vec![0, 1, 0], vec![1, 0, 1]));
         assert_eq!(records.outcome, [0, 0, 1]);
         assert_eq!((wire.base_time_unix_us, records.start_delta_us), (1_000, vec![0, -100, 200]));
+    }
+
+    #[test]
+    fn one_attempt_each_needs_no_column() {
+        let mut batch = Batch::default();
+        for start_us in [1_000, 1_010] {
+            batch.push(record("a", 200, start_us));
+        }
+        assert_eq!(batch.to_wire().records.unwrap().attempts, [0_u32; 0]);
     }
 
     #[test]

@@ -57,7 +57,7 @@ pub struct Measure {
     /// Headers, body and trailers.
     pub response_bytes: u64,
     /// See [`request_id_hash`]; 0 without an id.
-    pub request_id_hash: u64,
+    pub request_id_hash: u32,
     /// Attempts upstream (source), or the caller's attempt number (destination); 0 when not known.
     pub attempts: u32,
 }
@@ -119,12 +119,12 @@ pub(crate) fn bounded(text: &str) -> String {
     text.get(..end).unwrap_or_default().to_owned()
 }
 
-/// The 64-bit FNV-1a hash of a request id, never 0, the same on both sides of a hop.
+/// The FNV-1a hash of a request id, 64 bits folded into 32, never 0, the same on both sides of a hop.
 ///
 /// Tracing rewrites the version nibble of a UUID (index 14) to its own decision, which can differ between two proxies,
 /// so that nibble is masked in ids of that shape.
 #[must_use]
-pub fn request_id_hash(id: &[u8]) -> u64 {
+pub fn request_id_hash(id: &[u8]) -> u32 {
     const VERSION_NIBBLE: usize = 14;
     let is_uuid = id.len() == 36
         && id.iter().enumerate().all(|(i, byte)| match i {
@@ -132,7 +132,8 @@ pub fn request_id_hash(id: &[u8]) -> u64 {
             _ => byte.is_ascii_hexdigit(),
         });
     let masked = |(i, byte): (usize, &u8)| if is_uuid && i == VERSION_NIBBLE { b'0' } else { *byte };
-    fnv1a(id.iter().enumerate().map(masked)).max(1)
+    let hash = fnv1a(id.iter().enumerate().map(masked));
+    u32::try_from((hash ^ (hash >> 32)) & u64::from(u32::MAX)).unwrap_or(0).max(1)
 }
 
 /// 64-bit FNV-1a (Fowler, Noll, Vo): small code, no table, good enough for texts that nobody chooses to collide.
