@@ -30,7 +30,7 @@ pub(crate) struct Load<'a> {
     mesh: &'a Mesh,
     templates: Vec<Template>,
     told: Vec<Told>,
-    round: u64,
+    round: u32,
     channels: Vec<Channel>,
 }
 
@@ -106,8 +106,8 @@ impl<'a> Load<'a> {
             base_time_unix_us: base_us,
             ..v1::Batch::default()
         };
-        // An odd number, so that no two rounds share an id.
-        let mask = self.round.wrapping_mul(0x9e37_79b9_7f4a_7c15) << 1;
+        // An even number that is another one in each round, so that ids differ and stay odd.
+        let mask = self.round.wrapping_mul(0x9e37_79b9) << 1;
         Some((template.records, Bytes::from(template.message(head, mask))))
     }
 }

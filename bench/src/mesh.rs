@@ -37,7 +37,7 @@ pub(crate) struct Proxy {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Hop {
     pub(crate) edge: usize,
-    pub(crate) id: u64,
+    pub(crate) id: u32,
     pub(crate) start_us: u64,
     pub(crate) duration_us: u64,
     pub(crate) fails: bool,
@@ -65,7 +65,7 @@ impl Mesh {
         let mut random = Random::new(2);
         let hop = |place| Hop {
             edge: self.popularity.draw(&mut random),
-            id: random.next(),
+            id: (random.next() >> 32) as u32,
             start_us: place as u64 * 10,
             duration_us: 500 + random.next() % 20_000,
             fails: random.once_in(FAILS_ONCE_IN),

@@ -74,8 +74,8 @@ impl Template {
             columns.outcome.push(outcome(row));
             columns.start_delta_us.push(start_us.wrapping_sub(before_us).cast_signed());
             columns.duration_us.push(duration_us(row));
-            columns.request_bytes.push(700 + row.hop.id % 300);
-            columns.response_bytes.push(200 + row.hop.id % 5_000);
+            columns.request_bytes.push(700 + u64::from(row.hop.id % 300));
+            columns.response_bytes.push(200 + u64::from(row.hop.id % 5_000));
             columns.request_id_hash.push(row.hop.id | 1);
             columns.attempts.push(row.attempt);
             before_us = start_us;
@@ -94,7 +94,7 @@ impl Template {
     }
 
     /// The message with its own number, totals, time and ids.
-    pub(crate) fn message(&mut self, head: v1::Batch, id_mask: u64) -> Vec<u8> {
+    pub(crate) fn message(&mut self, head: v1::Batch, id_mask: u32) -> Vec<u8> {
         // Protobuf merges the fields of one message wherever they stand.
         let mut message = self.tables.clone();
         self.columns.request_id_hash.iter_mut().for_each(|id| *id ^= id_mask);
