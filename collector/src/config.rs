@@ -66,6 +66,7 @@ impl Config {
             ledger: crate::ledger::Limits {
                 epochs_max: ledger.epochs_max,
                 silent_us_max: seconds(ledger.silent_s_max),
+                ..crate::ledger::Limits::default()
             },
             identity: crate::identity::Limits {
                 proxies_max: identity.proxies_max,
