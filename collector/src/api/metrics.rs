@@ -3,11 +3,13 @@
 //! In: all state. Out: one text. Always holds: the sum over `hopscope_requests_total` is the number of requests that were
 //! counted and not expired.
 
+mod journal;
 mod settings;
 
 use super::exposition::{Exposition, Format, Kind};
 use super::labels::{NAMES, Values};
 use crate::aggregate::{Aggregate, Series};
+use crate::journal::Journal;
 use crate::ledger::{Entry, Ledger};
 use crate::report::DropReason;
 use crate::self_stats::SelfStats;
@@ -22,6 +24,7 @@ pub(super) fn render(state: &State, format: Format) -> String {
     rooms(&mut text, &pipeline);
     drop(pipeline);
     doors(&mut text, state.stats());
+    journal::families(&mut text, state.journal().map(Journal::stats));
     settings::render(&mut text, &state.stats().settings().seen());
     text.single(
         "hopscope_start_time_seconds",
