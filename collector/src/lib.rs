@@ -15,6 +15,8 @@
 //! - [`flags`]: every response flag of Envoy, explained.
 //! - [`aggregate`]: counters and histograms per series, within a budget.
 //! - [`pipeline`]: the rooms from check to aggregate, in one function of (state, report, now).
+//! - [`checkpoint`]: the state of the rooms as bytes, and back.
+//! - [`journal`]: what was acknowledged is on disk; a start goes on where the last one ended.
 //! - [`self_stats`], [`state`]: what the doors count, and what they share.
 //! - [`api`]: the HTTP door: `/metrics`, `/healthz`, `/readyz`, the JSON API.
 //! - [`cli`]: the commands of the program.
@@ -31,6 +33,8 @@ pub mod identity;
 pub mod flags;
 pub mod aggregate;
 pub mod pipeline;
+pub mod checkpoint;
+pub mod journal;
 pub mod self_stats;
 pub mod state;
 pub mod api;
@@ -41,7 +45,7 @@ mod tests {
     use std::path::{Path, PathBuf};
 
     /// The rooms between the doors.
-    const PURE: [&str; 12] = [
+    const PURE: [&str; 15] = [
         "report",
         "ledger",
         "measure",
@@ -50,6 +54,9 @@ mod tests {
         "aggregate",
         "pipeline",
         "ingest/check",
+        "checkpoint",
+        "journal/frame",
+        "journal/segment",
         "config/yaml",
         "config/layers",
         "config/shown",

@@ -36,7 +36,7 @@ pub enum Answer {
 }
 
 /// All state of the collector.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Pipeline {
     /// The books.
     pub ledger: Ledger,
@@ -97,9 +97,16 @@ impl Pipeline {
         Answer::Taken
     }
 
+    /// Whether a report would be answered with [`Answer::WhoAreYou`].
+    #[must_use]
+    pub fn is_of_stranger(&self, report: &Report) -> bool {
+        report.identity.is_none() && !self.address_book.knows(&report.teller.proxy)
+    }
+
     /// Lets time pass: names what has waited long enough, and forgets what has been silent for long.
     pub fn tick(&mut self, now_us: u64) {
         self.settle(now_us);
+        self.ledger.tick(now_us);
         self.address_book.expire(now_us);
         self.aggregate.expire(now_us);
     }
