@@ -67,7 +67,9 @@ impl Applier {
 
     /// Works until the writer ends.
     pub(super) async fn run(mut self, mut groups: mpsc::Receiver<Written>) {
-        let mut due = tokio::time::interval(self.interval);
+        // What the start took up need not be taken up again.
+        self.due();
+        let mut due = tokio::time::interval_at(tokio::time::Instant::now() + self.interval, self.interval);
         due.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
