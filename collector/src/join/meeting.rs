@@ -1,0 +1,271 @@
+//! A record meets those that wait.
+//!
+//! In: the records of a report. Out: hops, for those whose other side waits and tells the same answer; the others wait.
+//! Always holds: a pair is made here only of a caller's single attempt and a called side that tell one answer, so that how
+//! many such pairs there are does not depend on who came first.
+
+use super::books::Cell;
+use super::ending::{Answer, Ending};
+use super::half::{DURATION_US_MAX, Half};
+use super::judge::{Times, is_same_answer};
+use super::lines::Line;
+use super::stats::{Eviction, Unjoinable};
+use super::table::Place;
+use super::verdict::{Pair, Verdict};
+use super::{Join, Side};
+use crate::report::{Outcome, Protocol, Record, Report};
+
+/// So many records are looked up side by side.
+const AHEAD: usize = 32;
+/// So many records may wait under one key.
+const GROUP_MAX: usize = 24;
+/// A record that ended so long ago, or lies so far ahead, is not joined: within it times are told apart.
+const AGE_US_MAX: u64 = 3_600 * 1_000_000;
+/// Of hops whose clocks agree well enough one in so many is used to compare them.
+const SKEW_EVERY: u64 = 16;
+
+/// An outcome as both sides would see it.
+struct Seen {
+    source: Ending,
+    destination: Ending,
+    answer: Answer,
+    tcp: bool,
+}
+
+impl Seen {
+    fn of(outcome: &Outcome) -> Self {
+        Self {
+            source: Ending::of(outcome, Side::Source),
+            destination: Ending::of(outcome, Side::Destination),
+            answer: Answer::of(outcome),
+            tcp: outcome.protocol == Protocol::Tcp,
+        }
+    }
+}
+
+/// Those that wait under the key of a newcomer.
+#[derive(Default)]
+struct Company {
+    count: usize,
+    /// How many records of called sides the callers made one expect.
+    expected: usize,
+    destinations: usize,
+    /// The one that tells the same answer and fits best in time, and by how much it does not.
+    best: Option<(i64, Place, Half)>,
+}
+
+impl Join {
+    pub(super) fn meet_all(&mut self, report: &Report, lines: &[Option<Line>], now_us: u64) {
+        let folded = report.folds.iter().fold(0_u64, |sum, fold| sum.saturating_add(fold.count));
+        self.stats.refuse(Unjoinable::Folded, folded);
+        let seen: Vec<Seen> = report.outcomes.iter().map(Seen::of).collect();
+        let deadline = Half::tick(now_us.saturating_add(self.limits.window_us)).wrapping_add(1);
+        let mut coming = std::mem::take(&mut self.coming);
+        for chunk in report.records.chunks(AHEAD) {
+            coming.clear();
+            let mut touched = 0;
+            for record in chunk {
+                let line = lines.get(record.edge).copied().flatten();
+                let Some(half) = self.half(record, line, seen.get(record.outcome), deadline, now_us) else {
+                    continue;
+                };
+                touched ^= self.table.touch(half.key);
+                coming.push(half);
+            }
+            std::hint::black_box(touched);
+            coming.iter().for_each(|half| self.meet(half, now_us));
+        }
+        self.coming = coming;
+    }
+
+    /// A record that is to wait; `None` when its fate is known at once.
+    fn half(
+        &mut self,
+        record: &Record,
+        line: Option<Line>,
+        seen: Option<&Seen>,
+        deadline: u16,
+        now_us: u64,
+    ) -> Option<Half> {
+        let seen = seen?;
+        let Some(line) = line.filter(|_| record.request_id_hash != 0) else {
+            let reason = if seen.tcp { Unjoinable::Tcp } else { Unjoinable::NoRequestId };
+            self.stats.refuse(reason, 1);
+            return None;
+        };
+        let ending = match line.side {
+            // A request that never reached the router was answered by the caller's own proxy.
+            Side::Source if record.attempts == 0 => Ending::Unreached,
+            Side::Source => seen.source,
+            Side::Destination => seen.destination,
+        };
+        let end_us = record.start_us.saturating_add(record.duration_us);
+        let half = Half {
+            key: key(record.request_id_hash, line.called),
+            side: line.side,
+            ending,
+            answer: seen.answer,
+            attempts: u8::try_from(record.attempts).unwrap_or(u8::MAX),
+            caller: line.caller,
+            deadline,
+            end: Half::end_step(end_us),
+            duration_us: u32::try_from(record.duration_us).unwrap_or(DURATION_US_MAX),
+            edge: line.edge,
+            own: line.own,
+            peer: line.peer,
+        };
+        let never = line.side == Side::Source && ending == Ending::Unreached && record.attempts <= 1;
+        let reason = line.unjoinable.or((end_us.abs_diff(now_us) > AGE_US_MAX).then_some(Unjoinable::OutOfTime));
+        match reason {
+            Some(Unjoinable::NoPeer) if never => self.alone(&half, now_us),
+            Some(reason) => self.stats.refuse(reason, 1),
+            None if never || line.one_sided => self.alone(&half, now_us),
+            None => return Some(half),
+        }
+        None
+    }
+
+    fn meet(&mut self, half: &Half, now_us: u64) {
+        let company = self.company(half);
+        if let Some((misfit_us, place, other)) = company.best
+            && misfit_us <= self.slack_us()
+            && self.table.remove(place).is_some()
+        {
+            let (source, destination) =
+                if half.side == Side::Source { (half, &other) } else { (&other, half) };
+            let pair = Pair {
+                source: source.ending,
+                destination: destination.ending,
+                same_answer: true,
+                retried: false,
+                began_after: false,
+            };
+            self.joined(source, destination, &pair, company.count == 1);
+            return;
+        }
+        if company.count >= GROUP_MAX {
+            return self.evict(Eviction::Crowded, now_us);
+        }
+        self.wait(*half, &company, now_us);
+    }
+
+    fn company(&self, half: &Half) -> Company {
+        let mut company = Company::default();
+        let slack_us = self.slack_us();
+        self.table.visit(half.key, |place, other| {
+            company.count += 1;
+            company.note(&other);
+            if other.side == half.side {
+                return;
+            }
+            let (source, destination) =
+                if half.side == Side::Source { (half, &other) } else { (&other, half) };
+            let single = source.attempts <= 1 && destination.attempts <= 1;
+            if !(single
+                && source.ending.is_answer()
+                && is_same_answer(source, destination)
+                && source.may_be_of(destination.caller))
+            {
+                return;
+            }
+            let mut misfit_us = Times::misfit_us(source, destination, 0);
+            if misfit_us > slack_us {
+                let ahead_us = self.skews.ahead_us(source.own, destination.own);
+                misfit_us = misfit_us.min(Times::misfit_us(source, destination, ahead_us));
+            }
+            if company.best.is_none_or(|(best_us, ..)| misfit_us < best_us) {
+                company.best = Some((misfit_us, place, other));
+            }
+        });
+        company
+    }
+
+    fn wait(&mut self, mut half: Half, company: &Company, now_us: u64) {
+        let mut both = Company { expected: company.expected, destinations: company.destinations, ..Company::default() };
+        both.note(&half);
+        if both.expected > 0 && both.destinations >= both.expected {
+            // All that can be expected is here, so only others of the same id are waited for.
+            let soon = Half::tick(now_us.saturating_add(self.limits.settle_us)).wrapping_add(1);
+            if Half::is_due(soon, half.deadline) {
+                half.deadline = soon;
+            }
+            let mut places = [None; GROUP_MAX];
+            let mut free = places.iter_mut();
+            self.table.visit(half.key, |place, _| {
+                if let Some(free) = free.next() {
+                    *free = Some(place);
+                }
+            });
+            places.into_iter().flatten().for_each(|place| self.table.hasten(place, soon));
+        }
+        if self.table.len() >= self.limits.open_max {
+            let oldest = self.table.next_due_near(half.key, Half::tick(now_us));
+            if oldest.and_then(|place| self.table.remove(place)).is_some() {
+                self.evict(Eviction::Full, now_us);
+            }
+        }
+        if self.table.len() >= self.limits.open_max || !self.table.insert(&half) {
+            self.evict(Eviction::Crowded, now_us);
+        }
+    }
+
+    fn evict(&mut self, reason: Eviction, now_us: u64) {
+        self.stats.evict(reason);
+        self.evicted_us = now_us;
+    }
+
+    /// Counts a hop whose both sides are known.
+    pub(super) fn joined(&mut self, source: &Half, destination: &Half, pair: &Pair, sure: bool) {
+        self.stats.joined = self.stats.joined.saturating_add(2);
+        if !sure {
+            self.stats.unsure = self.stats.unsure.saturating_add(1);
+        }
+        let ahead_us = |half: &Half| half.duration_us < DURATION_US_MAX;
+        let clean = sure && pair.same_answer && !pair.retried && ahead_us(source) && ahead_us(destination);
+        if clean && source.key % SKEW_EVERY == 0 {
+            self.compare_clocks(source, destination);
+        }
+        let entry = self.entry(source.edge);
+        entry.book.joined = entry.book.joined.saturating_add(1);
+        if clean {
+            entry.book.add_gap(source.duration_us, destination.duration_us);
+        }
+        entry.book.add(Cell {
+            verdict: Verdict::of_pair(pair),
+            source: Some(source.ending),
+            destination: Some(destination.ending),
+        });
+        if destination.edge != source.edge {
+            // The called side may name the edge in other words; that it was joined counts for both.
+            let entry = self.entry(destination.edge);
+            entry.book.joined = entry.book.joined.saturating_add(1);
+        }
+    }
+
+    /// A hop that came through bounds the difference of both clocks.
+    pub(super) fn compare_clocks(&mut self, source: &Half, destination: &Half) {
+        let (low_us, high_us) = (destination.ended_after_us(source), destination.began_after_us(source));
+        self.skews.note(source.own, destination.own, low_us, high_us);
+    }
+
+    pub(super) fn slack_us(&self) -> i64 {
+        i64::try_from(self.limits.slack_us).unwrap_or(i64::MAX)
+    }
+}
+
+impl Company {
+    fn note(&mut self, half: &Half) {
+        match half.side {
+            Side::Source => self.expected += usize::from(half.attempts.max(1)),
+            Side::Destination => self.destinations += 1,
+        }
+    }
+}
+
+/// Request and called end in one number, never 0; different requests at one end never share one.
+fn key(request_id_hash: u64, called: u32) -> u64 {
+    let mixed = request_id_hash ^ (u64::from(called) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    (mixed ^ mixed >> 31).max(1)
+}
