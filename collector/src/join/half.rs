@@ -128,8 +128,8 @@ mod tests {
         #[test]
         fn what_is_packed_comes_out(
             (key, destination, ending, answer) in (1..u64::MAX, any::<bool>(), 0..7_u8, any::<u16>()),
-            (attempts, caller, deadline, end): (u8, u16, u16, u32),
-            duration_us: u32,
+            (attempts, caller, deadline, end) in any::<(u8, u16, u16, u32)>(),
+            duration_us in any::<u32>(),
             (edge, own, peer) in (0..1_u32 << 24, 0..1_u32 << 20, 0..1_u32 << 20),
         ) {
             let side = if destination { Side::Destination } else { Side::Source };

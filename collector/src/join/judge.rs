@@ -7,7 +7,8 @@
 //! 1. Records of both sides that tell of the same answer (status and attempt) belong together. Of several, those that fit
 //!    best in time are taken; how many pairs there are does not depend on the choice.
 //! 2. A called side's record with the number of an earlier attempt belongs to the caller's record that made the attempt.
-//! 3. What is left of both sides is paired where time leaves one choice, and where the choice makes no difference.
+//! 3. What is left of both sides is paired where time leaves one choice, first among what began during the call, then
+//!    among what began later, too; and where the choice makes no difference.
 
 use super::half::Half;
 use super::Side;
@@ -60,8 +61,13 @@ impl Times<'_> {
     /// Whether a called side's record may be of this request: begun with it or later, and before its end, unless the
     /// caller gave up before there was an end.
     pub(super) fn fits(&self, source: &Half, destination: &Half) -> bool {
-        let began_us = destination.began_after_us(source) - (self.ahead_us)(source, destination);
         let late_us = if source.ending.is_answer() { 0 } else { LATE_US_MAX };
+        self.began_within(source, destination, late_us)
+    }
+
+    /// Whether a called side began with the request or later, and no later than so long after its end.
+    fn began_within(&self, source: &Half, destination: &Half, late_us: i64) -> bool {
+        let began_us = destination.began_after_us(source) - (self.ahead_us)(source, destination);
         let last_us = i64::from(source.duration_us) + late_us + self.slack_us;
         source.may_be_of(destination.caller) && (-self.slack_us..=last_us).contains(&began_us)
     }
@@ -72,7 +78,8 @@ pub(super) fn judge(group: &[Half], times: &Times<'_>) -> Vec<Found> {
     let mut judging = Judging { group, times, found: vec![Found::Alone; group.len()], pairs: Vec::new() };
     judging.same_answers();
     judging.earlier_attempts(false);
-    judging.only_choices();
+    judging.only_choices(true);
+    judging.only_choices(false);
     judging.equal_choices();
     judging.earlier_attempts(true);
     judging.sureness();
@@ -174,18 +181,28 @@ impl<'a> Judging<'a> {
     }
 
     fn may_be_last(&self, source: &Half, destination: &Half) -> bool {
-        let number = destination.attempts;
-        (number == 0 || number >= source.attempts.max(1)) && self.times.fits(source, destination)
+        has_last_number(source, destination) && self.times.fits(source, destination)
+    }
+
+    fn may_be_last_in_time(&self, source: &Half, destination: &Half) -> bool {
+        has_last_number(source, destination) && self.times.began_within(source, destination, 0)
     }
 
     /// Pairs where each is the only choice of the other, as long as there are such.
-    fn only_choices(&mut self) {
+    fn only_choices(&mut self, in_time: bool) {
         for _ in 0..self.group.len() {
             let (sources, destinations) = (self.open(Side::Source), self.open(Side::Destination));
+            let may_be = |source: &Half, destination: &Half| {
+                if in_time {
+                    self.may_be_last_in_time(source, destination)
+                } else {
+                    self.may_be_last(source, destination)
+                }
+            };
             let only = sources.iter().find_map(|(place, source)| {
-                let mut choices = destinations.iter().filter(|(_, it)| self.may_be_last(source, it));
+                let mut choices = destinations.iter().filter(|(_, it)| may_be(source, it));
                 let (choice, destination) = choices.next().filter(|_| choices.next().is_none())?;
-                let back = sources.iter().filter(|(_, it)| self.may_be_last(it, destination)).count();
+                let back = sources.iter().filter(|(_, it)| may_be(it, destination)).count();
                 (back == 1).then_some((*place, *choice))
             });
             let Some((source, destination)) = only else { return };
@@ -217,13 +234,22 @@ impl<'a> Judging<'a> {
     fn sureness(&mut self) {
         for (source, destination) in self.pairs.clone() {
             let (Some(caller), Some(called)) = (self.half(source), self.half(destination)) else { continue };
+            let same = is_same_answer(caller, called);
+            let rivals = |source: &Half, destination: &Half| {
+                self.may_be_last_in_time(source, destination) && (!same || is_same_answer(source, destination))
+            };
             let others = self.group.iter().enumerate().any(|(place, half)| match half.side {
-                Side::Source => place != source && self.may_be_last(half, called),
-                Side::Destination => place != destination && self.may_be_last(caller, half),
+                Side::Source => place != source && rivals(half, called),
+                Side::Destination => place != destination && rivals(caller, half),
             });
             self.set(destination, Found::Last { source, sure: !others });
         }
     }
+}
+
+/// Whether a called side's record may be that of the last attempt, by its number.
+fn has_last_number(source: &Half, destination: &Half) -> bool {
+    destination.attempts == 0 || destination.attempts >= source.attempts.max(1)
 }
 
 /// Whether both tell of one answer.

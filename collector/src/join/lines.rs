@@ -1,7 +1,7 @@
 //! What of a report holds for many of its records: who is at both ends of an edge.
 //!
 //! In: the edges of a report, and what names them. Out: one [`Line`] per edge. Always holds: an edge is named only when a
-//! record of it may be joined; that a proxy told something, and that it lost something, is noted for its end.
+//! request of it is told; that a proxy told something, and that it lost something, is noted for its end.
 
 use super::books::{Entry, HopEdge};
 use super::half::EDGES_MAX;
@@ -54,8 +54,10 @@ impl Join {
         // Number 0 is nobody.
         let own = proxy.map_or(0, |number| number.saturating_add(1));
         let mut wanted = vec![false; report.edges.len()];
-        for record in report.records.iter().filter(|record| record.request_id_hash != 0) {
-            if let Some(wanted) = wanted.get_mut(record.edge) {
+        let joinable = report.records.iter().filter(|record| record.request_id_hash != 0);
+        let told = joinable.map(|record| record.edge).chain(report.folds.iter().map(|fold| fold.edge));
+        for edge in told {
+            if let Some(wanted) = wanted.get_mut(edge) {
                 *wanted = true;
             }
         }

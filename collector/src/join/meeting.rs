@@ -21,6 +21,8 @@ const AHEAD: usize = 32;
 const GROUP_MAX: usize = 24;
 /// A record that ended so long ago, or lies so far ahead, is not joined: within it times are told apart.
 const AGE_US_MAX: u64 = 3_600 * 1_000_000;
+/// By how much a record may stick out of its caller's to be joined at once; with more it is compared with others first.
+const MISFIT_US_MAX: i64 = 10_000;
 /// Of hops whose clocks agree well enough one in so many is used to compare them.
 const SKEW_EVERY: u64 = 16;
 
@@ -47,6 +49,8 @@ impl Seen {
 #[derive(Default)]
 struct Company {
     count: usize,
+    /// Those of them that are of the same time.
+    near: usize,
     /// How many records of called sides the callers made one expect.
     expected: usize,
     destinations: usize,
@@ -128,7 +132,7 @@ impl Join {
     fn meet(&mut self, half: &Half, now_us: u64) {
         let company = self.company(half);
         if let Some((misfit_us, place, other)) = company.best
-            && misfit_us <= self.slack_us()
+            && misfit_us <= MISFIT_US_MAX
             && self.table.remove(place).is_some()
         {
             let (source, destination) =
@@ -140,7 +144,7 @@ impl Join {
                 retried: false,
                 began_after: false,
             };
-            self.joined(source, destination, &pair, company.count == 1);
+            self.joined(source, destination, &pair, company.near <= 1);
             return;
         }
         if company.count >= GROUP_MAX {
@@ -155,6 +159,7 @@ impl Join {
         self.table.visit(half.key, |place, other| {
             company.count += 1;
             company.note(&other);
+            company.near += usize::from(is_near(half, &other, slack_us));
             if other.side == half.side {
                 return;
             }
@@ -169,7 +174,7 @@ impl Join {
                 return;
             }
             let mut misfit_us = Times::misfit_us(source, destination, 0);
-            if misfit_us > slack_us {
+            if misfit_us > MISFIT_US_MAX {
                 let ahead_us = self.skews.ahead_us(source.own, destination.own);
                 misfit_us = misfit_us.min(Times::misfit_us(source, destination, ahead_us));
             }
@@ -220,8 +225,8 @@ impl Join {
         if !sure {
             self.stats.unsure = self.stats.unsure.saturating_add(1);
         }
-        let ahead_us = |half: &Half| half.duration_us < DURATION_US_MAX;
-        let clean = sure && pair.same_answer && !pair.retried && ahead_us(source) && ahead_us(destination);
+        let whole = |half: &Half| half.duration_us < DURATION_US_MAX;
+        let clean = sure && pair.same_answer && !pair.retried && whole(source) && whole(destination);
         if clean && source.key % SKEW_EVERY == 0 {
             self.compare_clocks(source, destination);
         }
@@ -260,6 +265,12 @@ impl Company {
             Side::Destination => self.destinations += 1,
         }
     }
+}
+
+/// Whether two records are of the same time, by more than their clocks are apart.
+fn is_near(one: &Half, other: &Half, slack_us: i64) -> bool {
+    let later_us = one.began_after_us(other);
+    later_us <= i64::from(other.duration_us) + slack_us && -later_us <= i64::from(one.duration_us) + slack_us
 }
 
 /// Request and called end in one number, never 0; different requests at one end never share one.
