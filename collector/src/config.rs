@@ -6,6 +6,7 @@
 use crate::aggregate;
 use crate::identity;
 use crate::ingest::DoorLimits;
+use crate::join;
 use crate::ledger;
 use crate::pipeline::Limits;
 use clap::Args;
@@ -57,6 +58,16 @@ pub struct Config {
     #[arg(long, env = "HOPSCOPE_NAME_WAIT_MS", default_value = "2000", value_name = "MS",
           value_parser = bounded(0, 60_000))]
     pub name_wait_ms: usize,
+
+    /// Requests that may wait for what the other side of their hop tells; one more takes the place of an old one.
+    #[arg(long, env = "HOPSCOPE_OPEN_HOPS_MAX", default_value = "1000000", value_name = "N",
+          value_parser = bounded(1_000, 50_000_000))]
+    pub open_hops_max: usize,
+
+    /// How long a request waits for what the other side tells, milliseconds.
+    #[arg(long, env = "HOPSCOPE_HOP_WINDOW_MS", default_value = "15000", value_name = "MS",
+          value_parser = bounded(1_000, 600_000))]
+    pub hop_window_ms: usize,
 }
 
 impl Config {
@@ -73,6 +84,12 @@ impl Config {
             waiting: identity::WaitingLimits {
                 wait_us_max: self.name_wait_ms as u64 * 1_000,
                 ..identity::WaitingLimits::default()
+            },
+            join: join::Limits {
+                open_max: self.open_hops_max,
+                window_us: self.hop_window_ms as u64 * 1_000,
+                edges_max: self.series_max,
+                ..join::Limits::default()
             },
             aggregate: aggregate::Limits { series_max: self.series_max, ..aggregate::Limits::default() },
         }

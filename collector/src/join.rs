@@ -35,7 +35,7 @@ pub use verdict::Verdict;
 
 use crate::report::{Edge, Report, Text};
 use books::Entry;
-use half::Half;
+use half::{Half, Words};
 use loss::Losses;
 use registry::Registry;
 use skew::Skews;
@@ -112,7 +112,7 @@ pub struct Join {
     ticked_us: u64,
     expired_us: u64,
     /// Records of a batch on their way into the table, and keys that are due: kept for their memory.
-    coming: Vec<Half>,
+    coming: Vec<Words>,
     due: Vec<u64>,
 }
 

@@ -47,15 +47,8 @@ pub enum Ending {
 
 impl Ending {
     /// Every ending, in the order of their numbers.
-    pub const ALL: [Self; 7] = [
-        Self::Ok,
-        Self::Error,
-        Self::Unreached,
-        Self::TimedOut,
-        Self::Reset,
-        Self::GivenUp,
-        Self::Silent,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Ok, Self::Error, Self::Unreached, Self::TimedOut, Self::Reset, Self::GivenUp, Self::Silent];
 
     /// As the matrix shows it.
     #[must_use]

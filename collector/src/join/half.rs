@@ -17,6 +17,9 @@ pub(super) const TICK_US: u64 = 1 << 17;
 /// Longer requests are kept as so long, and their gap is not measured.
 pub(super) const DURATION_US_MAX: u32 = u32::MAX;
 
+/// A packed [`Half`]: its key, what a search compares, its times, and who tells it.
+pub(super) type Words = [u64; 4];
+
 /// Half a hop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Half {
@@ -76,21 +79,19 @@ impl Half {
         self.caller == caller || self.caller == 0 || caller == 0
     }
 
-    pub(super) fn pack(&self) -> [u64; 4] {
-        let side = u64::from(self.side == Side::Destination);
-        let first = u64::from(self.answer.0)
-            | u64::from(self.ending.number()) << 16
-            | side << 23
-            | u64::from(self.attempts) << 24
-            | u64::from(self.caller) << 32
-            | u64::from(self.deadline) << 48;
+    #[inline]
+    pub(super) fn pack(&self) -> Words {
+        let outcome = Self::outcome_word(self.ending, self.answer);
+        let edge = Self::edge_word(self.side, self.caller);
+        let first = Self::first_word(outcome, edge, self.attempts.into(), self.deadline);
         let second = u64::from(self.end) | u64::from(self.duration_us) << 32;
-        let third = u64::from(self.edge) | u64::from(self.own) << 24 | u64::from(self.peer) << 44;
+        let third = Self::third_word(self.edge, self.own, self.peer);
         [self.key, first, second, third]
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "each field is cut out of its word")]
-    pub(super) fn unpack([key, first, second, third]: [u64; 4]) -> Self {
+    #[inline]
+    pub(super) fn unpack([key, first, second, third]: Words) -> Self {
         Self {
             key,
             side: if first >> 23 & 1 == 1 { Side::Destination } else { Side::Source },
@@ -107,8 +108,32 @@ impl Half {
         }
     }
 
+    /// The part of the first word that an outcome gives.
+    pub(super) fn outcome_word(ending: Ending, answer: Answer) -> u64 {
+        u64::from(answer.0) | u64::from(ending.number()) << 16
+    }
+
+    /// The part of the first word that an edge gives.
+    pub(super) fn edge_word(side: Side, caller: u16) -> u64 {
+        u64::from(side == Side::Destination) << 23 | u64::from(caller) << 32
+    }
+
+    /// The first word: what outcome and edge give, an attempt, and a deadline.
+    pub(super) fn first_word(outcome: u64, edge: u64, attempts: u32, deadline: u16) -> u64 {
+        outcome | edge | u64::from(attempts.min(255)) << 24 | u64::from(deadline) << 48
+    }
+
+    /// The second word: when it ended, and how long it took.
+    pub(super) fn second_word(end_us: u64, duration_us: u64) -> u64 {
+        u64::from(Self::end_step(end_us)) | duration_us.min(DURATION_US_MAX.into()) << 32
+    }
+
+    /// The third word: who tells it.
+    pub(super) fn third_word(edge: u32, own: u32, peer: u32) -> u64 {
+        u64::from(edge) | u64::from(own) << 24 | u64::from(peer) << 44
+    }
+
     /// The deadline within the first word.
-    #[expect(clippy::cast_possible_truncation, reason = "cut out of its word")]
     pub(super) fn deadline_of(first: u64) -> u16 {
         (first >> 48) as u16
     }

@@ -10,8 +10,8 @@
 //! 3. What is left of both sides is paired where time leaves one choice, first among what began during the call, then
 //!    among what began later, too; and where the choice makes no difference.
 
-use super::half::Half;
 use super::Side;
+use super::half::Half;
 
 /// What a called side may be late by when its caller had given up: longer waits do not stay open anyway.
 const LATE_US_MAX: i64 = 60_000_000;
@@ -55,7 +55,9 @@ impl Times<'_> {
 
     /// How long after its caller had ended a called side began, microseconds; negative as a rule.
     pub(super) fn began_after_end_us(&self, source: &Half, destination: &Half) -> i64 {
-        destination.began_after_us(source) - (self.ahead_us)(source, destination) - i64::from(source.duration_us)
+        destination.began_after_us(source)
+            - (self.ahead_us)(source, destination)
+            - i64::from(source.duration_us)
     }
 
     /// Whether a called side's record may be of this request: begun with it or later, and before its end, unless the
@@ -112,7 +114,9 @@ impl<'a> Judging<'a> {
     /// Places of one side that nothing was found of yet.
     fn open(&self, side: Side) -> Vec<(usize, &'a Half)> {
         let all = self.group.iter().enumerate().zip(&self.found);
-        all.filter(|((_, half), found)| half.side == side && **found == Found::Alone).map(|(it, _)| it).collect()
+        all.filter(|((_, half), found)| half.side == side && **found == Found::Alone)
+            .map(|(it, _)| it)
+            .collect()
     }
 
     fn pair(&mut self, source: usize, destination: usize) {
@@ -172,7 +176,8 @@ impl<'a> Judging<'a> {
 
     /// Whether a caller's record can take one more earlier attempt of this number.
     fn has_room(&self, at: usize, source: &Half, number: u8) -> bool {
-        let taken = self.group.iter().zip(&self.found).filter(|(_, found)| **found == Found::Earlier { source: at });
+        let taken =
+            self.group.iter().zip(&self.found).filter(|(_, found)| **found == Found::Earlier { source: at });
         if number == 0 {
             taken.count() + 1 < usize::from(source.attempts)
         } else {
@@ -215,13 +220,17 @@ impl<'a> Judging<'a> {
         let (sources, destinations) = (self.open(Side::Source), self.open(Side::Destination));
         let concerned = |half: &Half, others: &[(usize, &Half)]| {
             others.iter().any(|(_, other)| {
-                if half.side == Side::Source { self.may_be_last(half, other) } else { self.may_be_last(other, half) }
+                if half.side == Side::Source {
+                    self.may_be_last(half, other)
+                } else {
+                    self.may_be_last(other, half)
+                }
             })
         };
         let s: Vec<_> = sources.iter().filter(|(_, it)| concerned(it, &destinations)).copied().collect();
         let d: Vec<_> = destinations.iter().filter(|(_, it)| concerned(it, &sources)).copied().collect();
         let all_fit = s.iter().all(|(_, source)| d.iter().all(|(_, it)| self.may_be_last(source, it)));
-        let uniform = |side: &[(usize, &Half)]| side.windows(2).all(|pair| alike(pair));
+        let uniform = |side: &[(usize, &Half)]| side.windows(2).all(alike);
         let no_matter = uniform(&s) && s.len() >= d.len() || uniform(&d) && d.len() >= s.len();
         if all_fit && no_matter {
             s.iter().zip(&d).for_each(|((source, _), (destination, _))| self.pair(*source, *destination));
@@ -236,7 +245,8 @@ impl<'a> Judging<'a> {
             let (Some(caller), Some(called)) = (self.half(source), self.half(destination)) else { continue };
             let same = is_same_answer(caller, called);
             let rivals = |source: &Half, destination: &Half| {
-                self.may_be_last_in_time(source, destination) && (!same || is_same_answer(source, destination))
+                self.may_be_last_in_time(source, destination)
+                    && (!same || is_same_answer(source, destination))
             };
             let others = self.group.iter().enumerate().any(|(place, half)| match half.side {
                 Side::Source => place != source && rivals(half, called),

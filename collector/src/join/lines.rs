@@ -4,7 +4,7 @@
 //! request of it is told; that a proxy told something, and that it lost something, is noted for its end.
 
 use super::books::{Entry, HopEdge};
-use super::half::EDGES_MAX;
+use super::half::{EDGES_MAX, Half};
 use super::loss::Losses;
 use super::registry::Registry;
 use super::stats::Unjoinable;
@@ -30,13 +30,11 @@ pub struct Named {
 pub(super) struct Line {
     pub(super) side: Side,
     pub(super) unjoinable: Option<Unjoinable>,
-    /// Number of the edge they are counted under.
-    pub(super) edge: u32,
     /// Number of the called end.
     pub(super) called: u32,
-    pub(super) caller: u16,
-    pub(super) own: u32,
-    pub(super) peer: u32,
+    /// Words of a [`Half`]: side and caller; edge and proxies.
+    pub(super) edge_word: u64,
+    pub(super) third_word: u64,
     /// Whether the other side is known never to tell.
     pub(super) one_sided: bool,
 }
@@ -62,9 +60,8 @@ impl Join {
             }
         }
         let edges = report.edges.iter().zip(wanted);
-        let lines = edges.map(|(edge, wanted)| {
-            wanted.then(|| self.line(edge.reporter, &name(edge), own, lost, now_us))
-        });
+        let lines = edges
+            .map(|(edge, wanted)| wanted.then(|| self.line(edge.reporter, &name(edge), own, lost, now_us)));
         lines.collect()
     }
 
@@ -99,11 +96,13 @@ impl Join {
         Line {
             side,
             unjoinable: unjoinable(reporter, called.is_some()),
-            edge: edge.unwrap_or(u32::try_from(EDGES_MAX).unwrap_or(u32::MAX)),
-            called: called.flatten().map_or(u32::MAX, |number| number),
-            caller: caller.map_or(0, |(number, _)| number),
-            own,
-            peer: peer.map_or(0, |number| number.saturating_add(1)),
+            called: called.flatten().unwrap_or(u32::MAX),
+            edge_word: Half::edge_word(side, caller.map_or(0, |(number, _)| number)),
+            third_word: Half::third_word(
+                edge.unwrap_or(u32::try_from(EDGES_MAX).unwrap_or(u32::MAX)),
+                own,
+                peer.map_or(0, |number| number.saturating_add(1)),
+            ),
             one_sided,
         }
     }

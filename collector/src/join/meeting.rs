@@ -6,7 +6,7 @@
 
 use super::books::Cell;
 use super::ending::{Answer, Ending};
-use super::half::{DURATION_US_MAX, Half};
+use super::half::{DURATION_US_MAX, Half, Words};
 use super::judge::{Times, is_same_answer};
 use super::lines::Line;
 use super::stats::{Eviction, Unjoinable};
@@ -16,7 +16,7 @@ use super::{Join, Side};
 use crate::report::{Outcome, Protocol, Record, Report};
 
 /// So many records are looked up side by side.
-const AHEAD: usize = 32;
+const AHEAD: usize = 256;
 /// So many records may wait under one key.
 const GROUP_MAX: usize = 24;
 /// A record that ended so long ago, or lies so far ahead, is not joined: within it times are told apart.
@@ -27,19 +27,26 @@ const MISFIT_US_MAX: i64 = 10_000;
 const SKEW_EVERY: u64 = 16;
 
 /// An outcome as both sides would see it.
+#[derive(Debug, Clone, Copy)]
 struct Seen {
     source: Ending,
-    destination: Ending,
-    answer: Answer,
+    /// What it gives to the first word of a [`Half`], by side.
+    source_word: u64,
+    destination_word: u64,
+    /// The same for a caller whose request never reached the router: its own proxy answered.
+    unreached_word: u64,
     tcp: bool,
 }
 
 impl Seen {
     fn of(outcome: &Outcome) -> Self {
+        let answer = Answer::of(outcome);
+        let source = Ending::of(outcome, Side::Source);
         Self {
-            source: Ending::of(outcome, Side::Source),
-            destination: Ending::of(outcome, Side::Destination),
-            answer: Answer::of(outcome),
+            source,
+            source_word: Half::outcome_word(source, answer),
+            destination_word: Half::outcome_word(Ending::of(outcome, Side::Destination), answer),
+            unreached_word: Half::outcome_word(Ending::Unreached, answer),
             tcp: outcome.protocol == Protocol::Tcp,
         }
     }
@@ -55,7 +62,7 @@ struct Company {
     expected: usize,
     destinations: usize,
     /// The one that tells the same answer and fits best in time, and by how much it does not.
-    best: Option<(i64, Place, Half)>,
+    best: Option<(i64, Place, Words)>,
 }
 
 impl Join {
@@ -67,74 +74,67 @@ impl Join {
         let mut coming = std::mem::take(&mut self.coming);
         for chunk in report.records.chunks(AHEAD) {
             coming.clear();
-            let mut touched = 0;
             for record in chunk {
-                let line = lines.get(record.edge).copied().flatten();
-                let Some(half) = self.half(record, line, seen.get(record.outcome), deadline, now_us) else {
-                    continue;
-                };
-                touched ^= self.table.touch(half.key);
-                coming.push(half);
+                let line = lines.get(record.edge).and_then(Option::as_ref);
+                let Some(seen) = seen.get(record.outcome) else { continue };
+                coming.extend(self.half(record, line, seen, deadline, now_us));
             }
+            // A loop of its own, so short that many of its reads are under way at a time.
+            let touched = coming.iter().fold(0, |sum, [key, ..]| sum ^ self.table.touch(*key));
             std::hint::black_box(touched);
-            coming.iter().for_each(|half| self.meet(half, now_us));
+            coming.iter().for_each(|words| self.meet(&Half::unpack(*words), now_us));
         }
         self.coming = coming;
     }
 
     /// A record that is to wait; `None` when its fate is known at once.
+    #[inline]
     fn half(
         &mut self,
         record: &Record,
-        line: Option<Line>,
-        seen: Option<&Seen>,
+        line: Option<&Line>,
+        seen: &Seen,
         deadline: u16,
         now_us: u64,
-    ) -> Option<Half> {
-        let seen = seen?;
+    ) -> Option<Words> {
         let Some(line) = line.filter(|_| record.request_id_hash != 0) else {
             let reason = if seen.tcp { Unjoinable::Tcp } else { Unjoinable::NoRequestId };
             self.stats.refuse(reason, 1);
             return None;
         };
-        let ending = match line.side {
-            // A request that never reached the router was answered by the caller's own proxy.
-            Side::Source if record.attempts == 0 => Ending::Unreached,
-            Side::Source => seen.source,
-            Side::Destination => seen.destination,
+        let is_source = line.side == Side::Source;
+        let (outcome, unreached) = match (is_source, record.attempts) {
+            (true, 0) => (seen.unreached_word, true),
+            (true, 1) => (seen.source_word, seen.source == Ending::Unreached),
+            (true, _) => (seen.source_word, false),
+            (false, _) => (seen.destination_word, false),
         };
         let end_us = record.start_us.saturating_add(record.duration_us);
-        let half = Half {
-            key: key(record.request_id_hash, line.called),
-            side: line.side,
-            ending,
-            answer: seen.answer,
-            attempts: u8::try_from(record.attempts).unwrap_or(u8::MAX),
-            caller: line.caller,
-            deadline,
-            end: Half::end_step(end_us),
-            duration_us: u32::try_from(record.duration_us).unwrap_or(DURATION_US_MAX),
-            edge: line.edge,
-            own: line.own,
-            peer: line.peer,
-        };
-        let never = line.side == Side::Source && ending == Ending::Unreached && record.attempts <= 1;
-        let reason = line.unjoinable.or((end_us.abs_diff(now_us) > AGE_US_MAX).then_some(Unjoinable::OutOfTime));
-        match reason {
-            Some(Unjoinable::NoPeer) if never => self.alone(&half, now_us),
-            Some(reason) => self.stats.refuse(reason, 1),
-            None if never || line.one_sided => self.alone(&half, now_us),
-            None => return Some(half),
+        let words = [
+            key(record.request_id_hash, line.called),
+            Half::first_word(outcome, line.edge_word, record.attempts, deadline),
+            Half::second_word(end_us, record.duration_us),
+            line.third_word,
+        ];
+        let out_of_time = end_us.abs_diff(now_us) > AGE_US_MAX;
+        if unreached || out_of_time || line.one_sided || line.unjoinable.is_some() {
+            let reason = line.unjoinable.or(out_of_time.then_some(Unjoinable::OutOfTime));
+            match reason.filter(|reason| !unreached || *reason != Unjoinable::NoPeer) {
+                Some(reason) => self.stats.refuse(reason, 1),
+                None => self.alone(&Half::unpack(words), now_us),
+            }
+            return None;
         }
-        None
+        Some(words)
     }
 
     fn meet(&mut self, half: &Half, now_us: u64) {
         let company = self.company(half);
         if let Some((misfit_us, place, other)) = company.best
             && misfit_us <= MISFIT_US_MAX
-            && self.table.remove(place).is_some()
+            && self.table.remove(place)
         {
+            let other = Half::unpack(other);
             let (source, destination) =
                 if half.side == Side::Source { (half, &other) } else { (&other, half) };
             let pair = Pair {
@@ -156,7 +156,8 @@ impl Join {
     fn company(&self, half: &Half) -> Company {
         let mut company = Company::default();
         let slack_us = self.slack_us();
-        self.table.visit(half.key, |place, other| {
+        self.table.visit(half.key, |place, words| {
+            let other = Half::unpack(words);
             company.count += 1;
             company.note(&other);
             company.near += usize::from(is_near(half, &other, slack_us));
@@ -179,14 +180,15 @@ impl Join {
                 misfit_us = misfit_us.min(Times::misfit_us(source, destination, ahead_us));
             }
             if company.best.is_none_or(|(best_us, ..)| misfit_us < best_us) {
-                company.best = Some((misfit_us, place, other));
+                company.best = Some((misfit_us, place, words));
             }
         });
         company
     }
 
     fn wait(&mut self, mut half: Half, company: &Company, now_us: u64) {
-        let mut both = Company { expected: company.expected, destinations: company.destinations, ..Company::default() };
+        let mut both =
+            Company { expected: company.expected, destinations: company.destinations, ..Company::default() };
         both.note(&half);
         if both.expected > 0 && both.destinations >= both.expected {
             // All that can be expected is here, so only others of the same id are waited for.
@@ -205,11 +207,11 @@ impl Join {
         }
         if self.table.len() >= self.limits.open_max {
             let oldest = self.table.next_due_near(half.key, Half::tick(now_us));
-            if oldest.and_then(|place| self.table.remove(place)).is_some() {
+            if oldest.is_some_and(|place| self.table.remove(place)) {
                 self.evict(Eviction::Full, now_us);
             }
         }
-        if self.table.len() >= self.limits.open_max || !self.table.insert(&half) {
+        if self.table.len() >= self.limits.open_max || !self.table.insert(half.pack()) {
             self.evict(Eviction::Crowded, now_us);
         }
     }
@@ -227,7 +229,7 @@ impl Join {
         }
         let whole = |half: &Half| half.duration_us < DURATION_US_MAX;
         let clean = sure && pair.same_answer && !pair.retried && whole(source) && whole(destination);
-        if clean && source.key % SKEW_EVERY == 0 {
+        if clean && source.key.is_multiple_of(SKEW_EVERY) {
             self.compare_clocks(source, destination);
         }
         let entry = self.entry(source.edge);

@@ -17,10 +17,10 @@ impl Join {
     /// Judges what is due under a key, or everything under it.
     pub(super) fn settle(&mut self, key: u64, all: bool, now_us: u64) {
         let mut waiting: Vec<(Place, Half)> = Vec::new();
-        self.table.visit(key, |place, half| waiting.push((place, half)));
+        self.table.visit(key, |place, half| waiting.push((place, Half::unpack(half))));
         let now = Half::tick(now_us);
         if let [(place, half)] = waiting.as_slice() {
-            if (all || Half::is_due(half.deadline, now)) && self.table.remove(*place).is_some() {
+            if (all || Half::is_due(half.deadline, now)) && self.table.remove(*place) {
                 self.alone(half, now_us);
             }
             return;
@@ -121,7 +121,8 @@ impl Join {
             Side::Source => Verdict::of_source(half.ending),
             Side::Destination => Verdict::of_destination(half.ending),
         };
-        let verdict = if verdict == Verdict::Unreached { verdict } else { self.excused(half, verdict, now_us) };
+        let verdict =
+            if verdict == Verdict::Unreached { verdict } else { self.excused(half, verdict, now_us) };
         if verdict == Verdict::OneSided {
             let entry = self.entry(half.edge);
             entry.book.one_sided = entry.book.one_sided.saturating_add(1);

@@ -95,7 +95,11 @@ impl Stats {
     #[must_use]
     pub fn settled(&self) -> u64 {
         let parts = [self.joined, self.alone, self.ambiguous];
-        parts.iter().chain(&self.evicted).chain(&self.unjoinable).fold(0, |sum, part| sum.saturating_add(*part))
+        parts
+            .iter()
+            .chain(&self.evicted)
+            .chain(&self.unjoinable)
+            .fold(0, |sum, part| sum.saturating_add(*part))
     }
 
     pub(super) fn evict(&mut self, reason: Eviction) {

@@ -8,12 +8,12 @@
 //! full passes on to the next one and counts how many it passed on, so that a search ends where nothing was passed on
 //! and a removal leaves no trace (as in Facebook's F14).
 
-use super::half::Half;
+use super::half::{Half, Words};
 
 /// Records in a bucket.
 const SLOTS: usize = 4;
 /// So many buckets from its own on may hold a record.
-pub(super) const PROBES_MAX: usize = 12;
+pub(super) const PROBES_MAX: usize = 48;
 /// Records to a bucket when the table is as full as it gets.
 const FILL: usize = 3;
 /// Buckets of an empty table.
@@ -32,12 +32,17 @@ struct Bucket {
 }
 
 impl Bucket {
-    fn half(&self, slot: usize) -> Option<Half> {
-        let word = |words: &[u64; SLOTS]| words.get(slot).copied();
-        Some(Half::unpack([word(&self.keys)?, word(&self.first)?, word(&self.second)?, word(&self.third)?]))
+    /// One bit per slot that holds this key. Without branches: which slot it is cannot be foreseen.
+    fn slots_of(&self, key: u64) -> u32 {
+        self.keys.iter().rev().fold(0, |mask, found| mask << 1 | u32::from(*found == key))
     }
 
-    fn put(&mut self, slot: usize, words: [u64; 4]) {
+    fn words(&self, slot: usize) -> Option<Words> {
+        let word = |words: &[u64; SLOTS]| words.get(slot).copied();
+        Some([word(&self.keys)?, word(&self.first)?, word(&self.second)?, word(&self.third)?])
+    }
+
+    fn put(&mut self, slot: usize, words: Words) {
         let places = [&mut self.keys, &mut self.first, &mut self.second, &mut self.third];
         for (place, word) in places.into_iter().zip(words) {
             if let Some(place) = place.get_mut(slot) {
@@ -93,17 +98,25 @@ impl Table {
     /// this for its keys first waits for memory once, not once a record.
     pub(super) fn touch(&self, key: u64) -> u64 {
         let first = |words: &[u64; SLOTS]| words.first().copied().unwrap_or(0);
-        self.buckets.get(self.home(key)).map_or(0, |bucket| first(&bucket.keys) ^ first(&bucket.third))
+        let home = self.home(key);
+        let passed = self.passed.get(home).copied().unwrap_or(0);
+        self.buckets
+            .get(home)
+            .map_or(0, |bucket| first(&bucket.keys) ^ first(&bucket.third) ^ u64::from(passed))
     }
 
-    /// Calls `visit` for all records under a key.
-    pub(super) fn visit(&self, key: u64, mut visit: impl FnMut(Place, Half)) {
+    /// Calls `visit` for all records under a key. Packed, since most are only looked at in part.
+    #[inline]
+    pub(super) fn visit(&self, key: u64, mut visit: impl FnMut(Place, Words)) {
         let mut index = self.home(key);
         for _ in 0..PROBES_MAX {
             let Some(bucket) = self.buckets.get(index) else { return };
-            for (slot, _) in bucket.keys.iter().enumerate().filter(|(_, found)| **found == key) {
-                if let Some(half) = bucket.half(slot) {
-                    visit(Place { bucket: index, slot }, half);
+            let mut slots = bucket.slots_of(key);
+            while slots != 0 {
+                let slot = slots.trailing_zeros() as usize;
+                slots &= slots - 1;
+                if let Some(words) = bucket.words(slot) {
+                    visit(Place { bucket: index, slot }, words);
                 }
             }
             if self.passed.get(index).is_none_or(|passed| *passed == 0) {
@@ -114,26 +127,27 @@ impl Table {
     }
 
     /// Lets a record in; `false` when there is no room near its place.
-    pub(super) fn insert(&mut self, half: &Half) -> bool {
+    pub(super) fn insert(&mut self, words: Words) -> bool {
         if self.len >= self.buckets.len() * FILL {
             self.grow();
         }
-        self.put(half)
+        self.put(words)
     }
 
     /// Takes a record out.
-    pub(super) fn remove(&mut self, place: Place) -> Option<Half> {
-        let bucket = self.buckets.get_mut(place.bucket)?;
-        let half = bucket.half(place.slot).filter(|half| half.key != 0)?;
-        *bucket.keys.get_mut(place.slot)? = 0;
+    pub(super) fn remove(&mut self, place: Place) -> bool {
+        let bucket = self.buckets.get_mut(place.bucket);
+        let slot = bucket.and_then(|bucket| bucket.keys.get_mut(place.slot));
+        let Some(key) = slot.map(std::mem::take).filter(|key| *key != 0) else { return false };
         self.len -= 1;
-        let mut index = self.home(half.key);
+        let mut index = self.home(key);
         while index != place.bucket {
-            let passed = self.passed.get_mut(index)?;
-            *passed = passed.saturating_sub(1);
+            if let Some(passed) = self.passed.get_mut(index) {
+                *passed = passed.saturating_sub(1);
+            }
             index = self.next(index);
         }
-        Some(half)
+        true
     }
 
     /// Lets a record be judged at this time, when it would be judged later otherwise.
@@ -179,13 +193,15 @@ impl Table {
         self.buckets.iter().flat_map(|bucket| bucket.keys).filter(|key| *key != 0)
     }
 
-    fn put(&mut self, half: &Half) -> bool {
-        let home = self.home(half.key);
+    fn put(&mut self, words: Words) -> bool {
+        let [key, ..] = words;
+        let home = self.home(key);
         let mut index = home;
         for _ in 0..PROBES_MAX.min(self.buckets.len()) {
             let Some(bucket) = self.buckets.get_mut(index) else { return false };
-            if let Some(slot) = bucket.keys.iter().position(|key| *key == 0) {
-                bucket.put(slot, half.pack());
+            let free = bucket.slots_of(0);
+            if free != 0 {
+                bucket.put(free.trailing_zeros() as usize, words);
                 self.len += 1;
                 self.pass_on(home, index);
                 return true;
@@ -215,18 +231,21 @@ impl Table {
         (self.len, self.hand) = (0, 0);
         for bucket in &old {
             for slot in 0..SLOTS {
-                if let Some(half) = bucket.half(slot).filter(|half| half.key != 0) {
+                if let Some(words) = bucket.words(slot).filter(|[key, ..]| *key != 0) {
                     // Twice the room, so what stood near its place does so again.
-                    self.put(&half);
+                    self.put(words);
                 }
             }
         }
     }
 
     /// The bucket of a key: its upper bits, scaled to the size.
-    #[expect(clippy::cast_possible_truncation, reason = "the product of a fraction and a size is below the size")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the product of a fraction and a size is below the size"
+    )]
     fn home(&self, key: u64) -> usize {
-        (u128::from(key) * self.buckets.len() as u128 >> 64) as usize
+        ((u128::from(key) * self.buckets.len() as u128) >> 64) as usize
     }
 
     fn next(&self, index: usize) -> usize {

@@ -97,8 +97,7 @@ impl Scene {
         let peer = if line.side == Side::Source { &line.destination } else { &line.source };
         let sequence = self.sequences.entry(own.clone()).or_default();
         *sequence += 1;
-        let reporter =
-            if line.side == Side::Source { Reporter::Source } else { Reporter::Destination };
+        let reporter = if line.side == Side::Source { Reporter::Source } else { Reporter::Destination };
         let fold = Fold { count: folds, ..Fold::default() };
         let report = Report {
             teller: Teller { proxy: own.as_str().into(), epoch: 7 },
@@ -116,7 +115,11 @@ impl Scene {
                 reporter,
                 source: end(&line.source),
                 destination: end(&line.destination),
-                service: ServiceName { host: "pay.shop".into(), name: "pay".into(), namespace: "shop".into() },
+                service: ServiceName {
+                    host: "pay.shop".into(),
+                    name: "pay".into(),
+                    namespace: "shop".into(),
+                },
                 security: "mutual_tls",
                 evidence: Evidence::Metadata,
             },
@@ -141,12 +144,9 @@ impl Scene {
         for (edge, book) in self.join.edges() {
             let name = |place: &super::Place| match (&*place.workload, &*place.version) {
                 ("unknown", _) => "?".to_owned(),
-                (workload, version) => {
-                    workload.strip_suffix("-v1").map_or_else(
-                        || format!("{}@{version}", workload.trim_end_matches("-v2")),
-                        str::to_owned,
-                    )
-                }
+                (workload, version) => workload
+                    .strip_suffix("-v1")
+                    .map_or_else(|| format!("{}@{version}", workload.trim_end_matches("-v2")), str::to_owned),
             };
             let edge = format!("{}>{}", name(&edge.source), name(&edge.destination));
             if edge.contains("warm") {

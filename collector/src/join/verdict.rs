@@ -125,25 +125,20 @@ impl Verdict {
         let gone = matches!(destination, Ending::GivenUp | Ending::Silent);
         match source {
             Ending::Ok if behind && same_answer => Self::FailedBehind,
+            Ending::Error | Ending::Reset if behind => Self::FailedBehind,
             Ending::Ok if retried => Self::RescuedByRetry,
-            Ending::Ok if destination == Ending::Ok => Self::Agreed,
-            Ending::Ok => Self::Contradicted,
-            Ending::Error if behind => Self::FailedBehind,
+            Ending::Ok | Ending::Error if source == destination => Self::Agreed,
             // `max_stream_duration` gives no flag, only its 504.
             Ending::Error if destination == Ending::GivenUp => Self::GivenUp,
-            Ending::Error if destination == Ending::Silent => Self::CutBetween,
-            Ending::Error if destination == Ending::Error => Self::Agreed,
-            Ending::Error => Self::Contradicted,
+            Ending::Error | Ending::Reset if gone => Self::CutBetween,
+            Ending::Ok | Ending::Error => Self::Contradicted,
+            Ending::Reset => Self::LostOnTheWayBack,
             Ending::Unreached => Self::Unreached,
             Ending::TimedOut if gone && began_after => Self::ArrivedTooLate,
             Ending::TimedOut if gone => Self::GivenUp,
-            Ending::TimedOut => Self::AnsweredTooLate,
-            Ending::Reset if behind => Self::FailedBehind,
-            Ending::Reset if gone => Self::CutBetween,
-            Ending::Reset => Self::LostOnTheWayBack,
             // The caller's own client went away, and both sides know.
             Ending::GivenUp | Ending::Silent if gone || same_answer => Self::Agreed,
-            Ending::GivenUp | Ending::Silent => Self::AnsweredTooLate,
+            Ending::TimedOut | Ending::GivenUp | Ending::Silent => Self::AnsweredTooLate,
         }
     }
 

@@ -113,10 +113,14 @@ fn a_broken_connection_says_where_it_broke() {
 #[test]
 fn who_called_nobody_is_told_at_once() {
     let mut scene = Scene::new(Limits::default());
-    for (id, ending) in ["UF/503", "UH/503", "UO/503", "NR/404 x0", "NC/503 x0", "403 x0"].iter().enumerate() {
+    for (id, ending) in ["UF/503", "UH/503", "UO/503", "NR/404 x0", "NC/503 x0", "403 x0"].iter().enumerate()
+    {
         scene.tell(&super::Line::parse(&format!("src shop>pay #{id} 0+2 {ending}").replace("#0", "#9")), 0);
     }
-    assert_eq!((scene.told(), scene.join.open()), (vec!["shop>pay unreached unreached/none 6".to_owned()], 0));
+    assert_eq!(
+        (scene.told(), scene.join.open()),
+        (vec!["shop>pay unreached unreached/none 6".to_owned()], 0)
+    );
 }
 
 #[test]
@@ -221,7 +225,11 @@ fn who_never_tells_is_one_sided_by_nature() {
         .collect();
     let scene = check(
         &scenario.join("\n"),
-        &["?>gateway one_sided none/ok 40", "laptop>pay one_sided none/ok 40", "shop>bank one_sided ok/none 40"],
+        &[
+            "?>gateway one_sided none/ok 40",
+            "laptop>pay one_sided none/ok 40",
+            "shop>bank one_sided ok/none 40",
+        ],
     );
     // Once learnt, such records do not wait, until the other side begins to tell.
     let mut scene = scene;
@@ -252,11 +260,7 @@ fn one_id_is_on_many_hops() {
          1000 dst shop>stock #1 1+98 200
          1000 src order>pay #1 0+100 UT/504
          1000 dst order>pay #1 1+101 DC/-",
-        &[
-            "order>pay given_up timed_out/given_up 1",
-            "shop>pay agreed ok/ok 1",
-            "shop>stock agreed ok/ok 1",
-        ],
+        &["order>pay given_up timed_out/given_up 1", "shop>pay agreed ok/ok 1", "shop>stock agreed ok/ok 1"],
     );
 }
 
@@ -298,7 +302,10 @@ fn clocks_that_differ_are_learnt() {
     let clean: Vec<String> = (1..=4)
         .flat_map(|id| {
             let at = id * 100;
-            [format!("{at} src shop>pay #{id} {at}+10 200"), format!("{at} dst shop>pay #{id} {}+8 200", at + 5_001)]
+            [
+                format!("{at} src shop>pay #{id} {at}+10 200"),
+                format!("{at} dst shop>pay #{id} {}+8 200", at + 5_001),
+            ]
         })
         .collect();
     let scenario = format!(
@@ -307,8 +314,7 @@ fn clocks_that_differ_are_learnt() {
          6000 dst shop>pay #9 10001+202 DC/-",
         clean.join("\n")
     );
-    let scene =
-        check(&scenario, &["shop>pay agreed ok/ok 4", "shop>pay given_up timed_out/given_up 1"]);
+    let scene = check(&scenario, &["shop>pay agreed ok/ok 4", "shop>pay given_up timed_out/given_up 1"]);
     let (pairs, most_us) = scene.join.clock_skew();
     assert!(pairs == 1 && (4_999_000..=5_002_000).contains(&most_us), "{pairs} {most_us}");
 }
