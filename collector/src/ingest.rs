@@ -7,21 +7,22 @@
 
 pub mod check;
 pub mod refusal;
+mod in_flight;
 mod raw;
 
 use crate::pipeline::Answer;
 use crate::state::State;
 use check::Limits;
 use hopscope_proto::v1;
+use in_flight::InFlight;
 use prost::Message;
 use prost::bytes::Bytes;
 use raw::RawCodec;
 use refusal::{Advice, Refusal};
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::task::{Context, Poll};
-use tokio::sync::Semaphore;
 use tonic::codegen::{Body, BoxFuture, Service, StdError, http};
 use tonic::server::{Grpc, UnaryService};
 use tonic::{Code, Request, Response, Status};
@@ -49,16 +50,24 @@ impl Default for DoorLimits {
 #[derive(Clone)]
 pub struct Door {
     state: Arc<State>,
-    limits: Arc<DoorLimits>,
-    permits: Arc<Semaphore>,
+    limits: Arc<RwLock<Arc<DoorLimits>>>,
+    in_flight: InFlight,
 }
 
 impl Door {
     /// A door to this state.
     #[must_use]
     pub fn new(state: Arc<State>, limits: DoorLimits) -> Self {
-        let permits = Arc::new(Semaphore::new(limits.reports_in_flight_max));
-        Self { state, limits: Arc::new(limits), permits }
+        Self { state, limits: Arc::new(RwLock::new(Arc::new(limits))), in_flight: InFlight::default() }
+    }
+
+    /// Other limits from now on, for every clone. A call that is open keeps those that it began with.
+    pub fn limit(&self, limits: DoorLimits) {
+        *self.limits.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(limits);
+    }
+
+    fn limits(&self) -> Arc<DoorLimits> {
+        self.limits.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn refuse(&self, refusal: &Refusal) -> Status {
@@ -74,13 +83,13 @@ impl Door {
     }
 
     /// Answers one message. The slow part, reading it, holds no lock.
-    fn answer(&self, message: &Bytes) -> Result<v1::Ack, Refusal> {
+    fn answer(&self, message: &Bytes, limits: &DoorLimits) -> Result<v1::Ack, Refusal> {
         if self.state.is_stopping() {
             return Err(Refusal::Stopping);
         }
         let now_us = self.state.now_us();
         let batch = v1::Batch::decode(message.as_ref()).map_err(|e| Refusal::Malformed(e.to_string()))?;
-        let report = check::check(batch, &self.limits.batch, now_us)?;
+        let report = check::check(batch, &limits.batch, now_us)?;
         let answer = self.state.pipeline().take(&report, now_us);
         match answer {
             Answer::Taken => {
@@ -102,13 +111,14 @@ impl Door {
                 format!("no method {}; this is a collector of hopscope.v1.Telemetry", request.uri().path());
             return Status::unimplemented(text).into_http();
         }
-        let Ok(_permit) = self.permits.try_acquire() else {
-            return self.refuse(&Refusal::Busy(self.limits.reports_in_flight_max)).into_http();
+        let limits = self.limits();
+        let Some(_place) = self.in_flight.enter(limits.reports_in_flight_max) else {
+            return self.refuse(&Refusal::Busy(limits.reports_in_flight_max)).into_http();
         };
         let read = Arc::new(AtomicBool::new(false));
-        let handler = Handler { door: self.clone(), read: read.clone() };
+        let handler = Handler { door: self.clone(), limits: limits.clone(), read: read.clone() };
         let mut grpc =
-            Grpc::new(RawCodec).apply_max_message_size_config(Some(self.limits.message_bytes_max), None);
+            Grpc::new(RawCodec).apply_max_message_size_config(Some(limits.message_bytes_max), None);
         let response = grpc.unary(handler, request).await;
         if read.load(Ordering::Relaxed) {
             return response;
@@ -116,7 +126,7 @@ impl Door {
         // The message never came through whole, and the library has answered in our place.
         match Status::from_header_map(response.headers()) {
             Some(status) if status.code() == Code::OutOfRange => {
-                self.refuse(&Refusal::TooLarge(self.limits.message_bytes_max)).into_http()
+                self.refuse(&Refusal::TooLarge(limits.message_bytes_max)).into_http()
             }
             Some(status) if status.code() != Code::Unimplemented => {
                 self.refuse(&Refusal::Malformed(status.message().to_owned())).into_http()
@@ -129,6 +139,7 @@ impl Door {
 /// One call, once its message is there.
 struct Handler {
     door: Door,
+    limits: Arc<DoorLimits>,
     read: Arc<AtomicBool>,
 }
 
@@ -138,7 +149,7 @@ impl UnaryService<Bytes> for Handler {
 
     fn call(&mut self, request: Request<Bytes>) -> Self::Future {
         self.read.store(true, Ordering::Relaxed);
-        let answer = self.door.answer(request.get_ref());
+        let answer = self.door.answer(request.get_ref(), &self.limits);
         std::future::ready(answer.map(Response::new).map_err(|refusal| self.door.refuse(&refusal)))
     }
 }

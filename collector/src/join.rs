@@ -6,7 +6,7 @@
 //! come, as long as they come within [`Limits::settle_us`] of each other; nothing is guessed; verdicts are net of telemetry
 //! that is known to be lost; at most [`Limits::open_max`] records wait, none longer than [`Limits::window_us`].
 //!
-//! Records belong together by the hash of the request id, which every attempt carries, and by the called end (canonical
+//! Records belong together by the hash of the request id, which every attempt carries and a few requests share, and by the called end (canonical
 //! service and namespace, since a retry may go to another version, and since the called side always knows itself). The
 //! caller, where the called side could name it, the number of the attempt, and time tell the calls under one id apart.
 //! Most hops end as soon as their second record comes, since both tell the same answer; all else is settled together,
@@ -140,6 +140,16 @@ impl Join {
         }
     }
 
+    /// Other bounds from now on, but for `open_max`, which the table was made for. What is held already is kept.
+    pub fn limit(&mut self, limits: Limits) {
+        let edges_max = limits.edges_max.min(half::EDGES_MAX);
+        self.edges.limit(edges_max);
+        self.callers.limit(edges_max);
+        self.called.limit(edges_max);
+        let open_max = std::mem::replace(&mut self.limits, limits).open_max;
+        self.limits.open_max = open_max;
+    }
+
     /// Takes a report that was not taken before. `name` completes an edge, and is asked once per edge that has records to
     /// join. `now_us`: microseconds since the Unix epoch.
     pub fn take(&mut self, report: &Report, name: impl FnMut(&Edge) -> Named, now_us: u64) {
@@ -154,7 +164,8 @@ impl Join {
         /// Deadlines are told apart within an hour.
         const PAUSE_US_MAX: u64 = 3_600 * 1_000_000;
         const EXPIRE_US: u64 = 60 * 1_000_000;
-        let elapsed_us = now_us.saturating_sub(self.ticked_us);
+        // Before the first time there was no pause.
+        let elapsed_us = if self.ticked_us == 0 { 0 } else { now_us.saturating_sub(self.ticked_us) };
         self.ticked_us = now_us;
         let mut due = std::mem::take(&mut self.due);
         due.clear();

@@ -3,6 +3,10 @@
 //! In: events. Out: counters. Always holds: every reason of refusal has a counter from the start, so that its first case
 //! is an increase.
 
+mod settings;
+
+pub use settings::{Reload, Seen, Settings};
+
 use crate::ingest::refusal::Refusal;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -12,11 +16,17 @@ pub struct SelfStats {
     taken: AtomicU64,
     bytes: AtomicU64,
     refused: [AtomicU64; Refusal::LABELS.len()],
+    settings: Settings,
 }
 
 impl Default for SelfStats {
     fn default() -> Self {
-        Self { taken: AtomicU64::new(0), bytes: AtomicU64::new(0), refused: [const { AtomicU64::new(0) }; _] }
+        Self {
+            taken: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+            refused: [const { AtomicU64::new(0) }; _],
+            settings: Settings::default(),
+        }
     }
 }
 
@@ -33,6 +43,12 @@ impl SelfStats {
         for (_, counter) in counters.filter(|(known, _)| **known == label) {
             counter.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// What is in force, and how reloads went.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
     }
 
     /// Reports that were taken, and their size.

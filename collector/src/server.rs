@@ -4,6 +4,10 @@
 //! are bound; from the signal on reports are sent elsewhere and `/readyz` says so; it ends within [`GRACE`], whatever
 //! clients do.
 
+mod live;
+
+pub use live::{Applied, Live};
+
 use crate::api;
 use crate::config::Config;
 use crate::ingest::Door;
@@ -52,7 +56,7 @@ pub enum Error {
 
 /// A collector whose addresses are bound.
 pub struct Server {
-    config: Config,
+    live: Live,
     state: Arc<State>,
     grpc: TcpListener,
     http: TcpListener,
@@ -65,10 +69,18 @@ impl Server {
     ///
     /// [`Error::Bind`], which names the option to change.
     pub async fn bind(config: Config) -> Result<Self, Error> {
-        let grpc = bind("gRPC", "grpc-address", config.grpc_address).await?;
-        let http = bind("HTTP", "http-address", config.http_address).await?;
+        let grpc = bind("gRPC", "grpc-address", config.listen.grpc_address).await?;
+        let http = bind("HTTP", "http-address", config.listen.http_address).await?;
         let state = Arc::new(State::new(Pipeline::new(config.limits()), now_us));
-        Ok(Self { config, state, grpc, http })
+        let door = Door::new(state.clone(), config.door());
+        let live = Live::new(config, state.clone(), door);
+        Ok(Self { live, state, grpc, http })
+    }
+
+    /// What can change while it runs.
+    #[must_use]
+    pub fn live(&self) -> Live {
+        self.live.clone()
     }
 
     /// Where filters report.
@@ -95,10 +107,10 @@ impl Server {
     ///
     /// When a door breaks before that.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), Error> {
-        let Self { config, state, grpc, http } = self;
+        let Self { live, state, grpc, http } = self;
         let (stopped, stopping) = watch::channel(false);
         let mut doors = JoinSet::new();
-        let door = Door::new(state.clone(), config.door());
+        let door = live.door();
         let signal = until(stopping.clone());
         doors.spawn(async move {
             let incoming = TcpIncoming::from(grpc).with_nodelay(Some(true));

@@ -3,6 +3,8 @@
 //! In: all state. Out: one text. Always holds: the sum over `hopscope_requests_total` is the number of requests that were
 //! counted and not expired.
 
+mod settings;
+
 use super::exposition::{Exposition, Format, Kind};
 use super::labels::{NAMES, Values};
 use crate::aggregate::{Aggregate, Series};
@@ -21,6 +23,7 @@ pub(super) fn render(state: &State, format: Format) -> String {
     rooms(&mut text, &pipeline);
     drop(pipeline);
     doors(&mut text, state.stats());
+    settings::render(&mut text, &state.stats().settings().seen());
     text.single(
         "hopscope_start_time_seconds",
         Kind::Gauge,

@@ -275,9 +275,9 @@ fn is_near(one: &Half, other: &Half, slack_us: i64) -> bool {
     later_us <= i64::from(other.duration_us) + slack_us && -later_us <= i64::from(one.duration_us) + slack_us
 }
 
-/// Request and called end in one number, never 0; different requests at one end never share one.
-fn key(request_id_hash: u64, called: u32) -> u64 {
-    let mixed = request_id_hash ^ (u64::from(called) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+/// Request and called end in one number, never 0; what is different stays different.
+fn key(request_id_hash: u32, called: u32) -> u64 {
+    let mixed = u64::from(request_id_hash) | u64::from(called) << 32;
     let mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
     (mixed ^ mixed >> 31).max(1)

@@ -20,6 +20,11 @@ impl<K: Hash + Eq + Clone, V> Registry<K, V> {
         Self { numbers: HashMap::new(), entries: Vec::new(), free: Vec::new(), max }
     }
 
+    /// Another bound from now on; what is kept already stays.
+    pub(super) fn limit(&mut self, max: usize) {
+        self.max = max;
+    }
+
     /// The number of a key; `None` when it is new and there is no room.
     pub(super) fn number(&mut self, key: &K, make: impl FnOnce() -> V) -> Option<u32> {
         if let Some(number) = self.numbers.get(key) {

@@ -78,9 +78,7 @@ struct Scene {
 
 impl Scene {
     fn new(limits: Limits) -> Self {
-        let mut join = Join::new(limits);
-        join.tick(START_US);
-        Self { join, sequences: HashMap::new(), now_us: START_US, records: 0 }
+        Self { join: Join::new(limits), sequences: HashMap::new(), now_us: START_US, records: 0 }
     }
 
     /// Lets time pass, as the collector does it.

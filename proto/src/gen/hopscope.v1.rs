@@ -21,7 +21,8 @@ pub struct Batch {
     /// (epoch, sequence) names.
     #[prost(message, optional, tag = "5")]
     pub identity: ::core::option::Option<Identity>,
-    /// The running totals of the epoch as of this batch. Always present.
+    /// The running totals of the epoch as of this batch. Always present. An epoch that has seen a request sends a batch at
+    /// least every 15 s, with nothing but these when there is nothing else to say.
     #[prost(message, optional, tag = "6")]
     pub ledger: ::core::option::Option<Ledger>,
     /// The time that all `*_delta_us` of this batch count from: microseconds since the Unix epoch, by the proxy's clock.
@@ -219,12 +220,14 @@ pub struct Records {
     pub request_bytes: ::prost::alloc::vec::Vec<u64>,
     #[prost(uint64, repeated, tag = "6")]
     pub response_bytes: ::prost::alloc::vec::Vec<u64>,
-    /// The first 8 bytes of a hash of the request id with its version nibble masked (tracing rewrites it), the same on
-    /// both sides of a hop; 0 when there was no id.
-    #[prost(fixed64, repeated, tag = "7")]
-    pub request_id_hash: ::prost::alloc::vec::Vec<u64>,
+    /// 64-bit FNV-1a of the request id with the version nibble of a UUID masked to '0' (tracing rewrites it), its halves
+    /// combined by exclusive or; never 0, the same on both sides of a hop; 0 when there was no id. Edge and time tell those
+    /// few apart that share 32 bits.
+    #[prost(fixed32, repeated, tag = "7")]
+    pub request_id_hash: ::prost::alloc::vec::Vec<u32>,
     /// Upstream attempts of this proxy (`upstream.request_attempt_count`); at a destination the caller's attempt number
-    /// (`x-envoy-attempt-count`) when it is known. 0 when the request never reached the router.
+    /// (`x-envoy-attempt-count`) when it is known. 0 when the request never reached the router. The column is left out when
+    /// every entry is 1.
     #[prost(uint32, repeated, tag = "8")]
     pub attempts: ::prost::alloc::vec::Vec<u32>,
 }

@@ -31,7 +31,7 @@ impl Rows<'_> {
             ("request_bytes", wire.request_bytes.len()),
             ("response_bytes", wire.response_bytes.len()),
             ("request_id_hash", wire.request_id_hash.len()),
-            ("attempts", wire.attempts.len()),
+            ("attempts", if wire.attempts.is_empty() { expected } else { wire.attempts.len() }),
         ];
         if let Some((field, found)) = columns.into_iter().find(|(_, found)| *found != expected) {
             return Err(Refusal::Columns { field, found, expected });
@@ -39,7 +39,9 @@ impl Rows<'_> {
         let mut start_us = self.base_us;
         let columns = wire.edge.iter().zip(&wire.outcome).zip(&wire.start_delta_us).zip(&wire.duration_us);
         let columns = columns.zip(wire.request_bytes.iter().zip(&wire.response_bytes));
-        let columns = columns.zip(wire.request_id_hash.iter().zip(&wire.attempts)).enumerate();
+        // The column of attempts is left out when every entry is 1.
+        let attempts = wire.attempts.iter().copied().chain(std::iter::repeat(1));
+        let columns = columns.zip(wire.request_id_hash.iter().zip(attempts)).enumerate();
         let mut records = Vec::with_capacity(expected);
         for (row, (((((edge, outcome), delta_us), &duration_us), bytes), request)) in columns {
             start_us = self.time("records.start_delta_us", row, start_us, *delta_us)?;
@@ -52,7 +54,7 @@ impl Rows<'_> {
                 request_bytes: *bytes.0,
                 response_bytes: *bytes.1,
                 request_id_hash: *request.0,
-                attempts: *request.1,
+                attempts: request.1,
             });
         }
         Ok(records)

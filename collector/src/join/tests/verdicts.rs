@@ -320,6 +320,18 @@ fn clocks_that_differ_are_learnt() {
 }
 
 #[test]
+fn neither_the_first_tick_nor_a_pause_is_taken_for_the_end_of_the_window() {
+    let mut scene = Scene::new(Limits::default());
+    scene.tell(&super::Line::parse("src shop>pay #1 0+10 200"), 0);
+    scene.join.tick(scene.now_us);
+    scene.join.tick(scene.now_us + 250_000);
+    assert_eq!(scene.join.open(), 1);
+    // Deadlines wrap after two hours; after a pause of more than one everything is over its time.
+    scene.join.tick(scene.now_us + 3 * 3_600_000_000);
+    assert_eq!(scene.join.open(), 0);
+}
+
+#[test]
 fn what_cannot_be_joined_is_counted_by_reason() {
     let scene = check(
         "1000 src shop>pay #- 0+10 200
