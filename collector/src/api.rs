@@ -62,8 +62,19 @@ async fn hops(Shared(state): Shared<Arc<State>>) -> Response {
     Json(hops::rows(&state.pipeline().join)).into_response()
 }
 
-async fn proxies(Shared(state): Shared<Arc<State>>) -> Response {
-    Json(proxies::rows(&state.pipeline().ledger)).into_response()
+async fn proxies(Shared(state): Shared<Arc<State>>, uri: Uri) -> Response {
+    let since = match uri.query() {
+        None => None,
+        Some(query) => match query.strip_prefix("since_s=").and_then(|seconds| seconds.parse::<u64>().ok()) {
+            Some(seconds) => Some(seconds),
+            None => {
+                let body = json!({"error": format!("`{query}` is not since_s=SECONDS")});
+                return (StatusCode::BAD_REQUEST, Json(body)).into_response();
+            }
+        },
+    };
+    let since_us = since.map(|seconds| state.now_us().saturating_sub(seconds.saturating_mul(1_000_000)));
+    Json(proxies::rows(&state.pipeline().ledger, since_us)).into_response()
 }
 
 async fn unknown(uri: Uri) -> Response {

@@ -16,6 +16,7 @@ pub mod aggregate;
 pub mod identity;
 pub mod ingest;
 pub mod join;
+pub mod journal;
 pub mod ledger;
 pub mod listen;
 
@@ -39,7 +40,9 @@ pub use value::{Kind, Secret, Typed, Value};
 use crate::identity::WaitingLimits;
 use crate::ingest::DoorLimits;
 use crate::ingest::check;
+use crate::journal::Durability;
 use crate::pipeline::Limits;
+use std::time::Duration;
 
 section::sections! {
     /// Settings of the collector.
@@ -48,6 +51,8 @@ section::sections! {
         listen: listen::Listen,
         /// What the gRPC door lets through.
         ingest: ingest::Ingest,
+        /// What survives the process.
+        journal: journal::Journal,
         /// The books.
         ledger: ledger::Ledger,
         /// The address book.
@@ -57,7 +62,7 @@ section::sections! {
         /// Counters and histograms.
         aggregate: aggregate::Aggregate,
     }
-    conflicts: |config: &Config| listen::conflicts(&config.listen)
+    conflicts: |config: &Config| [listen::conflicts(&config.listen), journal::conflicts(&config.journal)].concat()
 }
 
 impl Config {
@@ -69,6 +74,7 @@ impl Config {
             ledger: crate::ledger::Limits {
                 epochs_max: ledger.epochs_max,
                 silent_us_max: seconds(ledger.silent_s_max),
+                ..crate::ledger::Limits::default()
             },
             identity: crate::identity::Limits {
                 proxies_max: identity.proxies_max,
@@ -93,6 +99,18 @@ impl Config {
                 idle_us_max: seconds(join.idle_s_max),
             },
         }
+    }
+
+    /// The settings of the journal; `None` when everything is to stay in memory.
+    #[must_use]
+    pub fn journal(&self) -> Option<crate::journal::Settings> {
+        let journal = &self.journal;
+        let data_dir = journal.data_dir.clone().filter(|_| journal.durability != Some(Durability::Memory))?;
+        Some(crate::journal::Settings {
+            data_dir,
+            bytes_max: journal.bytes_max,
+            checkpoint_interval: Duration::from_millis(journal.checkpoint_interval_ms),
+        })
     }
 
     /// The bounds of the gRPC door.

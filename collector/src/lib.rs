@@ -16,6 +16,8 @@
 //! - [`flags`]: every response flag of Envoy, explained.
 //! - [`aggregate`]: counters and histograms per series, within a budget.
 //! - [`pipeline`]: the rooms from check to aggregate, in one function of (state, report, now).
+//! - [`checkpoint`]: the state of the rooms as bytes, and back.
+//! - [`journal`]: what was acknowledged is on disk; a start goes on where the last one ended.
 //! - [`self_stats`], [`state`]: what the doors count, and what they share.
 //! - [`api`]: the HTTP door: `/metrics`, `/healthz`, `/readyz`, the JSON API.
 //! - [`cli`]: the commands of the program.
@@ -33,6 +35,8 @@ pub mod join;
 pub mod flags;
 pub mod aggregate;
 pub mod pipeline;
+pub mod checkpoint;
+pub mod journal;
 pub mod self_stats;
 pub mod state;
 pub mod api;
@@ -43,7 +47,7 @@ mod tests {
     use std::path::{Path, PathBuf};
 
     /// The rooms between the doors.
-    const PURE: [&str; 13] = [
+    const PURE: [&str; 16] = [
         "report",
         "ledger",
         "measure",
@@ -53,6 +57,9 @@ mod tests {
         "aggregate",
         "pipeline",
         "ingest/check",
+        "checkpoint",
+        "journal/frame",
+        "journal/segment",
         "config/yaml",
         "config/layers",
         "config/shown",

@@ -66,6 +66,18 @@ impl Pipeline {
         }
     }
 
+    /// A copy of what a checkpoint keeps. Open hops are not kept: after a start their other sides count as lost telemetry.
+    #[must_use]
+    pub fn kept(&self) -> Self {
+        Self {
+            ledger: self.ledger.clone(),
+            address_book: self.address_book.clone(),
+            waiting: self.waiting.clone(),
+            join: Join::new(join::Limits::default()),
+            aggregate: self.aggregate.clone(),
+        }
+    }
+
     /// Other bounds from now on. What is held already is kept; only what comes is measured by them.
     pub fn limit(&mut self, limits: Limits) {
         self.ledger.limit(limits.ledger);
@@ -108,9 +120,16 @@ impl Pipeline {
         Answer::Taken
     }
 
+    /// Whether a report would be answered with [`Answer::WhoAreYou`].
+    #[must_use]
+    pub fn is_of_stranger(&self, report: &Report) -> bool {
+        report.identity.is_none() && !self.address_book.knows(&report.teller.proxy)
+    }
+
     /// Lets time pass: names what has waited long enough, and forgets what has been silent for long.
     pub fn tick(&mut self, now_us: u64) {
         self.settle(now_us);
+        self.ledger.tick(now_us);
         self.join.tick(now_us);
         self.address_book.expire(now_us);
         self.aggregate.expire(now_us);

@@ -1,7 +1,8 @@
 //! When a proxy is known to have lost records.
 //!
 //! In: reports. Out: whether a record of a proxy may be missing for a known reason at some time. Always holds: what a filter
-//! folded or dropped counts at once; a batch that was overtaken counts only as long as it has not come.
+//! folded or dropped counts at once; a batch that was overtaken counts only as long as it has not come; what was told to an
+//! earlier life of the collector counts as lost.
 
 use crate::report::Report;
 
@@ -35,7 +36,9 @@ impl Losses {
         self.last_us = now_us;
         let dropped = report.totals.dropped.iter().fold(0_u64, |sum, (_, count)| sum.saturating_add(*count));
         let epoch = self.epoch(report, dropped, now_us);
-        let lost = !report.folds.is_empty() || dropped > epoch.dropped;
+        // What an epoch told before it was first heard of, it told to an earlier life of the collector.
+        let lost =
+            !report.folds.is_empty() || dropped > epoch.dropped || epoch.came == 0 && report.sequence > 1;
         let overtakes = report.sequence > epoch.highest.saturating_add(1);
         epoch.came = epoch.came.saturating_add(1);
         epoch.first = epoch.first.min(report.sequence);
@@ -129,6 +132,6 @@ mod tests {
         check(&[(7, 1, 0, 0), (7, 2, 5, 0), (7, 3, 5, 0)], &[true, true, false]);
         check(&[(7, 1, 0, 0), (7, 3, 0, 0), (8, 1, 0, 0)], &[true, true, false]);
         check(&[(7, 1, 0, 0), (7, 3, 0, 0), (7, 2, 0, 0)], &[false, false]);
-        check(&[(7, 4, 0, 0), (7, 3, 0, 0), (7, 5, 0, 0)], &[false, false]);
+        check(&[(7, 4, 0, 0), (7, 3, 0, 0), (7, 5, 0, 0)], &[true, false]);
     }
 }
