@@ -5,11 +5,13 @@
 
 mod edges;
 mod exposition;
+mod hops;
 mod labels;
 mod metrics;
 mod proxies;
 
 pub use edges::EdgeRow;
+pub use hops::{HopRow, Hops};
 pub use proxies::{Proxies, ProxyRow};
 
 use crate::state::State;
@@ -23,7 +25,8 @@ use exposition::Format;
 use serde_json::json;
 use std::sync::Arc;
 
-const PATHS: [&str; 5] = ["/metrics", "/healthz", "/readyz", "/api/v1/edges", "/api/v1/proxies"];
+const PATHS: [&str; 6] =
+    ["/metrics", "/healthz", "/readyz", "/api/v1/edges", "/api/v1/hops", "/api/v1/proxies"];
 
 /// All routes.
 pub fn router(state: Arc<State>) -> Router {
@@ -32,6 +35,7 @@ pub fn router(state: Arc<State>) -> Router {
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .route("/api/v1/edges", get(edges))
+        .route("/api/v1/hops", get(hops))
         .route("/api/v1/proxies", get(proxies))
         .fallback(unknown)
         .with_state(state)
@@ -52,6 +56,10 @@ async fn metrics(Shared(state): Shared<Arc<State>>, headers: HeaderMap) -> Respo
 
 async fn edges(Shared(state): Shared<Arc<State>>) -> Response {
     Json(json!({"edges": edges::rows(&state.pipeline().aggregate)})).into_response()
+}
+
+async fn hops(Shared(state): Shared<Arc<State>>) -> Response {
+    Json(hops::rows(&state.pipeline().join)).into_response()
 }
 
 async fn proxies(Shared(state): Shared<Arc<State>>, uri: Uri) -> Response {

@@ -15,6 +15,7 @@ pub mod value;
 pub mod aggregate;
 pub mod identity;
 pub mod ingest;
+pub mod join;
 pub mod journal;
 pub mod ledger;
 pub mod listen;
@@ -56,6 +57,8 @@ section::sections! {
         ledger: ledger::Ledger,
         /// The address book.
         identity: identity::Identity,
+        /// The two sides of each hop.
+        join: join::Join,
         /// Counters and histograms.
         aggregate: aggregate::Aggregate,
     }
@@ -66,7 +69,7 @@ impl Config {
     /// The bounds of the rooms.
     #[must_use]
     pub fn limits(&self) -> Limits {
-        let Self { ledger, identity, aggregate, .. } = self;
+        let Self { ledger, identity, join, aggregate, .. } = self;
         Limits {
             ledger: crate::ledger::Limits {
                 epochs_max: ledger.epochs_max,
@@ -86,6 +89,14 @@ impl Config {
             aggregate: crate::aggregate::Limits {
                 series_max: aggregate.series_max,
                 idle_us_max: seconds(aggregate.idle_s_max),
+            },
+            join: crate::join::Limits {
+                open_max: join.open_max,
+                window_us: milliseconds(join.window_ms),
+                settle_us: milliseconds(join.settle_ms),
+                slack_us: milliseconds(join.slack_ms),
+                edges_max: join.edges_max,
+                idle_us_max: seconds(join.idle_s_max),
             },
         }
     }

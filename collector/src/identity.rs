@@ -167,6 +167,14 @@ impl AddressBook {
         }
     }
 
+    /// Which proxy the peer of an edge is, where its address tells and its certificate does not contradict.
+    #[must_use]
+    pub fn peer_proxy(&self, edge: &Edge) -> Option<&Text> {
+        let proxy = self.addresses.get(&edge.peer.address)?;
+        let known = self.proxies.get(proxy)?;
+        is_of(&edge.peer.principal, &known.identity).then_some(proxy)
+    }
+
     /// Whether the peer of an edge may get a better name when more proxies have said who they are.
     #[must_use]
     pub fn may_improve(&self, edge: &Edge, named: &NamedEdge) -> bool {

@@ -12,6 +12,7 @@
 //! - [`ledger`]: repeats dropped, gaps seen, books closed.
 //! - [`measure`]: what many requests of one edge and outcome measured together.
 //! - [`identity`]: who reports under which address and certificate; names the peers of an edge.
+//! - [`join`]: the two sides of each hop, and what they say together.
 //! - [`flags`]: every response flag of Envoy, explained.
 //! - [`aggregate`]: counters and histograms per series, within a budget.
 //! - [`pipeline`]: the rooms from check to aggregate, in one function of (state, report, now).
@@ -30,6 +31,7 @@ pub mod report;
 pub mod ledger;
 pub mod measure;
 pub mod identity;
+pub mod join;
 pub mod flags;
 pub mod aggregate;
 pub mod pipeline;
@@ -45,11 +47,12 @@ mod tests {
     use std::path::{Path, PathBuf};
 
     /// The rooms between the doors.
-    const PURE: [&str; 15] = [
+    const PURE: [&str; 16] = [
         "report",
         "ledger",
         "measure",
         "identity",
+        "join",
         "flags",
         "aggregate",
         "pipeline",

@@ -324,6 +324,10 @@ pub struct Record {
     pub request_bytes: u64,
     /// Headers and body.
     pub response_bytes: u64,
+    /// A hash of the request id, the same on both sides of a hop; 0 when there was none. Some requests share one.
+    pub request_id_hash: u32,
+    /// Attempts that a source made; of a destination which attempt of its caller it is. 0 not known, or, at a source, none.
+    pub attempts: u32,
 }
 
 /// Many requests of one edge and outcome.

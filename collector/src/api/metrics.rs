@@ -20,6 +20,7 @@ pub(super) fn render(state: &State, format: Format) -> String {
     let mut text = Exposition::new(format);
     let pipeline = state.pipeline();
     series(&mut text, &pipeline.aggregate);
+    super::hops::metrics(&mut text, &pipeline.join);
     ledger(&mut text, &pipeline.ledger);
     rooms(&mut text, &pipeline);
     drop(pipeline);
@@ -194,6 +195,6 @@ fn doors(text: &mut Exposition, stats: &SelfStats) {
     }
 }
 
-fn seconds(us: u64) -> f64 {
+pub(super) fn seconds(us: u64) -> f64 {
     us as f64 / 1_000_000.0
 }

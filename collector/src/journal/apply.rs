@@ -147,7 +147,7 @@ impl Applier {
         self.held = self.batches();
         self.idle = 0;
         let began = Instant::now();
-        let pipeline = self.state.pipeline().clone();
+        let pipeline = self.state.pipeline().kept();
         let pause = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
         self.stats.checkpoint_pause_us.set(pause);
         let (folder, stats) = (self.folder.clone(), self.stats.clone());
