@@ -6,6 +6,7 @@
 mod edges;
 mod exposition;
 mod labels;
+mod door_metrics;
 mod metrics;
 mod proxies;
 
@@ -55,7 +56,8 @@ async fn edges(Shared(state): Shared<Arc<State>>) -> Response {
 }
 
 async fn proxies(Shared(state): Shared<Arc<State>>) -> Response {
-    Json(proxies::rows(&state.pipeline().ledger)).into_response()
+    let pipeline = state.pipeline();
+    Json(proxies::rows(&pipeline.ledger, &pipeline.address_book)).into_response()
 }
 
 async fn unknown(uri: Uri) -> Response {

@@ -6,6 +6,7 @@
 use crate::aggregate;
 use crate::identity;
 use crate::ingest::DoorLimits;
+use crate::ingest::options::Options;
 use crate::ledger;
 use crate::pipeline::Limits;
 use clap::Args;
@@ -29,7 +30,7 @@ pub struct Config {
     pub message_bytes_max: usize,
 
     /// Reports at a time; one more is refused with `RESOURCE_EXHAUSTED`, and the filter keeps it.
-    #[arg(long, env = "HOPSCOPE_REPORTS_IN_FLIGHT_MAX", default_value = "256", value_name = "N",
+    #[arg(long, env = "HOPSCOPE_REPORTS_IN_FLIGHT_MAX", default_value = "4096", value_name = "N",
           value_parser = bounded(1, 65_536))]
     pub reports_in_flight_max: usize,
 
@@ -57,6 +58,10 @@ pub struct Config {
     #[arg(long, env = "HOPSCOPE_NAME_WAIT_MS", default_value = "2000", value_name = "MS",
           value_parser = bounded(0, 60_000))]
     pub name_wait_ms: usize,
+
+    /// The rest of the gRPC door.
+    #[command(flatten)]
+    pub grpc: Options,
 }
 
 impl Config {
@@ -84,6 +89,8 @@ impl Config {
         DoorLimits {
             message_bytes_max: self.message_bytes_max,
             reports_in_flight_max: self.reports_in_flight_max,
+            reports_per_second_max: self.grpc.reports_per_second_max,
+            message_timeout: self.grpc.message_timeout(),
             ..DoorLimits::default()
         }
     }

@@ -1,18 +1,36 @@
 //! The gRPC door.
 //!
-//! In: `hopscope.v1.Telemetry/Report` calls. Out: checked [`Report`](crate::report::Report)s for the pipeline, and
-//! acknowledgements. Always holds: a call is answered with an `Ack` when the collector answers for the batch, and with a
-//! status that fits the contract when not; every refusal is counted by reason; at most `reports_in_flight_max` calls hold
-//! memory at a time, each at most `message_bytes_max`.
+//! In: connections with `hopscope.v1.Telemetry/Report`, Envoy's `AccessLogService/StreamAccessLogs` and
+//! `grpc.health.v1.Health` calls. Out: checked [`Report`](crate::report::Report)s for the pipeline, and acknowledgements.
+//! Always holds: a call is answered with an `Ack` when the collector answers for the batch, and with a status that fits
+//! the contract when not; every refusal is counted by reason; what connections, messages and streams hold is bounded in
+//! total and for each, so that a slow, broken or hostile client costs the others nothing; with client authorities set, a
+//! proxy reports only for the identity in its certificate.
 
 pub mod check;
 pub mod refusal;
+pub mod als;
+pub mod options;
+pub mod stats;
+pub mod tls;
+pub mod listen;
+mod visitor;
+mod spiffe;
+mod vouch;
+mod budget;
+mod metered;
+mod fields;
 mod raw;
+mod log;
+mod health;
 
 use crate::pipeline::Answer;
+use crate::report::Report;
 use crate::state::State;
+use budget::Rate;
 use check::Limits;
 use hopscope_proto::v1;
+use metered::{Cut, Meter, Metered};
 use prost::Message;
 use prost::bytes::Bytes;
 use raw::RawCodec;
@@ -21,10 +39,15 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
-use tokio::sync::Semaphore;
-use tonic::codegen::{Body, BoxFuture, Service, StdError, http};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tonic::body::Body;
+use tonic::codegen::{BoxFuture, Service, http};
 use tonic::server::{Grpc, UnaryService};
 use tonic::{Code, Request, Response, Status};
+use tonic_health::pb::health_server::HealthServer;
+use visitor::Visitor;
 
 const REPORT: &str = "/hopscope.v1.Telemetry/Report";
 
@@ -35,13 +58,23 @@ pub struct DoorLimits {
     pub message_bytes_max: usize,
     /// Calls at a time.
     pub reports_in_flight_max: usize,
+    /// Messages a second, of all connections.
+    pub reports_per_second_max: u64,
+    /// How long a message may take to arrive.
+    pub message_timeout: Duration,
     /// What one batch may hold.
     pub batch: Limits,
 }
 
 impl Default for DoorLimits {
     fn default() -> Self {
-        Self { message_bytes_max: 4 << 20, reports_in_flight_max: 256, batch: Limits::default() }
+        Self {
+            message_bytes_max: 4 << 20,
+            reports_in_flight_max: 4_096,
+            reports_per_second_max: 1_000_000,
+            message_timeout: Duration::from_secs(5),
+            batch: Limits::default(),
+        }
     }
 }
 
@@ -50,39 +83,41 @@ impl Default for DoorLimits {
 pub struct Door {
     state: Arc<State>,
     limits: Arc<DoorLimits>,
-    permits: Arc<Semaphore>,
+    rate: Arc<Rate>,
+    since: Instant,
+    stopping: watch::Receiver<bool>,
+    health: HealthServer<health::Answers>,
 }
 
 impl Door {
-    /// A door to this state.
+    /// A door to this state. `stopping` becomes true when the collector stops.
     #[must_use]
-    pub fn new(state: Arc<State>, limits: DoorLimits) -> Self {
-        let permits = Arc::new(Semaphore::new(limits.reports_in_flight_max));
-        Self { state, limits: Arc::new(limits), permits }
+    pub fn new(state: Arc<State>, limits: DoorLimits, stopping: watch::Receiver<bool>) -> Self {
+        let rate = Arc::new(Rate::new(limits.reports_per_second_max));
+        let health = health::Answers::server(state.clone(), stopping.clone());
+        Self { state, limits: Arc::new(limits), rate, since: Instant::now(), stopping, health }
     }
 
     fn refuse(&self, refusal: &Refusal) -> Status {
-        self.state.stats().refused(refusal.label());
-        let code = match refusal.advice() {
-            Advice::GiveUp => Code::InvalidArgument,
-            Advice::MakeSmaller => Code::OutOfRange,
-            Advice::Upgrade => Code::FailedPrecondition,
-            Advice::ComeBack => Code::ResourceExhausted,
-            Advice::GoElsewhere => Code::Unavailable,
-        };
-        Status::new(code, refusal.to_string())
+        refusal.into_status(&self.state)
+    }
+
+    /// Whether one more message may be handled now, by its connection and in total.
+    fn may_send(&self, visitor: &Visitor) -> bool {
+        let now_ns = u64::try_from(self.since.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        visitor.may_send() && self.rate.allows(now_ns)
     }
 
     /// Answers one message. The slow part, reading it, holds no lock.
-    fn answer(&self, message: &Bytes) -> Result<v1::Ack, Refusal> {
+    fn answer(&self, message: &Bytes, visitor: &Visitor) -> Result<v1::Ack, Refusal> {
         if self.state.is_stopping() {
             return Err(Refusal::Stopping);
         }
         let now_us = self.state.now_us();
+        check::rows_fit(message, &self.limits.batch)?;
         let batch = v1::Batch::decode(message.as_ref()).map_err(|e| Refusal::Malformed(e.to_string()))?;
         let report = check::check(batch, &self.limits.batch, now_us)?;
-        let answer = self.state.pipeline().take(&report, now_us);
-        match answer {
+        match self.take(&report, visitor, now_us)? {
             Answer::Taken => {
                 self.state.stats().took(message.len() as u64);
                 Ok(v1::Ack { accepted_sequence: report.sequence, ..v1::Ack::default() })
@@ -92,21 +127,26 @@ impl Door {
         }
     }
 
-    async fn call<B>(self, request: http::Request<B>) -> http::Response<tonic::body::Body>
-    where
-        B: Body + Send + 'static,
-        B::Error: Into<StdError> + Send + 'static,
-    {
-        if request.uri().path() != REPORT {
-            let text =
-                format!("no method {}; this is a collector of hopscope.v1.Telemetry", request.uri().path());
-            return Status::unimplemented(text).into_http();
-        }
-        let Ok(_permit) = self.permits.try_acquire() else {
-            return self.refuse(&Refusal::Busy(self.limits.reports_in_flight_max)).into_http();
+    /// Hands a checked report on, if whoever brings it may.
+    fn take(&self, report: &Report, visitor: &Visitor, now_us: u64) -> Result<Answer, Refusal> {
+        let mut pipeline = self.state.pipeline();
+        let known = pipeline.address_book.known(&report.teller.proxy);
+        vouch::vouch(&visitor.standing, report, known, now_us)?;
+        Ok(pipeline.take(report, now_us))
+    }
+
+    async fn report(self, request: http::Request<Body>, visitor: Arc<Visitor>) -> http::Response<Body> {
+        let Some(_report) = visitor.reports.take(1) else {
+            return self.refuse(&Refusal::Busy).into_http();
         };
+        if !self.may_send(&visitor) {
+            return self.refuse(&Refusal::Rate).into_http();
+        }
+        let meter = Meter::new(visitor.bytes.nothing());
+        let time_max = self.limits.message_timeout;
+        let request = request.map(|body| Metered::new(body, meter.clone(), Some(time_max)));
         let read = Arc::new(AtomicBool::new(false));
-        let handler = Handler { door: self.clone(), read: read.clone() };
+        let handler = Handler { door: self.clone(), visitor, read: read.clone() };
         let mut grpc =
             Grpc::new(RawCodec).apply_max_message_size_config(Some(self.limits.message_bytes_max), None);
         let response = grpc.unary(handler, request).await;
@@ -115,20 +155,65 @@ impl Door {
         }
         // The message never came through whole, and the library has answered in our place.
         match Status::from_header_map(response.headers()) {
-            Some(status) if status.code() == Code::OutOfRange => {
-                self.refuse(&Refusal::TooLarge(self.limits.message_bytes_max)).into_http()
-            }
-            Some(status) if status.code() != Code::Unimplemented => {
-                self.refuse(&Refusal::Malformed(status.message().to_owned())).into_http()
-            }
-            _ => response,
+            Some(status) => match self.unread(&status, &meter) {
+                Some(refusal) => self.refuse(&refusal).into_http(),
+                None => response,
+            },
+            None => response,
         }
+    }
+
+    /// Why a message could not be read; `None` for what the library says best.
+    fn unread(&self, status: &Status, meter: &Meter) -> Option<Refusal> {
+        match (meter.cut(), status.code()) {
+            (Some(Cut::Slow), _) => Some(Refusal::Slow(self.limits.message_timeout.as_millis() as u64)),
+            (Some(Cut::NoRoom), _) => Some(Refusal::Bytes),
+            (Some(Cut::Aborted), _) => Some(Refusal::Aborted),
+            (None, Code::OutOfRange) => Some(Refusal::TooLarge(self.limits.message_bytes_max)),
+            (None, Code::Unimplemented) => None,
+            (None, _) => Some(Refusal::Malformed(status.message().to_owned())),
+        }
+    }
+
+    async fn call(mut self, request: http::Request<Body>) -> http::Response<Body> {
+        let Some(visitor) = request.extensions().get::<Arc<Visitor>>().cloned() else {
+            return Status::internal("the connection was not greeted").into_http();
+        };
+        match request.uri().path() {
+            REPORT => self.report(request, visitor).await,
+            log::PATH => self.log(request, visitor).await,
+            path if path.starts_with(health::PREFIX) => match self.health.call(request).await {
+                Ok(response) => response,
+                Err(never) => match never {},
+            },
+            path => {
+                let text = format!("no method {path}; this is a collector of hopscope.v1.Telemetry");
+                Status::unimplemented(text).into_http()
+            }
+        }
+    }
+}
+
+impl Refusal {
+    /// The status of the contract; counts the refusal.
+    fn into_status(&self, state: &State) -> Status {
+        state.stats().refused(self.label());
+        let code = match self.advice() {
+            Advice::GiveUp => Code::InvalidArgument,
+            Advice::MakeSmaller => Code::OutOfRange,
+            Advice::Upgrade => Code::FailedPrecondition,
+            Advice::ComeBack => Code::ResourceExhausted,
+            Advice::GoElsewhere => Code::Unavailable,
+            Advice::AskOperator => Code::PermissionDenied,
+        };
+        Status::new(code, self.to_string())
     }
 }
 
 /// One call, once its message is there.
 struct Handler {
     door: Door,
+    visitor: Arc<Visitor>,
     read: Arc<AtomicBool>,
 }
 
@@ -138,17 +223,13 @@ impl UnaryService<Bytes> for Handler {
 
     fn call(&mut self, request: Request<Bytes>) -> Self::Future {
         self.read.store(true, Ordering::Relaxed);
-        let answer = self.door.answer(request.get_ref());
+        let answer = self.door.answer(request.get_ref(), &self.visitor);
         std::future::ready(answer.map(Response::new).map_err(|refusal| self.door.refuse(&refusal)))
     }
 }
 
-impl<B> Service<http::Request<B>> for Door
-where
-    B: Body + Send + 'static,
-    B::Error: Into<StdError> + Send + 'static,
-{
-    type Response = http::Response<tonic::body::Body>;
+impl Service<http::Request<Body>> for Door {
+    type Response = http::Response<Body>;
     type Error = Infallible;
     type Future = BoxFuture<Self::Response, Self::Error>;
 
@@ -156,7 +237,7 @@ where
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: http::Request<B>) -> Self::Future {
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
         let door = self.clone();
         Box::pin(async move { Ok(Door::call(door, request).await) })
     }

@@ -71,6 +71,13 @@ impl Ledger {
         Admission::New
     }
 
+    /// Closes the book of an epoch that has ended and never comes again. Its totals stay.
+    pub fn close(&mut self, teller: &Teller) {
+        if let Some(book) = self.books.remove(teller) {
+            self.closed.entry(teller.proxy.clone()).or_default().add(&book.entry());
+        }
+    }
+
     /// One entry per proxy, in the order of their names.
     #[must_use]
     pub fn entries(&self) -> BTreeMap<Text, Entry> {

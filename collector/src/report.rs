@@ -109,6 +109,29 @@ pub struct Identity {
     pub cluster: Text,
     /// `INSTANCE_IPS`: under which addresses peers meet it, without ports; at most 16.
     pub addresses: Vec<Text>,
+    /// How its requests come to be known.
+    pub source: Source,
+}
+
+/// How the requests of a proxy come to be known, and so what the books can say of them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Source {
+    /// From the filter: numbered and acknowledged.
+    #[default]
+    Filter,
+    /// From Envoy's access log service: what was lost on the way left no number.
+    AccessLog,
+}
+
+impl Source {
+    /// As the API says it.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Filter => "filter",
+            Self::AccessLog => "als",
+        }
+    }
 }
 
 /// Which side of the call tells.

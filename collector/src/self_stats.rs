@@ -4,6 +4,7 @@
 //! is an increase.
 
 use crate::ingest::refusal::Refusal;
+use crate::ingest::stats::DoorStats;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Counters since the start.
@@ -12,11 +13,17 @@ pub struct SelfStats {
     taken: AtomicU64,
     bytes: AtomicU64,
     refused: [AtomicU64; Refusal::LABELS.len()],
+    door: DoorStats,
 }
 
 impl Default for SelfStats {
     fn default() -> Self {
-        Self { taken: AtomicU64::new(0), bytes: AtomicU64::new(0), refused: [const { AtomicU64::new(0) }; _] }
+        Self {
+            taken: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+            refused: [const { AtomicU64::new(0) }; _],
+            door: DoorStats::default(),
+        }
     }
 }
 
@@ -33,6 +40,12 @@ impl SelfStats {
         for (_, counter) in counters.filter(|(known, _)| **known == label) {
             counter.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// What the gRPC door counts beside reports.
+    #[must_use]
+    pub fn door(&self) -> &DoorStats {
+        &self.door
     }
 
     /// Reports that were taken, and their size.

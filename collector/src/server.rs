@@ -7,6 +7,8 @@
 use crate::api;
 use crate::config::Config;
 use crate::ingest::Door;
+use crate::ingest::listen::Porch;
+use crate::ingest::tls;
 use crate::pipeline::Pipeline;
 use crate::state::State;
 use std::net::SocketAddr;
@@ -15,17 +17,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tonic::transport::Server as Grpc;
-use tonic::transport::server::TcpIncoming;
 
 /// How long open calls may take to end once the collector is told to stop.
 pub const GRACE: Duration = Duration::from_secs(5);
 
 /// Between two looks at what has waited or been silent long enough.
 const TICK: Duration = Duration::from_millis(250);
-
-/// A client that does not answer a ping for so long is gone.
-const KEEPALIVE: Duration = Duration::from_secs(20);
 
 /// Why the collector could not run. The text fits "failed to serve: …".
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +39,9 @@ pub enum Error {
         /// What the system says.
         source: std::io::Error,
     },
+    /// The files of TLS are of no use.
+    #[error("cannot set up TLS at the gRPC door")]
+    Tls(#[from] tls::Error),
     /// The gRPC door broke.
     #[error("the gRPC door broke")]
     Grpc(#[from] tonic::transport::Error),
@@ -54,6 +54,7 @@ pub enum Error {
 pub struct Server {
     config: Config,
     state: Arc<State>,
+    porch: Porch,
     grpc: TcpListener,
     http: TcpListener,
 }
@@ -63,12 +64,13 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// [`Error::Bind`], which names the option to change.
+    /// [`Error::Bind`], which names the option to change; [`Error::Tls`], which names the file.
     pub async fn bind(config: Config) -> Result<Self, Error> {
         let grpc = bind("gRPC", "grpc-address", config.grpc_address).await?;
         let http = bind("HTTP", "http-address", config.http_address).await?;
         let state = Arc::new(State::new(Pipeline::new(config.limits()), now_us));
-        Ok(Self { config, state, grpc, http })
+        let porch = Porch::new(config.grpc.clone(), config.reports_in_flight_max, state.clone())?;
+        Ok(Self { config, state, porch, grpc, http })
     }
 
     /// Where filters report.
@@ -95,16 +97,12 @@ impl Server {
     ///
     /// When a door breaks before that.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), Error> {
-        let Self { config, state, grpc, http } = self;
+        let Self { config, state, porch, grpc, http } = self;
         let (stopped, stopping) = watch::channel(false);
         let mut doors = JoinSet::new();
-        let door = Door::new(state.clone(), config.door());
+        let door = Door::new(state.clone(), config.door(), stopping.clone());
         let signal = until(stopping.clone());
-        doors.spawn(async move {
-            let incoming = TcpIncoming::from(grpc).with_nodelay(Some(true));
-            let server = Grpc::builder().http2_keepalive_interval(Some(KEEPALIVE));
-            server.serve_with_incoming_shutdown(door, incoming, signal).await.map_err(Error::from)
-        });
+        doors.spawn(async move { porch.serve(grpc, door, signal).await.map_err(Error::from) });
         let router = api::router(state.clone());
         let signal = until(stopping);
         doors.spawn(async move {

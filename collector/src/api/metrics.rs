@@ -20,6 +20,7 @@ pub(super) fn render(state: &State, format: Format) -> String {
     rooms(&mut text, &pipeline);
     drop(pipeline);
     doors(&mut text, state.stats());
+    super::door_metrics::render(&mut text, state.stats().door());
     text.single(
         "hopscope_start_time_seconds",
         Kind::Gauge,

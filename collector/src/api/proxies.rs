@@ -3,6 +3,7 @@
 //! In: the ledger. Out: rows in the order of the proxies' names, and their sum. Always holds: each row's equation is that
 //! of [`Entry`].
 
+use crate::identity::AddressBook;
 use crate::ledger::{Entry, Ledger};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -21,6 +22,10 @@ pub struct Proxies {
 pub struct ProxyRow {
     /// Envoy's node id; empty for the sum.
     pub proxy: String,
+    /// How its requests come to be known: `filter`, or `als`, where what was lost on the way left no trace; empty for the
+    /// sum, and for a proxy that was silent for long.
+    #[serde(default)]
+    pub source: String,
     /// Lives of its filter VMs.
     pub epochs: u64,
     /// Finished requests that the filter saw.
@@ -44,17 +49,19 @@ pub struct ProxyRow {
 }
 
 /// All rows and their sum.
-pub(super) fn rows(ledger: &Ledger) -> Proxies {
+pub(super) fn rows(ledger: &Ledger, address_book: &AddressBook) -> Proxies {
+    let source = |proxy: &str| address_book.known(proxy).map_or("", |(identity, _)| identity.source.label());
     let entries = ledger.entries();
     let mut total = Entry::default();
     entries.values().for_each(|entry| total.add(entry));
-    let proxies = entries.iter().map(|(proxy, entry)| row(proxy, entry)).collect();
-    Proxies { proxies, total: row("", &total) }
+    let proxies = entries.iter().map(|(proxy, entry)| row(proxy, source(proxy), entry)).collect();
+    Proxies { proxies, total: row("", "", &total) }
 }
 
-fn row(proxy: &str, entry: &Entry) -> ProxyRow {
+fn row(proxy: &str, source: &str, entry: &Entry) -> ProxyRow {
     ProxyRow {
         proxy: proxy.to_owned(),
+        source: source.to_owned(),
         epochs: entry.epochs,
         seen: entry.seen,
         delivered: entry.delivered,

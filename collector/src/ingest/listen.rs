@@ -1,0 +1,206 @@
+//! Connections: accepted, greeted, limited, handed to the HTTP/2 server.
+//!
+//! In: a listening socket, the door, a signal to stop. Out: a door that serves. Always holds: at most `connections_max`
+//! sockets are open, at most `address_connections_max` of one address; a client that does not get to HTTP/2 in time is
+//! gone, so that a silent one holds nothing for long; a broken client ends its own connection only.
+
+use super::Door;
+use super::budget::{Budget, Rate, Share};
+use super::options::Options;
+use super::stats::{DoorStats, Unserved};
+use super::tls::{self, Tls};
+use super::visitor::{Connection, NoSeat, PREFACE, Seat, Seats, Socket, Visitor};
+use super::vouch::Standing;
+use crate::state::State;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::AsyncReadExt;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::{Error, Server};
+
+/// Greeted connections on their way to the HTTP/2 server.
+const GREETED_MAX: usize = 64;
+/// After the system refused to hand over a connection (no file descriptor is left, say).
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// The threshold of the door.
+pub struct Porch {
+    options: Arc<Options>,
+    state: Arc<State>,
+    tls: Option<Arc<Tls>>,
+    seats: Arc<Seats>,
+    bytes: Arc<Budget>,
+    reports: Arc<Budget>,
+    streams: Arc<Budget>,
+}
+
+impl Porch {
+    /// Loads the certificate, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// [`tls::Error`], which names the file.
+    pub fn new(
+        options: Options,
+        reports_in_flight_max: usize,
+        state: Arc<State>,
+    ) -> Result<Self, tls::Error> {
+        let tls = Tls::load(&options)?.map(Arc::new);
+        let stats = state.stats().door();
+        if let Some(tls) = &tls {
+            stats.reloaded(tls.ends_s());
+        }
+        Ok(Self {
+            seats: Seats::new(options.connections_max, options.address_connections_max, stats.open.clone()),
+            bytes: Budget::new(options.bytes_in_flight_max, stats.bytes.clone()),
+            reports: Budget::new(reports_in_flight_max as u64, stats.reports.clone()),
+            streams: Budget::new(options.open_streams_max, stats.streams.clone()),
+            options: Arc::new(options),
+            state,
+            tls,
+        })
+    }
+
+    /// Serves until `stop` completes and the last call has ended.
+    ///
+    /// # Errors
+    ///
+    /// When the HTTP/2 server breaks.
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        door: Door,
+        stop: impl Future<Output = ()>,
+    ) -> Result<(), Error> {
+        let options = self.options.clone();
+        let (greeted, incoming) = mpsc::channel(GREETED_MAX);
+        let porch = Arc::new(self);
+        let accepting = tokio::spawn(porch.clone().accept(listener, greeted));
+        let looking = porch.tls.clone().map(|tls| tokio::spawn(porch.clone().look(tls)));
+        let served = Server::builder()
+            .http2_keepalive_interval(Some(Duration::from_millis(options.keepalive_interval_ms)))
+            .http2_keepalive_timeout(Some(Duration::from_millis(options.keepalive_timeout_ms)))
+            .max_concurrent_streams(options.connection_streams_max)
+            .http2_max_header_list_size(options.header_bytes_max)
+            .serve_with_incoming_shutdown(door, ReceiverStream::new(incoming), async {
+                stop.await;
+                accepting.abort();
+            })
+            .await;
+        if let Some(looking) = looking {
+            looking.abort();
+        }
+        served
+    }
+
+    async fn accept(
+        self: Arc<Self>,
+        listener: TcpListener,
+        greeted: mpsc::Sender<Result<Connection, Never>>,
+    ) {
+        loop {
+            let Ok((tcp, address)) = listener.accept().await else {
+                self.stats().unserved(Unserved::Accept);
+                sleep(ACCEPT_PAUSE).await;
+                continue;
+            };
+            match self.seats.take(address.ip()) {
+                Ok(seat) => {
+                    let (porch, greeted) = (self.clone(), greeted.clone());
+                    // As many of these as there are seats, each for as long as a handshake may take.
+                    tokio::spawn(async move {
+                        match porch.greet(tcp, address, seat).await {
+                            Ok(connection) => {
+                                porch.stats().connected();
+                                // Nobody takes it any more when the door closes.
+                                let _ = greeted.send(Ok(connection)).await;
+                            }
+                            Err(why) => porch.stats().unserved(why),
+                        }
+                    });
+                }
+                Err(NoSeat::Full) => self.stats().unserved(Unserved::Full),
+                Err(NoSeat::AddressFull) => self.stats().unserved(Unserved::AddressFull),
+            }
+        }
+    }
+
+    async fn greet(&self, tcp: TcpStream, address: SocketAddr, seat: Seat) -> Result<Connection, Unserved> {
+        // Without it small answers wait for more; a socket that refuses is about to fail anyway.
+        let _ = tcp.set_nodelay(true);
+        let greeting = async {
+            let (mut socket, standing) = self.secure(tcp).await?;
+            let mut preface = [0; PREFACE.len()];
+            match socket.read_exact(&mut preface).await {
+                Ok(_) if preface == PREFACE => Ok((socket, standing)),
+                _ => Err(Unserved::Protocol),
+            }
+        };
+        let greeted = timeout(self.options.handshake_timeout(), greeting).await;
+        let (socket, standing) = greeted.map_err(|_| Unserved::Slow)??;
+        let options = &self.options;
+        let visitor = Arc::new(Visitor {
+            address,
+            standing,
+            bytes: Share::new(&self.bytes, options.connection_bytes_in_flight_max),
+            reports: Share::new(&self.reports, options.connection_reports_in_flight_max),
+            streams: Share::new(&self.streams, options.connection_open_streams_max),
+            since: Instant::now(),
+            rate: Rate::new(options.connection_reports_per_second_max),
+        });
+        Ok(Connection::new(socket, visitor, seat))
+    }
+
+    async fn secure(&self, tcp: TcpStream) -> Result<(Socket, Standing), Unserved> {
+        let Some(tls) = &self.tls else { return Ok((Socket::Plain(tcp), Standing::Open)) };
+        let stream = tls.acceptor().accept(tcp).await.map_err(|error| {
+            tracing::debug!(%error, "a TLS handshake failed");
+            Unserved::Tls
+        })?;
+        let standing = if tls.asks_clients() {
+            let certificates = stream.get_ref().1.peer_certificates();
+            let leaf = certificates.and_then(<[_]>::first);
+            leaf.map_or(Standing::Nobody, |leaf| Standing::of(leaf, &self.options.tls_trust_domains))
+        } else {
+            Standing::Open
+        };
+        Ok((Socket::Tls(Box::new(stream)), standing))
+    }
+
+    /// Looks at the files of TLS now and then. What is wrong is said once.
+    async fn look(self: Arc<Self>, tls: Arc<Tls>) {
+        let mut looks = interval(Duration::from_millis(self.options.tls_reload_ms));
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut said = String::new();
+        loop {
+            looks.tick().await;
+            match tls.refresh() {
+                Ok(false) => said.clear(),
+                Ok(true) => {
+                    said.clear();
+                    self.stats().reloaded(tls.ends_s());
+                    tracing::info!("the gRPC door has a new certificate");
+                }
+                Err(error) => {
+                    self.stats().reload_failed();
+                    let text = format!("{:#}", anyhow::Error::from(error));
+                    if text != said {
+                        tracing::warn!("failed to load the new certificate, so the old one stays: {text}");
+                        said = text;
+                    }
+                }
+            }
+        }
+    }
+
+    fn stats(&self) -> &DoorStats {
+        self.state.stats().door()
+    }
+}
+
+/// Accepting does not fail; it goes on.
+type Never = std::convert::Infallible;
