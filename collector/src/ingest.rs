@@ -1,7 +1,7 @@
 //! The gRPC door.
 //!
 //! In: connections with `hopscope.v1.Telemetry/Report`, Envoy's `AccessLogService/StreamAccessLogs` and
-//! `grpc.health.v1.Health` calls. Out: checked [`Report`](crate::report::Report)s for the pipeline, and acknowledgements.
+//! `grpc.health.v1.Health` calls. Out: checked [`Report`]s for the pipeline, and acknowledgements.
 //! Always holds: a call is answered with an `Ack` when the collector answers for the batch, and with a status that fits
 //! the contract when not; every refusal is counted by reason; what connections, messages and streams hold is bounded in
 //! total and for each, so that a slow, broken or hostile client costs the others nothing; with client authorities set, a
@@ -99,7 +99,7 @@ impl Door {
     }
 
     fn refuse(&self, refusal: &Refusal) -> Status {
-        refusal.into_status(&self.state)
+        refusal.status(&self.state)
     }
 
     /// Whether one more message may be handled now, by its connection and in total.
@@ -196,7 +196,7 @@ impl Door {
 
 impl Refusal {
     /// The status of the contract; counts the refusal.
-    fn into_status(&self, state: &State) -> Status {
+    fn status(&self, state: &State) -> Status {
         state.stats().refused(self.label());
         let code = match self.advice() {
             Advice::GiveUp => Code::InvalidArgument,

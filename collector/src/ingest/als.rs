@@ -183,7 +183,7 @@ impl<'a> Batches<'a> {
     /// # Errors
     ///
     /// When the rest of the message cannot be read; what came before stands.
-    pub fn next(&mut self) -> Result<Option<Batch>, Error> {
+    pub fn next_batch(&mut self) -> Result<Option<Batch>, Error> {
         let mut tables = Tables::default();
         while tables.records() < BATCH_RECORDS_MAX {
             let Some((kind, bytes)) = self.entry()? else { break };

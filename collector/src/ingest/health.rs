@@ -65,7 +65,7 @@ impl Health for Answers {
     ) -> Result<Response<Self::WatchStream>, Status> {
         let visitor = request.extensions().get::<Arc<Visitor>>();
         let Some(held) = visitor.and_then(|visitor| visitor.streams.take(1)) else {
-            return Err(Refusal::Streams.into_status(&self.state));
+            return Err(Refusal::Streams.status(&self.state));
         };
         let known = SERVICES.contains(&request.get_ref().service.as_str());
         let first = if known { self.status() } else { ServingStatus::ServiceUnknown };

@@ -86,12 +86,12 @@ impl Door {
     fn log_message(&self, log: &mut Stream, message: &Bytes, visitor: &Visitor) -> Result<(), Refusal> {
         let stats = self.state.stats();
         let now_us = self.state.now_us();
-        let mut batches = log.read(message, now_us).map_err(malformed)?;
+        let mut batches = log.read(message, now_us).map_err(|error| malformed(&error))?;
         let read = loop {
-            let batch = match batches.next() {
+            let batch = match batches.next_batch() {
                 Ok(Some(batch)) => batch,
                 Ok(None) => break Ok(()),
-                Err(error) => break Err(malformed(error)),
+                Err(error) => break Err(malformed(&error)),
             };
             let records = batch.records.as_ref().map_or(0, |records| records.edge.len() as u64);
             match self.log_batch(batch, visitor, now_us) {
@@ -121,7 +121,7 @@ impl Door {
     }
 }
 
-fn malformed(error: Error) -> Refusal {
+fn malformed(error: &Error) -> Refusal {
     Refusal::Malformed(error.to_string())
 }
 

@@ -128,7 +128,7 @@ mod tests {
             Err(refusal) => format!("{}: {refusal}", refusal.label()),
         };
         assert_eq!(text, expected);
-        if !known.is_none() && claim == certificate {
+        if known.is_some() && claim == certificate {
             assert_eq!(vouch(&standing, &report, known, 1_000 + NAME_HELD_US), Ok(()), "given up");
         }
     }

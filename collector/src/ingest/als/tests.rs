@@ -40,7 +40,7 @@ fn messages(mut capture: &[u8]) -> Vec<&[u8]> {
 fn batches(stream: &mut Stream, message: &[u8]) -> Result<Vec<Batch>, super::Error> {
     let mut batches = stream.read(message, NOW_US)?;
     let mut read = Vec::new();
-    while let Some(batch) = batches.next()? {
+    while let Some(batch) = batches.next_batch()? {
         read.push(batch);
     }
     Ok(read)
@@ -293,7 +293,7 @@ proptest! {
         for bytes in [&bytes[..], &bytes[..cut]] {
             let mut stream = stream();
             let Ok(mut batches) = stream.read(bytes, NOW_US) else { continue };
-            while let Ok(Some(batch)) = batches.next() {
+            while let Ok(Some(batch)) = batches.next_batch() {
                 check::rows_fit(&batch.encode_to_vec(), &Limits::default()).unwrap();
                 let report = check::check(batch, &Limits::default(), NOW_US);
                 prop_assert!(report.is_ok(), "{:?}", report);
