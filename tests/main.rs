@@ -1,1 +1,16 @@
-//! Tests.
+//! Whole-mesh tests: real Envoys, the real module, the real collector, on free ports of loopback.
+//!
+//! In: the parts that `cargo xtask test` built and names in the environment ([`parts`]). Out: verdicts. Always holds: each
+//! test starts a mesh of its own and ends it; nothing is skipped (a part that is missing is a failure).
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a harness fails loudly, as its tests do")]
+
+mod parts;
+mod metrics;
+
+mod conservation;
+mod faults;
+mod identity;
+mod outage;
+mod configuration;
+mod demo;

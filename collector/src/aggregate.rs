@@ -75,6 +75,11 @@ impl Aggregate {
         Self { limits, ..Self::default() }
     }
 
+    /// Other limits from now on. Series that are there stay.
+    pub fn limit(&mut self, limits: Limits) {
+        self.limits = limits;
+    }
+
     /// Counts requests of an edge that ended alike.
     pub fn add(&mut self, edge: NamedEdge, outcome: Outcome, measure: &Measure, now_us: u64) {
         let reporter = edge.reporter;

@@ -6,7 +6,6 @@
 mod edges;
 mod exposition;
 mod labels;
-mod door_metrics;
 mod metrics;
 mod proxies;
 

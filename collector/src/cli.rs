@@ -5,12 +5,14 @@
 
 mod audit;
 mod client;
+mod config;
 mod edges;
 mod explain;
+mod schema;
 mod serve;
 mod table;
+mod validate;
 
-use crate::config::Config;
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
@@ -27,8 +29,25 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the collector.
-    #[command(after_help = "The log level is set by RUST_LOG, such as RUST_LOG=hopscope=debug.")]
-    Serve(Config),
+    #[command(
+        after_help = "Options overrule the environment, that the file, that the defaults. SIGHUP, or a change of \
+                            the file, reloads.\nThe log level is set by RUST_LOG, such as RUST_LOG=hopscope=debug."
+    )]
+    Serve(config::Settings),
+    /// Show the settings that `serve` would use with the same file, environment and options.
+    #[command(
+        after_help = "Examples:\n  hopscope config > hopscope.yaml\n  hopscope config --config hopscope.yaml \
+                            --origins\n  hopscope config --docs"
+    )]
+    Config(config::Arguments),
+    /// Check a configuration file. Exit code 1 when something is wrong with it.
+    Validate(validate::Arguments),
+    /// Print the JSON Schema of the configuration file.
+    #[command(
+        after_help = "Example:\n  hopscope schema > hopscope.schema.json\n  # and on top of the file, for \
+                            editors: \n  # yaml-language-server: $schema=hopscope.schema.json"
+    )]
+    Schema,
     /// Show who calls whom, how fast, and how it ends, as both sides tell it.
     #[command(after_help = "Examples:\n  hopscope edges --to payments\n  hopscope edges --failed\n  \
                             hopscope edges --json | jq '.edges[] | select(.response_flags != \"-\")'")]
@@ -48,7 +67,10 @@ impl Cli {
     /// Whatever kept it from an answer.
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         match self.command {
-            Command::Serve(config) => serve::run(config).await,
+            Command::Serve(settings) => serve::run(settings).await,
+            Command::Config(arguments) => config::run(arguments),
+            Command::Validate(arguments) => validate::run(arguments),
+            Command::Schema => schema::run(),
             Command::Edges(arguments) => edges::run(arguments).await,
             Command::Audit(arguments) => audit::run(arguments).await,
             Command::Explain(arguments) => explain::run(&arguments),

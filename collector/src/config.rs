@@ -1,101 +1,134 @@
-//! What `hopscope serve` can be told.
+//! What the collector can be told.
 //!
-//! In: the command line and the environment (`HOPSCOPE_…`). Out: a [`Config`]. Always holds: every limit has a default
-//! that suits a mesh of some hundred services, and every value is checked before a port is bound.
+//! In: one YAML file, the environment (`HOPSCOPE_…`) and the command line. Out: a [`Config`], with where each value comes
+//! from; or every [`Problem`] there is. Always holds: the command line overrules the environment, that the file, that the
+//! defaults; every limit has a default that suits a mesh of some hundred services; a key that is unknown, a value of the
+//! wrong type or out of range is refused before a port is bound.
+//!
+//! A setting is declared once, in the file of its section (see [`section`]); its option, variable, check, documentation
+//! and schema follow from that.
 
-use crate::aggregate;
-use crate::identity;
-use crate::ingest::DoorLimits;
-use crate::ingest::options::Options;
-use crate::ledger;
+pub mod section;
+pub mod setting;
+pub mod value;
+
+pub mod aggregate;
+pub mod identity;
+pub mod ingest;
+pub mod ledger;
+pub mod listen;
+pub mod tls;
+pub mod connections;
+
+pub mod yaml;
+pub mod problem;
+pub mod layers;
+pub mod options;
+pub mod shown;
+pub mod schema;
+pub mod source;
+pub mod reload;
+
+pub use layers::{Layers, Loaded, Origin};
+pub use options::Options;
+pub use problem::{Place, Problem};
+pub use section::{Section, Sections};
+pub use setting::Setting;
+pub use source::Source;
+pub use value::{Kind, Secret, Typed, Value};
+
+use crate::identity::WaitingLimits;
+use crate::ingest::check;
+use crate::ingest::{ConnectionLimits, DoorLimits};
 use crate::pipeline::Limits;
-use clap::Args;
-use clap::builder::RangedU64ValueParser;
-use std::net::SocketAddr;
+use std::time::Duration;
 
-/// Settings of the collector.
-#[derive(Debug, Clone, Args)]
-pub struct Config {
-    /// Where filters report (gRPC).
-    #[arg(long, env = "HOPSCOPE_GRPC_ADDRESS", default_value = "127.0.0.1:50051", value_name = "IP:PORT")]
-    pub grpc_address: SocketAddr,
-
-    /// Where /metrics, /healthz, /readyz and the JSON API are (HTTP).
-    #[arg(long, env = "HOPSCOPE_HTTP_ADDRESS", default_value = "127.0.0.1:9464", value_name = "IP:PORT")]
-    pub http_address: SocketAddr,
-
-    /// Largest report, bytes; a larger one is refused with `OUT_OF_RANGE`.
-    #[arg(long, env = "HOPSCOPE_MESSAGE_BYTES_MAX", default_value = "4194304", value_name = "BYTES",
-          value_parser = bounded(1024, 64 << 20))]
-    pub message_bytes_max: usize,
-
-    /// Reports at a time; one more is refused with `RESOURCE_EXHAUSTED`, and the filter keeps it.
-    #[arg(long, env = "HOPSCOPE_REPORTS_IN_FLIGHT_MAX", default_value = "4096", value_name = "N",
-          value_parser = bounded(1, 65_536))]
-    pub reports_in_flight_max: usize,
-
-    /// Series with labels of their own; what is more is counted in an overflow series.
-    #[arg(long, env = "HOPSCOPE_SERIES_MAX", default_value = "100000", value_name = "N",
-          value_parser = bounded(1, 10_000_000))]
-    pub series_max: usize,
-
-    /// Proxies in the address book; one more is asked to come back later.
-    #[arg(long, env = "HOPSCOPE_PROXIES_MAX", default_value = "50000", value_name = "N",
-          value_parser = bounded(1, 1_000_000))]
-    pub proxies_max: usize,
-
-    /// Open books, one per filter VM; likewise.
-    #[arg(long, env = "HOPSCOPE_EPOCHS_MAX", default_value = "100000", value_name = "N",
-          value_parser = bounded(1, 10_000_000))]
-    pub epochs_max: usize,
-
-    /// Services that only requests named (flags NR and NC); what is more is shown as `other`.
-    #[arg(long, env = "HOPSCOPE_AUTHORITIES_MAX", default_value = "100", value_name = "N",
-          value_parser = bounded(0, 100_000))]
-    pub authorities_max: usize,
-
-    /// How long a request may wait for the name of its peer, milliseconds.
-    #[arg(long, env = "HOPSCOPE_NAME_WAIT_MS", default_value = "2000", value_name = "MS",
-          value_parser = bounded(0, 60_000))]
-    pub name_wait_ms: usize,
-
-    /// The rest of the gRPC door.
-    #[command(flatten)]
-    pub grpc: Options,
+section::sections! {
+    /// Settings of the collector.
+    Config {
+        /// Where the collector listens.
+        listen: listen::Listen,
+        /// TLS at the gRPC door.
+        tls: tls::Tls,
+        /// What one connection may use.
+        connections: connections::Connections,
+        /// What the gRPC door lets through.
+        ingest: ingest::Ingest,
+        /// The books.
+        ledger: ledger::Ledger,
+        /// The address book.
+        identity: identity::Identity,
+        /// Counters and histograms.
+        aggregate: aggregate::Aggregate,
+    }
+    conflicts: |config: &Config| [listen::conflicts(&config.listen), tls::conflicts(&config.tls)].concat()
 }
 
 impl Config {
     /// The bounds of the rooms.
     #[must_use]
     pub fn limits(&self) -> Limits {
+        let Self { ledger, identity, aggregate, .. } = self;
         Limits {
-            ledger: ledger::Limits { epochs_max: self.epochs_max, ..ledger::Limits::default() },
-            identity: identity::Limits {
-                proxies_max: self.proxies_max,
-                authorities_max: self.authorities_max,
-                ..identity::Limits::default()
+            ledger: crate::ledger::Limits {
+                epochs_max: ledger.epochs_max,
+                silent_us_max: seconds(ledger.silent_s_max),
             },
-            waiting: identity::WaitingLimits {
-                wait_us_max: self.name_wait_ms as u64 * 1_000,
-                ..identity::WaitingLimits::default()
+            identity: crate::identity::Limits {
+                proxies_max: identity.proxies_max,
+                silent_us_max: seconds(identity.silent_s_max),
+                services_max: identity.services_max,
+                authorities_max: identity.authorities_max,
             },
-            aggregate: aggregate::Limits { series_max: self.series_max, ..aggregate::Limits::default() },
+            waiting: WaitingLimits {
+                groups_max: identity.name_wait_groups_max,
+                wait_us_max: milliseconds(identity.name_wait_ms),
+            },
+            aggregate: crate::aggregate::Limits {
+                series_max: aggregate.series_max,
+                idle_us_max: seconds(aggregate.idle_s_max),
+            },
         }
     }
 
     /// The bounds of the gRPC door.
     #[must_use]
     pub fn door(&self) -> DoorLimits {
+        let Self { ingest, connections, .. } = self;
         DoorLimits {
-            message_bytes_max: self.message_bytes_max,
-            reports_in_flight_max: self.reports_in_flight_max,
-            reports_per_second_max: self.grpc.reports_per_second_max,
-            message_timeout: self.grpc.message_timeout(),
-            ..DoorLimits::default()
+            message_bytes_max: ingest.message_bytes_max,
+            reports_in_flight_max: ingest.reports_in_flight_max as u64,
+            bytes_in_flight_max: ingest.bytes_in_flight_max,
+            reports_per_second_max: ingest.reports_per_second_max,
+            open_streams_max: ingest.open_streams_max,
+            message_timeout: Duration::from_millis(ingest.message_timeout_ms),
+            connections: ConnectionLimits {
+                max: connections.max,
+                address_max: connections.address_max,
+                reports_in_flight_max: connections.reports_in_flight_max,
+                bytes_in_flight_max: connections.bytes_in_flight_max,
+                reports_per_second_max: connections.reports_per_second_max,
+                open_streams_max: connections.open_streams_max,
+                handshake_timeout: Duration::from_millis(connections.handshake_timeout_ms),
+            },
+            batch: check::Limits {
+                strings_max: ingest.batch_strings_max,
+                rows_max: ingest.batch_rows_max,
+                records_max: ingest.batch_records_max,
+                ahead_us_max: milliseconds(ingest.ahead_ms_max),
+                age_us_max: seconds(ingest.age_s_max),
+            },
         }
     }
 }
 
-fn bounded(min: u64, max: u64) -> RangedU64ValueParser<usize> {
-    RangedU64ValueParser::new().range(min..=max)
+fn seconds(s: u64) -> u64 {
+    s.saturating_mul(1_000_000)
 }
+
+fn milliseconds(ms: u64) -> u64 {
+    ms.saturating_mul(1_000)
+}
+
+#[cfg(test)]
+mod tests;

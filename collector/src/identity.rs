@@ -75,6 +75,12 @@ impl AddressBook {
         }
     }
 
+    /// Other limits from now on. What the book holds it keeps.
+    pub fn limit(&mut self, limits: Limits) {
+        self.services.limit(limits.services_max, limits.authorities_max);
+        self.limits = limits;
+    }
+
     /// Notes who a proxy is; `false` when there is no room for another one.
     pub fn introduce(&mut self, proxy: &Text, identity: Identity, now_us: u64) -> bool {
         if self.proxies.get(proxy).is_some_and(|known| *known.identity == identity) {
@@ -129,8 +135,12 @@ impl AddressBook {
 
     /// Learns from an edge which services there are and who serves them.
     pub fn learn(&mut self, edge: &Edge, own: &Identity) {
-        let server = if edge.reporter == Reporter::Destination { &own.workload } else { &edge.peer.workload };
-        self.services.learn(&edge.service, server);
+        let (workload, version) = match edge.reporter {
+            Reporter::Destination => (&own.workload, &own.version),
+            _ if edge.peer.version.is_empty() => (&edge.peer.workload, &edge.peer.canonical_revision),
+            _ => (&edge.peer.workload, &edge.peer.version),
+        };
+        self.services.learn(&edge.service, workload, version);
     }
 
     /// Completes an edge that proxy `own` told.
@@ -192,6 +202,7 @@ impl AddressBook {
         }
         there.workload = known(self.services.only_server(&service.host).unwrap_or(&service.name));
         there.namespace = known(&service.namespace);
+        there.version = known(&self.services.version_of(&edge.service));
         if edge.service.evidence == crate::report::Evidence::Authority {
             Evidence::Authority
         } else {

@@ -10,7 +10,6 @@
 pub mod check;
 pub mod refusal;
 pub mod als;
-pub mod options;
 pub mod stats;
 pub mod tls;
 pub mod listen;
@@ -27,7 +26,7 @@ mod health;
 use crate::pipeline::Answer;
 use crate::report::Report;
 use crate::state::State;
-use budget::Rate;
+use budget::{Budget, Rate};
 use check::Limits;
 use hopscope_proto::v1;
 use metered::{Cut, Meter, Metered};
@@ -36,8 +35,8 @@ use prost::bytes::Bytes;
 use raw::RawCodec;
 use refusal::{Advice, Refusal};
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -56,34 +55,55 @@ const REPORT: &str = "/hopscope.v1.Telemetry/Report";
 pub struct DoorLimits {
     /// Size of one message.
     pub message_bytes_max: usize,
-    /// Calls at a time.
-    pub reports_in_flight_max: usize,
-    /// Messages a second, of all connections.
+    /// Reports at a time.
+    pub reports_in_flight_max: u64,
+    /// Bytes of messages that are read and not yet handled.
+    pub bytes_in_flight_max: u64,
+    /// Messages a second.
     pub reports_per_second_max: u64,
+    /// Streams without end.
+    pub open_streams_max: u64,
     /// How long a message may take to arrive.
     pub message_timeout: Duration,
+    /// What one connection may use.
+    pub connections: ConnectionLimits,
     /// What one batch may hold.
     pub batch: Limits,
 }
 
-impl Default for DoorLimits {
-    fn default() -> Self {
-        Self {
-            message_bytes_max: 4 << 20,
-            reports_in_flight_max: 4_096,
-            reports_per_second_max: 1_000_000,
-            message_timeout: Duration::from_secs(5),
-            batch: Limits::default(),
-        }
-    }
+/// How many connections there may be, and what each of them may use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConnectionLimits {
+    /// Connections.
+    pub max: u64,
+    /// Connections from one address.
+    pub address_max: u64,
+    /// Reports at a time.
+    pub reports_in_flight_max: u64,
+    /// Bytes of messages that are read and not yet handled.
+    pub bytes_in_flight_max: u64,
+    /// Messages a second.
+    pub reports_per_second_max: u64,
+    /// Streams without end.
+    pub open_streams_max: u64,
+    /// How long it may take to the first HTTP/2 bytes.
+    pub handshake_timeout: Duration,
+}
+
+/// What all connections share.
+struct Budgets {
+    bytes: Arc<Budget>,
+    reports: Arc<Budget>,
+    streams: Arc<Budget>,
+    rate: Rate,
 }
 
 /// The service; clones share everything.
 #[derive(Clone)]
 pub struct Door {
     state: Arc<State>,
-    limits: Arc<DoorLimits>,
-    rate: Arc<Rate>,
+    limits: Arc<RwLock<Arc<DoorLimits>>>,
+    budgets: Arc<Budgets>,
     since: Instant,
     stopping: watch::Receiver<bool>,
     health: HealthServer<health::Answers>,
@@ -93,9 +113,30 @@ impl Door {
     /// A door to this state. `stopping` becomes true when the collector stops.
     #[must_use]
     pub fn new(state: Arc<State>, limits: DoorLimits, stopping: watch::Receiver<bool>) -> Self {
-        let rate = Arc::new(Rate::new(limits.reports_per_second_max));
+        let stats = state.stats().door();
+        let budgets = Arc::new(Budgets {
+            bytes: Budget::new(limits.bytes_in_flight_max, stats.bytes.clone()),
+            reports: Budget::new(limits.reports_in_flight_max, stats.reports.clone()),
+            streams: Budget::new(limits.open_streams_max, stats.streams.clone()),
+            rate: Rate::new(limits.reports_per_second_max),
+        });
         let health = health::Answers::server(state.clone(), stopping.clone());
-        Self { state, limits: Arc::new(limits), rate, since: Instant::now(), stopping, health }
+        let limits = Arc::new(RwLock::new(Arc::new(limits)));
+        Self { state, limits, budgets, since: Instant::now(), stopping, health }
+    }
+
+    /// Other limits from now on, for every clone. A call that is open keeps those that it began with, and so does a
+    /// connection.
+    pub fn limit(&self, limits: DoorLimits) {
+        self.budgets.bytes.limit(limits.bytes_in_flight_max);
+        self.budgets.reports.limit(limits.reports_in_flight_max);
+        self.budgets.streams.limit(limits.open_streams_max);
+        self.budgets.rate.limit(limits.reports_per_second_max);
+        *self.limits.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(limits);
+    }
+
+    fn limits(&self) -> Arc<DoorLimits> {
+        self.limits.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn refuse(&self, refusal: &Refusal) -> Status {
@@ -105,18 +146,18 @@ impl Door {
     /// Whether one more message may be handled now, by its connection and in total.
     fn may_send(&self, visitor: &Visitor) -> bool {
         let now_ns = u64::try_from(self.since.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        visitor.may_send() && self.rate.allows(now_ns)
+        visitor.may_send() && self.budgets.rate.allows(now_ns)
     }
 
     /// Answers one message. The slow part, reading it, holds no lock.
-    fn answer(&self, message: &Bytes, visitor: &Visitor) -> Result<v1::Ack, Refusal> {
+    fn answer(&self, message: &Bytes, visitor: &Visitor, limits: &DoorLimits) -> Result<v1::Ack, Refusal> {
         if self.state.is_stopping() {
             return Err(Refusal::Stopping);
         }
         let now_us = self.state.now_us();
-        check::rows_fit(message, &self.limits.batch)?;
+        check::rows_fit(message, &limits.batch)?;
         let batch = v1::Batch::decode(message.as_ref()).map_err(|e| Refusal::Malformed(e.to_string()))?;
-        let report = check::check(batch, &self.limits.batch, now_us)?;
+        let report = check::check(batch, &limits.batch, now_us)?;
         match self.take(&report, visitor, now_us)? {
             Answer::Taken => {
                 self.state.stats().took(message.len() as u64);
@@ -143,35 +184,24 @@ impl Door {
             return self.refuse(&Refusal::Rate).into_http();
         }
         let meter = Meter::new(visitor.bytes.nothing());
-        let time_max = self.limits.message_timeout;
+        let limits = self.limits();
+        let time_max = limits.message_timeout;
         let request = request.map(|body| Metered::new(body, meter.clone(), Some(time_max)));
         let read = Arc::new(AtomicBool::new(false));
-        let handler = Handler { door: self.clone(), visitor, read: read.clone() };
+        let handler = Handler { door: self.clone(), visitor, limits: limits.clone(), read: read.clone() };
         let mut grpc =
-            Grpc::new(RawCodec).apply_max_message_size_config(Some(self.limits.message_bytes_max), None);
+            Grpc::new(RawCodec).apply_max_message_size_config(Some(limits.message_bytes_max), None);
         let response = grpc.unary(handler, request).await;
         if read.load(Ordering::Relaxed) {
             return response;
         }
         // The message never came through whole, and the library has answered in our place.
         match Status::from_header_map(response.headers()) {
-            Some(status) => match self.unread(&status, &meter) {
+            Some(status) => match unread(&status, &meter, &limits) {
                 Some(refusal) => self.refuse(&refusal).into_http(),
                 None => response,
             },
             None => response,
-        }
-    }
-
-    /// Why a message could not be read; `None` for what the library says best.
-    fn unread(&self, status: &Status, meter: &Meter) -> Option<Refusal> {
-        match (meter.cut(), status.code()) {
-            (Some(Cut::Slow), _) => Some(Refusal::Slow(self.limits.message_timeout.as_millis() as u64)),
-            (Some(Cut::NoRoom), _) => Some(Refusal::Bytes),
-            (Some(Cut::Aborted), _) => Some(Refusal::Aborted),
-            (None, Code::OutOfRange) => Some(Refusal::TooLarge(self.limits.message_bytes_max)),
-            (None, Code::Unimplemented) => None,
-            (None, _) => Some(Refusal::Malformed(status.message().to_owned())),
         }
     }
 
@@ -191,6 +221,18 @@ impl Door {
                 Status::unimplemented(text).into_http()
             }
         }
+    }
+}
+
+/// Why a message could not be read; `None` for what the library says best.
+fn unread(status: &Status, meter: &Meter, limits: &DoorLimits) -> Option<Refusal> {
+    match (meter.cut(), status.code()) {
+        (Some(Cut::Slow), _) => Some(Refusal::Slow(limits.message_timeout.as_millis() as u64)),
+        (Some(Cut::NoRoom), _) => Some(Refusal::Bytes),
+        (Some(Cut::Aborted), _) => Some(Refusal::Aborted),
+        (None, Code::OutOfRange) => Some(Refusal::TooLarge(limits.message_bytes_max)),
+        (None, Code::Unimplemented) => None,
+        (None, _) => Some(Refusal::Malformed(status.message().to_owned())),
     }
 }
 
@@ -214,6 +256,7 @@ impl Refusal {
 struct Handler {
     door: Door,
     visitor: Arc<Visitor>,
+    limits: Arc<DoorLimits>,
     read: Arc<AtomicBool>,
 }
 
@@ -223,7 +266,7 @@ impl UnaryService<Bytes> for Handler {
 
     fn call(&mut self, request: Request<Bytes>) -> Self::Future {
         self.read.store(true, Ordering::Relaxed);
-        let answer = self.door.answer(request.get_ref(), &self.visitor);
+        let answer = self.door.answer(request.get_ref(), &self.visitor, &self.limits);
         std::future::ready(answer.map(Response::new).map_err(|refusal| self.door.refuse(&refusal)))
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! In: reports, in any order and any number of times. Out: whether a report is new, and one [`Entry`] per proxy. Always
 //! holds: a batch is taken once; `seen = delivered + folded + dropped + in flight + unaccounted`; what was told to an
-//! earlier life of the collector stands under [`DropReason::CollectorRestart`]; at most `epochs_max` books are open.
+//! earlier life of the collector stands under `collector_restart`; at most `epochs_max` books are open.
 
 mod book;
 mod gaps;
@@ -54,6 +54,11 @@ impl Ledger {
     #[must_use]
     pub fn new(limits: Limits) -> Self {
         Self { limits, ..Self::default() }
+    }
+
+    /// Other limits from now on. Books that are open stay open.
+    pub fn limit(&mut self, limits: Limits) {
+        self.limits = limits;
     }
 
     /// Whether the report is new; enters it if so.

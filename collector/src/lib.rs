@@ -5,7 +5,7 @@
 //!
 //! The modules stand in the order that the data takes.
 //!
-//! - [`config`]: what `hopscope serve` can be told; every limit with its default.
+//! - [`config`]: what the collector can be told; every limit with its default; reloads.
 //! - [`server`]: starts and stops the doors. The only place that reads the clock.
 //! - [`ingest`]: the gRPC door. A batch is checked before it is believed, and becomes a [`report`].
 //! - [`report`]: what one proxy told, in the collector's own words.
@@ -41,7 +41,7 @@ mod tests {
     use std::path::{Path, PathBuf};
 
     /// The rooms between the doors.
-    const PURE: [&str; 12] = [
+    const PURE: [&str; 16] = [
         "report",
         "ledger",
         "measure",
@@ -54,6 +54,10 @@ mod tests {
         "ingest/fields",
         "ingest/spiffe",
         "ingest/vouch",
+        "config/yaml",
+        "config/layers",
+        "config/shown",
+        "config/schema",
     ];
     /// What only a door may name.
     const IMPURE: [&str; 8] =

@@ -60,6 +60,14 @@ impl Pipeline {
         }
     }
 
+    /// Other bounds from now on. What is held already is kept; only what comes is measured by them.
+    pub fn limit(&mut self, limits: Limits) {
+        self.ledger.limit(limits.ledger);
+        self.address_book.limit(limits.identity);
+        self.waiting.limit(limits.waiting);
+        self.aggregate.limit(limits.aggregate);
+    }
+
     /// Takes a report. `now_us`: microseconds since the Unix epoch.
     pub fn take(&mut self, report: &Report, now_us: u64) -> Answer {
         let proxy = &report.teller.proxy;

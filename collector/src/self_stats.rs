@@ -3,6 +3,10 @@
 //! In: events. Out: counters. Always holds: every reason of refusal has a counter from the start, so that its first case
 //! is an increase.
 
+mod settings;
+
+pub use settings::{Reload, Seen, Settings};
+
 use crate::ingest::refusal::Refusal;
 use crate::ingest::stats::DoorStats;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,6 +18,7 @@ pub struct SelfStats {
     bytes: AtomicU64,
     refused: [AtomicU64; Refusal::LABELS.len()],
     door: DoorStats,
+    settings: Settings,
 }
 
 impl Default for SelfStats {
@@ -23,6 +28,7 @@ impl Default for SelfStats {
             bytes: AtomicU64::new(0),
             refused: [const { AtomicU64::new(0) }; _],
             door: DoorStats::default(),
+            settings: Settings::default(),
         }
     }
 }
@@ -46,6 +52,12 @@ impl SelfStats {
     #[must_use]
     pub fn door(&self) -> &DoorStats {
         &self.door
+    }
+
+    /// What is in force, and how reloads went.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
     }
 
     /// Reports that were taken, and their size.

@@ -4,6 +4,10 @@
 //! are bound; from the signal on reports are sent elsewhere and `/readyz` says so; it ends within [`GRACE`], whatever
 //! clients do.
 
+mod live;
+
+pub use live::{Applied, Live};
+
 use crate::api;
 use crate::config::Config;
 use crate::ingest::Door;
@@ -52,11 +56,13 @@ pub enum Error {
 
 /// A collector whose addresses are bound.
 pub struct Server {
-    config: Config,
+    live: Live,
     state: Arc<State>,
     porch: Porch,
     grpc: TcpListener,
     http: TcpListener,
+    /// Says to all doors that it ends.
+    stopped: watch::Sender<bool>,
 }
 
 impl Server {
@@ -66,11 +72,20 @@ impl Server {
     ///
     /// [`Error::Bind`], which names the option to change; [`Error::Tls`], which names the file.
     pub async fn bind(config: Config) -> Result<Self, Error> {
-        let grpc = bind("gRPC", "grpc-address", config.grpc_address).await?;
-        let http = bind("HTTP", "http-address", config.http_address).await?;
+        let grpc = bind("gRPC", "grpc-address", config.listen.grpc_address).await?;
+        let http = bind("HTTP", "http-address", config.listen.http_address).await?;
         let state = Arc::new(State::new(Pipeline::new(config.limits()), now_us));
-        let porch = Porch::new(config.grpc.clone(), config.reports_in_flight_max, state.clone())?;
-        Ok(Self { config, state, porch, grpc, http })
+        let (stopped, stopping) = watch::channel(false);
+        let door = Door::new(state.clone(), config.door(), stopping);
+        let porch = Porch::new(&config.tls, config.connections.clone(), door.clone())?;
+        let live = Live::new(config, state.clone(), door);
+        Ok(Self { live, state, porch, grpc, http, stopped })
+    }
+
+    /// What can change while it runs.
+    #[must_use]
+    pub fn live(&self) -> Live {
+        self.live.clone()
     }
 
     /// Where filters report.
@@ -97,12 +112,11 @@ impl Server {
     ///
     /// When a door breaks before that.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), Error> {
-        let Self { config, state, porch, grpc, http } = self;
-        let (stopped, stopping) = watch::channel(false);
+        let Self { live: _, state, porch, grpc, http, stopped } = self;
+        let stopping = stopped.subscribe();
         let mut doors = JoinSet::new();
-        let door = Door::new(state.clone(), config.door(), stopping.clone());
         let signal = until(stopping.clone());
-        doors.spawn(async move { porch.serve(grpc, door, signal).await.map_err(Error::from) });
+        doors.spawn(async move { porch.serve(grpc, signal).await.map_err(Error::from) });
         let router = api::router(state.clone());
         let signal = until(stopping);
         doors.spawn(async move {

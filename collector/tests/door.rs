@@ -4,7 +4,7 @@
 
 use clap::Parser;
 use hopscope::config::Config;
-use hopscope::server::Server;
+use hopscope::server::{Live, Server};
 use hopscope_proto::v1::telemetry_client::TelemetryClient;
 use hopscope_proto::v1::{Ack, Batch, Edge, Identity, Ledger, Outcome, Records};
 use prost::Message;
@@ -29,6 +29,7 @@ struct Arguments {
 struct Collector {
     http: SocketAddr,
     channel: Channel,
+    live: Live,
     stop: oneshot::Sender<()>,
     running: JoinHandle<()>,
 }
@@ -39,11 +40,12 @@ impl Collector {
         let config = Arguments::parse_from(ports.iter().chain(options)).config;
         let server = Server::bind(config).await.unwrap();
         let (grpc, http) = (server.grpc_address().unwrap(), server.http_address().unwrap());
+        let live = server.live();
         let (stop, stopped) = oneshot::channel();
         let running =
             tokio::spawn(async move { server.run(async { stopped.await.unwrap() }).await.unwrap() });
         let channel = Endpoint::from_shared(format!("http://{grpc}")).unwrap().connect().await.unwrap();
-        Self { http, channel, stop, running }
+        Self { http, channel, live, stop, running }
     }
 
     async fn report(&self, batch: Batch) -> Result<Ack, Status> {
@@ -252,4 +254,28 @@ async fn an_address_that_is_taken_is_named_with_its_option() {
         error.to_string(),
         format!("cannot listen on {address} (HTTP); choose another with --http-address")
     );
+}
+
+#[tokio::test]
+async fn new_limits_hold_for_the_next_report() {
+    let collector = Collector::start(&[]).await;
+    assert_eq!(collector.report(batch(1)).await.unwrap().accepted_sequence, 1);
+    let mut config = Config::default();
+    config.ingest.message_bytes_max = 1024;
+    config.ingest.batch_strings_max = 3;
+    config.aggregate.series_max = 1;
+    let changed: Vec<String> =
+        collector.live.apply(config).changed.iter().map(|setting| setting.path()).collect();
+    assert_eq!(changed, ["ingest.message_bytes_max", "ingest.batch_strings_max", "aggregate.series_max"]);
+    assert_eq!(collector.send(vec![0; 2_000]).await.code(), Code::OutOfRange);
+    let mut more = batch(2);
+    more.strings.push("one too many".into());
+    assert_eq!(collector.report(more).await.unwrap_err().code(), Code::OutOfRange);
+    // The series that was there stays, and another one overflows.
+    let mut other = batch(2);
+    other.outcomes[0].response_code = 500;
+    assert_eq!(collector.report(other).await.unwrap().accepted_sequence, 2);
+    assert_eq!(collector.sample("hopscope_series").await, "1");
+    assert_eq!(collector.sample("hopscope_series_overflow_requests_total").await, "1");
+    collector.stop().await;
 }

@@ -3,7 +3,7 @@
 //! In: batches from the [`Buffer`], and answers. Out: reports to send now. Always holds: a batch keeps its number and
 //! its bytes until the collector answers for it or refuses it for good; numbers have no gaps; at most
 //! `batches_in_flight_max` batches are numbered at a time; after a failure nothing is sent before a jittered pause that
-//! doubles up to `backoff_ms_max`.
+//! doubles up to `backoff_ms_max`; a VM that has seen a request tells its books at least every [`HEARTBEAT_MS`].
 
 use crate::buffer::Buffer;
 use crate::config::Config;
@@ -15,6 +15,10 @@ use std::collections::VecDeque;
 
 /// The first pause after a failure, milliseconds.
 const BACKOFF_MS_MIN: u64 = 500;
+
+/// The longest silence of a VM that has something in its books, milliseconds. A collector that started anew learns by it
+/// what was told to the one before, and one that went on that the VM still lives.
+pub const HEARTBEAT_MS: u64 = 15_000;
 
 /// One message for the collector.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +47,7 @@ pub struct Sender {
     identity_told: bool,
     ledger_told: v1::Ledger,
     next_batch_ms: u64,
+    heartbeat_ms: u64,
     pause_until_ms: u64,
     failures: u32,
     random: u64,
@@ -68,6 +73,7 @@ impl Sender {
             identity_told: false,
             ledger_told: v1::Ledger::default(),
             next_batch_ms: 0,
+            heartbeat_ms: 0,
             pause_until_ms: 0,
             failures: 0,
             random: seed | 1,
@@ -106,7 +112,8 @@ impl Sender {
         }
         let popped = buffer.pop();
         let ledger = buffer.ledger.to_wire();
-        if popped.is_none() && ledger == self.ledger_told {
+        let silent = ledger == v1::Ledger::default() || now_ms < self.heartbeat_ms;
+        if popped.is_none() && ledger == self.ledger_told && silent {
             return;
         }
         let (batch, content) = popped.unwrap_or_default();
@@ -122,6 +129,7 @@ impl Sender {
         let message = message.encode_to_vec();
         self.numbered.push_back(Numbered { sequence: self.sequence, message, content, in_flight: false });
         self.ledger_told = ledger;
+        self.heartbeat_ms = now_ms.saturating_add(HEARTBEAT_MS);
         // Two plugins of one VM tick apart from each other; a little slack keeps one of them from skipping a turn.
         let slack_ms = config.report_interval_ms / 8;
         self.next_batch_ms = now_ms.saturating_add(config.report_interval_ms.saturating_sub(slack_ms));

@@ -52,6 +52,8 @@ fn envoy_configurations() -> anyhow::Result<()> {
 /// Advisories are not looked at: their database is fetched from a place that a build machine may not reach.
 fn licences() -> anyhow::Result<()> {
     let deny = cargo_deny::install()?;
+    // It looks at crates for every platform, of which a build has fetched only its own.
+    step("fetching crates", || process::quietly(&mut cargo(["fetch", "--quiet", "--locked"])).map(drop))?;
     step("licences, duplicates, sources", || {
         let mut command = Command::new(deny);
         command.current_dir(workspace::root()).args(["--offline", "check", "--hide-inclusion-graph"]);

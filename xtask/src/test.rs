@@ -67,14 +67,16 @@ fn whole_mesh(name: Option<&str>) -> anyhow::Result<()> {
     let envoy = envoy::install()?;
     let promtool = promtool::install()?;
     let module = module::build()?;
-    step("building the collector", || {
-        process::run(&mut workspace::cargo(["build", "--quiet", "--package", "hopscope"]))
+    step("building the collector and the local mesh", || {
+        let packages = ["build", "--quiet", "--package", "hopscope", "--package", "hopscope-mesh"];
+        process::run(&mut workspace::cargo(packages))
     })?;
     step("testing the whole mesh on real Envoys", || {
         let mut command = workspace::cargo(["test", "--package", "hopscope-tests"]);
         command.env("HOPSCOPE_ENVOY", envoy);
         command.env("HOPSCOPE_MODULE", module);
         command.env("HOPSCOPE_COLLECTOR", workspace::binary("hopscope"));
+        command.env("HOPSCOPE_MESH", workspace::binary("hopscope-mesh"));
         command.env("HOPSCOPE_PROMTOOL", promtool);
         command.args(["--", "--nocapture", "--test-threads", "1"]).args(name);
         let mut lines = teed(&mut command)?;

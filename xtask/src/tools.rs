@@ -10,6 +10,7 @@ pub(crate) mod wasm_bindgen;
 pub(crate) mod cargo_deny;
 
 use crate::process;
+use crate::progress::step;
 use crate::workspace;
 use std::path::{Path, PathBuf};
 
@@ -17,13 +18,16 @@ use std::path::{Path, PathBuf};
 fn cargo_install(package: &str, version: &str, program: &str) -> anyhow::Result<PathBuf> {
     let folder = workspace::tool(package, version);
     let path = folder.join("bin").join(program);
-    if !path.exists() {
+    if path.exists() {
+        return Ok(path);
+    }
+    step(&format!("installing {package} {version} (minutes, once)"), || {
         let mut command = workspace::cargo(["install", "--debug", "--quiet", "--version", version]);
         // Not within the workspace: its toolchain file would ask for targets that a tool does not need.
         command.arg("--root").arg(&folder).arg("--bin").arg(program).arg(package);
         command.env("CARGO_TARGET_DIR", workspace::target().join("tools-build"));
-        process::run(&mut command)?;
-    }
+        process::run(&mut command)
+    })?;
     Ok(path)
 }
 

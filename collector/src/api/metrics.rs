@@ -3,6 +3,9 @@
 //! In: all state. Out: one text. Always holds: the sum over `hopscope_requests_total` is the number of requests that were
 //! counted and not expired.
 
+mod door;
+mod settings;
+
 use super::exposition::{Exposition, Format, Kind};
 use super::labels::{NAMES, Values};
 use crate::aggregate::{Aggregate, Series};
@@ -20,7 +23,8 @@ pub(super) fn render(state: &State, format: Format) -> String {
     rooms(&mut text, &pipeline);
     drop(pipeline);
     doors(&mut text, state.stats());
-    super::door_metrics::render(&mut text, state.stats().door());
+    door::render(&mut text, state.stats().door());
+    settings::render(&mut text, &state.stats().settings().seen());
     text.single(
         "hopscope_start_time_seconds",
         Kind::Gauge,

@@ -1,17 +1,22 @@
 //! `hopscope serve`.
 
-use crate::config::Config;
+use super::config::Settings;
+use crate::config::reload::{self, Watch};
 use crate::server::Server;
 use anyhow::Context;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 
-pub(super) async fn run(config: Config) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
+    let watch = Watch::new(settings.source());
+    let loaded = watch.source().load().context("failed to configure")?;
     log();
+    reload::warn(&loaded.warnings);
     let mut terminate = signal(SignalKind::terminate()).context("failed to listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("failed to listen for SIGINT")?;
-    let server = Server::bind(config).await.context("failed to serve")?;
+    let hangup = signal(SignalKind::hangup()).context("failed to listen for SIGHUP")?;
+    let server = Server::bind(loaded.config).await.context("failed to serve")?;
     tracing::info!(grpc = %server.grpc_address()?, http = %server.http_address()?, "ready");
     let stop = async move {
         let name = tokio::select! {
@@ -20,7 +25,10 @@ pub(super) async fn run(config: Config) -> anyhow::Result<ExitCode> {
         };
         tracing::info!("{name}: stopping");
     };
-    server.run(stop).await.context("failed to serve")?;
+    let reloads = tokio::spawn(watch.run(server.live(), hangup));
+    let served = server.run(stop).await.context("failed to serve");
+    reloads.abort();
+    served?;
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
 }

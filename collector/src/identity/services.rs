@@ -31,6 +31,8 @@ pub(super) struct Services {
     services_max: usize,
     authorities_max: usize,
     servers: HashMap<Text, BTreeSet<Text>>,
+    /// The versions behind a host's subset.
+    versions: HashMap<(Text, Text), BTreeSet<Text>>,
     authorities: HashSet<Text>,
     refused: u64,
 }
@@ -41,13 +43,19 @@ impl Services {
             services_max,
             authorities_max,
             servers: HashMap::new(),
+            versions: HashMap::new(),
             authorities: HashSet::new(),
             refused: 0,
         }
     }
 
-    /// Notes a service that a cluster or a server name carried, and a workload that serves it.
-    pub(super) fn learn(&mut self, service: &Service, workload: &Text) {
+    pub(super) fn limit(&mut self, services_max: usize, authorities_max: usize) {
+        self.services_max = services_max;
+        self.authorities_max = authorities_max;
+    }
+
+    /// Notes a service that a cluster or a server name carried, and a workload and version that serve it.
+    pub(super) fn learn(&mut self, service: &Service, workload: &Text, version: &Text) {
         if service.host.is_empty() || !matches!(service.evidence, Evidence::Cluster | Evidence::Sni) {
             return;
         }
@@ -57,6 +65,27 @@ impl Services {
         let servers = self.servers.entry(service.host.clone()).or_default();
         if !workload.is_empty() && servers.len() < SERVERS_MAX {
             servers.insert(workload.clone());
+        }
+        let subset = (service.host.clone(), service.subset.clone());
+        if version.is_empty()
+            || service.subset.is_empty()
+            || self.versions.len() >= self.services_max && !self.versions.contains_key(&subset)
+        {
+            return;
+        }
+        let versions = self.versions.entry(subset).or_default();
+        if versions.len() < SERVERS_MAX {
+            versions.insert(version.clone());
+        }
+    }
+
+    /// The version that a subset stands for: the one that was seen behind it, else its own name, which by custom is the
+    /// version's. Empty without a subset, and where several versions are behind it.
+    pub(super) fn version_of(&self, service: &Service) -> Text {
+        match self.versions.get(&(service.host.clone(), service.subset.clone())) {
+            Some(versions) if versions.len() == 1 => versions.first().cloned().unwrap_or_default(),
+            Some(_) => Text::default(),
+            None => service.subset.clone(),
         }
     }
 

@@ -136,6 +136,19 @@ fn nobody_reached_is_charged_to_whom_it_was_meant_for() {
 }
 
 #[test]
+fn a_subset_stands_for_the_version_behind_it() {
+    let mut book = book();
+    let mut unreached = called("payments.shop.svc.cluster.local", Evidence::Cluster, "");
+    unreached.service.subset = "canary".into();
+    let host = "payments.shop.svc.cluster.local";
+    check(&mut book, &unreached, &format!("shop@v1 -> payments@canary for {host} by service"));
+    let mut reached = called(host, Evidence::Cluster, "payments");
+    reached.service.subset = "canary".into();
+    check(&mut book, &reached, &format!("shop@v1 -> payments@v1 for {host} by metadata"));
+    check(&mut book, &unreached, &format!("shop@v1 -> payments@v1 for {host} by service"));
+}
+
+#[test]
 fn a_requested_name_becomes_a_known_service_or_one_of_few() {
     let mut book = book();
     let host = "payments.shop.svc.cluster.local";

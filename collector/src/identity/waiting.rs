@@ -49,6 +49,11 @@ impl Waiting {
         Self { limits, groups: HashMap::new() }
     }
 
+    /// Other limits from now on. What waits already keeps its time.
+    pub fn limit(&mut self, limits: WaitingLimits) {
+        self.limits = limits;
+    }
+
     /// Takes a group in; `false` when the room is full.
     pub fn put(&mut self, told: &Told, measure: &Measure, now_us: u64) -> bool {
         if let Some((waiting, _)) = self.groups.get_mut(told) {

@@ -15,14 +15,19 @@ const FREE_PART: u64 = 8;
 /// What all connections may hold together.
 #[derive(Debug)]
 pub(super) struct Budget {
-    total: u64,
+    total: AtomicU64,
     used: Arc<AtomicU64>,
 }
 
 impl Budget {
     /// `used` is the gauge of what is held.
     pub(super) fn new(total: u64, used: Arc<AtomicU64>) -> Arc<Self> {
-        Arc::new(Self { total, used })
+        Arc::new(Self { total: AtomicU64::new(total), used })
+    }
+
+    /// Another total from now on. What is held beyond it stays until it is given back.
+    pub(super) fn limit(&self, total: u64) {
+        self.total.store(total, Ordering::Relaxed);
     }
 }
 
@@ -54,7 +59,7 @@ impl Share {
         let before = self.mine.fetch_add(amount, Ordering::Relaxed);
         let mine = before.saturating_add(amount);
         let used = self.budget.used.fetch_add(amount, Ordering::Relaxed).saturating_add(amount);
-        let total = self.budget.total;
+        let total = self.budget.total.load(Ordering::Relaxed);
         let fair = before == 0 || used <= total / 2 || mine <= total.saturating_sub(used) / FREE_PART;
         let fits = mine <= self.max && used <= total && fair;
         if !fits {
@@ -109,7 +114,7 @@ impl Drop for Held {
 #[derive(Debug)]
 pub(super) struct Rate {
     /// Between two, nanoseconds.
-    step_ns: u64,
+    step_ns: AtomicU64,
     /// When the next one would be due if they came evenly.
     due_ns: AtomicU64,
 }
@@ -119,17 +124,27 @@ const SECOND_NS: u64 = 1_000_000_000;
 impl Rate {
     /// `per_second`: at least 1.
     pub(super) fn new(per_second: u64) -> Self {
-        Self { step_ns: SECOND_NS / per_second.max(1), due_ns: AtomicU64::new(0) }
+        Self { step_ns: AtomicU64::new(step_ns(per_second)), due_ns: AtomicU64::new(0) }
+    }
+
+    /// Another rate from now on.
+    pub(super) fn limit(&self, per_second: u64) {
+        self.step_ns.store(step_ns(per_second), Ordering::Relaxed);
     }
 
     /// Whether one more may come at `now_ns` of a clock that never goes back.
     pub(super) fn allows(&self, now_ns: u64) -> bool {
+        let step_ns = self.step_ns.load(Ordering::Relaxed);
         let next = |due: u64| {
-            let due = due.max(now_ns).saturating_add(self.step_ns);
+            let due = due.max(now_ns).saturating_add(step_ns);
             (due <= now_ns.saturating_add(SECOND_NS)).then_some(due)
         };
         self.due_ns.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).is_ok()
     }
+}
+
+fn step_ns(per_second: u64) -> u64 {
+    SECOND_NS / per_second.max(1)
 }
 
 #[cfg(test)]
@@ -150,6 +165,10 @@ mod tests {
         let (a, b) = (Share::new(&budget, 1), Share::new(&budget, 1));
         let held = a.take(1).unwrap();
         assert!(a.take(1).is_none() && b.take(1).is_none());
+        budget.limit(2);
+        assert!(b.take(1).is_some(), "there is room for another one now");
+        budget.limit(1);
+        assert!(b.take(1).is_none());
         drop(held);
         assert!(b.take(1).is_some());
         assert_eq!(used.load(Ordering::Relaxed), 0);
@@ -181,6 +200,8 @@ mod tests {
         assert!(!rate.allows(SECOND_NS / 200));
         assert!(rate.allows(SECOND_NS / 100) && !rate.allows(SECOND_NS / 100));
         assert_eq!((0..1_000).filter(|_| rate.allows(9 * SECOND_NS)).count(), 100);
+        rate.limit(10);
+        assert_eq!((0..1_000).filter(|_| rate.allows(99 * SECOND_NS)).count(), 10);
     }
 
     proptest! {

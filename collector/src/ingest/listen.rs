@@ -5,12 +5,13 @@
 //! gone, so that a silent one holds nothing for long; a broken client ends its own connection only.
 
 use super::Door;
-use super::budget::{Budget, Rate, Share};
-use super::options::Options;
+use super::budget::{Rate, Share};
 use super::stats::{DoorStats, Unserved};
 use super::tls::{self, Tls};
 use super::visitor::{Connection, NoSeat, PREFACE, Seat, Seats, Socket, Visitor};
 use super::vouch::Standing;
+use crate::config::connections::Connections;
+use crate::config::tls::Tls as Files;
 use crate::state::State;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -29,13 +30,13 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// The threshold of the door.
 pub struct Porch {
-    options: Arc<Options>,
+    door: Door,
     state: Arc<State>,
+    connections: Connections,
     tls: Option<Arc<Tls>>,
+    look_every: Duration,
+    trust_domains: Vec<String>,
     seats: Arc<Seats>,
-    bytes: Arc<Budget>,
-    reports: Arc<Budget>,
-    streams: Arc<Budget>,
 }
 
 impl Porch {
@@ -44,25 +45,18 @@ impl Porch {
     /// # Errors
     ///
     /// [`tls::Error`], which names the file.
-    pub fn new(
-        options: Options,
-        reports_in_flight_max: usize,
-        state: Arc<State>,
-    ) -> Result<Self, tls::Error> {
-        let tls = Tls::load(&options)?.map(Arc::new);
+    pub fn new(files: &Files, connections: Connections, door: Door) -> Result<Self, tls::Error> {
+        let state = door.state.clone();
+        let tls = Tls::load(files)?.map(Arc::new);
         let stats = state.stats().door();
         if let Some(tls) = &tls {
             stats.reloaded(tls.ends_s());
         }
-        Ok(Self {
-            seats: Seats::new(options.connections_max, options.address_connections_max, stats.open.clone()),
-            bytes: Budget::new(options.bytes_in_flight_max, stats.bytes.clone()),
-            reports: Budget::new(reports_in_flight_max as u64, stats.reports.clone()),
-            streams: Budget::new(options.open_streams_max, stats.streams.clone()),
-            options: Arc::new(options),
-            state,
-            tls,
-        })
+        let seats = Seats::new(stats.open.clone());
+        let names = files.trust_domains.split(',').map(str::trim);
+        let trust_domains = names.filter(|name| !name.is_empty()).map(str::to_owned).collect();
+        let look_every = Duration::from_millis(files.reload_ms);
+        Ok(Self { door, state, connections, tls, look_every, trust_domains, seats })
     }
 
     /// Serves until `stop` completes and the last call has ended.
@@ -70,22 +64,21 @@ impl Porch {
     /// # Errors
     ///
     /// When the HTTP/2 server breaks.
-    pub async fn serve(
-        self,
-        listener: TcpListener,
-        door: Door,
-        stop: impl Future<Output = ()>,
-    ) -> Result<(), Error> {
-        let options = self.options.clone();
+    pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()>) -> Result<(), Error> {
+        let whole = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+        let Connections {
+            keepalive_interval_ms, keepalive_timeout_ms, streams_max, header_bytes_max, ..
+        } = self.connections;
         let (greeted, incoming) = mpsc::channel(GREETED_MAX);
         let porch = Arc::new(self);
+        let door = porch.door.clone();
         let accepting = tokio::spawn(porch.clone().accept(listener, greeted));
         let looking = porch.tls.clone().map(|tls| tokio::spawn(porch.clone().look(tls)));
         let served = Server::builder()
-            .http2_keepalive_interval(Some(Duration::from_millis(options.keepalive_interval_ms)))
-            .http2_keepalive_timeout(Some(Duration::from_millis(options.keepalive_timeout_ms)))
-            .max_concurrent_streams(options.connection_streams_max)
-            .http2_max_header_list_size(options.header_bytes_max)
+            .http2_keepalive_interval(Some(Duration::from_millis(keepalive_interval_ms)))
+            .http2_keepalive_timeout(Some(Duration::from_millis(keepalive_timeout_ms)))
+            .max_concurrent_streams(whole(streams_max))
+            .http2_max_header_list_size(whole(header_bytes_max))
             .serve_with_incoming_shutdown(door, ReceiverStream::new(incoming), async {
                 stop.await;
                 accepting.abort();
@@ -108,7 +101,7 @@ impl Porch {
                 sleep(ACCEPT_PAUSE).await;
                 continue;
             };
-            match self.seats.take(address.ip()) {
+            match self.seats.take(address.ip(), &self.door.limits().connections) {
                 Ok(seat) => {
                     let (porch, greeted) = (self.clone(), greeted.clone());
                     // As many of these as there are seats, each for as long as a handshake may take.
@@ -132,6 +125,7 @@ impl Porch {
     async fn greet(&self, tcp: TcpStream, address: SocketAddr, seat: Seat) -> Result<Connection, Unserved> {
         // Without it small answers wait for more; a socket that refuses is about to fail anyway.
         let _ = tcp.set_nodelay(true);
+        let limits = self.door.limits().connections.clone();
         let greeting = async {
             let (mut socket, standing) = self.secure(tcp).await?;
             let mut preface = [0; PREFACE.len()];
@@ -140,17 +134,17 @@ impl Porch {
                 _ => Err(Unserved::Protocol),
             }
         };
-        let greeted = timeout(self.options.handshake_timeout(), greeting).await;
+        let greeted = timeout(limits.handshake_timeout, greeting).await;
         let (socket, standing) = greeted.map_err(|_| Unserved::Slow)??;
-        let options = &self.options;
+        let budgets = &self.door.budgets;
         let visitor = Arc::new(Visitor {
             address,
             standing,
-            bytes: Share::new(&self.bytes, options.connection_bytes_in_flight_max),
-            reports: Share::new(&self.reports, options.connection_reports_in_flight_max),
-            streams: Share::new(&self.streams, options.connection_open_streams_max),
+            bytes: Share::new(&budgets.bytes, limits.bytes_in_flight_max),
+            reports: Share::new(&budgets.reports, limits.reports_in_flight_max),
+            streams: Share::new(&budgets.streams, limits.open_streams_max),
             since: Instant::now(),
-            rate: Rate::new(options.connection_reports_per_second_max),
+            rate: Rate::new(limits.reports_per_second_max),
         });
         Ok(Connection::new(socket, visitor, seat))
     }
@@ -164,7 +158,7 @@ impl Porch {
         let standing = if tls.asks_clients() {
             let certificates = stream.get_ref().1.peer_certificates();
             let leaf = certificates.and_then(<[_]>::first);
-            leaf.map_or(Standing::Nobody, |leaf| Standing::of(leaf, &self.options.tls_trust_domains))
+            leaf.map_or(Standing::Nobody, |leaf| Standing::of(leaf, &self.trust_domains))
         } else {
             Standing::Open
         };
@@ -173,7 +167,7 @@ impl Porch {
 
     /// Looks at the files of TLS now and then. What is wrong is said once.
     async fn look(self: Arc<Self>, tls: Arc<Tls>) {
-        let mut looks = interval(Duration::from_millis(self.options.tls_reload_ms));
+        let mut looks = interval(self.look_every);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut said = String::new();
         loop {

@@ -10,7 +10,7 @@ use super::metered::{Meter, Metered};
 use super::raw::RawCodec;
 use super::refusal::Refusal;
 use super::visitor::Visitor;
-use super::{Door, check};
+use super::{Door, check, unread};
 use crate::pipeline::Answer;
 use crate::report::Teller;
 use hopscope_proto::v1::Batch;
@@ -54,22 +54,25 @@ impl Door {
     async fn read_log(&self, log: &mut Stream, body: Body, visitor: &Visitor) -> Status {
         let meter = Meter::new(visitor.bytes.nothing());
         let body = Metered::new(body, meter.clone(), None);
-        let size_max = Some(self.limits.message_bytes_max);
+        let limits = self.limits();
+        let size_max = Some(limits.message_bytes_max);
         let mut messages = Streaming::new_request(RawCodec, body, None, size_max);
         let mut stopping = self.stopping.clone();
         loop {
             let next = tokio::select! {
-                next = timeout(self.limits.message_timeout, messages.message()) => next,
+                next = timeout(limits.message_timeout, messages.message()) => next,
                 _ = stopping.wait_for(|stopping| *stopping) => return self.refuse(&Refusal::Stopping),
             };
             let message = match next {
                 Ok(Ok(Some(message))) => message,
                 Ok(Ok(None)) => return Status::ok(""),
-                Ok(Err(status)) => return self.unread(&status, &meter).map_or(status, |it| self.refuse(&it)),
+                Ok(Err(status)) => {
+                    return unread(&status, &meter, &limits).map_or(status, |it| self.refuse(&it));
+                }
                 // Silence between two messages is no fault.
                 Err(_) if meter.held() == 0 => continue,
                 Err(_) => {
-                    return self.refuse(&Refusal::Slow(self.limits.message_timeout.as_millis() as u64));
+                    return self.refuse(&Refusal::Slow(limits.message_timeout.as_millis() as u64));
                 }
             };
             while !self.may_send(visitor) {
@@ -112,7 +115,8 @@ impl Door {
     }
 
     fn log_batch(&self, batch: Batch, visitor: &Visitor, now_us: u64) -> Result<(), Refusal> {
-        let report = check::check(batch, &self.limits.batch, now_us)?;
+        let limits = self.limits();
+        let report = check::check(batch, &limits.batch, now_us)?;
         match self.take(&report, visitor, now_us)? {
             Answer::Taken => Ok(()),
             Answer::WhoAreYou => Err(Refusal::Full("proxies")),

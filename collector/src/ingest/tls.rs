@@ -7,8 +7,8 @@
 //! The contents are compared, not times or inodes: Kubernetes swaps a symbolic link to a folder, Istio's agent renames
 //! files, and both look alike from here.
 
-use super::options::Options;
 use super::spiffe;
+use crate::config::tls::Tls as Options;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{VerifierBuilderError, WebPkiClientVerifier};
@@ -88,11 +88,11 @@ pub(super) struct Tls {
 impl Tls {
     /// Loads the files, if there are any.
     pub(super) fn load(options: &Options) -> Result<Option<Self>, Error> {
-        let (Some(certificate), Some(key)) = (&options.tls_cert, &options.tls_key) else { return Ok(None) };
+        let (Some(certificate), Some(key)) = (&options.cert, &options.key) else { return Ok(None) };
         let files = Files {
             certificate: certificate.clone(),
             key: key.clone(),
-            client_authorities: options.tls_client_ca.clone(),
+            client_authorities: options.client_ca.clone(),
         };
         let in_use = files.read()?.set_up(&files)?;
         Ok(Some(Self { files, in_use: RwLock::new(in_use) }))

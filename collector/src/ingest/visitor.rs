@@ -3,6 +3,7 @@
 //! In: a socket that was greeted. Out: the bytes in both directions, and a [`Visitor`] with every call. Always holds: a
 //! connection's place among the allowed ones is given back when its socket closes.
 
+use super::ConnectionLimits;
 use super::budget::{Rate, Share};
 use super::vouch::Standing;
 use std::collections::HashMap;
@@ -47,8 +48,6 @@ impl Visitor {
 /// All places for connections.
 #[derive(Debug)]
 pub(super) struct Seats {
-    max: u64,
-    address_max: u64,
     open: Arc<AtomicU64>,
     by_address: Mutex<HashMap<IpAddr, u64>>,
 }
@@ -62,18 +61,18 @@ pub(super) enum NoSeat {
 
 impl Seats {
     /// `open` is the gauge of those that are taken.
-    pub(super) fn new(max: u64, address_max: u64, open: Arc<AtomicU64>) -> Arc<Self> {
-        Arc::new(Self { max, address_max, open, by_address: Mutex::new(HashMap::new()) })
+    pub(super) fn new(open: Arc<AtomicU64>) -> Arc<Self> {
+        Arc::new(Self { open, by_address: Mutex::new(HashMap::new()) })
     }
 
-    /// A place for a connection from `address`.
-    pub(super) fn take(self: &Arc<Self>, address: IpAddr) -> Result<Seat, NoSeat> {
+    /// A place for a connection from `address`, under the limits of the moment.
+    pub(super) fn take(self: &Arc<Self>, address: IpAddr, limits: &ConnectionLimits) -> Result<Seat, NoSeat> {
         let mut by_address = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.open.load(Ordering::Relaxed) >= self.max {
+        if self.open.load(Ordering::Relaxed) >= limits.max {
             return Err(NoSeat::Full);
         }
         let taken = by_address.entry(address).or_default();
-        if *taken >= self.address_max {
+        if *taken >= limits.address_max {
             return Err(NoSeat::AddressFull);
         }
         *taken += 1;

@@ -1,4 +1,4 @@
-use super::{Report, Sender, Signature};
+use super::{HEARTBEAT_MS, Report, Sender, Signature};
 use crate::buffer::Buffer;
 use crate::config::Config;
 use crate::record::{Edge, Measure, Outcome, Record};
@@ -80,8 +80,25 @@ fn nothing_to_say_is_not_said() {
     let report = bench.poll().unwrap();
     bench.take(&report);
     bench.reply(report.sequence, TAKEN);
-    bench.now_ms += 60_000;
+    bench.now_ms += HEARTBEAT_MS - 1;
     assert_eq!(bench.poll(), None);
+    assert_eq!(bench.books(), "1+0 of 1 (0)");
+}
+
+#[test]
+fn the_books_are_told_again_after_a_long_silence() {
+    let mut bench = Bench::new("");
+    bench.now_ms += HEARTBEAT_MS;
+    assert_eq!(bench.poll(), None, "a VM that saw nothing has no books");
+    bench.see(1);
+    for round in 1..=3 {
+        let report = bench.poll().unwrap();
+        assert!(report.message.len() < 200, "{} bytes", report.message.len());
+        bench.take(&report);
+        bench.reply(report.sequence, TAKEN);
+        assert_eq!((report.sequence, bench.poll()), (round, None));
+        bench.now_ms += HEARTBEAT_MS;
+    }
     assert_eq!(bench.books(), "1+0 of 1 (0)");
 }
 
@@ -223,7 +240,8 @@ fn whatever_happens(seed: u64) {
         bench.reply(report.sequence, Reply::Failed);
     }
     loop {
-        bench.now_ms += 60_000;
+        // Longer than any pause, and not so long that the books are told for their own sake.
+        bench.now_ms += HEARTBEAT_MS - 1;
         let Some(report) = bench.poll() else { break };
         bench.take(&report);
         bench.reply(report.sequence, TAKEN);

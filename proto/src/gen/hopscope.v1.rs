@@ -21,7 +21,8 @@ pub struct Batch {
     /// (epoch, sequence) names.
     #[prost(message, optional, tag = "5")]
     pub identity: ::core::option::Option<Identity>,
-    /// The running totals of the epoch as of this batch. Always present.
+    /// The running totals of the epoch as of this batch. Always present. An epoch that has seen a request sends a batch at
+    /// least every 15 s, with nothing but these when there is nothing else to say.
     #[prost(message, optional, tag = "6")]
     pub ledger: ::core::option::Option<Ledger>,
     /// The time that all `*_delta_us` of this batch count from: microseconds since the Unix epoch, by the proxy's clock.

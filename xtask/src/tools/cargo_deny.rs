@@ -1,14 +1,11 @@
 //! cargo-deny: licences, sources and duplicates of what we depend on.
 
 use super::cargo_install;
-use crate::progress::step;
 use std::path::PathBuf;
 
 const VERSION: &str = "0.20.2";
 
 /// The path of cargo-deny.
 pub(crate) fn install() -> anyhow::Result<PathBuf> {
-    step(&format!("installing cargo-deny {VERSION} (minutes, the first time)"), || {
-        cargo_install("cargo-deny", VERSION, "cargo-deny")
-    })
+    cargo_install("cargo-deny", VERSION, "cargo-deny")
 }

@@ -1,7 +1,6 @@
 //! wasm-bindgen's test runner: it must have the very version of the library in the lock file.
 
 use super::cargo_install;
-use crate::progress::step;
 use crate::workspace;
 use anyhow::Context;
 use std::path::PathBuf;
@@ -10,9 +9,7 @@ use std::path::PathBuf;
 pub(crate) fn install() -> anyhow::Result<PathBuf> {
     let lock = std::fs::read_to_string(workspace::root().join("Cargo.lock"))?;
     let version = version_in(&lock).context("failed to find wasm-bindgen in Cargo.lock")?;
-    step(&format!("installing wasm-bindgen's test runner {version}"), || {
-        cargo_install("wasm-bindgen-cli", version, "wasm-bindgen-test-runner")
-    })
+    cargo_install("wasm-bindgen-cli", version, "wasm-bindgen-test-runner")
 }
 
 fn version_in(lock: &str) -> Option<&str> {

@@ -2,7 +2,7 @@
 //!
 //! In: its counters. Out: their families. Always holds: what is turned away, cut short or left out shows with its reason.
 
-use super::exposition::{Exposition, Kind};
+use super::super::exposition::{Exposition, Kind};
 use crate::ingest::stats::DoorStats;
 
 pub(super) fn render(text: &mut Exposition, stats: &DoorStats) {

@@ -1,0 +1,52 @@
+//! `hopscope config`.
+
+use super::answer;
+use crate::config::shown::{self, Beside};
+use crate::config::{Options, Source};
+use anyhow::Context;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Where settings come from.
+#[derive(Debug, clap::Args)]
+pub(super) struct Settings {
+    /// A YAML file; `hopscope config --docs` shows what it can hold.
+    #[arg(long, env = "HOPSCOPE_CONFIG", value_name = "FILE")]
+    config: Option<OsString>,
+    #[command(flatten)]
+    options: Options,
+}
+
+impl Settings {
+    pub(super) fn source(self) -> Source {
+        // An empty variable says nothing, here as for every setting.
+        let file = self.config.filter(|path| !path.is_empty());
+        Source::new(file.map(PathBuf::from), self.options)
+    }
+}
+
+/// What to show.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Beside each value, where it comes from.
+    #[arg(long)]
+    origins: bool,
+    /// Above each value, what it is for.
+    #[arg(long, conflicts_with = "origins")]
+    docs: bool,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+pub(super) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let Arguments { origins, docs, settings } = arguments;
+    let beside = match (origins, docs) {
+        (true, _) => Beside::Origins,
+        (_, true) => Beside::Documentation,
+        _ => Beside::Nothing,
+    };
+    let loaded = settings.source().load().context("failed to configure")?;
+    answer(&shown::yaml(&loaded, beside));
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,182 @@
+//! What the demo leaves behind.
+//!
+//! In: edges, books and the tally. Out: one JSON object, or a table for people, on standard output.
+//! Always: the object is the only thing on standard output, and its rows are unique in all but the count.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write as _};
+use std::time::Duration;
+
+use anyhow::Result;
+use serde::Serialize;
+
+use super::edge;
+use super::live;
+use super::table::{lay_out, number, text};
+use crate::books::ProxyRow;
+use crate::collector::EdgeRow;
+use crate::fault::Fault;
+use crate::traffic::Tally;
+
+/// Everything that was measured.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    pub(super) edges: Vec<EdgeRow>,
+    pub(super) proxies: Vec<ProxyRow>,
+    pub(super) tally: Tally,
+    pub(super) sent_for: Duration,
+}
+
+/// An edge with one outcome, as one side tells it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+struct EdgeOutcome<'a> {
+    reporter: &'a str,
+    source_workload: &'a str,
+    source_version: &'a str,
+    destination_workload: &'a str,
+    destination_version: &'a str,
+    destination_service: &'a str,
+    response_code: &'a str,
+    response_flags: &'a str,
+}
+
+#[derive(Serialize)]
+struct CountedEdge<'a> {
+    #[serde(flatten)]
+    edge: EdgeOutcome<'a>,
+    requests: u64,
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    edges: Vec<CountedEdge<'a>>,
+    proxies: &'a [ProxyRow],
+    faults: BTreeMap<Fault, u64>,
+}
+
+impl Outcome {
+    /// Prints it.
+    ///
+    /// # Errors
+    /// When standard output takes nothing.
+    pub(super) fn print(&self, as_json: bool) -> Result<()> {
+        let text = if as_json { serde_json::to_string(&self.document())? } else { self.for_people() };
+        writeln!(io::stdout(), "{text}")?;
+        Ok(())
+    }
+
+    fn document(&self) -> Document<'_> {
+        let mut edges: BTreeMap<EdgeOutcome<'_>, u64> = BTreeMap::new();
+        for row in &self.edges {
+            let edge = EdgeOutcome {
+                reporter: &row.reporter,
+                source_workload: &row.source_workload,
+                source_version: &row.source_version,
+                destination_workload: &row.destination_workload,
+                destination_version: &row.destination_version,
+                destination_service: &row.destination_service,
+                response_code: &row.response_code,
+                response_flags: &row.response_flags,
+            };
+            *edges.entry(edge).or_default() += row.requests;
+        }
+        let counted = edges.into_iter().map(|(edge, requests)| CountedEdge { edge, requests });
+        let faults = self.tally.faults.iter().map(|(fault, answers)| (*fault, answers.sent));
+        Document { edges: counted.collect(), proxies: &self.proxies, faults: faults.collect() }
+    }
+
+    fn for_people(&self) -> String {
+        let seconds = self.sent_for.as_secs_f64();
+        let mut lines = live::render(&edge::lines(&self.edges), |_, line| line.requests as f64 / seconds);
+        lines.push(String::new());
+        lines.extend(self.books());
+        lines.push(String::new());
+        lines.push(self.summary());
+        lines.join("\n")
+    }
+
+    fn books(&self) -> Vec<String> {
+        let columns = [
+            text("proxy"),
+            number("Envoy completed"),
+            number("seen"),
+            number("delivered"),
+            number("folded"),
+            number("dropped"),
+            number("in flight"),
+            number("unaccounted"),
+        ];
+        let row = |row: &ProxyRow| {
+            let counts =
+                [row.envoy_completed, row.seen, row.delivered, row.folded, row.dropped, row.in_flight];
+            let [completed, seen, delivered, folded, dropped, in_flight] =
+                counts.map(|count| count.to_string());
+            // A node id is role, address, pod and domain.
+            let pod = row.proxy.split('~').nth(2).unwrap_or(&row.proxy).to_owned();
+            [pod, completed, seen, delivered, folded, dropped, in_flight, row.unaccounted.to_string()]
+        };
+        lay_out(columns, &self.proxies.iter().map(row).collect::<Vec<_>>())
+    }
+
+    fn summary(&self) -> String {
+        let faults = self.tally.faults.iter().map(|(fault, answers)| format!("{fault} {}", answers.sent));
+        let faults: Vec<String> = faults.collect();
+        let normal = &self.tally.normal;
+        format!(
+            "{} requests in {:.0} s; to cause faults: {}; of the other {} {} were answered with 200",
+            self.tally.sent(),
+            self.sent_for.as_secs_f64(),
+            if faults.is_empty() { "none".to_owned() } else { faults.join(", ") },
+            normal.sent,
+            normal.with_status(200),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::traffic::Answers;
+
+    fn outcome() -> Outcome {
+        let row = EdgeRow {
+            reporter: "source".into(),
+            source_workload: "shop".into(),
+            response_code: "0".into(),
+            response_flags: "DC".into(),
+            requests: 3,
+            ..EdgeRow::default()
+        };
+        let mut tally = Tally::default();
+        tally.faults.insert(Fault::Disagree, Answers { sent: 4, ..Answers::default() });
+        let proxy =
+            ProxyRow { proxy: "sidecar~127.0.0.3~shop-v1-x.shop~d".into(), seen: 6, ..ProxyRow::default() };
+        let edges = vec![row.clone(), row];
+        Outcome { edges, proxies: vec![proxy], tally, sent_for: Duration::from_secs(2) }
+    }
+
+    #[test]
+    fn the_document_has_the_promised_shape() {
+        let document: Value = serde_json::to_value(outcome().document()).unwrap();
+        assert_eq!(document["edges"].as_array().unwrap().len(), 1, "equal rows are one");
+        assert_eq!(document["edges"][0]["requests"], 6);
+        assert_eq!(document["edges"][0]["response_flags"], "DC");
+        assert_eq!(document["edges"][0].as_object().unwrap().len(), 9);
+        assert_eq!(document["proxies"][0]["seen"], 6);
+        assert_eq!(document["proxies"][0].as_object().unwrap().len(), 8);
+        assert_eq!(document["faults"], json!({"DISAGREE": 4}));
+    }
+
+    #[test]
+    fn people_see_edges_books_and_a_summary() {
+        let text = outcome().for_people();
+        assert!(text.contains("DC 6"), "{text}");
+        assert!(text.contains("shop-v1-x.shop"), "{text}");
+        assert!(
+            text.ends_with("to cause faults: DISAGREE 4; of the other 0 0 were answered with 200"),
+            "{text}"
+        );
+    }
+}

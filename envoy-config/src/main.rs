@@ -1,0 +1,50 @@
+//! `hopscope-mesh`: the local mesh from the command line.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use hopscope_mesh::{demo, progress, validate};
+
+/// A small Istio-shaped mesh of real Envoys on loopback, with faults from their real causes.
+///
+/// A gateway, shop, two versions of payments and a database, each with an Envoy as a sidecar, configured as
+/// istiod would. Requests with the header `x-fault: <NAME>` cause what Envoy then flags: NR, NC, UH, UO, UT, UF,
+/// URX, DC, UC, and DISAGREE, where the two sides of a hop say different things.
+///
+/// `cargo xtask demo` installs and builds what this needs, and calls it.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start everything, send traffic with faults, show what Hopscope sees.
+    ///
+    /// A table on standard error shows each edge as both of its sides tell it. At the end, standard output has
+    /// the table and the books of each proxy, or with --json one object:
+    /// {"edges": [...], "proxies": [...], "faults": {...}}. The first Ctrl-C ends the traffic, the second
+    /// everything; nothing is left behind. The exit code is 0 when the books balance: each request that an Envoy
+    /// completed is in the collector's ledger.
+    #[command(
+        after_help = "Example:\n  hopscope-mesh demo --envoy envoy --module target/hopscope_filter.wasm \\\n    \
+                            --collector target/debug/hopscope --seconds 30 --faults UT,UF,DC --json"
+    )]
+    Demo(demo::Arguments),
+    /// Let Envoy judge the bootstrap of every workload without running it.
+    Validate(validate::Arguments),
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let outcome = match Arguments::parse().command {
+        Command::Demo(arguments) => demo::run(arguments).await,
+        Command::Validate(arguments) => validate::run(arguments),
+    };
+    outcome.unwrap_or_else(|error| {
+        progress::failed(&error);
+        ExitCode::FAILURE
+    })
+}

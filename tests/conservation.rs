@@ -1,0 +1,28 @@
+//! Every request that an Envoy finished is in the ledger and in the counters, exactly once.
+
+use crate::{metrics, parts};
+use hopscope_mesh::traffic::{Mix, drive};
+
+const REQUESTS: u64 = 20_000;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn twenty_thousand_requests_with_faults_are_all_accounted_for() {
+    let mesh = parts::start(parts::observed()).await;
+    let tally = drive(&mesh.client(), REQUESTS, &Mix::faulty(0.1), 48).await;
+    assert_eq!(tally.sent(), REQUESTS);
+
+    let rows = mesh.settled(parts::SETTLED_WITHIN).await.unwrap();
+    assert_eq!(rows.len(), 5);
+    for row in &rows {
+        assert_eq!(row.envoy_completed, row.delivered + row.folded, "{row}");
+        assert_eq!((row.envoy_completed, row.dropped), (row.seen, 0), "{row}");
+    }
+    let text = metrics::text(&mesh).await;
+    let completed: u64 = rows.iter().map(|row| row.envoy_completed).sum();
+    assert!(completed > 3 * REQUESTS, "each request crosses several proxies: {completed}");
+    assert_eq!(metrics::sum(&text, "hopscope_requests_total"), completed);
+    assert_eq!(metrics::sum(&text, "hopscope_request_duration_seconds_count"), completed);
+    assert_eq!(metrics::sum(&text, "hopscope_ledger_delivered_total"), completed);
+    assert_eq!(metrics::complaints(&text), "");
+    mesh.stop().await.unwrap();
+}

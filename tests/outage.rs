@@ -1,0 +1,70 @@
+//! A collector that is away costs no request, and nothing is lost silently.
+
+use crate::parts;
+use hopscope_mesh::traffic::{Mix, Tally, steady};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+/// Requests a second.
+const RATE: f64 = 150.0;
+const OUTAGE: Duration = Duration::from_secs(5);
+
+/// How the collector goes away.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    Asked,
+    Killed,
+}
+
+async fn check(end: End) {
+    let mut mesh = parts::start(parts::observed()).await;
+    let tally = Arc::new(Mutex::new(Tally::default()));
+    let (stop, stopped) = oneshot::channel::<()>();
+    let traffic = {
+        let (client, tally) = (mesh.client(), Arc::clone(&tally));
+        tokio::spawn(async move { steady(&client, RATE, &Mix::healthy(), &tally, stopped).await })
+    };
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    if end == End::Asked {
+        mesh.stop_collector().await.unwrap();
+    } else {
+        mesh.kill_collector().unwrap();
+    }
+    tokio::time::sleep(OUTAGE).await;
+    mesh.start_collector().await.unwrap();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    stop.send(()).unwrap();
+    traffic.await.unwrap();
+
+    let tally = tally.lock().unwrap().clone();
+    let normal = &tally.normal;
+    assert!(normal.sent > 500, "{}", normal.sent);
+    assert_eq!(normal.with_status(200), normal.sent, "a request failed: {normal:?}");
+    // A request that waited for the collector would have waited for as long as it was away.
+    assert!(normal.latencies.max() < OUTAGE / 2, "the slowest took {:?}", normal.latencies.max());
+
+    let rows = mesh.settled(parts::SETTLED_WITHIN).await.unwrap();
+    let books =
+        hopscope_mesh::fetch::json(mesh.collector().unwrap().http(), "/api/v1/proxies").await.unwrap();
+    let before =
+        books.pointer("/total/drops/collector_restart").and_then(serde_json::Value::as_u64).unwrap_or(0);
+    let dropped: u64 = rows.iter().map(|row| row.dropped).sum();
+    assert_eq!(dropped, before, "only what the first collector had been told is missing");
+    for row in &rows {
+        assert_eq!(row.envoy_completed, row.delivered + row.folded + row.dropped, "{row}");
+    }
+    let counted: u64 = rows.iter().map(|row| row.delivered + row.folded).sum();
+    assert_eq!(crate::metrics::sum(&crate::metrics::text(&mesh).await, "hopscope_requests_total"), counted);
+    mesh.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_collector_that_stops_for_five_seconds_costs_no_request() {
+    check(End::Asked).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_collector_that_is_killed_costs_no_request() {
+    check(End::Killed).await;
+}
