@@ -74,7 +74,8 @@ async fn proxies(Shared(state): Shared<Arc<State>>, uri: Uri) -> Response {
         },
     };
     let since_us = since.map(|seconds| state.now_us().saturating_sub(seconds.saturating_mul(1_000_000)));
-    Json(proxies::rows(&state.pipeline().ledger, since_us)).into_response()
+    let pipeline = state.pipeline();
+    Json(proxies::rows(&pipeline.ledger, &pipeline.address_book, since_us)).into_response()
 }
 
 async fn unknown(uri: Uri) -> Response {

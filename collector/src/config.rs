@@ -19,6 +19,8 @@ pub mod join;
 pub mod journal;
 pub mod ledger;
 pub mod listen;
+pub mod tls;
+pub mod connections;
 
 pub mod yaml;
 pub mod problem;
@@ -38,8 +40,8 @@ pub use source::Source;
 pub use value::{Kind, Secret, Typed, Value};
 
 use crate::identity::WaitingLimits;
-use crate::ingest::DoorLimits;
 use crate::ingest::check;
+use crate::ingest::{ConnectionLimits, DoorLimits};
 use crate::journal::Durability;
 use crate::pipeline::Limits;
 use std::time::Duration;
@@ -49,6 +51,10 @@ section::sections! {
     Config {
         /// Where the collector listens.
         listen: listen::Listen,
+        /// TLS at the gRPC door.
+        tls: tls::Tls,
+        /// What one connection may use.
+        connections: connections::Connections,
         /// What the gRPC door lets through.
         ingest: ingest::Ingest,
         /// What survives the process.
@@ -62,7 +68,14 @@ section::sections! {
         /// Counters and histograms.
         aggregate: aggregate::Aggregate,
     }
-    conflicts: |config: &Config| [listen::conflicts(&config.listen), journal::conflicts(&config.journal)].concat()
+    conflicts: |config: &Config| {
+        [
+            listen::conflicts(&config.listen),
+            tls::conflicts(&config.tls),
+            journal::conflicts(&config.journal),
+        ]
+        .concat()
+    }
 }
 
 impl Config {
@@ -116,10 +129,23 @@ impl Config {
     /// The bounds of the gRPC door.
     #[must_use]
     pub fn door(&self) -> DoorLimits {
-        let ingest = &self.ingest;
+        let Self { ingest, connections, .. } = self;
         DoorLimits {
             message_bytes_max: ingest.message_bytes_max,
-            reports_in_flight_max: ingest.reports_in_flight_max,
+            reports_in_flight_max: ingest.reports_in_flight_max as u64,
+            bytes_in_flight_max: ingest.bytes_in_flight_max,
+            reports_per_second_max: ingest.reports_per_second_max,
+            open_streams_max: ingest.open_streams_max,
+            message_timeout: Duration::from_millis(ingest.message_timeout_ms),
+            connections: ConnectionLimits {
+                max: connections.max,
+                address_max: connections.address_max,
+                reports_in_flight_max: connections.reports_in_flight_max,
+                bytes_in_flight_max: connections.bytes_in_flight_max,
+                reports_per_second_max: connections.reports_per_second_max,
+                open_streams_max: connections.open_streams_max,
+                handshake_timeout: Duration::from_millis(connections.handshake_timeout_ms),
+            },
             batch: check::Limits {
                 strings_max: ingest.batch_strings_max,
                 rows_max: ingest.batch_rows_max,

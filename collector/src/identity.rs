@@ -116,6 +116,13 @@ impl AddressBook {
         self.proxies.contains_key(proxy)
     }
 
+    /// Who a proxy is, and when it last reported, microseconds since the Unix epoch.
+    #[must_use]
+    pub fn known(&self, proxy: &str) -> Option<(&Identity, u64)> {
+        let known = self.proxies.get(proxy)?;
+        Some((&*known.identity, known.last_us))
+    }
+
     /// How many proxies it knows.
     #[must_use]
     pub fn proxies(&self) -> usize {

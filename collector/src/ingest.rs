@@ -1,21 +1,35 @@
 //! The gRPC door.
 //!
-//! In: `hopscope.v1.Telemetry/Report` calls. Out: checked [`Report`]s for the pipeline, and
-//! acknowledgements. Always holds: a call is answered with an `Ack` when the collector answers for the batch, and with a
-//! status that fits the contract when not; every refusal is counted by reason; at most `reports_in_flight_max` calls hold
-//! memory at a time, each at most `message_bytes_max`.
+//! In: connections with `hopscope.v1.Telemetry/Report`, Envoy's `AccessLogService/StreamAccessLogs` and
+//! `grpc.health.v1.Health` calls. Out: checked [`Report`]s for the pipeline, and acknowledgements.
+//! Always holds: a call is answered with an `Ack` when the collector answers for the batch, and with a status that fits
+//! the contract when not; every refusal is counted by reason; what connections, messages and streams hold is bounded in
+//! total and for each, so that a slow, broken or hostile client costs the others nothing; with client authorities set, a
+//! proxy reports only for the identity in its certificate.
 
 pub mod check;
 pub mod refusal;
-mod in_flight;
+pub mod als;
+pub mod stats;
+pub mod tls;
+pub mod listen;
+mod visitor;
+mod spiffe;
+mod vouch;
+mod budget;
+mod metered;
+mod fields;
 mod raw;
+mod log;
+mod health;
 
 use crate::pipeline::Answer;
 use crate::report::Report;
 use crate::state::State;
+use budget::{Budget, Rate};
 use check::Limits;
 use hopscope_proto::v1;
-use in_flight::InFlight;
+use metered::{Cut, Meter, Metered};
 use prost::Message;
 use prost::bytes::Bytes;
 use raw::RawCodec;
@@ -24,9 +38,15 @@ use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::task::{Context, Poll};
-use tonic::codegen::{Body, BoxFuture, Service, StdError, http};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tonic::body::Body;
+use tonic::codegen::{BoxFuture, Service, http};
 use tonic::server::{Grpc, UnaryService};
 use tonic::{Code, Request, Response, Status};
+use tonic_health::pb::health_server::HealthServer;
+use visitor::Visitor;
 
 const REPORT: &str = "/hopscope.v1.Telemetry/Report";
 
@@ -35,16 +55,47 @@ const REPORT: &str = "/hopscope.v1.Telemetry/Report";
 pub struct DoorLimits {
     /// Size of one message.
     pub message_bytes_max: usize,
-    /// Calls at a time.
-    pub reports_in_flight_max: usize,
+    /// Reports at a time.
+    pub reports_in_flight_max: u64,
+    /// Bytes of messages that are read and not yet handled.
+    pub bytes_in_flight_max: u64,
+    /// Messages a second.
+    pub reports_per_second_max: u64,
+    /// Streams without end.
+    pub open_streams_max: u64,
+    /// How long a message may take to arrive.
+    pub message_timeout: Duration,
+    /// What one connection may use.
+    pub connections: ConnectionLimits,
     /// What one batch may hold.
     pub batch: Limits,
 }
 
-impl Default for DoorLimits {
-    fn default() -> Self {
-        Self { message_bytes_max: 4 << 20, reports_in_flight_max: 256, batch: Limits::default() }
-    }
+/// How many connections there may be, and what each of them may use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConnectionLimits {
+    /// Connections.
+    pub max: u64,
+    /// Connections from one address.
+    pub address_max: u64,
+    /// Reports at a time.
+    pub reports_in_flight_max: u64,
+    /// Bytes of messages that are read and not yet handled.
+    pub bytes_in_flight_max: u64,
+    /// Messages a second.
+    pub reports_per_second_max: u64,
+    /// Streams without end.
+    pub open_streams_max: u64,
+    /// How long it may take to the first HTTP/2 bytes.
+    pub handshake_timeout: Duration,
+}
+
+/// What all connections share.
+struct Budgets {
+    bytes: Arc<Budget>,
+    reports: Arc<Budget>,
+    streams: Arc<Budget>,
+    rate: Rate,
 }
 
 /// The service; clones share everything.
@@ -52,18 +103,35 @@ impl Default for DoorLimits {
 pub struct Door {
     state: Arc<State>,
     limits: Arc<RwLock<Arc<DoorLimits>>>,
-    in_flight: InFlight,
+    budgets: Arc<Budgets>,
+    since: Instant,
+    stopping: watch::Receiver<bool>,
+    health: HealthServer<health::Answers>,
 }
 
 impl Door {
-    /// A door to this state.
+    /// A door to this state. `stopping` becomes true when the collector stops.
     #[must_use]
-    pub fn new(state: Arc<State>, limits: DoorLimits) -> Self {
-        Self { state, limits: Arc::new(RwLock::new(Arc::new(limits))), in_flight: InFlight::default() }
+    pub fn new(state: Arc<State>, limits: DoorLimits, stopping: watch::Receiver<bool>) -> Self {
+        let stats = state.stats().door();
+        let budgets = Arc::new(Budgets {
+            bytes: Budget::new(limits.bytes_in_flight_max, stats.bytes.clone()),
+            reports: Budget::new(limits.reports_in_flight_max, stats.reports.clone()),
+            streams: Budget::new(limits.open_streams_max, stats.streams.clone()),
+            rate: Rate::new(limits.reports_per_second_max),
+        });
+        let health = health::Answers::server(state.clone(), stopping.clone());
+        let limits = Arc::new(RwLock::new(Arc::new(limits)));
+        Self { state, limits, budgets, since: Instant::now(), stopping, health }
     }
 
-    /// Other limits from now on, for every clone. A call that is open keeps those that it began with.
+    /// Other limits from now on, for every clone. A call that is open keeps those that it began with, and so does a
+    /// connection.
     pub fn limit(&self, limits: DoorLimits) {
+        self.budgets.bytes.limit(limits.bytes_in_flight_max);
+        self.budgets.reports.limit(limits.reports_in_flight_max);
+        self.budgets.streams.limit(limits.open_streams_max);
+        self.budgets.rate.limit(limits.reports_per_second_max);
         *self.limits.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(limits);
     }
 
@@ -72,26 +140,29 @@ impl Door {
     }
 
     fn refuse(&self, refusal: &Refusal) -> Status {
-        self.state.stats().refused(refusal.label());
-        let code = match refusal.advice() {
-            Advice::GiveUp => Code::InvalidArgument,
-            Advice::MakeSmaller => Code::OutOfRange,
-            Advice::Upgrade => Code::FailedPrecondition,
-            Advice::ComeBack => Code::ResourceExhausted,
-            Advice::GoElsewhere => Code::Unavailable,
-        };
-        Status::new(code, refusal.to_string())
+        refusal.status(&self.state)
+    }
+
+    /// Whether one more message may be handled now, by its connection and in total.
+    fn may_send(&self, visitor: &Visitor) -> bool {
+        let now_ns = u64::try_from(self.since.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        visitor.may_send() && self.budgets.rate.allows(now_ns)
     }
 
     /// Answers one message. The slow part, reading it, holds no lock.
-    async fn answer(&self, message: Bytes, limits: &DoorLimits) -> Result<v1::Ack, Refusal> {
+    async fn answer(
+        &self,
+        message: Bytes,
+        visitor: &Visitor,
+        limits: &DoorLimits,
+    ) -> Result<v1::Ack, Refusal> {
         if self.state.is_stopping() {
             return Err(Refusal::Stopping);
         }
         let now_us = self.state.now_us();
         let report = read(&message, &limits.batch, now_us)?;
         let (bytes, sequence) = (message.len() as u64, report.sequence);
-        match self.state.take(message, report, now_us).await? {
+        match self.take(message, report, visitor, now_us).await? {
             Answer::Taken => {
                 self.state.stats().took(bytes);
                 Ok(v1::Ack { accepted_sequence: sequence, ..v1::Ack::default() })
@@ -101,22 +172,35 @@ impl Door {
         }
     }
 
-    async fn call<B>(self, request: http::Request<B>) -> http::Response<tonic::body::Body>
-    where
-        B: Body + Send + 'static,
-        B::Error: Into<StdError> + Send + 'static,
-    {
-        if request.uri().path() != REPORT {
-            let text =
-                format!("no method {}; this is a collector of hopscope.v1.Telemetry", request.uri().path());
-            return Status::unimplemented(text).into_http();
+    /// Hands a checked report on, if whoever brings it may. `message` is what it was read from.
+    async fn take(
+        &self,
+        message: Bytes,
+        report: Report,
+        visitor: &Visitor,
+        now_us: u64,
+    ) -> Result<Answer, Refusal> {
+        {
+            let pipeline = self.state.pipeline();
+            let known = pipeline.address_book.known(&report.teller.proxy);
+            vouch::vouch(&visitor.standing, &report, known, now_us)?;
         }
-        let limits = self.limits();
-        let Some(_place) = self.in_flight.enter(limits.reports_in_flight_max) else {
-            return self.refuse(&Refusal::Busy(limits.reports_in_flight_max)).into_http();
+        self.state.take(message, report, now_us).await
+    }
+
+    async fn report(self, request: http::Request<Body>, visitor: Arc<Visitor>) -> http::Response<Body> {
+        let Some(_report) = visitor.reports.take(1) else {
+            return self.refuse(&Refusal::Busy).into_http();
         };
+        if !self.may_send(&visitor) {
+            return self.refuse(&Refusal::Rate).into_http();
+        }
+        let meter = Meter::new(visitor.bytes.nothing());
+        let limits = self.limits();
+        let time_max = limits.message_timeout;
+        let request = request.map(|body| Metered::new(body, meter.clone(), Some(time_max)));
         let read = Arc::new(AtomicBool::new(false));
-        let handler = Handler { door: self.clone(), limits: limits.clone(), read: read.clone() };
+        let handler = Handler { door: self.clone(), visitor, limits: limits.clone(), read: read.clone() };
         let mut grpc =
             Grpc::new(RawCodec).apply_max_message_size_config(Some(limits.message_bytes_max), None);
         let response = grpc.unary(handler, request).await;
@@ -125,14 +209,58 @@ impl Door {
         }
         // The message never came through whole, and the library has answered in our place.
         match Status::from_header_map(response.headers()) {
-            Some(status) if status.code() == Code::OutOfRange => {
-                self.refuse(&Refusal::TooLarge(limits.message_bytes_max)).into_http()
-            }
-            Some(status) if status.code() != Code::Unimplemented => {
-                self.refuse(&Refusal::Malformed(status.message().to_owned())).into_http()
-            }
-            _ => response,
+            Some(status) => match unread(&status, &meter, &limits) {
+                Some(refusal) => self.refuse(&refusal).into_http(),
+                None => response,
+            },
+            None => response,
         }
+    }
+
+    async fn call(mut self, request: http::Request<Body>) -> http::Response<Body> {
+        let Some(visitor) = request.extensions().get::<Arc<Visitor>>().cloned() else {
+            return Status::internal("the connection was not greeted").into_http();
+        };
+        match request.uri().path() {
+            REPORT => self.report(request, visitor).await,
+            log::PATH => self.log(request, visitor).await,
+            path if path.starts_with(health::PREFIX) => match self.health.call(request).await {
+                Ok(response) => response,
+                Err(never) => match never {},
+            },
+            path => {
+                let text = format!("no method {path}; this is a collector of hopscope.v1.Telemetry");
+                Status::unimplemented(text).into_http()
+            }
+        }
+    }
+}
+
+/// Why a message could not be read; `None` for what the library says best.
+fn unread(status: &Status, meter: &Meter, limits: &DoorLimits) -> Option<Refusal> {
+    match (meter.cut(), status.code()) {
+        (Some(Cut::Slow), _) => Some(Refusal::Slow(limits.message_timeout.as_millis() as u64)),
+        (Some(Cut::NoRoom), _) => Some(Refusal::Bytes),
+        (Some(Cut::Aborted), _) => Some(Refusal::Aborted),
+        (None, Code::OutOfRange) => Some(Refusal::TooLarge(limits.message_bytes_max)),
+        (None, Code::Unimplemented) => None,
+        (None, _) => Some(Refusal::Malformed(status.message().to_owned())),
+    }
+}
+
+impl Refusal {
+    /// The status of the contract; counts the refusal.
+    fn status(&self, state: &State) -> Status {
+        state.stats().refused(self.label());
+        let code = match self.advice() {
+            Advice::GiveUp => Code::InvalidArgument,
+            Advice::MakeSmaller => Code::OutOfRange,
+            Advice::Upgrade => Code::FailedPrecondition,
+            Advice::ComeBack => Code::ResourceExhausted,
+            Advice::GoElsewhere => Code::Unavailable,
+            Advice::AskOperator => Code::PermissionDenied,
+        };
+        Status::new(code, self.to_string())
     }
 }
 
@@ -142,6 +270,7 @@ impl Door {
 ///
 /// The first [`Refusal`] found.
 pub fn read(message: &[u8], limits: &Limits, now_us: u64) -> Result<Report, Refusal> {
+    check::rows_fit(message, limits)?;
     let batch = v1::Batch::decode(message).map_err(|e| Refusal::Malformed(e.to_string()))?;
     check::check(batch, limits, now_us)
 }
@@ -149,6 +278,7 @@ pub fn read(message: &[u8], limits: &Limits, now_us: u64) -> Result<Report, Refu
 /// One call, once its message is there.
 struct Handler {
     door: Door,
+    visitor: Arc<Visitor>,
     limits: Arc<DoorLimits>,
     read: Arc<AtomicBool>,
 }
@@ -159,20 +289,16 @@ impl UnaryService<Bytes> for Handler {
 
     fn call(&mut self, request: Request<Bytes>) -> Self::Future {
         self.read.store(true, Ordering::Relaxed);
-        let (door, limits) = (self.door.clone(), self.limits.clone());
+        let (door, visitor, limits) = (self.door.clone(), self.visitor.clone(), self.limits.clone());
         Box::pin(async move {
-            let answer = door.answer(request.into_inner(), &limits).await;
+            let answer = door.answer(request.into_inner(), &visitor, &limits).await;
             answer.map(Response::new).map_err(|refusal| door.refuse(&refusal))
         })
     }
 }
 
-impl<B> Service<http::Request<B>> for Door
-where
-    B: Body + Send + 'static,
-    B::Error: Into<StdError> + Send + 'static,
-{
-    type Response = http::Response<tonic::body::Body>;
+impl Service<http::Request<Body>> for Door {
+    type Response = http::Response<Body>;
     type Error = Infallible;
     type Future = BoxFuture<Self::Response, Self::Error>;
 
@@ -180,7 +306,7 @@ where
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: http::Request<B>) -> Self::Future {
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
         let door = self.clone();
         Box::pin(async move { Ok(Door::call(door, request).await) })
     }

@@ -105,6 +105,14 @@ impl Ledger {
         Admission::New
     }
 
+    /// Closes the book of an epoch that has ended and never comes again. Its totals stay.
+    pub fn close(&mut self, teller: &Teller, now_us: u64) {
+        if let Some(book) = self.books.remove(teller) {
+            close(&mut self.closed, teller, &book, now_us);
+        }
+        self.bound_closed();
+    }
+
     /// One entry per proxy, in the order of their names.
     #[must_use]
     pub fn entries(&self) -> BTreeMap<Text, Entry> {
@@ -155,14 +163,14 @@ impl Ledger {
         self.books.retain(|teller, book| {
             let stays = book.last_us() >= silent_since;
             if !stays {
-                let mut entry = book.entry();
-                entry.close();
-                let (sum, closed_us) = closed.entry(teller.proxy.clone()).or_default();
-                sum.add(&entry);
-                *closed_us = now_us;
+                close(closed, teller, book, now_us);
             }
             stays
         });
+        self.bound_closed();
+    }
+
+    fn bound_closed(&mut self) {
         if self.closed.len() > self.limits.closed_max {
             self.add_up_earliest();
         }
@@ -187,6 +195,15 @@ impl Ledger {
         });
         self.closed.entry(EARLIER.into()).or_default().0.add(&sum);
     }
+}
+
+/// Adds what a book says in the end to what its proxy's books said before.
+fn close(closed: &mut BTreeMap<Text, (Entry, u64)>, teller: &Teller, book: &Book, now_us: u64) {
+    let mut entry = book.entry();
+    entry.close();
+    let (sum, closed_us) = closed.entry(teller.proxy.clone()).or_default();
+    sum.add(&entry);
+    *closed_us = now_us;
 }
 
 #[cfg(test)]

@@ -145,11 +145,36 @@ pub struct Identity {
     pub cluster: Text,
     /// `INSTANCE_IPS`: under which addresses peers meet it, without ports; at most 16.
     pub addresses: Vec<Text>,
+    /// How its requests come to be known.
+    pub source: Source,
+}
+
+/// How the requests of a proxy come to be known, and so what the books can say of them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Source {
+    /// From the filter: numbered and acknowledged.
+    #[default]
+    Filter,
+    /// From Envoy's access log service: what was lost on the way left no number.
+    AccessLog,
+}
+
+impl Source {
+    /// As the API says it.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Filter => "filter",
+            Self::AccessLog => "als",
+        }
+    }
 }
 
 keep!(struct Identity {
     workload, namespace, app, version, canonical_service, canonical_revision, service_account, cluster, addresses,
+    source,
 });
+keep!(enum Source { 1 = Filter, 2 = AccessLog });
 
 /// Which side of the call tells.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]

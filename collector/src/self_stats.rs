@@ -8,6 +8,7 @@ mod settings;
 pub use settings::{Reload, Seen, Settings};
 
 use crate::ingest::refusal::Refusal;
+use crate::ingest::stats::DoorStats;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Counters since the start.
@@ -16,6 +17,7 @@ pub struct SelfStats {
     taken: AtomicU64,
     bytes: AtomicU64,
     refused: [AtomicU64; Refusal::LABELS.len()],
+    door: DoorStats,
     settings: Settings,
 }
 
@@ -25,6 +27,7 @@ impl Default for SelfStats {
             taken: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             refused: [const { AtomicU64::new(0) }; _],
+            door: DoorStats::default(),
             settings: Settings::default(),
         }
     }
@@ -43,6 +46,12 @@ impl SelfStats {
         for (_, counter) in counters.filter(|(known, _)| **known == label) {
             counter.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// What the gRPC door counts beside reports.
+    #[must_use]
+    pub fn door(&self) -> &DoorStats {
+        &self.door
     }
 
     /// What is in force, and how reloads went.

@@ -11,6 +11,8 @@ pub use live::{Applied, Live};
 use crate::api;
 use crate::config::Config;
 use crate::ingest::Door;
+use crate::ingest::listen::Porch;
+use crate::ingest::tls;
 use crate::journal;
 use crate::pipeline::Pipeline;
 use crate::state::State;
@@ -20,17 +22,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tonic::transport::Server as Grpc;
-use tonic::transport::server::TcpIncoming;
 
 /// How long open calls may take to end once the collector is told to stop.
 pub const GRACE: Duration = Duration::from_secs(5);
 
 /// Between two looks at what has waited or been silent long enough.
 const TICK: Duration = Duration::from_millis(250);
-
-/// A client that does not answer a ping for so long is gone.
-const KEEPALIVE: Duration = Duration::from_secs(20);
 
 /// Why the collector could not run. The text fits "failed to serve: …".
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +47,9 @@ pub enum Error {
     /// What was kept cannot be gone on with.
     #[error("cannot open the journal")]
     Journal(#[from] journal::Error),
+    /// The files of TLS are of no use.
+    #[error("cannot set up TLS at the gRPC door")]
+    Tls(#[from] tls::Error),
     /// The gRPC door broke.
     #[error("the gRPC door broke")]
     Grpc(#[from] tonic::transport::Error),
@@ -63,8 +63,11 @@ pub struct Server {
     live: Live,
     state: Arc<State>,
     journal: Option<journal::Opened>,
+    porch: Porch,
     grpc: TcpListener,
     http: TcpListener,
+    /// Says to all doors that it ends.
+    stopped: watch::Sender<bool>,
 }
 
 impl Server {
@@ -72,7 +75,7 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// [`Error::Bind`], which names the option to change; [`Error::Journal`].
+    /// [`Error::Bind`], which names the option to change; [`Error::Tls`], which names the file; [`Error::Journal`].
     pub async fn bind(config: Config) -> Result<Self, Error> {
         let grpc = bind("gRPC", "grpc-address", config.listen.grpc_address).await?;
         let http = bind("HTTP", "http-address", config.listen.http_address).await?;
@@ -83,9 +86,11 @@ impl Server {
         };
         let handle = journal.as_ref().map(journal::Opened::journal);
         let state = Arc::new(State::new(pipeline, handle, now_us));
-        let door = Door::new(state.clone(), config.door());
+        let (stopped, stopping) = watch::channel(false);
+        let door = Door::new(state.clone(), config.door(), stopping);
+        let porch = Porch::new(&config.tls, config.connections.clone(), door.clone())?;
         let live = Live::new(config, state.clone(), door);
-        Ok(Self { live, state, journal, grpc, http })
+        Ok(Self { live, state, journal, porch, grpc, http, stopped })
     }
 
     /// What can change while it runs.
@@ -118,17 +123,12 @@ impl Server {
     ///
     /// When a door breaks before that.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), Error> {
-        let Self { live, state, journal, grpc, http } = self;
+        let Self { live: _, state, journal, porch, grpc, http, stopped } = self;
         let journal = journal.map(|journal| journal.run(state.clone())).transpose()?;
-        let (stopped, stopping) = watch::channel(false);
+        let stopping = stopped.subscribe();
         let mut doors = JoinSet::new();
-        let door = live.door();
         let signal = until(stopping.clone());
-        doors.spawn(async move {
-            let incoming = TcpIncoming::from(grpc).with_nodelay(Some(true));
-            let server = Grpc::builder().http2_keepalive_interval(Some(KEEPALIVE));
-            server.serve_with_incoming_shutdown(door, incoming, signal).await.map_err(Error::from)
-        });
+        doors.spawn(async move { porch.serve(grpc, signal).await.map_err(Error::from) });
         let router = api::router(state.clone());
         let signal = until(stopping);
         doors.spawn(async move {

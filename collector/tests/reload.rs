@@ -78,9 +78,14 @@ impl Collector {
 
     #[track_caller]
     fn check(&self, samples: &[&str]) {
-        let metrics = self.metrics();
-        for sample in samples {
-            assert!(metrics.lines().any(|line| line == *sample), "no {sample} in {metrics}");
+        // A reload logs first what it found and then what it did.
+        let start = Instant::now();
+        loop {
+            let metrics = self.metrics();
+            let missing = samples.iter().find(|sample| !metrics.lines().any(|line| line == **sample));
+            let Some(missing) = missing else { return };
+            assert!(start.elapsed() < DEADLINE, "no {missing} in {metrics}");
+            std::thread::sleep(Duration::from_millis(20));
         }
     }
 

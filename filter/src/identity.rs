@@ -6,7 +6,7 @@
 //! Source: Istio's node metadata, `pkg/model/proxy.go`; the node id is `kind~address~pod.namespace~domain`.
 
 use crate::attributes::{Attribute, Attributes};
-use hopscope_proto::v1::Identity;
+use hopscope_proto::v1::{Identity, Source};
 
 /// The most addresses that are reported; a pod has one per family and network.
 const ADDRESSES_MAX: usize = 16;
@@ -38,6 +38,7 @@ pub fn read(attributes: &impl Attributes, config_hash: u64) -> Identity {
         istio_version: metadata("ISTIO_VERSION"),
         filter_version: env!("CARGO_PKG_VERSION").to_owned(),
         config_hash,
+        source: Source::Filter.into(),
     }
 }
 

@@ -3,6 +3,7 @@
 //! In: all state. Out: one text. Always holds: the sum over `hopscope_requests_total` is the number of requests that were
 //! counted and not expired.
 
+mod door;
 mod journal;
 mod settings;
 
@@ -26,6 +27,7 @@ pub(super) fn render(state: &State, format: Format) -> String {
     drop(pipeline);
     doors(&mut text, state.stats());
     journal::families(&mut text, state.journal().map(Journal::stats));
+    door::render(&mut text, state.stats().door());
     settings::render(&mut text, &state.stats().settings().seen());
     text.single(
         "hopscope_start_time_seconds",

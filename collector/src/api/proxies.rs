@@ -3,6 +3,7 @@
 //! In: the ledger. Out: rows in the order of the proxies' names, and their sum, since ever or since a moment. Always
 //! holds: each row's equation is that of [`Entry`], or the difference of two.
 
+use crate::identity::AddressBook;
 use crate::ledger::{Entry, Ledger};
 use crate::report::{DropReason, Text};
 use serde::{Deserialize, Serialize};
@@ -26,6 +27,10 @@ pub struct Proxies {
 pub struct ProxyRow {
     /// Envoy's node id; empty for the sum.
     pub proxy: String,
+    /// How its requests come to be known: `filter`, or `als`, where what was lost on the way left no trace; empty for the
+    /// sum, and for a proxy that was silent for long.
+    #[serde(default)]
+    pub source: String,
     /// Lives of its filter VMs.
     pub epochs: i64,
     /// Finished requests that the filter saw.
@@ -52,7 +57,8 @@ pub struct ProxyRow {
 
 /// All rows and their sum. `since_us`: microseconds since the Unix epoch; of moments that are remembered the last one
 /// before it is taken.
-pub(super) fn rows(ledger: &Ledger, since_us: Option<u64>) -> Proxies {
+pub(super) fn rows(ledger: &Ledger, address_book: &AddressBook, since_us: Option<u64>) -> Proxies {
+    let source = |proxy: &str| address_book.known(proxy).map_or("", |(identity, _)| identity.source.label());
     let now = ledger.entries();
     let nothing = BTreeMap::new();
     let (since_us, then) = match since_us.map(|since_us| ledger.entries_at(since_us)) {
@@ -64,8 +70,8 @@ pub(super) fn rows(ledger: &Ledger, since_us: Option<u64>) -> Proxies {
     let changed = changed.filter(|(_, now, then)| since_us.is_none() || now != then);
     Proxies {
         since_us,
-        proxies: changed.map(|(proxy, now, then)| row(proxy, now, then)).collect(),
-        total: row("", &sum(&now), &sum(then)),
+        proxies: changed.map(|(proxy, now, then)| row(proxy, source(proxy), now, then)).collect(),
+        total: row("", "", &sum(&now), &sum(then)),
     }
 }
 
@@ -75,13 +81,14 @@ fn sum(entries: &BTreeMap<Text, Entry>) -> Entry {
     total
 }
 
-fn row(proxy: &str, now: &Entry, then: &Entry) -> ProxyRow {
+fn row(proxy: &str, source: &str, now: &Entry, then: &Entry) -> ProxyRow {
     let change = |of: fn(&Entry) -> u64| difference(of(now), of(then));
     let dropped = |entry: &Entry, reason: &DropReason| entry.drops.get(reason).copied().unwrap_or(0);
     let reasons = now.drops.keys().chain(then.drops.keys());
     let drops = reasons.map(|reason| (reason, difference(dropped(now, reason), dropped(then, reason))));
     ProxyRow {
         proxy: proxy.to_owned(),
+        source: source.to_owned(),
         epochs: change(|it| it.epochs),
         seen: change(|it| it.seen),
         delivered: change(|it| it.delivered),

@@ -330,7 +330,7 @@ proptest! {
 fn the_defaults_are_the_defaults_of_the_rooms() {
     let config = Config::default();
     assert_eq!(config.limits(), crate::pipeline::Limits::default());
-    assert_eq!(config.door(), crate::ingest::DoorLimits::default());
+    assert_eq!(config.door().batch, crate::ingest::check::Limits::default());
 }
 
 /// What the declarations must keep, whoever adds one.

@@ -12,6 +12,7 @@ fn proxy(workload: &str, version: &str, account: &str, address: &str) -> Identit
         service_account: account.into(),
         cluster: "Kubernetes".into(),
         addresses: vec![address.into()],
+        ..Identity::default()
     }
 }
 

@@ -6,8 +6,9 @@
 mod tables;
 mod rows;
 
+use super::fields::Fields;
 use super::refusal::Refusal;
-use crate::report::{DropReason, Identity, Report, Teller, Text, Totals};
+use crate::report::{DropReason, Identity, Report, Source, Teller, Text, Totals};
 use hopscope_proto::v1::{self, SCHEMA_VERSION};
 
 /// The longest text of the contract: the proxy's name, and each entry of `strings`.
@@ -42,6 +43,31 @@ impl Default for Limits {
             age_us_max: 24 * 3600 * 1_000_000,
         }
     }
+}
+
+/// Counts the rows of an encoded batch, before they are given the room that they take decoded: two bytes of a message
+/// can be a row of a hundred and more.
+///
+/// # Errors
+///
+/// [`Refusal::TooMany`]. What is no protobuf is left to the decoder, which says it better.
+pub fn rows_fit(message: &[u8], limits: &Limits) -> Result<(), Refusal> {
+    let tables = [
+        (8, "strings", limits.strings_max),
+        (9, "edges", limits.rows_max),
+        (10, "outcomes", limits.rows_max),
+        (12, "folds", limits.rows_max),
+    ];
+    let mut found = [0_usize; 4];
+    for (number, _) in Fields::new(message).flatten() {
+        for (found, (table, field, limit)) in found.iter_mut().zip(tables) {
+            if table == number {
+                *found += 1;
+                tables::at_most(field, *found, limit)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Checks a batch and puts it into the collector's words. `now_us`: microseconds since the Unix epoch.
@@ -147,6 +173,10 @@ fn identity(wire: v1::Identity) -> Result<Identity, Refusal> {
         service_account: text("service_account", wire.service_account)?,
         cluster: text("cluster", wire.cluster)?,
         addresses: addresses.map(|address| text("addresses", address)).collect::<Result<_, _>>()?,
+        source: match v1::Source::try_from(wire.source) {
+            Ok(v1::Source::AccessLog) => Source::AccessLog,
+            Ok(v1::Source::Filter) | Err(_) => Source::Filter,
+        },
     })
 }
 

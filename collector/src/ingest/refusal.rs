@@ -120,8 +120,8 @@ pub enum Refusal {
     #[error("the bytes are no batch: {0}")]
     Malformed(String),
     /// As many reports are in flight as the collector allows.
-    #[error("{0} reports are in flight already")]
-    Busy(usize),
+    #[error("too many reports are in flight already")]
+    Busy,
     /// A table of the collector has no room for another proxy or epoch.
     #[error("the table of {0} is full")]
     Full(&'static str),
@@ -137,6 +137,24 @@ pub enum Refusal {
     /// The collector stops.
     #[error("the collector is stopping")]
     Stopping,
+    /// The certificate of the connection does not vouch for what is claimed: how.
+    #[error("{0}")]
+    IdentityMismatch(String),
+    /// More messages in a second than are allowed, on this connection or in total.
+    #[error("too many messages in a second")]
+    Rate,
+    /// No room for the bytes of the message.
+    #[error("too many bytes are in flight already")]
+    Bytes,
+    /// The message did not arrive in time.
+    #[error("the message took longer than {0} ms to arrive")]
+    Slow(u64),
+    /// The client ended the call before its message was there.
+    #[error("the call ended before its message was there")]
+    Aborted,
+    /// As many streams without end are open as are allowed.
+    #[error("too many streams are open already")]
+    Streams,
 }
 
 /// What a writer should do about a refusal; the statuses of `Telemetry.Report`.
@@ -152,11 +170,13 @@ pub enum Advice {
     ComeBack,
     /// Keep the batch and look for another collector.
     GoElsewhere,
+    /// Keep the batch until an operator has mended who may speak for whom.
+    AskOperator,
 }
 
 impl Refusal {
     /// Every value that [`Refusal::label`] can take.
-    pub const LABELS: [&'static str; 23] = [
+    pub const LABELS: [&'static str; 29] = [
         "schema_version",
         "proxy",
         "epoch",
@@ -180,6 +200,12 @@ impl Refusal {
         "journal_full",
         "journal_busy",
         "stopping",
+        "identity_mismatch",
+        "rate",
+        "bytes",
+        "slow",
+        "aborted",
+        "streams",
     ];
 
     /// The value of label `reason` of `hopscope_ingest_refused_total`.
@@ -203,12 +229,18 @@ impl Refusal {
             Self::Reporter { .. } => "reporter",
             Self::TooLarge(_) => "too_large",
             Self::Malformed(_) => "malformed",
-            Self::Busy(_) => "busy",
+            Self::Busy => "busy",
             Self::Full(_) => "full",
             Self::JournalFailing => "journal_failing",
             Self::JournalFull(_) => "journal_full",
             Self::JournalBusy(_) => "journal_busy",
             Self::Stopping => "stopping",
+            Self::IdentityMismatch(_) => "identity_mismatch",
+            Self::Rate => "rate",
+            Self::Bytes => "bytes",
+            Self::Slow(_) => "slow",
+            Self::Aborted => "aborted",
+            Self::Streams => "streams",
         }
     }
 
@@ -218,12 +250,18 @@ impl Refusal {
         match self {
             Self::SchemaVersion(_) => Advice::Upgrade,
             Self::TooLarge(_) | Self::TooMany { .. } => Advice::MakeSmaller,
-            Self::Busy(_)
+            Self::Busy
             | Self::Full(_)
             | Self::JournalFailing
             | Self::JournalFull(_)
-            | Self::JournalBusy(_) => Advice::ComeBack,
+            | Self::JournalBusy(_)
+            | Self::Rate
+            | Self::Bytes
+            | Self::Slow(_)
+            | Self::Aborted
+            | Self::Streams => Advice::ComeBack,
             Self::Stopping => Advice::GoElsewhere,
+            Self::IdentityMismatch(_) => Advice::AskOperator,
             _ => Advice::GiveUp,
         }
     }

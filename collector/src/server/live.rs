@@ -32,10 +32,6 @@ impl Live {
         Self { in_force: Arc::new(Mutex::new(config)), state, door }
     }
 
-    pub(super) fn door(&self) -> Door {
-        self.door.clone()
-    }
-
     /// Puts settings in force. Every room with a live setting is told here.
     #[must_use]
     pub fn apply(&self, mut config: Config) -> Applied {

@@ -100,6 +100,9 @@ pub struct Identity {
     /// A hash of the plugin configuration in force, so that drift shows. 0 when the default is in force.
     #[prost(fixed64, tag = "18")]
     pub config_hash: u64,
+    /// How its requests come to be known. A filter leaves it out.
+    #[prost(enumeration = "Source", tag = "19")]
+    pub source: i32,
 }
 /// The books of one epoch, as running totals since it began. At every batch
 ///    seen_total = sent_total + folded_total + sum(dropped) + buffered
@@ -294,6 +297,36 @@ pub struct Ack {
     /// Wait at least this long before the next report; 0 as you like. At most 60,000.
     #[prost(uint32, tag = "3")]
     pub backoff_ms: u32,
+}
+/// How requests come to be known, and so what the books can say of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Source {
+    /// From the filter: every one of them is numbered and acknowledged.
+    Filter = 0,
+    /// From Envoy's access log service, which the collector's door turns into batches: what is lost on the way to the
+    /// collector leaves no number, so only what arrived is in the books.
+    AccessLog = 1,
+}
+impl Source {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Filter => "SOURCE_FILTER",
+            Self::AccessLog => "SOURCE_ACCESS_LOG",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "SOURCE_FILTER" => Some(Self::Filter),
+            "SOURCE_ACCESS_LOG" => Some(Self::AccessLog),
+            _ => None,
+        }
+    }
 }
 /// Why a filter gave requests up. An old reader shows an unknown value by its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
@@ -526,6 +559,8 @@ pub mod telemetry_client {
         ///   FAILED_PRECONDITION  `schema_version` is not one that this collector reads.
         ///   RESOURCE_EXHAUSTED   the collector is at a limit; keep the batch and come back later.
         ///   UNAVAILABLE          the collector is starting or stopping; keep the batch.
+        ///   PERMISSION_DENIED    the writer's certificate is not that of the proxy that the batch claims to be from; keep the
+        ///                        batch and come back later, since identities are mended by operators, not by writers.
         pub async fn report(
             &mut self,
             request: impl tonic::IntoRequest<super::Batch>,
@@ -571,6 +606,8 @@ pub mod telemetry_server {
         ///   FAILED_PRECONDITION  `schema_version` is not one that this collector reads.
         ///   RESOURCE_EXHAUSTED   the collector is at a limit; keep the batch and come back later.
         ///   UNAVAILABLE          the collector is starting or stopping; keep the batch.
+        ///   PERMISSION_DENIED    the writer's certificate is not that of the proxy that the batch claims to be from; keep the
+        ///                        batch and come back later, since identities are mended by operators, not by writers.
         async fn report(
             &self,
             request: tonic::Request<super::Batch>,

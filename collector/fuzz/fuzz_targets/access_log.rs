@@ -1,0 +1,8 @@
+//! Bytes → access log messages → batches → check.
+#![no_main]
+
+#[path = "../src/targets.rs"]
+#[allow(dead_code, reason = "each target uses one of them")]
+mod targets;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| targets::access_log(bytes));

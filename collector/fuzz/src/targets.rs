@@ -1,0 +1,55 @@
+//! What the fuzzers, and the test over their corpus, do with bytes.
+//!
+//! In: bytes from anybody. Out: nothing, or a panic that is a defect. Always holds: a clock that stands still, so that the
+//! same bytes always do the same.
+
+use hopscope::ingest::als::Stream;
+use hopscope::ingest::check::{Limits, check, rows_fit};
+use hopscope_proto::v1;
+use prost::Message;
+
+/// Just after the times in the corpus.
+const NOW_US: u64 = 1_795_625_130_000_000;
+
+/// One batch at the door.
+pub(crate) fn batch(bytes: &[u8]) {
+    let limits = Limits::default();
+    if rows_fit(bytes, &limits).is_err() {
+        return;
+    }
+    let Ok(batch) = v1::Batch::decode(bytes) else { return };
+    assert!(batch.strings.len() <= limits.strings_max && batch.folds.len() <= limits.rows_max);
+    let Ok(report) = check(batch, &limits, NOW_US) else { return };
+    assert!(report.records.len() as u64 <= report.totals.sent);
+    for record in &report.records {
+        assert!(record.edge < report.edges.len() && record.outcome < report.outcomes.len());
+    }
+    for fold in &report.folds {
+        assert!(fold.edge < report.edges.len() && fold.outcome < report.outcomes.len() && fold.count > 0);
+    }
+}
+
+/// One stream of access logs.
+pub(crate) fn access_log(mut bytes: &[u8]) {
+    let mut stream = Stream::new(7, "envoy~127.0.0.1".into());
+    let (mut seen, mut lost) = (0, 0);
+    while let Some((length, rest)) = bytes.split_first_chunk::<4>() {
+        let length = (u32::from_be_bytes(*length) as usize).min(rest.len());
+        let (message, rest) = rest.split_at(length);
+        bytes = rest;
+        let Ok(mut batches) = stream.read(message, NOW_US) else { return };
+        while let Ok(Some(batch)) = batches.next_batch() {
+            let records = batch.records.as_ref().map_or(0, |records| records.edge.len() as u64);
+            let sequence = batch.sequence;
+            let report =
+                check(batch, &Limits::default(), NOW_US).expect("a batch of an access log is refused");
+            seen += records;
+            assert_eq!(report.totals.sent + lost, seen);
+            // Every third batch finds no room.
+            if sequence % 3 == 0 {
+                batches.stream().lost(records);
+                lost += records;
+            }
+        }
+    }
+}

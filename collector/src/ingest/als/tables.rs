@@ -1,0 +1,134 @@
+//! The tables and columns of a batch in the making.
+//!
+//! In: entries. Out: the filled [`Batch`]. Always holds: every text, edge and outcome stands once; entry 0 of the texts
+//! is empty; no text is longer than what a filter would send.
+
+use super::entry::Entry;
+use hopscope_proto::v1::{Batch, Edge, Outcome, Records};
+use std::collections::HashMap;
+use std::hash::Hash;
+
+/// As the filter cuts it; half of what the contract allows.
+const TEXT_BYTES_MAX: usize = 256;
+
+/// Cuts a text at a character's border.
+pub(super) fn bounded(text: &str) -> &str {
+    let end = (0..=TEXT_BYTES_MAX.min(text.len())).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
+    text.get(..end).unwrap_or_default()
+}
+
+/// Rows by their place.
+#[derive(Debug)]
+struct Table<T> {
+    rows: Vec<T>,
+    places: HashMap<T, u32>,
+}
+
+impl<T> Default for Table<T> {
+    fn default() -> Self {
+        Self { rows: Vec::new(), places: HashMap::new() }
+    }
+}
+
+impl<T: Clone + Eq + Hash> Table<T> {
+    fn place(&mut self, row: T) -> u32 {
+        if let Some(place) = self.places.get(&row) {
+            return *place;
+        }
+        let place = u32::try_from(self.rows.len()).unwrap_or(u32::MAX);
+        self.rows.push(row.clone());
+        self.places.insert(row, place);
+        place
+    }
+}
+
+/// All of it.
+#[derive(Debug, Default)]
+pub(super) struct Tables {
+    strings: Table<String>,
+    edges: Table<Edge>,
+    outcomes: Table<Outcome>,
+    records: Records,
+    base_us: u64,
+    last_us: u64,
+}
+
+impl Tables {
+    /// How many records there are.
+    pub(super) fn records(&self) -> usize {
+        self.records.edge.len()
+    }
+
+    /// Appends a record.
+    pub(super) fn add(&mut self, entry: &Entry) {
+        if self.records() == 0 {
+            (self.base_us, self.last_us) = (entry.start_us, entry.start_us);
+        }
+        let edge = self.edge(entry);
+        let edge = self.edges.place(edge);
+        let outcome = Outcome {
+            response_code: entry.response_code,
+            response_flags: entry.response_flags,
+            grpc_status: entry.grpc_status,
+            protocol: entry.protocol.into(),
+            code_details: self.text(&entry.code_details),
+            transport_failure_reason: self.text(&entry.transport_failure_reason),
+        };
+        let outcome = self.outcomes.place(outcome);
+        let columns = &mut self.records;
+        columns.edge.push(edge);
+        columns.outcome.push(outcome);
+        columns.start_delta_us.push(entry.start_us.wrapping_sub(self.last_us).cast_signed());
+        columns.duration_us.push(entry.duration_us);
+        columns.request_bytes.push(entry.request_bytes);
+        columns.response_bytes.push(entry.response_bytes);
+        columns.request_id_hash.push(entry.request_id_hash);
+        columns.attempts.push(entry.attempts);
+        self.last_us = entry.start_us;
+    }
+
+    /// Puts it all into a batch.
+    pub(super) fn fill(self, batch: Batch) -> Batch {
+        let mut strings = self.strings.rows;
+        if strings.is_empty() {
+            strings.push(String::new());
+        }
+        Batch {
+            base_time_unix_us: self.base_us,
+            strings,
+            edges: self.edges.rows,
+            outcomes: self.outcomes.rows,
+            records: Some(self.records),
+            ..batch
+        }
+    }
+
+    fn edge(&mut self, entry: &Entry) -> Edge {
+        let [workload, namespace, canonical_service, canonical_revision, cluster] = &entry.peer;
+        Edge {
+            reporter: entry.reporter.into(),
+            peer_workload: self.text(workload),
+            peer_namespace: self.text(namespace),
+            peer_canonical_service: self.text(canonical_service),
+            peer_canonical_revision: self.text(canonical_revision),
+            peer_cluster: self.text(cluster),
+            peer_address: self.text(&entry.peer_address),
+            peer_principal: self.text(&entry.peer_principal),
+            local_principal: self.text(&entry.local_principal),
+            mutual_tls: !entry.peer_principal.is_empty() && !entry.local_principal.is_empty(),
+            service_host: self.text(&entry.service_host),
+            service_name: self.text(&entry.service_name),
+            service_port: entry.service_port,
+            subset: self.text(&entry.subset),
+            service_evidence: entry.service_evidence.into(),
+            ..Edge::default()
+        }
+    }
+
+    fn text(&mut self, text: &str) -> u32 {
+        if self.strings.rows.is_empty() {
+            self.strings.place(String::new());
+        }
+        self.strings.place(bounded(text).to_owned())
+    }
+}

@@ -1,0 +1,139 @@
+//! `AccessLogService/StreamAccessLogs`: Envoy's access logs, stream by stream.
+//!
+//! In: a stream of messages that never ends and is never answered. Out: batches for the pipeline. Always holds: a stream is
+//! read as fast as its rate allows, and HTTP/2 holds the rest back at the proxy; a message that has begun arrives in time
+//! or the stream ends; what came and was not taken is counted as lost, and in the books of the stream; the book of a stream
+//! is closed with it.
+
+use super::als::{Error, Stream};
+use super::metered::{Meter, Metered};
+use super::raw::RawCodec;
+use super::refusal::Refusal;
+use super::visitor::Visitor;
+use super::{Door, check, unread};
+use crate::pipeline::Answer;
+use crate::report::Teller;
+use hopscope_proto::v1::Batch;
+use prost::Message;
+use prost::bytes::Bytes;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{sleep, timeout};
+use tonic::Status;
+use tonic::body::Body;
+use tonic::codec::Streaming;
+use tonic::codegen::http;
+
+/// The path of the method.
+pub(super) const PATH: &str = "/envoy.service.accesslog.v3.AccessLogService/StreamAccessLogs";
+
+/// Between two looks whether a stream may go on.
+const RATE_PAUSE: Duration = Duration::from_millis(10);
+/// What gRPC puts before a message: whether it is compressed, and its length.
+const FRAME_HEAD_BYTES: u64 = 5;
+
+impl Door {
+    /// Reads one stream to its end.
+    pub(super) async fn log(
+        self,
+        request: http::Request<Body>,
+        visitor: Arc<Visitor>,
+    ) -> http::Response<Body> {
+        let Some(_stream) = visitor.streams.take(1) else {
+            return self.refuse(&Refusal::Streams).into_http();
+        };
+        let mut log = Stream::new(random(), format!("envoy~{}", visitor.address.ip()));
+        let end = self.read_log(&mut log, request.into_body(), &visitor).await;
+        if let Some(proxy) = log.proxy() {
+            let teller = Teller { proxy: proxy.into(), epoch: log.epoch() };
+            let now_us = self.state.now_us();
+            self.state.pipeline().ledger.close(&teller, now_us);
+        }
+        end.into_http()
+    }
+
+    async fn read_log(&self, log: &mut Stream, body: Body, visitor: &Visitor) -> Status {
+        let meter = Meter::new(visitor.bytes.nothing());
+        let body = Metered::new(body, meter.clone(), None);
+        let limits = self.limits();
+        let size_max = Some(limits.message_bytes_max);
+        let mut messages = Streaming::new_request(RawCodec, body, None, size_max);
+        let mut stopping = self.stopping.clone();
+        loop {
+            let next = tokio::select! {
+                next = timeout(limits.message_timeout, messages.message()) => next,
+                _ = stopping.wait_for(|stopping| *stopping) => return self.refuse(&Refusal::Stopping),
+            };
+            let message = match next {
+                Ok(Ok(Some(message))) => message,
+                Ok(Ok(None)) => return Status::ok(""),
+                Ok(Err(status)) => {
+                    return unread(&status, &meter, &limits).map_or(status, |it| self.refuse(&it));
+                }
+                // Silence between two messages is no fault.
+                Err(_) if meter.held() == 0 => continue,
+                Err(_) => {
+                    return self.refuse(&Refusal::Slow(limits.message_timeout.as_millis() as u64));
+                }
+            };
+            while !self.may_send(visitor) {
+                sleep(RATE_PAUSE).await;
+            }
+            if let Err(refusal) = self.log_message(log, &message, visitor).await {
+                return self.refuse(&refusal);
+            }
+            meter.handled(FRAME_HEAD_BYTES + message.len() as u64);
+        }
+    }
+
+    /// Hands on what one message holds. An error ends the stream.
+    async fn log_message(&self, log: &mut Stream, message: &Bytes, visitor: &Visitor) -> Result<(), Refusal> {
+        let stats = self.state.stats();
+        let now_us = self.state.now_us();
+        let mut batches = log.read(message, now_us).map_err(|error| malformed(&error))?;
+        let read = loop {
+            let batch = match batches.next_batch() {
+                Ok(Some(batch)) => batch,
+                Ok(None) => break Ok(()),
+                Err(error) => break Err(malformed(&error)),
+            };
+            let records = batch.records.as_ref().map_or(0, |records| records.edge.len() as u64);
+            match self.log_batch(batch, visitor, now_us).await {
+                Ok(()) => stats.door().logged(records),
+                Err(refusal) => {
+                    stats.door().lost(records);
+                    batches.stream().lost(records);
+                    if matches!(refusal, Refusal::IdentityMismatch(_)) {
+                        break Err(refusal);
+                    }
+                    stats.refused(refusal.label());
+                }
+            }
+        };
+        stats.door().skipped(&log.take_skipped());
+        stats.took(message.len() as u64);
+        read
+    }
+
+    async fn log_batch(&self, batch: Batch, visitor: &Visitor, now_us: u64) -> Result<(), Refusal> {
+        let limits = self.limits();
+        // What the journal keeps has to be readable as a report of a filter is.
+        let message = Bytes::from(batch.encode_to_vec());
+        let report = check::check(batch, &limits.batch, now_us)?;
+        match self.take(message, report, visitor, now_us).await? {
+            Answer::Taken => Ok(()),
+            Answer::WhoAreYou => Err(Refusal::Full("proxies")),
+            Answer::Full(table) => Err(Refusal::Full(table)),
+        }
+    }
+}
+
+fn malformed(error: &Error) -> Refusal {
+    Refusal::Malformed(error.to_string())
+}
+
+/// A random number other than 0. The standard library seeds each of its hashers anew.
+fn random() -> u64 {
+    RandomState::new().build_hasher().finish().max(1)
+}

@@ -1,0 +1,156 @@
+//! Envoy's access logs over the wire.
+
+use super::certificates::{Authority, Dial, options};
+use super::harness::{Collector, Raw, now_us};
+use hopscope_proto::envoy::data::accesslog::v3::AccessLogCommon;
+use hopscope_proto::envoy::service::accesslog::v3::StreamAccessLogsMessage;
+use hopscope_proto::envoy::service::accesslog::v3::stream_access_logs_message::LogEntries;
+use prost::Message;
+use prost::bytes::Bytes;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::Channel;
+use tonic::{Code, Request, Status};
+
+const CAPTURE: &[u8] = include_bytes!("../als/envoy-1.40.0.bin");
+const PROXY: &str = "sidecar~10.244.0.2~shop-v1-7d9c.shop~shop.svc.cluster.local";
+
+/// What a real Envoy sent, as if it had happened just now. The second stream begins with its own identifier.
+fn messages() -> Vec<StreamAccessLogsMessage> {
+    let (mut capture, mut messages) = (CAPTURE, Vec::new());
+    while let Some((length, rest)) = capture.split_first_chunk::<4>() {
+        let (bytes, rest) = rest.split_at(u32::from_be_bytes(*length) as usize);
+        let mut message = StreamAccessLogsMessage::decode(bytes).unwrap();
+        match message.log_entries.as_mut().unwrap() {
+            LogEntries::HttpLogs(logs) => {
+                logs.log_entry.iter_mut().for_each(|entry| now(entry.common_properties.as_mut().unwrap()));
+            }
+            LogEntries::TcpLogs(logs) => {
+                logs.log_entry.iter_mut().for_each(|entry| now(entry.common_properties.as_mut().unwrap()));
+            }
+        }
+        messages.push(message);
+        capture = rest;
+    }
+    messages
+}
+
+fn now(common: &mut AccessLogCommon) {
+    common.start_time.as_mut().unwrap().seconds = i64::try_from(now_us() / 1_000_000).unwrap();
+}
+
+/// Opens a stream; what is sent to it goes to the collector, and its end is the answer.
+fn open(channel: &Channel) -> (mpsc::Sender<Bytes>, tokio::task::JoinHandle<Status>) {
+    let (sender, receiver) = mpsc::channel(16);
+    let mut grpc = tonic::client::Grpc::new(channel.clone());
+    let call = tokio::spawn(async move {
+        grpc.ready().await.unwrap();
+        let path = "/envoy.service.accesslog.v3.AccessLogService/StreamAccessLogs".parse().unwrap();
+        let sent = grpc.client_streaming(Request::new(ReceiverStream::new(receiver)), path, Raw).await;
+        sent.map_or_else(|status| status, |_| Status::ok("answered"))
+    });
+    (sender, call)
+}
+
+#[tokio::test]
+async fn an_envoy_without_the_filter_takes_part() {
+    let collector = Collector::start(&["--name-wait-ms", "0", "--message-timeout-ms", "100"]).await;
+    let channel = collector.client().await;
+    let mut streams = Vec::new();
+    for message in messages() {
+        if message.identifier.is_some() {
+            streams.push(open(&channel));
+        }
+        streams.last().unwrap().0.send(message.encode_to_vec().into()).await.unwrap();
+    }
+    collector.until("hopscope_als_entries_total", 21).await;
+    assert_eq!(collector.sample("hopscope_ingest_open_streams").await, 2);
+    collector.until("hopscope_ingest_in_flight_bytes", 0).await;
+
+    let books = collector.get("/api/v1/proxies").await;
+    let expected =
+        format!("\"proxy\":\"{PROXY}\",\"source\":\"als\",\"epochs\":2,\"seen\":21,\"delivered\":21");
+    assert!(books.contains(&expected), "{books}");
+    let edges = collector.get("/api/v1/edges").await;
+    for text in
+        ["\"response_flags\":\"UH\"", "empty.shop.svc.cluster.local", "\"source_workload\":\"shop-v1\""]
+    {
+        assert!(edges.contains(text), "{text} in {edges}");
+    }
+
+    // Silence longer than a message may take is no fault, and the end of a stream closes its book but keeps its totals.
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    assert_eq!(collector.sample("hopscope_ledger_epochs").await, 2);
+    for (sender, call) in streams {
+        drop(sender);
+        call.await.unwrap();
+    }
+    collector.until("hopscope_ledger_epochs", 0).await;
+    assert_eq!(collector.sample("hopscope_ledger_delivered_total").await, 21);
+    drop(channel);
+    collector.stop().await;
+}
+
+#[tokio::test]
+async fn a_stream_that_cannot_be_read_ends_and_the_next_one_works() {
+    let collector = Collector::start(&["--message-bytes-max", "65536"]).await;
+    let channel = collector.client().await;
+    let mut first = messages().remove(0);
+    first.identifier = None;
+    let torn = Bytes::from_static(b"\x12\xff");
+    let large = Bytes::from(vec![0; 70_000]);
+    for (bytes, code, reason) in [
+        (Bytes::from(first.encode_to_vec()), Code::InvalidArgument, "malformed"),
+        (torn, Code::InvalidArgument, "malformed"),
+        (large, Code::OutOfRange, "too_large"),
+    ] {
+        let before = collector.refused(reason).await;
+        let (sender, call) = open(&channel);
+        sender.send(bytes).await.unwrap();
+        let status = call.await.unwrap();
+        assert_eq!((status.code(), collector.refused(reason).await), (code, before + 1), "{status:?}");
+    }
+    let (sender, call) = open(&channel);
+    sender.send(messages().remove(0).encode_to_vec().into()).await.unwrap();
+    collector.until("hopscope_ingest_reports_total", 1).await;
+    drop((sender, channel));
+    call.await.unwrap();
+    collector.stop().await;
+}
+
+#[tokio::test]
+async fn a_stream_ends_when_the_collector_stops() {
+    let collector = Collector::start(&[]).await;
+    let channel = collector.client().await;
+    let (sender, call) = open(&channel);
+    sender.send(messages().remove(0).encode_to_vec().into()).await.unwrap();
+    collector.until("hopscope_ingest_reports_total", 1).await;
+    collector.stop().await;
+    assert_eq!(call.await.unwrap().code(), Code::Unavailable);
+}
+
+#[tokio::test]
+async fn a_stream_is_held_to_its_certificate() {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Authority::new();
+    authority.install(folder.path());
+    let options = options(folder.path());
+    let options: Vec<&str> = options.iter().map(String::as_str).collect();
+    let collector = Collector::start(&options).await;
+    for (id, refused) in [("spiffe://td/ns/shop/sa/shop", 0), ("spiffe://td/ns/shop/sa/web", 1)] {
+        let pair = authority.issue(id);
+        let channel = Dial::new(&collector, &authority, Some(&pair)).connect().await.unwrap();
+        let (sender, call) = open(&channel);
+        sender.send(messages().remove(0).encode_to_vec().into()).await.unwrap();
+        if refused == 0 {
+            collector.until("hopscope_ingest_reports_total", 1).await;
+            drop(sender);
+            call.await.unwrap();
+        } else {
+            assert_eq!(call.await.unwrap().code(), Code::PermissionDenied);
+        }
+        assert_eq!(collector.refused("identity_mismatch").await, refused);
+    }
+    assert!(collector.sample("hopscope_als_entries_lost_total").await > 0);
+    collector.stop().await;
+}

@@ -1,0 +1,71 @@
+//! A hostile client beside a good one.
+
+use super::harness::{Collector, PATIENCE, batch, report, send};
+use prost::Message;
+use prost::bytes::Bytes;
+use std::time::{Duration, Instant};
+use tokio::task::JoinSet;
+
+/// 100,000 were tried by hand (`HOPSCOPE_HOSTILE_BATCHES`); this many in every run.
+const BATCHES: usize = 20_000;
+const AT_A_TIME: usize = 64;
+
+/// Malformed in many ways: torn, changed, noise, too old, contradicting itself.
+fn malformed(number: usize) -> Bytes {
+    let mut bad = batch("evil", 1);
+    match number % 5 {
+        0 => bad.schema_version = 9,
+        1 => bad.records.as_mut().unwrap().edge[0] = 7,
+        2 => bad.base_time_unix_us = 1,
+        3 => return Bytes::from(bad.encode_to_vec()).slice(..40 + number % 60),
+        _ => return Bytes::from(vec![0xff; number % 4_096]),
+    }
+    bad.encode_to_vec().into()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn malformed_batches_cost_a_good_client_nothing() {
+    let batches = std::env::var("HOPSCOPE_HOSTILE_BATCHES").map_or(BATCHES, |n| n.parse().unwrap());
+    let collector = Collector::start(&[]).await;
+    let (evil, good) = (collector.client().await, collector.client().await);
+    let hostile = tokio::spawn(async move {
+        let (mut calls, mut refused) = (JoinSet::new(), 0_usize);
+        for number in 0..batches {
+            if calls.len() == AT_A_TIME {
+                refused += usize::from(calls.join_next().await.unwrap().unwrap());
+            }
+            let evil = evil.clone();
+            calls.spawn(async move { send(&evil, malformed(number)).await.code() != tonic::Code::Ok });
+        }
+        while let Some(call) = calls.join_next().await {
+            refused += usize::from(call.unwrap());
+        }
+        refused
+    });
+    let began = Instant::now();
+    let (mut sequence, mut slowest) = (0, Duration::ZERO);
+    while !hostile.is_finished() {
+        sequence += 1;
+        let asked = Instant::now();
+        let ack = report(&good, batch("pay", sequence)).await.unwrap();
+        assert_eq!(ack.accepted_sequence, sequence);
+        slowest = slowest.max(asked.elapsed());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(hostile.await.unwrap(), batches, "every one was refused");
+    eprintln!(
+        "{batches} hostile batches in {:?}; {sequence} good ones, the slowest in {slowest:?}",
+        began.elapsed()
+    );
+    assert!(slowest < PATIENCE / 10, "a good report took {slowest:?}");
+    assert!(sequence > 10);
+    assert_eq!(collector.sample("hopscope_ledger_delivered_total").await, sequence);
+    let metrics = collector.get("/metrics").await;
+    let counts = metrics.lines().filter_map(|line| {
+        line.strip_prefix("hopscope_ingest_refused_total{")?.split_once(' ')?.1.parse::<usize>().ok()
+    });
+    assert_eq!(counts.sum::<usize>(), batches, "each was counted under one reason");
+    assert_eq!(collector.sample("hopscope_ingest_in_flight_bytes").await, 0);
+    drop(good);
+    collector.stop().await;
+}
