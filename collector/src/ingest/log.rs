@@ -110,7 +110,9 @@ impl Door {
             }
         };
         stats.door().skipped(&log.take_skipped());
-        stats.took(message.len() as u64);
+        if read.is_ok() {
+            stats.took(message.len() as u64);
+        }
         read
     }
 
