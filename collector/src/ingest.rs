@@ -47,6 +47,7 @@ use tonic::server::{Grpc, UnaryService};
 use tonic::{Code, Request, Response, Status};
 use tonic_health::pb::health_server::HealthServer;
 use visitor::Visitor;
+use vouch::{Standing, vouch};
 
 const REPORT: &str = "/hopscope.v1.Telemetry/Report";
 
@@ -150,30 +151,42 @@ impl Door {
     }
 
     /// Answers one message. The slow part, reading it, holds no lock.
-    fn answer(&self, message: &Bytes, visitor: &Visitor, limits: &DoorLimits) -> Result<v1::Ack, Refusal> {
+    async fn answer(
+        &self,
+        message: Bytes,
+        visitor: &Visitor,
+        limits: &DoorLimits,
+    ) -> Result<v1::Ack, Refusal> {
         if self.state.is_stopping() {
             return Err(Refusal::Stopping);
         }
         let now_us = self.state.now_us();
-        check::rows_fit(message, &limits.batch)?;
-        let batch = v1::Batch::decode(message.as_ref()).map_err(|e| Refusal::Malformed(e.to_string()))?;
-        let report = check::check(batch, &limits.batch, now_us)?;
-        match self.take(&report, visitor, now_us)? {
+        let report = read(&message, &limits.batch, now_us)?;
+        let (bytes, sequence) = (message.len() as u64, report.sequence);
+        match self.take(message, report, visitor, now_us).await? {
             Answer::Taken => {
-                self.state.stats().took(message.len() as u64);
-                Ok(v1::Ack { accepted_sequence: report.sequence, ..v1::Ack::default() })
+                self.state.stats().took(bytes);
+                Ok(v1::Ack { accepted_sequence: sequence, ..v1::Ack::default() })
             }
             Answer::WhoAreYou => Ok(v1::Ack { need_identity: true, ..v1::Ack::default() }),
             Answer::Full(table) => Err(Refusal::Full(table)),
         }
     }
 
-    /// Hands a checked report on, if whoever brings it may.
-    fn take(&self, report: &Report, visitor: &Visitor, now_us: u64) -> Result<Answer, Refusal> {
-        let mut pipeline = self.state.pipeline();
-        let known = pipeline.address_book.known(&report.teller.proxy);
-        vouch::vouch(&visitor.standing, report, known, now_us)?;
-        Ok(pipeline.take(report, now_us))
+    /// Hands a checked report on, with the bytes that it was read from, if whoever brings it may.
+    async fn take(
+        &self,
+        message: Bytes,
+        report: Report,
+        visitor: &Visitor,
+        now_us: u64,
+    ) -> Result<Answer, Refusal> {
+        if visitor.standing != Standing::Open {
+            let pipeline = self.state.pipeline();
+            let known = pipeline.address_book.known(&report.teller.proxy);
+            vouch(&visitor.standing, &report, known, now_us)?;
+        }
+        self.state.take(message, report, now_us).await
     }
 
     async fn report(self, request: http::Request<Body>, visitor: Arc<Visitor>) -> http::Response<Body> {
@@ -252,6 +265,17 @@ impl Refusal {
     }
 }
 
+/// Reads and checks one message. `now_us`: when it was received, microseconds since the Unix epoch.
+///
+/// # Errors
+///
+/// The first [`Refusal`] found.
+pub fn read(message: &[u8], limits: &Limits, now_us: u64) -> Result<Report, Refusal> {
+    check::rows_fit(message, limits)?;
+    let batch = v1::Batch::decode(message).map_err(|e| Refusal::Malformed(e.to_string()))?;
+    check::check(batch, limits, now_us)
+}
+
 /// One call, once its message is there.
 struct Handler {
     door: Door,
@@ -262,12 +286,15 @@ struct Handler {
 
 impl UnaryService<Bytes> for Handler {
     type Response = v1::Ack;
-    type Future = std::future::Ready<Result<Response<v1::Ack>, Status>>;
+    type Future = BoxFuture<Response<v1::Ack>, Status>;
 
     fn call(&mut self, request: Request<Bytes>) -> Self::Future {
         self.read.store(true, Ordering::Relaxed);
-        let answer = self.door.answer(request.get_ref(), &self.visitor, &self.limits);
-        std::future::ready(answer.map(Response::new).map_err(|refusal| self.door.refuse(&refusal)))
+        let (door, visitor, limits) = (self.door.clone(), self.visitor.clone(), self.limits.clone());
+        Box::pin(async move {
+            let answer = door.answer(request.into_inner(), &visitor, &limits).await;
+            answer.map(Response::new).map_err(|refusal| door.refuse(&refusal))
+        })
     }
 }
 

@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::ingest::Door;
 use crate::ingest::listen::Porch;
 use crate::ingest::tls;
+use crate::journal;
 use crate::pipeline::Pipeline;
 use crate::state::State;
 use std::net::SocketAddr;
@@ -46,6 +47,9 @@ pub enum Error {
     /// The files of TLS are of no use.
     #[error("cannot set up TLS at the gRPC door")]
     Tls(#[from] tls::Error),
+    /// What was kept cannot be gone on with.
+    #[error("cannot open the journal")]
+    Journal(#[from] journal::Error),
     /// The gRPC door broke.
     #[error("the gRPC door broke")]
     Grpc(#[from] tonic::transport::Error),
@@ -59,6 +63,7 @@ pub struct Server {
     live: Live,
     state: Arc<State>,
     porch: Porch,
+    journal: Option<journal::Opened>,
     grpc: TcpListener,
     http: TcpListener,
     /// Says to all doors that it ends.
@@ -66,20 +71,26 @@ pub struct Server {
 }
 
 impl Server {
-    /// Binds both addresses.
+    /// Binds both addresses, then takes up what an earlier life left in the journal.
     ///
     /// # Errors
     ///
-    /// [`Error::Bind`], which names the option to change; [`Error::Tls`], which names the file.
+    /// [`Error::Bind`], which names the option to change; [`Error::Tls`], which names the file; [`Error::Journal`].
     pub async fn bind(config: Config) -> Result<Self, Error> {
         let grpc = bind("gRPC", "grpc-address", config.listen.grpc_address).await?;
         let http = bind("HTTP", "http-address", config.listen.http_address).await?;
-        let state = Arc::new(State::new(Pipeline::new(config.limits()), now_us));
+        let mut pipeline = Pipeline::new(config.limits());
+        let journal = match config.journal() {
+            Some(settings) => Some(journal::open(settings, &mut pipeline)?),
+            None => None,
+        };
+        let handle = journal.as_ref().map(journal::Opened::journal);
+        let state = Arc::new(State::new(pipeline, handle, now_us));
         let (stopped, stopping) = watch::channel(false);
         let door = Door::new(state.clone(), config.door(), stopping);
         let porch = Porch::new(&config.tls, config.connections.clone(), door.clone())?;
         let live = Live::new(config, state.clone(), door);
-        Ok(Self { live, state, porch, grpc, http, stopped })
+        Ok(Self { live, state, porch, journal, grpc, http, stopped })
     }
 
     /// What can change while it runs.
@@ -112,7 +123,8 @@ impl Server {
     ///
     /// When a door breaks before that.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), Error> {
-        let Self { live: _, state, porch, grpc, http, stopped } = self;
+        let Self { live: _, state, porch, journal, grpc, http, stopped } = self;
+        let journal = journal.map(|journal| journal.run(state.clone())).transpose()?;
         let stopping = stopped.subscribe();
         let mut doors = JoinSet::new();
         let signal = until(stopping.clone());
@@ -134,7 +146,10 @@ impl Server {
             tracing::warn!("gave up on calls that were still open {} s after the signal", GRACE.as_secs());
         }
         ticks.abort();
-        state.pipeline().close(now_us());
+        match journal {
+            Some(journal) => journal.stop(GRACE).await,
+            None => state.pipeline().close(now_us()),
+        }
         outcome
     }
 }
@@ -153,7 +168,7 @@ async fn tick(state: Arc<State>) {
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        state.pipeline().tick(now_us());
+        state.tick(now_us());
     }
 }
 

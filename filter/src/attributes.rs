@@ -3,6 +3,8 @@
 //! In: an [`Attribute`]. Out: its value, when Envoy has one in this phase. Always holds: a missing attribute is `None`,
 //! never an error, and so is an empty text (Envoy's host call cannot tell the two apart).
 
+use crate::question::Question;
+
 /// One attribute of Envoy, by the name under which a Wasm filter reads it.
 ///
 /// Source: Envoy's `docs/root/intro/arch_overview/advanced/attributes.rst`; the `istio` metadata is istiod's.
@@ -44,6 +46,8 @@ pub enum Attribute {
     UpstreamLocalPrincipal,
     /// `source.address`: address and port; port 0 when it was taken from x-forwarded-for.
     SourceAddress,
+    /// `connection.id`: Envoy's number of the downstream connection.
+    ConnectionId,
     /// `connection.requested_server_name`: SNI.
     RequestedServerName,
     /// `connection.uri_san_peer_certificate`: the first URI SAN of the downstream's certificate.
@@ -108,6 +112,7 @@ impl Attribute {
             Self::UpstreamPeerPrincipal => "upstream.uri_san_peer_certificate",
             Self::UpstreamLocalPrincipal => "upstream.uri_san_local_certificate",
             Self::SourceAddress => "source.address",
+            Self::ConnectionId => "connection.id",
             Self::RequestedServerName => "connection.requested_server_name",
             Self::ConnectionPeerPrincipal => "connection.uri_san_peer_certificate",
             Self::ConnectionLocalPrincipal => "connection.uri_san_local_certificate",
@@ -132,6 +137,9 @@ pub trait Attributes {
     /// The value as Envoy serialises it, or `None` where it has none.
     fn bytes(&self, attribute: Attribute) -> Option<Vec<u8>>;
 
+    /// The answer to a whole question at once; `None` where it failed, or where Envoy has no expressions.
+    fn evaluate(&self, question: Question) -> Option<Vec<u8>>;
+
     /// A text; invalid UTF-8 is replaced, since a header may hold any byte.
     fn text(&self, attribute: Attribute) -> Option<String> {
         let bytes = self.bytes(attribute).filter(|bytes| !bytes.is_empty())?;
@@ -149,8 +157,16 @@ pub trait Attributes {
 pub(crate) mod table {
     //! A proxy as text: `name = value` lines, where numbers are written as numbers.
     use super::{Attribute, Attributes};
+    use crate::question::Question;
+    use std::cell::Cell;
 
-    pub(crate) struct Table(Vec<(String, Vec<u8>)>);
+    /// With expressions or, as an old Envoy or another host, without.
+    pub(crate) struct Table {
+        rows: Vec<(String, Vec<u8>)>,
+        has_expressions: bool,
+        /// Host calls so far.
+        pub(crate) calls: Cell<u32>,
+    }
 
     impl Table {
         pub(crate) fn parse(text: &str) -> Self {
@@ -164,14 +180,27 @@ pub(crate) mod table {
                 };
                 Some((name.trim().to_owned(), bytes))
             };
-            Self(text.lines().filter_map(row).collect())
+            Self { rows: text.lines().filter_map(row).collect(), has_expressions: true, calls: Cell::new(0) }
+        }
+
+        pub(crate) fn without_expressions(self) -> Self {
+            Self { has_expressions: false, ..self }
         }
     }
 
     impl Attributes for Table {
         fn bytes(&self, attribute: Attribute) -> Option<Vec<u8>> {
+            self.calls.set(self.calls.get() + 1);
             let name = attribute.path().join(".");
-            self.0.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone())
+            self.rows.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone())
+        }
+
+        fn evaluate(&self, question: Question) -> Option<Vec<u8>> {
+            let before = self.calls.get();
+            let answer =
+                (self.has_expressions && !question.fails(self)).then(|| question.ask_one_by_one(self));
+            self.calls.set(before + 1);
+            answer
         }
     }
 }

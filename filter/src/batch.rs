@@ -5,14 +5,14 @@
 
 use crate::fold::Fold;
 use crate::record::{Edge, Measure, Outcome, Record};
+use crate::table::{Edges, Table};
 use hopscope_proto::v1;
-use std::collections::HashMap;
-use std::hash::Hash;
+use std::rc::Rc;
 
 /// Records of one batch, and the fold rows that ride along.
 #[derive(Debug, Default)]
 pub struct Batch {
-    edges: Table<Edge>,
+    edges: Edges,
     outcomes: Table<Outcome>,
     rows: Vec<(u32, u32, Measure)>,
     folds: Vec<(u32, u32, Fold)>,
@@ -21,12 +21,12 @@ pub struct Batch {
 impl Batch {
     /// Appends a record.
     pub fn push(&mut self, record: Record) {
-        let row = (self.edges.index(record.edge), self.outcomes.index(record.outcome), record.measure);
+        let row = (self.edges.index(&record.edge), self.outcomes.index(record.outcome), record.measure);
         self.rows.push(row);
     }
 
     /// Appends a fold row.
-    pub fn push_fold(&mut self, edge: Edge, outcome: Outcome, fold: Fold) {
+    pub fn push_fold(&mut self, edge: &Rc<Edge>, outcome: Outcome, fold: Fold) {
         let row = (self.edges.index(edge), self.outcomes.index(outcome), fold);
         self.folds.push(row);
     }
@@ -50,7 +50,7 @@ impl Batch {
     }
 
     /// Its single records, one by one.
-    pub fn records(&self) -> impl Iterator<Item = (&Edge, &Outcome, &Measure)> {
+    pub fn records(&self) -> impl Iterator<Item = (&Rc<Edge>, &Outcome, &Measure)> {
         self.rows.iter().filter_map(|(edge, outcome, measure)| {
             Some((self.edges.get(*edge)?, self.outcomes.get(*outcome)?, measure))
         })
@@ -66,43 +66,13 @@ impl Batch {
         let base_us = first_row.or(first_fold).unwrap_or(0);
         v1::Batch {
             base_time_unix_us: base_us,
-            edges: self.edges.values.iter().map(|edge| edge_to_wire(edge, &mut strings)).collect(),
-            outcomes: self.outcomes.values.iter().map(|o| outcome_to_wire(o, &mut strings)).collect(),
+            edges: self.edges.values().iter().map(|edge| edge_to_wire(edge, &mut strings)).collect(),
+            outcomes: self.outcomes.values().iter().map(|o| outcome_to_wire(o, &mut strings)).collect(),
             records: Some(columns(&self.rows, base_us)),
             folds: self.folds.iter().map(|row| fold_to_wire(row, base_us)).collect(),
-            strings: strings.values,
+            strings: strings.into_values(),
             ..v1::Batch::default()
         }
-    }
-}
-
-/// A value once, and the index under which it stands.
-#[derive(Debug)]
-struct Table<T> {
-    indexes: HashMap<T, u32>,
-    values: Vec<T>,
-}
-
-impl<T> Default for Table<T> {
-    fn default() -> Self {
-        Self { indexes: HashMap::new(), values: Vec::new() }
-    }
-}
-
-impl<T: Clone + Eq + Hash> Table<T> {
-    fn index(&mut self, value: T) -> u32 {
-        if let Some(index) = self.indexes.get(&value) {
-            return *index;
-        }
-        // A batch holds far fewer values than there are indexes.
-        let index = u32::try_from(self.values.len()).unwrap_or(u32::MAX);
-        self.values.push(value.clone());
-        self.indexes.insert(value, index);
-        index
-    }
-
-    fn get(&self, index: u32) -> Option<&T> {
-        self.values.get(usize::try_from(index).ok()?)
     }
 }
 
@@ -155,6 +125,9 @@ fn columns(rows: &[(u32, u32, Measure)], base_us: u64) -> v1::Records {
         records.attempts.push(measure.attempts);
         before_us = measure.start_us;
     }
+    if records.attempts.iter().all(|attempts| *attempts == 1) {
+        records.attempts.clear();
+    }
     records
 }
 
@@ -180,6 +153,7 @@ mod tests {
     use super::Batch;
     use crate::fold::FoldTable;
     use crate::record::{Edge, Measure, Outcome, Record};
+    use std::rc::Rc;
     #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -187,25 +161,36 @@ mod tests {
         let mut edge = Edge::default();
         edge.service.host = service.to_owned();
         Record {
-            edge,
+            edge: Rc::new(edge),
             outcome: Outcome { response_code, ..Outcome::default() },
-            measure: Measure { start_us, duration_us: 9, ..Measure::default() },
+            measure: Measure { start_us, duration_us: 9, attempts: 1, ..Measure::default() },
         }
     }
 
     #[test]
     fn what_repeats_stands_once_and_times_are_differences() {
         let mut batch = Batch::default();
-        for record in [record("a", 200, 1_000), record("b", 200, 900), record("a", 503, 1_100)] {
+        let mut second = record("b", 200, 900);
+        second.measure.attempts = 0;
+        for record in [record("a", 200, 1_000), second, record("a", 503, 1_100)] {
             batch.push(record);
         }
         let wire = batch.to_wire();
         let records = wire.records.unwrap();
         assert_eq!(wire.strings, ["", "a", "b"]);
         assert_eq!((wire.edges.len(), wire.outcomes.len()), (2, 2));
-        assert_eq!(records.edge, [0, 1, 0]);
+        assert_eq!((records.edge, records.attempts), (vec![0, 1, 0], vec![1, 0, 1]));
         assert_eq!(records.outcome, [0, 0, 1]);
         assert_eq!((wire.base_time_unix_us, records.start_delta_us), (1_000, vec![0, -100, 200]));
+    }
+
+    #[test]
+    fn one_attempt_each_needs_no_column() {
+        let mut batch = Batch::default();
+        for start_us in [1_000, 1_010] {
+            batch.push(record("a", 200, start_us));
+        }
+        assert_eq!(batch.to_wire().records.unwrap().attempts, [0_u32; 0]);
     }
 
     #[test]
@@ -217,7 +202,7 @@ mod tests {
             assert!(table.add(&record.edge, &record.outcome, &record.measure, 8));
         }
         for (edge, outcome, fold) in table.take(8) {
-            batch.push_fold(edge, outcome, fold);
+            batch.push_fold(&edge, outcome, fold);
         }
         assert_eq!((batch.len(), batch.folded()), (1, 2));
         let wire = batch.to_wire();

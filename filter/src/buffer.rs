@@ -5,12 +5,13 @@
 //! folded: its detail is lost, no count is. Only what the fold table has no row for is dropped, and counted.
 
 use crate::batch::Batch;
-use crate::config::Limits;
+use crate::config::{Config, Limits};
 use crate::fold::FoldTable;
 use crate::ledger::{Content, Ledger};
-use crate::record::Record;
+use crate::record::{Edge, Measure, Outcome, Record};
 use hopscope_proto::v1::DropReason;
 use std::collections::VecDeque;
+use std::rc::Rc;
 
 /// Fold rows that one batch carries; the rest rides with the next.
 const FOLD_ROWS_PER_BATCH: usize = 512;
@@ -23,48 +24,74 @@ pub struct Buffer {
     open: Batch,
     waiting: VecDeque<Batch>,
     folds: FoldTable,
+    since_us: Option<u64>,
+    holds_failure: bool,
 }
 
 impl Buffer {
     /// Takes one record in.
-    pub fn push(&mut self, record: Record, limits: &Limits) {
+    pub fn push(&mut self, record: Record, config: &Config) {
         self.ledger.see();
+        let Limits { batch_records_max, batches_waiting_max, fold_rows_max, .. } = config.limits;
+        let ended_us = record.measure.start_us.saturating_add(record.measure.duration_us);
+        self.since_us = self.since_us.or(Some(ended_us));
+        self.holds_failure |= record.outcome.has_failed();
+        if !record.is_told(config.detail, config.slow_ms) {
+            self.fold(&record.edge, &record.outcome, &record.measure, fold_rows_max);
+            return;
+        }
         self.open.push(record);
-        if self.open.len() < limits.batch_records_max {
+        if self.open.len() < batch_records_max {
             return;
         }
         self.waiting.push_back(std::mem::take(&mut self.open));
-        while self.waiting.len() > limits.batches_waiting_max {
-            self.fold_oldest(limits.fold_rows_max);
-        }
-    }
-
-    fn fold_oldest(&mut self, rows_max: usize) {
-        let Some(batch) = self.waiting.pop_front() else { return };
-        for (edge, outcome, measure) in batch.records() {
-            if !self.folds.add(edge, outcome, measure, rows_max) {
-                self.ledger.drop(1, DropReason::FoldTableFull);
+        while self.waiting.len() > batches_waiting_max {
+            let Some(batch) = self.waiting.pop_front() else { return };
+            for (edge, outcome, measure) in batch.records() {
+                self.fold(edge, outcome, measure, fold_rows_max);
             }
         }
     }
 
-    /// Whether a full batch waits, which is reason enough to report before the interval is over.
+    fn fold(&mut self, edge: &Rc<Edge>, outcome: &Outcome, measure: &Measure, rows_max: usize) {
+        if !self.folds.add(edge, outcome, measure, rows_max) {
+            self.ledger.drop(1, DropReason::FoldTableFull);
+        }
+    }
+
+    /// Whether as much waits as one report can carry, which is reason enough to report at once.
     #[must_use]
     pub fn is_pressing(&self) -> bool {
-        !self.waiting.is_empty()
+        !self.waiting.is_empty() || self.folds.len() >= FOLD_ROWS_PER_BATCH
+    }
+
+    /// Whether a failure waits.
+    #[must_use]
+    pub fn holds_failure(&self) -> bool {
+        self.holds_failure
+    }
+
+    /// When the first of the requests ended that wait, milliseconds since the Unix epoch; `None` when none waits.
+    #[must_use]
+    pub fn since_ms(&self) -> Option<u64> {
+        self.since_us.map(|since_us| since_us / 1_000)
     }
 
     /// Takes the next batch out, with the fold rows that ride along, and books it as sent. `None` when nothing waits.
     pub fn pop(&mut self) -> Option<(Batch, Content)> {
         let mut batch = self.waiting.pop_front().unwrap_or_else(|| std::mem::take(&mut self.open));
-        if batch.is_empty() && self.folds.is_empty() {
-            return None;
-        }
         for (edge, outcome, fold) in self.folds.take(FOLD_ROWS_PER_BATCH) {
-            batch.push_fold(edge, outcome, fold);
+            batch.push_fold(&edge, outcome, fold);
+        }
+        if self.waiting.is_empty() && self.open.is_empty() && self.folds.is_empty() {
+            self.since_us = None;
+            self.holds_failure = false;
         }
         let content =
             Content { records: u64::try_from(batch.len()).unwrap_or(u64::MAX), folded: batch.folded() };
+        if content == Content::default() {
+            return None;
+        }
         self.ledger.send(content);
         Some((batch, content))
     }

@@ -18,9 +18,15 @@ pub const ADDRESS_PART_BYTES_MAX: usize = 125;
 pub struct Config {
     /// Where to report.
     pub collector: Collector,
-    /// How often a VM reports what it has, milliseconds; 50 to 60,000, default 1,000. What was not reported when a
-    /// proxy ends is lost, since nothing can be flushed at exit; so this is also the most that an end can cost.
+    /// The longest that a record waits for its report, milliseconds; 50 to 60,000, default 5,000. A failure waits at most
+    /// [`TICK_MS_MAX`], and so does everything until all has gone well for a while. What was not reported when a proxy
+    /// ends is lost, since nothing can be flushed at exit; so this is also the most that an end can cost.
     pub report_interval_ms: u64,
+    /// Which requests are reported one by one; the others are folded. Default all.
+    pub detail: Detail,
+    /// From this duration on a request counts as slow, milliseconds; 1 to 3,600,000, default 1,000. It matters only with
+    /// [`Detail::Failures`].
+    pub slow_ms: u64,
     /// How long a report may take before it counts as failed, milliseconds; 100 to 60,000, default 5,000.
     pub timeout_ms: u64,
     /// The longest pause between two tries to reach the collector, milliseconds; 1,000 to 300,000, default 10,000.
@@ -28,6 +34,20 @@ pub struct Config {
     /// Bounds of what waits in the proxy.
     pub limits: Limits,
 }
+
+/// Which requests leave the proxy as single records. Counts are exact in any case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// Every one.
+    All,
+    /// Those that failed or were slow.
+    Failures,
+    /// None.
+    None,
+}
+
+/// The longest time between two looks at what is due, milliseconds.
+pub const TICK_MS_MAX: u64 = 1_000;
 
 /// The cluster that leads to the collector.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,10 +85,12 @@ impl Default for Limits {
 }
 
 /// Every key that there is.
-const KEYS: [&str; 9] = [
+const KEYS: [&str; 11] = [
     "collector.cluster",
     "collector.authority",
     "report_interval_ms",
+    "detail",
+    "slow_ms",
     "timeout_ms",
     "backoff_ms_max",
     "limits.batch_records_max",
@@ -90,11 +112,24 @@ impl Config {
         keys.check(&KEYS)?;
         Ok(Self {
             collector: Collector::read(&keys)?,
-            report_interval_ms: keys.number("report_interval_ms", 50..=60_000, 1_000)?,
+            report_interval_ms: keys.number("report_interval_ms", 50..=60_000, 5_000)?,
+            detail: keys.choice(
+                "detail",
+                &[("all", Detail::All), ("failures", Detail::Failures), ("none", Detail::None)],
+            )?,
+            slow_ms: keys.number("slow_ms", 1..=3_600_000, 1_000)?,
             timeout_ms: keys.number("timeout_ms", 100..=60_000, 5_000)?,
             backoff_ms_max: keys.number("backoff_ms_max", 1_000..=300_000, 10_000)?,
             limits: Limits::read(&keys)?,
         })
+    }
+}
+
+impl Config {
+    /// How often to look at what is due, milliseconds.
+    #[must_use]
+    pub fn tick_ms(&self) -> u64 {
+        self.report_interval_ms.min(TICK_MS_MAX)
     }
 }
 
@@ -153,7 +188,7 @@ mod tests {
     fn the_cluster_is_enough() {
         check(
             r#"{"collector": {"cluster": "outbound|50051||hopscope.obs.svc.cluster.local"}}"#,
-            "outbound|50051||hopscope.obs.svc.cluster.local as hopscope.obs.svc.cluster.local each 1000",
+            "outbound|50051||hopscope.obs.svc.cluster.local as hopscope.obs.svc.cluster.local each 5000",
         );
         check(
             r#"{"collector": {"cluster": "c", "authority": "hopscope:50051"}, "report_interval_ms": 250}"#,
@@ -169,8 +204,8 @@ mod tests {
         check(
             r#"{"speed": 5}"#,
             "`speed` is not known; possible are `collector.cluster`, `collector.authority`, `report_interval_ms`, \
-             `timeout_ms`, `backoff_ms_max`, `limits.batch_records_max`, `limits.batches_waiting_max`, \
-             `limits.batches_in_flight_max`, `limits.fold_rows_max`",
+             `detail`, `slow_ms`, `timeout_ms`, `backoff_ms_max`, `limits.batch_records_max`, \
+             `limits.batches_waiting_max`, `limits.batches_in_flight_max`, `limits.fold_rows_max`",
         );
         check(r#"{"colector": 5}"#, "`colector` is not known; did you mean `collector`?");
         check(r#"{"collector": 5}"#, "`collector` is not an object");
@@ -181,6 +216,10 @@ mod tests {
         check(
             r#"{"collector": {"cluster": "c"}, "report_interval_ms": 5}"#,
             "`report_interval_ms` is not a whole number from 50 to 60000",
+        );
+        check(
+            r#"{"collector": {"cluster": "c"}, "detail": "some"}"#,
+            "`detail` is none of `all`, `failures`, `none`",
         );
         check(
             r#"{"collector": {"cluster": "c"}, "timeout_ms": "1s"}"#,

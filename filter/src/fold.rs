@@ -5,7 +5,9 @@
 
 use crate::histogram::Histogram;
 use crate::record::{Edge, Measure, Outcome};
+use crate::table::{Edges, Table};
 use std::collections::HashMap;
+use std::rc::Rc;
 
 /// One row: many requests of one edge and outcome.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -40,16 +42,23 @@ impl Fold {
 /// The table of rows.
 #[derive(Debug, Default)]
 pub struct FoldTable {
-    rows: HashMap<(Edge, Outcome), Fold>,
+    edges: Edges,
+    outcomes: Table<Outcome>,
+    rows: HashMap<(u32, u32), Fold>,
 }
 
 impl FoldTable {
     /// Adds a request; `false` when it would need a row beyond `rows_max`.
-    pub fn add(&mut self, edge: &Edge, outcome: &Outcome, measure: &Measure, rows_max: usize) -> bool {
-        let key = (edge.clone(), outcome.clone());
-        if self.rows.len() >= rows_max && !self.rows.contains_key(&key) {
+    pub fn add(&mut self, edge: &Rc<Edge>, outcome: &Outcome, measure: &Measure, rows_max: usize) -> bool {
+        let known = self.edges.find(edge).zip(self.outcomes.find(outcome));
+        if let Some(row) = known.and_then(|key| self.rows.get_mut(&key)) {
+            row.add(measure);
+            return true;
+        }
+        if self.rows.len() >= rows_max {
             return false;
         }
+        let key = (self.edges.index(edge), self.outcomes.index(outcome.clone()));
         self.rows.entry(key).or_default().add(measure);
         true
     }
@@ -60,20 +69,35 @@ impl FoldTable {
         self.rows.is_empty()
     }
 
+    /// How many rows wait.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
     /// Takes up to `rows_max` rows out, in no order.
-    pub fn take(&mut self, rows_max: usize) -> Vec<(Edge, Outcome, Fold)> {
-        if self.rows.len() <= rows_max {
-            return self.rows.drain().map(|((edge, outcome), fold)| (edge, outcome, fold)).collect();
+    pub fn take(&mut self, rows_max: usize) -> Vec<(Rc<Edge>, Outcome, Fold)> {
+        let Self { edges, outcomes, rows } = std::mem::take(self);
+        let mut taken = Vec::with_capacity(rows.len().min(rows_max));
+        for ((edge, outcome), fold) in rows {
+            let (Some(edge), Some(outcome)) = (edges.get(edge), outcomes.get(outcome)) else { continue };
+            if taken.len() < rows_max {
+                taken.push((Rc::clone(edge), outcome.clone(), fold));
+            } else {
+                // Into new tables, which hold nothing that no row needs any more.
+                let key = (self.edges.index(edge), self.outcomes.index(outcome.clone()));
+                self.rows.insert(key, fold);
+            }
         }
-        let keys: Vec<_> = self.rows.keys().take(rows_max).cloned().collect();
-        keys.into_iter().filter_map(|key| self.rows.remove_entry(&key)).map(|((e, o), f)| (e, o, f)).collect()
+        taken
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::FoldTable;
-    use crate::record::{Edge, Measure, Outcome};
+    use crate::record::{Measure, Outcome};
+    use std::rc::Rc;
     #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -86,7 +110,7 @@ mod tests {
             let outcome = Outcome { response_code, ..Outcome::default() };
             let measure =
                 Measure { start_us: i as u64, duration_us, request_bytes: 10, ..Measure::default() };
-            dropped += u64::from(!table.add(&Edge::default(), &outcome, &measure, rows_max));
+            dropped += u64::from(!table.add(&Rc::default(), &outcome, &measure, rows_max));
         }
         let mut rows: Vec<_> = [table.take(1), table.take(usize::MAX)].concat();
         assert!(table.is_empty());

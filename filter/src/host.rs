@@ -3,24 +3,23 @@
 //! In: the callbacks of a Wasm VM. Out: host calls. Always holds: nothing here panics, whatever Envoy says, since a
 //! trap would silence the VM and break the streams in flight; every request continues untouched.
 
+mod abi;
 mod properties;
 mod log;
 
+use crate::config::Config;
 use crate::upstream::grpc_service;
 use crate::vm::Vm;
 use log::{info, warn};
 use properties::Properties;
 use proxy_wasm::hostcalls;
-use proxy_wasm::traits::{Context, HttpContext, RootContext};
-use proxy_wasm::types::{BufferType, ContextType, LogLevel};
+use proxy_wasm::types::BufferType;
 use std::cell::RefCell;
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
-proxy_wasm::main! {{
-    proxy_wasm::set_log_level(LogLevel::Warn);
-    proxy_wasm::set_root_context(|id| Box::new(Root { id }));
-}}
+// Of the SDK's entry points only the first one is left: it runs the constructors of the C library.
+proxy_wasm::main! {{}}
 
 thread_local! {
     /// All plugins of a VM (inbound, outbound) share it: Envoy runs a VM on one thread.
@@ -35,120 +34,109 @@ fn with_vm<T>(f: impl FnOnce(&mut Vm) -> T) -> Option<T> {
 
 /// Microseconds since the Unix epoch.
 fn now_us() -> u64 {
-    let since = hostcalls::get_current_time().ok().and_then(|now| now.duration_since(UNIX_EPOCH).ok());
-    since.and_then(|since| u64::try_from(since.as_micros()).ok()).unwrap_or(0)
+    abi::now_ns() / 1_000
 }
 
-/// A plugin: one per configuration in a VM.
-struct Root {
-    id: u32,
+fn now_ms() -> u64 {
+    abi::now_ns() / 1_000_000
 }
 
-impl Drop for Root {
-    fn drop(&mut self) {
-        with_vm(|vm| vm.root_gone(self.id));
+/// A request begins, or (`root` is 0) a plugin: one per configuration in a VM.
+fn on_context_create(_context: u32, root: u32) {
+    if root == 0 {
+        properties::compile();
+    } else {
+        with_vm(Vm::begin);
     }
 }
 
-impl Root {
-    /// Dispatches what is due. Stops at the first refusal: Envoy delivers the failures of one tick recursively, and
-    /// thousands of them would exhaust its stack.
-    fn report(&self) {
-        while let Some(Some((report, config))) =
-            with_vm(|vm| Some((vm.poll(&Properties, now_us() / 1_000)?, vm.config()?.clone())))
-        {
-            let Some(upstream) = grpc_service(&config.collector.cluster, &config.collector.authority) else {
-                return;
-            };
-            let timeout = Duration::from_millis(config.timeout_ms);
-            let message = Some(report.message.as_slice());
-            let call = hostcalls::dispatch_grpc_call(
-                &upstream,
-                "hopscope.v1.Telemetry",
-                "Report",
-                Vec::new(),
-                message,
-                timeout,
-            );
-            let Ok(token) = call else {
-                let first = with_vm(|vm| vm.not_dispatched(report.sequence, now_us() / 1_000));
-                if first == Some(true) {
-                    warn(&format!(
-                        "cannot report: Envoy has no cluster `{}`, or no endpoint in it; records are kept, and \
-                         folded when the buffer is full",
-                        config.collector.cluster
-                    ));
-                }
-                return;
-            };
-            with_vm(|vm| vm.dispatched(self.id, token, report.sequence));
+/// A request has ended. This is called exactly once for each, for refused ones too.
+fn on_log(_context: u32) {
+    with_vm(|vm| vm.observe(&Properties, now_us()));
+}
+
+fn on_configure(_root: u32, configuration_bytes: usize) {
+    let bytes = hostcalls::get_buffer(BufferType::PluginConfiguration, 0, configuration_bytes);
+    let bytes = bytes.ok().flatten().unwrap_or_default();
+    let configured = with_vm(|vm| match vm.configure(&bytes) {
+        Ok(config) => Ok(config.tick_ms()),
+        // A plugin that Envoy refuses would close its listener's filter chain. So a bad configuration is told to
+        // the operator and never to the traffic.
+        Err(line) => Err((line, vm.config().map(Config::tick_ms))),
+    });
+    let tick_ms = match configured {
+        Some(Ok(tick_ms)) => {
+            info("configured");
+            Some(tick_ms)
         }
-    }
-}
-
-impl Context for Root {
-    fn on_grpc_call_response(&mut self, token_id: u32, status_code: u32, response_size: usize) {
-        let message = match hostcalls::get_buffer(BufferType::GrpcReceiveBuffer, 0, response_size) {
-            Ok(Some(message)) if status_code == 0 => message,
-            _ => Vec::new(),
-        };
-        let answer = with_vm(|vm| vm.answered(token_id, status_code, &message, now_us() / 1_000)).flatten();
-        log::answer(status_code, answer);
-        // The next waiting batch need not wait for a tick; a failure armed a pause, so this is no tight circle.
-        self.report();
-    }
-}
-
-impl RootContext for Root {
-    fn on_configure(&mut self, _plugin_configuration_size: usize) -> bool {
-        let bytes = hostcalls::get_buffer(BufferType::PluginConfiguration, 0, usize::MAX);
-        let bytes = bytes.ok().flatten().unwrap_or_default();
-        let configured = with_vm(|vm| match vm.configure(&bytes) {
-            Ok(config) => Ok(config.report_interval_ms),
-            // A plugin that Envoy refuses would close its listener's filter chain. So a bad configuration is told to
-            // the operator and never to the traffic.
-            Err(line) => Err((line, vm.config().map(|config| config.report_interval_ms))),
-        });
-        let interval_ms = match configured {
-            Some(Ok(interval_ms)) => {
-                info("configured");
-                Some(interval_ms)
-            }
-            Some(Err((line, in_force))) => {
-                let consequence =
-                    if in_force.is_some() { "the one before stays in force" } else { "nothing is recorded" };
-                warn(&format!("the plugin configuration is not valid, {consequence}: {line}"));
-                in_force
-            }
-            None => None,
-        };
-        if let Some(interval_ms) = interval_ms {
-            // The only failure that Envoy knows here is a period of no time.
-            let _ = hostcalls::set_tick_period(Duration::from_millis(interval_ms));
+        Some(Err((line, in_force))) => {
+            let consequence =
+                if in_force.is_some() { "the one before stays in force" } else { "nothing is recorded" };
+            warn(&format!("the plugin configuration is not valid, {consequence}: {line}"));
+            in_force
         }
-        true
-    }
-
-    fn on_tick(&mut self) {
-        self.report();
-    }
-
-    fn create_http_context(&self, _context_id: u32) -> Option<Box<dyn HttpContext>> {
-        Some(Box::new(Request))
-    }
-
-    fn get_type(&self) -> Option<ContextType> {
-        Some(ContextType::HttpContext)
+        None => None,
+    };
+    if let Some(tick_ms) = tick_ms {
+        // The only failure that Envoy knows here is a period of no time.
+        let _ = hostcalls::set_tick_period(Duration::from_millis(tick_ms));
     }
 }
 
-/// A request. Everything happens when it has ended: that is called exactly once, for refused requests too.
-struct Request;
+fn on_tick(root: u32) {
+    forget_the_gone(root);
+    report(root);
+}
 
-impl Context for Request {}
+fn on_grpc_answer(root: u32, token: u32, status: u32, message_bytes: usize) {
+    let message = match hostcalls::get_buffer(BufferType::GrpcReceiveBuffer, 0, message_bytes) {
+        Ok(Some(message)) if status == 0 => message,
+        _ => Vec::new(),
+    };
+    let answer = with_vm(|vm| vm.answered(token, status, &message, now_ms())).flatten();
+    log::answer(status, answer);
+    // The next waiting batch need not wait for a tick; a failure armed a pause, so this is no tight circle.
+    report(root);
+}
 
-impl HttpContext for Request {
-    fn on_log(&mut self) {
-        with_vm(|vm| vm.observe(&Properties, now_us()));
+/// Envoy cancels the calls of a plugin that goes away without a word, and to be told that it goes would cost an entry
+/// into the VM per request. So whoever ticks asks whether those that wait for an answer are still there.
+fn forget_the_gone(root: u32) {
+    for other in with_vm(|vm| vm.roots_in_flight(root)).unwrap_or_default() {
+        if hostcalls::set_effective_context(other).is_err() {
+            with_vm(|vm| vm.root_gone(other));
+        }
+        let _ = hostcalls::set_effective_context(root);
+    }
+}
+
+/// Dispatches what is due. Stops at the first refusal: Envoy delivers the failures of one tick recursively, and
+/// thousands of them would exhaust its stack.
+fn report(root: u32) {
+    while let Some(Some((report, config))) =
+        with_vm(|vm| Some((vm.poll(&Properties, now_ms())?, vm.config()?.clone())))
+    {
+        let Some(upstream) = grpc_service(&config.collector.cluster, &config.collector.authority) else {
+            return;
+        };
+        let call = abi::grpc_call(
+            upstream.as_bytes(),
+            "hopscope.v1.Telemetry",
+            "Report",
+            &report.message,
+            config.timeout_ms,
+        );
+        let Some(token) = call else {
+            let first = with_vm(|vm| vm.not_dispatched(report.sequence, now_ms()));
+            if first == Some(true) {
+                warn(&format!(
+                    "cannot report: Envoy has no cluster `{}`, or no endpoint in it; records are kept, and folded \
+                     when the buffer is full",
+                    config.collector.cluster
+                ));
+            }
+            return;
+        };
+        with_vm(|vm| vm.dispatched(root, token, report.sequence));
     }
 }

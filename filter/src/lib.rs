@@ -27,9 +27,15 @@
 
 pub mod config;
 pub mod attributes;
+pub mod question;
+pub mod answer;
+pub mod facts;
 pub mod service;
 pub mod identity;
+pub mod memo;
 pub mod record;
+pub mod observe;
+pub mod table;
 pub mod batch;
 pub mod histogram;
 pub mod fold;

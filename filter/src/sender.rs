@@ -47,6 +47,8 @@ pub struct Sender {
     identity_told: bool,
     ledger_told: v1::Ledger,
     next_batch_ms: u64,
+    /// For how long records may wait: rises from batch to batch while all is well.
+    age_max_ms: u64,
     heartbeat_ms: u64,
     pause_until_ms: u64,
     failures: u32,
@@ -73,6 +75,7 @@ impl Sender {
             identity_told: false,
             ledger_told: v1::Ledger::default(),
             next_batch_ms: 0,
+            age_max_ms: 0,
             heartbeat_ms: 0,
             pause_until_ms: 0,
             failures: 0,
@@ -106,17 +109,13 @@ impl Sender {
 
     /// Gives the next batch its number, when there is room and something to say.
     fn number(&mut self, buffer: &mut Buffer, signature: &Signature, config: &Config, now_ms: u64) {
-        let due = now_ms >= self.next_batch_ms || buffer.is_pressing();
-        if !due || self.numbered.len() >= config.limits.batches_in_flight_max {
+        if self.numbered.len() >= config.limits.batches_in_flight_max || !self.is_due(buffer, config, now_ms)
+        {
             return;
         }
-        let popped = buffer.pop();
+        let fails = buffer.holds_failure();
+        let (batch, content) = buffer.pop().unwrap_or_default();
         let ledger = buffer.ledger.to_wire();
-        let silent = ledger == v1::Ledger::default() || now_ms < self.heartbeat_ms;
-        if popped.is_none() && ledger == self.ledger_told && silent {
-            return;
-        }
-        let (batch, content) = popped.unwrap_or_default();
         self.sequence = self.sequence.saturating_add(1);
         let message = v1::Batch {
             schema_version: v1::SCHEMA_VERSION,
@@ -129,10 +128,29 @@ impl Sender {
         let message = message.encode_to_vec();
         self.numbered.push_back(Numbered { sequence: self.sequence, message, content, in_flight: false });
         self.ledger_told = ledger;
+        self.age_max_ms = if fails { 0 } else { self.age_max_ms.saturating_mul(2).max(config.tick_ms()) };
         self.heartbeat_ms = now_ms.saturating_add(HEARTBEAT_MS);
         // Two plugins of one VM tick apart from each other; a little slack keeps one of them from skipping a turn.
-        let slack_ms = config.report_interval_ms / 8;
-        self.next_batch_ms = now_ms.saturating_add(config.report_interval_ms.saturating_sub(slack_ms));
+        let slack_ms = config.tick_ms() / 8;
+        self.next_batch_ms = now_ms.saturating_add(config.tick_ms().saturating_sub(slack_ms));
+    }
+
+    /// Whether what waits has become enough, urgent, or old, or the books have something to tell.
+    fn is_due(&self, buffer: &Buffer, config: &Config, now_ms: u64) -> bool {
+        if buffer.is_pressing() {
+            return true;
+        }
+        if now_ms < self.next_batch_ms {
+            return false;
+        }
+        let Some(since_ms) = buffer.since_ms() else {
+            let ledger = buffer.ledger.to_wire();
+            return ledger != self.ledger_told
+                || ledger != v1::Ledger::default() && now_ms >= self.heartbeat_ms;
+        };
+        // At the next tick it would be too old.
+        let age_max_ms = self.age_max_ms.min(config.report_interval_ms).saturating_sub(config.tick_ms());
+        buffer.holds_failure() || now_ms.saturating_sub(since_ms) >= age_max_ms
     }
 
     /// The collector, or Envoy in its place, answered the report of batch `sequence`.
@@ -200,6 +218,7 @@ impl Sender {
         if now_ms < self.pause_until_ms {
             return;
         }
+        self.age_max_ms = 0;
         let doubled = BACKOFF_MS_MIN.saturating_mul(1 << self.failures.min(16));
         let pause_ms = doubled.min(backoff_ms_max);
         let half_ms = pause_ms / 2;

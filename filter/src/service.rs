@@ -26,6 +26,14 @@ pub struct Service {
     pub evidence: ServiceEvidence,
 }
 
+impl Service {
+    /// Whether nothing but the chosen cluster had a say in it.
+    #[must_use]
+    pub fn is_named_by_cluster(&self) -> bool {
+        self.evidence == ServiceEvidence::Cluster
+    }
+}
+
 /// What a source reporter can tell: the chosen cluster, else the requested authority.
 pub fn of_source(attributes: &impl Attributes) -> Service {
     let cluster = attributes.text(Attribute::ClusterName).unwrap_or_default();

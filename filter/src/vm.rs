@@ -8,7 +8,7 @@ use crate::attributes::{Attribute, Attributes};
 use crate::buffer::Buffer;
 use crate::config::{self, Config};
 use crate::identity;
-use crate::record::observe;
+use crate::observe::Observer;
 use crate::reply::{self, Reply};
 use crate::sender::{Report, Sender, Signature};
 
@@ -21,10 +21,12 @@ pub struct Vm {
     config: Option<Config>,
     config_hash: u64,
     signature: Option<Signature>,
+    observer: Observer,
     buffer: Buffer,
     sender: Sender,
     /// As many as batches may be in flight, so a list is enough.
     calls: Vec<Call>,
+    open: u64,
 }
 
 /// A report in flight.
@@ -43,9 +45,11 @@ impl Vm {
             config: None,
             config_hash: 0,
             signature: None,
+            observer: Observer::default(),
             buffer: Buffer::default(),
             sender: Sender::new(seed),
             calls: Vec::new(),
+            open: 0,
         }
     }
 
@@ -66,10 +70,22 @@ impl Vm {
         self.config.as_ref()
     }
 
+    /// A request begins.
+    pub fn begin(&mut self) {
+        self.open = self.open.saturating_add(1);
+    }
+
+    /// Requests that began and have not ended.
+    #[must_use]
+    pub fn open(&self) -> u64 {
+        self.open
+    }
+
     /// Records the request that just ended.
     pub fn observe(&mut self, attributes: &impl Attributes, now_us: u64) {
+        self.open = self.open.saturating_sub(1);
         if let Some(config) = &self.config {
-            self.buffer.push(observe(attributes, now_us), &config.limits);
+            self.buffer.push(self.observer.observe(attributes, now_us), config);
         }
     }
 
@@ -111,6 +127,14 @@ impl Vm {
         let reply = reply::read(call.sequence, status, message);
         self.reply(call.sequence, reply, now_ms);
         Some((reply, healthy))
+    }
+
+    /// The plugins other than `root` that wait for an answer, each once.
+    #[must_use]
+    pub fn roots_in_flight(&self, root: u32) -> Vec<u32> {
+        let mut roots: Vec<u32> = self.calls.iter().map(|call| call.root).filter(|r| *r != root).collect();
+        roots.dedup();
+        roots
     }
 
     /// Plugin `root` is gone, and Envoy cancelled its calls without a word.

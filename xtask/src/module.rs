@@ -2,7 +2,8 @@
 //!
 //! In: the filter's sources. Out: `target/hopscope_filter.wasm`. Always holds: it exports only the callbacks that the
 //! filter answers. Envoy enters a VM for every callback that a module exports, and the SDK exports all of them; cargo
-//! cannot choose, so the export section is rewritten here, and what nothing reaches any more is removed.
+//! cannot choose, so the export section is rewritten here: the filter's own entry points get the names that Envoy looks
+//! for, and what nothing reaches any more, the SDK's dispatcher before all, is removed.
 
 use crate::process;
 use crate::progress::{remark, step};
@@ -13,21 +14,21 @@ use std::path::{Path, PathBuf};
 
 const TARGET: &str = "wasm32-wasip1";
 
-/// What Envoy needs of the module; see proxy-wasm's ABI 0.2.1.
-const EXPORTS: [&str; 13] = [
-    "memory",
-    "_initialize",
-    "proxy_abi_version_0_2_1",
-    "proxy_on_memory_allocate",
-    "proxy_on_vm_start",
-    "proxy_on_configure",
-    "proxy_on_tick",
-    "proxy_on_context_create",
-    "proxy_on_log",
-    "proxy_on_done",
-    "proxy_on_delete",
-    "proxy_on_grpc_receive",
-    "proxy_on_grpc_close",
+/// What Envoy needs of the module and the SDK provides; see proxy-wasm's ABI 0.2.1.
+const KEPT: [&str; 4] = ["memory", "_initialize", "proxy_abi_version_0_2_1", "proxy_on_memory_allocate"];
+
+/// How the filter's own entry points are named until the SDK's are gone: `hop_on_log` becomes `proxy_on_log`.
+const OWN_PREFIX: &str = "hop_";
+
+/// The filter's entry points. Each that Envoy enters for a request costs that request; so there are two of those.
+const OWN: [&str; 7] = [
+    "hop_on_vm_start",
+    "hop_on_configure",
+    "hop_on_tick",
+    "hop_on_context_create",
+    "hop_on_log",
+    "hop_on_grpc_receive",
+    "hop_on_grpc_close",
 ];
 
 /// The largest module that is let through, bytes: each proxy holds several compiled copies of it.
@@ -54,15 +55,21 @@ pub(crate) fn build() -> anyhow::Result<PathBuf> {
 
 fn slim(linked: &Path) -> anyhow::Result<Vec<u8>> {
     let mut module = walrus::Module::from_file(linked)?;
-    for name in EXPORTS {
-        if !module.exports.iter().any(|export| export.name == name) {
+    for name in KEPT.iter().chain(&OWN) {
+        if !module.exports.iter().any(|export| export.name == *name) {
             bail!("the filter does not export `{name}`");
         }
     }
+    let wanted = |name: &str| KEPT.contains(&name) || OWN.contains(&name);
     let unused: Vec<_> =
-        module.exports.iter().filter(|export| !EXPORTS.contains(&export.name.as_str())).collect();
-    for export in unused.iter().map(|export| export.id()).collect::<Vec<_>>() {
+        module.exports.iter().filter(|export| !wanted(&export.name)).map(walrus::Export::id).collect();
+    for export in unused {
         module.exports.delete(export);
+    }
+    for export in module.exports.iter_mut() {
+        if let Some(name) = export.name.strip_prefix(OWN_PREFIX) {
+            export.name = format!("proxy_{name}");
+        }
     }
     walrus::passes::gc::run(&mut module);
     Ok(module.emit_wasm())

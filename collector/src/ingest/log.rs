@@ -14,6 +14,7 @@ use super::{Door, check, unread};
 use crate::pipeline::Answer;
 use crate::report::Teller;
 use hopscope_proto::v1::Batch;
+use prost::Message;
 use prost::bytes::Bytes;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
@@ -46,7 +47,7 @@ impl Door {
         let end = self.read_log(&mut log, request.into_body(), &visitor).await;
         if let Some(proxy) = log.proxy() {
             let teller = Teller { proxy: proxy.into(), epoch: log.epoch() };
-            self.state.pipeline().ledger.close(&teller);
+            self.state.end(&teller, self.state.now_us());
         }
         end.into_http()
     }
@@ -78,7 +79,7 @@ impl Door {
             while !self.may_send(visitor) {
                 sleep(RATE_PAUSE).await;
             }
-            if let Err(refusal) = self.log_message(log, &message, visitor) {
+            if let Err(refusal) = self.log_message(log, &message, visitor).await {
                 return self.refuse(&refusal);
             }
             meter.handled(FRAME_HEAD_BYTES + message.len() as u64);
@@ -86,7 +87,7 @@ impl Door {
     }
 
     /// Hands on what one message holds. An error ends the stream.
-    fn log_message(&self, log: &mut Stream, message: &Bytes, visitor: &Visitor) -> Result<(), Refusal> {
+    async fn log_message(&self, log: &mut Stream, message: &Bytes, visitor: &Visitor) -> Result<(), Refusal> {
         let stats = self.state.stats();
         let now_us = self.state.now_us();
         let mut batches = log.read(message, now_us).map_err(|error| malformed(&error))?;
@@ -97,7 +98,7 @@ impl Door {
                 Err(error) => break Err(malformed(&error)),
             };
             let records = batch.records.as_ref().map_or(0, |records| records.edge.len() as u64);
-            match self.log_batch(batch, visitor, now_us) {
+            match self.log_batch(batch, visitor, now_us).await {
                 Ok(()) => stats.door().logged(records),
                 Err(refusal) => {
                     stats.door().lost(records);
@@ -116,10 +117,11 @@ impl Door {
         read
     }
 
-    fn log_batch(&self, batch: Batch, visitor: &Visitor, now_us: u64) -> Result<(), Refusal> {
-        let limits = self.limits();
-        let report = check::check(batch, &limits.batch, now_us)?;
-        match self.take(&report, visitor, now_us)? {
+    async fn log_batch(&self, batch: Batch, visitor: &Visitor, now_us: u64) -> Result<(), Refusal> {
+        // The journal keeps bytes, and those of an access log are not what the next start would read.
+        let message = Bytes::from(batch.encode_to_vec());
+        let report = check::check(batch, &self.limits().batch, now_us)?;
+        match self.take(message, report, visitor, now_us).await? {
             Answer::Taken => Ok(()),
             Answer::WhoAreYou => Err(Refusal::Full("proxies")),
             Answer::Full(table) => Err(Refusal::Full(table)),

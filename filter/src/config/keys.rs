@@ -66,6 +66,21 @@ impl Keys {
         }
     }
 
+    /// One of a few words; the first is the default.
+    pub(super) fn choice<T: Copy>(&self, path: &str, choices: &[(&str, T); 3]) -> Result<T, String> {
+        let [(_, default), ..] = choices;
+        let word = match self.get(path) {
+            None => return Ok(*default),
+            Some(Value::Text(word)) => word.as_str(),
+            Some(_) => "",
+        };
+        let chosen = choices.iter().find(|(known, _)| *known == word).map(|(_, choice)| *choice);
+        chosen.ok_or_else(|| {
+            let words: Vec<String> = choices.iter().map(|(word, _)| format!("`{word}`")).collect();
+            format!("`{path}` is none of {}", words.join(", "))
+        })
+    }
+
     fn get(&self, path: &str) -> Option<&Value> {
         self.0.iter().rev().find(|(known, _)| known == path).map(|(_, value)| value)
     }

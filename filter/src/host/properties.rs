@@ -1,15 +1,58 @@
 //! Attributes of the request, or of the node, that Envoy's current callback is about.
 //!
-//! In: an [`Attribute`]. Out: what `get_property` answers. Always holds: an error of the host is no value.
+//! In: an [`Attribute`], or a whole [`Question`]. Out: what Envoy answers. Always holds: an error of the host is no value;
+//! where Envoy compiles no expressions, no question is ever answered.
+//!
+//! Envoy keeps compiled expressions per plugin and numbers them from the first on; so when each plugin compiles the same
+//! ones in the same order, a number means the same in all of them, and a request need not know whose it is.
 
+use super::abi;
 use crate::attributes::{Attribute, Attributes};
-use proxy_wasm::hostcalls;
+use crate::question::{QUESTIONS, Question};
+use std::cell::Cell;
 
-/// Reads one attribute per host call.
+/// Envoy's numbers of the questions, in their order.
+type Numbers = [[u8; 4]; QUESTIONS.len()];
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Compiled {
+    NotYet,
+    As(Numbers),
+    Never,
+}
+
+thread_local! {
+    static COMPILED: Cell<Compiled> = const { Cell::new(Compiled::NotYet) };
+}
+
+/// Compiles the questions for a plugin; to be called once for each, at its very beginning.
+pub(super) fn compile() {
+    let numbers = QUESTIONS.map(|question| {
+        let number = abi::foreign_function("expr_create", question.expression().as_bytes());
+        number.and_then(|number| <[u8; 4]>::try_from(number).ok())
+    });
+    let mut known = [[0; 4]; QUESTIONS.len()];
+    let complete = known.iter_mut().zip(numbers).all(|(known, number)| {
+        *known = number.unwrap_or_default();
+        number.is_some()
+    });
+    let compiled = if complete { Compiled::As(known) } else { Compiled::Never };
+    let before = COMPILED.get();
+    let agreed = before == Compiled::NotYet || before == compiled;
+    COMPILED.set(if agreed { compiled } else { Compiled::Never });
+}
+
+/// Reads by host calls.
 pub(super) struct Properties;
 
 impl Attributes for Properties {
     fn bytes(&self, attribute: Attribute) -> Option<Vec<u8>> {
-        hostcalls::get_property(attribute.path()).ok().flatten()
+        abi::property(attribute.path().join("\0").as_bytes())
+    }
+
+    fn evaluate(&self, question: Question) -> Option<Vec<u8>> {
+        let Compiled::As(numbers) = COMPILED.get() else { return None };
+        let (_, number) = QUESTIONS.into_iter().zip(numbers).find(|(known, _)| *known == question)?;
+        abi::foreign_function("expr_evaluate", &number)
     }
 }

@@ -33,8 +33,8 @@ impl Bench {
     fn see(&mut self, service: u32) {
         let mut edge = Edge::default();
         edge.service.host = format!("s{service}");
-        let record = Record { edge, outcome: Outcome::default(), measure: Measure::default() };
-        self.buffer.push(record, &self.config.limits);
+        let record = Record { edge: edge.into(), outcome: Outcome::default(), measure: Measure::default() };
+        self.buffer.push(record, &self.config);
     }
 
     fn poll(&mut self) -> Option<Report> {
@@ -204,6 +204,63 @@ fn a_lost_call_is_sent_again_at_once() {
     bench.sender.on_lost(99);
 }
 
+/// Requests as `(second, code, duration in milliseconds)` in, each report in time out: `second:records+folded`.
+#[track_caller]
+fn check_times(config: &str, requests: &[(u64, u32, u64)], until_s: u64, expected: &str) {
+    let mut bench = Bench::new("");
+    bench.config =
+        Config::parse(format!(r#"{{"collector": {{"cluster": "c"}}{config}}}"#).as_bytes()).unwrap();
+    let start_ms = bench.now_ms;
+    let mut reports = Vec::new();
+    for ms in (0..=until_s * 1_000).step_by(usize::try_from(bench.config.tick_ms()).unwrap()) {
+        bench.now_ms = start_ms + ms;
+        // Each ends half a tick before the tick.
+        let from = (ms + 500).saturating_sub(bench.config.tick_ms())..ms + 500;
+        for (_, response_code, took_ms) in requests.iter().filter(|(s, ..)| from.contains(&(s * 1_000))) {
+            let outcome = Outcome { response_code: *response_code, ..Outcome::default() };
+            let ended_us = bench.now_ms.saturating_sub(bench.config.tick_ms() / 2) * 1_000;
+            let measure = Measure {
+                start_us: ended_us - took_ms * 1_000,
+                duration_us: took_ms * 1_000,
+                ..Measure::default()
+            };
+            bench.buffer.push(Record { edge: Edge::default().into(), outcome, measure }, &bench.config);
+        }
+        while let Some(report) = bench.poll() {
+            let batch = v1::Batch::decode(report.message.as_slice()).unwrap();
+            let records = batch.records.as_ref().map_or(0, |records| records.edge.len());
+            let folded: u64 = batch.folds.iter().map(|fold| fold.count).sum();
+            reports.push(format!("{}:{records}+{folded}", ms / 1_000));
+            bench.take(&report);
+            bench.reply(report.sequence, TAKEN);
+        }
+    }
+    assert_eq!(reports.join(" "), expected);
+}
+
+#[test]
+fn while_all_is_well_reports_become_rare() {
+    let steady: Vec<(u64, u32, u64)> = (0..24).map(|second| (second, 200, 1)).collect();
+    check_times("", &steady, 24, "0:1+0 1:1+0 3:2+0 7:4+0 12:5+0 17:5+0 22:5+0");
+    check_times(r#", "report_interval_ms": 1000"#, &steady, 3, "0:1+0 1:1+0 2:1+0 3:1+0");
+}
+
+#[test]
+fn a_failure_hurries_and_an_idle_proxy_beats() {
+    let steady: Vec<(u64, u32, u64)> = (0..12).map(|s| (s, if s == 9 { 503 } else { 200 }, 1)).collect();
+    check_times("", &steady, 44, "0:1+0 1:1+0 3:2+0 7:4+0 9:2+0 10:1+0 11:1+0 26:0+0 41:0+0");
+    check_times("", &[], 44, "");
+}
+
+#[test]
+fn detail_is_what_is_asked_for_and_counts_are_exact() {
+    let mix = [(0, 200, 1), (0, 200, 999), (0, 200, 1_000), (0, 404, 1), (0, 302, 1)];
+    check_times("", &mix, 0, "0:5+0");
+    check_times(r#", "detail": "failures""#, &mix, 0, "0:2+3");
+    check_times(r#", "detail": "failures", "slow_ms": 999"#, &mix, 0, "0:3+2");
+    check_times(r#", "detail": "none""#, &mix, 0, "0:0+5");
+}
+
 /// Requests, ticks, failures, repeats and refusals in an order that the seed decides: the books always close.
 fn whatever_happens(seed: u64) {
     let mut bench = Bench::new(
@@ -239,10 +296,18 @@ fn whatever_happens(seed: u64) {
     for report in in_flight {
         bench.reply(report.sequence, Reply::Failed);
     }
+    // Until nothing is told but the books.
     loop {
         // Longer than any pause, and not so long that the books are told for their own sake.
         bench.now_ms += HEARTBEAT_MS - 1;
         let Some(report) = bench.poll() else { break };
+        if report.sequence > bench.told.last_key_value().map_or(0, |(last, _)| *last)
+            && bench.buffer.since_ms().is_none()
+            && v1::Batch::decode(report.message.as_slice()).unwrap().outcomes.is_empty()
+        {
+            bench.take(&report);
+            break;
+        }
         bench.take(&report);
         bench.reply(report.sequence, TAKEN);
     }

@@ -223,12 +223,14 @@ pub struct Records {
     pub request_bytes: ::prost::alloc::vec::Vec<u64>,
     #[prost(uint64, repeated, tag = "6")]
     pub response_bytes: ::prost::alloc::vec::Vec<u64>,
-    /// 64-bit FNV-1a of the request id with the version nibble of a UUID masked to '0' (tracing rewrites it), never 0, the
-    /// same on both sides of a hop; 0 when there was no id.
-    #[prost(fixed64, repeated, tag = "7")]
-    pub request_id_hash: ::prost::alloc::vec::Vec<u64>,
+    /// 64-bit FNV-1a of the request id with the version nibble of a UUID masked to '0' (tracing rewrites it), its halves
+    /// combined by exclusive or; never 0, the same on both sides of a hop; 0 when there was no id. Edge and time tell those
+    /// few apart that share 32 bits.
+    #[prost(fixed32, repeated, tag = "7")]
+    pub request_id_hash: ::prost::alloc::vec::Vec<u32>,
     /// Upstream attempts of this proxy (`upstream.request_attempt_count`); at a destination the caller's attempt number
-    /// (`x-envoy-attempt-count`) when it is known. 0 when the request never reached the router.
+    /// (`x-envoy-attempt-count`) when it is known. 0 when the request never reached the router. The column is left out when
+    /// every entry is 1.
     #[prost(uint32, repeated, tag = "8")]
     pub attempts: ::prost::alloc::vec::Vec<u32>,
 }

@@ -57,7 +57,7 @@ pub(super) struct Entry {
     pub(super) duration_us: u64,
     pub(super) request_bytes: u64,
     pub(super) response_bytes: u64,
-    pub(super) request_id_hash: u64,
+    pub(super) request_id_hash: u32,
     pub(super) attempts: u32,
 }
 
@@ -232,8 +232,9 @@ fn principal(certificate: Option<&CertificateProperties>) -> &str {
     uri.unwrap_or_default()
 }
 
-/// As in `hopscope.v1.Records.request_id_hash`: 64-bit FNV-1a, the version nibble of a UUID masked, never 0.
-pub(super) fn request_id_hash(id: &str) -> u64 {
+/// As in `hopscope.v1.Records.request_id_hash`: 64-bit FNV-1a, the version nibble of a UUID masked,
+/// the halves combined, never 0.
+pub(super) fn request_id_hash(id: &str) -> u32 {
     const VERSION_NIBBLE: usize = 14;
     let is_uuid = id.len() == 36
         && id.bytes().enumerate().all(|(i, byte)| match i {
@@ -242,5 +243,6 @@ pub(super) fn request_id_hash(id: &str) -> u64 {
         });
     let masked = |(i, byte)| if is_uuid && i == VERSION_NIBBLE { b'0' } else { byte };
     let fnv1a = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    id.bytes().enumerate().map(masked).fold(0xcbf2_9ce4_8422_2325, fnv1a).max(1)
+    let hash = id.bytes().enumerate().map(masked).fold(0xcbf2_9ce4_8422_2325, fnv1a);
+    u32::try_from((hash ^ (hash >> 32)) & u64::from(u32::MAX)).unwrap_or(0).max(1)
 }

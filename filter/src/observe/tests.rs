@@ -1,9 +1,10 @@
-use super::{Record, TEXT_BYTES_MAX, bounded, observe, request_id_hash};
+use super::Observer;
 use crate::attributes::table::Table;
+use crate::record::Record;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-/// A clock one second after the requests of these tests started.
+/// A clock one second after the request that has no duration started.
 const NOW_US: u64 = 1_700_000_001_000_000;
 
 fn text(record: &Record) -> String {
@@ -49,14 +50,19 @@ fn text(record: &Record) -> String {
 #[track_caller]
 fn check(attributes: &str, expected: &str) {
     let expected: Vec<&str> = expected.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    assert_eq!(text(&observe(&Table::parse(attributes), NOW_US)), expected.join("\n"));
+    let (with, without) = (Table::parse(attributes), Table::parse(attributes).without_expressions());
+    let mut observer = Observer::default();
+    // A second time from memory.
+    for proxy in [&with, &with, &without] {
+        assert_eq!(text(&observer.observe(proxy, NOW_US)), expected.join("\n"));
+    }
+    assert_eq!(text(&Observer::default().observe(&without, NOW_US)), expected.join("\n"));
 }
 
 #[test]
 fn a_success_seen_by_the_source() {
     check(
         "xds.listener_direction = 2
-         request.time = 1700000000000123456
          request.duration = 2500999
          request.total_size = 120
          response.total_size = 340
@@ -74,7 +80,7 @@ fn a_success_seen_by_the_source() {
         "Source of payments.shop.svc.cluster.local [workload=payments namespace=shop service=payments revision=v1 \
              cluster=Kubernetes address=127.9.9.3 principal=spiffe://cluster.local/ns/shop/sa/payments] mtls
          Http 200 flags=0x0 grpc=None details= reason=
-         start=1700000000000123 took=2500 in=120 out=340 attempts=1
+         start=1700000000997500 took=2500 in=120 out=340 attempts=1
          with id",
     );
 }
@@ -83,7 +89,6 @@ fn a_success_seen_by_the_source() {
 fn a_failure_brings_its_explanation() {
     check(
         "xds.listener_direction = 2
-         request.time = 1700000000000000000
          request.duration = 1000000
          response.code = 503
          response.flags = 32
@@ -97,7 +102,7 @@ fn a_failure_brings_its_explanation() {
              address=127.9.9.7]
          Http 503 flags=0x20 grpc=None details=upstream_reset_before_response_started{remote_connection_failure} \
              reason=delayed connect error: Connection refused
-         start=1700000000000000 took=1000 in=0 out=0 attempts=3",
+         start=1700000000999000 took=1000 in=0 out=0 attempts=3",
     );
 }
 
@@ -105,7 +110,6 @@ fn a_failure_brings_its_explanation() {
 fn no_route_is_charged_to_the_requested_authority() {
     check(
         "xds.listener_direction = 2
-         request.time = 1700000000000000000
          request.duration = 0
          request.host = payments.shop.svc.cluster.local:8080
          response.code = 404
@@ -113,7 +117,7 @@ fn no_route_is_charged_to_the_requested_authority() {
          response.code_details = route_not_found",
         "Source of payments.shop.svc.cluster.local []
          Http 404 flags=0x100 grpc=None details=route_not_found reason=
-         start=1700000000000000 took=0 in=0 out=0 attempts=0",
+         start=1700000001000000 took=0 in=0 out=0 attempts=0",
     );
 }
 
@@ -137,7 +141,6 @@ fn a_hang_up_has_no_code_and_is_a_failure() {
 fn a_forwarded_address_names_nobody() {
     check(
         "xds.listener_direction = 1
-         request.time = 1700000000000000000
          request.duration = 1000
          response.code = 200
          source.address = 203.0.113.9:0
@@ -145,7 +148,7 @@ fn a_forwarded_address_names_nobody() {
          connection.uri_san_local_certificate = spiffe://cluster.local/ns/shop/sa/shop",
         "Destination of  [principal=spiffe://cluster.local/ns/shop/sa/gateway] mtls
          Http 200 flags=0x0 grpc=None details= reason=
-         start=1700000000000000 took=1 in=0 out=0 attempts=0",
+         start=1700000000999999 took=1 in=0 out=0 attempts=0",
     );
 }
 
@@ -153,7 +156,6 @@ fn a_forwarded_address_names_nobody() {
 fn a_grpc_failure_hides_behind_200() {
     check(
         "xds.listener_direction = 2
-         request.time = 1700000000000000000
          request.duration = 1000
          request.headers.content-type = application/grpc+proto
          response.code = 200
@@ -162,7 +164,7 @@ fn a_grpc_failure_hides_behind_200() {
          request.host = ledger",
         "Source of ledger []
          Grpc 200 flags=0x0 grpc=Some(14) details=via_upstream reason=
-         start=1700000000000000 took=1 in=0 out=0 attempts=0",
+         start=1700000000999999 took=1 in=0 out=0 attempts=0",
     );
 }
 
@@ -176,19 +178,67 @@ fn nothing_known_is_still_one_record() {
     );
 }
 
+/// Requests in, host calls out: one number per request.
+#[track_caller]
+fn check_calls(requests: &[(&str, u64)], expected: &[u32]) {
+    let mut observer = Observer::default();
+    let calls = |(attributes, second): &(&str, u64)| {
+        let proxy = Table::parse(attributes);
+        observer.observe(&proxy, NOW_US + second * 1_000_000);
+        proxy.calls.get()
+    };
+    assert_eq!(requests.iter().map(calls).collect::<Vec<_>>(), expected);
+}
+
+const SUCCESS: &str = "xds.listener_direction = 2
+    request.duration = 1000
+    response.code = 200
+    response.flags = 0
+    request.total_size = 1
+    response.total_size = 1
+    request.id = a
+    upstream.request_attempt_count = 1
+    upstream.address = 127.9.9.3:8080
+    ";
+const CLUSTER: &str = "xds.cluster_name = outbound|80||a.b";
+
 #[test]
-fn the_version_nibble_of_a_uuid_does_not_count() {
-    let sampled = request_id_hash("0f6f1b4e-2222-9333-8444-555566667777");
-    assert_eq!(sampled, request_id_hash("0f6f1b4e-2222-4333-8444-555566667777"));
-    assert_ne!(sampled, request_id_hash("0f6f1b4e-2222-4334-8444-555566667777"));
-    assert_ne!(request_id_hash("abc-1"), request_id_hash("abc-2"));
-    assert_ne!(request_id_hash(""), 0);
+fn a_known_edge_costs_one_call_until_it_is_old() {
+    let known = format!("{SUCCESS}{CLUSTER}");
+    let other = known.replace("|a.b", "|c.b");
+    check_calls(&[(&known, 0), (&known, 1), (&other, 1), (&known, 9), (&known, 10)], &[2, 1, 2, 1, 2]);
 }
 
 #[test]
-fn long_texts_are_cut_between_characters() {
-    let long = "é".repeat(TEXT_BYTES_MAX);
-    let cut = bounded(&long);
-    assert!(cut.len() <= TEXT_BYTES_MAX && long.starts_with(&cut));
-    assert_eq!(bounded("short"), "short");
+fn a_service_named_by_the_request_costs_one_call_more() {
+    let passing = format!("{SUCCESS}xds.cluster_name = PassthroughCluster\nrequest.host = example.org");
+    let elsewhere = passing.replace("example", "elsewhere");
+    check_calls(&[(&passing, 0), (&passing, 0), (&passing, 0), (&elsewhere, 0)], &[2, 3, 2, 3]);
+}
+
+#[test]
+fn what_was_not_reached_is_not_remembered_and_failures_in_a_row_are_asked_for_guardedly() {
+    let refused = format!("{SUCCESS}{CLUSTER}").replace("flags = 0", "flags = 32");
+    let no_route =
+        "xds.listener_direction = 2\nrequest.duration = 1\nresponse.flags = 256\nresponse.code = 404";
+    check_calls(&[(&refused, 0), (&refused, 0)], &[3, 3]);
+    check_calls(&[(no_route, 0), (no_route, 0), (no_route, 0)], &[4, 4, 3]);
+}
+
+#[test]
+fn a_connection_is_known_by_its_number() {
+    let first = "xds.listener_direction = 1
+        source.address = 10.0.0.1:4000
+        connection.id = 1
+        xds.cluster_name = inbound|80||
+        request.id = a
+        request.duration = 1000
+        response.code = 200
+        response.flags = 0
+        request.total_size = 1
+        response.total_size = 1";
+    let second = first.replace("connection.id = 1", "connection.id = 2");
+    let forwarded = first.replace("10.0.0.1:4000", "203.0.113.9:0");
+    let of_another = forwarded.replace(".9:0", ".10:0");
+    check_calls(&[(first, 0), (first, 0), (&second, 0), (&forwarded, 0), (&of_another, 0)], &[2, 1, 2, 2, 1]);
 }

@@ -1,0 +1,104 @@
+//! The collector under load, as the kernel sees it.
+//!
+//! In: the binary and its options. Out: a running process, its processor time and memory. Always holds: it ends with its
+//! [`Collector`].
+
+use anyhow::{Context, bail};
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tonic::transport::{Channel, Endpoint};
+
+const READY_WITHIN: Duration = Duration::from_secs(30);
+
+/// A running collector.
+pub(crate) struct Collector {
+    child: Child,
+    grpc: SocketAddr,
+    http: SocketAddr,
+}
+
+impl Drop for Collector {
+    fn drop(&mut self) {
+        // Both fail only for a process that has ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Collector {
+    pub(crate) async fn start(binary: &Path, options: &[String]) -> anyhow::Result<Self> {
+        let (grpc, http) = (free_address()?, free_address()?);
+        let child = Command::new(binary)
+            .arg("serve")
+            .args(["--grpc-address", &grpc.to_string(), "--http-address", &http.to_string()])
+            .args(options)
+            .env("RUST_LOG", "warn")
+            .stdin(Stdio::null())
+            .spawn()
+            .with_context(|| format!("failed to start {}", binary.display()))?;
+        let mut collector = Self { child, grpc, http };
+        let start = Instant::now();
+        while !collector.get("/readyz").await.is_ok_and(|answer| answer.contains(" 200 ")) {
+            if let Some(status) = collector.child.try_wait()? {
+                bail!("the collector ended ({status})");
+            }
+            if start.elapsed() > READY_WITHIN {
+                bail!("the collector is not ready");
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Ok(collector)
+    }
+
+    pub(crate) async fn connect(&self, connections: usize) -> anyhow::Result<Vec<Channel>> {
+        let mut channels = Vec::new();
+        for _ in 0..connections {
+            channels.push(Endpoint::from_shared(format!("http://{}", self.grpc))?.connect().await?);
+        }
+        Ok(channels)
+    }
+
+    /// Processor time of all threads so far, seconds.
+    pub(crate) fn cpu_seconds(&self) -> anyhow::Result<f64> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
+        // The name before the last parenthesis may hold spaces.
+        let rest = stat.rsplit_once(')').context("/proc/PID/stat has no name")?.1;
+        let fields: Vec<&str> = rest.split_whitespace().collect();
+        let ticks = |place: usize| fields.get(place).and_then(|field| field.parse::<u64>().ok());
+        let (user, system) = (ticks(11).context("no utime")?, ticks(12).context("no stime")?);
+        // Linux counts these in hundredths of a second on every platform of today.
+        Ok((user + system) as f64 / 100.0)
+    }
+
+    /// Resident memory, bytes.
+    pub(crate) fn memory_bytes(&self) -> anyhow::Result<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+        let kib: u64 = line.trim().trim_end_matches("kB").trim().parse()?;
+        Ok(kib << 10)
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> anyhow::Result<String> {
+        let mut stream = TcpStream::connect(self.http).await?;
+        let request = format!("GET {path} HTTP/1.1\r\nhost: bench\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await?;
+        Ok(answer)
+    }
+
+    /// The value of a sample without labels; 0 when there is none.
+    pub(crate) async fn sample(&self, name: &str) -> anyhow::Result<u64> {
+        let text = self.get("/metrics").await?;
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        Ok(value.and_then(|value| value.parse().ok()).unwrap_or(0))
+    }
+}
+
+fn free_address() -> anyhow::Result<SocketAddr> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
+}

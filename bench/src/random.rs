@@ -1,0 +1,56 @@
+//! Numbers that look random and are the same in every run.
+//!
+//! In: a seed. Out: numbers, evenly spread or after Zipf's law.
+
+/// Steele, Lea and Flood's `SplitMix64`.
+#[derive(Debug, Clone)]
+pub(crate) struct Random(u64);
+
+impl Random {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// One of `0..bound`.
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
+        let bound = bound.max(1) as u64;
+        usize::try_from(self.next() % bound).unwrap_or(0)
+    }
+
+    /// True once in so many times.
+    pub(crate) fn once_in(&mut self, times: usize) -> bool {
+        self.below(times) == 0
+    }
+
+    /// From 0 to 1.
+    pub(crate) fn unit(&mut self) -> f64 {
+        (self.next() >> 11) as f64 / (1_u64 << 53) as f64
+    }
+}
+
+/// Ranks after Zipf's law with exponent 1: rank r is drawn in proportion to 1/(r+1).
+#[derive(Debug)]
+pub(crate) struct Zipf(Vec<f64>);
+
+impl Zipf {
+    pub(crate) fn new(ranks: usize) -> Self {
+        let mut sum = 0.0;
+        let sums = (1..=ranks).map(|rank| {
+            sum += 1.0 / rank as f64;
+            sum
+        });
+        Self(sums.collect())
+    }
+
+    pub(crate) fn draw(&self, random: &mut Random) -> usize {
+        let at = random.unit() * self.0.last().copied().unwrap_or(0.0);
+        self.0.partition_point(|sum| *sum < at).min(self.0.len().saturating_sub(1))
+    }
+}

@@ -1,0 +1,133 @@
+//! Many values in one: how Envoy hands over the list that an expression gave.
+//!
+//! In: bytes. Out: the values, in order. Always holds: no bytes make it panic, allocate or read beyond their end.
+//!
+//! Source: proxy-wasm's serialised pairs, little-endian: `u32` number of pairs, for each the `u32` sizes of key and value,
+//! then for each the key, a NUL, the value, a NUL. Envoy gives the elements of a list as keys without values.
+
+/// The values of one answer that were not taken yet.
+#[derive(Debug, Clone)]
+pub struct Answer<'a> {
+    sizes: &'a [u8],
+    values: &'a [u8],
+}
+
+impl<'a> Answer<'a> {
+    /// Reads an answer of exactly `count` values; `None` when it is none.
+    #[must_use]
+    pub fn read(bytes: &'a [u8], count: usize) -> Option<Self> {
+        let (found, rest) = bytes.split_first_chunk::<4>()?;
+        if usize::try_from(u32::from_le_bytes(*found)).ok()? != count {
+            return None;
+        }
+        let (sizes, values) = rest.split_at_checked(count.checked_mul(8)?)?;
+        Some(Self { sizes, values })
+    }
+
+    /// The next value; empty when there is none, or when its size leads nowhere.
+    pub fn bytes(&mut self) -> &'a [u8] {
+        self.next().unwrap_or_default()
+    }
+
+    /// The next value as an integer or a duration; 0 when it is none.
+    pub fn number(&mut self) -> i64 {
+        self.bytes().try_into().map_or(0, i64::from_le_bytes)
+    }
+}
+
+impl<'a> Iterator for Answer<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let (size, sizes) = self.sizes.split_first_chunk::<4>()?;
+        let (of_value, sizes) = sizes.split_first_chunk::<4>()?;
+        let size = usize::try_from(u32::from_le_bytes(*size)).ok()?;
+        let (value, rest) = self.values.split_at_checked(size)?;
+        let of_value = usize::try_from(u32::from_le_bytes(*of_value)).ok()?;
+        self.values = rest.get(of_value.checked_add(2)?..)?;
+        self.sizes = sizes;
+        Some(value)
+    }
+}
+
+/// Writes values as Envoy does, for hosts that have no expressions.
+#[must_use]
+pub fn write(values: &[Vec<u8>]) -> Vec<u8> {
+    let size = |value: &[u8]| u32::try_from(value.len()).unwrap_or(u32::MAX).to_le_bytes();
+    let mut bytes = u32::try_from(values.len()).unwrap_or(u32::MAX).to_le_bytes().to_vec();
+    for value in values {
+        bytes.extend(size(value));
+        bytes.extend([0; 4]);
+    }
+    for value in values {
+        bytes.extend(value);
+        bytes.extend([0; 2]);
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Answer, write};
+    #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[track_caller]
+    fn check(bytes: &[u8], count: usize, expected: &str) {
+        let text = match Answer::read(bytes, count) {
+            Some(answer) => {
+                answer.map(|v| String::from_utf8_lossy(v).into_owned()).collect::<Vec<_>>().join(",")
+            }
+            None => "none".to_owned(),
+        };
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn what_envoy_writes_is_read() {
+        // As seen from Envoy 1.40: `["ab", ""]`.
+        let seen = b"\x02\0\0\0\x02\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0ab\0\0\0\0";
+        check(seen, 2, "ab,");
+        assert_eq!(write(&[b"ab".to_vec(), Vec::new()]), seen);
+        check(seen, 3, "none");
+        check(&[], 0, "none");
+        check(&[0; 4], 0, "");
+    }
+
+    #[test]
+    fn numbers_are_eight_bytes() {
+        let bytes = write(&[7_i64.to_le_bytes().to_vec(), (-1_i64).to_le_bytes().to_vec(), b"200".to_vec()]);
+        let mut answer = Answer::read(&bytes, 3).unwrap();
+        assert_eq!([answer.number(), answer.number(), answer.number(), answer.number()], [7, -1, 0, 0]);
+    }
+
+    /// Every prefix of a good answer, every byte of it changed, and noise.
+    #[test]
+    fn no_bytes_lead_anywhere_else() {
+        let good = write(&[b"outbound|80||a".to_vec(), vec![0; 8], Vec::new()]);
+        let mut inputs: Vec<Vec<u8>> = (0..good.len()).map(|end| good[..end].to_vec()).collect();
+        for place in 0..good.len() {
+            for byte in [0, 1, 0x7f, 0x80, 0xff] {
+                let mut bad = good.clone();
+                bad[place] = byte;
+                inputs.push(bad);
+            }
+        }
+        let mut random = 7_u64;
+        for length in 0..200 {
+            let noise = std::iter::repeat_with(|| {
+                random ^= random << 13;
+                random ^= random >> 7;
+                random ^= random << 17;
+                random.to_le_bytes()[0] & 0x1f
+            });
+            inputs.push(noise.take(length).collect());
+        }
+        for input in &inputs {
+            for count in [0, 1, 3, 20, usize::MAX] {
+                let values = Answer::read(input, count).into_iter().flatten();
+                assert!(values.map(<[u8]>::len).sum::<usize>() <= input.len());
+            }
+        }
+    }
+}

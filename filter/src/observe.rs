@@ -1,0 +1,184 @@
+//! What one proxy knows of one finished request, made of what Envoy says.
+//!
+//! In: the attributes at the end of a request, and the clock. Out: a [`Record`]. Always holds: exactly one record per
+//! call, whatever is missing; what only explains a failure is read only on failure.
+
+use crate::answer::Answer;
+use crate::attributes::{Attribute, Attributes};
+use crate::facts::{Asking, Facts, Grpc};
+use crate::memo::{Known, Memo};
+use crate::question::{FAILURE_VALUES, Question, Told};
+use crate::record::{Edge, Measure, Outcome, Peer, Protocol, Record, Reporter, bounded, request_id_hash};
+use crate::service::{self, Service};
+use std::rc::Rc;
+
+/// What making records needs to know of those before.
+#[derive(Debug, Default)]
+pub struct Observer {
+    asking: Asking,
+    memo: Memo,
+}
+
+impl Observer {
+    /// Makes the record of the request that just ended. `now_us`: microseconds since the Unix epoch.
+    pub fn observe(&mut self, attributes: &impl Attributes, now_us: u64) -> Record {
+        let answer = self.asking.ask(attributes);
+        let facts = Facts::read(&answer).unwrap_or_default();
+        Record {
+            edge: self.edge(attributes, &facts, now_us),
+            outcome: outcome(attributes, &facts),
+            measure: measure(attributes, &facts, now_us),
+        }
+    }
+
+    fn edge(&mut self, attributes: &impl Attributes, facts: &Facts, now_us: u64) -> Rc<Edge> {
+        if facts.is_destination {
+            return match self.memo.look_up(facts, now_us) {
+                Some(Known::Edge(edge)) => edge,
+                _ => self.remembered(ask_edge(attributes, facts), now_us),
+            };
+        }
+        if facts.response_flags != 0 || facts.address.is_empty() {
+            return Rc::new(ask_edge(attributes, facts));
+        }
+        match self.memo.look_up(facts, now_us) {
+            Some(Known::Edge(edge)) => return edge,
+            Some(Known::ByAuthority) => {}
+            None => {
+                let edge = ask_edge(attributes, facts);
+                if edge.service.is_named_by_cluster() {
+                    return self.remembered(edge, now_us);
+                }
+                self.memo.remember(Known::ByAuthority, now_us);
+                return Rc::new(edge);
+            }
+        }
+        let authority = attributes.evaluate(Question::Authority);
+        let authority = authority.unwrap_or_else(|| Question::Authority.ask_one_by_one(attributes));
+        match self.memo.look_up_with(&authority, now_us) {
+            Some(Known::Edge(edge)) => edge,
+            _ => self.remembered(ask_edge(attributes, facts), now_us),
+        }
+    }
+
+    fn remembered(&mut self, edge: Edge, now_us: u64) -> Rc<Edge> {
+        let edge = Rc::new(edge);
+        self.memo.remember(Known::Edge(Rc::clone(&edge)), now_us);
+        edge
+    }
+}
+
+fn ask_edge(attributes: &impl Attributes, facts: &Facts) -> Edge {
+    let cluster = (Attribute::ClusterName, facts.cluster);
+    if facts.is_destination {
+        let answer = attributes.evaluate(Question::DestinationEdge);
+        let known = [cluster, (Attribute::SourceAddress, facts.address)];
+        destination_edge(&Told::new(attributes, Question::DestinationEdge, answer.as_deref(), &known))
+    } else {
+        let answer = attributes.evaluate(Question::SourceEdge);
+        let known = [cluster, (Attribute::UpstreamAddress, facts.address)];
+        source_edge(&Told::new(attributes, Question::SourceEdge, answer.as_deref(), &known))
+    }
+}
+
+fn source_edge(attributes: &impl Attributes) -> Edge {
+    let text = |attribute| attributes.text(attribute).unwrap_or_default();
+    let endpoint = text(Attribute::EndpointWorkload);
+    let mut endpoint = endpoint.split(';').map(bounded);
+    let mut next = || endpoint.next().unwrap_or_default();
+    let peer = Peer {
+        workload: next(),
+        namespace: next(),
+        canonical_service: next(),
+        canonical_revision: next(),
+        cluster: next(),
+        address: address(&text(Attribute::UpstreamAddress)),
+        principal: bounded(&text(Attribute::UpstreamPeerPrincipal)),
+    };
+    let local_principal = bounded(&text(Attribute::UpstreamLocalPrincipal));
+    Edge {
+        reporter: Reporter::Source,
+        mutual_tls: !peer.principal.is_empty() && !local_principal.is_empty(),
+        peer,
+        local_principal,
+        service: bounded_service(&service::of_source(attributes)),
+    }
+}
+
+fn destination_edge(attributes: &impl Attributes) -> Edge {
+    let text = |attribute| attributes.text(attribute).unwrap_or_default();
+    let peer = Peer {
+        address: address(&text(Attribute::SourceAddress)),
+        principal: bounded(&text(Attribute::ConnectionPeerPrincipal)),
+        ..Peer::default()
+    };
+    let local_principal = bounded(&text(Attribute::ConnectionLocalPrincipal));
+    Edge {
+        reporter: Reporter::Destination,
+        mutual_tls: !peer.principal.is_empty() && !local_principal.is_empty(),
+        peer,
+        local_principal,
+        service: bounded_service(&service::of_destination(attributes)),
+    }
+}
+
+fn outcome(attributes: &impl Attributes, facts: &Facts) -> Outcome {
+    let mut outcome = Outcome {
+        response_code: facts.response_code,
+        response_flags: facts.response_flags,
+        grpc_status: if let Grpc::Ended(status) = facts.grpc { Some(status) } else { None },
+        protocol: if facts.grpc == Grpc::No { Protocol::Http } else { Protocol::Grpc },
+        ..Outcome::default()
+    };
+    if outcome.has_failed() {
+        let answer = attributes.evaluate(Question::Failure);
+        let answer = answer.unwrap_or_else(|| Question::Failure.ask_one_by_one(attributes));
+        if let Some(mut answer) = Answer::read(&answer, FAILURE_VALUES) {
+            let mut text = || bounded(&String::from_utf8_lossy(answer.bytes()));
+            outcome.code_details = text();
+            outcome.transport_failure_reason = text();
+        }
+    }
+    outcome
+}
+
+fn measure(attributes: &impl Attributes, facts: &Facts, now_us: u64) -> Measure {
+    // Envoy's clock of a duration is monotonic and ends now; only connections have none.
+    let (start_us, duration_us) = match facts.duration_ns {
+        Some(duration_ns) => (now_us.saturating_sub(duration_ns / 1_000), duration_ns / 1_000),
+        None => {
+            let start_us = attributes.number(Attribute::RequestTime).map_or(now_us, |ns| ns / 1_000);
+            (start_us, now_us.saturating_sub(start_us))
+        }
+    };
+    Measure {
+        start_us,
+        duration_us,
+        request_bytes: facts.request_bytes,
+        response_bytes: facts.response_bytes,
+        request_id_hash: if facts.request_id.is_empty() { 0 } else { request_id_hash(facts.request_id) },
+        attempts: facts.attempts,
+    }
+}
+
+/// The address without its port, or nothing where the port is 0: behind a forwarded-for header Envoy gives the client's
+/// address with port 0, and naming a peer by it would name the wrong one.
+fn address(address_and_port: &str) -> String {
+    match service::split_port(address_and_port) {
+        (_, 0) => String::new(),
+        (host, _) => bounded(host.trim_start_matches('[').trim_end_matches(']')),
+    }
+}
+
+fn bounded_service(service: &Service) -> Service {
+    Service {
+        host: bounded(&service.host),
+        name: bounded(&service.name),
+        namespace: bounded(&service.namespace),
+        subset: bounded(&service.subset),
+        ..*service
+    }
+}
+
+#[cfg(test)]
+mod tests;
