@@ -65,8 +65,8 @@ fn sections(pipeline: &mut Pipeline) -> [Section<'_>; 4] {
     let Pipeline { ledger, address_book, waiting, join: _, aggregate } = pipeline;
     [
         ("ledger", 1, ledger),
-        ("address_book", 1, address_book),
-        ("waiting", 1, waiting),
+        ("address_book", 2, address_book),
+        ("waiting", 2, waiting),
         ("aggregate", 1, aggregate),
     ]
 }

@@ -68,14 +68,12 @@ section::sections! {
         /// Counters and histograms.
         aggregate: aggregate::Aggregate,
     }
-    conflicts: |config: &Config| {
-        [
-            listen::conflicts(&config.listen),
-            tls::conflicts(&config.tls),
-            journal::conflicts(&config.journal),
-        ]
-        .concat()
-    }
+    conflicts: |config: &Config| [
+        listen::conflicts(&config.listen),
+        tls::conflicts(&config.tls),
+        journal::conflicts(&config.journal),
+    ]
+    .concat()
 }
 
 impl Config {

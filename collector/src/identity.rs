@@ -110,17 +110,17 @@ impl AddressBook {
         Some(known.identity.clone())
     }
 
-    /// Whether a proxy said who it is.
-    #[must_use]
-    pub fn knows(&self, proxy: &Text) -> bool {
-        self.proxies.contains_key(proxy)
-    }
-
     /// Who a proxy is, and when it last reported, microseconds since the Unix epoch.
     #[must_use]
     pub fn known(&self, proxy: &str) -> Option<(&Identity, u64)> {
         let known = self.proxies.get(proxy)?;
         Some((&*known.identity, known.last_us))
+    }
+
+    /// Whether a proxy said who it is.
+    #[must_use]
+    pub fn knows(&self, proxy: &Text) -> bool {
+        self.proxies.contains_key(proxy)
     }
 
     /// How many proxies it knows.

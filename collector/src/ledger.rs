@@ -106,9 +106,9 @@ impl Ledger {
     }
 
     /// Closes the book of an epoch that has ended and never comes again. Its totals stay.
-    pub fn close(&mut self, teller: &Teller, now_us: u64) {
+    pub fn end(&mut self, teller: &Teller, now_us: u64) {
         if let Some(book) = self.books.remove(teller) {
-            close(&mut self.closed, teller, &book, now_us);
+            note_closed(&mut self.closed, &teller.proxy, &book, now_us);
         }
         self.bound_closed();
     }
@@ -163,7 +163,7 @@ impl Ledger {
         self.books.retain(|teller, book| {
             let stays = book.last_us() >= silent_since;
             if !stays {
-                close(closed, teller, book, now_us);
+                note_closed(closed, &teller.proxy, book, now_us);
             }
             stays
         });
@@ -197,11 +197,10 @@ impl Ledger {
     }
 }
 
-/// Adds what a book says in the end to what its proxy's books said before.
-fn close(closed: &mut BTreeMap<Text, (Entry, u64)>, teller: &Teller, book: &Book, now_us: u64) {
+fn note_closed(closed: &mut BTreeMap<Text, (Entry, u64)>, proxy: &Text, book: &Book, now_us: u64) {
     let mut entry = book.entry();
     entry.close();
-    let (sum, closed_us) = closed.entry(teller.proxy.clone()).or_default();
+    let (sum, closed_us) = closed.entry(proxy.clone()).or_default();
     sum.add(&entry);
     *closed_us = now_us;
 }

@@ -159,6 +159,8 @@ pub enum Source {
     AccessLog,
 }
 
+keep!(enum Source { 0 = Filter, 1 = AccessLog });
+
 impl Source {
     /// As the API says it.
     #[must_use]

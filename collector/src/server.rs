@@ -44,12 +44,12 @@ pub enum Error {
         /// What the system says.
         source: std::io::Error,
     },
-    /// What was kept cannot be gone on with.
-    #[error("cannot open the journal")]
-    Journal(#[from] journal::Error),
     /// The files of TLS are of no use.
     #[error("cannot set up TLS at the gRPC door")]
     Tls(#[from] tls::Error),
+    /// What was kept cannot be gone on with.
+    #[error("cannot open the journal")]
+    Journal(#[from] journal::Error),
     /// The gRPC door broke.
     #[error("the gRPC door broke")]
     Grpc(#[from] tonic::transport::Error),
@@ -62,8 +62,8 @@ pub enum Error {
 pub struct Server {
     live: Live,
     state: Arc<State>,
-    journal: Option<journal::Opened>,
     porch: Porch,
+    journal: Option<journal::Opened>,
     grpc: TcpListener,
     http: TcpListener,
     /// Says to all doors that it ends.
@@ -90,7 +90,7 @@ impl Server {
         let door = Door::new(state.clone(), config.door(), stopping);
         let porch = Porch::new(&config.tls, config.connections.clone(), door.clone())?;
         let live = Live::new(config, state.clone(), door);
-        Ok(Self { live, state, journal, porch, grpc, http, stopped })
+        Ok(Self { live, state, porch, journal, grpc, http, stopped })
     }
 
     /// What can change while it runs.
@@ -123,7 +123,7 @@ impl Server {
     ///
     /// When a door breaks before that.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), Error> {
-        let Self { live: _, state, journal, porch, grpc, http, stopped } = self;
+        let Self { live: _, state, porch, journal, grpc, http, stopped } = self;
         let journal = journal.map(|journal| journal.run(state.clone())).transpose()?;
         let stopping = stopped.subscribe();
         let mut doors = JoinSet::new();

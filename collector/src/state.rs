@@ -1,13 +1,13 @@
 //! What the doors share.
 //!
 //! In: a pipeline, a clock, and a journal where there is one. Out: all of them, to whichever door asks. Always holds: the
-//! pipeline is locked for some reports or one reading, never across a wait; where there is a journal, the pipeline learns
-//! nothing but through it.
+//! pipeline is locked for some reports or one reading, never across a wait; where there is a journal, the pipeline counts
+//! nothing but what comes through it.
 
 use crate::ingest::refusal::Refusal;
 use crate::journal::Journal;
 use crate::pipeline::{Answer, Pipeline};
-use crate::report::Report;
+use crate::report::{Report, Teller};
 use crate::self_stats::SelfStats;
 use prost::bytes::Bytes;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -60,6 +60,12 @@ impl State {
             return Ok(Answer::WhoAreYou);
         }
         journal.take(message, report, now_us).await
+    }
+
+    /// An epoch has ended and never comes again. The journal does not know: after a start its book is open once more until
+    /// it has been silent for long, with the same totals.
+    pub fn end(&self, teller: &Teller, now_us: u64) {
+        self.pipeline().ledger.end(teller, now_us);
     }
 
     /// Lets time pass in the rooms.

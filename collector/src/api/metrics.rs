@@ -26,8 +26,8 @@ pub(super) fn render(state: &State, format: Format) -> String {
     rooms(&mut text, &pipeline);
     drop(pipeline);
     doors(&mut text, state.stats());
-    journal::families(&mut text, state.journal().map(Journal::stats));
     door::render(&mut text, state.stats().door());
+    journal::families(&mut text, state.journal().map(Journal::stats));
     settings::render(&mut text, &state.stats().settings().seen());
     text.single(
         "hopscope_start_time_seconds",

@@ -47,8 +47,7 @@ impl Door {
         let end = self.read_log(&mut log, request.into_body(), &visitor).await;
         if let Some(proxy) = log.proxy() {
             let teller = Teller { proxy: proxy.into(), epoch: log.epoch() };
-            let now_us = self.state.now_us();
-            self.state.pipeline().ledger.close(&teller, now_us);
+            self.state.end(&teller, self.state.now_us());
         }
         end.into_http()
     }
@@ -112,15 +111,16 @@ impl Door {
             }
         };
         stats.door().skipped(&log.take_skipped());
-        stats.took(message.len() as u64);
+        if read.is_ok() {
+            stats.took(message.len() as u64);
+        }
         read
     }
 
     async fn log_batch(&self, batch: Batch, visitor: &Visitor, now_us: u64) -> Result<(), Refusal> {
-        let limits = self.limits();
-        // What the journal keeps has to be readable as a report of a filter is.
+        // The journal keeps bytes, and those of an access log are not what the next start would read.
         let message = Bytes::from(batch.encode_to_vec());
-        let report = check::check(batch, &limits.batch, now_us)?;
+        let report = check::check(batch, &self.limits().batch, now_us)?;
         match self.take(message, report, visitor, now_us).await? {
             Answer::Taken => Ok(()),
             Answer::WhoAreYou => Err(Refusal::Full("proxies")),

@@ -154,3 +154,25 @@ async fn a_stream_is_held_to_its_certificate() {
     assert!(collector.sample("hopscope_als_entries_lost_total").await > 0);
     collector.stop().await;
 }
+
+#[tokio::test]
+async fn an_access_log_that_was_read_survives_the_collector() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = ["--data-dir", folder.path().to_str().unwrap()];
+    let collector = Collector::start(&options).await;
+    let channel = collector.client().await;
+    let (sender, call) = open(&channel);
+    sender.send(messages().remove(0).encode_to_vec().into()).await.unwrap();
+    collector.until("hopscope_ingest_reports_total", 1).await;
+    let counted = collector.sample("hopscope_ledger_delivered_total").await;
+    assert!(counted > 0);
+    drop((sender, channel));
+    call.await.unwrap();
+    collector.stop().await;
+
+    let collector = Collector::start(&options).await;
+    assert_eq!(collector.sample("hopscope_ledger_delivered_total").await, counted);
+    let books = collector.get("/api/v1/proxies").await;
+    assert!(books.contains("\"source\":\"als\""), "{books}");
+    collector.stop().await;
+}

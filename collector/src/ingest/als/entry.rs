@@ -232,7 +232,8 @@ fn principal(certificate: Option<&CertificateProperties>) -> &str {
     uri.unwrap_or_default()
 }
 
-/// As in `hopscope.v1.Records.request_id_hash`: 64-bit FNV-1a, the version nibble of a UUID masked, never 0.
+/// As in `hopscope.v1.Records.request_id_hash`: 64-bit FNV-1a, the version nibble of a UUID masked,
+/// the halves combined, never 0.
 pub(super) fn request_id_hash(id: &str) -> u32 {
     const VERSION_NIBBLE: usize = 14;
     let is_uuid = id.len() == 36
