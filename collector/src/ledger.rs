@@ -110,7 +110,6 @@ impl Ledger {
         if let Some(book) = self.books.remove(teller) {
             note_closed(&mut self.closed, &teller.proxy, &book, now_us);
         }
-        self.bound_closed();
     }
 
     /// One entry per proxy, in the order of their names.
@@ -167,10 +166,6 @@ impl Ledger {
             }
             stays
         });
-        self.bound_closed();
-    }
-
-    fn bound_closed(&mut self) {
         if self.closed.len() > self.limits.closed_max {
             self.add_up_earliest();
         }

@@ -176,7 +176,6 @@ keep!(struct Identity {
     workload, namespace, app, version, canonical_service, canonical_revision, service_account, cluster, addresses,
     source,
 });
-keep!(enum Source { 1 = Filter, 2 = AccessLog });
 
 /// Which side of the call tells.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
