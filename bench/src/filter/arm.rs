@@ -46,9 +46,9 @@ impl Arm {
     /// Envoy's access logs.
     pub(super) fn access_log(self) -> Vec<Value> {
         match self {
-            Self::AlsLeast => vec![als(&[node_tag("workload".into())], &["traceparent"])],
+            Self::AlsLeast => vec![als(&[node_tag("workload")], &["traceparent"])],
             Self::AlsIstio => {
-                let nodes = (0..5).map(|place| node_tag(format!("t{place}")));
+                let nodes = (0..5).map(|place| node_tag(&format!("t{place}")));
                 let literals = (0..5).map(|place| {
                     json!({"tag": format!("l{place}"), "literal": {"value": format!("value-{place}")}})
                 });
@@ -115,6 +115,6 @@ fn als(tags: &[Value], headers: &[&str]) -> Value {
 }
 
 /// A tag with the workload that the chosen endpoint's metadata names.
-fn node_tag(tag: String) -> Value {
+fn node_tag(tag: &str) -> Value {
     json!({"tag": tag, "metadata": {"kind": {"host": {}}, "metadata_key": {"key": "istio", "path": [{"key": "workload"}]}}})
 }

@@ -104,17 +104,17 @@ fn service(place: u64, origin: SocketAddr) -> Value {
     });
     let services = json!([{"host": host, "name": name, "namespace": "shop"}]);
     let metadata = json!({"filter_metadata": {"istio": {"services": services}}});
-    cluster(&cluster_name(place), endpoint, json!({"metadata": metadata}))
+    cluster(&cluster_name(place), &endpoint, json!({"metadata": metadata}))
 }
 
 fn telemetry(sink: SocketAddr) -> Value {
     let http2 = json!({"explicit_http_config": {"http2_protocol_options": {}}});
     let options = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
     let extensions = json!({"typed_extension_protocol_options": {options: typed(options, http2)}});
-    cluster(TELEMETRY, json!({"endpoint": {"address": address(sink)}}), extensions)
+    cluster(TELEMETRY, &json!({"endpoint": {"address": address(sink)}}), extensions)
 }
 
-fn cluster(name: &str, endpoint: Value, mut more: Value) -> Value {
+fn cluster(name: &str, endpoint: &Value, mut more: Value) -> Value {
     let basics = json!({
         "name": name,
         "type": "STATIC",
