@@ -1,4 +1,4 @@
-//! `cargo xtask demo | test | check`: one command each, that installs what it needs below `target/tools`.
+//! `cargo xtask demo | test | check | bench`: one command each, that installs what it needs below `target/tools`.
 //!
 //! In: a fresh clone on a machine with Rust (by rustup), Python 3 and, for the tests, Node. Out: a running demo, a
 //! verdict, an exit code. Always holds: nothing is installed outside the target folder but Rust's own wasm targets;
@@ -12,6 +12,7 @@ mod module;
 mod demo;
 mod test;
 mod check;
+mod bench;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -32,6 +33,8 @@ enum Task {
     Test(test::Arguments),
     /// Check what needs no run: format, lints, licences, docs, every YAML, every Envoy configuration.
     Check,
+    /// Measure what the filter or the collector costs.
+    Bench(bench::Arguments),
     /// Build the filter and print the path of the module that Envoy loads.
     Module,
 }
@@ -41,6 +44,7 @@ fn main() -> ExitCode {
         Task::Demo(arguments) => demo::run(&arguments),
         Task::Test(arguments) => test::run(&arguments),
         Task::Check => check::run(),
+        Task::Bench(arguments) => bench::run(&arguments),
         Task::Module => module::build().map(|path| progress::answer(&path.display().to_string())),
     };
     match result {

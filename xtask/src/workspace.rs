@@ -32,3 +32,8 @@ pub(crate) fn cargo<const N: usize>(arguments: [&str; N]) -> Command {
 pub(crate) fn binary(name: &str) -> PathBuf {
     target().join("debug").join(name)
 }
+
+/// As [`binary`], of `cargo build --release`.
+pub(crate) fn release_binary(name: &str) -> PathBuf {
+    target().join("release").join(name)
+}

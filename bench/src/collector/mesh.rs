@@ -3,7 +3,7 @@
 //! In: how many edges. Out: proxies with identities, edges between them, and hops drawn from them. Always holds: calls
 //! stay within a site nine times in ten; both sides of a hop have one request id.
 
-use crate::random::{Random, Zipf};
+use super::random::{Random, Zipf};
 use hopscope_proto::v1;
 
 const SERVICES: usize = 240;

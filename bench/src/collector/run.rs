@@ -3,10 +3,10 @@
 //! In: a [`Run`]. Out: a [`Row`]. Always holds: the warm-up (one round, so that every series exists) is not measured;
 //! `/metrics` is scraped every 5 s meanwhile, as in production.
 
-use crate::load::Load;
-use crate::mesh::Mesh;
-use crate::process::Collector;
-use crate::template;
+use super::load::Load;
+use super::mesh::Mesh;
+use super::process::Collector;
+use super::template;
 use anyhow::ensure;
 use serde::Serialize;
 use std::fmt;

@@ -4,8 +4,8 @@
 //! [`IN_FLIGHT_MAX`] reports are under way; the batches of a proxy are numbered without gaps; a report that is refused is
 //! an error.
 
-use crate::mesh::Mesh;
-use crate::template::Template;
+use super::mesh::Mesh;
+use super::template::Template;
 use anyhow::{Context, ensure};
 use hopscope_proto::v1;
 use prost::bytes::{Buf, Bytes};
@@ -93,7 +93,7 @@ impl<'a> Load<'a> {
         told.sent += template.records;
         let first = told.sequence == 1;
         let identity =
-            self.mesh.proxies.get(template.proxy).filter(|_| first).map(crate::mesh::Proxy::identity);
+            self.mesh.proxies.get(template.proxy).filter(|_| first).map(super::mesh::Proxy::identity);
         let head = v1::Batch {
             epoch: template.proxy as u64 + 1,
             sequence: told.sequence,

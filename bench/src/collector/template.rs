@@ -4,7 +4,7 @@
 //! totals, time and request ids only, so that the generator costs little beside what it loads; both sides of a hop keep
 //! one id.
 
-use crate::mesh::{Hop, Mesh, Proxy};
+use super::mesh::{Hop, Mesh, Proxy};
 use hopscope_proto::v1;
 use prost::Message;
 use std::collections::HashMap;

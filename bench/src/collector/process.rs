@@ -3,6 +3,7 @@
 //! In: the binary and its options. Out: a running process, its processor time and memory. Always holds: it ends with its
 //! [`Collector`].
 
+use crate::kernel;
 use anyhow::{Context, bail};
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
@@ -64,22 +65,12 @@ impl Collector {
 
     /// Processor time of all threads so far, seconds.
     pub(crate) fn cpu_seconds(&self) -> anyhow::Result<f64> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        // The name before the last parenthesis may hold spaces.
-        let rest = stat.rsplit_once(')').context("/proc/PID/stat has no name")?.1;
-        let fields: Vec<&str> = rest.split_whitespace().collect();
-        let ticks = |place: usize| fields.get(place).and_then(|field| field.parse::<u64>().ok());
-        let (user, system) = (ticks(11).context("no utime")?, ticks(12).context("no stime")?);
-        // Linux counts these in hundredths of a second on every platform of today.
-        Ok((user + system) as f64 / 100.0)
+        kernel::cpu_seconds(self.child.id())
     }
 
     /// Resident memory, bytes.
     pub(crate) fn memory_bytes(&self) -> anyhow::Result<u64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
-        let kib: u64 = line.trim().trim_end_matches("kB").trim().parse()?;
-        Ok(kib << 10)
+        kernel::memory_bytes(self.child.id())
     }
 
     pub(crate) async fn get(&self, path: &str) -> anyhow::Result<String> {

@@ -1,0 +1,50 @@
+//! `hopscope-bench collector`: load on a real collector, and what it costs.
+//!
+//! In: the binary `hopscope`. Out: one row per run: what it was given, the processor time and memory that it took. Always
+//! holds: the collector is a process of its own, and its cost is what the kernel says of that process; what it counted
+//! is compared with what it acknowledged, and a difference is an error.
+
+mod random;
+mod mesh;
+mod template;
+mod load;
+mod process;
+mod run;
+
+use run::{RUNS, Run};
+use std::io::Write;
+use std::path::PathBuf;
+
+/// What to measure.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// The binary `hopscope`, built for release.
+    #[arg(long, value_name = "PATH")]
+    collector: PathBuf,
+    /// Seconds of load in each run, after a warm-up of one round.
+    #[arg(long, default_value = "10", value_name = "N", value_parser = clap::value_parser!(u64).range(1..=600))]
+    seconds: u64,
+    /// Only these runs.
+    #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = clap::builder::PossibleValuesParser::new(RUNS.map(|run| run.name)))]
+    runs: Vec<String>,
+    /// One JSON object on standard output.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Measures every run that is wanted.
+pub(crate) async fn measure(arguments: &Arguments) -> anyhow::Result<()> {
+    let mut rows = Vec::new();
+    let wanted = |run: &&Run| arguments.runs.is_empty() || arguments.runs.iter().any(|name| name == run.name);
+    for run in RUNS.iter().filter(wanted) {
+        let _ = writeln!(std::io::stderr(), "▸ {}: {}", run.name, run.what);
+        let row = run::measure(run, &arguments.collector, arguments.seconds).await?;
+        let _ = writeln!(std::io::stderr(), "  {row}");
+        rows.push(row);
+    }
+    if arguments.json {
+        let text = serde_json::to_string_pretty(&serde_json::json!({"runs": rows}))?;
+        let _ = writeln!(std::io::stdout(), "{text}");
+    }
+    Ok(())
+}

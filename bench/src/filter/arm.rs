@@ -1,0 +1,120 @@
+//! What is compared.
+//!
+//! In: an [`Arm`]. Out: what stands in an Envoy's listener for it. Always holds: arms differ in nothing but their telemetry.
+//!
+//! `als_istio` is a lower bound of what an Istio user has: the peer object is one string here, where Istio's is a struct.
+
+use super::bootstrap::{TELEMETRY, typed};
+use serde_json::{Value, json};
+use std::path::Path;
+
+/// One way to observe requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Arm {
+    /// No telemetry.
+    Bare,
+    /// Envoy's gRPC access log with the least that carries the facts of a record: a tag, the peer, one header.
+    AlsLeast,
+    /// Envoy's gRPC access log as an Istio user would configure it: ten tags, the peer, four headers.
+    AlsIstio,
+    /// The filter, `detail: all`.
+    HopscopeAll,
+    /// The filter, `detail: failures`.
+    HopscopeFailures,
+}
+
+impl Arm {
+    /// All of them, the one that the others are held against first.
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Bare, Self::AlsLeast, Self::AlsIstio, Self::HopscopeAll, Self::HopscopeFailures];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Bare => "bare",
+            Self::AlsLeast => "als_least",
+            Self::AlsIstio => "als_istio",
+            Self::HopscopeAll => "hopscope_all",
+            Self::HopscopeFailures => "hopscope_failures",
+        }
+    }
+
+    /// Whether each request is told.
+    pub(crate) fn tells(self) -> bool {
+        self != Self::Bare
+    }
+
+    /// Envoy's access logs.
+    pub(super) fn access_log(self) -> Vec<Value> {
+        match self {
+            Self::AlsLeast => vec![als(&[node_tag("workload")], &["traceparent"])],
+            Self::AlsIstio => {
+                let nodes = (0..5).map(|place| node_tag(&format!("t{place}")));
+                let literals = (0..5).map(|place| {
+                    json!({"tag": format!("l{place}"), "literal": {"value": format!("value-{place}")}})
+                });
+                let headers = ["traceparent", "x-forwarded-proto", "x-request-id", "user-agent"];
+                vec![als(&nodes.chain(literals).collect::<Vec<_>>(), &headers)]
+            }
+            Self::Bare | Self::HopscopeAll | Self::HopscopeFailures => Vec::new(),
+        }
+    }
+
+    /// Filters before the HTTP connection manager: what gives an access log its peer, once per connection.
+    pub(super) fn network_filters(self) -> Vec<Value> {
+        if !matches!(self, Self::AlsLeast | Self::AlsIstio) {
+            return Vec::new();
+        }
+        let peer = json!({
+            "object_key": "downstream_peer",
+            "factory_key": "envoy.string",
+            "format_string": {"text_format_source": {"inline_string": "shop-v1;shop;shop;v1;Kubernetes"}},
+        });
+        let config = typed(
+            "envoy.extensions.filters.network.set_filter_state.v3.Config",
+            json!({"on_new_connection": [peer]}),
+        );
+        vec![json!({"name": "peer", "typed_config": config})]
+    }
+
+    /// HTTP filters before the router.
+    pub(super) fn http_filters(self, module: &Path) -> Vec<Value> {
+        let detail = match self {
+            Self::HopscopeAll => "all",
+            Self::HopscopeFailures => "failures",
+            Self::Bare | Self::AlsLeast | Self::AlsIstio => return Vec::new(),
+        };
+        let settings = json!({"collector": {"cluster": TELEMETRY}, "detail": detail}).to_string();
+        let config = json!({
+            "name": self.name(),
+            "root_id": self.name(),
+            "failure_policy": "FAIL_OPEN",
+            "configuration": typed("google.protobuf.StringValue", json!({"value": settings})),
+            "vm_config": {
+                "vm_id": self.name(),
+                "runtime": "envoy.wasm.runtime.v8",
+                "code": {"local": {"filename": module}},
+            },
+        });
+        let config = typed("envoy.extensions.filters.http.wasm.v3.Wasm", json!({"config": config}));
+        vec![json!({"name": "hopscope", "typed_config": config})]
+    }
+}
+
+fn als(tags: &[Value], headers: &[&str]) -> Value {
+    let config = json!({
+        "common_config": {
+            "log_name": "bench",
+            "transport_api_version": "V3",
+            "grpc_service": {"envoy_grpc": {"cluster_name": TELEMETRY}},
+            "custom_tags": tags,
+            "filter_state_objects_to_log": ["downstream_peer"],
+        },
+        "additional_request_headers_to_log": headers,
+    });
+    json!({"name": "als", "typed_config": typed("envoy.extensions.access_loggers.grpc.v3.HttpGrpcAccessLogConfig", config)})
+}
+
+/// A tag with the workload that the chosen endpoint's metadata names.
+fn node_tag(tag: &str) -> Value {
+    json!({"tag": tag, "metadata": {"kind": {"host": {}}, "metadata_key": {"key": "istio", "path": [{"key": "workload"}]}}})
+}

@@ -1,0 +1,113 @@
+//! One Envoy with one worker.
+//!
+//! In: the binary, arms, what surrounds it, and perhaps a tool that it runs under. Out: its addresses, and what it counted.
+//! Always holds: the kernel chooses its ports; it ends with its [`Proxy`].
+
+use super::arm::Arm;
+use super::bootstrap::{Surroundings, TELEMETRY, bootstrap};
+use crate::kernel;
+use anyhow::{Context, bail};
+use hopscope_mesh::eventually::eventually;
+use hopscope_mesh::fetch;
+use hopscope_mesh::process::Process;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// Compiling two modules under callgrind takes minutes on a slow machine.
+const READY_WITHIN: Duration = Duration::from_secs(400);
+
+/// A running Envoy.
+pub(crate) struct Proxy {
+    process: Process,
+    admin: SocketAddr,
+    folder: TempDir,
+}
+
+impl Proxy {
+    /// Starts an Envoy with a listener for each arm; `wrapped` makes the command of a program and a folder for its files.
+    pub(crate) async fn start(
+        envoy: &Path,
+        arms: &[Arm],
+        around: Surroundings<'_>,
+        wrapped: impl FnOnce(&Path, &Path) -> Command,
+    ) -> anyhow::Result<Self> {
+        let folder = tempfile::Builder::new().prefix("hopscope-bench-").tempdir()?;
+        let config = folder.path().join("bootstrap.json");
+        std::fs::write(&config, bootstrap(arms, around).to_string())?;
+        let (log, admin_path) = (folder.path().join("envoy.log"), folder.path().join("admin"));
+        let mut command = wrapped(envoy, folder.path());
+        command
+            .arg("--config-path")
+            .arg(&config)
+            .arg("--admin-address-path")
+            .arg(&admin_path)
+            .arg("--log-path")
+            .arg(&log)
+            .args(["--concurrency", "1", "--disable-hot-restart", "--log-level", "warning"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        let mut process = Process::start("Envoy", command)?;
+        let listening = async {
+            let admin =
+                eventually("Envoy's admin pages", READY_WITHIN, async || address_in(&admin_path)).await?;
+            fetch::until_ok(admin, "/ready").await;
+            anyhow::Ok(admin)
+        };
+        let said = || std::fs::read_to_string(&log).unwrap_or_default();
+        let admin = tokio::select! {
+            admin = listening => admin.with_context(said)?,
+            status = process.wait() => bail!("Envoy ended ({status}): {}", said()),
+            () = tokio::time::sleep(READY_WITHIN) => bail!("Envoy is not ready: {}", said()),
+        };
+        Ok(Self { process, admin, folder })
+    }
+
+    /// The listener of an arm.
+    pub(crate) async fn listener(&self, arm: Arm) -> anyhow::Result<SocketAddr> {
+        let page = fetch::json(self.admin, "/listeners?format=json").await?;
+        let all = page.pointer("/listener_statuses").and_then(|all| all.as_array());
+        let named =
+            |status: &&serde_json::Value| status.pointer("/name").is_some_and(|name| name == arm.name());
+        let status = all.and_then(|all| all.iter().find(named));
+        let port =
+            status.and_then(|status| status.pointer("/local_address/socket_address/port_value")?.as_u64());
+        let port = u16::try_from(port.with_context(|| format!("Envoy has no listener {}", arm.name()))?)?;
+        Ok(SocketAddr::from(([127, 0, 0, 1], port)))
+    }
+
+    /// Bytes that telemetry took on its connections so far, both ways, as Envoy counts what it writes and reads.
+    pub(crate) async fn telemetry_bytes(&self) -> anyhow::Result<u64> {
+        let text = fetch::text(self.admin, "/stats?filter=upstream_cx_(tx|rx)_bytes_total").await?;
+        let prefix = format!("cluster.{TELEMETRY}.");
+        let lines = text.lines().filter(|line| line.starts_with(&prefix));
+        let values = lines.filter_map(|line| line.rsplit_once(": ")?.1.trim().parse::<u64>().ok());
+        Ok(values.sum())
+    }
+
+    /// Processor time so far, seconds.
+    pub(crate) fn cpu_seconds(&self) -> anyhow::Result<f64> {
+        kernel::cpu_seconds(self.process.id())
+    }
+
+    /// Resident memory, bytes.
+    pub(crate) fn memory_bytes(&self) -> anyhow::Result<u64> {
+        kernel::memory_bytes(self.process.id())
+    }
+
+    pub(crate) fn process_id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Where its files are.
+    pub(crate) fn folder(&self) -> PathBuf {
+        self.folder.path().to_owned()
+    }
+}
+
+fn address_in(path: &Path) -> Option<SocketAddr> {
+    std::fs::read_to_string(path).ok()?.trim().parse().ok()
+}
