@@ -5,6 +5,7 @@
 //! what is more is counted in one overflow series per reporter; a series that nothing was added to for long is taken
 //! out, and what it counted stays in a sum.
 
+use crate::checkpoint::keep::{Keep, Reader, Unreadable, Writer, keep};
 use crate::identity::NamedEdge;
 use crate::measure::Measure;
 use crate::report::{Outcome, Reporter};
@@ -46,6 +47,30 @@ impl Key {
     }
 }
 
+impl Keep for Key {
+    fn save(&self, to: &mut Writer) {
+        match self {
+            Self::Edge(edge, outcome) => {
+                to.number(0);
+                edge.save(to);
+                outcome.save(to);
+            }
+            Self::Overflow(reporter) => {
+                to.number(1);
+                reporter.save(to);
+            }
+        }
+    }
+
+    fn load(from: &mut Reader<'_>) -> Result<Self, Unreadable> {
+        match from.number()? {
+            0 => Ok(Self::Edge(Arc::load(from)?, Outcome::load(from)?)),
+            1 => Ok(Self::Overflow(Reporter::load(from)?)),
+            _ => Err(from.broken("no such Key")),
+        }
+    }
+}
+
 /// What was counted under one key.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Series {
@@ -57,8 +82,10 @@ pub struct Series {
     pub last_us: u64,
 }
 
+keep!(struct Series { measure, created_us, last_us });
+
 /// All series.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Aggregate {
     limits: Limits,
     series: HashMap<Key, Series>,
@@ -67,6 +94,10 @@ pub struct Aggregate {
     expired_series: u64,
     expired_requests: u64,
 }
+
+keep!(room Aggregate {
+    series, overflowing, overflowed, expired_series, expired_requests,
+} besides { limits });
 
 impl Aggregate {
     /// Nothing counted yet.

@@ -5,11 +5,13 @@
 
 mod edges;
 mod exposition;
+mod hops;
 mod labels;
 mod metrics;
 mod proxies;
 
 pub use edges::EdgeRow;
+pub use hops::{HopRow, Hops};
 pub use proxies::{Proxies, ProxyRow};
 
 use crate::state::State;
@@ -23,7 +25,8 @@ use exposition::Format;
 use serde_json::json;
 use std::sync::Arc;
 
-const PATHS: [&str; 5] = ["/metrics", "/healthz", "/readyz", "/api/v1/edges", "/api/v1/proxies"];
+const PATHS: [&str; 6] =
+    ["/metrics", "/healthz", "/readyz", "/api/v1/edges", "/api/v1/hops", "/api/v1/proxies"];
 
 /// All routes.
 pub fn router(state: Arc<State>) -> Router {
@@ -32,6 +35,7 @@ pub fn router(state: Arc<State>) -> Router {
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .route("/api/v1/edges", get(edges))
+        .route("/api/v1/hops", get(hops))
         .route("/api/v1/proxies", get(proxies))
         .fallback(unknown)
         .with_state(state)
@@ -54,8 +58,23 @@ async fn edges(Shared(state): Shared<Arc<State>>) -> Response {
     Json(json!({"edges": edges::rows(&state.pipeline().aggregate)})).into_response()
 }
 
-async fn proxies(Shared(state): Shared<Arc<State>>) -> Response {
-    Json(proxies::rows(&state.pipeline().ledger)).into_response()
+async fn hops(Shared(state): Shared<Arc<State>>) -> Response {
+    Json(hops::rows(&state.pipeline().join)).into_response()
+}
+
+async fn proxies(Shared(state): Shared<Arc<State>>, uri: Uri) -> Response {
+    let since = match uri.query() {
+        None => None,
+        Some(query) => match query.strip_prefix("since_s=").and_then(|seconds| seconds.parse::<u64>().ok()) {
+            Some(seconds) => Some(seconds),
+            None => {
+                let body = json!({"error": format!("`{query}` is not since_s=SECONDS")});
+                return (StatusCode::BAD_REQUEST, Json(body)).into_response();
+            }
+        },
+    };
+    let since_us = since.map(|seconds| state.now_us().saturating_sub(seconds.saturating_mul(1_000_000)));
+    Json(proxies::rows(&state.pipeline().ledger, since_us)).into_response()
 }
 
 async fn unknown(uri: Uri) -> Response {

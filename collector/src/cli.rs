@@ -8,6 +8,7 @@ mod client;
 mod config;
 mod edges;
 mod explain;
+mod hops;
 mod schema;
 mod serve;
 mod table;
@@ -52,6 +53,13 @@ enum Command {
     #[command(after_help = "Examples:\n  hopscope edges --to payments\n  hopscope edges --failed\n  \
                             hopscope edges --json | jq '.edges[] | select(.response_flags != \"-\")'")]
     Edges(edges::Arguments),
+    /// Show what both sides of each hop say together: verdicts, and how much longer the caller waited than the called side
+    /// worked.
+    #[command(
+        after_help = "Examples:\n  hopscope hops --to payments\n  hopscope hops --verdict lost_on_the_way_there\n  \
+                            hopscope hops --verdict disagreement\n  hopscope hops --json | jq '.hops[].matrix'"
+    )]
+    Hops(hops::Arguments),
     /// Show the books per proxy: seen = delivered + folded + dropped + in flight. Exit code 1 when they do not add up.
     Audit(audit::Arguments),
     /// Explain Envoy's response flags: what happened, whose fault it is, what to check first.
@@ -72,6 +80,7 @@ impl Cli {
             Command::Validate(arguments) => validate::run(arguments),
             Command::Schema => schema::run(),
             Command::Edges(arguments) => edges::run(arguments).await,
+            Command::Hops(arguments) => hops::run(arguments).await,
             Command::Audit(arguments) => audit::run(arguments).await,
             Command::Explain(arguments) => explain::run(&arguments),
         }

@@ -15,6 +15,8 @@ pub mod value;
 pub mod aggregate;
 pub mod identity;
 pub mod ingest;
+pub mod join;
+pub mod journal;
 pub mod ledger;
 pub mod listen;
 
@@ -38,7 +40,9 @@ pub use value::{Kind, Secret, Typed, Value};
 use crate::identity::WaitingLimits;
 use crate::ingest::DoorLimits;
 use crate::ingest::check;
+use crate::journal::Durability;
 use crate::pipeline::Limits;
+use std::time::Duration;
 
 section::sections! {
     /// Settings of the collector.
@@ -47,25 +51,30 @@ section::sections! {
         listen: listen::Listen,
         /// What the gRPC door lets through.
         ingest: ingest::Ingest,
+        /// What survives the process.
+        journal: journal::Journal,
         /// The books.
         ledger: ledger::Ledger,
         /// The address book.
         identity: identity::Identity,
+        /// The two sides of each hop.
+        join: join::Join,
         /// Counters and histograms.
         aggregate: aggregate::Aggregate,
     }
-    conflicts: |config: &Config| listen::conflicts(&config.listen)
+    conflicts: |config: &Config| [listen::conflicts(&config.listen), journal::conflicts(&config.journal)].concat()
 }
 
 impl Config {
     /// The bounds of the rooms.
     #[must_use]
     pub fn limits(&self) -> Limits {
-        let Self { ledger, identity, aggregate, .. } = self;
+        let Self { ledger, identity, join, aggregate, .. } = self;
         Limits {
             ledger: crate::ledger::Limits {
                 epochs_max: ledger.epochs_max,
                 silent_us_max: seconds(ledger.silent_s_max),
+                ..crate::ledger::Limits::default()
             },
             identity: crate::identity::Limits {
                 proxies_max: identity.proxies_max,
@@ -81,7 +90,27 @@ impl Config {
                 series_max: aggregate.series_max,
                 idle_us_max: seconds(aggregate.idle_s_max),
             },
+            join: crate::join::Limits {
+                open_max: join.open_max,
+                window_us: milliseconds(join.window_ms),
+                settle_us: milliseconds(join.settle_ms),
+                slack_us: milliseconds(join.slack_ms),
+                edges_max: join.edges_max,
+                idle_us_max: seconds(join.idle_s_max),
+            },
         }
+    }
+
+    /// The settings of the journal; `None` when everything is to stay in memory.
+    #[must_use]
+    pub fn journal(&self) -> Option<crate::journal::Settings> {
+        let journal = &self.journal;
+        let data_dir = journal.data_dir.clone().filter(|_| journal.durability != Some(Durability::Memory))?;
+        Some(crate::journal::Settings {
+            data_dir,
+            bytes_max: journal.bytes_max,
+            checkpoint_interval: Duration::from_millis(journal.checkpoint_interval_ms),
+        })
     }
 
     /// The bounds of the gRPC door.

@@ -13,6 +13,7 @@ pub use named::{End, Evidence, NamedEdge};
 pub use services::ServiceName;
 pub use waiting::{Told, Waiting, WaitingLimits};
 
+use crate::checkpoint::keep::keep;
 use crate::report::{Edge, Identity, Reporter, Text};
 use named::known;
 use services::Services;
@@ -43,14 +44,16 @@ impl Default for Limits {
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Proxy {
     identity: Arc<Identity>,
     last_us: u64,
 }
 
+keep!(struct Proxy { identity, last_us });
+
 /// All that is known of the proxies of the mesh.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct AddressBook {
     limits: Limits,
     proxies: HashMap<Text, Proxy>,
@@ -60,6 +63,8 @@ pub struct AddressBook {
     accounts: HashMap<(Text, Text), BTreeSet<Text>>,
     services: Services,
 }
+
+keep!(room AddressBook { proxies, addresses, accounts } within { services } besides { limits });
 
 impl AddressBook {
     /// An empty book.
@@ -103,6 +108,12 @@ impl AddressBook {
         let known = self.proxies.get_mut(proxy)?;
         known.last_us = known.last_us.max(now_us);
         Some(known.identity.clone())
+    }
+
+    /// Whether a proxy said who it is.
+    #[must_use]
+    pub fn knows(&self, proxy: &Text) -> bool {
+        self.proxies.contains_key(proxy)
     }
 
     /// How many proxies it knows.
@@ -154,6 +165,14 @@ impl AddressBook {
             security: security(edge),
             evidence,
         }
+    }
+
+    /// Which proxy the peer of an edge is, where its address tells and its certificate does not contradict.
+    #[must_use]
+    pub fn peer_proxy(&self, edge: &Edge) -> Option<&Text> {
+        let proxy = self.addresses.get(&edge.peer.address)?;
+        let known = self.proxies.get(proxy)?;
+        is_of(&edge.peer.principal, &known.identity).then_some(proxy)
     }
 
     /// Whether the peer of an edge may get a better name when more proxies have said who they are.

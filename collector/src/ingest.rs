@@ -1,6 +1,6 @@
 //! The gRPC door.
 //!
-//! In: `hopscope.v1.Telemetry/Report` calls. Out: checked [`Report`](crate::report::Report)s for the pipeline, and
+//! In: `hopscope.v1.Telemetry/Report` calls. Out: checked [`Report`]s for the pipeline, and
 //! acknowledgements. Always holds: a call is answered with an `Ack` when the collector answers for the batch, and with a
 //! status that fits the contract when not; every refusal is counted by reason; at most `reports_in_flight_max` calls hold
 //! memory at a time, each at most `message_bytes_max`.
@@ -11,6 +11,7 @@ mod in_flight;
 mod raw;
 
 use crate::pipeline::Answer;
+use crate::report::Report;
 use crate::state::State;
 use check::Limits;
 use hopscope_proto::v1;
@@ -83,18 +84,17 @@ impl Door {
     }
 
     /// Answers one message. The slow part, reading it, holds no lock.
-    fn answer(&self, message: &Bytes, limits: &DoorLimits) -> Result<v1::Ack, Refusal> {
+    async fn answer(&self, message: Bytes, limits: &DoorLimits) -> Result<v1::Ack, Refusal> {
         if self.state.is_stopping() {
             return Err(Refusal::Stopping);
         }
         let now_us = self.state.now_us();
-        let batch = v1::Batch::decode(message.as_ref()).map_err(|e| Refusal::Malformed(e.to_string()))?;
-        let report = check::check(batch, &limits.batch, now_us)?;
-        let answer = self.state.pipeline().take(&report, now_us);
-        match answer {
+        let report = read(&message, &limits.batch, now_us)?;
+        let (bytes, sequence) = (message.len() as u64, report.sequence);
+        match self.state.take(message, report, now_us).await? {
             Answer::Taken => {
-                self.state.stats().took(message.len() as u64);
-                Ok(v1::Ack { accepted_sequence: report.sequence, ..v1::Ack::default() })
+                self.state.stats().took(bytes);
+                Ok(v1::Ack { accepted_sequence: sequence, ..v1::Ack::default() })
             }
             Answer::WhoAreYou => Ok(v1::Ack { need_identity: true, ..v1::Ack::default() }),
             Answer::Full(table) => Err(Refusal::Full(table)),
@@ -136,6 +136,16 @@ impl Door {
     }
 }
 
+/// Reads and checks one message. `now_us`: when it was received, microseconds since the Unix epoch.
+///
+/// # Errors
+///
+/// The first [`Refusal`] found.
+pub fn read(message: &[u8], limits: &Limits, now_us: u64) -> Result<Report, Refusal> {
+    let batch = v1::Batch::decode(message).map_err(|e| Refusal::Malformed(e.to_string()))?;
+    check::check(batch, limits, now_us)
+}
+
 /// One call, once its message is there.
 struct Handler {
     door: Door,
@@ -145,12 +155,15 @@ struct Handler {
 
 impl UnaryService<Bytes> for Handler {
     type Response = v1::Ack;
-    type Future = std::future::Ready<Result<Response<v1::Ack>, Status>>;
+    type Future = BoxFuture<Response<v1::Ack>, Status>;
 
     fn call(&mut self, request: Request<Bytes>) -> Self::Future {
         self.read.store(true, Ordering::Relaxed);
-        let answer = self.door.answer(request.get_ref(), &self.limits);
-        std::future::ready(answer.map(Response::new).map_err(|refusal| self.door.refuse(&refusal)))
+        let (door, limits) = (self.door.clone(), self.limits.clone());
+        Box::pin(async move {
+            let answer = door.answer(request.into_inner(), &limits).await;
+            answer.map(Response::new).map_err(|refusal| door.refuse(&refusal))
+        })
     }
 }
 

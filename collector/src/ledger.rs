@@ -1,17 +1,24 @@
 //! The books: which batch of which epoch was taken, and where every request that a filter saw is now.
 //!
-//! In: reports, in any order and any number of times. Out: whether a report is new, and one [`Entry`] per proxy. Always
-//! holds: a batch is taken once; `seen = delivered + folded + dropped + in flight + unaccounted`; what was told to an
-//! earlier life of the collector stands under `collector_restart`; at most `epochs_max` books are open.
+//! In: reports, in any order and any number of times, and the passing of time. Out: whether a report is new, and one
+//! [`Entry`] per proxy, since ever or since a moment. Always holds: a batch is taken once; `seen = delivered + folded +
+//! dropped + missing + in flight + unaccounted`; what was told to an earlier life of the collector, and is not in its
+//! state, stands under `collector_restart`; a book is closed when its epoch has long been silent, and then
+//! leaves nothing open; at most `epochs_max` books are open, and at most `closed_max` proxies of closed ones have a row of
+//! their own, the rest being added up under [`EARLIER`].
 
 mod book;
 mod gaps;
 mod entry;
+mod history;
 
 pub use entry::Entry;
+pub use history::Limits as HistoryLimits;
 
+use crate::checkpoint::keep::keep;
 use crate::report::{Report, Teller, Text};
 use book::Book;
+use history::History;
 use std::collections::{BTreeMap, HashMap};
 
 /// How many books are kept, and for how long.
@@ -19,13 +26,29 @@ use std::collections::{BTreeMap, HashMap};
 pub struct Limits {
     /// Open books: an Envoy has one per worker thread.
     pub epochs_max: usize,
-    /// A book without a report for so long is closed when room is needed.
+    /// A book without a report for so long is closed. No less than the age up to which the door takes requests, so that
+    /// a repeat that comes after the end of its book is refused there.
     pub silent_us_max: u64,
+    /// Proxies of which nothing but closed books are left.
+    pub closed_max: usize,
+    /// Of what is remembered of earlier moments.
+    pub history: HistoryLimits,
 }
+
+/// The name of the row for proxies that have none of their own any more.
+pub const EARLIER: &str = "(earlier proxies)";
+
+/// Between two looks for silent books.
+const LOOK_US: u64 = 60 * 1_000_000;
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { epochs_max: 100_000, silent_us_max: 24 * 3600 * 1_000_000 }
+        Self {
+            epochs_max: 100_000,
+            silent_us_max: 24 * 3600 * 1_000_000,
+            closed_max: 50_000,
+            history: HistoryLimits::default(),
+        }
     }
 }
 
@@ -41,19 +64,25 @@ pub enum Admission {
 }
 
 /// All books.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Ledger {
     limits: Limits,
     books: HashMap<Teller, Book>,
-    /// What closed books said, by proxy.
-    closed: BTreeMap<Text, Entry>,
+    /// What closed books said, by proxy, and when the last of them was closed.
+    closed: BTreeMap<Text, (Entry, u64)>,
+    /// When silent books were looked for.
+    looked_us: u64,
+    history: History,
 }
+
+keep!(room Ledger { books, closed, looked_us } within { history } besides { limits });
 
 impl Ledger {
     /// Empty books.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
-        Self { limits, ..Self::default() }
+        let history = History::new(limits.history.clone());
+        Self { limits, history, ..Self::default() }
     }
 
     /// Other limits from now on. Books that are open stay open.
@@ -79,11 +108,37 @@ impl Ledger {
     /// One entry per proxy, in the order of their names.
     #[must_use]
     pub fn entries(&self) -> BTreeMap<Text, Entry> {
-        let mut entries = self.closed.clone();
+        let closed = self.closed.iter().map(|(proxy, (entry, _))| (proxy.clone(), entry.clone()));
+        let mut entries: BTreeMap<_, _> = closed.collect();
         for (teller, book) in &self.books {
             entries.entry(teller.proxy.clone()).or_default().add(&book.entry());
         }
         entries
+    }
+
+    /// The entries at a moment as close before `since_us` as is remembered, or else the oldest that are, and when that
+    /// was; microseconds since the Unix epoch.
+    #[must_use]
+    pub fn entries_at(&self, since_us: u64) -> (u64, &BTreeMap<Text, Entry>) {
+        self.history.at(since_us)
+    }
+
+    /// How many entries of earlier moments are remembered.
+    #[must_use]
+    pub fn remembered(&self) -> usize {
+        self.history.rows()
+    }
+
+    /// Lets time pass: closes books of epochs that have long been silent, and remembers how things stand.
+    pub fn tick(&mut self, now_us: u64) {
+        if now_us.saturating_sub(self.looked_us) >= LOOK_US {
+            self.looked_us = now_us;
+            self.close_silent(now_us);
+        }
+        if self.history.is_due(now_us) {
+            let entries = self.entries();
+            self.history.note(now_us, entries);
+        }
     }
 
     /// How many books are open.
@@ -100,10 +155,37 @@ impl Ledger {
         self.books.retain(|teller, book| {
             let stays = book.last_us() >= silent_since;
             if !stays {
-                closed.entry(teller.proxy.clone()).or_default().add(&book.entry());
+                let mut entry = book.entry();
+                entry.close();
+                let (sum, closed_us) = closed.entry(teller.proxy.clone()).or_default();
+                sum.add(&entry);
+                *closed_us = now_us;
             }
             stays
         });
+        if self.closed.len() > self.limits.closed_max {
+            self.add_up_earliest();
+        }
+    }
+
+    /// Takes the rows that were closed first together, down to nine tenths of what is allowed.
+    fn add_up_earliest(&mut self) {
+        let keep = self.limits.closed_max - self.limits.closed_max / 10;
+        let mut closed_us: Vec<u64> = self.closed.values().map(|(_, closed_us)| *closed_us).collect();
+        closed_us.sort_unstable();
+        let excess = closed_us.len().saturating_sub(keep);
+        let before_us = closed_us.get(excess).copied().unwrap_or(u64::MAX);
+        let mut sum = Entry::default();
+        let mut left = excess;
+        self.closed.retain(|_, (entry, closed_us)| {
+            let goes = left > 0 && *closed_us <= before_us;
+            if goes {
+                left -= 1;
+                sum.add(entry);
+            }
+            !goes
+        });
+        self.closed.entry(EARLIER.into()).or_default().0.add(&sum);
     }
 }
 

@@ -12,9 +12,12 @@
 //! - [`ledger`]: repeats dropped, gaps seen, books closed.
 //! - [`measure`]: what many requests of one edge and outcome measured together.
 //! - [`identity`]: who reports under which address and certificate; names the peers of an edge.
+//! - [`join`]: the two sides of each hop, and what they say together.
 //! - [`flags`]: every response flag of Envoy, explained.
 //! - [`aggregate`]: counters and histograms per series, within a budget.
 //! - [`pipeline`]: the rooms from check to aggregate, in one function of (state, report, now).
+//! - [`checkpoint`]: the state of the rooms as bytes, and back.
+//! - [`journal`]: what was acknowledged is on disk; a start goes on where the last one ended.
 //! - [`self_stats`], [`state`]: what the doors count, and what they share.
 //! - [`api`]: the HTTP door: `/metrics`, `/healthz`, `/readyz`, the JSON API.
 //! - [`cli`]: the commands of the program.
@@ -28,9 +31,12 @@ pub mod report;
 pub mod ledger;
 pub mod measure;
 pub mod identity;
+pub mod join;
 pub mod flags;
 pub mod aggregate;
 pub mod pipeline;
+pub mod checkpoint;
+pub mod journal;
 pub mod self_stats;
 pub mod state;
 pub mod api;
@@ -41,15 +47,19 @@ mod tests {
     use std::path::{Path, PathBuf};
 
     /// The rooms between the doors.
-    const PURE: [&str; 12] = [
+    const PURE: [&str; 16] = [
         "report",
         "ledger",
         "measure",
         "identity",
+        "join",
         "flags",
         "aggregate",
         "pipeline",
         "ingest/check",
+        "checkpoint",
+        "journal/frame",
+        "journal/segment",
         "config/yaml",
         "config/layers",
         "config/shown",

@@ -5,6 +5,7 @@
 
 pub mod durations;
 
+use crate::checkpoint::keep::keep;
 use crate::report::{Fold, Outcome, Record, Report};
 use durations::Durations;
 use std::collections::HashMap;
@@ -19,6 +20,8 @@ pub struct Measure {
     /// Headers and bodies of the responses.
     pub response_bytes: u64,
 }
+
+keep!(struct Measure { durations, request_bytes, response_bytes });
 
 impl Measure {
     /// How many requests.

@@ -2,13 +2,14 @@
 //!
 //! In: checked reports, and the time. Out: answers, and the state that the API shows. Always holds: a report is counted
 //! when it is answered as taken, and only then; every request of a taken report is in a series or waits for its peer's
-//! name; nothing here does I/O.
+//! name; every single request of it is also joined with its other side, or waits for that; nothing here does I/O.
 
 use crate::aggregate::{self, Aggregate};
 use crate::identity::{self, AddressBook, Waiting, WaitingLimits};
+use crate::join::{self, Join, Named};
 use crate::ledger::{self, Admission, Ledger};
 use crate::measure::{self, Measure};
-use crate::report::Report;
+use crate::report::{Edge, Report};
 use identity::Told;
 
 /// The bounds of every room.
@@ -20,6 +21,8 @@ pub struct Limits {
     pub identity: identity::Limits,
     /// Of what waits for a name.
     pub waiting: WaitingLimits,
+    /// Of what waits for the other side of its hop.
+    pub join: join::Limits,
     /// Of the series.
     pub aggregate: aggregate::Limits,
 }
@@ -44,6 +47,8 @@ pub struct Pipeline {
     pub address_book: AddressBook,
     /// What waits for a name.
     pub waiting: Waiting,
+    /// The hops.
+    pub join: Join,
     /// The series.
     pub aggregate: Aggregate,
 }
@@ -56,7 +61,20 @@ impl Pipeline {
             ledger: Ledger::new(limits.ledger),
             address_book: AddressBook::new(limits.identity),
             waiting: Waiting::new(limits.waiting),
+            join: Join::new(limits.join),
             aggregate: Aggregate::new(limits.aggregate),
+        }
+    }
+
+    /// A copy of what a checkpoint keeps. Open hops are not kept: after a start their other sides count as lost telemetry.
+    #[must_use]
+    pub fn kept(&self) -> Self {
+        Self {
+            ledger: self.ledger.clone(),
+            address_book: self.address_book.clone(),
+            waiting: self.waiting.clone(),
+            join: Join::new(join::Limits::default()),
+            aggregate: self.aggregate.clone(),
         }
     }
 
@@ -65,6 +83,7 @@ impl Pipeline {
         self.ledger.limit(limits.ledger);
         self.address_book.limit(limits.identity);
         self.waiting.limit(limits.waiting);
+        self.join.limit(limits.join);
         self.aggregate.limit(limits.aggregate);
     }
 
@@ -91,15 +110,27 @@ impl Pipeline {
             let told = Told { own: own.clone(), edge: edge.clone(), outcome };
             self.count_or_wait(&told, &measure, now_us);
         }
+        let book = &mut self.address_book;
+        let name =
+            |edge: &Edge| Named { edge: book.complete(&own, edge), peer: book.peer_proxy(edge).cloned() };
+        self.join.take(report, name, now_us);
         if report.identity.is_some() {
             self.settle(now_us);
         }
         Answer::Taken
     }
 
+    /// Whether a report would be answered with [`Answer::WhoAreYou`].
+    #[must_use]
+    pub fn is_of_stranger(&self, report: &Report) -> bool {
+        report.identity.is_none() && !self.address_book.knows(&report.teller.proxy)
+    }
+
     /// Lets time pass: names what has waited long enough, and forgets what has been silent for long.
     pub fn tick(&mut self, now_us: u64) {
         self.settle(now_us);
+        self.ledger.tick(now_us);
+        self.join.tick(now_us);
         self.address_book.expire(now_us);
         self.aggregate.expire(now_us);
     }

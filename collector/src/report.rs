@@ -3,6 +3,7 @@
 //! In: nothing; these are the words between the ingest door and the rooms. Out: likewise. Always holds: every index of
 //! the wire is resolved, every count and time is within its limit, and one text is stored once per report.
 
+use crate::checkpoint::keep::{Keep, Reader, Unreadable, Writer, keep};
 use std::sync::Arc;
 
 /// A text that many labels share.
@@ -38,6 +39,8 @@ pub struct Teller {
     pub epoch: u64,
 }
 
+keep!(struct Teller { proxy, epoch });
+
 /// The running totals of an epoch: `seen = sent + folded + dropped + buffered`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Totals {
@@ -52,6 +55,8 @@ pub struct Totals {
     /// Those that wait in the filter.
     pub buffered: u64,
 }
+
+keep!(struct Totals { seen, sent, folded, dropped, buffered });
 
 impl Totals {
     /// Those that left the filter.
@@ -72,6 +77,8 @@ pub enum DropReason {
     TooLarge,
     /// Told to an earlier life of this collector.
     CollectorRestart,
+    /// It waited in a filter that was not heard of again.
+    EpochEnded,
     /// A reason that this collector does not know, by its number on the wire.
     Unknown(i32),
 }
@@ -83,7 +90,36 @@ impl std::fmt::Display for DropReason {
             Self::Refused => f.write_str("refused"),
             Self::TooLarge => f.write_str("too_large"),
             Self::CollectorRestart => f.write_str("collector_restart"),
+            Self::EpochEnded => f.write_str("epoch_ended"),
             Self::Unknown(number) => write!(f, "reason{number}"),
+        }
+    }
+}
+
+impl Keep for DropReason {
+    fn save(&self, to: &mut Writer) {
+        match self {
+            Self::FoldTableFull => to.number(1),
+            Self::Refused => to.number(2),
+            Self::TooLarge => to.number(3),
+            Self::CollectorRestart => to.number(4),
+            Self::EpochEnded => to.number(5),
+            Self::Unknown(number) => {
+                to.number(0);
+                number.save(to);
+            }
+        }
+    }
+
+    fn load(from: &mut Reader<'_>) -> Result<Self, Unreadable> {
+        match from.number()? {
+            0 => Ok(Self::Unknown(i32::load(from)?)),
+            1 => Ok(Self::FoldTableFull),
+            2 => Ok(Self::Refused),
+            3 => Ok(Self::TooLarge),
+            4 => Ok(Self::CollectorRestart),
+            5 => Ok(Self::EpochEnded),
+            _ => Err(from.broken("no such DropReason")),
         }
     }
 }
@@ -111,6 +147,10 @@ pub struct Identity {
     pub addresses: Vec<Text>,
 }
 
+keep!(struct Identity {
+    workload, namespace, app, version, canonical_service, canonical_revision, service_account, cluster, addresses,
+});
+
 /// Which side of the call tells.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Reporter {
@@ -122,6 +162,8 @@ pub enum Reporter {
     /// An Istio waypoint; the peer is the destination.
     Waypoint,
 }
+
+keep!(enum Reporter { 1 = Source, 2 = Destination, 3 = Waypoint });
 
 impl Reporter {
     /// As Istio's label `reporter` says it.
@@ -150,6 +192,8 @@ pub struct Edge {
     pub service: Service,
 }
 
+keep!(struct Edge { reporter, peer, local_principal, mutual_tls, service });
+
 /// The other side of an edge. What is not known is empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Peer {
@@ -173,6 +217,10 @@ pub struct Peer {
     pub principal: Text,
 }
 
+keep!(struct Peer {
+    workload, namespace, app, version, canonical_service, canonical_revision, cluster, address, principal,
+});
+
 /// The destination service that was meant. What is not known is empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Service {
@@ -188,6 +236,8 @@ pub struct Service {
     pub evidence: Evidence,
 }
 
+keep!(struct Service { host, name, namespace, subset, evidence });
+
 /// What the name of a service rests on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Evidence {
@@ -202,6 +252,8 @@ pub enum Evidence {
     Authority,
 }
 
+keep!(enum Evidence { 0 = None, 1 = Cluster, 2 = Sni, 3 = Authority });
+
 /// How a request ended.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Outcome {
@@ -214,6 +266,8 @@ pub struct Outcome {
     /// What was spoken.
     pub protocol: Protocol,
 }
+
+keep!(struct Outcome { response_code, response_flags, grpc_status, protocol });
 
 impl Outcome {
     /// Whether it counts as failed: a response flag, no response, 5xx, or a gRPC status other than 0.
@@ -239,6 +293,8 @@ pub enum Protocol {
     /// A plain connection.
     Tcp,
 }
+
+keep!(enum Protocol { 0 = Unknown, 1 = Http, 2 = Grpc, 3 = Tcp });
 
 impl Protocol {
     /// As the label says it.
@@ -268,6 +324,10 @@ pub struct Record {
     pub request_bytes: u64,
     /// Headers and body.
     pub response_bytes: u64,
+    /// A hash of the request id, the same on both sides of a hop; 0 when there was none. Some requests share one.
+    pub request_id_hash: u32,
+    /// Attempts that a source made; of a destination which attempt of its caller it is. 0 not known, or, at a source, none.
+    pub attempts: u32,
 }
 
 /// Many requests of one edge and outcome.

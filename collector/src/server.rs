@@ -11,6 +11,7 @@ pub use live::{Applied, Live};
 use crate::api;
 use crate::config::Config;
 use crate::ingest::Door;
+use crate::journal;
 use crate::pipeline::Pipeline;
 use crate::state::State;
 use std::net::SocketAddr;
@@ -46,6 +47,9 @@ pub enum Error {
         /// What the system says.
         source: std::io::Error,
     },
+    /// What was kept cannot be gone on with.
+    #[error("cannot open the journal")]
+    Journal(#[from] journal::Error),
     /// The gRPC door broke.
     #[error("the gRPC door broke")]
     Grpc(#[from] tonic::transport::Error),
@@ -58,23 +62,30 @@ pub enum Error {
 pub struct Server {
     live: Live,
     state: Arc<State>,
+    journal: Option<journal::Opened>,
     grpc: TcpListener,
     http: TcpListener,
 }
 
 impl Server {
-    /// Binds both addresses.
+    /// Binds both addresses, then takes up what an earlier life left in the journal.
     ///
     /// # Errors
     ///
-    /// [`Error::Bind`], which names the option to change.
+    /// [`Error::Bind`], which names the option to change; [`Error::Journal`].
     pub async fn bind(config: Config) -> Result<Self, Error> {
         let grpc = bind("gRPC", "grpc-address", config.listen.grpc_address).await?;
         let http = bind("HTTP", "http-address", config.listen.http_address).await?;
-        let state = Arc::new(State::new(Pipeline::new(config.limits()), now_us));
+        let mut pipeline = Pipeline::new(config.limits());
+        let journal = match config.journal() {
+            Some(settings) => Some(journal::open(settings, &mut pipeline)?),
+            None => None,
+        };
+        let handle = journal.as_ref().map(journal::Opened::journal);
+        let state = Arc::new(State::new(pipeline, handle, now_us));
         let door = Door::new(state.clone(), config.door());
         let live = Live::new(config, state.clone(), door);
-        Ok(Self { live, state, grpc, http })
+        Ok(Self { live, state, journal, grpc, http })
     }
 
     /// What can change while it runs.
@@ -107,7 +118,8 @@ impl Server {
     ///
     /// When a door breaks before that.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), Error> {
-        let Self { live, state, grpc, http } = self;
+        let Self { live, state, journal, grpc, http } = self;
+        let journal = journal.map(|journal| journal.run(state.clone())).transpose()?;
         let (stopped, stopping) = watch::channel(false);
         let mut doors = JoinSet::new();
         let door = live.door();
@@ -134,7 +146,10 @@ impl Server {
             tracing::warn!("gave up on calls that were still open {} s after the signal", GRACE.as_secs());
         }
         ticks.abort();
-        state.pipeline().close(now_us());
+        match journal {
+            Some(journal) => journal.stop(GRACE).await,
+            None => state.pipeline().close(now_us()),
+        }
         outcome
     }
 }
@@ -153,7 +168,7 @@ async fn tick(state: Arc<State>) {
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        state.pipeline().tick(now_us());
+        state.tick(now_us());
     }
 }
 

@@ -1,16 +1,22 @@
 //! What the doors share.
 //!
-//! In: a pipeline and a clock. Out: both, to whichever door asks. Always holds: the pipeline is locked for one report or
-//! one reading, never across a wait.
+//! In: a pipeline, a clock, and a journal where there is one. Out: all of them, to whichever door asks. Always holds: the
+//! pipeline is locked for some reports or one reading, never across a wait; where there is a journal, the pipeline learns
+//! nothing but through it.
 
-use crate::pipeline::Pipeline;
+use crate::ingest::refusal::Refusal;
+use crate::journal::Journal;
+use crate::pipeline::{Answer, Pipeline};
+use crate::report::Report;
 use crate::self_stats::SelfStats;
+use prost::bytes::Bytes;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The running collector.
 pub struct State {
     pipeline: Mutex<Pipeline>,
+    journal: Option<Journal>,
     stats: SelfStats,
     clock: fn() -> u64,
     started_us: u64,
@@ -18,11 +24,13 @@ pub struct State {
 }
 
 impl State {
-    /// A collector that has begun; `clock` gives microseconds since the Unix epoch.
+    /// A collector that has begun; without a journal it keeps everything in memory only. `clock` gives microseconds since
+    /// the Unix epoch.
     #[must_use]
-    pub fn new(pipeline: Pipeline, clock: fn() -> u64) -> Self {
+    pub fn new(pipeline: Pipeline, journal: Option<Journal>, clock: fn() -> u64) -> Self {
         Self {
             pipeline: Mutex::new(pipeline),
+            journal,
             stats: SelfStats::default(),
             clock,
             started_us: clock(),
@@ -33,6 +41,33 @@ impl State {
     /// The rooms. A panic of another holder left them as they were between two steps, which is better than none.
     pub fn pipeline(&self) -> MutexGuard<'_, Pipeline> {
         self.pipeline.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The journal, where there is one.
+    #[must_use]
+    pub fn journal(&self) -> Option<&Journal> {
+        self.journal.as_ref()
+    }
+
+    /// Hands a report to the rooms: through the journal, so that the answer comes when it is on disk, or at once.
+    ///
+    /// # Errors
+    ///
+    /// When the journal cannot take it.
+    pub async fn take(&self, message: Bytes, report: Report, now_us: u64) -> Result<Answer, Refusal> {
+        let Some(journal) = &self.journal else { return Ok(self.pipeline().take(&report, now_us)) };
+        if self.pipeline().is_of_stranger(&report) {
+            return Ok(Answer::WhoAreYou);
+        }
+        journal.take(message, report, now_us).await
+    }
+
+    /// Lets time pass in the rooms.
+    pub fn tick(&self, now_us: u64) {
+        match &self.journal {
+            Some(journal) => journal.tick(now_us),
+            None => self.pipeline().tick(now_us),
+        }
     }
 
     /// Microseconds since the Unix epoch.

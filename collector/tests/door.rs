@@ -191,6 +191,9 @@ async fn a_request_is_counted_once_and_shown_everywhere() {
     assert!(metrics.contains("le=\"0.005\"} 0\n") && metrics.contains("le=\"0.01\"} 1\n"), "{metrics}");
     let books = collector.get("/api/v1/proxies").await;
     assert!(books.contains("\"seen\":1,\"delivered\":1") && books.contains("\"duplicates\":1"), "{books}");
+    let hops = collector.get("/api/v1/hops").await;
+    assert!(hops.contains("\"open\":1") && hops.contains("\"hops\":[]"), "{hops}");
+    assert_eq!(collector.sample("hopscope_join_open").await, "1");
     let edges = collector.get("/api/v1/edges").await;
     assert!(edges.contains("\"response_flags\":\"UC\"") && edges.contains("\"requests\":1"), "{edges}");
     collector.stop().await;

@@ -3,11 +3,13 @@
 //! In: all state. Out: one text. Always holds: the sum over `hopscope_requests_total` is the number of requests that were
 //! counted and not expired.
 
+mod journal;
 mod settings;
 
 use super::exposition::{Exposition, Format, Kind};
 use super::labels::{NAMES, Values};
 use crate::aggregate::{Aggregate, Series};
+use crate::journal::Journal;
 use crate::ledger::{Entry, Ledger};
 use crate::report::DropReason;
 use crate::self_stats::SelfStats;
@@ -18,10 +20,12 @@ pub(super) fn render(state: &State, format: Format) -> String {
     let mut text = Exposition::new(format);
     let pipeline = state.pipeline();
     series(&mut text, &pipeline.aggregate);
+    super::hops::metrics(&mut text, &pipeline.join);
     ledger(&mut text, &pipeline.ledger);
     rooms(&mut text, &pipeline);
     drop(pipeline);
     doors(&mut text, state.stats());
+    journal::families(&mut text, state.journal().map(Journal::stats));
     settings::render(&mut text, &state.stats().settings().seen());
     text.single(
         "hopscope_start_time_seconds",
@@ -87,17 +91,33 @@ fn durations(text: &mut Exposition, (values, series): &Row<'_>) {
 fn ledger(text: &mut Exposition, ledger: &Ledger) {
     let mut total = Entry::default();
     ledger.entries().values().for_each(|entry| total.add(entry));
+    let unaccounted = total.unaccounted();
     let counters = [
         ("hopscope_ledger_seen_total", "Finished requests that the filters saw.", total.seen),
         ("hopscope_ledger_delivered_total", "Those that arrived one by one.", total.delivered),
         ("hopscope_ledger_folded_total", "Those that arrived as parts of fold rows.", total.folded),
-        ("hopscope_ledger_duplicate_batches_total", "Batches that came again.", total.duplicates),
+        (
+            "hopscope_ledger_missing_total",
+            "Requests that had not arrived when their book was closed.",
+            total.missing,
+        ),
+        (
+            "hopscope_ledger_duplicate_total",
+            "Batches that came again, and were not counted again.",
+            total.duplicates,
+        ),
     ];
     for (name, help, value) in counters {
         text.single(name, Kind::Counter, help, value);
     }
-    text.family("hopscope_ledger_dropped_total", Kind::Counter, "Requests that filters gave up, by reason.");
-    for reason in [DropReason::FoldTableFull, DropReason::Refused, DropReason::TooLarge] {
+    text.family(
+        "hopscope_ledger_dropped_total",
+        Kind::Counter,
+        "Requests that will not be counted, by reason.",
+    );
+    let known =
+        [DropReason::FoldTableFull, DropReason::Refused, DropReason::TooLarge, DropReason::EpochEnded];
+    for reason in known {
         let count = total.drops.remove(&reason).unwrap_or(0);
         text.sample("hopscope_ledger_dropped_total", &[("reason", &reason.to_string())], count);
     }
@@ -112,6 +132,12 @@ fn ledger(text: &mut Exposition, ledger: &Ledger) {
             "Requests that were told to an earlier life of the collector.",
             before,
         ),
+        (
+            "hopscope_ledger_unaccounted",
+            "Requests that were sent and have not arrived, in open books.",
+            u64::try_from(unaccounted).unwrap_or(0),
+        ),
+        ("hopscope_ledger_history_entries", "Entries of earlier moments.", ledger.remembered() as u64),
         ("hopscope_ledger_in_flight", "Requests that wait in the filters.", total.in_flight),
         ("hopscope_ledger_missing_batches", "Batches that a later one overtook.", total.batches_missing),
         ("hopscope_ledger_epochs", "Open books, one per filter VM.", ledger.open() as u64),
@@ -141,13 +167,18 @@ fn rooms(text: &mut Exposition, pipeline: &crate::pipeline::Pipeline) {
         text.single(name, Kind::Counter, help, value);
     }
     let gauges = [
-        ("hopscope_series", "Series with labels of their own.", pipeline.aggregate.named()),
-        ("hopscope_address_book_proxies", "Proxies that said who they are.", pipeline.address_book.proxies()),
+        ("hopscope_series", "Series with labels of their own.", pipeline.aggregate.named() as u64),
+        (
+            "hopscope_address_book_proxies",
+            "Proxies that said who they are.",
+            pipeline.address_book.proxies() as u64,
+        ),
         (
             "hopscope_waiting_groups",
             "Groups of requests that wait for their peer's name.",
-            pipeline.waiting.len(),
+            pipeline.waiting.len() as u64,
         ),
+        ("hopscope_waiting_requests", "Requests in those groups.", pipeline.waiting.requests()),
     ];
     for (name, help, value) in gauges {
         text.single(name, Kind::Gauge, help, value);
@@ -164,6 +195,6 @@ fn doors(text: &mut Exposition, stats: &SelfStats) {
     }
 }
 
-fn seconds(us: u64) -> f64 {
+pub(super) fn seconds(us: u64) -> f64 {
     us as f64 / 1_000_000.0
 }

@@ -1,69 +1,104 @@
 //! `/api/v1/proxies`: the books, one row per proxy.
 //!
-//! In: the ledger. Out: rows in the order of the proxies' names, and their sum. Always holds: each row's equation is that
-//! of [`Entry`].
+//! In: the ledger. Out: rows in the order of the proxies' names, and their sum, since ever or since a moment. Always
+//! holds: each row's equation is that of [`Entry`], or the difference of two.
 
 use crate::ledger::{Entry, Ledger};
+use crate::report::{DropReason, Text};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// All rows.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Proxies {
-    /// One per proxy.
+    /// The moment from which on was counted, microseconds since the Unix epoch; absent when it is since ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since_us: Option<u64>,
+    /// One per proxy; since a moment, one per proxy of which something was heard.
     pub proxies: Vec<ProxyRow>,
     /// Their sum.
     pub total: ProxyRow,
 }
 
-/// `seen = delivered + folded + dropped + in_flight + unaccounted`.
+/// `seen = delivered + folded + dropped + missing + in_flight + unaccounted`. Since a moment, what is open may be less
+/// than it was then, and so be negative.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProxyRow {
     /// Envoy's node id; empty for the sum.
     pub proxy: String,
     /// Lives of its filter VMs.
-    pub epochs: u64,
+    pub epochs: i64,
     /// Finished requests that the filter saw.
-    pub seen: u64,
+    pub seen: i64,
     /// Those counted one by one.
-    pub delivered: u64,
+    pub delivered: i64,
     /// Those counted in fold rows.
-    pub folded: u64,
+    pub folded: i64,
     /// Those that will never be counted.
-    pub dropped: u64,
+    pub dropped: i64,
     /// The same by reason.
-    pub drops: BTreeMap<String, u64>,
+    pub drops: BTreeMap<String, i64>,
+    /// Those that were sent and had not arrived when their book was closed.
+    pub missing: i64,
     /// Those that wait in the filter.
-    pub in_flight: u64,
+    pub in_flight: i64,
     /// Those that were sent and have not arrived.
     pub unaccounted: i64,
     /// Batches that came again, and were not counted again.
-    pub duplicates: u64,
+    pub duplicates: i64,
     /// Batches with a lower number than one that came, which did not come.
-    pub batches_missing: u64,
+    pub batches_missing: i64,
 }
 
-/// All rows and their sum.
-pub(super) fn rows(ledger: &Ledger) -> Proxies {
-    let entries = ledger.entries();
+/// All rows and their sum. `since_us`: microseconds since the Unix epoch; of moments that are remembered the last one
+/// before it is taken.
+pub(super) fn rows(ledger: &Ledger, since_us: Option<u64>) -> Proxies {
+    let now = ledger.entries();
+    let nothing = BTreeMap::new();
+    let (since_us, then) = match since_us.map(|since_us| ledger.entries_at(since_us)) {
+        Some((since_us, then)) => (Some(since_us), then),
+        None => (None, &nothing),
+    };
+    let none = Entry::default();
+    let changed = now.iter().map(|(proxy, entry)| (proxy, entry, then.get(proxy).unwrap_or(&none)));
+    let changed = changed.filter(|(_, now, then)| since_us.is_none() || now != then);
+    Proxies {
+        since_us,
+        proxies: changed.map(|(proxy, now, then)| row(proxy, now, then)).collect(),
+        total: row("", &sum(&now), &sum(then)),
+    }
+}
+
+fn sum(entries: &BTreeMap<Text, Entry>) -> Entry {
     let mut total = Entry::default();
     entries.values().for_each(|entry| total.add(entry));
-    let proxies = entries.iter().map(|(proxy, entry)| row(proxy, entry)).collect();
-    Proxies { proxies, total: row("", &total) }
+    total
 }
 
-fn row(proxy: &str, entry: &Entry) -> ProxyRow {
+fn row(proxy: &str, now: &Entry, then: &Entry) -> ProxyRow {
+    let change = |of: fn(&Entry) -> u64| difference(of(now), of(then));
+    let dropped = |entry: &Entry, reason: &DropReason| entry.drops.get(reason).copied().unwrap_or(0);
+    let reasons = now.drops.keys().chain(then.drops.keys());
+    let drops = reasons.map(|reason| (reason, difference(dropped(now, reason), dropped(then, reason))));
     ProxyRow {
         proxy: proxy.to_owned(),
-        epochs: entry.epochs,
-        seen: entry.seen,
-        delivered: entry.delivered,
-        folded: entry.folded,
-        dropped: entry.dropped(),
-        drops: entry.drops.iter().map(|(reason, count)| (reason.to_string(), *count)).collect(),
-        in_flight: entry.in_flight,
-        unaccounted: entry.unaccounted(),
-        duplicates: entry.duplicates,
-        batches_missing: entry.batches_missing,
+        epochs: change(|it| it.epochs),
+        seen: change(|it| it.seen),
+        delivered: change(|it| it.delivered),
+        folded: change(|it| it.folded),
+        dropped: change(Entry::dropped),
+        drops: drops
+            .filter(|(_, count)| *count != 0)
+            .map(|(reason, count)| (reason.to_string(), count))
+            .collect(),
+        missing: change(|it| it.missing),
+        in_flight: change(|it| it.in_flight),
+        unaccounted: now.unaccounted().saturating_sub(then.unaccounted()),
+        duplicates: change(|it| it.duplicates),
+        batches_missing: change(|it| it.batches_missing),
     }
+}
+
+fn difference(now: u64, then: u64) -> i64 {
+    i64::try_from(i128::from(now) - i128::from(then)).unwrap_or(i64::MAX)
 }

@@ -4,35 +4,56 @@ use super::client::Collector;
 use super::{answer, table};
 use crate::api::{Proxies, ProxyRow};
 use std::process::ExitCode;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// How to show it.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
     collector: Collector,
+    /// Only what changed in this time, such as 90s, 15m, 2h or 1d. The collector remembers a day, in steps of 5 minutes,
+    /// and says from when on it counted.
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    since: Option<Duration>,
     /// One JSON document.
     #[arg(long)]
     json: bool,
 }
 
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let books: Proxies = arguments.collector.get("/api/v1/proxies").await?;
+    let path = match arguments.since {
+        Some(since) => format!("/api/v1/proxies?since_s={}", since.as_secs()),
+        None => "/api/v1/proxies".to_owned(),
+    };
+    let books: Proxies = arguments.collector.get(&path).await?;
     if arguments.json {
         answer(&format!("{}\n", serde_json::to_string_pretty(&books)?));
     } else {
-        answer(&text(&books));
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        answer(&text(&books, now));
     }
-    let balanced = books.proxies.iter().all(|row| row.unaccounted == 0);
-    Ok(if balanced { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let is_open = |row: &ProxyRow| row.unaccounted != 0 || row.missing != 0;
+    Ok(if books.proxies.iter().any(is_open) { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-fn text(books: &Proxies) -> String {
+/// A number with its unit.
+fn duration(text: &str) -> Result<Duration, &'static str> {
+    let units = [("s", 1), ("m", 60), ("h", 3_600), ("d", 86_400)];
+    let found = units.into_iter().find_map(|(unit, seconds)| {
+        let number: u64 = text.strip_suffix(unit)?.parse().ok()?;
+        number.checked_mul(seconds)
+    });
+    found.map(Duration::from_secs).ok_or("a time is a whole number with s, m, h or d, such as 15m")
+}
+
+fn text(books: &Proxies, now: Duration) -> String {
     let head = [
         "proxy",
         "seen",
         "delivered",
         "folded",
         "dropped",
+        "missing",
         "in flight",
         "unaccounted",
         "repeats",
@@ -47,6 +68,7 @@ fn text(books: &Proxies) -> String {
             row.delivered.to_string(),
             row.folded.to_string(),
             row.dropped.to_string(),
+            row.missing.to_string(),
             row.in_flight.to_string(),
             row.unaccounted.to_string(),
             row.duplicates.to_string(),
@@ -54,23 +76,39 @@ fn text(books: &Proxies) -> String {
         ]
     };
     let rows: Vec<_> = books.proxies.iter().chain([&books.total]).map(cells).collect();
-    table::render(&head, &rows)
+    let since = books.since_us.map(|since_us| {
+        let minutes = now.saturating_sub(Duration::from_micros(since_us)).as_secs().div_ceil(60);
+        format!("the last {minutes} min:\n")
+    });
+    since.unwrap_or_default() + &table::render(&head, &rows)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::text;
+    use super::{duration, text};
     use crate::api::{Proxies, ProxyRow};
+    use std::time::Duration;
 
     #[test]
     fn the_sum_stands_last() {
         let row = ProxyRow { seen: 3, delivered: 2, in_flight: 1, ..ProxyRow::default() };
         let proxies = vec![ProxyRow { proxy: "sidecar~a".into(), ..row.clone() }];
         let expected = "\
-proxy      seen  delivered  folded  dropped  in flight  unaccounted  repeats  dropped why
-sidecar~a     3          2       0        0          1            0        0
-total         3          2       0        0          1            0        0
+the last 2 min:
+proxy      seen  delivered  folded  dropped  missing  in flight  unaccounted  repeats  dropped why
+sidecar~a     3          2       0        0        0          1            0        0
+total         3          2       0        0        0          1            0        0
 ";
-        assert_eq!(text(&Proxies { proxies, total: row }), expected);
+        let books = Proxies { since_us: Some(5_000_000), proxies, total: row };
+        assert_eq!(text(&books, Duration::from_secs(66)), expected);
+    }
+
+    #[test]
+    fn a_time_has_a_unit() {
+        let seconds = ["90s", "15m", "2h", "1d"].map(|text| duration(text).unwrap().as_secs());
+        assert_eq!(seconds, [90, 900, 7_200, 86_400]);
+        assert!(
+            ["", "5", "m", "-1m", "1w", "99999999999999999999d"].iter().all(|text| duration(text).is_err())
+        );
     }
 }

@@ -176,7 +176,6 @@ impl<T: Typed> Typed for Option<T> {
 }
 
 /// Makes an enum a choice between words: `choice!(Durability { Disk: "disk", Memory: "memory" });`
-#[allow(unused_macros, reason = "for sections with a choice; without one only the tests have it")]
 macro_rules! choice {
     ($type:ident { $($variant:ident: $word:literal),+ $(,)? }) => {
         impl $crate::config::Typed for $type {
@@ -195,5 +194,4 @@ macro_rules! choice {
     };
 }
 
-#[allow(unused_imports, reason = "for sections with a choice; without one only the tests have it")]
 pub(crate) use choice;

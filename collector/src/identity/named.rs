@@ -4,6 +4,7 @@
 //! known reads as Istio has it (`unknown`, and `latest` for a revision).
 
 use super::ServiceName;
+use crate::checkpoint::keep::{Keep, Reader, Unreadable, Writer, keep};
 use crate::report::{Identity, Peer, Reporter, Text};
 use std::sync::LazyLock;
 
@@ -32,6 +33,36 @@ pub struct NamedEdge {
     pub evidence: Evidence,
 }
 
+/// What [`NamedEdge::security`] can be.
+pub(super) const SECURITY: [&str; 3] = ["unknown", "none", "mutual_tls"];
+
+impl Keep for NamedEdge {
+    fn save(&self, to: &mut Writer) {
+        let Self { reporter, source, destination, service, security, evidence } = self;
+        reporter.save(to);
+        source.save(to);
+        destination.save(to);
+        service.save(to);
+        to.text(security);
+        evidence.save(to);
+    }
+
+    fn load(from: &mut Reader<'_>) -> Result<Self, Unreadable> {
+        Ok(Self {
+            reporter: Reporter::load(from)?,
+            source: End::load(from)?,
+            destination: End::load(from)?,
+            service: ServiceName::load(from)?,
+            security: {
+                let text = from.text()?;
+                let known = SECURITY.into_iter().find(|known| *known == &*text);
+                known.ok_or_else(|| from.broken("no such security policy"))?
+            },
+            evidence: Evidence::load(from)?,
+        })
+    }
+}
+
 /// What the name of a peer rests on, from the weakest to the strongest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Evidence {
@@ -48,6 +79,8 @@ pub enum Evidence {
     /// What the proxy was told of it by the control plane.
     Metadata,
 }
+
+keep!(enum Evidence { 0 = None, 1 = Authority, 2 = Service, 3 = Certificate, 4 = Address, 5 = Metadata });
 
 impl Evidence {
     /// As the label `peer_evidence` says it.
@@ -87,6 +120,10 @@ pub struct End {
     /// Its cluster.
     pub cluster: Text,
 }
+
+keep!(struct End {
+    workload, namespace, principal, app, version, canonical_service, canonical_revision, cluster,
+});
 
 impl End {
     /// A proxy that said who it is.

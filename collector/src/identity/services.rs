@@ -5,6 +5,7 @@
 //! what is more reads as `other`.
 
 use super::named::known;
+use crate::checkpoint::keep::keep;
 use crate::report::{Evidence, Service, Text};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::LazyLock;
@@ -25,8 +26,10 @@ pub struct ServiceName {
     pub namespace: Text,
 }
 
+keep!(struct ServiceName { host, name, namespace });
+
 /// All services that are known.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Services {
     services_max: usize,
     authorities_max: usize,
@@ -36,6 +39,8 @@ pub(super) struct Services {
     authorities: HashSet<Text>,
     refused: u64,
 }
+
+keep!(room Services { servers, versions, authorities, refused } besides { services_max, authorities_max });
 
 impl Services {
     pub(super) fn new(services_max: usize, authorities_max: usize) -> Self {

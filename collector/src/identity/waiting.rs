@@ -4,6 +4,7 @@
 //! over. Always holds: what goes in comes out once; at most `groups_max` wait, and a group that finds no room is named at
 //! once as well as can be.
 
+use crate::checkpoint::keep::keep;
 use crate::measure::Measure;
 use crate::report::{Edge, Identity, Outcome};
 use std::collections::HashMap;
@@ -35,12 +36,16 @@ pub struct Told {
     pub outcome: Outcome,
 }
 
+keep!(struct Told { own, edge, outcome });
+
 /// What waits.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Waiting {
     limits: WaitingLimits,
     groups: HashMap<Told, (Measure, u64)>,
 }
+
+keep!(room Waiting { groups } besides { limits });
 
 impl Waiting {
     /// An empty room.
@@ -83,6 +88,12 @@ impl Waiting {
     #[must_use]
     pub fn len(&self) -> usize {
         self.groups.len()
+    }
+
+    /// How many requests are in them.
+    #[must_use]
+    pub fn requests(&self) -> u64 {
+        self.groups.values().fold(0, |sum, (measure, _)| sum.saturating_add(measure.count()))
     }
 
     /// Whether none waits.

@@ -125,6 +125,15 @@ pub enum Refusal {
     /// A table of the collector has no room for another proxy or epoch.
     #[error("the table of {0} is full")]
     Full(&'static str),
+    /// The journal cannot be written.
+    #[error("the journal cannot be written now; the log of the collector says why")]
+    JournalFailing,
+    /// The journal holds as much as it may, and no checkpoint could be written.
+    #[error("the journal holds {0} bytes already")]
+    JournalFull(u64),
+    /// As much waits for the disk as may.
+    #[error("{0} bytes wait for the journal already")]
+    JournalBusy(u64),
     /// The collector stops.
     #[error("the collector is stopping")]
     Stopping,
@@ -147,7 +156,7 @@ pub enum Advice {
 
 impl Refusal {
     /// Every value that [`Refusal::label`] can take.
-    pub const LABELS: [&'static str; 20] = [
+    pub const LABELS: [&'static str; 23] = [
         "schema_version",
         "proxy",
         "epoch",
@@ -167,6 +176,9 @@ impl Refusal {
         "malformed",
         "busy",
         "full",
+        "journal_failing",
+        "journal_full",
+        "journal_busy",
         "stopping",
     ];
 
@@ -193,6 +205,9 @@ impl Refusal {
             Self::Malformed(_) => "malformed",
             Self::Busy(_) => "busy",
             Self::Full(_) => "full",
+            Self::JournalFailing => "journal_failing",
+            Self::JournalFull(_) => "journal_full",
+            Self::JournalBusy(_) => "journal_busy",
             Self::Stopping => "stopping",
         }
     }
@@ -203,7 +218,11 @@ impl Refusal {
         match self {
             Self::SchemaVersion(_) => Advice::Upgrade,
             Self::TooLarge(_) | Self::TooMany { .. } => Advice::MakeSmaller,
-            Self::Busy(_) | Self::Full(_) => Advice::ComeBack,
+            Self::Busy(_)
+            | Self::Full(_)
+            | Self::JournalFailing
+            | Self::JournalFull(_)
+            | Self::JournalBusy(_) => Advice::ComeBack,
             Self::Stopping => Advice::GoElsewhere,
             _ => Advice::GiveUp,
         }

@@ -5,6 +5,7 @@
 
 use super::entry::Entry;
 use super::gaps::Gaps;
+use crate::checkpoint::keep::keep;
 use crate::report::{DropReason, Report, Totals};
 
 /// What is known of one epoch.
@@ -21,6 +22,8 @@ pub(super) struct Book {
     before: u64,
     last_us: u64,
 }
+
+keep!(struct Book { taken, totals, delivered, folded, duplicates, first, before, last_us });
 
 impl Book {
     /// A book that begins with this report.
@@ -73,6 +76,7 @@ impl Book {
             delivered: self.delivered,
             folded: self.folded,
             drops: self.totals.dropped.iter().copied().filter(|(_, count)| *count > 0).collect(),
+            missing: 0,
             in_flight: self.totals.buffered,
             duplicates: self.duplicates,
             batches_missing: self.taken.missing(),

@@ -4,6 +4,7 @@
 //! [`RANGES_MAX`] ranges are remembered; of the ranges that are too many the oldest is given up, and a number in it would
 //! be taken for a repeat.
 
+use crate::checkpoint::keep::keep;
 use std::collections::VecDeque;
 
 /// A filter keeps at most 16 batches in flight, so so many holes mean that something else is wrong.
@@ -18,6 +19,8 @@ pub(super) struct Gaps {
     /// Numbers in holes that were given up.
     forgotten: u64,
 }
+
+keep!(struct Gaps { highest, ranges, forgotten });
 
 impl Gaps {
     /// Notes that a number came; `false` when it had come before.

@@ -101,7 +101,7 @@ fn what_an_earlier_collector_was_told_is_lost_with_it() {
 
 #[test]
 fn epochs_of_a_proxy_are_added_and_bounded() {
-    let mut ledger = Ledger::new(Limits { epochs_max: 2, silent_us_max: 10 });
+    let mut ledger = Ledger::new(Limits { epochs_max: 2, silent_us_max: 10, ..Limits::default() });
     let batch = |epoch: u64| report(&format!("{epoch}/1 2+0 of 2 2 0 0 0"));
     assert_eq!(ledger.admit(&batch(1), 100), Admission::New);
     assert_eq!(ledger.admit(&batch(2), 105), Admission::New);
@@ -135,4 +135,33 @@ proptest! {
         prop_assert_eq!((entry.seen, entry.delivered, counted), (sent, sent, sent));
         prop_assert_eq!((entry.unaccounted(), entry.batches_missing), (0, 0));
     }
+}
+
+#[test]
+fn a_silent_book_is_closed_and_leaves_nothing_open() {
+    let mut ledger = Ledger::new(Limits { silent_us_max: 100, ..Limits::default() });
+    ledger.admit(&report("7/1 3+0 of 3 3 0 0 0"), 1);
+    ledger.admit(&report("7/3 2+0 of 20 12 0 1 7"), 1);
+    ledger.tick(60_000_000);
+    let entry = ledger.entries().remove("p").unwrap();
+    assert_eq!(ledger.open(), 0);
+    assert_eq!((entry.missing, entry.in_flight, entry.unaccounted()), (7, 0, 0));
+    assert_eq!(entry.drops[&DropReason::EpochEnded], 7);
+}
+
+#[test]
+fn rows_of_proxies_that_are_gone_are_bounded_and_no_count_is_lost() {
+    let mut ledger = Ledger::new(Limits { silent_us_max: 1, closed_max: 20, ..Limits::default() });
+    for number in 0..50_u64 {
+        let mut batch = report("7/1 3+0 of 3 3 0 0 0");
+        batch.teller.proxy = format!("p{number}").into();
+        ledger.admit(&batch, number * 60_000_000);
+        ledger.tick(number * 60_000_000 + 2);
+    }
+    let entries = ledger.entries();
+    assert!(entries.len() <= 22, "{}", entries.len());
+    assert_eq!(entries.values().map(|entry| entry.delivered).sum::<u64>(), 150);
+    assert!(
+        entries.contains_key(super::EARLIER) && entries.contains_key("p48") && !entries.contains_key("p0")
+    );
 }

@@ -5,6 +5,7 @@
 //! durations. Single durations stand exactly in their buckets; a folded one stands where the geometric middle of its
 //! bucket lies, held within the smallest and largest duration of its row.
 
+use crate::checkpoint::keep::keep;
 use crate::report::FoldedDurations;
 
 /// Upper bounds of the classic buckets, microseconds: Envoy's defaults, which Istio leaves as they are
@@ -52,6 +53,8 @@ pub struct Durations {
     offset: i32,
     fine: Vec<u64>,
 }
+
+keep!(struct Durations { count, sum_us, max_us, classic, zero, offset, fine });
 
 impl Durations {
     /// Counts one duration.

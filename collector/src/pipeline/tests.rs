@@ -85,3 +85,34 @@ fn a_full_table_is_an_answer() {
     assert_eq!(pipeline.take(&report("p", 1, Some(identity("pay", "1")), ""), 1), Answer::Taken);
     assert_eq!(pipeline.take(&report("q", 1, Some(identity("pay", "2")), ""), 1), Answer::Full("proxies"));
 }
+
+#[test]
+fn both_sides_of_a_call_are_one_hop() {
+    let mut pipeline = Pipeline::new(Limits::default());
+    let tell = |pipeline: &mut Pipeline, proxy: &str, reporter, own: Identity, peer: Peer| {
+        let mut report = report(proxy, 1, Some(own), "");
+        report.edges = vec![Arc::new(Edge { reporter, peer, ..Edge::default() })];
+        report.records = vec![Record {
+            start_us: SECOND_US,
+            duration_us: 10_000,
+            request_id_hash: 9,
+            attempts: 1,
+            ..Record::default()
+        }];
+        report.folds = vec![crate::report::Fold { count: 3, ..crate::report::Fold::default() }];
+        pipeline.take(&report, 2 * SECOND_US);
+    };
+    let at = |address: &str| Peer { address: address.into(), ..Peer::default() };
+    let (shop, pay) = (identity("shop", "10.0.0.2"), identity("pay", "10.0.0.1"));
+    pipeline.tick(SECOND_US);
+    // The caller knows the endpoint by its metadata, the called side the caller by its address.
+    let endpoint = Peer { workload: "pay".into(), ..at("10.0.0.1") };
+    tell(&mut pipeline, "s", Reporter::Source, shop, endpoint);
+    assert_eq!(pipeline.join.open(), 1);
+    tell(&mut pipeline, "p", Reporter::Destination, pay, at("10.0.0.2"));
+    let hops: Vec<_> =
+        pipeline.join.edges().map(|(edge, book)| (&*edge.source.workload, book.hops())).collect();
+    assert_eq!((hops.iter().map(|(_, hops)| hops).sum::<u64>(), pipeline.join.open()), (1, 0));
+    assert!(hops.contains(&("shop", 1)), "{hops:?}");
+    assert_eq!(pipeline.join.stats().unjoinable().map(|(_, count)| count).sum::<u64>(), 6, "folded requests");
+}

@@ -38,9 +38,12 @@ impl Rows<'_> {
         }
         let mut start_us = self.base_us;
         let columns = wire.edge.iter().zip(&wire.outcome).zip(&wire.start_delta_us).zip(&wire.duration_us);
-        let columns = columns.zip(wire.request_bytes.iter().zip(&wire.response_bytes)).enumerate();
+        let columns = columns.zip(wire.request_bytes.iter().zip(&wire.response_bytes));
+        // The column of attempts is left out when every entry is 1.
+        let attempts = wire.attempts.iter().copied().chain(std::iter::repeat(1));
+        let columns = columns.zip(wire.request_id_hash.iter().zip(attempts)).enumerate();
         let mut records = Vec::with_capacity(expected);
-        for (row, ((((edge, outcome), delta_us), &duration_us), bytes)) in columns {
+        for (row, (((((edge, outcome), delta_us), &duration_us), bytes), request)) in columns {
             start_us = self.time("records.start_delta_us", row, start_us, *delta_us)?;
             self.ended("records.duration_us", row, start_us, duration_us)?;
             records.push(Record {
@@ -50,6 +53,8 @@ impl Rows<'_> {
                 duration_us,
                 request_bytes: *bytes.0,
                 response_bytes: *bytes.1,
+                request_id_hash: *request.0,
+                attempts: request.1,
             });
         }
         Ok(records)

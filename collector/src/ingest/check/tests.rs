@@ -85,6 +85,11 @@ fn a_good_batch_is_taken_as_it_is() {
     let report = check(good(), &Limits::default(), NOW_US).unwrap();
     assert_eq!(&*report.edges[0].peer.workload, "payments");
     assert_eq!(report.records[1].start_us, NOW_US - 10);
+    assert_eq!((report.records[1].request_id_hash, report.records[1].attempts), (9, 1));
+    let mut without_attempts = good();
+    records(&mut without_attempts).attempts.clear();
+    let report = check(without_attempts, &Limits::default(), NOW_US).unwrap();
+    assert_eq!(report.records.iter().map(|record| record.attempts).collect::<Vec<_>>(), [1, 1]);
     assert_eq!((report.records.len(), report.folds[0].count, report.totals.left()), (2, 3, 5));
 }
 

@@ -1,0 +1,124 @@
+//! The journal's part of `/metrics`.
+//!
+//! In: what it counts about itself. Out: its families. Always holds: what an acknowledgement promises is said, also
+//! without a journal.
+
+use super::super::exposition::{Exposition, Kind};
+use super::seconds;
+use crate::journal::stats::{Buckets, Stats};
+use std::sync::atomic::Ordering;
+
+/// All families.
+pub(super) fn families(text: &mut Exposition, stats: Option<&Stats>) {
+    let durability = if stats.is_some() { "disk" } else { "memory" };
+    text.family(
+        "hopscope_durability_info",
+        Kind::Gauge,
+        "Where a report is when it is acknowledged; always 1.",
+    );
+    text.sample("hopscope_durability_info", &[("durability", durability)], 1);
+    let Some(stats) = stats else { return };
+    counters(text, stats);
+    gauges(text, stats);
+    let us = |value: u64| seconds(value);
+    buckets(
+        text,
+        "hopscope_journal_commit_seconds",
+        "Time to write and sync a commit.",
+        &stats.commit_us,
+        us,
+    );
+    let count = |value: u64| value as f64;
+    buckets(text, "hopscope_journal_commit_batches", "Batches by commit.", &stats.commit_batches, count);
+}
+
+fn counters(text: &mut Exposition, stats: &Stats) {
+    let counters = [
+        ("hopscope_journal_batches_total", "Batches that were committed.", &stats.batches),
+        (
+            "hopscope_journal_append_errors_total",
+            "Attempts to write or sync that failed; their batches were refused.",
+            &stats.append_errors,
+        ),
+        (
+            "hopscope_journal_replayed_batches_total",
+            "Batches that the start took from the journal.",
+            &stats.replayed_batches,
+        ),
+        (
+            "hopscope_journal_replay_refused_total",
+            "Batches of the journal that the start could not take.",
+            &stats.replay_refused,
+        ),
+        (
+            "hopscope_journal_torn_bytes_total",
+            "Bytes that the start cut off the end of the journal: never acknowledged.",
+            &stats.torn_bytes,
+        ),
+        (
+            "hopscope_journal_corrupt_records_total",
+            "Damaged places in the journal that the start skipped.",
+            &stats.corrupt_records,
+        ),
+        ("hopscope_journal_corrupt_bytes_total", "Their size.", &stats.corrupt_bytes),
+        ("hopscope_checkpoints_total", "Checkpoints that were written.", &stats.checkpoints),
+        (
+            "hopscope_checkpoint_errors_total",
+            "Attempts to write a checkpoint that failed.",
+            &stats.checkpoint_errors,
+        ),
+    ];
+    for (name, help, count) in counters {
+        text.single(name, Kind::Counter, help, count.get());
+    }
+}
+
+fn gauges(text: &mut Exposition, stats: &Stats) {
+    let failing = u64::from(stats.failing.load(Ordering::Relaxed));
+    let gauges = [
+        (
+            "hopscope_journal_failing",
+            "1 while the disk does not take the journal, and reports are refused.",
+            failing,
+        ),
+        ("hopscope_journal_bytes", "Bytes of all segments.", stats.bytes.get()),
+        ("hopscope_journal_bytes_max", "The bound on them.", stats.bytes_max),
+        ("hopscope_journal_segments", "Segments on disk.", stats.segments.get()),
+        (
+            "hopscope_journal_waiting_bytes",
+            "Bytes of batches that wait for their commit, or to be counted.",
+            stats.waiting_bytes.get(),
+        ),
+        ("hopscope_checkpoint_bytes", "Size of the last checkpoint.", stats.checkpoint_bytes.get()),
+    ];
+    for (name, help, value) in gauges {
+        text.single(name, Kind::Gauge, help, value);
+    }
+    let durations = [
+        (
+            "hopscope_checkpoint_pause_seconds",
+            "How long the last checkpoint held the rooms up.",
+            &stats.checkpoint_pause_us,
+        ),
+        (
+            "hopscope_journal_replay_seconds",
+            "How long the start took to read checkpoint and journal.",
+            &stats.replay_us,
+        ),
+    ];
+    for (name, help, us) in durations {
+        text.single(name, Kind::Gauge, help, seconds(us.get()));
+    }
+}
+
+fn buckets(text: &mut Exposition, name: &str, help: &str, buckets: &Buckets, unit: fn(u64) -> f64) {
+    text.family(name, Kind::Histogram, help);
+    let mut count = 0;
+    for (bound, below) in buckets.cumulative() {
+        let bound = bound.map_or_else(|| "+Inf".to_owned(), |bound| format!("{:?}", unit(bound)));
+        text.sample(&format!("{name}_bucket"), &[("le", &bound)], below);
+        count = below;
+    }
+    text.sample(&format!("{name}_sum"), &[], unit(buckets.sum()));
+    text.sample(&format!("{name}_count"), &[], count);
+}

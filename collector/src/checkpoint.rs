@@ -1,0 +1,129 @@
+//! The state of the rooms as bytes, and back: what a journal of bounded size cannot rebuild.
+//!
+//! In: a pipeline and the number of the first journal segment that it does not hold yet; or such bytes. Out: the other of
+//! the two. Always holds: what comes back equals what went in, limits apart, which are those of the pipeline that is
+//! filled; a state that this version cannot read is refused with a reason, never read in part; nothing here panics on any
+//! bytes.
+//!
+//! Layout, little-endian: `HOPC`, format version (u32), CRC-32 of the body (u32), body. The body is the segment number,
+//! then one section per room: name, version of the section, length in bytes, content. A new room is a new section, and a
+//! state without it leaves that room empty; a room whose content changes raises the version of its section.
+
+mod bytes;
+pub(crate) mod keep;
+
+use crate::pipeline::Pipeline;
+use bytes::{Reader, Writer};
+use keep::{Keep, Restore};
+
+const MAGIC: [u8; 4] = *b"HOPC";
+/// Version of the frame around the sections.
+const FORMAT: u32 = 1;
+
+/// Why bytes are no state of this version. The text fits "failed to read the checkpoint: …".
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    /// They do not begin as a checkpoint does.
+    #[error("it does not begin like a checkpoint of hopscope")]
+    Magic,
+    /// Another version of the format.
+    #[error("its format version is {found}, and this hopscope reads {FORMAT}")]
+    Format {
+        /// The version that was found.
+        found: u32,
+    },
+    /// They changed since they were written, or are not all there.
+    #[error("its checksum is wrong: it is damaged or incomplete")]
+    Checksum,
+    /// A room that this version does not have.
+    #[error("it holds a section `{0}`, which this hopscope does not know")]
+    Section(String),
+    /// A room in another version.
+    #[error("its section `{section}` has version {found}, and this hopscope reads {known}")]
+    Version {
+        /// Which section.
+        section: &'static str,
+        /// The version that was found.
+        found: u64,
+        /// The version that is known.
+        known: u64,
+    },
+    /// A value that cannot be.
+    #[error("byte {at} of its body: {what}")]
+    Broken {
+        /// Where.
+        at: usize,
+        /// What is wrong.
+        what: &'static str,
+    },
+}
+
+/// One room's part: its name, the version of its content, and the room.
+type Section<'a> = (&'static str, u64, &'a mut dyn Restore);
+
+fn sections(pipeline: &mut Pipeline) -> [Section<'_>; 4] {
+    let Pipeline { ledger, address_book, waiting, join: _, aggregate } = pipeline;
+    [
+        ("ledger", 1, ledger),
+        ("address_book", 1, address_book),
+        ("waiting", 1, waiting),
+        ("aggregate", 1, aggregate),
+    ]
+}
+
+/// The state of a pipeline that holds all of the journal before segment `resume`.
+///
+/// The pipeline is one's own, a copy of the running one say, so that nobody waits for this.
+#[must_use]
+pub fn encode(mut pipeline: Pipeline, resume: u64) -> Vec<u8> {
+    let mut body = Writer::default();
+    resume.save(&mut body);
+    for (name, version, room) in sections(&mut pipeline) {
+        body.text(name);
+        version.save(&mut body);
+        body.measured(|body| room.save(body));
+    }
+    let body = body.end();
+    let mut file = Vec::with_capacity(body.len().saturating_add(12));
+    file.extend_from_slice(&MAGIC);
+    file.extend_from_slice(&FORMAT.to_le_bytes());
+    file.extend_from_slice(&crc32fast::hash(&body).to_le_bytes());
+    file.extend_from_slice(&body);
+    file
+}
+
+/// Fills a new pipeline; returns the number of the journal segment to go on with.
+///
+/// # Errors
+///
+/// [`Unreadable`]; the pipeline is then not to be used.
+pub fn decode(file: &[u8], pipeline: &mut Pipeline) -> Result<u64, Unreadable> {
+    let rest = file.strip_prefix(&MAGIC).ok_or(Unreadable::Magic)?;
+    let (version, rest) = rest.split_first_chunk().ok_or(Unreadable::Checksum)?;
+    let found = u32::from_le_bytes(*version);
+    if found != FORMAT {
+        return Err(Unreadable::Format { found });
+    }
+    let (checksum, body) = rest.split_first_chunk().ok_or(Unreadable::Checksum)?;
+    if crc32fast::hash(body) != u32::from_le_bytes(*checksum) {
+        return Err(Unreadable::Checksum);
+    }
+    let mut body = Reader::new(body);
+    let resume = u64::load(&mut body)?;
+    while !body.is_empty() {
+        let name = body.text()?;
+        let found = u64::load(&mut body)?;
+        let end = body.measured()?;
+        let known = sections(pipeline).into_iter().find(|(known, ..)| *known == &*name);
+        let Some((section, known, room)) = known else { return Err(Unreadable::Section(name.to_string())) };
+        if found != known {
+            return Err(Unreadable::Version { section, found, known });
+        }
+        room.restore(&mut body)?;
+        body.ends_at(end)?;
+    }
+    Ok(resume)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,390 @@
+//! Every verdict, from what real Envoys told of real faults.
+
+use super::{Scene, check, check_with};
+use crate::join::{Eviction, Limits, Unjoinable, Verdict};
+
+#[test]
+fn both_sides_tell_the_same() {
+    let scene = check(
+        "1000 src shop>pay #1 0+10 200
+         1500 dst shop>pay #1 1+8 200
+         1500 dst shop>pay #2 1+8 404
+         1900 src shop>pay #2 0+10 404
+         1900 src shop>pay #3 0+10 503
+         1900 dst shop>pay #3 1+8 503",
+        &["shop>pay agreed error/error 1", "shop>pay agreed ok/ok 2"],
+    );
+    let (_, book) = scene.join.edges().next().unwrap();
+    assert_eq!((book.gap().count(), book.gap().max_us(), book.gap_negative()), (3, 2_000, 0));
+    assert_eq!((book.hops(), book.disagreements(), book.count(Verdict::Agreed)), (3, 0, 3));
+}
+
+#[test]
+fn the_destination_is_the_only_witness_of_what_lies_behind_it() {
+    // A crash or a keep-alive race (UC), a closed port (the destination retries by itself), and a broken body.
+    check(
+        "1000 src shop>pay #1 0+10 503
+         1000 dst shop>pay #1 1+8 UC/503
+         1000 src shop>pay #2 0+50 503
+         1000 dst shop>pay #2 1+45 URX,UF/503
+         1000 src shop>pay #3 0+50 UPE/200
+         1000 dst shop>pay #3 1+45 UPE/200",
+        &[
+            "shop>pay failed_behind error/reset 1",
+            "shop>pay failed_behind error/unreached 1",
+            "shop>pay failed_behind reset/reset 1",
+        ],
+    );
+}
+
+#[test]
+fn an_answer_held_up_on_the_wire_comes_too_late() {
+    check(
+        "1000 src shop>pay #1 0+200 UT/504
+         1000 dst shop>pay #1 1+5 200",
+        &["shop>pay answered_too_late timed_out/ok 1"],
+    );
+}
+
+#[test]
+fn a_caller_gives_up_while_the_other_side_works() {
+    check(
+        "1000 src shop>pay #1 0+200 UT/504
+         1000 dst shop>pay #1 1+202 DC/-
+         1000 src shop>pay #2 0+200 UT/504
+         1000 dst shop>pay #2 1+202 DR/-
+         1000 src shop>pay #3 0+200 UT/200
+         1000 dst shop>pay #3 1+202 DC/200
+         1000 src shop>pay #4 0+900 504
+         1000 dst shop>pay #4 1+902 DC/-",
+        &["shop>pay given_up error/given_up 1", "shop>pay given_up timed_out/given_up 3"],
+    );
+}
+
+#[test]
+fn a_client_that_hangs_up_is_no_disagreement() {
+    check(
+        "1000 src shop>pay #1 0+20 DC/-
+         1000 dst shop>pay #1 1+21 DR/-
+         1000 src shop>pay #2 0+20 -
+         1000 dst shop>pay #2 1+21 DC/-",
+        &["shop>pay agreed given_up/given_up 1", "shop>pay agreed silent/given_up 1"],
+    );
+}
+
+#[test]
+fn what_never_arrives_is_lost_on_the_way_there() {
+    check(
+        "known shop>pay
+         1000 src shop>pay #1 0+200 UT/504",
+        &["shop>pay lost_on_the_way_there timed_out/none 1"],
+    );
+}
+
+#[test]
+fn what_arrives_after_the_caller_gave_up_is_too_late() {
+    // After a one-way loss ends, TCP delivers what was stuck.
+    check(
+        "known shop>pay
+         1000 src shop>pay #1 0+200 UT/504
+         7500 dst shop>pay #1 7000+1 DR/-",
+        &["shop>pay arrived_too_late timed_out/given_up 1"],
+    );
+}
+
+#[test]
+fn a_broken_connection_says_where_it_broke() {
+    // No record of the called side: its proxy was killed, or wants mutual TLS. One: only the connection broke.
+    check(
+        "known shop>pay
+         1000 src shop>pay #1 0+20 UC/503
+         1000 src shop>pay #2 0+20 UC/503
+         1000 dst shop>pay #2 1+8 200
+         1000 src shop>pay #3 0+20 UC/503
+         1000 dst shop>pay #3 1+8 -",
+        &[
+            "shop>pay cut_between reset/silent 1",
+            "shop>pay destination_died reset/none 1",
+            "shop>pay lost_on_the_way_back reset/ok 1",
+        ],
+    );
+}
+
+#[test]
+fn who_called_nobody_is_told_at_once() {
+    let mut scene = Scene::new(Limits::default());
+    for (id, ending) in ["UF/503", "UH/503", "UO/503", "NR/404 x0", "NC/503 x0", "403 x0"].iter().enumerate()
+    {
+        scene.tell(&super::Line::parse(&format!("src shop>pay #{id} 0+2 {ending}").replace("#0", "#9")), 0);
+    }
+    assert_eq!(
+        (scene.told(), scene.join.open()),
+        (vec!["shop>pay unreached unreached/none 6".to_owned()], 0)
+    );
+}
+
+#[test]
+fn a_retry_rescues_and_takes_the_earlier_attempts_with_it() {
+    let scene = check(
+        "1000 src shop>pay@v2 #1 0+90 200 x2
+         1000 dst shop>pay #1 1+10 503 x1
+         1000 dst shop>pay@v2 #1 30+50 200 x2
+         1000 src shop>pay #2 0+230 200 x2
+         1000 dst shop>pay #2 211+10 200 x2
+         9000 dst shop>pay #2 1+8000 DC/- x1",
+        &["shop>pay rescued_by_retry ok/ok 1", "shop>pay@v2 rescued_by_retry ok/ok 1"],
+    );
+    assert_eq!(scene.join.stats().joined, 6);
+}
+
+#[test]
+fn attempts_of_both_sides_are_their_own() {
+    // Three attempts, three records; the called side's own retries are none of the caller's.
+    check(
+        "1000 src shop>pay #1 0+90 URX/503 x3
+         1000 dst shop>pay #1 1+10 503 x1
+         1000 dst shop>pay #1 31+10 503 x2
+         1000 dst shop>pay #1 61+10 503 x3
+         1000 src shop>pay #2 0+90 UT,URX/504 x3
+         1000 dst shop>pay #2 1+31 DC/- x1
+         1000 dst shop>pay #2 31+31 DC/- x2
+         1000 dst shop>pay #2 61+31 DC/- x3
+         1000 src shop>pay #3 0+90 URX,UF/503 x2
+         1000 dst shop>pay #3 1+31 UC/503 x1",
+        &[
+            "shop>pay agreed error/error 1",
+            "shop>pay given_up timed_out/given_up 1",
+            "shop>pay unreached unreached/none 1",
+        ],
+    );
+}
+
+#[test]
+fn what_no_cause_explains_is_a_contradiction() {
+    check(
+        "1000 src shop>pay #1 0+20 200
+         1000 dst shop>pay #1 1+8 500",
+        &["shop>pay contradicted ok/error 1"],
+    );
+}
+
+#[test]
+fn a_side_that_tells_and_is_silent_this_time_misses_a_record() {
+    check(
+        "known shop>pay
+         1000 src shop>pay #1 0+20 200
+         1000 dst shop>pay #2 1+8 200
+         1000 dst shop>pay #3 1+8 DC/-",
+        &[
+            "shop>pay given_up none/given_up 1",
+            "shop>pay record_missing none/ok 1",
+            "shop>pay record_missing ok/none 1",
+        ],
+    );
+}
+
+#[test]
+fn what_is_known_to_be_lost_is_no_disagreement() {
+    check(
+        "known shop>pay
+         1000 fold dst shop>pay #1 1+8 200
+         1000 src shop>pay #1 0+200 UT/504",
+        &["shop>pay telemetry_lost timed_out/none 1"],
+    );
+    // A batch that was overtaken and has not come: perhaps the record is in it.
+    check(
+        "known shop>pay
+         900 dst shop>pay #2 1+8 200
+         900 src shop>pay #2 0+9 200
+         1000 lag pay
+         1100 dst shop>pay #3 1+8 200
+         1100 src shop>pay #3 0+9 200
+         1200 src shop>pay #1 0+9 200",
+        &["shop>pay agreed ok/ok 2", "shop>pay telemetry_lost ok/none 1"],
+    );
+    // Long ago is no excuse.
+    check(
+        "known shop>pay
+         1000 fold dst shop>pay #1 1+8 200
+         60000 src shop>pay #1 59000+200 UT/504",
+        &["shop>pay lost_on_the_way_there timed_out/none 1"],
+    );
+}
+
+#[test]
+fn who_never_tells_is_one_sided_by_nature() {
+    let scenario: Vec<String> = (1..=40)
+        .flat_map(|id| {
+            let at = id * 1_000;
+            [
+                format!("{at} src shop>bank #{id} {at}+10 200"),
+                format!("{at} dst ?>gateway #{id} {at}+10 200 x0"),
+                format!("{at} dst laptop>pay #{id} {at}+10 200 x0"),
+            ]
+        })
+        .collect();
+    let scene = check(
+        &scenario.join("\n"),
+        &[
+            "?>gateway one_sided none/ok 40",
+            "laptop>pay one_sided none/ok 40",
+            "shop>bank one_sided ok/none 40",
+        ],
+    );
+    // Once learnt, such records do not wait, until the other side begins to tell.
+    let mut scene = scene;
+    let tell = |scene: &mut Scene, text: &str| scene.tell(&super::Line::parse(text), 0);
+    let now = (scene.now_us - super::START_US) / 1_000;
+    tell(&mut scene, &format!("src shop>bank #101 {now}+10 200"));
+    assert_eq!(scene.join.open(), 0);
+    tell(&mut scene, &format!("dst shop>bank #102 {now}+8 200"));
+    tell(&mut scene, &format!("src shop>bank #102 {now}+10 200"));
+    assert_eq!(scene.told()[2..], ["shop>bank agreed ok/ok 1", "shop>bank one_sided ok/none 41"]);
+}
+
+#[test]
+fn a_caller_without_a_name_is_found_by_its_record() {
+    check(
+        "1000 src shop>pay #1 0+10 200
+         1000 dst ?>pay #1 1+8 200",
+        &["shop>pay agreed ok/ok 1"],
+    );
+}
+
+#[test]
+fn one_id_is_on_many_hops() {
+    check(
+        "1000 src shop>pay #1 0+100 200
+         1000 dst shop>pay #1 1+98 200
+         1000 src shop>stock #1 0+100 200
+         1000 dst shop>stock #1 1+98 200
+         1000 src order>pay #1 0+100 UT/504
+         1000 dst order>pay #1 1+101 DC/-",
+        &["order>pay given_up timed_out/given_up 1", "shop>pay agreed ok/ok 1", "shop>stock agreed ok/ok 1"],
+    );
+}
+
+#[test]
+fn parallel_calls_under_one_id_agree_and_have_no_gap() {
+    // The longer one is told first, and the shorter one's other side before its own.
+    let scene = check(
+        "1000 src shop>pay #1 0+100 200
+         1001 dst shop>pay #1 21+38 200
+         1002 src shop>pay #1 20+40 200
+         1003 dst shop>pay #1 1+98 200",
+        &["shop>pay agreed ok/ok 2"],
+    );
+    assert_eq!(scene.join.stats().joined, 4);
+}
+
+#[test]
+fn which_of_several_is_not_guessed() {
+    let scene = check(
+        "1000 src shop>pay #1 0+200 UT/504
+         1000 src shop>pay #1 1+200 UC/503
+         1000 dst shop>pay #1 2+60 200
+         1000 dst shop>pay #1 2+200 DC/-",
+        &["shop>pay ambiguous reset/none 1", "shop>pay ambiguous timed_out/none 1"],
+    );
+    assert_eq!(scene.join.stats().ambiguous, 4);
+    check(
+        "1000 src shop>pay #1 0+200 UT/504
+         1000 src shop>pay #1 1+200 UT/504
+         1000 dst shop>pay #1 2+60 200
+         1000 dst shop>pay #1 2+200 DC/-",
+        &["shop>pay answered_too_late timed_out/ok 1", "shop>pay given_up timed_out/given_up 1"],
+    );
+}
+
+#[test]
+fn clocks_that_differ_are_learnt() {
+    // The called side's clock is 5 s ahead; what came through bounds it, and then a late arrival is none.
+    let clean: Vec<String> = (1..=4)
+        .flat_map(|id| {
+            let at = id * 100;
+            [
+                format!("{at} src shop>pay #{id} {at}+10 200"),
+                format!("{at} dst shop>pay #{id} {}+8 200", at + 5_001),
+            ]
+        })
+        .collect();
+    let scenario = format!(
+        "{}
+         6000 src shop>pay #9 5000+200 UT/504
+         6000 dst shop>pay #9 10001+202 DC/-",
+        clean.join("\n")
+    );
+    let scene = check(&scenario, &["shop>pay agreed ok/ok 4", "shop>pay given_up timed_out/given_up 1"]);
+    let (pairs, most_us) = scene.join.clock_skew();
+    assert!(pairs == 1 && (4_999_000..=5_002_000).contains(&most_us), "{pairs} {most_us}");
+}
+
+#[test]
+fn neither_the_first_tick_nor_a_pause_is_taken_for_the_end_of_the_window() {
+    let mut scene = Scene::new(Limits::default());
+    scene.tell(&super::Line::parse("src shop>pay #1 0+10 200"), 0);
+    scene.join.tick(scene.now_us);
+    scene.join.tick(scene.now_us + 250_000);
+    assert_eq!(scene.join.open(), 1);
+    // Deadlines wrap after two hours; after a pause of more than one everything is over its time.
+    scene.join.tick(scene.now_us + 3 * 3_600_000_000);
+    assert_eq!(scene.join.open(), 0);
+}
+
+#[test]
+fn what_cannot_be_joined_is_counted_by_reason() {
+    let scene = check(
+        "1000 src shop>pay #- 0+10 200
+         1000 fold src shop>pay #1 0+10 200
+         1000 src shop>? #2 0+10 200
+         9000000 src shop>pay #3 0+10 200",
+        &[],
+    );
+    let counts: Vec<u64> = scene.join.stats().unjoinable().map(|(_, count)| count).collect();
+    assert_eq!(counts, [1, 0, 5, 1, 0, 1]);
+    assert_eq!(Unjoinable::ALL.map(Unjoinable::label)[5], "out_of_time");
+}
+
+#[test]
+fn a_full_table_lets_go_and_says_so() {
+    let limits = Limits { open_max: 3, ..Limits::default() };
+    let scene = check_with(
+        limits,
+        "known shop>pay
+         1000 src shop>pay #1 0+10 200
+         1100 src shop>pay #2 0+10 200
+         1200 src shop>pay #3 0+10 200
+         1300 src shop>pay #4 0+10 200
+         1400 dst shop>pay #1 1+8 200
+         1400 dst shop>pay #4 1+8 200",
+        &[
+            "shop>pay agreed ok/ok 1",
+            "shop>pay telemetry_lost none/ok 1",
+            "shop>pay telemetry_lost ok/none 1",
+        ],
+    );
+    let evicted: Vec<_> = scene.join.stats().evicted().collect();
+    assert_eq!(evicted, [(Eviction::Full, 2), (Eviction::Crowded, 0)]);
+}
+
+#[test]
+fn a_crowd_under_one_id_is_bounded() {
+    let mut scene = Scene::new(Limits::default());
+    for _ in 0..100 {
+        scene.tell(&super::Line::parse("src shop>pay #1 0+10 200"), 0);
+    }
+    let evicted: Vec<_> = scene.join.stats().evicted().collect();
+    assert_eq!((scene.join.open(), evicted), (24, vec![(Eviction::Full, 0), (Eviction::Crowded, 76)]));
+}
+
+#[test]
+fn edges_that_find_no_room_are_counted_together() {
+    let limits = Limits { edges_max: 1, ..Limits::default() };
+    let scene = check_with(
+        limits,
+        "1000 src shop>pay #1 0+10 UF/503
+         1000 src shop>stock #1 0+10 UF/503",
+        &["shop>pay unreached unreached/none 1"],
+    );
+    assert_eq!(scene.join.overflow().hops(), 1);
+}

@@ -1,0 +1,152 @@
+//! What waits for the writer.
+//!
+//! In: entries, from any task. Out: groups of them, in the order they came, to the one writer. Always holds: at most
+//! [`WAITING_BYTES_MAX`] of batches, or one batch, wait from their arrival until they are counted or refused, whether or
+//! not those who asked still do; at most one tick waits; a closed queue gives out what it holds and takes nothing.
+
+use super::stats::Stats;
+use crate::ingest::refusal::Refusal;
+use crate::pipeline::Answer;
+use crate::report::Report;
+use prost::bytes::Bytes;
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use tokio::sync::oneshot;
+
+/// Bytes of batches that may wait: a tenth of a second of the largest load that one core can take. What was made of
+/// them in memory is about three times as large.
+pub(super) const WAITING_BYTES_MAX: u64 = 16 << 20;
+/// Bytes of batches that are committed together.
+pub(super) const GROUP_BYTES_MAX: usize = 4 << 20;
+
+/// A batch on its way through the journal.
+#[derive(Debug)]
+pub(super) struct Batch {
+    pub(super) message: Bytes,
+    pub(super) report: Report,
+    pub(super) received_us: u64,
+    pub(super) reply: oneshot::Sender<Result<Answer, Refusal>>,
+}
+
+/// What passes through the journal.
+#[derive(Debug)]
+pub(super) enum Item {
+    Batch(Box<Batch>),
+    Tick(u64),
+    /// The segments so far are to become part of a checkpoint.
+    Roll,
+}
+
+/// One piece of work for the writer.
+#[derive(Debug)]
+pub(super) enum Work {
+    /// Never empty; batches and ticks only.
+    Group(Vec<Item>),
+    Roll,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    items: VecDeque<Item>,
+    tick: bool,
+    closed: bool,
+}
+
+/// See above.
+#[derive(Debug)]
+pub(super) struct Queue {
+    waiting: Mutex<Waiting>,
+    came: Condvar,
+    stats: Arc<Stats>,
+}
+
+impl Queue {
+    pub(super) fn new(stats: Arc<Stats>) -> Self {
+        Self { waiting: Mutex::default(), came: Condvar::new(), stats }
+    }
+
+    /// Takes a batch in.
+    pub(super) fn batch(&self, batch: Box<Batch>) -> Result<(), Refusal> {
+        let bytes = batch.message.len() as u64;
+        let mut waiting = self.lock();
+        if waiting.closed {
+            return Err(Refusal::Stopping);
+        }
+        let before = self.stats.waiting_bytes.get();
+        if before > 0 && before.saturating_add(bytes) > WAITING_BYTES_MAX {
+            return Err(Refusal::JournalBusy(WAITING_BYTES_MAX));
+        }
+        self.stats.waiting_bytes.add(bytes);
+        self.put(&mut waiting, Item::Batch(batch));
+        Ok(())
+    }
+
+    /// Takes a tick in, unless one waits.
+    pub(super) fn tick(&self, now_us: u64) {
+        let mut waiting = self.lock();
+        if !waiting.closed && !waiting.tick {
+            waiting.tick = true;
+            self.put(&mut waiting, Item::Tick(now_us));
+        }
+    }
+
+    /// Asks for a new segment.
+    pub(super) fn roll(&self) {
+        let mut waiting = self.lock();
+        if !waiting.closed {
+            self.put(&mut waiting, Item::Roll);
+        }
+    }
+
+    /// Takes nothing more.
+    pub(super) fn close(&self) {
+        self.lock().closed = true;
+        self.came.notify_one();
+    }
+
+    /// Waits for the next piece of work; `None` when the queue is closed and empty.
+    pub(super) fn next(&self) -> Option<Work> {
+        let mut waiting = self.lock();
+        while waiting.items.is_empty() {
+            if waiting.closed {
+                return None;
+            }
+            waiting = self.came.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+        }
+        let mut group = Vec::new();
+        let mut bytes = 0_usize;
+        while let Some(item) = waiting.items.pop_front() {
+            match &item {
+                Item::Roll if group.is_empty() => return Some(Work::Roll),
+                Item::Roll => {
+                    waiting.items.push_front(item);
+                    break;
+                }
+                Item::Tick(_) => waiting.tick = false,
+                Item::Batch(batch) => bytes = bytes.saturating_add(batch.message.len()),
+            }
+            group.push(item);
+            if bytes >= GROUP_BYTES_MAX {
+                break;
+            }
+        }
+        Some(Work::Group(group))
+    }
+
+    /// A batch is counted or refused.
+    pub(super) fn done(&self, batch: &Batch) {
+        self.stats.waiting_bytes.take(batch.message.len() as u64);
+    }
+
+    fn put(&self, waiting: &mut Waiting, item: Item) {
+        let idle = waiting.items.is_empty();
+        waiting.items.push_back(item);
+        if idle {
+            self.came.notify_one();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,211 @@
+//! The one thread that writes.
+//!
+//! In: what waits in the queue. Out: groups, on disk or refused, in the same order. Always holds: a group with batches is
+//! on disk as a whole before it goes on; while one group is synced, the next one gathers, so that one sync and one
+//! wake-up serve all of them; a group that could not be written leaves nothing behind that counts, and the next one tries
+//! anew; segments never hold more than `bytes_max` together.
+
+use super::folder::{self, Folder, Segment};
+use super::frame::{self, Entry, Place};
+use super::queue::{Item, Queue, Work};
+use super::stats::Stats;
+use super::{chain, segment};
+use crate::ingest::refusal::Refusal;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+use tokio::sync::mpsc;
+
+/// What comes out of the writer.
+#[derive(Debug)]
+pub(super) enum Written {
+    /// A group, and whether it is on disk.
+    Group(Vec<Item>, Result<(), Refusal>),
+    /// All groups so far are in segments before this one; `None` when it could not be begun.
+    Rolled(Option<u64>),
+}
+
+/// Why a group is not on disk.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error("the segments hold as much as they may")]
+    Full,
+    #[error(transparent)]
+    Disk(#[from] folder::Error),
+}
+
+/// The state of the thread.
+#[derive(Debug)]
+pub(super) struct Writer {
+    pub(super) folder: Arc<Folder>,
+    pub(super) queue: Arc<Queue>,
+    pub(super) stats: Arc<Stats>,
+    pub(super) segment_bytes_max: u64,
+    /// The number that no segment has yet.
+    pub(super) next: u64,
+    pub(super) segment: Option<Segment>,
+    pub(super) buffer: Vec<u8>,
+}
+
+impl Writer {
+    /// Works until the queue is closed.
+    pub(super) fn run(mut self, written: &mpsc::Sender<Written>) {
+        while let Some(work) = self.queue.next() {
+            let done = match work {
+                Work::Group(items) => {
+                    let outcome = self.commit(&items);
+                    Written::Group(items, outcome)
+                }
+                Work::Roll => Written::Rolled(self.roll()),
+            };
+            if written.blocking_send(done).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn commit(&mut self, items: &[Item]) -> Result<(), Refusal> {
+        let began = Instant::now();
+        let batches = items.iter().filter(|item| matches!(item, Item::Batch(_))).count() as u64;
+        match self.write(items, batches > 0) {
+            Ok(()) => {
+                if batches > 0 {
+                    self.stats.committed(batches, began.elapsed());
+                    self.failing(None);
+                }
+                Ok(())
+            }
+            Err(Failure::Full) => Err(Refusal::JournalFull(self.stats.bytes_max)),
+            Err(Failure::Disk(error)) => {
+                self.stats.append_errors.add(1);
+                self.failing(Some(&error));
+                Err(Refusal::JournalFailing)
+            }
+        }
+    }
+
+    fn write(&mut self, items: &[Item], sync: bool) -> Result<(), Failure> {
+        let bytes = items.iter().map(room).fold(0_u64, u64::saturating_add);
+        if self.stats.bytes.get().saturating_add(bytes) > self.stats.bytes_max {
+            return Err(Failure::Full);
+        }
+        let mut segment = self.segment_for(bytes)?;
+        self.buffer.clear();
+        for item in items {
+            let place = Place {
+                segment: segment.number,
+                offset: segment.length.saturating_add(self.buffer.len() as u64),
+            };
+            if let Some(entry) = entry(item) {
+                // Nothing is larger than a frame: the door's bound is below that of frames.
+                frame::write(entry, place, &mut self.buffer);
+            }
+        }
+        if let Err(error) = segment.write(&self.buffer) {
+            // The segment is good up to its length, if the rest can be cut off.
+            match segment.cut() {
+                Ok(()) => self.segment = Some(segment),
+                Err(_) => self.give_up(&segment),
+            }
+            return Err(error.into());
+        }
+        if sync && let Err(error) = segment.sync() {
+            // After a failed sync nobody knows what is on disk, and a second one would claim that all is.
+            let _ = segment.cut();
+            self.give_up(&segment);
+            return Err(error.into());
+        }
+        segment.length = segment.length.saturating_add(self.buffer.len() as u64);
+        self.stats.bytes.add(self.buffer.len() as u64);
+        self.segment = Some(segment);
+        Ok(())
+    }
+
+    /// The segment to write so many bytes to.
+    fn segment_for(&mut self, bytes: u64) -> Result<Segment, Failure> {
+        match self.segment.take() {
+            Some(segment) if is_empty(&segment) => Ok(segment),
+            Some(segment) if segment.length.saturating_add(bytes) <= self.segment_bytes_max => Ok(segment),
+            Some(segment) => self.begin().inspect_err(|_| self.segment = Some(segment)),
+            None => self.begin(),
+        }
+    }
+
+    fn begin(&mut self) -> Result<Segment, Failure> {
+        let segment = self.folder.begin_segment(self.next)?;
+        self.next = self.next.saturating_add(1);
+        self.stats.bytes.add(segment.length);
+        self.stats.segments.add(1);
+        Ok(segment)
+    }
+
+    /// Leaves a segment as it is; one that holds nothing is removed, so that a broken disk does not gather them.
+    fn give_up(&mut self, segment: &Segment) {
+        if is_empty(segment) && self.folder.remove_segment(segment.number).is_ok() {
+            self.stats.bytes.take(segment.length);
+            self.stats.segments.take(1);
+            self.next = segment.number;
+        }
+    }
+
+    fn roll(&mut self) -> Option<u64> {
+        match self.segment.take() {
+            Some(segment) if is_empty(&segment) => {
+                let number = segment.number;
+                self.segment = Some(segment);
+                return Some(number);
+            }
+            // Ticks are not synced one by one.
+            Some(segment) => drop(segment.sync()),
+            None => {}
+        }
+        match self.begin() {
+            Ok(segment) => {
+                let number = segment.number;
+                self.segment = Some(segment);
+                Some(number)
+            }
+            Err(failure) => {
+                if let Failure::Disk(error) = failure {
+                    self.stats.append_errors.add(1);
+                    self.failing(Some(&error));
+                }
+                None
+            }
+        }
+    }
+
+    /// Tells a change once.
+    fn failing(&self, error: Option<&folder::Error>) {
+        let before = self.stats.failing.swap(error.is_some(), Ordering::Relaxed);
+        match error {
+            Some(error) if !before => {
+                tracing::error!("{}; reports are refused until the disk takes them", chain(error));
+            }
+            None if before => tracing::info!("the journal can be written again"),
+            _ => {}
+        }
+    }
+}
+
+fn is_empty(segment: &Segment) -> bool {
+    segment.length <= segment::HEAD_BYTES as u64
+}
+
+fn entry(item: &Item) -> Option<Entry<'_>> {
+    match item {
+        Item::Batch(batch) => Some(Entry::Batch { received_us: batch.received_us, message: &batch.message }),
+        Item::Tick(now_us) => Some(Entry::Tick(*now_us)),
+        Item::Roll => None,
+    }
+}
+
+/// An upper bound on the bytes of an item's frame.
+fn room(item: &Item) -> u64 {
+    const FRAME_BYTES: u64 = 32;
+    match item {
+        Item::Batch(batch) => FRAME_BYTES.saturating_add(batch.message.len() as u64),
+        Item::Tick(_) => FRAME_BYTES,
+        Item::Roll => 0,
+    }
+}
