@@ -1,13 +1,15 @@
 //! Every request that an Envoy finished is in the ledger and in the counters, exactly once.
 
 use crate::{metrics, parts};
+use hopscope_mesh::mesh::MeshOptions;
 use hopscope_mesh::traffic::{Mix, drive};
+use std::path::PathBuf;
 
 const REQUESTS: u64 = 20_000;
 
-#[tokio::test(flavor = "multi_thread")]
-async fn twenty_thousand_requests_with_faults_are_all_accounted_for() {
-    let mesh = parts::start(parts::observed()).await;
+/// All requests of a mesh of these Envoys in, every one of them in the books.
+async fn check(envoy: PathBuf) {
+    let mesh = parts::start(MeshOptions { envoy, ..parts::observed() }).await;
     let tally = drive(&mesh.client(), REQUESTS, &Mix::faulty(0.1), 48).await;
     assert_eq!(tally.sent(), REQUESTS);
 
@@ -25,4 +27,14 @@ async fn twenty_thousand_requests_with_faults_are_all_accounted_for() {
     assert_eq!(metrics::sum(&text, "hopscope_ledger_delivered_total"), completed);
     assert_eq!(metrics::complaints(&text), "");
     mesh.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn twenty_thousand_requests_with_faults_are_all_accounted_for() {
+    check(parts::path("HOPSCOPE_ENVOY")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_the_oldest_envoy_they_are_accounted_for_as_well() {
+    check(parts::path("HOPSCOPE_ENVOY_OLDEST")).await;
 }

@@ -26,6 +26,7 @@ pub struct Buffer {
     folds: FoldTable,
     since_us: Option<u64>,
     holds_failure: bool,
+    folded: u64,
 }
 
 impl Buffer {
@@ -54,9 +55,17 @@ impl Buffer {
     }
 
     fn fold(&mut self, edge: &Rc<Edge>, outcome: &Outcome, measure: &Measure, rows_max: usize) {
-        if !self.folds.add(edge, outcome, measure, rows_max) {
+        if self.folds.add(edge, outcome, measure, rows_max) {
+            self.folded = self.folded.saturating_add(1);
+        } else {
             self.ledger.drop(1, DropReason::FoldTableFull);
         }
+    }
+
+    /// Requests whose detail was given up.
+    #[must_use]
+    pub fn folded(&self) -> u64 {
+        self.folded
     }
 
     /// Whether as much waits as one report can carry, which is reason enough to report at once.

@@ -96,6 +96,7 @@ pub struct Asking {
     guarded: u32,
     /// How many that were the last time.
     caution: u32,
+    fallbacks: u64,
 }
 
 /// The most requests that go without a try of the bare question.
@@ -115,6 +116,15 @@ impl Asking {
             self.caution = self.caution.saturating_mul(2).saturating_add(1).min(CAUTION_MAX);
         }
         let answer = attributes.evaluate(Question::RequestGuarded);
-        answer.unwrap_or_else(|| Question::RequestGuarded.ask_one_by_one(attributes))
+        answer.unwrap_or_else(|| {
+            self.fallbacks = self.fallbacks.saturating_add(1);
+            Question::RequestGuarded.ask_one_by_one(attributes)
+        })
+    }
+
+    /// How many requests were asked about attribute by attribute, which costs several times as much.
+    #[must_use]
+    pub fn fallbacks(&self) -> u64 {
+        self.fallbacks
     }
 }

@@ -6,6 +6,7 @@
 mod abi;
 mod properties;
 mod log;
+mod metrics;
 
 use crate::config::Config;
 use crate::upstream::grpc_service;
@@ -86,6 +87,7 @@ fn on_configure(_root: u32, configuration_bytes: usize) {
 fn on_tick(root: u32) {
     forget_the_gone(root);
     report(root);
+    metrics::tell();
 }
 
 fn on_grpc_answer(root: u32, token: u32, status: u32, message_bytes: usize) {

@@ -26,6 +26,14 @@ pub struct Content {
     pub folded: u64,
 }
 
+impl Content {
+    /// All requests in it.
+    #[must_use]
+    pub fn requests(self) -> u64 {
+        self.records.saturating_add(self.folded)
+    }
+}
+
 impl Ledger {
     /// A request ended.
     pub fn see(&mut self) {
@@ -42,7 +50,7 @@ impl Ledger {
     pub fn refuse(&mut self, content: Content, reason: DropReason) {
         self.sent = self.sent.saturating_sub(content.records);
         self.folded = self.folded.saturating_sub(content.folded);
-        self.drop(content.records.saturating_add(content.folded), reason);
+        self.drop(content.requests(), reason);
     }
 
     /// Requests that wait nowhere any more.
@@ -50,6 +58,19 @@ impl Ledger {
         for (total, _) in self.dropped.iter_mut().zip(REASONS).filter(|(_, known)| *known == reason) {
             *total = total.saturating_add(count);
         }
+    }
+
+    /// Finished requests.
+    #[must_use]
+    pub fn seen(&self) -> u64 {
+        self.seen
+    }
+
+    /// Requests that were given up for this reason.
+    #[must_use]
+    pub fn dropped(&self, reason: DropReason) -> u64 {
+        let known = self.dropped.iter().zip(REASONS).find(|(_, known)| *known == reason);
+        known.map_or(0, |(total, _)| *total)
     }
 
     /// Requests that have no number yet and were not given up.

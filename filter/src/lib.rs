@@ -45,6 +45,7 @@ pub mod reply;
 pub mod sender;
 pub mod upstream;
 pub mod vm;
+pub mod health;
 
 #[cfg(target_os = "wasi")]
 mod host;

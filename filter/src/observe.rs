@@ -31,6 +31,12 @@ impl Observer {
         }
     }
 
+    /// See [`Asking::fallbacks`].
+    #[must_use]
+    pub fn fallbacks(&self) -> u64 {
+        self.asking.fallbacks()
+    }
+
     fn edge(&mut self, attributes: &impl Attributes, facts: &Facts, now_us: u64) -> Rc<Edge> {
         if facts.is_destination {
             return match self.memo.look_up(facts, now_us) {

@@ -53,6 +53,9 @@ pub struct Sender {
     pause_until_ms: u64,
     failures: u32,
     random: u64,
+    acknowledged: u64,
+    bytes_sent: u64,
+    reports_failed: u64,
 }
 
 #[derive(Debug)]
@@ -80,6 +83,9 @@ impl Sender {
             pause_until_ms: 0,
             failures: 0,
             random: seed | 1,
+            acknowledged: 0,
+            bytes_sent: 0,
+            reports_failed: 0,
         }
     }
 
@@ -104,6 +110,8 @@ impl Sender {
             let identity = Some(signature.identity.clone());
             message.extend(v1::Batch { identity, ..v1::Batch::default() }.encode_to_vec());
         }
+        let bytes = u64::try_from(message.len()).unwrap_or(u64::MAX);
+        self.bytes_sent = self.bytes_sent.saturating_add(bytes);
         Some(Report { sequence: batch.sequence, message })
     }
 
@@ -165,7 +173,9 @@ impl Sender {
         let Some(place) = self.numbered.iter().position(|batch| batch.sequence == sequence) else { return };
         match reply {
             Reply::Taken { need_identity, backoff_ms } => {
-                self.numbered.remove(place);
+                if let Some(batch) = self.numbered.remove(place) {
+                    self.acknowledged = self.acknowledged.saturating_add(batch.content.requests());
+                }
                 self.answered(need_identity, backoff_ms, now_ms);
                 self.identity_told = !need_identity;
             }
@@ -180,6 +190,7 @@ impl Sender {
                 self.answered(false, 0, now_ms);
             }
             Reply::Failed => {
+                self.reports_failed = self.reports_failed.saturating_add(1);
                 self.keep(place);
                 self.back_off(config.backoff_ms_max, now_ms);
             }
@@ -197,6 +208,30 @@ impl Sender {
     #[must_use]
     pub fn is_failing(&self) -> bool {
         self.failures > 0
+    }
+
+    /// Requests that the collector answers for.
+    #[must_use]
+    pub fn acknowledged(&self) -> u64 {
+        self.acknowledged
+    }
+
+    /// Requests in batches that have a number, and no answer yet.
+    #[must_use]
+    pub fn unacknowledged(&self) -> u64 {
+        self.numbered.iter().fold(0, |sum, batch| sum.saturating_add(batch.content.requests()))
+    }
+
+    /// Size of all messages, repeats too.
+    #[must_use]
+    pub fn bytes_sent(&self) -> u64 {
+        self.bytes_sent
+    }
+
+    /// Reports that nobody answered for, or that could not be dispatched.
+    #[must_use]
+    pub fn reports_failed(&self) -> u64 {
+        self.reports_failed
     }
 
     fn keep(&mut self, place: usize) {

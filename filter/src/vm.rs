@@ -81,6 +81,24 @@ impl Vm {
         self.open
     }
 
+    /// What waits, and the books.
+    #[must_use]
+    pub fn buffer(&self) -> &Buffer {
+        &self.buffer
+    }
+
+    /// What is on its way.
+    #[must_use]
+    pub fn sender(&self) -> &Sender {
+        &self.sender
+    }
+
+    /// What makes records.
+    #[must_use]
+    pub fn observer(&self) -> &Observer {
+        &self.observer
+    }
+
     /// Records the request that just ended.
     pub fn observe(&mut self, attributes: &impl Attributes, now_us: u64) {
         self.open = self.open.saturating_sub(1);

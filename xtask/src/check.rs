@@ -41,7 +41,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
 }
 
 fn envoy_configurations() -> anyhow::Result<()> {
-    let envoy = envoy::install()?;
+    let envoy = envoy::install(envoy::NEWEST)?;
     step("Envoy configurations", || {
         process::run(&mut cargo(["build", "--quiet", "--package", "hopscope-mesh"]))?;
         let mut mesh = Command::new(workspace::binary("hopscope-mesh"));

@@ -21,7 +21,7 @@ pub(crate) struct Arguments {
 
 /// Shows everything on real Envoys.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let envoy = envoy::install()?;
+    let envoy = envoy::install(envoy::NEWEST)?;
     let module = module::build()?;
     step("building the collector and the local mesh", || {
         let packages = ["build", "--quiet", "--package", "hopscope", "--package", "hopscope-mesh"];

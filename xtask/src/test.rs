@@ -64,7 +64,8 @@ fn passed(output: &str) -> u64 {
 }
 
 fn whole_mesh(name: Option<&str>) -> anyhow::Result<()> {
-    let envoy = envoy::install()?;
+    let newest = envoy::install(envoy::NEWEST)?;
+    let oldest = envoy::install(envoy::OLDEST)?;
     let promtool = promtool::install()?;
     let module = module::build()?;
     step("building the collector and the local mesh", || {
@@ -73,7 +74,8 @@ fn whole_mesh(name: Option<&str>) -> anyhow::Result<()> {
     })?;
     step("testing the whole mesh on real Envoys", || {
         let mut command = workspace::cargo(["test", "--package", "hopscope-tests"]);
-        command.env("HOPSCOPE_ENVOY", envoy);
+        command.env("HOPSCOPE_ENVOY", newest);
+        command.env("HOPSCOPE_ENVOY_OLDEST", oldest);
         command.env("HOPSCOPE_MODULE", module);
         command.env("HOPSCOPE_COLLECTOR", workspace::binary("hopscope"));
         command.env("HOPSCOPE_MESH", workspace::binary("hopscope-mesh"));

@@ -10,6 +10,7 @@
 
 #![allow(unsafe_code, reason = "an ABI is addresses and lengths; all of the filter's are in this file")]
 
+use crate::health::Kind;
 use std::ptr::{null, null_mut};
 
 /// What a host call answers; anything but this is a failure.
@@ -32,6 +33,8 @@ unsafe extern "C" {
         result: *mut *mut u8,
         result_size: *mut usize,
     ) -> u32;
+    fn proxy_define_metric(kind: u32, name: *const u8, name_size: usize, metric: *mut u32) -> u32;
+    fn proxy_increment_metric(metric: u32, by: i64) -> u32;
     fn proxy_grpc_call(
         upstream: *const u8,
         upstream_size: usize,
@@ -79,6 +82,24 @@ pub(super) fn foreign_function(name: &str, argument: &[u8]) -> Option<Vec<u8>> {
         )
     };
     given(status, result, size)
+}
+
+/// Envoy's number of the metric of this name; `None` when it keeps none.
+pub(super) fn metric(kind: Kind, name: &str) -> Option<u32> {
+    let kind = match kind {
+        Kind::Counter => 0,
+        Kind::Gauge => 1,
+    };
+    let mut metric = 0;
+    // SAFETY: Envoy reads the name during the call and writes one u32.
+    let status = unsafe { proxy_define_metric(kind, name.as_ptr(), name.len(), &raw mut metric) };
+    (status == OK).then_some(metric)
+}
+
+/// Moves a metric. A number that Envoy does not know moves nothing.
+pub(super) fn move_metric(metric: u32, by: i64) {
+    // SAFETY: numbers only.
+    let _ = unsafe { proxy_increment_metric(metric, by) };
 }
 
 /// Sends a unary gRPC call; the answer will carry the token. `None` when Envoy cannot send it.

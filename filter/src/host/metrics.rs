@@ -1,0 +1,36 @@
+//! The filter's own metrics, kept by Envoy.
+//!
+//! In: how far each has moved. Out: host calls, on ticks only, and none for a metric that stands still. Always holds: a
+//! metric that Envoy does not keep costs nothing more.
+
+use super::{abi, with_vm};
+use crate::health::{Health, METRICS};
+use std::cell::RefCell;
+
+/// What Envoy was told, and its numbers of the metrics: the same in all plugins of a VM.
+struct Told {
+    health: Health,
+    numbers: [Option<u32>; METRICS.len()],
+}
+
+thread_local! {
+    static TOLD: RefCell<Option<Told>> = const { RefCell::new(None) };
+}
+
+/// Tells what has moved. The first time every metric is defined, so that each shows from then on.
+pub(super) fn tell() {
+    let _ = TOLD.with(|told| {
+        let mut told = told.try_borrow_mut().ok()?;
+        let Told { health, numbers } = told.get_or_insert_with(|| Told {
+            health: Health::default(),
+            numbers: METRICS.map(|metric| abi::metric(metric.kind, metric.name)),
+        });
+        let moves = with_vm(|vm| health.moves(vm))?;
+        for (number, by) in numbers.iter().zip(moves) {
+            if let (Some(number), true) = (number, by != 0) {
+                abi::move_metric(*number, by);
+            }
+        }
+        Some(())
+    });
+}
