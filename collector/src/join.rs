@@ -3,12 +3,14 @@
 //! In: reports, with their edges named, and the time. Out: per edge what the two sides say together: verdicts, the matrix
 //! of both endings, and the gap between both durations. Always holds: every record has exactly one fate (joined, alone,
 //! ambiguous, evicted, or not joinable and why); which records belong together does not depend on the order in which they
-//! come, as long as they come within [`Limits::settle_us`] of each other; nothing is guessed; verdicts are net of telemetry
-//! that is known to be lost; at most [`Limits::open_max`] records wait, none longer than [`Limits::window_us`].
+//! come, as long as they come within [`Limits::settle_us`] of each other, but for calls of one id that overlap in time
+//! while one of them fails; verdicts are net of telemetry that is known to be lost; at most [`Limits::open_max`] records
+//! wait, none longer than [`Limits::window_us`].
 //!
-//! Records belong together by the hash of the request id, which every attempt carries and a few requests share, and by the called end (canonical
-//! service and namespace, since a retry may go to another version, and since the called side always knows itself). The
-//! caller, where the called side could name it, the number of the attempt, and time tell the calls under one id apart.
+//! Records belong together by the hash of the request id, which every attempt carries and a few requests share, and by the
+//! called end (canonical service and namespace, since a retry may go to another version, and since the called side always
+//! knows itself). The caller, where the called side could name it, the number of the attempt, and time tell the calls under
+//! one id apart.
 //! Most hops end as soon as their second record comes, since both tell the same answer; all else is settled together,
 //! a moment after the last record that can be expected, or at the end of the window.
 

@@ -40,7 +40,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let mut bench = Command::new(workspace::release_binary("hopscope-bench"));
     let json = match arguments.subject {
         Subject::Filter { json, quick } => {
-            let (envoy, module) = (envoy::install()?, module::build()?);
+            let (envoy, module) = (envoy::install(envoy::NEWEST)?, module::build()?);
             bench.arg("filter").arg("--envoy").arg(envoy).arg("--module").arg(module);
             if quick {
                 bench.arg("--quick");
