@@ -1,8 +1,8 @@
 //! Edges that are known already.
 //!
 //! In: the facts that name an edge. Out: the edge, asked for again only when it is new or old. Always holds: at most
-//! [`SLOTS`] edges; a new one takes the slot of another whose name happens to lie there; none is older than
-//! [`AGE_MAX_US`].
+//! `SLOTS` edges; a new one takes the slot of another whose name happens to lie there; none is older than
+//! `AGE_MAX_US`.
 //!
 //! What is safe to remember: at a source what Envoy knows of an upstream host that was reached, under the names of
 //! cluster and address; at a destination what it knows of a connection and a cluster. An address changes hands within

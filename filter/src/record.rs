@@ -1,7 +1,7 @@
 //! What one proxy knows of one finished request.
 //!
 //! In: nothing. Out: the words that all rooms share. Always holds: empty texts and 0 are "not known", and no text is
-//! longer than [`TEXT_BYTES_MAX`] when [`bounded`] made it.
+//! longer than [`TEXT_BYTES_MAX`] when `bounded` made it.
 
 use crate::config::Detail;
 use crate::service::Service;
