@@ -11,7 +11,7 @@ use std::process::Command;
 /// The Envoy of the demo and of every test.
 pub(crate) const NEWEST: &str = "1.40.0";
 
-/// The oldest Envoy that the filter is held to, in its last release on PyPI.
+/// The oldest Envoy that the filter is held to, in its last release there.
 pub(crate) const OLDEST: &str = "1.36.4";
 
 /// The path of Envoy in this version.
