@@ -5,6 +5,7 @@
 
 mod tables;
 mod rows;
+mod open;
 
 use super::refusal::Refusal;
 use crate::report::{DropReason, Identity, Report, Teller, Text, Totals};
@@ -76,6 +77,7 @@ pub fn check(batch: v1::Batch, limits: &Limits, now_us: u64) -> Result<Report, R
     };
     let records = rows.records(&batch.records.unwrap_or_default())?;
     let folds = rows.folds(batch.folds)?;
+    let open = open::open(&batch.open, &edges)?;
     let report = Report {
         teller: Teller { proxy: batch.proxy.into(), epoch: batch.epoch },
         sequence: batch.sequence,
@@ -85,6 +87,7 @@ pub fn check(batch: v1::Batch, limits: &Limits, now_us: u64) -> Result<Report, R
         outcomes,
         records,
         folds,
+        open,
     };
     holds_no_more_than_it_says(&report)?;
     Ok(report)
