@@ -11,6 +11,8 @@ mod metrics;
 mod conservation;
 mod faults;
 mod identity;
+mod open;
+mod health;
 mod outage;
 mod configuration;
 mod demo;

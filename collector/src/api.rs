@@ -8,10 +8,12 @@ mod exposition;
 mod hops;
 mod labels;
 mod metrics;
+mod open;
 mod proxies;
 
 pub use edges::EdgeRow;
 pub use hops::{HopRow, Hops};
+pub use open::{OpenLongRow, OpenProxyRow, OpenRows};
 pub use proxies::{Proxies, ProxyRow};
 
 use crate::state::State;
@@ -25,8 +27,8 @@ use exposition::Format;
 use serde_json::json;
 use std::sync::Arc;
 
-const PATHS: [&str; 6] =
-    ["/metrics", "/healthz", "/readyz", "/api/v1/edges", "/api/v1/hops", "/api/v1/proxies"];
+const PATHS: [&str; 7] =
+    ["/metrics", "/healthz", "/readyz", "/api/v1/edges", "/api/v1/hops", "/api/v1/open", "/api/v1/proxies"];
 
 /// All routes.
 pub fn router(state: Arc<State>) -> Router {
@@ -36,6 +38,7 @@ pub fn router(state: Arc<State>) -> Router {
         .route("/metrics", get(metrics))
         .route("/api/v1/edges", get(edges))
         .route("/api/v1/hops", get(hops))
+        .route("/api/v1/open", get(open))
         .route("/api/v1/proxies", get(proxies))
         .fallback(unknown)
         .with_state(state)
@@ -62,6 +65,10 @@ async fn hops(Shared(state): Shared<Arc<State>>) -> Response {
     Json(hops::rows(&state.pipeline().join)).into_response()
 }
 
+async fn open(Shared(state): Shared<Arc<State>>) -> Response {
+    Json(open::rows(&state.pipeline().open, state.now_us())).into_response()
+}
+
 async fn proxies(Shared(state): Shared<Arc<State>>, uri: Uri) -> Response {
     let since = match uri.query() {
         None => None,
@@ -75,7 +82,8 @@ async fn proxies(Shared(state): Shared<Arc<State>>, uri: Uri) -> Response {
     };
     let since_us = since.map(|seconds| state.now_us().saturating_sub(seconds.saturating_mul(1_000_000)));
     let pipeline = state.pipeline();
-    Json(proxies::rows(&pipeline.ledger, &pipeline.address_book, since_us)).into_response()
+    let open = open::by_proxy(&pipeline.open, state.now_us());
+    Json(proxies::rows(&pipeline.ledger, &pipeline.address_book, since_us).with_open(&open)).into_response()
 }
 
 async fn unknown(uri: Uri) -> Response {

@@ -62,7 +62,7 @@ pub enum Unreadable {
 type Section<'a> = (&'static str, u64, &'a mut dyn Restore);
 
 fn sections(pipeline: &mut Pipeline) -> [Section<'_>; 4] {
-    let Pipeline { ledger, address_book, waiting, join: _, aggregate } = pipeline;
+    let Pipeline { ledger, address_book, waiting, join: _, aggregate, open: _ } = pipeline;
     [
         ("ledger", 1, ledger),
         ("address_book", 2, address_book),

@@ -9,6 +9,7 @@ mod config;
 mod edges;
 mod explain;
 mod hops;
+mod open;
 mod schema;
 mod serve;
 mod table;
@@ -60,6 +61,10 @@ enum Command {
                             hopscope hops --verdict disagreement\n  hopscope hops --json | jq '.hops[].matrix'"
     )]
     Hops(hops::Arguments),
+    /// Show requests that have begun and not ended: those that do not end with their destination, oldest first.
+    #[command(after_help = "Examples:\n  hopscope open\n  hopscope open --to payments\n  \
+                            hopscope open --json | jq '.proxies[] | select(.open_long > 0)'")]
+    Open(open::Arguments),
     /// Show the books per proxy: seen = delivered + folded + dropped + in flight. Exit code 1 when they do not add up.
     Audit(audit::Arguments),
     /// Explain Envoy's response flags: what happened, whose fault it is, what to check first.
@@ -81,6 +86,7 @@ impl Cli {
             Command::Schema => schema::run(),
             Command::Edges(arguments) => edges::run(arguments).await,
             Command::Hops(arguments) => hops::run(arguments).await,
+            Command::Open(arguments) => open::run(arguments).await,
             Command::Audit(arguments) => audit::run(arguments).await,
             Command::Explain(arguments) => explain::run(&arguments),
         }

@@ -15,6 +15,7 @@
 //! - [`join`]: the two sides of each hop, and what they say together.
 //! - [`flags`]: every response flag of Envoy, explained.
 //! - [`aggregate`]: counters and histograms per series, within a budget.
+//! - [`open`]: requests that have begun and not ended.
 //! - [`pipeline`]: the rooms from check to aggregate, in one function of (state, report, now).
 //! - [`checkpoint`]: the state of the rooms as bytes, and back.
 //! - [`journal`]: what was acknowledged is on disk; a start goes on where the last one ended.
@@ -34,6 +35,7 @@ pub mod identity;
 pub mod join;
 pub mod flags;
 pub mod aggregate;
+pub mod open;
 pub mod pipeline;
 pub mod checkpoint;
 pub mod journal;
@@ -47,7 +49,7 @@ mod tests {
     use std::path::{Path, PathBuf};
 
     /// The rooms between the doors.
-    const PURE: [&str; 20] = [
+    const PURE: [&str; 21] = [
         "report",
         "ledger",
         "measure",
@@ -56,6 +58,7 @@ mod tests {
         "flags",
         "aggregate",
         "pipeline",
+        "open",
         "ingest/check",
         "ingest/als",
         "ingest/fields",

@@ -9,6 +9,7 @@ use crate::identity::{self, AddressBook, Waiting, WaitingLimits};
 use crate::join::{self, Join, Named};
 use crate::ledger::{self, Admission, Ledger};
 use crate::measure::{self, Measure};
+use crate::open::OpenRequests;
 use crate::report::{Edge, Report};
 use identity::Told;
 
@@ -51,6 +52,8 @@ pub struct Pipeline {
     pub join: Join,
     /// The series.
     pub aggregate: Aggregate,
+    /// What has not ended. It is no part of a checkpoint: the proxies tell it again.
+    pub open: OpenRequests,
 }
 
 impl Pipeline {
@@ -63,6 +66,7 @@ impl Pipeline {
             waiting: Waiting::new(limits.waiting),
             join: Join::new(limits.join),
             aggregate: Aggregate::new(limits.aggregate),
+            open: OpenRequests::default(),
         }
     }
 
@@ -75,6 +79,7 @@ impl Pipeline {
             waiting: self.waiting.clone(),
             join: Join::new(join::Limits::default()),
             aggregate: self.aggregate.clone(),
+            open: OpenRequests::default(),
         }
     }
 
@@ -114,6 +119,7 @@ impl Pipeline {
         let name =
             |edge: &Edge| Named { edge: book.complete(&own, edge), peer: book.peer_proxy(edge).cloned() };
         self.join.take(report, name, now_us);
+        self.open.tell(report, |edge| book.complete(&own, edge), now_us);
         if report.identity.is_some() {
             self.settle(now_us);
         }
@@ -131,6 +137,7 @@ impl Pipeline {
         self.settle(now_us);
         self.ledger.tick(now_us);
         self.join.tick(now_us);
+        self.open.expire(now_us);
         self.address_book.expire(now_us);
         self.aggregate.expire(now_us);
     }

@@ -28,6 +28,34 @@ pub struct Report {
     pub records: Vec<Record>,
     /// Requests whose detail was given up.
     pub folds: Vec<Fold>,
+    /// Requests that have begun and not ended, one entry per reporter.
+    pub open: Vec<Open>,
+}
+
+/// Requests that one side has open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Open {
+    /// Which side.
+    pub reporter: Reporter,
+    /// How many; never 0.
+    pub count: u64,
+    /// Age of the oldest.
+    pub oldest_age_us: u64,
+    /// Those that are open for longer than the proxy's threshold; at most `count`.
+    pub long_count: u64,
+    /// What is known of those; the counts add up to at most `long_count`.
+    pub long: Vec<OpenLong>,
+}
+
+/// Requests of one edge that are open for long.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenLong {
+    /// Place in `Report.edges`.
+    pub edge: usize,
+    /// How many; never 0.
+    pub count: u64,
+    /// Age of the oldest.
+    pub oldest_age_us: u64,
 }
 
 /// One life of one filter VM in one proxy.

@@ -4,6 +4,7 @@
 //! once; the order of the rows is the order in which the requests ended.
 
 use crate::fold::Fold;
+use crate::open::Open;
 use crate::record::{Edge, Measure, Outcome, Record};
 use crate::table::{Edges, Table};
 use hopscope_proto::v1;
@@ -16,6 +17,7 @@ pub struct Batch {
     outcomes: Table<Outcome>,
     rows: Vec<(u32, u32, Measure)>,
     folds: Vec<(u32, u32, Fold)>,
+    open: Vec<v1::Open>,
 }
 
 impl Batch {
@@ -29,6 +31,23 @@ impl Batch {
     pub fn push_fold(&mut self, edge: &Rc<Edge>, outcome: Outcome, fold: Fold) {
         let row = (self.edges.index(edge), self.outcomes.index(outcome), fold);
         self.folds.push(row);
+    }
+
+    /// Appends what one side has open.
+    pub fn push_open(&mut self, open: &Open) {
+        let long = open.long.iter().map(|row| v1::OpenLong {
+            edge: self.edges.index(&row.edge),
+            count: row.count,
+            oldest_age_us: row.oldest_age_us,
+        });
+        let long = long.collect();
+        self.open.push(v1::Open {
+            reporter: open.reporter.into(),
+            count: open.count,
+            oldest_age_us: open.oldest_age_us,
+            long_count: open.long_count,
+            long,
+        });
     }
 
     /// How many single records it holds.
@@ -70,6 +89,7 @@ impl Batch {
             outcomes: self.outcomes.values().iter().map(|o| outcome_to_wire(o, &mut strings)).collect(),
             records: Some(columns(&self.rows, base_us)),
             folds: self.folds.iter().map(|row| fold_to_wire(row, base_us)).collect(),
+            open: self.open.clone(),
             strings: strings.into_values(),
             ..v1::Batch::default()
         }

@@ -8,6 +8,7 @@ use crate::batch::Batch;
 use crate::config::{Config, Limits};
 use crate::fold::FoldTable;
 use crate::ledger::{Content, Ledger};
+use crate::open::OpenTable;
 use crate::record::{Edge, Measure, Outcome, Record};
 use hopscope_proto::v1::DropReason;
 use std::collections::VecDeque;
@@ -21,7 +22,9 @@ const FOLD_ROWS_PER_BATCH: usize = 512;
 pub struct Buffer {
     /// The books of this epoch.
     pub ledger: Ledger,
-    open: Batch,
+    /// Requests that have not ended; each batch tells of them.
+    pub open: OpenTable,
+    filling: Batch,
     waiting: VecDeque<Batch>,
     folds: FoldTable,
     since_us: Option<u64>,
@@ -41,11 +44,11 @@ impl Buffer {
             self.fold(&record.edge, &record.outcome, &record.measure, fold_rows_max);
             return;
         }
-        self.open.push(record);
-        if self.open.len() < batch_records_max {
+        self.filling.push(record);
+        if self.filling.len() < batch_records_max {
             return;
         }
-        self.waiting.push_back(std::mem::take(&mut self.open));
+        self.waiting.push_back(std::mem::take(&mut self.filling));
         while self.waiting.len() > batches_waiting_max {
             let Some(batch) = self.waiting.pop_front() else { return };
             for (edge, outcome, measure) in batch.records() {
@@ -88,11 +91,11 @@ impl Buffer {
 
     /// Takes the next batch out, with the fold rows that ride along, and books it as sent. `None` when nothing waits.
     pub fn pop(&mut self) -> Option<(Batch, Content)> {
-        let mut batch = self.waiting.pop_front().unwrap_or_else(|| std::mem::take(&mut self.open));
+        let mut batch = self.waiting.pop_front().unwrap_or_else(|| std::mem::take(&mut self.filling));
         for (edge, outcome, fold) in self.folds.take(FOLD_ROWS_PER_BATCH) {
             batch.push_fold(&edge, outcome, fold);
         }
-        if self.waiting.is_empty() && self.open.is_empty() && self.folds.is_empty() {
+        if self.waiting.is_empty() && self.filling.is_empty() && self.folds.is_empty() {
             self.since_us = None;
             self.holds_failure = false;
         }

@@ -27,6 +27,9 @@ pub struct Config {
     /// From this duration on a request counts as slow, milliseconds; 1 to 3,600,000, default 1,000. It matters only with
     /// [`Detail::Failures`].
     pub slow_ms: u64,
+    /// From this age on a request that has not ended is told with its destination, milliseconds; 100 to 3,600,000,
+    /// default 5,000.
+    pub open_age_ms: u64,
     /// How long a report may take before it counts as failed, milliseconds; 100 to 60,000, default 5,000.
     pub timeout_ms: u64,
     /// The longest pause between two tries to reach the collector, milliseconds; 1,000 to 300,000, default 10,000.
@@ -85,12 +88,13 @@ impl Default for Limits {
 }
 
 /// Every key that there is.
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 12] = [
     "collector.cluster",
     "collector.authority",
     "report_interval_ms",
     "detail",
     "slow_ms",
+    "open_age_ms",
     "timeout_ms",
     "backoff_ms_max",
     "limits.batch_records_max",
@@ -118,6 +122,7 @@ impl Config {
                 &[("all", Detail::All), ("failures", Detail::Failures), ("none", Detail::None)],
             )?,
             slow_ms: keys.number("slow_ms", 1..=3_600_000, 1_000)?,
+            open_age_ms: keys.number("open_age_ms", 100..=3_600_000, 5_000)?,
             timeout_ms: keys.number("timeout_ms", 100..=60_000, 5_000)?,
             backoff_ms_max: keys.number("backoff_ms_max", 1_000..=300_000, 10_000)?,
             limits: Limits::read(&keys)?,
@@ -204,7 +209,7 @@ mod tests {
         check(
             r#"{"speed": 5}"#,
             "`speed` is not known; possible are `collector.cluster`, `collector.authority`, `report_interval_ms`, \
-             `detail`, `slow_ms`, `timeout_ms`, `backoff_ms_max`, `limits.batch_records_max`, \
+             `detail`, `slow_ms`, `open_age_ms`, `timeout_ms`, `backoff_ms_max`, `limits.batch_records_max`, \
              `limits.batches_waiting_max`, `limits.batches_in_flight_max`, `limits.fold_rows_max`",
         );
         check(r#"{"colector": 5}"#, "`colector` is not known; did you mean `collector`?");

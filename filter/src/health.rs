@@ -106,8 +106,8 @@ mod tests {
     fn requests(vm: &mut Vm, count: u32) {
         let table = Table::parse("response.code = 200").without_expressions();
         for context in 1..=count {
-            vm.begin();
-            vm.observe(&table, u64::from(context));
+            vm.begin(context, 99);
+            vm.observe(context, &table, u64::from(context));
         }
     }
 
@@ -115,7 +115,7 @@ mod tests {
     fn the_terms_move_with_the_requests() {
         let (mut vm, mut health) = (vm(""), Health::default());
         check(&mut health, &vm, "");
-        vm.begin();
+        vm.begin(50, 99);
         requests(&mut vm, 2);
         check(&mut health, &vm, "seen+2 evaluation_fallbacks+2 open+1 buffered+2");
         let report = vm.poll(&Table::parse(""), 1_000_000).unwrap();

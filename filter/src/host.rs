@@ -43,17 +43,17 @@ fn now_ms() -> u64 {
 }
 
 /// A request begins, or (`root` is 0) a plugin: one per configuration in a VM.
-fn on_context_create(_context: u32, root: u32) {
+fn on_context_create(context: u32, root: u32) {
     if root == 0 {
         properties::compile();
     } else {
-        with_vm(Vm::begin);
+        with_vm(|vm| vm.begin(context, root));
     }
 }
 
 /// A request has ended. This is called exactly once for each, for refused ones too.
-fn on_log(_context: u32) {
-    with_vm(|vm| vm.observe(&Properties, now_us()));
+fn on_log(context: u32) {
+    with_vm(|vm| vm.observe(context, &Properties::Current, now_us()));
 }
 
 fn on_configure(_root: u32, configuration_bytes: usize) {
@@ -86,6 +86,7 @@ fn on_configure(_root: u32, configuration_bytes: usize) {
 
 fn on_tick(root: u32) {
     forget_the_gone(root);
+    look_at_the_open(root);
     report(root);
     metrics::tell();
 }
@@ -112,11 +113,26 @@ fn forget_the_gone(root: u32) {
     }
 }
 
+/// Asks Envoy about requests that do not end. A request that it does not know any more ended without a word.
+fn look_at_the_open(root: u32) {
+    let contexts = with_vm(|vm| vm.to_look_at(now_us())).unwrap_or_default();
+    for context in &contexts {
+        if hostcalls::set_effective_context(*context).is_ok() {
+            with_vm(|vm| vm.look_at(*context, &Properties::Open, now_us()));
+        } else {
+            with_vm(|vm| vm.gone(*context));
+        }
+    }
+    if !contexts.is_empty() {
+        let _ = hostcalls::set_effective_context(root);
+    }
+}
+
 /// Dispatches what is due. Stops at the first refusal: Envoy delivers the failures of one tick recursively, and
 /// thousands of them would exhaust its stack.
 fn report(root: u32) {
     while let Some(Some((report, config))) =
-        with_vm(|vm| Some((vm.poll(&Properties, now_ms())?, vm.config()?.clone())))
+        with_vm(|vm| Some((vm.poll(&Properties::Current, now_ms())?, vm.config()?.clone())))
     {
         let Some(upstream) = grpc_service(&config.collector.cluster, &config.collector.authority) else {
             return;

@@ -40,6 +40,7 @@ pub mod batch;
 pub mod histogram;
 pub mod fold;
 pub mod ledger;
+pub mod open;
 pub mod buffer;
 pub mod reply;
 pub mod sender;

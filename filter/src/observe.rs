@@ -87,6 +87,16 @@ fn ask_edge(attributes: &impl Attributes, facts: &Facts) -> Edge {
     }
 }
 
+/// The edge of a request that has not ended, with which Envoy was made to be concerned: it knows its headers no more.
+pub fn open_edge(attributes: &impl Attributes) -> Edge {
+    let bytes = |attribute| attributes.bytes(attribute).unwrap_or_default();
+    let is_destination = attributes.number(Attribute::ListenerDirection) == Some(1);
+    let address = if is_destination { Attribute::SourceAddress } else { Attribute::UpstreamAddress };
+    let (cluster, address) = (bytes(Attribute::ClusterName), bytes(address));
+    let facts = Facts { is_destination, cluster: &cluster, address: &address, ..Facts::default() };
+    ask_edge(attributes, &facts)
+}
+
 fn source_edge(attributes: &impl Attributes) -> Edge {
     let text = |attribute| attributes.text(attribute).unwrap_or_default();
     let endpoint = text(Attribute::EndpointWorkload);

@@ -122,7 +122,10 @@ impl Sender {
             return;
         }
         let fails = buffer.holds_failure();
-        let (batch, content) = buffer.pop().unwrap_or_default();
+        let (mut batch, content) = buffer.pop().unwrap_or_default();
+        for open in buffer.open.tell(now_ms.saturating_mul(1_000), config) {
+            batch.push_open(&open);
+        }
         let ledger = buffer.ledger.to_wire();
         self.sequence = self.sequence.saturating_add(1);
         let message = v1::Batch {
@@ -150,6 +153,9 @@ impl Sender {
         }
         if now_ms < self.next_batch_ms {
             return false;
+        }
+        if buffer.open.is_due(now_ms.saturating_mul(1_000), config) {
+            return true;
         }
         let Some(since_ms) = buffer.since_ms() else {
             let ledger = buffer.ledger.to_wire();

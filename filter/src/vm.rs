@@ -8,7 +8,7 @@ use crate::attributes::{Attribute, Attributes};
 use crate::buffer::Buffer;
 use crate::config::{self, Config};
 use crate::identity;
-use crate::observe::Observer;
+use crate::observe::{self, Observer};
 use crate::reply::{self, Reply};
 use crate::sender::{Report, Sender, Signature};
 
@@ -26,7 +26,6 @@ pub struct Vm {
     sender: Sender,
     /// As many as batches may be in flight, so a list is enough.
     calls: Vec<Call>,
-    open: u64,
 }
 
 /// A report in flight.
@@ -49,7 +48,6 @@ impl Vm {
             buffer: Buffer::default(),
             sender: Sender::new(seed),
             calls: Vec::new(),
-            open: 0,
         }
     }
 
@@ -70,15 +68,15 @@ impl Vm {
         self.config.as_ref()
     }
 
-    /// A request begins.
-    pub fn begin(&mut self) {
-        self.open = self.open.saturating_add(1);
+    /// A request of plugin `root` begins.
+    pub fn begin(&mut self, context: u32, root: u32) {
+        self.buffer.open.begin(context, root);
     }
 
     /// Requests that began and have not ended.
     #[must_use]
     pub fn open(&self) -> u64 {
-        self.open
+        self.buffer.open.count()
     }
 
     /// What waits, and the books.
@@ -100,11 +98,32 @@ impl Vm {
     }
 
     /// Records the request that just ended.
-    pub fn observe(&mut self, attributes: &impl Attributes, now_us: u64) {
-        self.open = self.open.saturating_sub(1);
+    pub fn observe(&mut self, context: u32, attributes: &impl Attributes, now_us: u64) {
+        let root = self.buffer.open.end(context, now_us);
         if let Some(config) = &self.config {
-            self.buffer.push(self.observer.observe(attributes, now_us), config);
+            let record = self.observer.observe(attributes, now_us);
+            if let Some(root) = root {
+                self.buffer.open.learn(root, record.edge.reporter);
+            }
+            self.buffer.push(record, config);
         }
+    }
+
+    /// The requests that are open for so long that Envoy is to be asked about them, a bounded number.
+    pub fn to_look_at(&mut self, now_us: u64) -> Vec<u32> {
+        let Some(config) = &self.config else { return Vec::new() };
+        self.buffer.open.to_look_at(now_us, config)
+    }
+
+    /// Envoy's current callback is about a request that is open.
+    pub fn look_at(&mut self, context: u32, attributes: &impl Attributes, now_us: u64) {
+        let start_us = attributes.number(Attribute::RequestTime).map(|ns| ns / 1_000);
+        self.buffer.open.name(context, observe::open_edge(attributes), start_us, now_us);
+    }
+
+    /// Envoy does not know a request any more.
+    pub fn gone(&mut self, context: u32) {
+        self.buffer.open.forget(context);
     }
 
     /// The next report to dispatch now.

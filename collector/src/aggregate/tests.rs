@@ -19,6 +19,7 @@ fn measure(count: usize) -> Measure {
         outcomes: vec![Outcome::default()],
         records: vec![Record { duration_us: 10, ..Record::default() }; count],
         folds: Vec::new(),
+        open: Vec::new(),
     };
     group(&report).remove(0).2
 }

@@ -22,6 +22,7 @@ pub(super) fn render(state: &State, format: Format) -> String {
     let pipeline = state.pipeline();
     series(&mut text, &pipeline.aggregate);
     super::hops::metrics(&mut text, &pipeline.join);
+    super::open::metrics(&mut text, &pipeline.open, state.now_us());
     ledger(&mut text, &pipeline.ledger);
     rooms(&mut text, &pipeline);
     drop(pipeline);

@@ -5,6 +5,7 @@
 
 use crate::identity::AddressBook;
 use crate::ledger::{Entry, Ledger};
+use crate::open::Open;
 use crate::report::{DropReason, Text};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -53,6 +54,26 @@ pub struct ProxyRow {
     pub duplicates: i64,
     /// Batches with a lower number than one that came, which did not come.
     pub batches_missing: i64,
+    /// Requests that have begun and not ended, now; they are no part of the equation.
+    #[serde(default)]
+    pub open: u64,
+    /// Age of the oldest of those by now.
+    #[serde(default)]
+    pub open_oldest_age_us: u64,
+}
+
+impl Proxies {
+    /// The same with what each proxy has open.
+    pub(super) fn with_open(mut self, open: &BTreeMap<Text, Open>) -> Self {
+        let mut total = Open::default();
+        for row in &mut self.proxies {
+            let open = open.get(row.proxy.as_str()).copied().unwrap_or_default();
+            (row.open, row.open_oldest_age_us) = (open.count, open.oldest_age_us);
+            total.add(open);
+        }
+        (self.total.open, self.total.open_oldest_age_us) = (total.count, total.oldest_age_us);
+        self
+    }
 }
 
 /// All rows and their sum. `since_us`: microseconds since the Unix epoch; of moments that are remembered the last one
@@ -103,6 +124,7 @@ fn row(proxy: &str, source: &str, now: &Entry, then: &Entry) -> ProxyRow {
         unaccounted: now.unaccounted().saturating_sub(then.unaccounted()),
         duplicates: change(|it| it.duplicates),
         batches_missing: change(|it| it.batches_missing),
+        ..ProxyRow::default()
     }
 }
 

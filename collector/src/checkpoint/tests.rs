@@ -18,6 +18,7 @@ fn report(proxy: &str, sequence: u64, caller: &str) -> Report {
     Report {
         teller: Teller { proxy: proxy.into(), epoch: 7 },
         sequence,
+        open: Vec::new(),
         identity: Some(Identity {
             workload: text("workload"),
             service_account: "sa".into(),

@@ -5,6 +5,7 @@
 
 mod tables;
 mod rows;
+mod open;
 
 use super::fields::Fields;
 use super::refusal::Refusal;
@@ -102,6 +103,7 @@ pub fn check(batch: v1::Batch, limits: &Limits, now_us: u64) -> Result<Report, R
     };
     let records = rows.records(&batch.records.unwrap_or_default())?;
     let folds = rows.folds(batch.folds)?;
+    let open = open::open(&batch.open, &edges)?;
     let report = Report {
         teller: Teller { proxy: batch.proxy.into(), epoch: batch.epoch },
         sequence: batch.sequence,
@@ -111,6 +113,7 @@ pub fn check(batch: v1::Batch, limits: &Limits, now_us: u64) -> Result<Report, R
         outcomes,
         records,
         folds,
+        open,
     };
     holds_no_more_than_it_says(&report)?;
     Ok(report)

@@ -97,6 +97,14 @@ pub enum Refusal {
         /// What is wrong with it.
         problem: &'static str,
     },
+    /// Open requests that contradict themselves.
+    #[error("open[{row}] {problem}")]
+    Open {
+        /// Which entry.
+        row: usize,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
     /// A status that is none.
     #[error("outcomes[{row}].response_code is {code}, not 0 or 100 to 999")]
     ResponseCode {
@@ -176,7 +184,7 @@ pub enum Advice {
 
 impl Refusal {
     /// Every value that [`Refusal::label`] can take.
-    pub const LABELS: [&'static str; 29] = [
+    pub const LABELS: [&'static str; 30] = [
         "schema_version",
         "proxy",
         "epoch",
@@ -190,6 +198,7 @@ impl Refusal {
         "time",
         "duration",
         "fold",
+        "open",
         "response_code",
         "reporter",
         "too_large",
@@ -225,6 +234,7 @@ impl Refusal {
             Self::Time { .. } => "time",
             Self::Duration { .. } => "duration",
             Self::Fold { .. } => "fold",
+            Self::Open { .. } => "open",
             Self::ResponseCode { .. } => "response_code",
             Self::Reporter { .. } => "reporter",
             Self::TooLarge(_) => "too_large",

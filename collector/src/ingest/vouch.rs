@@ -119,6 +119,7 @@ mod tests {
             outcomes: Vec::new(),
             records: Vec::new(),
             folds: Vec::new(),
+            open: Vec::new(),
         };
         let known = (!known.is_empty()).then(|| identity(known));
         let known = known.as_ref().map(|identity| (identity, 1_000));

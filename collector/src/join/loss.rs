@@ -108,6 +108,7 @@ mod tests {
             identity: None,
             totals: Totals { dropped: vec![(DropReason::Refused, dropped)], ..Totals::default() },
             edges: Vec::new(),
+            open: Vec::new(),
             outcomes: Vec::new(),
             records: Vec::new(),
             folds: vec![Fold::default(); folds],

@@ -103,6 +103,7 @@ impl Scene {
             identity: None,
             totals: Totals::default(),
             edges: vec![Arc::new(Edge { reporter, ..Edge::default() })],
+            open: Vec::new(),
             outcomes: vec![line.outcome],
             records: if folds == 0 { vec![line.record] } else { Vec::new() },
             folds: if folds == 0 { Vec::new() } else { vec![fold] },

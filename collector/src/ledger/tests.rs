@@ -26,6 +26,7 @@ fn report(text: &str) -> Report {
         edges: Vec::new(),
         outcomes: Vec::new(),
         records: vec![Record::default(); usize::try_from(records).unwrap()],
+        open: Vec::new(),
         folds: (folded > 0).then(|| Fold { count: folded, ..Fold::default() }).into_iter().collect(),
     }
 }

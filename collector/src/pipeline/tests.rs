@@ -23,6 +23,7 @@ fn report(proxy: &str, sequence: u64, identity: Option<Identity>, caller: &str) 
         outcomes: vec![Outcome { response_code: 200, ..Outcome::default() }],
         records: vec![Record::default()],
         folds: Vec::new(),
+        open: Vec::new(),
     }
 }
 

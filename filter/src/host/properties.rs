@@ -43,7 +43,13 @@ pub(super) fn compile() {
 }
 
 /// Reads by host calls.
-pub(super) struct Properties;
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Properties {
+    /// Of the request that the callback is about.
+    Current,
+    /// Of one that it was made to be about: there Envoy evaluates no expression.
+    Open,
+}
 
 impl Attributes for Properties {
     fn bytes(&self, attribute: Attribute) -> Option<Vec<u8>> {
@@ -52,6 +58,9 @@ impl Attributes for Properties {
 
     fn evaluate(&self, question: Question) -> Option<Vec<u8>> {
         let Compiled::As(numbers) = COMPILED.get() else { return None };
+        if *self == Self::Open {
+            return None;
+        }
         let (_, number) = QUESTIONS.into_iter().zip(numbers).find(|(known, _)| *known == question)?;
         abi::foreign_function("expr_evaluate", &number)
     }

@@ -31,7 +31,7 @@ pub struct Batch {
     /// Every string of this batch once. At least one entry, and entry 0 is empty. Each at most 512 bytes.
     #[prost(string, repeated, tag = "8")]
     pub strings: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    /// Every edge of this batch once; `Records.edge` and `Fold.edge` are indexes into it.
+    /// Every edge of this batch once; `Records.edge`, `Fold.edge` and `OpenLong.edge` are indexes into it.
     #[prost(message, repeated, tag = "9")]
     pub edges: ::prost::alloc::vec::Vec<Edge>,
     /// Every outcome of this batch once; `Records.outcome` and `Fold.outcome` are indexes into it.
@@ -43,6 +43,42 @@ pub struct Batch {
     /// Requests whose detail was given up under pressure; their counts are exact.
     #[prost(message, repeated, tag = "12")]
     pub folds: ::prost::alloc::vec::Vec<Fold>,
+    /// Requests that have begun and not ended, one entry per reporter, as of the moment when this batch got its number; none
+    /// for a reporter without any. A VM whose oldest request is open for longer than its threshold sends a batch for the sake
+    /// of this, and again every 5 s, even where there is nothing else to say.
+    #[prost(message, repeated, tag = "13")]
+    pub open: ::prost::alloc::vec::Vec<Open>,
+}
+/// Requests that one side has open. They are in no other count of the batch.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Open {
+    #[prost(enumeration = "Reporter", tag = "1")]
+    pub reporter: i32,
+    /// How many; never 0.
+    #[prost(uint64, tag = "2")]
+    pub count: u64,
+    /// The age of the oldest. It may be too high by up to a second until the writer's threshold has passed.
+    #[prost(uint64, tag = "3")]
+    pub oldest_age_us: u64,
+    /// Those among `count` that are open for longer than the writer's threshold.
+    #[prost(uint64, tag = "4")]
+    pub long_count: u64,
+    /// What is known of those, the oldest first; at most 64 rows, whose counts may add up to less than `long_count`.
+    #[prost(message, repeated, tag = "5")]
+    pub long: ::prost::alloc::vec::Vec<OpenLong>,
+}
+/// Requests of one edge that are open for long.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OpenLong {
+    /// Index into `Batch.edges`, whose reporter is that of the `Open`. The peer is empty where no upstream was chosen yet.
+    #[prost(uint32, tag = "1")]
+    pub edge: u32,
+    /// How many; never 0.
+    #[prost(uint64, tag = "2")]
+    pub count: u64,
+    /// The age of the oldest of them.
+    #[prost(uint64, tag = "3")]
+    pub oldest_age_us: u64,
 }
 /// Who a proxy is, from its own node metadata (Istio: `pkg/model/proxy.go`). Empty strings where the node does not say.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

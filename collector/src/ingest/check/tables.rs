@@ -65,7 +65,7 @@ fn edge(row: usize, wire: &v1::Edge, strings: &[Text]) -> Result<Edge, Refusal> 
     })
 }
 
-fn reporter(row: usize, number: i32) -> Result<Reporter, Refusal> {
+pub(super) fn reporter(row: usize, number: i32) -> Result<Reporter, Refusal> {
     match v1::Reporter::try_from(number) {
         Ok(v1::Reporter::Source) => Ok(Reporter::Source),
         Ok(v1::Reporter::Destination) => Ok(Reporter::Destination),

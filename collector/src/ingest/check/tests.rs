@@ -174,6 +174,30 @@ fn tables_are_bounded() {
     assert_eq!(refusal.to_string(), "records has 2 entries, and 1 are allowed");
 }
 
+#[test]
+fn open_requests_add_up() {
+    let open = |change: fn(&mut v1::Open)| {
+        let row = v1::OpenLong { edge: 0, count: 2, oldest_age_us: 9 };
+        let mut open = v1::Open { reporter: 1, count: 3, oldest_age_us: 9, long_count: 2, long: vec![row] };
+        change(&mut open);
+        move |batch: &mut v1::Batch| batch.open.push(open)
+    };
+    refused(open(|_| {}), "taken");
+    refused(open(|o| o.count = 0), "open: open[0] counts nothing");
+    let text = "open: open[0] does not add up: count is less than long_count, or that than its rows";
+    refused(open(|o| o.count = 1), text);
+    refused(open(|o| o.long_count = 1), text);
+    refused(open(|o| o.long[0].count = 0), "open: open[0] has a row that counts nothing");
+    refused(open(|o| o.reporter = 2), "open: open[0] has an edge of another reporter");
+    refused(open(|o| o.reporter = 9), "open: open[0] is of a reporter that this collector does not know");
+    refused(open(|o| o.long[0].edge = 1), "index: open.long.edge[0] points to entry 1 of a table of 1");
+    let twice = |batch: &mut v1::Batch| {
+        let open = v1::Open { reporter: 2, count: 1, ..v1::Open::default() };
+        batch.open = vec![open.clone(), open];
+    };
+    refused(twice, "open: open[1] is of a reporter that has an entry already");
+}
+
 proptest! {
     /// Whatever bytes come, they are refused or taken; and what is taken counts no more than it says.
     #[test]

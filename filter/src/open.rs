@@ -1,0 +1,281 @@
+//! Requests that have begun and not ended.
+//!
+//! In: beginnings and ends, and what Envoy says when it is asked about one that is open for long. Out: per reporter how many,
+//! how old the oldest is, and whereto those are that do not end. Always holds: [`OpenTable::count`] is the number of
+//! beginnings without an end; at most [`OPEN_MAX`] requests are kept with their age and [`NAMED_MAX`] with their destination.
+//!
+//! A beginning costs no host call: it is dated by the clock as it was last read, which is off by a tick at most, and Envoy's
+//! own date replaces that when the request is looked at. Envoy numbers contexts upwards, so that the order of beginnings is
+//! that of the numbers and an end is found by bisection.
+
+use crate::config::Config;
+use crate::record::{Edge, Reporter};
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+/// Requests that are kept with their age; those beyond are only counted.
+const OPEN_MAX: usize = 65_536;
+/// Requests that are kept with their destination.
+const NAMED_MAX: usize = 1_024;
+/// Requests that Envoy is asked about on one tick.
+const LOOKS_MAX: usize = 64;
+/// Rows in one [`Open`].
+const ROWS_MAX: usize = 64;
+/// Plugins that are remembered while they have nothing open.
+const ROOTS_MAX: usize = 32;
+/// A request is looked at again after so long: it may be tried elsewhere, or have ended without a word.
+const LOOK_AGAIN_US: u64 = 10_000_000;
+/// Those that do not end are told again after so long.
+const TELL_AGAIN_US: u64 = 5_000_000;
+/// Ended entries that may lie among the open ones in any case.
+const ENDED_MAX: usize = 64;
+
+/// What one side of calls has open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Open {
+    /// Which side.
+    pub reporter: Reporter,
+    /// How many.
+    pub count: u64,
+    /// Age of the oldest.
+    pub oldest_age_us: u64,
+    /// Those among them that are open for longer than the threshold.
+    pub long_count: u64,
+    /// Those of the latter that are named, by edge, the oldest first.
+    pub long: Vec<OpenLong>,
+}
+
+/// Requests of one edge that are open for long.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenLong {
+    /// Between whom.
+    pub edge: Rc<Edge>,
+    /// How many.
+    pub count: u64,
+    /// Age of the oldest.
+    pub oldest_age_us: u64,
+}
+
+/// The table.
+#[derive(Debug, Default)]
+pub struct OpenTable {
+    /// In the order of their beginnings; ended ones stay until there are many.
+    entries: VecDeque<Entry>,
+    ended: usize,
+    /// Beginnings that found no room.
+    untracked: u64,
+    roots: Vec<Root>,
+    /// In the order of their numbers.
+    named: Vec<(u32, Named)>,
+    clock_us: u64,
+    told_us: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    start_us: u64,
+    context: u32,
+    /// 0 when it has ended; no plugin has this number.
+    root: u32,
+}
+
+#[derive(Debug)]
+struct Root {
+    root: u32,
+    open: u64,
+    /// Envoy runs a plugin for each direction, so that this is one for all its requests.
+    reporter: Reporter,
+}
+
+#[derive(Debug)]
+struct Named {
+    edge: Rc<Edge>,
+    looked_us: u64,
+    told: bool,
+}
+
+impl OpenTable {
+    /// A request of a plugin begins.
+    pub fn begin(&mut self, context: u32, root: u32) {
+        // Numbers begin anew after four thousand millions; a request that so many overtook is given up.
+        while self.entries.back().is_some_and(|last| self.rank(context) <= self.rank(last.context)) {
+            let Some(first) = self.entries.front().map(|first| first.context) else { break };
+            self.forget(first);
+        }
+        if self.entries.len() >= OPEN_MAX {
+            self.untracked = self.untracked.saturating_add(1);
+            return;
+        }
+        self.entries.push_back(Entry { start_us: self.clock_us, context, root });
+        match self.roots.iter_mut().find(|known| known.root == root) {
+            Some(known) => known.open = known.open.saturating_add(1),
+            None => {
+                if self.roots.len() >= ROOTS_MAX {
+                    self.roots.retain(|known| known.open > 0);
+                }
+                self.roots.push(Root { root, open: 1, reporter: Reporter::Unspecified });
+            }
+        }
+    }
+
+    /// A request ends. Returns its plugin.
+    pub fn end(&mut self, context: u32, now_us: u64) -> Option<u32> {
+        self.clock_us = self.clock_us.max(now_us);
+        let root = self.forget(context);
+        if root.is_none() {
+            self.untracked = self.untracked.saturating_sub(1);
+        }
+        root
+    }
+
+    /// A request is open no more. Returns its plugin.
+    pub fn forget(&mut self, context: u32) -> Option<u32> {
+        let rank = self.rank(context);
+        let place = self.entries.partition_point(|entry| self.rank(entry.context) < rank);
+        let entry =
+            self.entries.get_mut(place).filter(|entry| entry.context == context && entry.root != 0)?;
+        let root = std::mem::take(&mut entry.root);
+        if let Ok(place) = self.place_of_name(context) {
+            self.named.remove(place);
+        }
+        if let Some(known) = self.roots.iter_mut().find(|known| known.root == root) {
+            known.open = known.open.saturating_sub(1);
+        }
+        self.ended = self.ended.saturating_add(1);
+        while self.entries.front().is_some_and(|first| first.root == 0) {
+            self.entries.pop_front();
+            self.ended = self.ended.saturating_sub(1);
+        }
+        if self.ended > ENDED_MAX && self.ended > self.entries.len() / 2 {
+            self.entries.retain(|entry| entry.root != 0);
+            self.ended = 0;
+        }
+        Some(root)
+    }
+
+    /// What side of calls a plugin is on.
+    pub fn learn(&mut self, root: u32, reporter: Reporter) {
+        if let Some(known) = self.roots.iter_mut().find(|known| known.root == root) {
+            known.reporter = reporter;
+        }
+    }
+
+    /// How many requests are open.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        let kept = self.entries.len().saturating_sub(self.ended);
+        self.untracked.saturating_add(u64::try_from(kept).unwrap_or(u64::MAX))
+    }
+
+    /// The requests that Envoy is to be asked about now, the oldest first.
+    pub fn to_look_at(&mut self, now_us: u64, config: &Config) -> Vec<u32> {
+        if self.clock_us == 0 {
+            // What began before the clock was ever read began about now.
+            self.entries.iter_mut().for_each(|entry| entry.start_us = now_us);
+        }
+        self.clock_us = self.clock_us.max(now_us);
+        let room = NAMED_MAX.saturating_sub(self.named.len());
+        let old = || self.older_than(now_us, config).map(|entry| entry.context);
+        let is_old_news = |named: &Named| now_us.saturating_sub(named.looked_us) >= LOOK_AGAIN_US;
+        let unnamed = old().filter(|context| self.place_of_name(*context).is_err()).take(room);
+        let again = old().filter(|context| self.named(*context).is_some_and(is_old_news));
+        unnamed.chain(again).take(LOOKS_MAX).collect()
+    }
+
+    /// Envoy said of an open request where it goes to, and when it began.
+    pub fn name(&mut self, context: u32, edge: Edge, start_us: Option<u64>, now_us: u64) {
+        let rank = self.rank(context);
+        let place = self.entries.partition_point(|entry| self.rank(entry.context) < rank);
+        let Some(entry) = self.entries.get_mut(place).filter(|entry| entry.context == context) else {
+            return;
+        };
+        entry.start_us = start_us.unwrap_or(entry.start_us);
+        let root = entry.root;
+        self.learn(root, edge.reporter);
+        let known = self.named.iter().map(|(_, named)| named).find(|named| *named.edge == edge);
+        let edge = known.map_or_else(|| Rc::new(edge), |named| Rc::clone(&named.edge));
+        match self.place_of_name(context) {
+            Ok(place) => {
+                if let Some((_, named)) = self.named.get_mut(place) {
+                    (named.edge, named.looked_us) = (edge, now_us);
+                }
+            }
+            Err(place) => self.named.insert(place, (context, Named { edge, looked_us: now_us, told: false })),
+        }
+    }
+
+    /// Whether a batch should leave for the sake of those that do not end.
+    #[must_use]
+    pub fn is_due(&self, now_us: u64, config: &Config) -> bool {
+        let again = now_us.saturating_sub(self.told_us) >= TELL_AGAIN_US;
+        let is_news = |entry: &Entry| self.named(entry.context).is_some_and(|named| again || !named.told);
+        !self.named.is_empty() && self.older_than(now_us, config).any(is_news)
+    }
+
+    /// What is open now, one entry per reporter that is known and has something open; it then counts as told.
+    pub fn tell(&mut self, now_us: u64, config: &Config) -> Vec<Open> {
+        let sides = [Reporter::Source, Reporter::Destination, Reporter::Waypoint];
+        let told: Vec<Open> = sides.into_iter().filter_map(|side| self.side(side, now_us, config)).collect();
+        if told.iter().any(|open| open.long_count > 0) {
+            self.told_us = now_us;
+        }
+        let old: Vec<u32> = self.older_than(now_us, config).map(|entry| entry.context).collect();
+        for context in old {
+            let place = self.place_of_name(context).ok();
+            if let Some((_, named)) = place.and_then(|place| self.named.get_mut(place)) {
+                named.told = true;
+            }
+        }
+        told
+    }
+
+    fn side(&self, reporter: Reporter, now_us: u64, config: &Config) -> Option<Open> {
+        let is_of = |root: u32| self.roots.iter().any(|it| it.root == root && it.reporter == reporter);
+        let roots = self.roots.iter().filter(|root| root.reporter == reporter);
+        let count = roots.fold(0_u64, |sum, root| sum.saturating_add(root.open));
+        let oldest = self.entries.iter().find(|entry| entry.root != 0 && is_of(entry.root))?;
+        let mut open = Open {
+            reporter,
+            count,
+            oldest_age_us: now_us.saturating_sub(oldest.start_us),
+            long_count: 0,
+            long: Vec::new(),
+        };
+        for entry in self.older_than(now_us, config).filter(|entry| is_of(entry.root)) {
+            open.long_count = open.long_count.saturating_add(1);
+            let Some(named) = self.named(entry.context) else { continue };
+            let age_us = now_us.saturating_sub(entry.start_us);
+            if let Some(row) = open.long.iter_mut().find(|row| Rc::ptr_eq(&row.edge, &named.edge)) {
+                row.count = row.count.saturating_add(1);
+                row.oldest_age_us = row.oldest_age_us.max(age_us);
+            } else if open.long.len() < ROWS_MAX {
+                let edge = Rc::clone(&named.edge);
+                open.long.push(OpenLong { edge, count: 1, oldest_age_us: age_us });
+            }
+        }
+        Some(open)
+    }
+
+    /// The open requests that are over the threshold, oldest first.
+    fn older_than<'a>(&'a self, now_us: u64, config: &Config) -> impl Iterator<Item = &'a Entry> + use<'a> {
+        let until_us = now_us.saturating_sub(config.open_age_ms.saturating_mul(1_000));
+        let old = self.entries.iter().take_while(move |entry| entry.start_us <= until_us);
+        old.filter(|entry| entry.root != 0)
+    }
+
+    fn named(&self, context: u32) -> Option<&Named> {
+        self.named.get(self.place_of_name(context).ok()?).map(|(_, named)| named)
+    }
+
+    fn place_of_name(&self, context: u32) -> Result<usize, usize> {
+        self.named.binary_search_by_key(&context, |(context, _)| *context)
+    }
+
+    /// The place of a context in the order of beginnings.
+    fn rank(&self, context: u32) -> u32 {
+        self.entries.front().map_or(0, |first| context.wrapping_sub(first.context))
+    }
+}
+
+#[cfg(test)]
+mod tests;
