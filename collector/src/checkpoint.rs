@@ -62,12 +62,22 @@ pub enum Unreadable {
 type Section<'a> = (&'static str, u64, &'a mut dyn Restore);
 
 fn sections(pipeline: &mut Pipeline) -> [Section<'_>; 4] {
-    let Pipeline { ledger, address_book, waiting, join: _, aggregate, open: _ } = pipeline;
+    let Pipeline {
+        ledger,
+        address_book,
+        waiting,
+        join: _,
+        aggregate,
+        open: _,
+        memo: _,
+        cells: _,
+        settled: _,
+    } = pipeline;
     [
         ("ledger", 1, ledger),
         ("address_book", 2, address_book),
-        ("waiting", 2, waiting),
-        ("aggregate", 1, aggregate),
+        ("waiting", 3, waiting),
+        ("aggregate", 2, aggregate),
     ]
 }
 

@@ -18,6 +18,7 @@ mod spiffe;
 mod vouch;
 mod budget;
 mod metered;
+mod decode;
 mod fields;
 mod raw;
 mod log;
@@ -270,9 +271,12 @@ impl Refusal {
 /// # Errors
 ///
 /// The first [`Refusal`] found.
-pub fn read(message: &[u8], limits: &Limits, now_us: u64) -> Result<Report, Refusal> {
+pub fn read(message: &Bytes, limits: &Limits, now_us: u64) -> Result<Report, Refusal> {
+    if let Some(report) = decode::read(message, limits, now_us) {
+        return Ok(report);
+    }
     check::rows_fit(message, limits)?;
-    let batch = v1::Batch::decode(message).map_err(|e| Refusal::Malformed(e.to_string()))?;
+    let batch = v1::Batch::decode(&**message).map_err(|e| Refusal::Malformed(e.to_string()))?;
     check::check(batch, limits, now_us)
 }
 

@@ -79,7 +79,7 @@ impl OpenRequests {
                 .iter()
                 .filter_map(|row| {
                     let (count, oldest_age_us) = (row.count, row.oldest_age_us);
-                    let edge = name(report.edges.get(row.edge)?);
+                    let edge = name(&*report.edges.get(row.edge)?);
                     Some((edge, Open { count, long_count: count, oldest_age_us }))
                 })
                 .collect(),

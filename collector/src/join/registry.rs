@@ -9,7 +9,7 @@ use std::hash::Hash;
 /// Entries by key and by number.
 #[derive(Debug)]
 pub(super) struct Registry<K, V> {
-    numbers: HashMap<K, u32>,
+    numbers: HashMap<K, u32, foldhash::quality::RandomState>,
     entries: Vec<Option<V>>,
     free: Vec<u32>,
     max: usize,
@@ -17,7 +17,7 @@ pub(super) struct Registry<K, V> {
 
 impl<K: Hash + Eq + Clone, V> Registry<K, V> {
     pub(super) fn new(max: usize) -> Self {
-        Self { numbers: HashMap::new(), entries: Vec::new(), free: Vec::new(), max }
+        Self { numbers: HashMap::default(), entries: Vec::new(), free: Vec::new(), max }
     }
 
     /// Another bound from now on; what is kept already stays.
@@ -63,8 +63,14 @@ impl<K: Hash + Eq + Clone, V> Registry<K, V> {
         self.numbers.iter().filter_map(|(key, number)| Some((key, self.get(*number)?)))
     }
 
-    /// Takes out what `stays` does not want to keep.
-    pub(super) fn retain(&mut self, mut stays: impl FnMut(&V) -> bool) {
+    /// How many are kept.
+    pub(super) fn len(&self) -> usize {
+        self.numbers.len()
+    }
+
+    /// Takes out what `stays` does not want to keep. Whether there was any.
+    pub(super) fn retain(&mut self, mut stays: impl FnMut(&V) -> bool) -> bool {
+        let before = self.numbers.len();
         let Self { numbers, entries, free, .. } = self;
         numbers.retain(|_, number| {
             let entry = usize::try_from(*number).ok().and_then(|place| entries.get_mut(place));
@@ -76,6 +82,7 @@ impl<K: Hash + Eq + Clone, V> Registry<K, V> {
             }
             kept
         });
+        self.numbers.len() < before
     }
 }
 
