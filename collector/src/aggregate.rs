@@ -254,13 +254,18 @@ impl Aggregate {
         self.series.iter().map(|(_, entry)| (&entry.key, &entry.series))
     }
 
-    /// The series whose numbers are `from` and more, at most `count` of them, and the number to go on with; `None` at the end.
-    /// What comes and goes meanwhile is seen or not.
-    pub fn some(&self, from: usize, count: usize) -> (Vec<(Key, Series)>, Option<usize>) {
-        let to = from.saturating_add(count).min(self.series.capacity());
+    /// What `pick` takes of the series whose numbers are `from` and more, `count` numbers, and the number to go on with; `None`
+    /// at the end. What comes and goes meanwhile is seen or not.
+    pub fn some<T>(
+        &self,
+        from: usize,
+        count: usize,
+        pick: impl Fn(&Series) -> T,
+    ) -> (Vec<(Key, T)>, Option<usize>) {
+        let to = from.saturating_add(count);
         let entries = (from..to).filter_map(|number| self.series.get(number));
-        let some = entries.map(|entry| (entry.key.clone(), entry.series.clone())).collect();
-        (some, (to < self.series.capacity() && to > from).then_some(to))
+        let some = entries.map(|entry| (entry.key.clone(), pick(&entry.series))).collect();
+        (some, (to < self.series.capacity()).then_some(to))
     }
 
     /// Series with labels of their own.

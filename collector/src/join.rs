@@ -204,6 +204,17 @@ impl Join {
         self.edges.iter().map(|(edge, entry)| (edge, &entry.book))
     }
 
+    /// Edges whose numbers are in a range, with their hops.
+    pub fn some(&self, numbers: std::ops::Range<usize>) -> impl Iterator<Item = (&HopEdge, &EdgeBook)> {
+        self.edges.range(numbers).map(|(edge, entry)| (edge, &entry.book))
+    }
+
+    /// Above the highest number of an edge.
+    #[must_use]
+    pub fn numbers(&self) -> usize {
+        self.edges.end()
+    }
+
     /// The hops of edges that found no room.
     #[must_use]
     pub fn overflow(&self) -> &EdgeBook {
