@@ -4,7 +4,7 @@
 //! round is told as a whole, all callers before all called sides, so that every hop of it is open in between.
 
 use super::call::{Acknowledged, Calls};
-use super::mesh::{Mesh, Proxy};
+use super::mesh::Mesh;
 use super::template::{Round, Template};
 use anyhow::ensure;
 use hopscope_proto::v1;
@@ -37,6 +37,29 @@ impl<'a> Load<'a> {
     pub(crate) fn new(mesh: &'a Mesh, channels: Vec<tonic::transport::Channel>) -> Self {
         let calls = Calls::new(channels, PATH, is_taken, IN_FLIGHT_MAX);
         Self { mesh, told: vec![Told::default(); mesh.proxies.len()], round: 0, base_us: 0, calls }
+    }
+
+    /// Lets every proxy say who it is.
+    pub(crate) async fn introduce(&mut self) -> anyhow::Result<()> {
+        self.calls.begin(0.0);
+        for (place, (proxy, told)) in self.mesh.proxies.iter().zip(&mut self.told).enumerate() {
+            told.sequence = 1;
+            let batch = v1::Batch {
+                schema_version: v1::SCHEMA_VERSION,
+                proxy: proxy.name.clone(),
+                epoch: place as u64 + 1,
+                sequence: 1,
+                identity: Some(proxy.identity()),
+                ledger: Some(v1::Ledger::default()),
+                base_time_unix_us: now_us(),
+                strings: vec![String::new()],
+                ..v1::Batch::default()
+            };
+            let due = self.calls.room().await?;
+            self.calls.send(0, batch.encode_to_vec().into(), due)?;
+        }
+        self.calls.end().await?;
+        Ok(())
     }
 
     /// Sends the callers' half of a round, or the other one.
@@ -79,7 +102,7 @@ impl<'a> Load<'a> {
             if until.is_some_and(|until| self.calls.elapsed() > until) {
                 break;
             }
-            if let Some(message) = message(self.mesh, &mut self.told, template, self.round, self.base_us) {
+            if let Some(message) = message(&mut self.told, template, self.round, self.base_us) {
                 self.calls.send(template.records, message, due)?;
             }
         }
@@ -87,21 +110,13 @@ impl<'a> Load<'a> {
     }
 }
 
-fn message(
-    mesh: &Mesh,
-    told: &mut [Told],
-    template: &mut Template,
-    round: u32,
-    base_us: u64,
-) -> Option<Bytes> {
+fn message(told: &mut [Told], template: &mut Template, round: u32, base_us: u64) -> Option<Bytes> {
     let told = told.get_mut(template.proxy)?;
     told.sequence += 1;
     told.sent += template.records;
-    let first = told.sequence == 1;
     let head = v1::Batch {
         epoch: template.proxy as u64 + 1,
         sequence: told.sequence,
-        identity: mesh.proxies.get(template.proxy).filter(|_| first).map(Proxy::identity),
         ledger: Some(v1::Ledger { seen_total: told.sent, sent_total: told.sent, ..v1::Ledger::default() }),
         base_time_unix_us: base_us,
         ..v1::Batch::default()

@@ -18,6 +18,8 @@ pub(crate) struct Row {
     pub(crate) bytes_per_series: f64,
     pub(crate) bytes_per_open_hop: Option<f64>,
     pub(crate) open_hops: u64,
+    /// Records that were acknowledged and are in no count; the collector has none, or its run fails.
+    pub(crate) uncounted: u64,
     pub(crate) wire_bytes_per_record: f64,
     pub(crate) memory_bytes: u64,
 }

@@ -82,11 +82,8 @@ pub(crate) async fn measure(run: &Run, binary: &Path, seconds: u64) -> anyhow::R
     let collector = Collector::start(binary, &options).await?;
     let empty_bytes = collector.memory_bytes()?;
     let mut load = Load::new(&mesh, collector.connect(CONNECTIONS).await?);
-    // Every edge is told twice: at first a caller may not be known yet, and waits.
-    let mut warm = 0;
-    for _ in 0..2 {
-        warm += load.half(&mut once, true).await?.records + load.half(&mut once, false).await?.records;
-    }
+    load.introduce().await?;
+    let mut warm = load.half(&mut once, true).await?.records + load.half(&mut once, false).await?.records;
     let told_bytes = collector.memory_bytes()?.saturating_sub(empty_bytes);
     let table_bytes = collector.sample("hopscope_join_open_bytes").await?;
     warm += load.half(&mut round, true).await?.records;
@@ -117,6 +114,7 @@ pub(crate) async fn measure(run: &Run, binary: &Path, seconds: u64) -> anyhow::R
         bytes_per_series: told_bytes.saturating_sub(table_bytes) as f64 / mesh.edges.len() as f64,
         bytes_per_open_hop: (run.join && open > 0).then(|| open_bytes as f64 / open as f64),
         open_hops: open,
+        uncounted: 0,
         wire_bytes_per_record: full.bytes as f64 / full.records as f64,
         memory_bytes,
     })
