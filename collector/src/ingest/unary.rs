@@ -173,7 +173,7 @@ mod tests {
         let body = StreamBody::new(tokio_stream::iter(frames)).boxed();
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let read = runtime.block_on(message(body, 5));
-        let read = read.as_deref().map_err(|status| status.message());
+        let read = read.as_deref().map_err(Status::message);
         assert_eq!(read, expected);
     }
 
