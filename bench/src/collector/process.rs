@@ -86,7 +86,7 @@ impl Collector {
 
     pub(crate) async fn get(&self, path: &str) -> anyhow::Result<String> {
         let mut stream = TcpStream::connect(self.http).await?;
-        let request = format!("GET {path} HTTP/1.1\r\nhost: bench\r\nconnection: close\r\n\r\n");
+        let request = format!("GET {path} HTTP/1.0\r\nhost: bench\r\n\r\n");
         stream.write_all(request.as_bytes()).await?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await?;
