@@ -14,5 +14,6 @@ mod identity;
 mod open;
 mod health;
 mod outage;
+mod blind;
 mod configuration;
 mod demo;

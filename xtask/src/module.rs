@@ -5,6 +5,8 @@
 //! cannot choose, so the export section is rewritten here: the filter's own entry points get the names that Envoy looks
 //! for, and what nothing reaches any more, the SDK's dispatcher before all, is removed.
 
+pub(crate) mod trap;
+
 use crate::process;
 use crate::progress::{remark, step};
 use crate::tools::rust_targets;
