@@ -7,6 +7,7 @@
 
 use crate::batch::Batch;
 use crate::config::{Config, Limits};
+use crate::connections::Connections;
 use crate::fold::FoldTable;
 use crate::ledger::{Content, Ledger};
 use crate::open::OpenTable;
@@ -25,6 +26,8 @@ pub struct Buffer {
     pub ledger: Ledger,
     /// Requests that have not ended; each batch tells of them.
     pub open: OpenTable,
+    /// Connections that have not been closed; likewise.
+    pub connections: Connections,
     filling: Batch,
     waiting: VecDeque<Batch>,
     folds: FoldTable,
@@ -75,6 +78,11 @@ impl Buffer {
         self.folded
     }
 
+    /// Something is new of a connection that is open.
+    pub fn note(&mut self, now_us: u64) {
+        self.since_us = self.since_us.or(Some(now_us));
+    }
+
     /// Whether as much waits as one report can carry, which is reason enough to report at once.
     #[must_use]
     pub fn is_pressing(&self) -> bool {
@@ -87,7 +95,7 @@ impl Buffer {
         self.holds_failure
     }
 
-    /// When the first of the requests ended that wait, milliseconds since the Unix epoch; `None` when none waits.
+    /// Since when the first of what waits does so, milliseconds since the Unix epoch; `None` when nothing waits.
     #[must_use]
     pub fn since_ms(&self) -> Option<u64> {
         self.since_us.map(|since_us| since_us / 1_000)

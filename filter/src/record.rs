@@ -12,7 +12,10 @@ use std::rc::Rc;
 /// The longest text that leaves the proxy, bytes; the collector refuses longer ones.
 pub const TEXT_BYTES_MAX: usize = 256;
 
-/// One finished request.
+/// No duration is longer, microseconds: the collector refuses 7 days and more.
+pub const DURATION_US_MAX: u64 = 7 * 24 * 3_600 * 1_000_000 - 1;
+
+/// One finished request, or one closed connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
     /// Between whom.
@@ -29,7 +32,11 @@ impl Record {
     pub fn is_told(&self, detail: Detail, slow_ms: u64) -> bool {
         match detail {
             Detail::All => true,
-            Detail::Failures => self.outcome.has_failed() || self.measure.duration_us / 1_000 >= slow_ms,
+            Detail::Failures => {
+                let is_slow = self.measure.duration_us / 1_000 >= slow_ms;
+                // A connection that lasts does its work.
+                self.outcome.has_failed() || is_slow && self.outcome.protocol != Protocol::Tcp
+            }
             Detail::None => false,
         }
     }
@@ -40,7 +47,7 @@ impl Outcome {
     #[must_use]
     pub fn has_failed(&self) -> bool {
         self.response_flags != 0
-            || !(1..400).contains(&self.response_code)
+            || !(1..400).contains(&self.response_code) && self.protocol != Protocol::Tcp
             || self.grpc_status.is_some_and(|status| status != 0)
     }
 }
@@ -105,12 +112,14 @@ pub struct Outcome {
     pub response_flags: u64,
     /// Only for gRPC.
     pub grpc_status: Option<u32>,
-    /// HTTP or gRPC.
+    /// HTTP, gRPC or TCP.
     pub protocol: Protocol,
     /// Only on failure.
     pub code_details: String,
     /// Only on failure.
     pub transport_failure_reason: String,
+    /// Of a connection that it was told as opened before.
+    pub continued: bool,
 }
 
 /// Cuts a text at [`TEXT_BYTES_MAX`], at a character's border.

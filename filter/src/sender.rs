@@ -125,6 +125,9 @@ impl Sender {
         for open in buffer.open.tell(now_ms.saturating_mul(1_000), config) {
             batch.push_open(&open);
         }
+        for row in buffer.connections.take() {
+            batch.push_connections(&row);
+        }
         let ledger = buffer.ledger.to_wire();
         self.sequence = self.sequence.saturating_add(1);
         let message = v1::Batch {
