@@ -3,6 +3,10 @@
 //! In: nothing; these are the words between the ingest door and the rooms. Out: likewise. Always holds: every index of
 //! the wire is resolved, every count and time is within its limit, and one text is stored once per report.
 
+pub(crate) mod edges;
+
+pub use edges::{Edges, Print};
+
 use crate::checkpoint::keep::{Keep, Reader, Unreadable, Writer, keep};
 use std::sync::Arc;
 
@@ -21,7 +25,7 @@ pub struct Report {
     /// The running totals of the epoch as of this batch.
     pub totals: Totals,
     /// Every edge once.
-    pub edges: Vec<Arc<Edge>>,
+    pub edges: Edges,
     /// Every outcome once.
     pub outcomes: Vec<Outcome>,
     /// Single requests; no connection is among them.

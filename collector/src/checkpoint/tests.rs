@@ -48,7 +48,8 @@ fn report(proxy: &str, sequence: u64, caller: &str) -> Report {
                 },
                 ..Edge::default()
             }),
-        ],
+        ]
+        .into(),
         outcomes: vec![
             Outcome { response_code: 200, protocol: Protocol::Http, ..Outcome::default() },
             Outcome {
@@ -183,7 +184,7 @@ fn the_bytes_are_those_of_the_version() {
     one.identity = Some(Identity { workload: "w".into(), ..Identity::default() });
     pipeline.take(&one, SECOND_US);
     let file = encode(pipeline, 3);
-    assert_eq!((file.len(), crc32fast::hash(&file[12..])), (291, 1_005_053_806));
+    assert_eq!((file.len(), crc32fast::hash(&file[12..])), (269, 3_390_305_013));
 }
 
 proptest! {

@@ -19,7 +19,8 @@ fn report(proxy: &str, sequence: u64, identity: Option<Identity>, caller: &str) 
             reporter: Reporter::Destination,
             peer: Peer { address: caller.into(), ..Peer::default() },
             ..Edge::default()
-        })],
+        })]
+        .into(),
         outcomes: vec![Outcome { response_code: 200, ..Outcome::default() }],
         records: vec![Record::default()],
         folds: Vec::new(),
@@ -93,7 +94,7 @@ fn both_sides_of_a_call_are_one_hop() {
     let mut pipeline = Pipeline::new(Limits::default());
     let tell = |pipeline: &mut Pipeline, proxy: &str, reporter, own: Identity, peer: Peer| {
         let mut report = report(proxy, 1, Some(own), "");
-        report.edges = vec![Arc::new(Edge { reporter, peer, ..Edge::default() })];
+        report.edges = vec![Arc::new(Edge { reporter, peer, ..Edge::default() })].into();
         report.records = vec![Record {
             start_us: SECOND_US,
             duration_us: 10_000,
