@@ -16,6 +16,8 @@ use std::rc::Rc;
 
 mod connection;
 
+pub use connection::Seen;
+
 /// What making records needs to know of those before.
 #[derive(Debug, Default)]
 pub struct Observer {
