@@ -252,7 +252,7 @@ async fn websocket_shows_with_its_bytes_while_it_lives_and_is_one_request() {
                 row["reporter"] == **side && row["request_bytes"] == 5_000 && row["response_bytes"] == 5_000
             })
         };
-        SIDES.iter().all(|side| shown(side)).then_some(())
+        SIDES.iter().all(shown).then_some(())
     });
     let shows = shows.await;
     assert!(shows.is_ok(), "{:?}", rows(&pair, "/api/v1/open", "long").await);
@@ -264,7 +264,7 @@ async fn websocket_shows_with_its_bytes_while_it_lives_and_is_one_request() {
                 .iter()
                 .any(|row| row["reporter"] == **side && row["response_code"] == "101" && row["requests"] == 1)
         };
-        SIDES.iter().all(|side| ended(side)).then_some(())
+        SIDES.iter().all(ended).then_some(())
     });
     ends.await.unwrap();
     assert_eq!(rows(&pair, "/api/v1/open", "long").await, Vec::<Value>::new());
