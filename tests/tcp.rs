@@ -17,10 +17,16 @@ const SOON: Duration = Duration::from_secs(20);
 const SIDES: [&str; 2] = ["source", "destination"];
 
 pub(crate) async fn start(envoy: PathBuf) -> Protocols {
+    start_with(envoy, serde_json::json!({})).await
+}
+
+async fn start_with(envoy: PathBuf, limits: Value) -> Protocols {
     let configuration = serde_json::json!({
         "collector": {"cluster": COLLECTOR_CLUSTER, "authority": COLLECTOR_AUTHORITY},
         "report_interval_ms": 200,
         "open_age_ms": 300,
+        "backoff_ms_max": 1_000,
+        "limits": limits,
     });
     let filter = FilterSettings {
         configuration: configuration.to_string(),
@@ -164,6 +170,25 @@ async fn tcp_bytes_of_a_connection_show_while_it_lives_and_count_once() {
     both_sides_say(&pair, Told { opened: 1, closed: 1, received: 180, sent: 1_010 }).await;
     let seen: Vec<u64> = pair.collector().ledgers().await.unwrap().iter().map(|row| row.seen).collect();
     assert_eq!(seen, [1, 1]);
+    pair.stop().await.unwrap();
+}
+
+/// Most of them as counts, since their buffer has room for a few only.
+#[tokio::test(flavor = "multi_thread")]
+async fn tcp_counts_are_exact_after_the_collector_was_away() {
+    let limits = serde_json::json!({"batch_records_max": 10, "batches_waiting_max": 2});
+    let mut pair = start_with(parts::path("HOPSCOPE_ENVOY"), limits).await;
+    pair.collector_mut().stop().await.unwrap();
+    let lasting = Connection::open(pair.doors().tcp).await.unwrap();
+    let expected = connections(pair.doors().tcp, 500).await;
+    pair.collector_mut().start().await.unwrap();
+    drop(lasting);
+    let expected = Told { opened: expected.opened + 1, closed: expected.closed + 1, ..expected };
+    both_sides_say(&pair, expected).await;
+    for ledger in pair.collector().ledgers().await.unwrap() {
+        assert_eq!((ledger.seen, ledger.dropped, ledger.unaccounted), (501, 0, 0));
+        assert!(ledger.folded > 300, "{ledger:?}");
+    }
     pair.stop().await.unwrap();
 }
 

@@ -123,6 +123,11 @@ impl Protocols {
         &self.collector
     }
 
+    /// The collector, to be stopped and started.
+    pub fn collector_mut(&mut self) -> &mut Collector {
+        &mut self.collector
+    }
+
     /// Stops everything.
     ///
     /// # Errors

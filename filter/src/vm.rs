@@ -271,3 +271,6 @@ impl Vm {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
