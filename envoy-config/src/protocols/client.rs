@@ -1,7 +1,7 @@
 //! Who calls through the calling Envoy.
 //!
 //! In: a door. Out: bytes there and back over TCP or WebSocket, statuses of HTTP and gRPC.
-//! Always: a call ends within [`DEADLINE`].
+//! Always: a call ends within 30 s.
 
 use std::net::SocketAddr;
 use std::time::Duration;
