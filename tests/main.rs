@@ -16,5 +16,6 @@ mod tcp;
 mod grpc;
 mod health;
 mod outage;
+mod blind;
 mod configuration;
 mod demo;

@@ -65,7 +65,7 @@ fn sections(pipeline: &mut Pipeline) -> [Section<'_>; 5] {
     let Pipeline { ledger, address_book, waiting, join: _, aggregate, open: _, connections } = pipeline;
     [
         ("ledger", 1, ledger),
-        ("address_book", 2, address_book),
+        ("address_book", 3, address_book),
         ("waiting", 2, waiting),
         ("aggregate", 1, aggregate),
         ("connections", 1, connections),

@@ -118,6 +118,7 @@ impl Pipeline {
         }
         for (edge, outcome, measure) in measure::group(report) {
             let Some(edge) = report.edges.get(edge) else { continue };
+            self.address_book.meet(edge, &outcome, now_us);
             let told = Told { own: own.clone(), edge: edge.clone(), outcome };
             self.count_or_wait(&told, &measure, now_us);
         }

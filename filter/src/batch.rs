@@ -23,6 +23,9 @@ pub struct Batch {
 }
 
 impl Batch {
+    /// What a record takes in it, its edge and outcome aside, which others share.
+    pub const RECORD_BYTES: usize = size_of::<(u32, u32, Measure)>();
+
     /// Appends a record.
     pub fn push(&mut self, record: Record) {
         let row = (self.edges.index(&record.edge), self.outcomes.index(record.outcome), record.measure);

@@ -1,8 +1,9 @@
 //! What waits for its turn to be reported.
 //!
-//! In: records. Out: batches, oldest first. Always holds: the [`Ledger`] balances; at most
-//! `batches_waiting_max + 1` batches and `fold_rows_max` fold rows wait. When one more batch is full, the oldest is
-//! folded: its detail is lost, no count is. Only what the fold table has no row for is dropped, and counted.
+//! In: records. Out: batches, oldest first. Always holds: the [`Ledger`] balances; records take at most
+//! `buffer_bytes_max` bytes (their tables of edges and outcomes aside), and at most `fold_rows_max` fold rows wait. When
+//! there is no room for one more batch, the oldest is folded: its detail is lost, no count is. Only what the fold table
+//! has no row for is dropped, and counted.
 
 use crate::batch::Batch;
 use crate::config::{Config, Limits};
@@ -39,7 +40,7 @@ impl Buffer {
     /// Takes one record in.
     pub fn push(&mut self, record: Record, config: &Config) {
         self.ledger.see();
-        let Limits { batch_records_max, batches_waiting_max, fold_rows_max, .. } = config.limits;
+        let Limits { batch_records_max, buffer_bytes_max, fold_rows_max, .. } = config.limits;
         let ended_us = record.measure.start_us.saturating_add(record.measure.duration_us);
         self.since_us = self.since_us.or(Some(ended_us));
         self.holds_failure |= record.outcome.has_failed();
@@ -48,11 +49,14 @@ impl Buffer {
             return;
         }
         self.filling.push(record);
-        if self.filling.len() < batch_records_max {
+        let records_max = buffer_bytes_max / Batch::RECORD_BYTES;
+        // One half fills while the other waits, at the least.
+        let full = batch_records_max.min(records_max / 2);
+        if self.filling.len() < full {
             return;
         }
         self.waiting.push_back(std::mem::take(&mut self.filling));
-        while self.waiting.len() > batches_waiting_max {
+        while self.waiting.iter().map(Batch::len).sum::<usize>() > records_max.saturating_sub(full) {
             let Some(batch) = self.waiting.pop_front() else { return };
             for (edge, outcome, measure) in batch.records() {
                 self.fold(edge, outcome, measure, fold_rows_max);

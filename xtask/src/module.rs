@@ -5,12 +5,15 @@
 //! cannot choose, so the export section is rewritten here: the filter's own entry points get the names that Envoy looks
 //! for, and what nothing reaches any more, the SDK's dispatcher before all, is removed.
 
+pub(crate) mod trap;
+
 use crate::process;
 use crate::progress::{remark, step};
-use crate::tools::rust_targets;
+use crate::tools::{rust_targets, wasm_opt};
 use crate::workspace;
 use anyhow::bail;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 const TARGET: &str = "wasm32-wasip1";
 
@@ -33,6 +36,16 @@ const OWN: [&str; 8] = [
     "hop_on_grpc_close",
 ];
 
+/// What rustc uses of WebAssembly on this target, and every Envoy since 1.30 knows.
+const FEATURES: [&str; 6] = [
+    "bulk-memory",
+    "sign-ext",
+    "nontrapping-float-to-int",
+    "mutable-globals",
+    "multivalue",
+    "reference-types",
+];
+
 /// The largest module that is let through, bytes: each proxy holds several compiled copies of it.
 const MODULE_BYTES_MAX: usize = 200_000;
 
@@ -45,7 +58,8 @@ pub(crate) fn build() -> anyhow::Result<PathBuf> {
         process::run(&mut workspace::cargo(arguments))?;
         let linked = workspace::target().join(TARGET).join("wasm/hopscope_filter.wasm");
         let path = workspace::target().join("hopscope_filter.wasm");
-        let bytes = slim(&linked)?;
+        std::fs::write(&path, slim(&linked)?)?;
+        let bytes = optimised(&path)?;
         if bytes.len() >= MODULE_BYTES_MAX {
             bail!("the module has {} bytes; fewer than {MODULE_BYTES_MAX} are allowed", bytes.len());
         }
@@ -53,6 +67,18 @@ pub(crate) fn build() -> anyhow::Result<PathBuf> {
         remark(&format!("{} ({} bytes)", path.display(), bytes.len()));
         Ok(path)
     })
+}
+
+/// What wasm-opt makes of a module. It may not inline: V8 optimises function by function, and takes megabytes of each proxy
+/// for a large one.
+fn optimised(path: &Path) -> anyhow::Result<Vec<u8>> {
+    let script = wasm_opt::install()?;
+    let mut command = Command::new("node");
+    command.arg(script).arg(path).arg("--output").arg(path);
+    command.args(["-O3", "--skip-pass=inlining", "--skip-pass=inlining-optimizing"]);
+    command.args(FEATURES.map(|feature| format!("--enable-{feature}")));
+    process::quietly(&mut command)?;
+    Ok(std::fs::read(path)?)
 }
 
 fn slim(linked: &Path) -> anyhow::Result<Vec<u8>> {

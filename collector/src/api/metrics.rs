@@ -11,6 +11,7 @@ mod tcp;
 use super::exposition::{Exposition, Format, Kind};
 use super::labels::{NAMES, Values};
 use crate::aggregate::{Aggregate, Series};
+use crate::identity::{AddressBook, Standing};
 use crate::journal::Journal;
 use crate::ledger::{Entry, Ledger};
 use crate::measure::durations::Durations;
@@ -28,6 +29,7 @@ pub(super) fn render(state: &State, format: Format) -> String {
     super::open::metrics(&mut text, &pipeline.open, state.now_us());
     ledger(&mut text, &pipeline.ledger);
     rooms(&mut text, &pipeline);
+    standings(&mut text, &pipeline.address_book, state.now_us());
     drop(pipeline);
     doors(&mut text, state.stats());
     door::render(&mut text, state.stats().door());
@@ -192,6 +194,19 @@ fn rooms(text: &mut Exposition, pipeline: &crate::pipeline::Pipeline) {
     ];
     for (name, help, value) in gauges {
         text.single(name, Kind::Gauge, help, value);
+    }
+}
+
+/// How many proxies report, are quiet, or blind.
+fn standings(text: &mut Exposition, book: &AddressBook, now_us: u64) {
+    text.family(
+        "hopscope_proxies",
+        Kind::Gauge,
+        "Proxies by what they do now; `blind` serves requests, as others tell, and says nothing.",
+    );
+    for standing in Standing::ALL {
+        let count = book.standing_so(standing, now_us) as u64;
+        text.sample("hopscope_proxies", &[("standing", standing.label())], count);
     }
 }
 

@@ -293,9 +293,11 @@ pub struct Records {
     pub request_bytes: ::prost::alloc::vec::Vec<u64>,
     #[prost(uint64, repeated, tag = "6")]
     pub response_bytes: ::prost::alloc::vec::Vec<u64>,
-    /// 64-bit FNV-1a of the request id with the version nibble of a UUID masked to '0' (tracing rewrites it), its halves
-    /// combined by exclusive or; never 0, the same on both sides of a hop; 0 when there was no id. Edge and time tell those
-    /// few apart that share 32 bits.
+    /// A hash of the request id, the same on both sides of a hop; 0 when there was no id. Edge and time tell those few apart
+    /// that share 32 bits. An id of 36 bytes with dashes where a UUID has them has its byte 14, the version, set to '0', since
+    /// tracing rewrites it. Then h = 0x9e3779b97f4a7c15, and for each eight bytes as a little-endian number, and then for each
+    /// byte that is left: h = rotate_left((h ^ number) * 0x9e3779b97f4a7c15, 29), modulo 2^64. The hash is the lower half of
+    /// h ^ (h >> 32), or 1 where that is 0.
     #[prost(fixed32, repeated, tag = "7")]
     pub request_id_hash: ::prost::alloc::vec::Vec<u32>,
     /// Upstream attempts of this proxy (`upstream.request_attempt_count`); at a destination the caller's attempt number
