@@ -176,7 +176,7 @@ async fn tcp_bytes_of_a_connection_show_while_it_lives_and_count_once() {
 /// Most of them as counts, since their buffer has room for a few only.
 #[tokio::test(flavor = "multi_thread")]
 async fn tcp_counts_are_exact_after_the_collector_was_away() {
-    let limits = serde_json::json!({"batch_records_max": 10, "batches_waiting_max": 2});
+    let limits = serde_json::json!({"batch_records_max": 10, "buffer_bytes_max": 4_096});
     let mut pair = start_with(parts::path("HOPSCOPE_ENVOY"), limits).await;
     pair.collector_mut().stop().await.unwrap();
     let lasting = Connection::open(pair.doors().tcp).await.unwrap();

@@ -151,7 +151,7 @@ fn next(random: &mut u64) -> u64 {
 
 /// Connections, requests, looks, losses and repeats in an order that the seed decides.
 fn whatever_happens(mut random: u64) {
-    let limits = r#""batch_records_max": 3, "batches_waiting_max": 1, "batches_in_flight_max": 2"#;
+    let limits = r#""batch_records_max": 3, "buffer_bytes_max": 4096, "batches_in_flight_max": 2"#;
     let mut bench = Bench::new(limits);
     let mut happened = Sums::default();
     let mut context = 1;
