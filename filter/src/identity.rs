@@ -6,6 +6,7 @@
 //! Source: Istio's node metadata, `pkg/model/proxy.go`; the node id is `kind~address~pod.namespace~domain`.
 
 use crate::attributes::{Attribute, Attributes};
+use crate::config::Place;
 use hopscope_proto::v1::{Identity, Source};
 
 /// The most addresses that are reported; a pod has one per family and network.
@@ -39,6 +40,16 @@ pub fn read(attributes: &impl Attributes, config_hash: u64) -> Identity {
         filter_version: env!("CARGO_PKG_VERSION").to_owned(),
         config_hash,
         source: Source::Filter.into(),
+    }
+}
+
+/// Where the proxy is, for what a configuration sets for parts of the mesh.
+pub fn place(attributes: &impl Attributes) -> Place {
+    let metadata = |key| attributes.text(Attribute::NodeMetadata(key)).unwrap_or_default();
+    let text = |attribute| attributes.text(attribute).unwrap_or_default();
+    Place {
+        workload: [metadata("NAMESPACE"), metadata("WORKLOAD_NAME")].join("/"),
+        sites: [metadata("CLUSTER_ID"), text(Attribute::NodeRegion), text(Attribute::NodeZone)],
     }
 }
 

@@ -1,5 +1,5 @@
 use super::{Closed, Connections, KEPT_MAX, LOOKS_MAX, ROWS_MAX, since};
-use crate::config::Config;
+use crate::config::{Config, Place};
 use crate::record::{Edge, Measure};
 use std::rc::Rc;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
@@ -8,7 +8,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 const SECOND_US: u64 = 1_000_000;
 
 fn config() -> Config {
-    Config::parse(br#"{"collector": {"cluster": "c"}}"#).unwrap()
+    Config::parse(br#"{"collector": {"cluster": "c"}}"#, &Place::default()).unwrap()
 }
 
 fn edge(service: &str) -> Rc<Edge> {
