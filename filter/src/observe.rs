@@ -25,6 +25,8 @@ pub struct Observer {
     asking: Asking,
     memo: Memo,
     exchange: Exchange,
+    /// That of connections, which Istio leads over other ways than that of requests.
+    connection_exchange: Exchange,
 }
 
 impl Observer {

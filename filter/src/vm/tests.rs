@@ -1,5 +1,6 @@
 use super::Vm;
 use crate::attributes::table::Table;
+use crate::config::Place;
 use hopscope_proto::v1::{Ack, Batch, Protocol};
 use prost::Message;
 use std::collections::BTreeMap;
@@ -42,7 +43,7 @@ impl Bench {
         let json = format!(
             r#"{{"collector": {{"cluster": "c"}}, "report_interval_ms": 1000, "limits": {{{limits}}}}}"#
         );
-        vm.configure(json.as_bytes()).unwrap();
+        vm.configure(json.as_bytes(), &Place::default()).unwrap();
         Self { vm, now_us: START_US, open: BTreeMap::new(), batches: BTreeMap::new(), token: 0 }
     }
 
