@@ -12,6 +12,8 @@ mod conservation;
 mod faults;
 mod identity;
 mod open;
+mod tcp;
+mod grpc;
 mod health;
 mod outage;
 mod blind;

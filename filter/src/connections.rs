@@ -1,8 +1,8 @@
 //! TCP connections that were opened and not closed.
 //!
 //! In: openings and closes, and what Envoy says of a connection that it is asked about. Out: which connections to ask about,
-//! and what is new of them, by edge. Always holds: what was told of a connection is told once; at most [`KEPT_MAX`]
-//! connections are kept and [`ROWS_MAX`] rows wait; what finds no room is told when its connection closes, and by then no
+//! and what is new of them, by edge. Always holds: what was told of a connection is told once; at most `KEPT_MAX`
+//! connections are kept and `ROWS_MAX` rows wait; what finds no room is told when its connection closes, and by then no
 //! byte of it is missing.
 
 use crate::config::Config;

@@ -17,12 +17,16 @@ use std::rc::Rc;
 
 mod connection;
 
+pub use connection::Seen;
+
 /// What making records needs to know of those before.
 #[derive(Debug, Default)]
 pub struct Observer {
     asking: Asking,
     memo: Memo,
     exchange: Exchange,
+    /// That of connections, which Istio leads over other ways than that of requests.
+    connection_exchange: Exchange,
 }
 
 impl Observer {

@@ -2,7 +2,7 @@
 //!
 //! In: beginnings and ends, and what Envoy says when it is asked about one that is open for long. Out: per reporter how many,
 //! how old the oldest is, and whereto those are that do not end. Always holds: [`OpenTable::count`] is the number of
-//! beginnings without an end; at most [`OPEN_MAX`] requests are kept with their age and [`NAMED_MAX`] with their destination.
+//! beginnings without an end; at most `OPEN_MAX` requests are kept with their age and `NAMED_MAX` with their destination.
 //!
 //! A beginning costs no host call: it is dated by the clock as it was last read, which is off by a tick at most, and Envoy's
 //! own date replaces that when the request is looked at. Envoy numbers contexts upwards, so that the order of beginnings is

@@ -9,8 +9,8 @@ use crate::buffer::Buffer;
 use crate::config::{self, Config, Place};
 use crate::connections::{self, Closed};
 use crate::identity;
-use crate::observe::{self, Observer};
-use crate::record::{Measure, Reporter};
+use crate::observe::{self, Observer, Seen};
+use crate::record::Measure;
 use crate::reply::{self, Reply};
 use crate::sender::{Report, Sender, Signature};
 
@@ -142,7 +142,7 @@ impl Vm {
         };
         let Some(config) = &self.config else { return true };
         let edge = told.as_ref().map(|told| told.edge.clone());
-        if let Some(mut record) = self.observer.connection(attributes, edge, now_us) {
+        if let Seen::Record(mut record) = self.observer.connection(attributes, edge, 0, now_us) {
             let (request_bytes, response_bytes) = connections::since(told.as_ref(), &record.measure);
             record.measure.request_bytes = request_bytes;
             record.measure.response_bytes = response_bytes;
@@ -187,13 +187,12 @@ impl Vm {
             }
             return;
         }
-        let Some(record) = self.observer.connection(attributes, None, now_us) else {
-            return connections.carries_http(context);
+        let young_us = self.config.as_ref().map_or(0, |config| config.open_age_ms.saturating_mul(1_000));
+        let record = match self.observer.connection(attributes, None, young_us, now_us) {
+            Seen::Record(record) => record,
+            Seen::TooYoung => return connections.looked(context, now_us),
+            Seen::CarriesHttp => return connections.carries_http(context),
         };
-        // Until it has reached somebody, where it leads to is not certain.
-        if record.edge.reporter == Reporter::Source && record.edge.peer.address.is_empty() {
-            return connections.looked(context, now_us);
-        }
         if connections.moved(context, &record.edge, &record.measure, now_us) {
             self.buffer.note(now_us);
         }
@@ -272,3 +271,6 @@ impl Vm {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

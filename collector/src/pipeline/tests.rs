@@ -89,6 +89,23 @@ fn a_full_table_is_an_answer() {
     assert_eq!(pipeline.take(&report("q", 1, Some(identity("pay", "2")), ""), 1), Answer::Full("proxies"));
 }
 
+/// They are no requests: neither the series nor the join know of them, but the books do.
+#[test]
+fn connections_are_counted_apart() {
+    let mut pipeline = Pipeline::new(Limits::default());
+    let mut told = report("p", 1, Some(identity("pay", "10.0.0.1")), "");
+    told.connections.closed = std::mem::take(&mut told.records);
+    pipeline.take(&told, SECOND_US);
+    let closed: u64 = pipeline.connections.iter().map(|(_, series)| series.counts.closed()).sum();
+    assert_eq!((closed, series(&pipeline).as_str(), pipeline.join.open()), (1, "", 0));
+    assert_eq!(pipeline.join.stats().unjoinable().map(|(_, count)| count).sum::<u64>(), 0);
+    let books = pipeline.ledger.entries();
+    assert_eq!(
+        books.values().map(|entry| (entry.delivered, entry.unaccounted())).collect::<Vec<_>>(),
+        [(1, 0)]
+    );
+}
+
 #[test]
 fn both_sides_of_a_call_are_one_hop() {
     let mut pipeline = Pipeline::new(Limits::default());

@@ -1,4 +1,4 @@
-use super::Observer;
+use super::{Observer, Seen};
 use crate::attributes::table::Table;
 use crate::record::Record;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
@@ -185,8 +185,10 @@ fn check_connection(attributes: &str, expected: &str) {
     let (with, without) = (Table::parse(attributes), Table::parse(attributes).without_expressions());
     let mut observer = Observer::default();
     for proxy in [&with, &with, &without] {
-        let record = observer.connection(proxy, None, NOW_US);
-        let told = record.map_or("HTTP".to_owned(), |record| text(&record));
+        let told = match observer.connection(proxy, None, 0, NOW_US) {
+            Seen::Record(record) => text(&record),
+            other => format!("{other:?}"),
+        };
         assert_eq!(told, expected.join("\n"));
     }
 }
@@ -237,7 +239,7 @@ fn a_connection_seen_by_both_sides() {
 fn a_connection_that_reached_nobody_is_one_and_an_http_connection_is_none() {
     let nobody = format!("{CONNECTION}xds.listener_direction = 2\nresponse.flags = 16777216");
     let nobody = nobody.replace("response.flags = 0\n", "");
-    check_connection(&nobody, "HTTP");
+    check_connection(&nobody, "CarriesHttp");
     check_connection(
         &format!("{nobody}\nupstream.transport_failure_reason ="),
         "Source of  []
@@ -254,6 +256,38 @@ fn a_connection_that_reached_nobody_is_one_and_an_http_connection_is_none() {
          Tcp 0 flags=0x1000000 grpc=None details= reason=delayed connect error: Connection refused
          start=1700000000000000 took=1000000 in=30 out=70 attempts=0",
     );
+}
+
+/// Before a certificate was seen, nothing is told and nothing remembered.
+#[test]
+fn a_young_connection_waits_until_it_has_come_to_be() {
+    let with = |side: &str, more: &str| {
+        Table::parse(&format!(
+            "xds.listener_direction = {side}
+             upstream.transport_failure_reason =
+             request.time = 1700000000000000000
+             source.address = 127.9.9.2:41234
+             upstream.address = 127.9.9.3:9000
+             xds.cluster_name = outbound|9000||store.shop.svc.cluster.local
+             {more}"
+        ))
+    };
+    let mut observer = Observer::default();
+    let mut seen = |proxy: &Table, young_us| match observer.connection(proxy, None, young_us, NOW_US) {
+        Seen::Record(record) => format!("record of {}", record.edge.peer.principal),
+        other => format!("{other:?}"),
+    };
+    for side in ["1", "2"] {
+        assert_eq!(seen(&with(side, ""), 1_000_001), "TooYoung");
+        assert_eq!(seen(&with(side, ""), 1_000_000), "record of ");
+    }
+    assert_eq!(seen(&with("2", "request.size = 5"), 1_000_001), "TooYoung");
+    let answered = "response.size = 1
+        upstream.uri_san_peer_certificate = spiffe://a/ns/b/sa/c
+        connection.uri_san_peer_certificate = spiffe://a/ns/b/sa/d";
+    assert_eq!(seen(&with("2", answered), 1_000_001), "record of spiffe://a/ns/b/sa/c");
+    let asked = answered.replace("response", "request");
+    assert_eq!(seen(&with("1", &asked), 1_000_001), "record of spiffe://a/ns/b/sa/d");
 }
 
 /// Longer than the contract lets a duration be.
