@@ -6,6 +6,7 @@
 mod connections;
 mod edges;
 mod exposition;
+mod filters;
 mod hops;
 mod labels;
 mod metrics;
@@ -14,6 +15,7 @@ mod proxies;
 
 pub use connections::ConnectionRow;
 pub use edges::EdgeRow;
+pub use filters::FilterRow;
 pub use hops::{HopRow, Hops};
 pub use open::{OpenLongRow, OpenProxyRow, OpenRows};
 pub use proxies::{Proxies, ProxyRow};

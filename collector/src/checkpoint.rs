@@ -76,10 +76,10 @@ fn sections(pipeline: &mut Pipeline) -> [Section<'_>; 5] {
     } = pipeline;
     [
         ("ledger", 1, ledger),
-        ("address_book", 3, address_book),
-        ("waiting", 3, waiting),
+        ("address_book", 4, address_book),
+        ("waiting", 4, waiting),
         ("aggregate", 2, aggregate),
-        ("connections", 1, connections),
+        ("connections", 2, connections),
     ]
 }
 

@@ -138,6 +138,11 @@ impl AddressBook {
         Some((&*known.identity, known.last_us))
     }
 
+    /// Everybody who said who they are, in no order.
+    pub fn identities(&self) -> impl Iterator<Item = (&Text, &Identity)> {
+        self.proxies.iter().map(|(proxy, known)| (proxy, &*known.identity))
+    }
+
     /// Whether a proxy said who it is.
     #[must_use]
     pub fn knows(&self, proxy: &Text) -> bool {

@@ -229,6 +229,10 @@ pub struct Identity {
     pub cluster: Text,
     /// `INSTANCE_IPS`: under which addresses peers meet it, without ports; at most 16.
     pub addresses: Vec<Text>,
+    /// Version of the filter; empty for an access log.
+    pub filter_version: Text,
+    /// Hash of the plugin configuration in force; 0 when there is none.
+    pub config_hash: u64,
     /// How its requests come to be known.
     pub source: Source,
 }
@@ -258,7 +262,7 @@ impl Source {
 
 keep!(struct Identity {
     workload, namespace, app, version, canonical_service, canonical_revision, service_account, cluster, addresses,
-    source,
+    filter_version, config_hash, source,
 });
 
 /// Which side of the call tells.

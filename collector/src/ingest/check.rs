@@ -182,6 +182,8 @@ pub(super) fn identity(wire: v1::Identity) -> Result<Identity, Refusal> {
         service_account: text("service_account", wire.service_account)?,
         cluster: text("cluster", wire.cluster)?,
         addresses: addresses.map(|address| text("addresses", address)).collect::<Result<_, _>>()?,
+        filter_version: text("filter_version", wire.filter_version)?,
+        config_hash: wire.config_hash,
         source: match v1::Source::try_from(wire.source) {
             Ok(v1::Source::AccessLog) => Source::AccessLog,
             Ok(v1::Source::Filter) | Err(_) => Source::Filter,
