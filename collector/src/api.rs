@@ -82,8 +82,10 @@ async fn proxies(Shared(state): Shared<Arc<State>>, uri: Uri) -> Response {
     };
     let since_us = since.map(|seconds| state.now_us().saturating_sub(seconds.saturating_mul(1_000_000)));
     let pipeline = state.pipeline();
-    let open = open::by_proxy(&pipeline.open, state.now_us());
-    Json(proxies::rows(&pipeline.ledger, &pipeline.address_book, since_us).with_open(&open)).into_response()
+    let now_us = state.now_us();
+    let open = open::by_proxy(&pipeline.open, now_us);
+    let rows = proxies::rows(&pipeline.ledger, &pipeline.address_book, since_us, now_us);
+    Json(rows.with_open(&open)).into_response()
 }
 
 async fn unknown(uri: Uri) -> Response {

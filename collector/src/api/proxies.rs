@@ -54,6 +54,10 @@ pub struct ProxyRow {
     pub duplicates: i64,
     /// Batches with a lower number than one that came, which did not come.
     pub batches_missing: i64,
+    /// How long ago the proxy was heard of last, by the collector's clock; 0 for the sum, and for a proxy that was silent for
+    /// so long that it is forgotten. One that has seen a request tells its books at least every 15 s.
+    #[serde(default)]
+    pub silent_us: u64,
     /// Requests that have begun and not ended, now; they are no part of the equation.
     #[serde(default)]
     pub open: u64,
@@ -63,6 +67,15 @@ pub struct ProxyRow {
 }
 
 impl Proxies {
+    /// The same with how long each proxy has been silent.
+    fn with_silence(mut self, address_book: &AddressBook, now_us: u64) -> Self {
+        for row in &mut self.proxies {
+            let last_us = address_book.known(&row.proxy).map(|(_, last_us)| last_us);
+            row.silent_us = last_us.map_or(0, |last_us| now_us.saturating_sub(last_us));
+        }
+        self
+    }
+
     /// The same with what each proxy has open.
     pub(super) fn with_open(mut self, open: &BTreeMap<Text, Open>) -> Self {
         let mut total = Open::default();
@@ -76,9 +89,14 @@ impl Proxies {
     }
 }
 
-/// All rows and their sum. `since_us`: microseconds since the Unix epoch; of moments that are remembered the last one
-/// before it is taken.
-pub(super) fn rows(ledger: &Ledger, address_book: &AddressBook, since_us: Option<u64>) -> Proxies {
+/// All rows and their sum at `now_us`. `since_us`: microseconds since the Unix epoch; of moments that are remembered the last
+/// one before it is taken.
+pub(super) fn rows(
+    ledger: &Ledger,
+    address_book: &AddressBook,
+    since_us: Option<u64>,
+    now_us: u64,
+) -> Proxies {
     let source = |proxy: &str| address_book.known(proxy).map_or("", |(identity, _)| identity.source.label());
     let now = ledger.entries();
     let nothing = BTreeMap::new();
@@ -94,6 +112,7 @@ pub(super) fn rows(ledger: &Ledger, address_book: &AddressBook, since_us: Option
         proxies: changed.map(|(proxy, now, then)| row(proxy, source(proxy), now, then)).collect(),
         total: row("", "", &sum(&now), &sum(then)),
     }
+    .with_silence(address_book, now_us)
 }
 
 fn sum(entries: &BTreeMap<Text, Entry>) -> Entry {
