@@ -80,8 +80,7 @@ fn registry_down(tale: &mut Tale) -> anyhow::Result<()> {
         let traffic = send(&workload.name, "http://backend.shop:8080/", 40, 20)?;
         tale.check("registry down: a new proxy's traffic flows", traffic.with("200") == 40, traffic.show());
         let log = std::fs::read_to_string(run::log(&format!("{}.proxy", workload.name)))?;
-        let said =
-            log.lines().filter(|line| line.contains("wasm") && line.contains("10.244.0.1")).next_back();
+        let said = log.lines().rfind(|line| line.contains("wasm") && line.contains("10.244.0.1"));
         tale.check("registry down: its agent says so", said.is_some(), said.unwrap_or_default());
     }
     registry::start()?;
