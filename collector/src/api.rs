@@ -3,6 +3,7 @@
 //! In: GET requests. Out: `/metrics`, `/healthz`, `/readyz`, and JSON below `/api/v1`. Always holds: nothing here changes
 //! anything; an unknown path says which there are.
 
+mod connections;
 mod edges;
 mod exposition;
 mod hops;
@@ -11,6 +12,7 @@ mod metrics;
 mod open;
 mod proxies;
 
+pub use connections::ConnectionRow;
 pub use edges::EdgeRow;
 pub use hops::{HopRow, Hops};
 pub use open::{OpenLongRow, OpenProxyRow, OpenRows};
@@ -27,8 +29,16 @@ use exposition::Format;
 use serde_json::json;
 use std::sync::Arc;
 
-const PATHS: [&str; 7] =
-    ["/metrics", "/healthz", "/readyz", "/api/v1/edges", "/api/v1/hops", "/api/v1/open", "/api/v1/proxies"];
+const PATHS: [&str; 8] = [
+    "/metrics",
+    "/healthz",
+    "/readyz",
+    "/api/v1/connections",
+    "/api/v1/edges",
+    "/api/v1/hops",
+    "/api/v1/open",
+    "/api/v1/proxies",
+];
 
 /// All routes.
 pub fn router(state: Arc<State>) -> Router {
@@ -36,6 +46,7 @@ pub fn router(state: Arc<State>) -> Router {
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
+        .route("/api/v1/connections", get(connections))
         .route("/api/v1/edges", get(edges))
         .route("/api/v1/hops", get(hops))
         .route("/api/v1/open", get(open))
@@ -55,6 +66,10 @@ async fn metrics(Shared(state): Shared<Arc<State>>, headers: HeaderMap) -> Respo
     let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     let format = Format::wanted(accept);
     ([(header::CONTENT_TYPE, format.content_type())], metrics::render(&state, format)).into_response()
+}
+
+async fn connections(Shared(state): Shared<Arc<State>>) -> Response {
+    Json(json!({"connections": connections::rows(&state.pipeline().connections)})).into_response()
 }
 
 async fn edges(Shared(state): Shared<Arc<State>>) -> Response {
@@ -82,10 +97,9 @@ async fn proxies(Shared(state): Shared<Arc<State>>, uri: Uri) -> Response {
     };
     let since_us = since.map(|seconds| state.now_us().saturating_sub(seconds.saturating_mul(1_000_000)));
     let pipeline = state.pipeline();
-    let now_us = state.now_us();
-    let open = open::by_proxy(&pipeline.open, now_us);
-    let rows = proxies::rows(&pipeline.ledger, &pipeline.address_book, since_us, now_us);
-    Json(rows.with_open(&open)).into_response()
+    let open = open::by_proxy(&pipeline.open, state.now_us());
+    Json(proxies::rows(&pipeline.ledger, &pipeline.address_book, since_us, state.now_us()).with_open(&open))
+        .into_response()
 }
 
 async fn unknown(uri: Uri) -> Response {

@@ -61,13 +61,14 @@ pub enum Unreadable {
 /// One room's part: its name, the version of its content, and the room.
 type Section<'a> = (&'static str, u64, &'a mut dyn Restore);
 
-fn sections(pipeline: &mut Pipeline) -> [Section<'_>; 4] {
-    let Pipeline { ledger, address_book, waiting, join: _, aggregate, open: _ } = pipeline;
+fn sections(pipeline: &mut Pipeline) -> [Section<'_>; 5] {
+    let Pipeline { ledger, address_book, waiting, join: _, aggregate, open: _, connections } = pipeline;
     [
         ("ledger", 1, ledger),
-        ("address_book", 2, address_book),
+        ("address_book", 3, address_book),
         ("waiting", 2, waiting),
         ("aggregate", 1, aggregate),
+        ("connections", 1, connections),
     ]
 }
 

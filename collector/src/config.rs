@@ -90,6 +90,7 @@ impl Config {
             identity: crate::identity::Limits {
                 proxies_max: identity.proxies_max,
                 silent_us_max: seconds(identity.silent_s_max),
+                quiet_us: seconds(identity.quiet_s),
                 services_max: identity.services_max,
                 authorities_max: identity.authorities_max,
             },

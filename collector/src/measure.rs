@@ -37,13 +37,15 @@ impl Measure {
         self.response_bytes = self.response_bytes.saturating_add(other.response_bytes);
     }
 
-    fn record(&mut self, record: &Record) {
+    /// Adds one.
+    pub(crate) fn record(&mut self, record: &Record) {
         self.durations.record(record.duration_us);
         self.request_bytes = self.request_bytes.saturating_add(record.request_bytes);
         self.response_bytes = self.response_bytes.saturating_add(record.response_bytes);
     }
 
-    fn fold(&mut self, fold: &Fold) {
+    /// Adds those of a row.
+    pub(crate) fn fold(&mut self, fold: &Fold) {
         self.durations.fold(&fold.durations);
         self.request_bytes = self.request_bytes.saturating_add(fold.request_bytes_sum);
         self.response_bytes = self.response_bytes.saturating_add(fold.response_bytes_sum);

@@ -2,9 +2,10 @@
 //!
 //! In: checked reports, and the time. Out: answers, and the state that the API shows. Always holds: a report is counted
 //! when it is answered as taken, and only then; every request of a taken report is in a series or waits for its peer's
-//! name; every single request of it is also joined with its other side, or waits for that; nothing here does I/O.
+//! name, and so is every connection; every single request of it is also joined with its other side, or waits for that; nothing here does I/O.
 
 use crate::aggregate::{self, Aggregate};
+use crate::connections::Connections;
 use crate::identity::{self, AddressBook, Waiting, WaitingLimits};
 use crate::join::{self, Join, Named};
 use crate::ledger::{self, Admission, Ledger};
@@ -54,6 +55,8 @@ pub struct Pipeline {
     pub aggregate: Aggregate,
     /// What has not ended. It is no part of a checkpoint: the proxies tell it again.
     pub open: OpenRequests,
+    /// TCP connections.
+    pub connections: Connections,
 }
 
 impl Pipeline {
@@ -63,6 +66,7 @@ impl Pipeline {
         Self {
             ledger: Ledger::new(limits.ledger),
             address_book: AddressBook::new(limits.identity),
+            connections: Connections::new(limits.aggregate.clone(), limits.waiting.clone()),
             waiting: Waiting::new(limits.waiting),
             join: Join::new(limits.join),
             aggregate: Aggregate::new(limits.aggregate),
@@ -80,6 +84,7 @@ impl Pipeline {
             join: Join::new(join::Limits::default()),
             aggregate: self.aggregate.clone(),
             open: OpenRequests::default(),
+            connections: self.connections.clone(),
         }
     }
 
@@ -87,6 +92,7 @@ impl Pipeline {
     pub fn limit(&mut self, limits: Limits) {
         self.ledger.limit(limits.ledger);
         self.address_book.limit(limits.identity);
+        self.connections.limit(limits.aggregate.clone(), limits.waiting.clone());
         self.waiting.limit(limits.waiting);
         self.join.limit(limits.join);
         self.aggregate.limit(limits.aggregate);
@@ -112,6 +118,7 @@ impl Pipeline {
         }
         for (edge, outcome, measure) in measure::group(report) {
             let Some(edge) = report.edges.get(edge) else { continue };
+            self.address_book.meet(edge, &outcome, now_us);
             let told = Told { own: own.clone(), edge: edge.clone(), outcome };
             self.count_or_wait(&told, &measure, now_us);
         }
@@ -120,6 +127,7 @@ impl Pipeline {
             |edge: &Edge| Named { edge: book.complete(&own, edge), peer: book.peer_proxy(edge).cloned() };
         self.join.take(report, name, now_us);
         self.open.tell(report, |edge| book.complete(&own, edge), now_us);
+        self.connections.take(report, &own, book, now_us);
         if report.identity.is_some() {
             self.settle(now_us);
         }
@@ -138,6 +146,7 @@ impl Pipeline {
         self.ledger.tick(now_us);
         self.join.tick(now_us);
         self.open.expire(now_us);
+        self.connections.expire(now_us);
         self.address_book.expire(now_us);
         self.aggregate.expire(now_us);
     }
@@ -147,6 +156,7 @@ impl Pipeline {
         for (told, measure) in self.waiting.take_all() {
             self.count(&told, &measure, now_us);
         }
+        self.connections.close(&mut self.address_book, now_us);
     }
 
     fn count_or_wait(&mut self, told: &Told, measure: &Measure, now_us: u64) {
@@ -166,6 +176,7 @@ impl Pipeline {
         for (told, measure) in self.waiting.take(now_us, ready) {
             self.count(&told, &measure, now_us);
         }
+        self.connections.settle(&mut self.address_book, now_us);
     }
 
     fn count(&mut self, told: &Told, measure: &Measure, now_us: u64) {

@@ -24,12 +24,60 @@ pub struct Report {
     pub edges: Vec<Arc<Edge>>,
     /// Every outcome once.
     pub outcomes: Vec<Outcome>,
-    /// Single requests.
+    /// Single requests; no connection is among them.
     pub records: Vec<Record>,
     /// Requests whose detail was given up.
     pub folds: Vec<Fold>,
     /// Requests that have begun and not ended, one entry per reporter.
     pub open: Vec<Open>,
+    /// TCP connections.
+    pub connections: Connections,
+}
+
+impl Report {
+    /// How many requests and closed connections come one by one, and how many inside fold rows.
+    #[must_use]
+    pub fn content(&self) -> (u64, u64) {
+        let Connections { closed, folds, .. } = &self.connections;
+        let single = self.records.len().saturating_add(closed.len()) as u64;
+        let folds = self.folds.iter().chain(folds);
+        (single, folds.fold(0, |sum, fold| sum.saturating_add(fold.count)))
+    }
+}
+
+/// TCP connections of a batch.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Connections {
+    /// Those that were closed; their bytes are those that no batch told before.
+    pub closed: Vec<Record>,
+    /// Those that were closed and whose detail was given up.
+    pub folds: Vec<Fold>,
+    /// What is new of those that are open.
+    pub open: Vec<OpenConnections>,
+    /// By the places of [`Report::outcomes`], whether those that ended so were told as opened before; what is missing was
+    /// not.
+    pub continued: Vec<bool>,
+}
+
+impl Connections {
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.closed.is_empty() && self.folds.is_empty() && self.open.is_empty()
+    }
+}
+
+/// What is new of the open connections of one edge.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct OpenConnections {
+    /// Place in [`Report::edges`].
+    pub edge: usize,
+    /// Those that were not told before.
+    pub opened: u64,
+    /// From the clients.
+    pub request_bytes: u64,
+    /// To the clients.
+    pub response_bytes: u64,
 }
 
 /// Requests that one side has open.
@@ -56,6 +104,10 @@ pub struct OpenLong {
     pub count: u64,
     /// Age of the oldest.
     pub oldest_age_us: u64,
+    /// What their bodies had brought a few seconds ago.
+    pub request_bytes: u64,
+    /// The other way.
+    pub response_bytes: u64,
 }
 
 /// One life of one filter VM in one proxy.
@@ -363,7 +415,7 @@ impl Protocol {
     }
 }
 
-/// One request.
+/// One request, or one closed connection.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Record {
     /// Index into [`Report::edges`].

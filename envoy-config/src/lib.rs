@@ -24,6 +24,7 @@ pub mod application;
 pub mod hop;
 pub mod collector;
 pub mod mesh;
+pub mod protocols;
 // What passes through it, and who counted that.
 pub mod client;
 pub mod traffic;

@@ -18,6 +18,10 @@ pub enum Attribute {
     RequestTotalSize,
     /// `response.total_size`: headers, body and trailers, bytes.
     ResponseTotalSize,
+    /// `request.size`: of a connection all bytes that came from the client; of an open request those of its body so far.
+    RequestSize,
+    /// `response.size`: the other way.
+    ResponseSize,
     /// `request.id`: the `x-request-id` header.
     RequestId,
     /// `request.host`: the requested authority.
@@ -98,6 +102,8 @@ impl Attribute {
             Self::RequestDuration => "request.duration",
             Self::RequestTotalSize => "request.total_size",
             Self::ResponseTotalSize => "response.total_size",
+            Self::RequestSize => "request.size",
+            Self::ResponseSize => "response.size",
             Self::RequestId => "request.id",
             Self::RequestHost => "request.host",
             Self::ContentType => "request.headers.content-type",

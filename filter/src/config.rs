@@ -68,8 +68,9 @@ pub struct Collector {
 pub struct Limits {
     /// Records in one batch; 1 to 4,096, default 1,024.
     pub batch_records_max: usize,
-    /// Full batches that wait for their turn; when one more is full, the oldest is folded. 0 to 256, default 16.
-    pub batches_waiting_max: usize,
+    /// Memory for records that wait for their turn; when it is full, the oldest batch is folded. 4,096 to 67,108,864 bytes,
+    /// default 1 MiB.
+    pub buffer_bytes_max: usize,
     /// Batches that were sent and not yet acknowledged; 1 to 16, default 4.
     pub batches_in_flight_max: usize,
     /// Rows of the fold table; a request that finds no room there is dropped and counted. 0 to 65,536, default 2,048.
@@ -80,7 +81,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             batch_records_max: 1_024,
-            batches_waiting_max: 16,
+            buffer_bytes_max: 1 << 20,
             batches_in_flight_max: 4,
             fold_rows_max: 2_048,
         }
@@ -98,7 +99,7 @@ const KEYS: [&str; 12] = [
     "timeout_ms",
     "backoff_ms_max",
     "limits.batch_records_max",
-    "limits.batches_waiting_max",
+    "limits.buffer_bytes_max",
     "limits.batches_in_flight_max",
     "limits.fold_rows_max",
 ];
@@ -155,7 +156,7 @@ impl Limits {
         let count = |key, range, default| keys.count(key, range, default);
         Ok(Self {
             batch_records_max: count("limits.batch_records_max", 1..=4_096, default.batch_records_max)?,
-            batches_waiting_max: count("limits.batches_waiting_max", 0..=256, default.batches_waiting_max)?,
+            buffer_bytes_max: count("limits.buffer_bytes_max", 4_096..=1 << 26, default.buffer_bytes_max)?,
             batches_in_flight_max: count(
                 "limits.batches_in_flight_max",
                 1..=16,
@@ -210,7 +211,7 @@ mod tests {
             r#"{"speed": 5}"#,
             "`speed` is not known; possible are `collector.cluster`, `collector.authority`, `report_interval_ms`, \
              `detail`, `slow_ms`, `open_age_ms`, `timeout_ms`, `backoff_ms_max`, `limits.batch_records_max`, \
-             `limits.batches_waiting_max`, `limits.batches_in_flight_max`, `limits.fold_rows_max`",
+             `limits.buffer_bytes_max`, `limits.batches_in_flight_max`, `limits.fold_rows_max`",
         );
         check(r#"{"colector": 5}"#, "`colector` is not known; did you mean `collector`?");
         check(r#"{"collector": 5}"#, "`collector` is not an object");

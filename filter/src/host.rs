@@ -51,7 +51,12 @@ fn on_context_create(context: u32, root: u32) {
     }
 }
 
-/// A request has ended. This is called exactly once for each, for refused ones too.
+/// What just began is a TCP connection. Envoy enters the VM here for connections only, and only those of a NETWORK plugin.
+fn on_connection(context: u32) {
+    with_vm(|vm| vm.connect(context));
+}
+
+/// A request has ended, or a connection was closed. This is called exactly once for each, for refused ones too.
 fn on_log(context: u32) {
     with_vm(|vm| vm.observe(context, &Properties::Current, now_us()));
 }
@@ -113,7 +118,7 @@ fn forget_the_gone(root: u32) {
     }
 }
 
-/// Asks Envoy about requests that do not end. A request that it does not know any more ended without a word.
+/// Asks Envoy about requests that do not end, and about connections. What it does not know any more ended without a word.
 fn look_at_the_open(root: u32) {
     let contexts = with_vm(|vm| vm.to_look_at(now_us())).unwrap_or_default();
     for context in &contexts {

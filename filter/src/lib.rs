@@ -41,6 +41,7 @@ pub mod histogram;
 pub mod fold;
 pub mod ledger;
 pub mod open;
+pub mod connections;
 pub mod buffer;
 pub mod reply;
 pub mod sender;

@@ -8,9 +8,15 @@ use crate::attributes::{Attribute, Attributes};
 use crate::facts::{Asking, Facts, Grpc};
 use crate::memo::{Known, Memo};
 use crate::question::{FAILURE_VALUES, Question, Told};
-use crate::record::{Edge, Measure, Outcome, Peer, Protocol, Record, Reporter, bounded, request_id_hash};
+use crate::record::{
+    DURATION_US_MAX, Edge, Measure, Outcome, Peer, Protocol, Record, Reporter, bounded, request_id_hash,
+};
 use crate::service::{self, Service};
 use std::rc::Rc;
+
+mod connection;
+
+pub use connection::Seen;
 
 /// What making records needs to know of those before.
 #[derive(Debug, Default)]
@@ -161,7 +167,10 @@ fn outcome(attributes: &impl Attributes, facts: &Facts) -> Outcome {
 fn measure(attributes: &impl Attributes, facts: &Facts, now_us: u64) -> Measure {
     // Envoy's clock of a duration is monotonic and ends now; only connections have none.
     let (start_us, duration_us) = match facts.duration_ns {
-        Some(duration_ns) => (now_us.saturating_sub(duration_ns / 1_000), duration_ns / 1_000),
+        Some(duration_ns) => {
+            let duration_us = (duration_ns / 1_000).min(DURATION_US_MAX);
+            (now_us.saturating_sub(duration_us), duration_us)
+        }
         None => {
             let start_us = attributes.number(Attribute::RequestTime).map_or(now_us, |ns| ns / 1_000);
             (start_us, now_us.saturating_sub(start_us))

@@ -29,16 +29,19 @@ pub enum Question {
     SourceEdge,
     /// The same at a destination.
     DestinationEdge,
+    /// What the record of a connection needs.
+    Connection,
 }
 
 /// All of them, in the order in which a host compiles them.
-pub const QUESTIONS: [Question; 6] = [
+pub const QUESTIONS: [Question; 7] = [
     Question::Request,
     Question::RequestGuarded,
     Question::Failure,
     Question::Authority,
     Question::SourceEdge,
     Question::DestinationEdge,
+    Question::Connection,
 ];
 
 /// Values of [`Question::Request`] at a source and at a destination; the number tells the two apart.
@@ -47,6 +50,8 @@ pub const SOURCE_VALUES: usize = 10;
 pub const DESTINATION_VALUES: usize = 11;
 /// Values of [`Question::Failure`].
 pub const FAILURE_VALUES: usize = 2;
+/// Values of [`Question::Connection`].
+pub const CONNECTION_VALUES: usize = 12;
 
 /// Stands for a number that is not known.
 pub const ABSENT: i64 = -1;
@@ -66,6 +71,8 @@ enum Value {
     Metadata(Attribute),
     /// The gRPC status, [`ABSENT`], or [`NO_GRPC`].
     Grpc,
+    /// 1 where there is one, be it empty, and 0 where there is none.
+    Has(Attribute),
 }
 
 const BOTH_SIDES: [Value; 8] = [
@@ -106,6 +113,20 @@ const DESTINATION_EDGE: [Value; 6] = [
     Value::Metadata(Attribute::ServiceName),
     Value::Metadata(Attribute::ServiceNamespace),
 ];
+const CONNECTION: [Value; CONNECTION_VALUES] = [
+    Value::Number(Attribute::ListenerDirection),
+    Value::Has(Attribute::UpstreamFailureReason),
+    Value::Number(Attribute::RequestTime),
+    Value::Number(Attribute::ResponseFlags),
+    Value::Number(Attribute::RequestSize),
+    Value::Number(Attribute::ResponseSize),
+    Value::Text(Attribute::ClusterName),
+    Value::Text(Attribute::UpstreamAddress),
+    Value::Text(Attribute::SourceAddress),
+    Value::Text(Attribute::UpstreamFailureReason),
+    Value::Number(Attribute::UpstreamAttempts),
+    Value::Number(Attribute::ConnectionId),
+];
 
 impl Question {
     /// The expression.
@@ -116,6 +137,7 @@ impl Question {
             Self::Authority => list(AUTHORITY.iter(), true),
             Self::SourceEdge => list(SOURCE_EDGE.iter(), true),
             Self::DestinationEdge => list(DESTINATION_EDGE.iter(), true),
+            Self::Connection => list(CONNECTION.iter(), true),
             Self::Request | Self::RequestGuarded => {
                 let of = |side: &[Value]| list(BOTH_SIDES.iter().chain(side), self == Self::RequestGuarded);
                 format!("xds.listener_direction == 1 ? {} : {}", of(&DESTINATION), of(&SOURCE))
@@ -136,6 +158,7 @@ impl Question {
             Self::Authority => (&AUTHORITY, &[]),
             Self::SourceEdge => (&SOURCE_EDGE, &[]),
             Self::DestinationEdge => (&DESTINATION_EDGE, &[]),
+            Self::Connection => (&CONNECTION, &[]),
             _ if attributes.number(Attribute::ListenerDirection) == Some(1) => (&BOTH_SIDES, &DESTINATION),
             _ => (&BOTH_SIDES, &SOURCE),
         };
@@ -148,7 +171,7 @@ impl Question {
         let is_missing = |value: &Value| match value {
             Value::Number(attribute) | Value::Text(attribute) => attributes.bytes(*attribute).is_none(),
             Value::Grpc => value.ask(attributes) == ABSENT.to_le_bytes(),
-            Value::Header(..) | Value::Metadata(_) => false,
+            Value::Header(..) | Value::Metadata(_) | Value::Has(_) => false,
         };
         attributes.bytes(Attribute::ListenerDirection).is_none()
             || self == Self::Request && self.values(attributes).any(is_missing)
@@ -159,7 +182,7 @@ impl Value {
     fn text(self) -> Option<Attribute> {
         match self {
             Self::Text(attribute) | Self::Header(attribute, _) | Self::Metadata(attribute) => Some(attribute),
-            Self::Number(_) | Self::Grpc => None,
+            Self::Number(_) | Self::Grpc | Self::Has(_) => None,
         }
     }
 
@@ -168,6 +191,7 @@ impl Value {
             Self::Number(attribute) => (attribute, "-1"),
             Self::Text(attribute) => (attribute, "''"),
             Self::Metadata(attribute) => return metadata(attribute),
+            Self::Has(attribute) => return format!("has({}) ? 1 : 0", attribute.path().join(".")),
             Self::Header(_, name) => {
                 return format!("'{name}' in request.headers ? request.headers['{name}'] : ''");
             }
@@ -192,6 +216,7 @@ impl Value {
             Self::Text(attribute) | Self::Header(attribute, _) | Self::Metadata(attribute) => {
                 attributes.bytes(attribute).unwrap_or_default()
             }
+            Self::Has(attribute) => absent(attributes.bytes(attribute).is_some().into()),
             Self::Grpc => {
                 let content_type = attributes.bytes(Attribute::ContentType).unwrap_or_default();
                 if !content_type.starts_with(b"application/grpc") {

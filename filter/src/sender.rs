@@ -10,7 +10,6 @@ use crate::config::Config;
 use crate::ledger::Content;
 use crate::reply::Reply;
 use hopscope_proto::v1;
-use prost::Message;
 use std::collections::VecDeque;
 
 /// The first pause after a failure, milliseconds.
@@ -108,7 +107,7 @@ impl Sender {
         let mut message = batch.message.clone();
         if !self.identity_told {
             let identity = Some(signature.identity.clone());
-            message.extend(v1::Batch { identity, ..v1::Batch::default() }.encode_to_vec());
+            message.extend(v1::Batch { identity, ..v1::Batch::default() }.to_bytes());
         }
         let bytes = u64::try_from(message.len()).unwrap_or(u64::MAX);
         self.bytes_sent = self.bytes_sent.saturating_add(bytes);
@@ -126,6 +125,9 @@ impl Sender {
         for open in buffer.open.tell(now_ms.saturating_mul(1_000), config) {
             batch.push_open(&open);
         }
+        for row in buffer.connections.take() {
+            batch.push_connections(&row);
+        }
         let ledger = buffer.ledger.to_wire();
         self.sequence = self.sequence.saturating_add(1);
         let message = v1::Batch {
@@ -136,7 +138,7 @@ impl Sender {
             ledger: Some(ledger.clone()),
             ..batch.to_wire()
         };
-        let message = message.encode_to_vec();
+        let message = message.to_bytes();
         self.numbered.push_back(Numbered { sequence: self.sequence, message, content, in_flight: false });
         self.ledger_told = ledger;
         self.age_max_ms = if fails { 0 } else { self.age_max_ms.saturating_mul(2).max(config.tick_ms()) };

@@ -8,6 +8,7 @@ pub(crate) mod envoy;
 pub(crate) mod promtool;
 pub(crate) mod wasm_bindgen;
 pub(crate) mod cargo_deny;
+pub(crate) mod wasm_opt;
 
 use crate::process;
 use crate::progress::step;

@@ -20,6 +20,7 @@ fn measure(count: usize) -> Measure {
         records: vec![Record { duration_us: 10, ..Record::default() }; count],
         folds: Vec::new(),
         open: Vec::new(),
+        connections: crate::report::Connections::default(),
     };
     group(&report).remove(0).2
 }

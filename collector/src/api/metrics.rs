@@ -6,12 +6,15 @@
 mod door;
 mod journal;
 mod settings;
+mod tcp;
 
 use super::exposition::{Exposition, Format, Kind};
 use super::labels::{NAMES, Values};
 use crate::aggregate::{Aggregate, Series};
+use crate::identity::{AddressBook, Standing};
 use crate::journal::Journal;
 use crate::ledger::{Entry, Ledger};
+use crate::measure::durations::Durations;
 use crate::report::DropReason;
 use crate::self_stats::SelfStats;
 use crate::state::State;
@@ -21,10 +24,12 @@ pub(super) fn render(state: &State, format: Format) -> String {
     let mut text = Exposition::new(format);
     let pipeline = state.pipeline();
     series(&mut text, &pipeline.aggregate);
+    tcp::families(&mut text, &pipeline.connections);
     super::hops::metrics(&mut text, &pipeline.join);
     super::open::metrics(&mut text, &pipeline.open, state.now_us());
     ledger(&mut text, &pipeline.ledger);
     rooms(&mut text, &pipeline);
+    standings(&mut text, &pipeline.address_book, state.now_us());
     drop(pipeline);
     doors(&mut text, state.stats());
     door::render(&mut text, state.stats().door());
@@ -55,7 +60,9 @@ fn series(text: &mut Exposition, aggregate: &Aggregate) {
         text.sample("hopscope_requests_total", &values.pairs(), series.measure.count());
     }
     text.family("hopscope_request_duration_seconds", Kind::Histogram, "Duration of those requests.");
-    rows.iter().for_each(|row| durations(text, row));
+    for (values, series) in &rows {
+        durations(text, "hopscope_request_duration_seconds", values, &series.measure.durations);
+    }
     let sizes: [(&str, &str, Size); 2] = [
         ("hopscope_request_bytes_total", "Headers and bodies of those requests.", |it| {
             it.measure.request_bytes
@@ -72,23 +79,21 @@ fn series(text: &mut Exposition, aggregate: &Aggregate) {
     }
 }
 
-fn durations(text: &mut Exposition, (values, series): &Row<'_>) {
-    const NAME: &str = "hopscope_request_duration_seconds";
-    let durations = &series.measure.durations;
+fn durations(text: &mut Exposition, name: &str, values: &Values<'_>, durations: &Durations) {
     let pairs = values.pairs();
     let bucket = |text: &mut Exposition, bound: &str, count: u64| {
         let mut labels = [("le", bound); NAMES.len() + 1];
         for (label, pair) in labels.iter_mut().zip(pairs) {
             *label = pair;
         }
-        text.sample(&format!("{NAME}_bucket"), &labels, count);
+        text.sample(&format!("{name}_bucket"), &labels, count);
     };
     for (bound_us, count) in durations.cumulative() {
         bucket(text, &format!("{:?}", seconds(bound_us)), count);
     }
     bucket(text, "+Inf", durations.count());
-    text.sample(&format!("{NAME}_sum"), &pairs, seconds(durations.sum_us()));
-    text.sample(&format!("{NAME}_count"), &pairs, durations.count());
+    text.sample(&format!("{name}_sum"), &pairs, seconds(durations.sum_us()));
+    text.sample(&format!("{name}_count"), &pairs, durations.count());
 }
 
 fn ledger(text: &mut Exposition, ledger: &Ledger) {
@@ -96,7 +101,11 @@ fn ledger(text: &mut Exposition, ledger: &Ledger) {
     ledger.entries().values().for_each(|entry| total.add(entry));
     let unaccounted = total.unaccounted();
     let counters = [
-        ("hopscope_ledger_seen_total", "Finished requests that the filters saw.", total.seen),
+        (
+            "hopscope_ledger_seen_total",
+            "Finished requests and closed TCP connections that the filters saw.",
+            total.seen,
+        ),
         ("hopscope_ledger_delivered_total", "Those that arrived one by one.", total.delivered),
         ("hopscope_ledger_folded_total", "Those that arrived as parts of fold rows.", total.folded),
         (
@@ -185,6 +194,19 @@ fn rooms(text: &mut Exposition, pipeline: &crate::pipeline::Pipeline) {
     ];
     for (name, help, value) in gauges {
         text.single(name, Kind::Gauge, help, value);
+    }
+}
+
+/// How many proxies report, are quiet, or blind.
+fn standings(text: &mut Exposition, book: &AddressBook, now_us: u64) {
+    text.family(
+        "hopscope_proxies",
+        Kind::Gauge,
+        "Proxies by what they do now; `blind` serves requests, as others tell, and says nothing.",
+    );
+    for standing in Standing::ALL {
+        let count = book.standing_so(standing, now_us) as u64;
+        text.sample("hopscope_proxies", &[("standing", standing.label())], count);
     }
 }
 

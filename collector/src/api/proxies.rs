@@ -3,7 +3,7 @@
 //! In: the ledger. Out: rows in the order of the proxies' names, and their sum, since ever or since a moment. Always
 //! holds: each row's equation is that of [`Entry`], or the difference of two.
 
-use crate::identity::AddressBook;
+use crate::identity::{AddressBook, Standing};
 use crate::ledger::{Entry, Ledger};
 use crate::open::Open;
 use crate::report::{DropReason, Text};
@@ -32,6 +32,10 @@ pub struct ProxyRow {
     /// sum, and for a proxy that was silent for long.
     #[serde(default)]
     pub source: String,
+    /// What it does now: `reporting`, `quiet` (and nobody meets it: it ended), or `blind` (it serves requests, as others
+    /// tell, and says nothing); empty for the sum, and for a proxy that was silent for long.
+    #[serde(default)]
+    pub standing: String,
     /// Lives of its filter VMs.
     pub epochs: i64,
     /// Finished requests that the filter saw.
@@ -54,10 +58,6 @@ pub struct ProxyRow {
     pub duplicates: i64,
     /// Batches with a lower number than one that came, which did not come.
     pub batches_missing: i64,
-    /// How long ago the proxy was heard of last, by the collector's clock; 0 for the sum, and for a proxy that was silent for
-    /// so long that it is forgotten. One that has seen a request tells its books at least every 15 s.
-    #[serde(default)]
-    pub silent_us: u64,
     /// Requests that have begun and not ended, now; they are no part of the equation.
     #[serde(default)]
     pub open: u64,
@@ -67,15 +67,6 @@ pub struct ProxyRow {
 }
 
 impl Proxies {
-    /// The same with how long each proxy has been silent.
-    fn with_silence(mut self, address_book: &AddressBook, now_us: u64) -> Self {
-        for row in &mut self.proxies {
-            let last_us = address_book.known(&row.proxy).map(|(_, last_us)| last_us);
-            row.silent_us = last_us.map_or(0, |last_us| now_us.saturating_sub(last_us));
-        }
-        self
-    }
-
     /// The same with what each proxy has open.
     pub(super) fn with_open(mut self, open: &BTreeMap<Text, Open>) -> Self {
         let mut total = Open::default();
@@ -89,14 +80,15 @@ impl Proxies {
     }
 }
 
-/// All rows and their sum at `now_us`. `since_us`: microseconds since the Unix epoch; of moments that are remembered the last
-/// one before it is taken.
+/// All rows and their sum. `since_us`: microseconds since the Unix epoch; of moments that are remembered the last one
+/// before it is taken.
 pub(super) fn rows(
     ledger: &Ledger,
     address_book: &AddressBook,
     since_us: Option<u64>,
     now_us: u64,
 ) -> Proxies {
+    let standing = |proxy: &str| address_book.standing(proxy, now_us).map_or("", Standing::label);
     let source = |proxy: &str| address_book.known(proxy).map_or("", |(identity, _)| identity.source.label());
     let now = ledger.entries();
     let nothing = BTreeMap::new();
@@ -109,10 +101,15 @@ pub(super) fn rows(
     let changed = changed.filter(|(_, now, then)| since_us.is_none() || now != then);
     Proxies {
         since_us,
-        proxies: changed.map(|(proxy, now, then)| row(proxy, source(proxy), now, then)).collect(),
-        total: row("", "", &sum(&now), &sum(then)),
+        proxies: changed
+            .map(|(proxy, now, then)| ProxyRow {
+                source: source(proxy).to_owned(),
+                standing: standing(proxy).to_owned(),
+                ..row(proxy, now, then)
+            })
+            .collect(),
+        total: row("", &sum(&now), &sum(then)),
     }
-    .with_silence(address_book, now_us)
 }
 
 fn sum(entries: &BTreeMap<Text, Entry>) -> Entry {
@@ -121,14 +118,13 @@ fn sum(entries: &BTreeMap<Text, Entry>) -> Entry {
     total
 }
 
-fn row(proxy: &str, source: &str, now: &Entry, then: &Entry) -> ProxyRow {
+fn row(proxy: &str, now: &Entry, then: &Entry) -> ProxyRow {
     let change = |of: fn(&Entry) -> u64| difference(of(now), of(then));
     let dropped = |entry: &Entry, reason: &DropReason| entry.drops.get(reason).copied().unwrap_or(0);
     let reasons = now.drops.keys().chain(then.drops.keys());
     let drops = reasons.map(|reason| (reason, difference(dropped(now, reason), dropped(then, reason))));
     ProxyRow {
         proxy: proxy.to_owned(),
-        source: source.to_owned(),
         epochs: change(|it| it.epochs),
         seen: change(|it| it.seen),
         delivered: change(|it| it.delivered),

@@ -19,6 +19,7 @@ fn report(proxy: &str, sequence: u64, caller: &str) -> Report {
         teller: Teller { proxy: proxy.into(), epoch: 7 },
         sequence,
         open: Vec::new(),
+        connections: crate::report::Connections::default(),
         identity: Some(Identity {
             workload: text("workload"),
             service_account: "sa".into(),
@@ -182,7 +183,7 @@ fn the_bytes_are_those_of_the_version() {
     one.identity = Some(Identity { workload: "w".into(), ..Identity::default() });
     pipeline.take(&one, SECOND_US);
     let file = encode(pipeline, 3);
-    assert_eq!((file.len(), crc32fast::hash(&file[12..])), (265, 3_976_471_658));
+    assert_eq!((file.len(), crc32fast::hash(&file[12..])), (291, 1_005_053_806));
 }
 
 proptest! {

@@ -49,6 +49,7 @@ fn duration(text: &str) -> Result<Duration, &'static str> {
 fn text(books: &Proxies, now: Duration) -> String {
     let head = [
         "proxy",
+        "now",
         "seen",
         "delivered",
         "folded",
@@ -64,6 +65,7 @@ fn text(books: &Proxies, now: Duration) -> String {
         let drops = row.drops.iter().map(|(reason, count)| format!("{reason}={count}"));
         vec![
             name.to_owned(),
+            row.standing.clone(),
             row.seen.to_string(),
             row.delivered.to_string(),
             row.folded.to_string(),
@@ -92,12 +94,12 @@ mod tests {
     #[test]
     fn the_sum_stands_last() {
         let row = ProxyRow { seen: 3, delivered: 2, in_flight: 1, ..ProxyRow::default() };
-        let proxies = vec![ProxyRow { proxy: "sidecar~a".into(), ..row.clone() }];
+        let proxies = vec![ProxyRow { proxy: "sidecar~a".into(), standing: "blind".into(), ..row.clone() }];
         let expected = "\
 the last 2 min:
-proxy      seen  delivered  folded  dropped  missing  in flight  unaccounted  repeats  dropped why
-sidecar~a     3          2       0        0        0          1            0        0
-total         3          2       0        0        0          1            0        0
+proxy      now    seen  delivered  folded  dropped  missing  in flight  unaccounted  repeats  dropped why
+sidecar~a  blind     3          2       0        0        0          1            0        0
+total                3          2       0        0        0          1            0        0
 ";
         let books = Proxies { since_us: Some(5_000_000), proxies, total: row };
         assert_eq!(text(&books, Duration::from_secs(66)), expected);

@@ -6,6 +6,7 @@
 mod tables;
 mod rows;
 mod open;
+mod tcp;
 
 use super::fields::Fields;
 use super::refusal::Refusal;
@@ -53,13 +54,14 @@ impl Default for Limits {
 ///
 /// [`Refusal::TooMany`]. What is no protobuf is left to the decoder, which says it better.
 pub fn rows_fit(message: &[u8], limits: &Limits) -> Result<(), Refusal> {
-    let tables = [
+    let tables: [_; 5] = [
         (8, "strings", limits.strings_max),
         (9, "edges", limits.rows_max),
         (10, "outcomes", limits.rows_max),
         (12, "folds", limits.rows_max),
+        (14, "connections", limits.rows_max),
     ];
-    let mut found = [0_usize; 4];
+    let mut found = [0_usize; 5];
     for (number, _) in Fields::new(message).flatten() {
         for (found, (table, field, limit)) in found.iter_mut().zip(tables) {
             if table == number {
@@ -101,9 +103,12 @@ pub fn check(batch: v1::Batch, limits: &Limits, now_us: u64) -> Result<Report, R
         now_us,
         limits,
     };
-    let records = rows.records(&batch.records.unwrap_or_default())?;
-    let folds = rows.folds(batch.folds)?;
+    let mut records = rows.records(&batch.records.unwrap_or_default())?;
+    let mut folds = rows.folds(batch.folds)?;
     let open = open::open(&batch.open, &edges)?;
+    let continued = batch.outcomes.iter().map(|outcome| outcome.continued).collect();
+    let parted = (&mut records, &mut folds);
+    let connections = tcp::part(&batch.connections, continued, &outcomes, edges.len(), parted, limits)?;
     let report = Report {
         teller: Teller { proxy: batch.proxy.into(), epoch: batch.epoch },
         sequence: batch.sequence,
@@ -114,6 +119,7 @@ pub fn check(batch: v1::Batch, limits: &Limits, now_us: u64) -> Result<Report, R
         records,
         folds,
         open,
+        connections,
     };
     holds_no_more_than_it_says(&report)?;
     Ok(report)
@@ -185,11 +191,12 @@ fn identity(wire: v1::Identity) -> Result<Identity, Refusal> {
 
 /// A batch is part of its own totals; one that brings more than it ever sent would make the books negative.
 fn holds_no_more_than_it_says(report: &Report) -> Result<(), Refusal> {
-    let folded = report.folds.iter().try_fold(0_u64, |sum, fold| sum.checked_add(fold.count));
-    if report.records.len() as u64 > report.totals.sent {
+    let (single, folded) = report.content();
+    if single > report.totals.sent {
         return Err(Refusal::Ledger("says less was sent than this batch holds"));
     }
-    if folded.is_none_or(|folded| folded > report.totals.folded) {
+    // A sum that stops at its limit is no sum.
+    if folded > report.totals.folded || folded == u64::MAX {
         return Err(Refusal::Ledger("says less was folded than this batch holds"));
     }
     Ok(())

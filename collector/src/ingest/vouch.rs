@@ -120,6 +120,7 @@ mod tests {
             records: Vec::new(),
             folds: Vec::new(),
             open: Vec::new(),
+            connections: crate::report::Connections::default(),
         };
         let known = (!known.is_empty()).then(|| identity(known));
         let known = known.as_ref().map(|identity| (identity, 1_000));

@@ -109,6 +109,7 @@ mod tests {
             totals: Totals { dropped: vec![(DropReason::Refused, dropped)], ..Totals::default() },
             edges: Vec::new(),
             open: Vec::new(),
+            connections: crate::report::Connections::default(),
             outcomes: Vec::new(),
             records: Vec::new(),
             folds: vec![Fold::default(); folds],

@@ -104,6 +104,7 @@ impl Scene {
             totals: Totals::default(),
             edges: vec![Arc::new(Edge { reporter, ..Edge::default() })],
             open: Vec::new(),
+            connections: crate::report::Connections::default(),
             outcomes: vec![line.outcome],
             records: if folds == 0 { vec![line.record] } else { Vec::new() },
             folds: if folds == 0 { Vec::new() } else { vec![fold] },

@@ -27,6 +27,7 @@ fn report(text: &str) -> Report {
         outcomes: Vec::new(),
         records: vec![Record::default(); usize::try_from(records).unwrap()],
         open: Vec::new(),
+        connections: crate::report::Connections::default(),
         folds: (folded > 0).then(|| Fold { count: folded, ..Fold::default() }).into_iter().collect(),
     }
 }

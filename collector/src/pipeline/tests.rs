@@ -24,6 +24,7 @@ fn report(proxy: &str, sequence: u64, identity: Option<Identity>, caller: &str) 
         records: vec![Record::default()],
         folds: Vec::new(),
         open: Vec::new(),
+        connections: crate::report::Connections::default(),
     }
 }
 

@@ -21,7 +21,7 @@ use crate::place::Place;
 use crate::topology::{Call, Topology};
 
 /// Longest wait for an answer. Every fault of the topology is over long before.
-const DEADLINE: Duration = Duration::from_secs(30);
+const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Idle connections to its Envoy that an application keeps.
 const IDLE_MAX: usize = 64;

@@ -152,6 +152,13 @@ extern "C" fn context_create(context: u32, root: u32) {
     super::on_context_create(context, root);
 }
 
+/// Only connections enter here. Its answer is to go on.
+#[unsafe(export_name = "hop_on_new_connection")]
+extern "C" fn new_connection(context: u32) -> u32 {
+    super::on_connection(context);
+    0
+}
+
 #[unsafe(export_name = "hop_on_log")]
 extern "C" fn log(context: u32) {
     super::on_log(context);

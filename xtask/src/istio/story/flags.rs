@@ -1,17 +1,19 @@
 //! Flags from Istio's own objects: each charged to the destination that was meant, and told by the right reporters.
 
-use super::traffic::{begin, send};
+use super::traffic::{Load, begin, send};
 use super::{Applied, Seen, Tale, pushed, story_file};
 use crate::istio::pods;
 
 const FROM: &str = "frontend-v1";
+
+/// For each cause.
+const REQUESTS: u64 = 10;
 
 /// One cause, and what each side has to tell of it.
 struct Case {
     what: &'static str,
     host: &'static str,
     path: &'static str,
-    requests: u64,
     /// Labels of the caller's series.
     source: &'static str,
     /// Labels of the called side's, and how many for each request; none where it never hears of the request.
@@ -23,7 +25,6 @@ const CASES: [Case; 8] = [
         what: "no matching route",
         host: "no-route",
         path: "/",
-        requests: 10,
         source: "response_code=404 response_flags=NR",
         destination: None,
     },
@@ -31,7 +32,6 @@ const CASES: [Case; 8] = [
         what: "a subset without endpoints",
         host: "no-endpoints",
         path: "/",
-        requests: 10,
         source: "response_code=503 response_flags=UH",
         destination: None,
     },
@@ -39,7 +39,6 @@ const CASES: [Case; 8] = [
         what: "timeout",
         host: "impatient",
         path: "/delay/2000",
-        requests: 10,
         source: "response_code=504 response_flags=UT",
         destination: Some(("response_code=0", 1)),
     },
@@ -47,7 +46,6 @@ const CASES: [Case; 8] = [
         what: "retries exhausted",
         host: "insistent",
         path: "/status/503",
-        requests: 10,
         source: "response_code=503 response_flags=URX",
         destination: Some(("response_code=503", 3)),
     },
@@ -55,7 +53,6 @@ const CASES: [Case; 8] = [
         what: "fault: abort",
         host: "aborted",
         path: "/",
-        requests: 10,
         source: "response_code=500 response_flags=FI",
         destination: None,
     },
@@ -63,7 +60,6 @@ const CASES: [Case; 8] = [
         what: "fault: delay",
         host: "delayed",
         path: "/",
-        requests: 10,
         source: "response_code=200 response_flags=DI",
         destination: Some(("response_code=200 response_flags=-", 1)),
     },
@@ -71,7 +67,6 @@ const CASES: [Case; 8] = [
         what: "AuthorizationPolicy denies",
         host: "backend",
         path: "/denied",
-        requests: 10,
         source: "response_code=403 response_flags=-",
         destination: Some(("response_code=403", 1)),
     },
@@ -79,7 +74,6 @@ const CASES: [Case; 8] = [
         what: "STRICT PeerAuthentication, caller told to speak plaintext",
         host: "plaintext",
         path: "/",
-        requests: 10,
         source: "response_code=503 response_flags~U",
         destination: None,
     },
@@ -91,8 +85,14 @@ pub(super) fn tell(tale: &mut Tale) -> anyhow::Result<()> {
     pushed()?;
     // Listeners of changed policies drain the connections that were there before.
     send(FROM, "http://insistent.shop:8080/", 20, 20)?;
+    let before = Seen::settled()?;
+    let mut loads = Vec::new();
     for case in &CASES {
-        case.tell(tale)?;
+        loads.push(send(FROM, &format!("http://{}.shop:8080{}", case.host, case.path), REQUESTS, 20)?);
+    }
+    let seen = Seen::settled()?.since(&before);
+    for (case, load) in CASES.iter().zip(&loads) {
+        case.look(tale, load, &seen);
     }
     limits(tale)?;
     ejection(tale)?;
@@ -100,19 +100,15 @@ pub(super) fn tell(tale: &mut Tale) -> anyhow::Result<()> {
 }
 
 impl Case {
-    fn tell(&self, tale: &mut Tale) -> anyhow::Result<()> {
-        let before = Seen::settled()?;
-        let load = send(FROM, &format!("http://{}.shop:8080{}", self.host, self.path), self.requests, 20)?;
-        let seen = Seen::settled()?.since(&before);
+    fn look(&self, tale: &mut Tale, load: &Load, seen: &Seen) {
         let meant = format!("destination_service={}.shop.svc.cluster.local", self.host);
         let told = seen.sum(&format!("reporter=source source_workload={FROM} {meant} {}", self.source));
         let (labels, times) = self.destination.unwrap_or(("", 0));
         let heard = seen.sum(&format!("reporter=destination source_workload={FROM} {meant} {labels}"));
-        let as_told = told == self.requests && heard == self.requests * times;
+        let as_told = told == REQUESTS && heard == REQUESTS * times;
         let shown =
-            if as_told { String::new() } else { format!("; client {}; {}", load.show(), seen.show("")) };
+            if as_told { String::new() } else { format!("; client {}; {}", load.show(), seen.show(&meant)) };
         tale.check(self.what, as_told, format!("{told} by the caller, {heard} by the called{shown}"));
-        Ok(())
     }
 }
 
@@ -155,9 +151,9 @@ fn ejection(tale: &mut Tale) -> anyhow::Result<()> {
 }
 
 fn shift(tale: &mut Tale) -> anyhow::Result<()> {
-    const REQUESTS: u64 = 1_000;
+    const SHIFTED: u64 = 1_000;
     let before = Seen::settled()?;
-    let load = send(FROM, "http://backend.shop:8080/", REQUESTS, 200)?;
+    let load = send(FROM, "http://backend.shop:8080/", SHIFTED, 200)?;
     let seen = Seen::settled()?.since(&before);
     let of = |reporter: &str, version: &str| {
         let meant = "destination_service=backend.shop.svc.cluster.local response_code=200";
@@ -166,8 +162,8 @@ fn shift(tale: &mut Tale) -> anyhow::Result<()> {
     let (stable, canary) = (of("source", "v1"), of("source", "v2"));
     tale.check(
         "subset shift 90:10, both reporters",
-        load.with("200") == REQUESTS
-            && stable + canary == REQUESTS
+        load.with("200") == SHIFTED
+            && stable + canary == SHIFTED
             && (stable, canary) == (of("destination", "v1"), of("destination", "v2"))
             && (50..=160).contains(&canary),
         format!(

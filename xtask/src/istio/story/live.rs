@@ -162,22 +162,28 @@ fn deleted(tale: &mut Tale) -> anyhow::Result<()> {
     let load = traffic.end()?;
     tale.check("deleted under traffic: no request failed", load.with("200") == load.sent, load.show());
     Seen::settled()?;
-    let silent = silent_s()?;
+    let standing =
+        run::wait_for("every proxy without its filter known as such", Duration::from_secs(60), || {
+            let standing = standing()?;
+            Ok(standing.values().all(|standing| standing != "reporting").then_some(standing))
+        });
+    let shown =
+        standing.as_ref().map_or_else(|error| format!("{error:#}"), |standing| format!("{standing:?}"));
     tale.check(
-        "the collector says since when each proxy is silent",
-        PROXIES.iter().all(|workload| silent.get(*workload).is_some_and(|silent_s| *silent_s > 16.0)),
-        format!("{silent:.1?} s"),
+        "the collector says which proxies ended",
+        standing.is_ok_and(|all| all.len() == PROXIES.len()),
+        shown,
     );
     apply(&registry::image()?, 5_000)
 }
 
-/// For how long each proxy has said nothing.
-fn silent_s() -> anyhow::Result<BTreeMap<&'static str, f64>> {
+/// Whether each proxy reports, is quiet, or is blind.
+fn standing() -> anyhow::Result<BTreeMap<&'static str, String>> {
     let books = mesh::collector("/api/v1/proxies")?;
     let rows = books.get("proxies").and_then(Value::as_array).cloned().unwrap_or_default();
-    let silent = |workload: &'static str| {
+    let standing = |workload: &'static str| {
         let row = rows.iter().find(|row| cluster::text(row, "/proxy").contains(&format!("~{workload}-")))?;
-        Some((workload, row.get("silent_us")?.as_f64()? / 1e6))
+        Some((workload, cluster::text(row, "/standing").to_owned()))
     };
-    Ok(PROXIES.into_iter().filter_map(silent).collect())
+    Ok(PROXIES.into_iter().filter_map(standing).collect())
 }
