@@ -58,7 +58,7 @@ impl Observer {
             Some(Known::ByAuthority) => {}
             None => {
                 let edge = ask_edge(attributes, facts);
-                if edge.service.is_named_by_cluster() {
+                if edge.service.is_named_without_the_request() {
                     return self.remembered(edge, now_us);
                 }
                 self.memo.remember(Known::ByAuthority, now_us);
