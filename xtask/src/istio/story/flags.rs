@@ -2,7 +2,8 @@
 
 use super::traffic::{Load, begin, send};
 use super::{Applied, Seen, Tale, pushed, story_file};
-use crate::istio::pods;
+use crate::istio::{pods, run};
+use std::time::Duration;
 
 const FROM: &str = "frontend-v1";
 
@@ -83,8 +84,11 @@ pub(super) fn tell(tale: &mut Tale) -> anyhow::Result<()> {
     let _applied = Applied::new(&story_file("flags.yaml")?)?;
     pods::sync_endpoints()?;
     pushed()?;
-    // Listeners of changed policies drain the connections that were there before.
-    send(FROM, "http://insistent.shop:8080/", 20, 20)?;
+    // A changed policy holds for new connections; those from before are drained.
+    run::wait_for("the policies in force", Duration::from_secs(60), || {
+        let denied = send(FROM, "http://backend.shop:8080/denied", 20, 40)?.with("403");
+        Ok((denied == 20).then_some(()))
+    })?;
     let before = Seen::settled()?;
     let mut loads = Vec::new();
     for case in &CASES {
@@ -108,8 +112,8 @@ impl Case {
         let heard = seen.sum(&format!("reporter=destination source_workload={FROM} {meant} {labels}"));
         let as_told = told == REQUESTS && heard == REQUESTS * times;
         let shown =
-            if as_told { String::new() } else { format!("; client {}; {}", load.show(), seen.show(&meant)) };
-        tale.check(self.what, as_told, format!("{told} by the caller, {heard} by the called{shown}"));
+            if as_told { seen.show(&meant) } else { format!("client {}; {}", load.show(), seen.show("")) };
+        tale.check(self.what, as_told, format!("{told} by the caller, {heard} by the called; {shown}"));
     }
 }
 

@@ -2,10 +2,8 @@
 
 use super::traffic::visit;
 use super::{Seen, Tale, pushed};
-use crate::istio::{cluster, mesh, programs, registry};
+use crate::istio::{cluster, mesh, programs, registry, run};
 use crate::{process, workspace};
-use anyhow::Context;
-use serde_json::Value;
 use std::process::Command;
 
 pub(super) fn tell(tale: &mut Tale) -> anyhow::Result<()> {
@@ -17,7 +15,7 @@ pub(super) fn tell(tale: &mut Tale) -> anyhow::Result<()> {
         let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let schema = cluster::try_out(&std::fs::read_to_string(file)?);
         let mut analyze = Command::new(programs::path("istioctl"));
-        analyze.arg("analyze").arg("--kubeconfig").arg(cluster::kubeconfig()).arg(file);
+        analyze.args(["analyze", "--all-namespaces", "--kubeconfig"]).arg(cluster::kubeconfig()).arg(file);
         let analysis = process::quietly(analyze.env("HOME", "/tmp"));
         let seen = match (&schema, &analysis) {
             (Ok(_), Ok(said)) => said.lines().last().unwrap_or_default().to_owned(),
@@ -50,17 +48,12 @@ fn artifact(tale: &mut Tale) -> anyhow::Result<()> {
 
 /// What any Envoy has refused since the mesh is up.
 fn rejected(tale: &mut Tale) -> anyhow::Result<()> {
-    let proxies: Vec<Value> =
-        serde_json::from_str(&mesh::istiod("/debug/syncz")?).context("istiod's /debug/syncz is no JSON")?;
-    let errors: Vec<String> = proxies
-        .iter()
-        .filter(|proxy| proxy.to_string().contains("lastError"))
-        .map(|proxy| cluster::text(proxy, "/proxy").to_owned())
-        .collect();
+    let log = std::fs::read_to_string(run::log("istiod"))?;
+    let rejections: Vec<&str> = log.lines().filter(|line| line.contains("ACK ERROR")).collect();
     tale.check(
-        "no Envoy rejects an update",
-        errors.is_empty(),
-        format!("{} proxies, rejecting {errors:?}", proxies.len()),
+        "no Envoy has rejected an update since the mesh is up",
+        rejections.is_empty(),
+        format!("{} rejections {}", rejections.len(), rejections.first().unwrap_or(&"")),
     );
     Ok(())
 }

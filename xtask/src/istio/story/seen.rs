@@ -27,33 +27,28 @@ impl Seen {
         Self(samples.filter_map(sample).collect())
     }
 
-    /// Requests once they have stopped coming: for longer than a record waits for its report.
+    /// Requests once they, and connections, have stopped coming: for longer than a record waits for its report.
     pub(super) fn settled() -> anyhow::Result<Self> {
         const QUIET: Duration = Duration::from_secs(7);
         let (begin, mut since) = (Instant::now(), Instant::now());
-        let mut last = Self::requests()?;
+        let all = || Self::of("hopscope_tcp_connections_closed_total").map(|connections| connections.sum(""));
+        let mut last = (Self::requests()?, all()?);
         while since.elapsed() < QUIET && begin.elapsed() < Duration::from_secs(60) {
             std::thread::sleep(Duration::from_millis(500));
-            let now = Self::requests()?;
-            if now.sum("") != last.sum("") {
+            let now = (Self::requests()?, all()?);
+            if now.0.sum("") != last.0.sum("") || now.1 != last.1 {
                 since = Instant::now();
             }
             last = now;
         }
-        Ok(last)
+        Ok(last.0)
     }
 
     /// Sum over all series with these labels: `reporter=source destination_version=v2`. A `~` instead of `=` asks for a part of
     /// the value.
     pub(super) fn sum(&self, labels: &str) -> u64 {
         let wanted: Vec<(&str, &str, bool)> = labels.split_whitespace().filter_map(wanted).collect();
-        let fits = |series: &BTreeMap<String, String>| {
-            wanted.iter().all(|(name, value, part)| {
-                let known = series.get(*name).map(String::as_str).unwrap_or_default();
-                if *part { known.contains(value) } else { known == *value }
-            })
-        };
-        self.0.iter().filter(|(series, _)| fits(series)).map(|(_, value)| *value as u64).sum()
+        self.0.iter().filter(|(series, _)| fits(series, &wanted)).map(|(_, value)| *value as u64).sum()
     }
 
     /// What came on top of an earlier moment.
@@ -68,10 +63,7 @@ impl Seen {
     /// The series by a few of their labels, for people.
     pub(super) fn show(&self, labels: &str) -> String {
         let wanted: Vec<(&str, &str, bool)> = labels.split_whitespace().filter_map(wanted).collect();
-        let fits = |series: &BTreeMap<String, String>| {
-            wanted.iter().all(|(name, value, _)| series.get(*name).is_some_and(|known| known == value))
-        };
-        let shown = self.0.iter().filter(|(series, _)| fits(series)).map(|(series, count)| {
+        let shown = self.0.iter().filter(|(series, _)| fits(series, &wanted)).map(|(series, count)| {
             let of = |name: &str| series.get(name).map(String::as_str).unwrap_or_default();
             format!(
                 "{} {}@{}→{}@{} [{}] {} {} ×{count}",
@@ -87,6 +79,13 @@ impl Seen {
         });
         shown.collect::<Vec<_>>().join("; ")
     }
+}
+
+fn fits(series: &BTreeMap<String, String>, wanted: &[(&str, &str, bool)]) -> bool {
+    wanted.iter().all(|(name, value, part)| {
+        let known = series.get(*name).map(String::as_str).unwrap_or_default();
+        if *part { known.contains(value) } else { known == *value }
+    })
 }
 
 fn wanted(label: &str) -> Option<(&str, &str, bool)> {
