@@ -33,3 +33,5 @@ pub mod books;
 pub mod progress;
 pub mod demo;
 pub mod validate;
+// What the pods of a real Istio run.
+pub mod pod;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use hopscope_mesh::{demo, progress, validate};
+use hopscope_mesh::{demo, pod, progress, validate};
 
 /// A small Istio-shaped mesh of real Envoys on loopback, with faults from their real causes.
 ///
@@ -35,6 +35,9 @@ enum Command {
     Demo(demo::Arguments),
     /// Let Envoy judge the bootstrap of every workload without running it.
     Validate(validate::Arguments),
+    /// What the pods of `cargo xtask istio` run.
+    #[command(subcommand, hide = true)]
+    Pod(pod::Pod),
 }
 
 #[tokio::main]
@@ -42,6 +45,7 @@ async fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Demo(arguments) => demo::run(arguments).await,
         Command::Validate(arguments) => validate::run(arguments),
+        Command::Pod(pod) => pod::run(pod).await,
     };
     outcome.unwrap_or_else(|error| {
         progress::failed(&error);

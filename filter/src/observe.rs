@@ -65,7 +65,7 @@ impl Observer {
             Some(Known::ByAuthority) => {}
             None => {
                 let edge = self.ask_edge(attributes, facts);
-                if edge.service.is_named_by_cluster() {
+                if edge.service.is_named_without_the_request() {
                     return self.remembered(edge, now_us);
                 }
                 self.memo.remember(Known::ByAuthority, now_us);
