@@ -50,6 +50,7 @@ pub fn place(attributes: &impl Attributes) -> Place {
     Place {
         workload: [metadata("NAMESPACE"), metadata("WORKLOAD_NAME")].join("/"),
         sites: [metadata("CLUSTER_ID"), text(Attribute::NodeRegion), text(Attribute::NodeZone)],
+        is_waypoint: text(Attribute::NodeId).starts_with("waypoint~"),
     }
 }
 

@@ -16,6 +16,7 @@ use crate::service::{self, Service};
 use std::rc::Rc;
 
 mod connection;
+mod waypoint;
 
 pub use connection::Seen;
 
@@ -27,9 +28,15 @@ pub struct Observer {
     exchange: Exchange,
     /// That of connections, which Istio leads over other ways than that of requests.
     connection_exchange: Exchange,
+    is_waypoint: bool,
 }
 
 impl Observer {
+    /// Whether the proxy is an Istio waypoint.
+    pub fn at_waypoint(&mut self, is_waypoint: bool) {
+        self.is_waypoint = is_waypoint;
+    }
+
     /// Makes the record of the request that just ended. `now_us`: microseconds since the Unix epoch.
     pub fn observe(&mut self, attributes: &impl Attributes, now_us: u64) -> Record {
         let answer = self.asking.ask(attributes);
@@ -48,6 +55,9 @@ impl Observer {
     }
 
     fn edge(&mut self, attributes: &impl Attributes, facts: &Facts, now_us: u64) -> Rc<Edge> {
+        if self.is_waypoint {
+            return self.waypoint_edge(attributes, facts, now_us);
+        }
         if facts.is_destination {
             return match self.memo.look_up(facts, now_us) {
                 Some(Known::Edge(edge)) => edge,

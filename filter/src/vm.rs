@@ -60,6 +60,7 @@ impl Vm {
     pub fn configure(&mut self, bytes: &[u8], place: &Place) -> Result<&Config, String> {
         let config = Config::parse(bytes, place)?;
         self.config_hash = config::hash(bytes);
+        self.observer.at_waypoint(place.is_waypoint);
         self.signature = None;
         Ok(self.config.insert(config))
     }

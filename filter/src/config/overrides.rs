@@ -18,6 +18,8 @@ pub struct Place {
     pub workload: String,
     /// The names of the sites that it is in, from wide to narrow: cluster, region, zone.
     pub sites: [String; 3],
+    /// Whether it is an Istio waypoint, which is on neither side of a call.
+    pub is_waypoint: bool,
 }
 
 impl Place {
@@ -75,6 +77,7 @@ mod tests {
         let place = Place {
             workload: "shop/payments-v2".to_owned(),
             sites: ["dc2".to_owned(), "eu".to_owned(), "eu-1".to_owned()],
+            is_waypoint: false,
         };
         let json = format!(r#"{{"collector": {{"cluster": "c"}}, "slow_ms": 7, {parts}}}"#);
         let text = match Config::parse(json.as_bytes(), &place) {

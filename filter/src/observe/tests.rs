@@ -373,3 +373,33 @@ fn a_connection_is_known_by_its_number() {
     let of_another = forwarded.replace(".9:0", ".10:0");
     check_calls(&[(first, 0), (first, 0), (&second, 0), (&forwarded, 0), (&of_another, 0)], &[3, 1, 3, 3, 1]);
 }
+
+#[test]
+fn a_waypoint_names_whom_it_passes_requests_on_to() {
+    let request = "xds.listener_direction = 1
+        source.address = 10.0.0.1:4000
+        connection.id = 1
+        xds.cluster_name = inbound-vip|8080|http/v2|payments.shop.svc.cluster.local
+        upstream.address = 10.0.0.2:8080
+        xds.upstream_host_metadata.filter_metadata.istio.workload = payments-v2;shop;payments;v2;Kubernetes
+        request.duration = 1000
+        response.code = 200
+        response.flags = 0";
+    let mut observer = Observer::default();
+    observer.at_waypoint(true);
+    let told = |observer: &mut Observer, attributes: &str| {
+        let edge = observer.observe(&Table::parse(attributes), NOW_US).edge;
+        let service = &edge.service;
+        let text = [&edge.peer.workload, &edge.peer.address, &service.host, &service.subset];
+        format!("{:?} {}", edge.reporter, text.map(String::as_str).join(" "))
+    };
+    let expected = "Waypoint payments-v2 10.0.0.2 payments.shop.svc.cluster.local v2";
+    assert_eq!(told(&mut observer, request), expected);
+    // On the same connection to another pod.
+    let other = request.replace("10.0.0.2", "10.0.0.3").replace("payments-v2;", "payments-v3;");
+    assert_eq!(
+        told(&mut observer, &other),
+        expected.replace("payments-v2", "payments-v3").replace("0.2", "0.3")
+    );
+    assert_eq!(told(&mut observer, request), expected);
+}
