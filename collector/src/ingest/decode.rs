@@ -1,7 +1,7 @@
 //! A batch read in place.
 //!
 //! In: an encoded batch, the limits, now. Out: its [`Report`], or nothing where the batch is not as writers encode it, or is
-//! to be refused. Always holds: what comes out is what prost and [`check`](super::check) make of the same bytes, which a test
+//! to be refused. Always holds: what comes out is what prost and [`check`] make of the same bytes, which a test
 //! compares; nothing is copied but the columns, and nothing is allocated per text or row.
 //!
 //! Writers encode every table before what refers to it, single messages once, and columns packed; protobuf allows more. Such
