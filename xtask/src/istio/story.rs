@@ -12,6 +12,7 @@ mod failures;
 mod manifests;
 mod collector_outside;
 mod tcp;
+mod access_log;
 
 use super::{cluster, mesh, run};
 use crate::progress::{answer, done, remark, step};
@@ -46,11 +47,12 @@ struct Check {
 type Story = (&'static str, fn(&mut Tale) -> anyhow::Result<()>);
 
 /// All of them; the later ones disturb more.
-const STORIES: [Story; 7] = [
+const STORIES: [Story; 8] = [
     ("manifests", manifests::tell),
     ("edges", edges::tell),
     ("flags", flags::tell),
     ("tcp", tcp::tell),
+    ("access_log", access_log::tell),
     ("live", live::tell),
     ("failures", failures::tell),
     ("collector_outside", collector_outside::tell),
