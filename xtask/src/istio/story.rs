@@ -60,6 +60,7 @@ const STORIES: [Story; 8] = [
 
 /// Tells the stories whose name holds this.
 pub(super) fn tell(name: Option<&str>, json: bool) -> anyhow::Result<()> {
+    step("this build's filter in every proxy of shop and ingress", mesh::refresh)?;
     let chosen = STORIES.iter().filter(|(story, _)| name.is_none_or(|name| story.contains(name)));
     let mut tales = Vec::new();
     for (story, tell) in chosen {
