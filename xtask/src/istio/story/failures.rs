@@ -23,12 +23,10 @@ pub(super) fn tell(tale: &mut Tale) -> anyhow::Result<()> {
 /// The plugin with an image that no agent can have: traffic flows, unseen.
 fn unfetched(tale: &mut Tale, what: &str, image: &registry::Image) -> anyhow::Result<()> {
     let before_log = agent_lines()?;
-    let start = Instant::now();
     cluster::apply(&mesh::plugin_of("wasmplugin-http.yaml", "shop", image)?)?;
     let traffic = send(FROM, "http://backend.shop:8080/", 400, 20)?;
     tale.check(format!("{what}: traffic flows"), traffic.with("200") == traffic.sent, traffic.show());
     pushed()?;
-    tale.figure(&format!("{what}: in step after, s"), start.elapsed().as_secs_f64());
     let before = Seen::settled()?;
     let traffic = send(FROM, "http://backend.shop:8080/", 40, 20)?;
     let seen = Seen::settled()?.since(&before);
