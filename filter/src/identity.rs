@@ -32,14 +32,19 @@ pub fn read(attributes: &impl Attributes, config_hash: u64) -> Identity {
         instance: metadata("NAME"),
         node: metadata("NODE_NAME"),
         addresses: addresses(own_address, &metadata("INSTANCE_IPS")),
-        region: attributes.text(Attribute::NodeRegion).unwrap_or_default(),
-        zone: attributes.text(Attribute::NodeZone).unwrap_or_default(),
+        region: place(attributes.text(Attribute::NodeRegion), label("topology.kubernetes.io/region")),
+        zone: place(attributes.text(Attribute::NodeZone), label("topology.kubernetes.io/zone")),
         kind: if own_address.is_empty() { String::new() } else { kind.to_owned() },
         istio_version: metadata("ISTIO_VERSION"),
         filter_version: env!("CARGO_PKG_VERSION").to_owned(),
         config_hash,
         source: Source::Filter.into(),
     }
+}
+
+/// Istio's sidecars know no locality of their own, but Kubernetes copies the machine's labels onto the pod.
+fn place(locality: Option<String>, label: String) -> String {
+    locality.filter(|locality| !locality.is_empty()).unwrap_or(label)
 }
 
 /// The node id's address first, then `INSTANCE_IPS`, each once.
@@ -73,6 +78,8 @@ mod tests {
                  xds.node.metadata.LABELS.app = shop
                  xds.node.metadata.LABELS.version = v1
                  xds.node.metadata.LABELS.service.istio.io/canonical-name = shop
+                 xds.node.metadata.LABELS.topology.kubernetes.io/region = eu-1
+                 xds.node.metadata.LABELS.topology.kubernetes.io/zone = eu-1a
                  xds.node.metadata.ISTIO_VERSION = 1.31.0",
             ),
             7,
@@ -81,6 +88,7 @@ mod tests {
         assert_eq!((identity.app.as_str(), identity.version.as_str()), ("shop", "v1"));
         assert_eq!(identity.canonical_service, "shop");
         assert_eq!(identity.canonical_revision, "");
+        assert_eq!((identity.region.as_str(), identity.zone.as_str()), ("eu-1", "eu-1a"));
         assert_eq!(identity.addresses, ["10.244.0.2", "fd00::2"]);
         assert_eq!(identity.config_hash, 7);
     }
