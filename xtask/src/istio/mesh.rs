@@ -57,6 +57,13 @@ pub(super) fn remember_also(pod: &Pod) -> anyhow::Result<()> {
     remember(&all)
 }
 
+/// One that has ended.
+pub(super) fn forget(pod: &Pod) -> anyhow::Result<()> {
+    let mut all = pods()?;
+    all.retain(|known| known.workload != pod.workload);
+    remember(&all)
+}
+
 /// What runs.
 pub(super) fn pods() -> anyhow::Result<Vec<Pod>> {
     let text = std::fs::read_to_string(run::folder().join("pods.json")).context("the mesh is not up")?;
