@@ -4,12 +4,20 @@
 //! counts of all series add up to the requests that came in; at most `series_max` series have a name of their own, and
 //! what is more is counted in one overflow series per reporter; a series that nothing was added to for long is taken
 //! out, and what it counted stays in a sum.
+//!
+//! Edges and series have numbers, so that whoever meets an edge again finds its series without comparing names. Numbers hold
+//! until [`Aggregate::generation`] changes.
 
-use crate::checkpoint::keep::{Keep, Reader, Unreadable, Writer, keep};
+mod shared;
+
+use crate::checkpoint::keep::{Keep, Reader, Restore, Unreadable, Writer, keep};
 use crate::identity::NamedEdge;
 use crate::measure::Measure;
 use crate::report::{Outcome, Reporter};
-use std::collections::HashMap;
+use hashbrown::HashTable;
+use shared::Shared;
+use slab::Slab;
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
 /// How many series are kept, and for how long.
@@ -26,6 +34,9 @@ impl Default for Limits {
         Self { series_max: 100_000, idle_us_max: 24 * 3600 * 1_000_000 }
     }
 }
+
+/// Between two looks for idle series.
+const LOOK_US: u64 = 10 * 1_000_000;
 
 /// What tells one series from another.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -84,20 +95,49 @@ pub struct Series {
 
 keep!(struct Series { measure, created_us, last_us });
 
+/// The number of an edge that has series, or may get some.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EdgeNumber(u32);
+
+/// The number of a series.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SeriesNumber(pub(crate) u32);
+
+/// Where no series is.
+const NONE: u32 = u32::MAX;
+
+#[derive(Debug, Clone)]
+struct Entry {
+    key: Key,
+    series: Series,
+    /// Another series of the same edge.
+    next: u32,
+}
+
+#[derive(Debug, Clone)]
+struct Edge {
+    name: Arc<NamedEdge>,
+    /// The first of its series.
+    first: u32,
+}
+
 /// All series.
 #[derive(Debug, Clone, Default)]
 pub struct Aggregate {
     limits: Limits,
-    series: HashMap<Key, Series>,
-    overflowing: usize,
+    series: Slab<Entry>,
+    edges: Slab<Edge>,
+    /// Numbers of edges, by name.
+    numbers: HashTable<u32>,
+    keys: foldhash::quality::RandomState,
+    shared: Shared,
+    overflow: Vec<(Reporter, u32)>,
     overflowed: u64,
     expired_series: u64,
     expired_requests: u64,
+    looked_us: u64,
+    generation: u64,
 }
-
-keep!(room Aggregate {
-    series, overflowing, overflowed, expired_series, expired_requests,
-} besides { limits });
 
 impl Aggregate {
     /// Nothing counted yet.
@@ -109,46 +149,135 @@ impl Aggregate {
     /// Other limits from now on. Series that are there stay.
     pub fn limit(&mut self, limits: Limits) {
         self.limits = limits;
+        self.generation += 1;
+    }
+
+    /// Grows whenever a number stands for something else, or there may be room where there was none.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.generation
     }
 
     /// Counts requests of an edge that ended alike.
     pub fn add(&mut self, edge: NamedEdge, outcome: Outcome, measure: &Measure, now_us: u64) {
         let reporter = edge.reporter;
-        let key = Key::Edge(Arc::new(edge), outcome);
-        if self.series.contains_key(&key) || self.named() < self.limits.series_max {
-            return self.count(key, measure, now_us);
+        let number = self.number(edge);
+        let (series, overflows) = self.series(number, reporter, outcome, now_us);
+        if overflows {
+            self.overflow(measure.count());
         }
-        self.overflowed = self.overflowed.saturating_add(measure.count());
-        let key = Key::Overflow(reporter);
-        if !self.series.contains_key(&key) {
-            self.overflowing += 1;
+        if let Some(series) = self.get_mut(series) {
+            series.measure.merge(measure);
         }
-        self.count(key, measure, now_us);
+    }
+
+    /// The number of an edge; `None` when it is new and there is no room for series of it.
+    pub fn number(&mut self, edge: NamedEdge) -> Option<EdgeNumber> {
+        let hash = self.keys.hash_one(&edge);
+        let Self { edges, numbers, keys, shared, .. } = self;
+        let name_of = |number: u32| edges.get(number as usize).map(|edge| &edge.name);
+        if let Some(number) = numbers.find(hash, |number| name_of(*number).is_some_and(|name| **name == edge))
+        {
+            return Some(EdgeNumber(*number));
+        }
+        if self.series.len().saturating_sub(self.overflow.len()) >= self.limits.series_max {
+            return None;
+        }
+        let number = u32::try_from(edges.vacant_key()).ok().filter(|number| *number != NONE)?;
+        edges.insert(Edge { name: Arc::new(shared.edge(edge)), first: NONE });
+        numbers.insert_unique(hash, number, |number| {
+            edges.get(*number as usize).map_or(0, |edge| keys.hash_one(&*edge.name))
+        });
+        Some(EdgeNumber(number))
+    }
+
+    /// The series of an edge and outcome, or that of what finds no room, and whether it is the latter: what is added to it is
+    /// to be told by [`Aggregate::overflow`].
+    pub fn series(
+        &mut self,
+        edge: Option<EdgeNumber>,
+        reporter: Reporter,
+        outcome: Outcome,
+        now_us: u64,
+    ) -> (SeriesNumber, bool) {
+        let found = edge.and_then(|edge| self.find(edge, outcome, now_us));
+        match found {
+            Some(number) => (SeriesNumber(number), false),
+            None => (SeriesNumber(self.overflow_of(reporter, now_us)), true),
+        }
+    }
+
+    /// A series by its number.
+    #[inline]
+    pub fn get_mut(&mut self, number: SeriesNumber) -> Option<&mut Series> {
+        self.series.get_mut(number.0 as usize).map(|entry| &mut entry.series)
+    }
+
+    /// So many requests were counted in an overflow series.
+    pub fn overflow(&mut self, requests: u64) {
+        self.overflowed = self.overflowed.saturating_add(requests);
     }
 
     /// Takes out what nothing was added to for long.
     pub fn expire(&mut self, now_us: u64) {
+        if self.looked_us > 0 && now_us.saturating_sub(self.looked_us) < LOOK_US {
+            return;
+        }
+        self.looked_us = now_us;
         let idle_since = now_us.saturating_sub(self.limits.idle_us_max);
-        let Self { series, expired_series, expired_requests, .. } = self;
-        series.retain(|key, series| {
-            let stays = series.last_us >= idle_since || matches!(key, Key::Overflow(_));
-            if !stays {
-                *expired_series = expired_series.saturating_add(1);
-                *expired_requests = expired_requests.saturating_add(series.measure.count());
+        let Self { series, edges, expired_series, expired_requests, .. } = self;
+        let mut gone = false;
+        for (_, edge) in edges.iter_mut() {
+            let (mut at, mut kept) = (edge.first, NONE);
+            while let Some(entry) = series.get_mut(at as usize) {
+                let next = entry.next;
+                if entry.series.last_us >= idle_since {
+                    entry.next = kept;
+                    kept = at;
+                } else {
+                    *expired_series = expired_series.saturating_add(1);
+                    *expired_requests = expired_requests.saturating_add(entry.series.measure.count());
+                    series.remove(at as usize);
+                    gone = true;
+                }
+                at = next;
             }
-            stays
-        });
+            edge.first = kept;
+        }
+        if gone {
+            self.forget_empty();
+        }
     }
 
     /// Every series, in no order.
     pub fn iter(&self) -> impl Iterator<Item = (&Key, &Series)> {
-        self.series.iter()
+        self.series.iter().map(|(_, entry)| (&entry.key, &entry.series))
+    }
+
+    /// What `pick` takes of the series whose numbers are `from` and more, `count` numbers, and the number to go on with; `None`
+    /// at the end. What comes and goes meanwhile is seen or not.
+    pub fn some<T>(
+        &self,
+        from: usize,
+        count: usize,
+        pick: impl Fn(&Series) -> T,
+    ) -> (Vec<(Key, T)>, Option<usize>) {
+        let to = from.saturating_add(count);
+        let entries = (from..to).filter_map(|number| self.series.get(number));
+        let some = entries.map(|entry| (entry.key.clone(), pick(&entry.series))).collect();
+        (some, (to < self.series.capacity()).then_some(to))
     }
 
     /// Series with labels of their own.
     #[must_use]
     pub fn named(&self) -> usize {
-        self.series.len().saturating_sub(self.overflowing)
+        self.series.len().saturating_sub(self.overflow.len())
+    }
+
+    /// Edges that have such series.
+    #[must_use]
+    pub fn edges(&self) -> usize {
+        self.edges.len()
     }
 
     /// Requests that were counted in an overflow series.
@@ -163,11 +292,89 @@ impl Aggregate {
         (self.expired_series, self.expired_requests)
     }
 
-    fn count(&mut self, key: Key, measure: &Measure, now_us: u64) {
-        let series =
-            self.series.entry(key).or_insert_with(|| Series { created_us: now_us, ..Series::default() });
-        series.measure.merge(measure);
-        series.last_us = series.last_us.max(now_us);
+    fn find(&mut self, number: EdgeNumber, outcome: Outcome, now_us: u64) -> Option<u32> {
+        let edge = self.edges.get(number.0 as usize)?;
+        let mut at = edge.first;
+        while let Some(entry) = self.series.get_mut(at as usize) {
+            if matches!(&entry.key, Key::Edge(_, known) if *known == outcome) {
+                entry.series.last_us = entry.series.last_us.max(now_us);
+                return Some(at);
+            }
+            at = entry.next;
+        }
+        if self.named() >= self.limits.series_max {
+            return None;
+        }
+        let (key, next) = (Key::Edge(edge.name.clone(), outcome), edge.first);
+        let at = self.insert(key, next, now_us)?;
+        self.edges.get_mut(number.0 as usize)?.first = at;
+        Some(at)
+    }
+
+    fn overflow_of(&mut self, reporter: Reporter, now_us: u64) -> u32 {
+        if let Some((_, number)) = self.overflow.iter().find(|(known, _)| *known == reporter) {
+            let number = *number;
+            if let Some(series) = self.get_mut(SeriesNumber(number)) {
+                series.last_us = series.last_us.max(now_us);
+            }
+            return number;
+        }
+        let number = self.insert(Key::Overflow(reporter), NONE, now_us).unwrap_or(NONE);
+        self.overflow.push((reporter, number));
+        number
+    }
+
+    fn insert(&mut self, key: Key, next: u32, now_us: u64) -> Option<u32> {
+        let series = Series { created_us: now_us, last_us: now_us, ..Series::default() };
+        let number = u32::try_from(self.series.vacant_key()).ok().filter(|number| *number != NONE)?;
+        self.series.insert(Entry { key, series, next });
+        Some(number)
+    }
+
+    /// Takes out edges that have no series any more.
+    fn forget_empty(&mut self) {
+        self.generation += 1;
+        let Self { edges, numbers, shared, .. } = self;
+        numbers.retain(|number| edges.get(*number as usize).is_some_and(|edge| edge.first != NONE));
+        edges.retain(|_, edge| edge.first != NONE);
+        shared.forget_unused();
+    }
+}
+
+impl Restore for Aggregate {
+    fn save(&self, to: &mut Writer) {
+        self.series.len().save(to);
+        for (key, series) in self.iter() {
+            key.save(to);
+            series.save(to);
+        }
+        for sum in [self.overflowed, self.expired_series, self.expired_requests] {
+            sum.save(to);
+        }
+    }
+
+    fn restore(&mut self, from: &mut Reader<'_>) -> Result<(), Unreadable> {
+        // Series that an earlier life had room for keep it.
+        let limits = std::mem::replace(&mut self.limits.series_max, usize::MAX);
+        for _ in 0..from.count()? {
+            let (key, kept) = (Key::load(from)?, Series::load(from)?);
+            let (number, _) = match key {
+                Key::Edge(edge, outcome) => {
+                    let reporter = edge.reporter;
+                    let edge = self.number(Arc::unwrap_or_clone(edge));
+                    self.series(edge, reporter, outcome, kept.created_us)
+                }
+                Key::Overflow(reporter) => self.series(None, reporter, Outcome::default(), kept.created_us),
+            };
+            if let Some(series) = self.get_mut(number) {
+                *series = kept;
+            }
+        }
+        self.limits.series_max = limits;
+        self.overflowed = Keep::load(from)?;
+        self.expired_series = Keep::load(from)?;
+        self.expired_requests = Keep::load(from)?;
+        Ok(())
     }
 }
 

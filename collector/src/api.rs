@@ -6,6 +6,7 @@
 mod connections;
 mod edges;
 mod exposition;
+mod filters;
 mod hops;
 mod labels;
 mod metrics;
@@ -14,6 +15,7 @@ mod proxies;
 
 pub use connections::ConnectionRow;
 pub use edges::EdgeRow;
+pub use filters::FilterRow;
 pub use hops::{HopRow, Hops};
 pub use open::{OpenLongRow, OpenProxyRow, OpenRows};
 pub use proxies::{Proxies, ProxyRow};
@@ -21,13 +23,20 @@ pub use proxies::{Proxies, ProxyRow};
 use crate::state::State;
 use axum::Json;
 use axum::Router;
+use axum::body::Body;
 use axum::extract::State as Shared;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use exposition::Format;
 use serde_json::json;
+use std::convert::Infallible;
 use std::sync::Arc;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+
+/// Parts of an answer that wait for a slow reader.
+const PARTS_MAX: usize = 4;
 
 const PATHS: [&str; 8] = [
     "/metrics",
@@ -62,10 +71,24 @@ async fn ready(Shared(state): Shared<Arc<State>>) -> Response {
     "ready\n".into_response()
 }
 
-async fn metrics(Shared(state): Shared<Arc<State>>, headers: HeaderMap) -> Response {
+/// `?only=own` leaves out the families that have a series per edge.
+async fn metrics(Shared(state): Shared<Arc<State>>, uri: Uri, headers: HeaderMap) -> Response {
     let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     let format = Format::wanted(accept);
-    ([(header::CONTENT_TYPE, format.content_type())], metrics::render(&state, format)).into_response()
+    let what = match uri.query() {
+        None => metrics::What::All,
+        Some("only=own") => metrics::What::Own,
+        Some(query) => {
+            let body = json!({"error": format!("`{query}` is not only=own")});
+            return (StatusCode::BAD_REQUEST, Json(body)).into_response();
+        }
+    };
+    let (parts, body) = mpsc::channel::<Result<String, Infallible>>(PARTS_MAX);
+    tokio::task::spawn_blocking(move || {
+        metrics::render(&state, format, what, &mut |part| parts.blocking_send(Ok(part)).is_ok());
+    });
+    let body = Body::from_stream(ReceiverStream::new(body));
+    ([(header::CONTENT_TYPE, format.content_type())], body).into_response()
 }
 
 async fn connections(Shared(state): Shared<Arc<State>>) -> Response {

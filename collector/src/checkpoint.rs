@@ -62,13 +62,24 @@ pub enum Unreadable {
 type Section<'a> = (&'static str, u64, &'a mut dyn Restore);
 
 fn sections(pipeline: &mut Pipeline) -> [Section<'_>; 5] {
-    let Pipeline { ledger, address_book, waiting, join: _, aggregate, open: _, connections } = pipeline;
+    let Pipeline {
+        ledger,
+        address_book,
+        waiting,
+        join: _,
+        aggregate,
+        open: _,
+        connections,
+        memo: _,
+        cells: _,
+        settled: _,
+    } = pipeline;
     [
         ("ledger", 1, ledger),
-        ("address_book", 3, address_book),
-        ("waiting", 2, waiting),
-        ("aggregate", 1, aggregate),
-        ("connections", 1, connections),
+        ("address_book", 4, address_book),
+        ("waiting", 4, waiting),
+        ("aggregate", 2, aggregate),
+        ("connections", 2, connections),
     ]
 }
 

@@ -103,6 +103,7 @@ impl Config {
                 idle_us_max: seconds(aggregate.idle_s_max),
             },
             join: crate::join::Limits {
+                enabled: join.enabled,
                 open_max: join.open_max,
                 window_us: milliseconds(join.window_ms),
                 settle_us: milliseconds(join.settle_ms),

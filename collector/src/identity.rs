@@ -71,9 +71,10 @@ pub struct AddressBook {
     accounts: HashMap<(Text, Text), BTreeSet<Text>>,
     services: Services,
     awake: Awake,
+    generation: u64,
 }
 
-keep!(room AddressBook { proxies, addresses, accounts } within { services } besides { limits, awake });
+keep!(room AddressBook { proxies, addresses, accounts } within { services } besides { limits, awake, generation });
 
 impl AddressBook {
     /// An empty book.
@@ -87,11 +88,19 @@ impl AddressBook {
             accounts: HashMap::new(),
             services,
             awake: Awake::default(),
+            generation: 0,
         }
+    }
+
+    /// Grows whenever an edge may be completed in another way than before.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.generation
     }
 
     /// Other limits from now on. What the book holds it keeps.
     pub fn limit(&mut self, limits: Limits) {
+        self.generation += 1;
         self.services.limit(limits.services_max, limits.authorities_max);
         self.limits = limits;
     }
@@ -104,6 +113,7 @@ impl AddressBook {
         if !self.proxies.contains_key(proxy) && self.proxies.len() >= self.limits.proxies_max {
             return false;
         }
+        self.generation += 1;
         self.forget(proxy);
         for address in &identity.addresses {
             self.addresses.insert(address.clone(), proxy.clone());
@@ -126,6 +136,11 @@ impl AddressBook {
     pub fn known(&self, proxy: &str) -> Option<(&Identity, u64)> {
         let known = self.proxies.get(proxy)?;
         Some((&*known.identity, known.last_us))
+    }
+
+    /// Everybody who said who they are, in no order.
+    pub fn identities(&self) -> impl Iterator<Item = (&Text, &Identity)> {
+        self.proxies.iter().map(|(proxy, known)| (proxy, &*known.identity))
     }
 
     /// Whether a proxy said who it is.
@@ -163,7 +178,9 @@ impl AddressBook {
             _ if edge.peer.version.is_empty() => (&edge.peer.workload, &edge.peer.canonical_revision),
             _ => (&edge.peer.workload, &edge.peer.version),
         };
-        self.services.learn(&edge.service, workload, version);
+        if self.services.learn(&edge.service, workload, version) {
+            self.generation += 1;
+        }
     }
 
     /// Completes an edge that proxy `own` told.
@@ -178,9 +195,9 @@ impl AddressBook {
             if edge.reporter == Reporter::Destination { (there, here) } else { (here, there) };
         NamedEdge {
             reporter: edge.reporter,
-            source,
-            destination,
-            service,
+            source: Arc::new(source),
+            destination: Arc::new(destination),
+            service: Arc::new(service),
             security: security(edge),
             evidence,
         }
@@ -255,6 +272,7 @@ impl AddressBook {
 
     fn forget(&mut self, proxy: &Text) {
         let Some(known) = self.proxies.remove(proxy) else { return };
+        self.generation += 1;
         for address in &known.identity.addresses {
             if self.addresses.get(address) == Some(proxy) {
                 self.addresses.remove(address);

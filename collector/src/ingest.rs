@@ -18,8 +18,10 @@ mod spiffe;
 mod vouch;
 mod budget;
 mod metered;
+mod decode;
 mod fields;
 mod raw;
+mod unary;
 mod log;
 mod health;
 
@@ -32,19 +34,14 @@ use hopscope_proto::v1;
 use metered::{Cut, Meter, Metered};
 use prost::Message;
 use prost::bytes::Bytes;
-use raw::RawCodec;
 use refusal::{Advice, Refusal};
-use std::convert::Infallible;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tonic::body::Body;
-use tonic::codegen::{BoxFuture, Service, http};
-use tonic::server::{Grpc, UnaryService};
-use tonic::{Code, Request, Response, Status};
+use tonic::codegen::{Service, http};
+use tonic::{Code, Status};
 use tonic_health::pb::health_server::HealthServer;
 use visitor::Visitor;
 use vouch::{Standing, vouch};
@@ -189,46 +186,41 @@ impl Door {
         self.state.take(message, report, now_us).await
     }
 
-    async fn report(self, request: http::Request<Body>, visitor: Arc<Visitor>) -> http::Response<Body> {
-        let Some(_report) = visitor.reports.take(1) else {
-            return self.refuse(&Refusal::Busy).into_http();
-        };
-        if !self.may_send(&visitor) {
-            return self.refuse(&Refusal::Rate).into_http();
-        }
-        let meter = Meter::new(visitor.bytes.nothing());
-        let limits = self.limits();
-        let time_max = limits.message_timeout;
-        let request = request.map(|body| Metered::new(body, meter.clone(), Some(time_max)));
-        let read = Arc::new(AtomicBool::new(false));
-        let handler = Handler { door: self.clone(), visitor, limits: limits.clone(), read: read.clone() };
-        let mut grpc =
-            Grpc::new(RawCodec).apply_max_message_size_config(Some(limits.message_bytes_max), None);
-        let response = grpc.unary(handler, request).await;
-        if read.load(Ordering::Relaxed) {
-            return response;
-        }
-        // The message never came through whole, and the library has answered in our place.
-        match Status::from_header_map(response.headers()) {
-            Some(status) => match unread(&status, &meter, &limits) {
-                Some(refusal) => self.refuse(&refusal).into_http(),
-                None => response,
-            },
-            None => response,
+    async fn report(&self, request: http::Request<Body>, visitor: &Visitor) -> http::Response<Body> {
+        match self.reported(request, visitor).await {
+            Ok(ack) => unary::reply(&ack),
+            Err(refusal) => self.refuse(&refusal).into_http(),
         }
     }
 
-    async fn call(mut self, request: http::Request<Body>) -> http::Response<Body> {
-        let Some(visitor) = request.extensions().get::<Arc<Visitor>>().cloned() else {
-            return Status::internal("the connection was not greeted").into_http();
-        };
+    async fn reported(&self, request: http::Request<Body>, visitor: &Visitor) -> Result<v1::Ack, Refusal> {
+        let _report = visitor.reports.take(1).ok_or(Refusal::Busy)?;
+        if !self.may_send(visitor) {
+            return Err(Refusal::Rate);
+        }
+        let meter = Meter::new(visitor.bytes.nothing());
+        let limits = self.limits();
+        let body = Metered::new(request.into_body(), meter.clone(), Some(limits.message_timeout));
+        let message = unary::message(body, limits.message_bytes_max).await;
+        let message = message.map_err(|status| unread(&status, &meter, &limits))?;
+        self.answer(message, visitor, &limits).await
+    }
+
+    async fn call(&self, request: http::Request<Body>, visitor: Arc<Visitor>) -> http::Response<Body> {
         match request.uri().path() {
-            REPORT => self.report(request, visitor).await,
-            log::PATH => self.log(request, visitor).await,
-            path if path.starts_with(health::PREFIX) => match self.health.call(request).await {
-                Ok(response) => response,
-                Err(never) => match never {},
-            },
+            REPORT if unary::is_compressed(&request) => {
+                Status::unimplemented("a batch is not to be compressed: it is compact already").into_http()
+            }
+            REPORT => self.report(request, &visitor).await,
+            log::PATH => self.clone().log(request, visitor).await,
+            path if path.starts_with(health::PREFIX) => {
+                let mut request = request;
+                request.extensions_mut().insert(visitor);
+                match self.health.clone().call(request).await {
+                    Ok(response) => response,
+                    Err(never) => match never {},
+                }
+            }
             path => {
                 let text = format!("no method {path}; this is a collector of hopscope.v1.Telemetry");
                 Status::unimplemented(text).into_http()
@@ -237,15 +229,14 @@ impl Door {
     }
 }
 
-/// Why a message could not be read; `None` for what the library says best.
-fn unread(status: &Status, meter: &Meter, limits: &DoorLimits) -> Option<Refusal> {
+/// Why a message could not be read.
+fn unread(status: &Status, meter: &Meter, limits: &DoorLimits) -> Refusal {
     match (meter.cut(), status.code()) {
-        (Some(Cut::Slow), _) => Some(Refusal::Slow(limits.message_timeout.as_millis() as u64)),
-        (Some(Cut::NoRoom), _) => Some(Refusal::Bytes),
-        (Some(Cut::Aborted), _) => Some(Refusal::Aborted),
-        (None, Code::OutOfRange) => Some(Refusal::TooLarge(limits.message_bytes_max)),
-        (None, Code::Unimplemented) => None,
-        (None, _) => Some(Refusal::Malformed(status.message().to_owned())),
+        (Some(Cut::Slow), _) => Refusal::Slow(limits.message_timeout.as_millis() as u64),
+        (Some(Cut::NoRoom), _) => Refusal::Bytes,
+        (Some(Cut::Aborted), _) => Refusal::Aborted,
+        (None, Code::OutOfRange) => Refusal::TooLarge(limits.message_bytes_max),
+        (None, _) => Refusal::Malformed(status.message().to_owned()),
     }
 }
 
@@ -270,45 +261,11 @@ impl Refusal {
 /// # Errors
 ///
 /// The first [`Refusal`] found.
-pub fn read(message: &[u8], limits: &Limits, now_us: u64) -> Result<Report, Refusal> {
+pub fn read(message: &Bytes, limits: &Limits, now_us: u64) -> Result<Report, Refusal> {
+    if let Some(report) = decode::read(message, limits, now_us) {
+        return Ok(report);
+    }
     check::rows_fit(message, limits)?;
-    let batch = v1::Batch::decode(message).map_err(|e| Refusal::Malformed(e.to_string()))?;
+    let batch = v1::Batch::decode(&**message).map_err(|e| Refusal::Malformed(e.to_string()))?;
     check::check(batch, limits, now_us)
-}
-
-/// One call, once its message is there.
-struct Handler {
-    door: Door,
-    visitor: Arc<Visitor>,
-    limits: Arc<DoorLimits>,
-    read: Arc<AtomicBool>,
-}
-
-impl UnaryService<Bytes> for Handler {
-    type Response = v1::Ack;
-    type Future = BoxFuture<Response<v1::Ack>, Status>;
-
-    fn call(&mut self, request: Request<Bytes>) -> Self::Future {
-        self.read.store(true, Ordering::Relaxed);
-        let (door, visitor, limits) = (self.door.clone(), self.visitor.clone(), self.limits.clone());
-        Box::pin(async move {
-            let answer = door.answer(request.into_inner(), &visitor, &limits).await;
-            answer.map(Response::new).map_err(|refusal| door.refuse(&refusal))
-        })
-    }
-}
-
-impl Service<http::Request<Body>> for Door {
-    type Response = http::Response<Body>;
-    type Error = Infallible;
-    type Future = BoxFuture<Self::Response, Self::Error>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        let door = self.clone();
-        Box::pin(async move { Ok(Door::call(door, request).await) })
-    }
 }

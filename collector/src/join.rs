@@ -30,12 +30,12 @@ mod stats;
 
 pub use books::{Cell, EdgeBook, HopEdge, Place};
 pub use ending::Ending;
-pub use lines::Named;
+pub use lines::{Known, Line, Named, Tells};
 pub use stats::{Eviction, Stats, Unjoinable};
 pub use table::BYTES_PER_OPEN_MAX;
 pub use verdict::Verdict;
 
-use crate::report::{Edge, Report, Text};
+use crate::report::{Report, Text};
 use books::Entry;
 use half::{Half, Words};
 use loss::Losses;
@@ -55,6 +55,8 @@ pub enum Side {
 /// What the join may hold, and how long.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
+    /// Whether anything is joined at all.
+    pub enabled: bool,
     /// Records that wait; one more takes the place of one that has waited for long.
     pub open_max: usize,
     /// How long a record waits for its other side; at most 10 minutes.
@@ -72,6 +74,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
+            enabled: true,
             open_max: 1_000_000,
             window_us: 15_000_000,
             settle_us: 3_000_000,
@@ -113,6 +116,7 @@ pub struct Join {
     evicted_us: u64,
     ticked_us: u64,
     expired_us: u64,
+    generation: u64,
     /// Records of a batch on their way into the table, and keys that are due: kept for their memory.
     coming: Vec<Words>,
     due: Vec<u64>,
@@ -136,6 +140,7 @@ impl Join {
             evicted_us: 0,
             ticked_us: 0,
             expired_us: 0,
+            generation: 0,
             coming: Vec::new(),
             due: Vec::new(),
             limits,
@@ -148,15 +153,15 @@ impl Join {
         self.edges.limit(edges_max);
         self.callers.limit(edges_max);
         self.called.limit(edges_max);
+        self.generation += 1;
         let open_max = std::mem::replace(&mut self.limits, limits).open_max;
         self.limits.open_max = open_max;
     }
 
-    /// Takes a report that was not taken before. `name` completes an edge, and is asked once per edge that has records to
-    /// join. `now_us`: microseconds since the Unix epoch.
-    pub fn take(&mut self, report: &Report, name: impl FnMut(&Edge) -> Named, now_us: u64) {
-        let lines = self.lines(report, name, now_us);
-        self.meet_all(report, &lines, now_us);
+    /// Takes the records of a report that was not taken before; `lines`: one for each edge that has some, by its place.
+    /// `now_us`: microseconds since the Unix epoch.
+    pub fn take(&mut self, report: &Report, lines: &[Option<Line>], now_us: u64) {
+        self.meet_all(report, lines, now_us);
     }
 
     /// Lets time pass: judges what has waited long enough, and forgets what has been silent for long. Call it some times
@@ -188,9 +193,26 @@ impl Join {
         }
     }
 
+    /// Whether anything is joined at all.
+    #[must_use]
+    pub fn is_enabled(&self) -> bool {
+        self.limits.enabled
+    }
+
     /// Every edge with its hops, in no order.
     pub fn edges(&self) -> impl Iterator<Item = (&HopEdge, &EdgeBook)> {
         self.edges.iter().map(|(edge, entry)| (edge, &entry.book))
+    }
+
+    /// Edges whose numbers are in a range, with their hops.
+    pub fn some(&self, numbers: std::ops::Range<usize>) -> impl Iterator<Item = (&HopEdge, &EdgeBook)> {
+        self.edges.range(numbers).map(|(edge, entry)| (edge, &entry.book))
+    }
+
+    /// Above the highest number of an edge.
+    #[must_use]
+    pub fn numbers(&self) -> usize {
+        self.edges.end()
     }
 
     /// The hops of edges that found no room.
@@ -226,16 +248,17 @@ impl Join {
     fn expire(&mut self, now_us: u64) {
         let since_us = now_us.saturating_sub(self.limits.idle_us_max);
         let Self { edges, stats, .. } = self;
-        edges.retain(|entry| {
+        let mut gone = edges.retain(|entry| {
             let stays = entry.last_us >= since_us;
             if !stays {
                 stats.expire(&entry.book);
             }
             stays
         });
-        self.proxies.retain(|losses| losses.last_us >= since_us);
-        self.callers.retain(|end| end.last_us >= since_us);
-        self.called.retain(|end| end.last_us >= since_us);
+        gone |= self.proxies.retain(|losses| losses.last_us >= since_us);
+        gone |= self.callers.retain(|end| end.last_us >= since_us);
+        gone |= self.called.retain(|end| end.last_us >= since_us);
+        self.generation += u64::from(gone);
     }
 }
 

@@ -51,7 +51,7 @@ mod tests {
     use std::path::{Path, PathBuf};
 
     /// The rooms between the doors.
-    const PURE: [&str; 22] = [
+    const PURE: [&str; 23] = [
         "report",
         "ledger",
         "measure",
@@ -63,6 +63,7 @@ mod tests {
         "open",
         "connections",
         "ingest/check",
+        "ingest/decode",
         "ingest/als",
         "ingest/fields",
         "ingest/spiffe",

@@ -89,7 +89,7 @@ impl OpenRequests {
                 .long
                 .iter()
                 .filter_map(|row| {
-                    let edge = name(report.edges.get(row.edge)?);
+                    let edge = name(&*report.edges.get(row.edge)?);
                     let open = Open {
                         count: row.count,
                         long_count: row.count,

@@ -4,15 +4,27 @@
 //! when it is answered as taken, and only then; every request of a taken report is in a series or waits for its peer's
 //! name, and so is every connection; every single request of it is also joined with its other side, or waits for that; nothing here does I/O.
 
+mod cells;
+mod memo;
+
 use crate::aggregate::{self, Aggregate};
 use crate::connections::Connections;
 use crate::identity::{self, AddressBook, Waiting, WaitingLimits};
-use crate::join::{self, Join, Named};
+use crate::join::{self, Join, Tells};
 use crate::ledger::{self, Admission, Ledger};
-use crate::measure::{self, Measure};
+use crate::measure::Measure;
 use crate::open::OpenRequests;
-use crate::report::{Edge, Report};
+use crate::report::{Identity, Print, Report};
+use cells::{Cell, Cells};
 use identity::Told;
+use memo::{Known, Memo};
+use std::sync::Arc;
+
+/// Edges as they are told are known, up to so many for each series that there may be: several proxies tell of each.
+const KNOWN_PER_SERIES: usize = 4;
+
+/// The other end of an edge is met at most so often.
+const MEET_AGAIN_US: u64 = 1_000_000;
 
 /// The bounds of every room.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -57,6 +69,12 @@ pub struct Pipeline {
     pub open: OpenRequests,
     /// TCP connections.
     pub connections: Connections,
+    /// Edges that are known already; made anew after a start, like the rest.
+    pub(crate) memo: Memo,
+    /// Room for the report at hand.
+    pub(crate) cells: Cells,
+    /// As of when what waits was looked at.
+    pub(crate) settled: u64,
 }
 
 impl Pipeline {
@@ -64,6 +82,9 @@ impl Pipeline {
     #[must_use]
     pub fn new(limits: Limits) -> Self {
         Self {
+            memo: Memo::new(known_max(&limits)),
+            cells: Cells::default(),
+            settled: 0,
             ledger: Ledger::new(limits.ledger),
             address_book: AddressBook::new(limits.identity),
             connections: Connections::new(limits.aggregate.clone(), limits.waiting.clone()),
@@ -85,11 +106,15 @@ impl Pipeline {
             aggregate: self.aggregate.clone(),
             open: OpenRequests::default(),
             connections: self.connections.clone(),
+            memo: Memo::default(),
+            cells: Cells::default(),
+            settled: 0,
         }
     }
 
     /// Other bounds from now on. What is held already is kept; only what comes is measured by them.
     pub fn limit(&mut self, limits: Limits) {
+        self.memo.limit(known_max(&limits));
         self.ledger.limit(limits.ledger);
         self.address_book.limit(limits.identity);
         self.connections.limit(limits.aggregate.clone(), limits.waiting.clone());
@@ -113,19 +138,8 @@ impl Pipeline {
             Admission::Repeat => return Answer::Taken,
             Admission::New => {}
         }
-        for edge in &report.edges {
-            self.address_book.learn(edge, &own);
-        }
-        for (edge, outcome, measure) in measure::group(report) {
-            let Some(edge) = report.edges.get(edge) else { continue };
-            self.address_book.meet(edge, &outcome, now_us);
-            let told = Told { own: own.clone(), edge: edge.clone(), outcome };
-            self.count_or_wait(&told, &measure, now_us);
-        }
+        self.count_all(report, &own, now_us);
         let book = &mut self.address_book;
-        let name =
-            |edge: &Edge| Named { edge: book.complete(&own, edge), peer: book.peer_proxy(edge).cloned() };
-        self.join.take(report, name, now_us);
         self.open.tell(report, |edge| book.complete(&own, edge), now_us);
         self.connections.take(report, &own, book, now_us);
         if report.identity.is_some() {
@@ -159,19 +173,151 @@ impl Pipeline {
         self.connections.close(&mut self.address_book, now_us);
     }
 
-    fn count_or_wait(&mut self, told: &Told, measure: &Measure, now_us: u64) {
-        let named = self.address_book.complete(&told.own, &told.edge);
-        let waits = self.address_book.may_improve(&told.edge, &named);
-        if !waits || !self.waiting.put(told, measure, now_us) {
-            self.aggregate.add(named, told.outcome, measure, now_us);
+    /// Counts and joins the requests of a report.
+    fn count_all(&mut self, report: &Report, own: &Arc<Identity>, now_us: u64) {
+        let tells = self.join.is_enabled().then(|| self.join.tells(report, now_us));
+        let mut cells = std::mem::take(&mut self.cells);
+        cells.begin(report.edges.len(), report.outcomes.len());
+        for record in &report.records {
+            let (edge, outcome) = (record.edge, record.outcome);
+            let cell = match cells.get(edge, outcome) {
+                Some(cell) => cell,
+                None => self.find(&mut cells, report, (edge, outcome), own, tells, now_us),
+            };
+            if let Some(measure) = self.measure(&mut cells, cell) {
+                measure.record(record);
+            }
         }
+        for fold in &report.folds {
+            let (edge, outcome) = (fold.edge, fold.outcome);
+            let cell = match cells.get(edge, outcome) {
+                Some(cell) => cell,
+                None => self.find(&mut cells, report, (edge, outcome), own, tells, now_us),
+            };
+            if let Some(measure) = self.measure(&mut cells, cell) {
+                measure.fold(fold);
+            }
+        }
+        for (number, before) in cells.overflowing.drain(..) {
+            let after = self.aggregate.get_mut(number).map_or(0, |series| series.measure.count());
+            self.aggregate.overflow(after.saturating_sub(before));
+        }
+        for (edge, outcome, measure) in std::mem::take(&mut cells.waiting) {
+            let (Some(edge), Some(outcome)) = (report.edges.get(edge), report.outcomes.get(outcome)) else {
+                continue;
+            };
+            let told = Told { own: own.clone(), edge, outcome: *outcome };
+            if !self.waiting.put(&told, &measure, now_us) {
+                self.count(&told, &measure, now_us);
+            }
+        }
+        if tells.is_some() {
+            self.join.take(report, &cells.lines, now_us);
+        }
+        self.cells = cells;
+    }
+
+    #[inline]
+    fn measure<'a>(&'a mut self, cells: &'a mut Cells, cell: Cell) -> Option<&'a mut Measure> {
+        match cell {
+            Cell::Series(number) => self.aggregate.get_mut(number).map(|series| &mut series.measure),
+            Cell::Waiting(place) => cells.waiting.get_mut(place).map(|(_, _, measure)| measure),
+        }
+    }
+
+    /// Finds the cell of an edge and an outcome that come first in a report.
+    fn find(
+        &mut self,
+        cells: &mut Cells,
+        report: &Report,
+        (edge, outcome): (usize, usize),
+        own: &Arc<Identity>,
+        tells: Option<Tells>,
+        now_us: u64,
+    ) -> Cell {
+        let (print, known) = self.known(report, edge, own);
+        self.meet(report, (edge, outcome), (print, known), now_us);
+        if let (Some(tells), Some(joined), Some(line)) = (tells, &known.joined, cells.lines.get_mut(edge))
+            && line.is_none()
+        {
+            *line = Some(self.join.line(joined, tells, now_us));
+        }
+        let cell = if known.waits {
+            cells.waiting.push((edge, outcome, Measure::default()));
+            Cell::Waiting(cells.waiting.len() - 1)
+        } else {
+            let reporter = report.edges.reporter(edge).unwrap_or_default();
+            let ended = report.outcomes.get(outcome).copied().unwrap_or_default();
+            let (number, overflows) = self.aggregate.series(known.counted, reporter, ended, now_us);
+            if overflows && !cells.overflowing.iter().any(|(known, _)| *known == number) {
+                let before = self.aggregate.get_mut(number).map_or(0, |series| series.measure.count());
+                cells.overflowing.push((number, before));
+            }
+            Cell::Series(number)
+        };
+        cells.put(edge, outcome, cell);
+        cell
+    }
+
+    /// Notes that the other end of an edge is alive, if that is known and how the request ended shows it.
+    fn meet(
+        &mut self,
+        report: &Report,
+        (edge, outcome): (usize, usize),
+        (print, known): (Print, Known),
+        now_us: u64,
+    ) {
+        if !known.has_peer || now_us.saturating_sub(known.met_us) < MEET_AGAIN_US {
+            return;
+        }
+        let (Some(told), Some(ended)) = (report.edges.get(edge), report.outcomes.get(outcome)) else {
+            return;
+        };
+        if self.address_book.meet(&told, ended, now_us) {
+            self.memo.put(print, Known { met_us: now_us, ..known });
+        }
+    }
+
+    /// What is known of an edge of a report.
+    fn known(&mut self, report: &Report, place: usize, own: &Arc<Identity>) -> (Print, Known) {
+        // The same edge told by another proxy is another one; an identity that changes changes the generation, too.
+        let Print(left, right) = report.edges.print(place).unwrap_or_default();
+        let print = Print(left ^ (Arc::as_ptr(own) as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15), right);
+        if let Some(known) = self.memo.get(print).filter(|known| known.generation == self.generation()) {
+            return (print, *known);
+        }
+        let edge = report.edges.get(place).unwrap_or_default();
+        self.address_book.learn(&edge, own);
+        let named = self.address_book.complete(own, &edge);
+        let waits = self.address_book.may_improve(&edge, &named);
+        let peer = self.address_book.peer_proxy(&edge);
+        let has_peer = peer.is_some();
+        let joined = self.join.is_enabled().then(|| self.join.know(&named, peer));
+        let counted = if waits { None } else { self.aggregate.number(named) };
+        let known = Known { generation: self.generation(), counted, joined, waits, has_peer, met_us: 0 };
+        self.memo.put(print, known);
+        (print, known)
+    }
+
+    /// Grows with everything by which an edge would be named, counted or joined in another way.
+    fn generation(&self) -> u64 {
+        self.address_book.generation() + self.aggregate.generation() + self.join.generation()
+    }
+
+    /// Edges that are known as they were told, and how many were forgotten since there were too many.
+    #[must_use]
+    pub fn known_edges(&self) -> (usize, u64) {
+        (self.memo.len(), self.memo.forgotten())
     }
 
     fn settle(&mut self, now_us: u64) {
         let book = &mut self.address_book;
+        let news = std::mem::replace(&mut self.settled, book.generation()) != book.generation();
         let ready = |told: &Told| {
-            let named = book.complete(&told.own, &told.edge);
-            !book.may_improve(&told.edge, &named)
+            news && {
+                let named = book.complete(&told.own, &told.edge);
+                !book.may_improve(&told.edge, &named)
+            }
         };
         for (told, measure) in self.waiting.take(now_us, ready) {
             self.count(&told, &measure, now_us);
@@ -183,6 +329,10 @@ impl Pipeline {
         let named = self.address_book.complete(&told.own, &told.edge);
         self.aggregate.add(named, told.outcome, measure, now_us);
     }
+}
+
+fn known_max(limits: &Limits) -> usize {
+    limits.aggregate.series_max.saturating_mul(KNOWN_PER_SERIES)
 }
 
 #[cfg(test)]

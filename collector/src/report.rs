@@ -3,6 +3,10 @@
 //! In: nothing; these are the words between the ingest door and the rooms. Out: likewise. Always holds: every index of
 //! the wire is resolved, every count and time is within its limit, and one text is stored once per report.
 
+pub(crate) mod edges;
+
+pub use edges::{Edges, Print};
+
 use crate::checkpoint::keep::{Keep, Reader, Unreadable, Writer, keep};
 use std::sync::Arc;
 
@@ -21,7 +25,7 @@ pub struct Report {
     /// The running totals of the epoch as of this batch.
     pub totals: Totals,
     /// Every edge once.
-    pub edges: Vec<Arc<Edge>>,
+    pub edges: Edges,
     /// Every outcome once.
     pub outcomes: Vec<Outcome>,
     /// Single requests; no connection is among them.
@@ -225,6 +229,10 @@ pub struct Identity {
     pub cluster: Text,
     /// `INSTANCE_IPS`: under which addresses peers meet it, without ports; at most 16.
     pub addresses: Vec<Text>,
+    /// Version of the filter; empty for an access log.
+    pub filter_version: Text,
+    /// Hash of the plugin configuration in force; 0 when there is none.
+    pub config_hash: u64,
     /// How its requests come to be known.
     pub source: Source,
 }
@@ -254,7 +262,7 @@ impl Source {
 
 keep!(struct Identity {
     workload, namespace, app, version, canonical_service, canonical_revision, service_account, cluster, addresses,
-    source,
+    filter_version, config_hash, source,
 });
 
 /// Which side of the call tells.

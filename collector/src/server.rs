@@ -50,9 +50,6 @@ pub enum Error {
     /// What was kept cannot be gone on with.
     #[error("cannot open the journal")]
     Journal(#[from] journal::Error),
-    /// The gRPC door broke.
-    #[error("the gRPC door broke")]
-    Grpc(#[from] tonic::transport::Error),
     /// The HTTP door broke.
     #[error("the HTTP door broke")]
     Http(#[from] std::io::Error),
@@ -128,7 +125,10 @@ impl Server {
         let stopping = stopped.subscribe();
         let mut doors = JoinSet::new();
         let signal = until(stopping.clone());
-        doors.spawn(async move { porch.serve(grpc, signal).await.map_err(Error::from) });
+        doors.spawn(async move {
+            porch.serve(grpc, signal).await;
+            Ok(())
+        });
         let router = api::router(state.clone());
         let signal = until(stopping);
         doors.spawn(async move {

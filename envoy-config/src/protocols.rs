@@ -52,6 +52,8 @@ pub struct Doors {
     pub refused: SocketAddr,
     /// TCP, to a cluster that does not exist (NC).
     pub nowhere: SocketAddr,
+    /// TCP, to a cluster without endpoints, as istiod has it for what is to go nowhere (UH).
+    pub black_hole: SocketAddr,
     /// HTTP: WebSocket below `/ws`, gRPC below `/grpc`, both over a connection of their own.
     pub http: SocketAddr,
 }

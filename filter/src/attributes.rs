@@ -78,10 +78,26 @@ pub enum Attribute {
     NodeRegion,
     /// `xds.node.locality.zone`.
     NodeZone,
+    /// `filter_state.<object>.<field>`: what Istio's metadata exchange learnt of the peer.
+    Peer(PeerObject, &'static str),
     /// `xds.node.metadata.<key>`.
     NodeMetadata(&'static str),
     /// `xds.node.metadata.LABELS.<label>`.
     NodeLabel(&'static str),
+}
+
+/// Where Istio's metadata exchange leaves a peer: from 1.29 on as `*_peer_obj`, whose fields are cheap to read; from 1.24 on
+/// as `*_peer`, an object with fields at first, then a Struct, which Envoy reads anew for each field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PeerObject {
+    /// Who was called.
+    Upstream,
+    /// The same before 1.29.
+    UpstreamOld,
+    /// Who called.
+    Downstream,
+    /// The same before 1.29.
+    DownstreamOld,
 }
 
 impl Attribute {
@@ -90,7 +106,7 @@ impl Attribute {
     pub fn path(self) -> Vec<&'static str> {
         // A label may hold dots, so it is no part of the dotted path.
         let key = match self {
-            Self::NodeMetadata(key) | Self::NodeLabel(key) => Some(key),
+            Self::NodeMetadata(key) | Self::NodeLabel(key) | Self::Peer(_, key) => Some(key),
             _ => None,
         };
         self.dotted().split('.').chain(key).collect()
@@ -132,6 +148,10 @@ impl Attribute {
             Self::NodeId => "xds.node.id",
             Self::NodeRegion => "xds.node.locality.region",
             Self::NodeZone => "xds.node.locality.zone",
+            Self::Peer(PeerObject::Upstream, _) => "filter_state.upstream_peer_obj",
+            Self::Peer(PeerObject::UpstreamOld, _) => "filter_state.upstream_peer",
+            Self::Peer(PeerObject::Downstream, _) => "filter_state.downstream_peer_obj",
+            Self::Peer(PeerObject::DownstreamOld, _) => "filter_state.downstream_peer",
             Self::NodeMetadata(_) => "xds.node.metadata",
             Self::NodeLabel(_) => "xds.node.metadata.LABELS",
         }

@@ -6,9 +6,11 @@
 
 mod json;
 mod keys;
+mod overrides;
 
 use crate::record::fnv1a;
 use keys::Keys;
+pub use overrides::Place;
 
 /// The longest cluster name and authority that a report can be addressed with; see [`crate::upstream`].
 pub const ADDRESS_PART_BYTES_MAX: usize = 125;
@@ -105,28 +107,46 @@ const KEYS: [&str; 12] = [
 ];
 
 impl Config {
-    /// Reads and checks a configuration.
+    /// Reads and checks a configuration, and takes from it what is meant for a proxy at this place.
     ///
     /// # Errors
     /// One line for the operator: what is wrong, where, and what would be right.
-    pub fn parse(bytes: &[u8]) -> Result<Self, String> {
+    pub fn parse(bytes: &[u8], place: &Place) -> Result<Self, String> {
         if bytes.is_empty() {
             return Err("there is none; set `collector.cluster`".to_owned());
         }
-        let keys = Keys(json::read(bytes).map_err(|e| e.to_string())?);
+        let keys = overrides::resolve(json::read(bytes).map_err(|e| e.to_string())?, place)?;
         keys.check(&KEYS)?;
+        let Levels { report_interval_ms, detail, slow_ms, open_age_ms } = Levels::read(&keys)?;
         Ok(Self {
             collector: Collector::read(&keys)?,
-            report_interval_ms: keys.number("report_interval_ms", 50..=60_000, 5_000)?,
-            detail: keys.choice(
-                "detail",
-                &[("all", Detail::All), ("failures", Detail::Failures), ("none", Detail::None)],
-            )?,
-            slow_ms: keys.number("slow_ms", 1..=3_600_000, 1_000)?,
-            open_age_ms: keys.number("open_age_ms", 100..=3_600_000, 5_000)?,
+            report_interval_ms,
+            detail,
+            slow_ms,
+            open_age_ms,
             timeout_ms: keys.number("timeout_ms", 100..=60_000, 5_000)?,
             backoff_ms_max: keys.number("backoff_ms_max", 1_000..=300_000, 10_000)?,
             limits: Limits::read(&keys)?,
+        })
+    }
+}
+
+/// What can differ between parts of the mesh.
+struct Levels {
+    report_interval_ms: u64,
+    detail: Detail,
+    slow_ms: u64,
+    open_age_ms: u64,
+}
+
+impl Levels {
+    fn read(keys: &Keys) -> Result<Self, String> {
+        let details = [("all", Detail::All), ("failures", Detail::Failures), ("none", Detail::None)];
+        Ok(Self {
+            report_interval_ms: keys.number("report_interval_ms", 50..=60_000, 5_000)?,
+            detail: keys.choice("detail", &details)?,
+            slow_ms: keys.number("slow_ms", 1..=3_600_000, 1_000)?,
+            open_age_ms: keys.number("open_age_ms", 100..=3_600_000, 5_000)?,
         })
     }
 }
@@ -175,13 +195,13 @@ pub fn hash(bytes: &[u8]) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::Config;
+    use super::{Config, Place};
     #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     #[track_caller]
     fn check(json: &str, expected: &str) {
-        let text = match Config::parse(json.as_bytes()) {
+        let text = match Config::parse(json.as_bytes(), &Place::default()) {
             Ok(Config { collector, report_interval_ms, .. }) => {
                 format!("{} as {} each {report_interval_ms}", collector.cluster, collector.authority)
             }

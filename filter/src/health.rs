@@ -80,6 +80,7 @@ impl Health {
 mod tests {
     use super::{Health, Kind, METRICS};
     use crate::attributes::table::Table;
+    use crate::config::Place;
     use crate::vm::Vm;
     use hopscope_proto::v1::Ack;
     use prost::Message;
@@ -100,7 +101,8 @@ mod tests {
 
     fn vm(more: &str) -> Vm {
         let mut vm = Vm::new(7);
-        vm.configure(format!(r#"{{"collector": {{"cluster": "c"}}{more}}}"#).as_bytes()).unwrap();
+        vm.configure(format!(r#"{{"collector": {{"cluster": "c"}}{more}}}"#).as_bytes(), &Place::default())
+            .unwrap();
         vm
     }
 

@@ -9,6 +9,7 @@ mod log;
 mod metrics;
 
 use crate::config::Config;
+use crate::identity;
 use crate::upstream::grpc_service;
 use crate::vm::Vm;
 use log::{info, warn};
@@ -75,7 +76,8 @@ fn on_done(context: u32) -> bool {
 fn on_configure(_root: u32, configuration_bytes: usize) {
     let bytes = hostcalls::get_buffer(BufferType::PluginConfiguration, 0, configuration_bytes);
     let bytes = bytes.ok().flatten().unwrap_or_default();
-    let configured = with_vm(|vm| match vm.configure(&bytes) {
+    let place = identity::place(&Properties::Current);
+    let configured = with_vm(|vm| match vm.configure(&bytes, &place) {
         Ok(config) => Ok(config.tick_ms()),
         // A plugin that Envoy refuses would close its listener's filter chain. So a bad configuration is told to
         // the operator and never to the traffic.

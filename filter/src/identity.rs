@@ -6,6 +6,7 @@
 //! Source: Istio's node metadata, `pkg/model/proxy.go`; the node id is `kind~address~pod.namespace~domain`.
 
 use crate::attributes::{Attribute, Attributes};
+use crate::config::Place;
 use hopscope_proto::v1::{Identity, Source};
 
 /// The most addresses that are reported; a pod has one per family and network.
@@ -32,8 +33,8 @@ pub fn read(attributes: &impl Attributes, config_hash: u64) -> Identity {
         instance: metadata("NAME"),
         node: metadata("NODE_NAME"),
         addresses: addresses(own_address, &metadata("INSTANCE_IPS")),
-        region: place(attributes.text(Attribute::NodeRegion), label("topology.kubernetes.io/region")),
-        zone: place(attributes.text(Attribute::NodeZone), label("topology.kubernetes.io/zone")),
+        region: region(attributes),
+        zone: zone(attributes),
         kind: if own_address.is_empty() { String::new() } else { kind.to_owned() },
         istio_version: metadata("ISTIO_VERSION"),
         filter_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -42,9 +43,28 @@ pub fn read(attributes: &impl Attributes, config_hash: u64) -> Identity {
     }
 }
 
+/// Where the proxy is, for what a configuration sets for parts of the mesh.
+pub fn place(attributes: &impl Attributes) -> Place {
+    let metadata = |key| attributes.text(Attribute::NodeMetadata(key)).unwrap_or_default();
+    Place {
+        workload: [metadata("NAMESPACE"), metadata("WORKLOAD_NAME")].join("/"),
+        sites: [metadata("CLUSTER_ID"), region(attributes), zone(attributes)],
+        is_waypoint: attributes.text(Attribute::NodeId).is_some_and(|id| id.starts_with("waypoint~")),
+    }
+}
+
+fn region(attributes: &impl Attributes) -> String {
+    locality(attributes, Attribute::NodeRegion, "topology.kubernetes.io/region")
+}
+
+fn zone(attributes: &impl Attributes) -> String {
+    locality(attributes, Attribute::NodeZone, "topology.kubernetes.io/zone")
+}
+
 /// Istio's sidecars know no locality of their own, but Kubernetes copies the machine's labels onto the pod.
-fn place(locality: Option<String>, label: String) -> String {
-    locality.filter(|locality| !locality.is_empty()).unwrap_or(label)
+fn locality(attributes: &impl Attributes, own: Attribute, label: &'static str) -> String {
+    let own = attributes.text(own).filter(|own| !own.is_empty());
+    own.or_else(|| attributes.text(Attribute::NodeLabel(label))).unwrap_or_default()
 }
 
 /// The node id's address first, then `INSTANCE_IPS`, each once.

@@ -33,6 +33,7 @@ pub mod facts;
 pub mod service;
 pub mod identity;
 pub mod memo;
+pub mod exchange;
 pub mod record;
 pub mod observe;
 pub mod table;

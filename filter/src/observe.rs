@@ -5,6 +5,7 @@
 
 use crate::answer::Answer;
 use crate::attributes::{Attribute, Attributes};
+use crate::exchange::Exchange;
 use crate::facts::{Asking, Facts, Grpc};
 use crate::memo::{Known, Memo};
 use crate::question::{FAILURE_VALUES, Question, Told};
@@ -15,6 +16,7 @@ use crate::service::{self, Service};
 use std::rc::Rc;
 
 mod connection;
+mod waypoint;
 
 pub use connection::Seen;
 
@@ -23,9 +25,18 @@ pub use connection::Seen;
 pub struct Observer {
     asking: Asking,
     memo: Memo,
+    exchange: Exchange,
+    /// That of connections, which Istio leads over other ways than that of requests.
+    connection_exchange: Exchange,
+    is_waypoint: bool,
 }
 
 impl Observer {
+    /// Whether the proxy is an Istio waypoint.
+    pub fn at_waypoint(&mut self, is_waypoint: bool) {
+        self.is_waypoint = is_waypoint;
+    }
+
     /// Makes the record of the request that just ended. `now_us`: microseconds since the Unix epoch.
     pub fn observe(&mut self, attributes: &impl Attributes, now_us: u64) -> Record {
         let answer = self.asking.ask(attributes);
@@ -44,20 +55,26 @@ impl Observer {
     }
 
     fn edge(&mut self, attributes: &impl Attributes, facts: &Facts, now_us: u64) -> Rc<Edge> {
+        if self.is_waypoint {
+            return self.waypoint_edge(attributes, facts, now_us);
+        }
         if facts.is_destination {
             return match self.memo.look_up(facts, now_us) {
                 Some(Known::Edge(edge)) => edge,
-                _ => self.remembered(ask_edge(attributes, facts), now_us),
+                _ => {
+                    let edge = self.ask_edge(attributes, facts);
+                    self.remembered(edge, now_us)
+                }
             };
         }
         if facts.response_flags != 0 || facts.address.is_empty() {
-            return Rc::new(ask_edge(attributes, facts));
+            return Rc::new(self.ask_edge(attributes, facts));
         }
         match self.memo.look_up(facts, now_us) {
             Some(Known::Edge(edge)) => return edge,
             Some(Known::ByAuthority) => {}
             None => {
-                let edge = ask_edge(attributes, facts);
+                let edge = self.ask_edge(attributes, facts);
                 if edge.service.is_named_without_the_request() {
                     return self.remembered(edge, now_us);
                 }
@@ -69,8 +86,20 @@ impl Observer {
         let authority = authority.unwrap_or_else(|| Question::Authority.ask_one_by_one(attributes));
         match self.memo.look_up_with(&authority, now_us) {
             Some(Known::Edge(edge)) => edge,
-            _ => self.remembered(ask_edge(attributes, facts), now_us),
+            _ => {
+                let edge = self.ask_edge(attributes, facts);
+                self.remembered(edge, now_us)
+            }
         }
+    }
+
+    fn ask_edge(&mut self, attributes: &impl Attributes, facts: &Facts) -> Edge {
+        let mut edge = ask_edge(attributes, facts);
+        // Who was called is learnt from its answer.
+        if facts.is_destination || facts.response_flags == 0 {
+            self.exchange.complete(&mut edge, attributes);
+        }
+        edge
     }
 
     fn remembered(&mut self, edge: Edge, now_us: u64) -> Rc<Edge> {
@@ -114,6 +143,8 @@ fn source_edge(attributes: &impl Attributes) -> Edge {
         canonical_service: next(),
         canonical_revision: next(),
         cluster: next(),
+        app: String::new(),
+        version: String::new(),
         address: address(&text(Attribute::UpstreamAddress)),
         principal: bounded(&text(Attribute::UpstreamPeerPrincipal)),
     };

@@ -91,6 +91,10 @@ pub struct Peer {
     pub workload: String,
     /// Its namespace.
     pub namespace: String,
+    /// Its label `app`; only the metadata exchange tells.
+    pub app: String,
+    /// Its label `version`; only the metadata exchange tells.
+    pub version: String,
     /// Its canonical service.
     pub canonical_service: String,
     /// Its canonical revision; istiod leaves it out where it is `latest`.

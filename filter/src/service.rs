@@ -102,13 +102,24 @@ fn of_cluster_metadata(attributes: &impl Attributes) -> Service {
     }
 }
 
-/// `(port, subset, host)` of `<direction><separator>port<separator>subset<separator>host`.
+/// `(port, subset, host)` of `<direction><separator>port<separator>subset<separator>host`. At a waypoint the direction is
+/// `inbound-vip`, and the protocol stands before the subset: `http/v2`.
 fn parts<'a>(name: &'a str, separator: &str, direction: &str) -> Option<(u32, &'a str, &'a str)> {
-    let mut parts = name.splitn(4, separator);
-    if parts.next()? != direction {
+    let (found, rest) = cut(name, separator)?;
+    let at_waypoint = direction == "outbound" && found == "inbound-vip";
+    if found != direction && !at_waypoint {
         return None;
     }
-    Some((parts.next()?.parse().ok()?, parts.next()?, parts.next()?))
+    let (port, rest) = cut(rest, separator)?;
+    let (subset, host) = cut(rest, separator)?;
+    let subset = if at_waypoint { cut(subset, "/").map_or("", |(_, subset)| subset) } else { subset };
+    Some((port.parse().ok()?, subset, host))
+}
+
+/// What stands before and behind the first separator. The library's search is for longer texts, and larger than all of this.
+fn cut<'a>(text: &'a str, separator: &str) -> Option<(&'a str, &'a str)> {
+    let place = text.as_bytes().windows(separator.len()).position(|found| found == separator.as_bytes())?;
+    Some((text.get(..place)?, text.get(place.checked_add(separator.len())?..)?))
 }
 
 /// The cluster name that Istio shows in place of a service.

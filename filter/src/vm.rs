@@ -6,7 +6,7 @@
 
 use crate::attributes::{Attribute, Attributes};
 use crate::buffer::Buffer;
-use crate::config::{self, Config};
+use crate::config::{self, Config, Place};
 use crate::connections::{self, Closed};
 use crate::identity;
 use crate::observe::{self, Observer, Seen};
@@ -86,9 +86,10 @@ impl Vm {
     ///
     /// # Errors
     /// One line that says what is wrong with it; what was in force stays.
-    pub fn configure(&mut self, bytes: &[u8]) -> Result<&Config, String> {
-        let config = Config::parse(bytes)?;
+    pub fn configure(&mut self, bytes: &[u8], place: &Place) -> Result<&Config, String> {
+        let config = Config::parse(bytes, place)?;
         self.config_hash = config::hash(bytes);
+        self.observer.at_waypoint(place.is_waypoint);
         self.signature = None;
         Ok(self.config.insert(config))
     }

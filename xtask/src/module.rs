@@ -77,7 +77,7 @@ fn optimised(path: &Path) -> anyhow::Result<Vec<u8>> {
     let script = wasm_opt::install()?;
     let mut command = Command::new("node");
     command.arg(script).arg(path).arg("--output").arg(path);
-    command.args(["-O3", "--skip-pass=inlining", "--skip-pass=inlining-optimizing"]);
+    command.args(["-O3", "-Oz", "--skip-pass=inlining", "--skip-pass=inlining-optimizing"]);
     command.args(FEATURES.map(|feature| format!("--enable-{feature}")));
     process::quietly(&mut command)?;
     Ok(std::fs::read(path)?)

@@ -1,8 +1,7 @@
 use super::{Aggregate, Key, Limits};
 use crate::identity::{AddressBook, Limits as BookLimits, NamedEdge};
-use crate::measure::{Measure, group};
-use crate::report::{Edge, Identity, Outcome, Record, Report, Reporter, Teller, Totals};
-use std::sync::Arc;
+use crate::measure::Measure;
+use crate::report::{Edge, Identity, Outcome, Record, Reporter};
 
 fn edge(reporter: Reporter, workload: &str) -> NamedEdge {
     let own = Identity { workload: workload.into(), ..Identity::default() };
@@ -10,19 +9,9 @@ fn edge(reporter: Reporter, workload: &str) -> NamedEdge {
 }
 
 fn measure(count: usize) -> Measure {
-    let report = Report {
-        teller: Teller { proxy: "p".into(), epoch: 1 },
-        sequence: 1,
-        identity: None,
-        totals: Totals::default(),
-        edges: vec![Arc::new(Edge::default())],
-        outcomes: vec![Outcome::default()],
-        records: vec![Record { duration_us: 10, ..Record::default() }; count],
-        folds: Vec::new(),
-        open: Vec::new(),
-        connections: crate::report::Connections::default(),
-    };
-    group(&report).remove(0).2
+    let mut measure = Measure::default();
+    (0..count).for_each(|_| measure.record(&Record { duration_us: 10, ..Record::default() }));
+    measure
 }
 
 /// `workload count` pairs in, sorted series out.

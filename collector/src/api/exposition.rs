@@ -36,18 +36,62 @@ pub(super) enum Kind {
     Histogram,
 }
 
+/// So much text is handed on together.
+const PART_BYTES: usize = 256 << 10;
+
+/// Where a text goes, part by part; `false` when nobody wants more of it.
+pub(super) type Sink<'a> = dyn FnMut(String) -> bool + 'a;
+
 /// A text in the making.
-pub(super) struct Exposition {
+pub(super) struct Exposition<'a> {
     text: String,
     format: Format,
+    sink: &'a mut Sink<'a>,
+    wanted: bool,
 }
+
+/// Labels of a sample, spelled once for all samples that have them.
+pub(super) struct Spelled(String);
 
 /// Labels of one sample.
 pub(super) type Labels<'a> = &'a [(&'a str, &'a str)];
 
-impl Exposition {
-    pub(super) fn new(format: Format) -> Self {
-        Self { text: String::new(), format }
+impl<'a> Exposition<'a> {
+    pub(super) fn new(format: Format, sink: &'a mut Sink<'a>) -> Self {
+        Self { text: String::new(), format, sink, wanted: true }
+    }
+
+    /// Whether anybody still wants it.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.wanted
+    }
+
+    /// Spells labels.
+    pub(super) fn spell(labels: Labels<'_>) -> Spelled {
+        let mut text = String::new();
+        for (place, (label, value)) in labels.iter().enumerate() {
+            text.push_str(if place == 0 { "" } else { "," });
+            text.push_str(label);
+            text.push_str("=\"");
+            escaped(&mut text, value);
+            text.push('"');
+        }
+        Spelled(text)
+    }
+
+    /// One sample with labels that are spelled already, and a last one such as `,le="0.5"`, or nothing.
+    pub(super) fn spelled(&mut self, name: &str, labels: &Spelled, last: &str, value: impl Display) {
+        for part in [name, "{", &labels.0, last, "} "] {
+            self.text.push_str(part);
+        }
+        let _ = writeln!(self.text, "{value}");
+        self.hand_on(PART_BYTES);
+    }
+
+    fn hand_on(&mut self, bytes: usize) {
+        if self.wanted && self.text.len() >= bytes {
+            self.wanted = (self.sink)(std::mem::take(&mut self.text));
+        }
     }
 
     /// Begins a family. The name of a counter ends with `_total`.
@@ -69,14 +113,10 @@ impl Exposition {
     pub(super) fn sample(&mut self, name: &str, labels: Labels<'_>, value: impl Display) {
         self.text.push_str(name);
         if !labels.is_empty() {
-            for (place, (label, text)) in labels.iter().enumerate() {
-                self.text.push(if place == 0 { '{' } else { ',' });
-                self.text.push_str(label);
-                self.text.push_str("=\"");
-                self.escaped(text);
-                self.text.push('"');
+            let Spelled(labels) = Self::spell(labels);
+            for part in ["{", &labels, "}"] {
+                self.text.push_str(part);
             }
-            self.text.push('}');
         }
         let _ = writeln!(self.text, " {value}");
     }
@@ -87,22 +127,22 @@ impl Exposition {
         self.sample(name, &[], value);
     }
 
-    /// The whole text.
-    pub(super) fn end(mut self) -> String {
+    /// Hands on what is left.
+    pub(super) fn end(mut self) {
         if self.format == Format::OpenMetrics {
             self.text.push_str("# EOF\n");
         }
-        self.text
+        self.hand_on(0);
     }
+}
 
-    fn escaped(&mut self, text: &str) {
-        for c in text.chars() {
-            match c {
-                '\\' => self.text.push_str("\\\\"),
-                '"' => self.text.push_str("\\\""),
-                '\n' => self.text.push_str("\\n"),
-                c => self.text.push(c),
-            }
+fn escaped(text: &mut String, value: &str) {
+    for c in value.chars() {
+        match c {
+            '\\' => text.push_str("\\\\"),
+            '"' => text.push_str("\\\""),
+            '\n' => text.push_str("\\n"),
+            c => text.push(c),
         }
     }
 }
@@ -113,11 +153,17 @@ mod tests {
 
     #[track_caller]
     fn check(accept: &str, expected: &str) {
-        let mut text = Exposition::new(Format::wanted(accept));
+        let mut told = String::new();
+        let mut sink = |part: String| {
+            told.push_str(&part);
+            true
+        };
+        let mut text = Exposition::new(Format::wanted(accept), &mut sink);
         text.family("a_total", Kind::Counter, "Things.");
         text.sample("a_total", &[("x", "q\"b\\n\n"), ("y", "")], 3);
         text.single("b", Kind::Gauge, "Others.", 0.5);
-        assert_eq!(text.end(), expected);
+        text.end();
+        assert_eq!(told, expected);
     }
 
     #[test]

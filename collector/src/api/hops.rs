@@ -3,10 +3,10 @@
 //! In: the join. Out: one row per edge, and one sample per edge and verdict. Always holds: the verdicts of a row add up to
 //! its hops, and so does its matrix; hops of edges that found no room stand in a row whose labels read `overflow`.
 
-use super::exposition::{Exposition, Kind};
-use super::metrics::seconds;
+use super::exposition::{Exposition, Kind, Spelled};
+use super::metrics::{Buckets, Names, seconds};
 use crate::join::{EdgeBook, Ending, HopEdge, Join, Verdict};
-use crate::measure::durations::Durations;
+use crate::state::State;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -179,22 +179,66 @@ fn matrix(book: &EdgeBook) -> Vec<MatrixCell> {
     cells
 }
 
-/// The hops in `/metrics`.
-pub(super) fn metrics(text: &mut Exposition, join: &Join) {
-    text.family("hopscope_hops_total", Kind::Counter, "Hops, by what both sides say together.");
-    for (edge, book) in books(join) {
-        for (verdict, count) in verdicts(book) {
-            text.sample("hopscope_hops_total", &with(labels(edge), ("verdict", verdict.label())), count);
+/// Edges that are copied while the rooms are locked.
+const CHUNK: usize = 1_024;
+
+/// Calls `tell` for what `pick` takes of the hops of each edge.
+fn each<T>(
+    text: &mut Exposition<'_>,
+    state: &State,
+    pick: impl Fn(&EdgeBook) -> Option<T>,
+    mut tell: impl FnMut(&mut Exposition<'_>, &Spelled, T),
+) {
+    let mut from = 0;
+    loop {
+        let pipeline = state.pipeline();
+        let (join, end) = (&pipeline.join, pipeline.join.numbers());
+        let mut rows: Vec<(Option<HopEdge>, T)> = join
+            .some(from..from + CHUNK)
+            .filter_map(|(edge, book)| Some((Some(edge.clone()), pick(book)?)))
+            .collect();
+        from += CHUNK;
+        if from >= end {
+            rows.extend(pick(join.overflow()).map(|picked| (None, picked)));
+        }
+        drop(pipeline);
+        for (edge, picked) in rows {
+            let values = labels(edge.as_ref());
+            let mut pairs = [("", ""); NAMES.len()];
+            for (pair, named) in pairs.iter_mut().zip(NAMES.into_iter().zip(values)) {
+                *pair = named;
+            }
+            tell(text, &Exposition::spell(&pairs), picked);
+        }
+        if from >= end || !text.is_wanted() {
+            return;
         }
     }
+}
+
+/// The hops in `/metrics`, edge by edge.
+pub(super) fn metrics(text: &mut Exposition<'_>, state: &State) {
+    const HOPS: &str = "hopscope_hops_total";
+    text.family(HOPS, Kind::Counter, "Hops, by what both sides say together.");
+    let some = |book: &EdgeBook| (book.hops() > 0).then(|| verdicts(book).collect::<Vec<_>>());
+    each(text, state, some, |text, labels, verdicts| {
+        for (verdict, count) in verdicts {
+            text.spelled(HOPS, labels, &format!(",verdict=\"{}\"", verdict.label()), count);
+        }
+    });
+    const GAP: &str = "hopscope_hop_gap_seconds";
     text.family(
-        "hopscope_hop_gap_seconds",
+        GAP,
         Kind::Histogram,
         "How much longer the caller's side took than the called side: network, TLS, queues.",
     );
-    books(join).filter(|(_, book)| book.gap().count() > 0).for_each(|(edge, book)| {
-        gap(text, labels(edge), book.gap());
-    });
+    let names = Names::of(GAP);
+    let some = |book: &EdgeBook| (book.gap().count() > 0).then(|| Buckets::of(book.gap()));
+    each(text, state, some, |text, labels, buckets| buckets.tell(text, &names, labels));
+}
+
+/// What became of all records.
+pub(super) fn rooms(text: &mut Exposition<'_>, join: &Join) {
     let stats = join.stats();
     text.family("hopscope_join_records_total", Kind::Counter, "Records that could be joined, by their fate.");
     let fates = [("joined", stats.joined), ("alone", stats.alone), ("ambiguous", stats.ambiguous)];
@@ -209,10 +253,10 @@ pub(super) fn metrics(text: &mut Exposition, join: &Join) {
     for (reason, count) in stats.unjoinable() {
         text.sample("hopscope_join_unjoinable_total", &[("reason", reason.label())], count);
     }
-    rooms(text, join);
+    counts(text, join);
 }
 
-fn rooms(text: &mut Exposition, join: &Join) {
+fn counts(text: &mut Exposition<'_>, join: &Join) {
     let stats = join.stats();
     let counters = [
         (
@@ -237,31 +281,4 @@ fn rooms(text: &mut Exposition, join: &Join) {
     );
     let help = "The largest known difference between the clocks of two proxies.";
     text.single("hopscope_join_clock_skew_max_seconds", Kind::Gauge, help, seconds(skew_us));
-}
-
-fn gap(text: &mut Exposition, labels: [&str; NAMES.len()], gap: &Durations) {
-    const NAME: &str = "hopscope_hop_gap_seconds";
-    let bucket = |text: &mut Exposition, bound: &str, count: u64| {
-        text.sample(&format!("{NAME}_bucket"), &with(labels, ("le", bound)), count);
-    };
-    for (bound_us, count) in gap.cumulative() {
-        bucket(text, &format!("{:?}", seconds(bound_us)), count);
-    }
-    bucket(text, "+Inf", gap.count());
-    let mut pairs = with(labels, ("", ""));
-    let edge = pairs.split_last_mut().map_or(&mut [][..], |(_, edge)| edge);
-    text.sample(&format!("{NAME}_sum"), edge, seconds(gap.sum_us()));
-    text.sample(&format!("{NAME}_count"), edge, gap.count());
-}
-
-/// Names with values, and one more label.
-fn with<'a>(
-    values: [&'a str; NAMES.len()],
-    last: (&'a str, &'a str),
-) -> [(&'a str, &'a str); NAMES.len() + 1] {
-    let mut pairs = [last; NAMES.len() + 1];
-    for (pair, named) in pairs.iter_mut().zip(NAMES.into_iter().zip(values)) {
-        *pair = named;
-    }
-    pairs
 }

@@ -8,27 +8,36 @@ mod journal;
 mod settings;
 mod tcp;
 
-use super::exposition::{Exposition, Format, Kind};
-use super::labels::{NAMES, Values};
-use crate::aggregate::{Aggregate, Series};
+use super::exposition::{Exposition, Format, Kind, Sink, Spelled};
+use super::labels::Values;
+use crate::aggregate::Series;
 use crate::identity::{AddressBook, Standing};
 use crate::journal::Journal;
 use crate::ledger::{Entry, Ledger};
-use crate::measure::durations::Durations;
+use crate::measure::durations::{BOUNDS_US, Durations};
 use crate::report::DropReason;
 use crate::self_stats::SelfStats;
 use crate::state::State;
+use std::sync::LazyLock;
 
-/// Everything that is counted.
-pub(super) fn render(state: &State, format: Format) -> String {
-    let mut text = Exposition::new(format);
+/// Series that are copied while the rooms are locked.
+const CHUNK: usize = 1_024;
+
+/// Everything that is counted, part by part into `sink`. The rooms are locked for some series at a time, so that nobody waits
+/// for long; two families may tell of different moments.
+pub(super) fn render(state: &State, format: Format, what: What, sink: &mut Sink<'_>) {
+    let mut text = Exposition::new(format, sink);
+    if what == What::All {
+        series(&mut text, state);
+        super::hops::metrics(&mut text, state);
+    }
     let pipeline = state.pipeline();
-    series(&mut text, &pipeline.aggregate);
     tcp::families(&mut text, &pipeline.connections);
-    super::hops::metrics(&mut text, &pipeline.join);
+    super::hops::rooms(&mut text, &pipeline.join);
     super::open::metrics(&mut text, &pipeline.open, state.now_us());
     ledger(&mut text, &pipeline.ledger);
     rooms(&mut text, &pipeline);
+    super::filters::metrics(&mut text, &pipeline.address_book);
     standings(&mut text, &pipeline.address_book, state.now_us());
     drop(pipeline);
     doors(&mut text, state.stats());
@@ -43,27 +52,62 @@ pub(super) fn render(state: &State, format: Format) -> String {
     );
     text.family("hopscope_build_info", Kind::Gauge, "Version of the collector; always 1.");
     text.sample("hopscope_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
-    text.end()
+    text.end();
 }
 
-type Size = fn(&Series) -> u64;
-type Row<'a> = (Values<'a>, &'a Series);
+/// What of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum What {
+    /// All.
+    All,
+    /// What the collector counts about itself: no family with a series per edge.
+    Own,
+}
 
-fn series(text: &mut Exposition, aggregate: &Aggregate) {
-    let rows: Vec<Row<'_>> = aggregate.iter().map(|(key, series)| (Values::of(key), series)).collect();
+/// Calls `tell` for what `pick` takes of each series.
+fn each<T>(
+    text: &mut Exposition<'_>,
+    state: &State,
+    pick: impl Fn(&Series) -> T,
+    mut tell: impl FnMut(&mut Exposition<'_>, &Spelled, T),
+) {
+    let mut next = Some(0);
+    while let Some(from) = next.filter(|_| text.is_wanted()) {
+        let (rows, rest) = state.pipeline().aggregate.some(from, CHUNK, |series| pick(series));
+        next = rest;
+        for (key, picked) in rows {
+            let labels = Exposition::spell(&Values::of(&key).pairs());
+            tell(text, &labels, picked);
+        }
+    }
+}
+
+/// Name, help, and which figure.
+type Size = (&'static str, &'static str, fn(&Series) -> u64);
+
+fn series(text: &mut Exposition<'_>, state: &State) {
+    const REQUESTS: &str = "hopscope_requests_total";
     text.family(
-        "hopscope_requests_total",
+        REQUESTS,
         Kind::Counter,
         "Finished requests, with Istio's labels, as each side of a call saw them.",
     );
-    for (values, series) in &rows {
-        text.sample("hopscope_requests_total", &values.pairs(), series.measure.count());
-    }
-    text.family("hopscope_request_duration_seconds", Kind::Histogram, "Duration of those requests.");
-    for (values, series) in &rows {
-        durations(text, "hopscope_request_duration_seconds", values, &series.measure.durations);
-    }
-    let sizes: [(&str, &str, Size); 2] = [
+    each(
+        text,
+        state,
+        |series| series.measure.count(),
+        |text, labels, count| text.spelled(REQUESTS, labels, "", count),
+    );
+    const DURATION: &str = "hopscope_request_duration_seconds";
+    text.family(DURATION, Kind::Histogram, "Duration of those requests.");
+    let names = Names::of(DURATION);
+    each(
+        text,
+        state,
+        |series| Buckets::of(&series.measure.durations),
+        |text, labels, buckets| buckets.tell(text, &names, labels),
+    );
+    const SIZES: [Size; 2] = [
         ("hopscope_request_bytes_total", "Headers and bodies of those requests.", |it| {
             it.measure.request_bytes
         }),
@@ -71,32 +115,56 @@ fn series(text: &mut Exposition, aggregate: &Aggregate) {
             it.measure.response_bytes
         }),
     ];
-    for (name, help, size) in sizes {
+    for (name, help, size) in SIZES {
         text.family(name, Kind::Counter, help);
-        for (values, series) in &rows {
-            text.sample(name, &values.pairs(), size(series));
-        }
+        each(text, state, size, |text, labels, size| text.spelled(name, labels, "", size));
     }
 }
 
-fn durations(text: &mut Exposition, name: &str, values: &Values<'_>, durations: &Durations) {
-    let pairs = values.pairs();
-    let bucket = |text: &mut Exposition, bound: &str, count: u64| {
-        let mut labels = [("le", bound); NAMES.len() + 1];
-        for (label, pair) in labels.iter_mut().zip(pairs) {
-            *label = pair;
-        }
-        text.sample(&format!("{name}_bucket"), &labels, count);
-    };
-    for (bound_us, count) in durations.cumulative() {
-        bucket(text, &format!("{:?}", seconds(bound_us)), count);
-    }
-    bucket(text, "+Inf", durations.count());
-    text.sample(&format!("{name}_sum"), &pairs, seconds(durations.sum_us()));
-    text.sample(&format!("{name}_count"), &pairs, durations.count());
+/// The names of a histogram's samples.
+pub(super) struct Names {
+    bucket: String,
+    sum: String,
+    count: String,
 }
 
-fn ledger(text: &mut Exposition, ledger: &Ledger) {
+impl Names {
+    pub(super) fn of(name: &str) -> Self {
+        Self { bucket: format!("{name}_bucket"), sum: format!("{name}_sum"), count: format!("{name}_count") }
+    }
+}
+
+/// The label `le` of each classic bucket.
+static BOUNDS: LazyLock<[String; BOUNDS_US.len()]> =
+    LazyLock::new(|| BOUNDS_US.map(|bound_us| format!(",le=\"{:?}\"", seconds(bound_us))));
+
+/// A histogram as it is shown.
+pub(super) struct Buckets {
+    cumulative: [u64; BOUNDS_US.len()],
+    sum_us: u64,
+    count: u64,
+}
+
+impl Buckets {
+    pub(super) fn of(durations: &Durations) -> Self {
+        let mut cumulative = [0; BOUNDS_US.len()];
+        for (place, (_, count)) in cumulative.iter_mut().zip(durations.cumulative()) {
+            *place = count;
+        }
+        Self { cumulative, sum_us: durations.sum_us(), count: durations.count() }
+    }
+
+    pub(super) fn tell(&self, text: &mut Exposition<'_>, names: &Names, labels: &Spelled) {
+        for (bound, count) in BOUNDS.iter().zip(self.cumulative) {
+            text.spelled(&names.bucket, labels, bound, count);
+        }
+        text.spelled(&names.bucket, labels, ",le=\"+Inf\"", self.count);
+        text.spelled(&names.sum, labels, "", seconds(self.sum_us));
+        text.spelled(&names.count, labels, "", self.count);
+    }
+}
+
+fn ledger(text: &mut Exposition<'_>, ledger: &Ledger) {
     let mut total = Entry::default();
     ledger.entries().values().for_each(|entry| total.add(entry));
     let unaccounted = total.unaccounted();
@@ -159,7 +227,7 @@ fn ledger(text: &mut Exposition, ledger: &Ledger) {
     }
 }
 
-fn rooms(text: &mut Exposition, pipeline: &crate::pipeline::Pipeline) {
+fn rooms(text: &mut Exposition<'_>, pipeline: &crate::pipeline::Pipeline) {
     let (expired_series, expired_requests) = pipeline.aggregate.expired();
     let counters = [
         (
@@ -173,6 +241,11 @@ fn rooms(text: &mut Exposition, pipeline: &crate::pipeline::Pipeline) {
             "hopscope_authorities_refused_total",
             "Requested authorities that are shown as `other`, since there were too many.",
             pipeline.address_book.authorities_refused(),
+        ),
+        (
+            "hopscope_known_edges_forgotten_total",
+            "Edges that were forgotten since too many were known, and are learnt anew.",
+            pipeline.known_edges().1,
         ),
     ];
     for (name, help, value) in counters {
@@ -190,6 +263,12 @@ fn rooms(text: &mut Exposition, pipeline: &crate::pipeline::Pipeline) {
             "Groups of requests that wait for their peer's name.",
             pipeline.waiting.len() as u64,
         ),
+        (
+            "hopscope_known_edges",
+            "Edges, each as one proxy tells it, whose names need no look in the address book.",
+            pipeline.known_edges().0 as u64,
+        ),
+        ("hopscope_edges", "Edges that have such series.", pipeline.aggregate.edges() as u64),
         ("hopscope_waiting_requests", "Requests in those groups.", pipeline.waiting.requests()),
     ];
     for (name, help, value) in gauges {
@@ -198,7 +277,7 @@ fn rooms(text: &mut Exposition, pipeline: &crate::pipeline::Pipeline) {
 }
 
 /// How many proxies report, are quiet, or blind.
-fn standings(text: &mut Exposition, book: &AddressBook, now_us: u64) {
+fn standings(text: &mut Exposition<'_>, book: &AddressBook, now_us: u64) {
     text.family(
         "hopscope_proxies",
         Kind::Gauge,
@@ -210,7 +289,7 @@ fn standings(text: &mut Exposition, book: &AddressBook, now_us: u64) {
     }
 }
 
-fn doors(text: &mut Exposition, stats: &SelfStats) {
+fn doors(text: &mut Exposition<'_>, stats: &SelfStats) {
     let (reports, bytes) = stats.taken();
     text.single("hopscope_ingest_reports_total", Kind::Counter, "Reports that were taken.", reports);
     text.single("hopscope_ingest_bytes_total", Kind::Counter, "Their size.", bytes);

@@ -107,7 +107,7 @@ pub(super) fn by_proxy(open: &OpenRequests, now_us: u64) -> BTreeMap<Text, Open>
 }
 
 /// The sums over all proxies.
-pub(super) fn metrics(text: &mut Exposition, open: &OpenRequests, now_us: u64) {
+pub(super) fn metrics(text: &mut Exposition<'_>, open: &OpenRequests, now_us: u64) {
     let mut reporters: BTreeMap<Reporter, Open> = BTreeMap::new();
     for side in [Reporter::Source, Reporter::Destination, Reporter::Waypoint] {
         reporters.insert(side, Open::default());

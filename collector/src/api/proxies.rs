@@ -3,6 +3,7 @@
 //! In: the ledger. Out: rows in the order of the proxies' names, and their sum, since ever or since a moment. Always
 //! holds: each row's equation is that of [`Entry`], or the difference of two.
 
+use super::filters::{self, FilterRow};
 use crate::identity::{AddressBook, Standing};
 use crate::ledger::{Entry, Ledger};
 use crate::open::Open;
@@ -20,6 +21,9 @@ pub struct Proxies {
     pub proxies: Vec<ProxyRow>,
     /// Their sum.
     pub total: ProxyRow,
+    /// Their filters, by version and configuration; more than one row is drift, or a change on its way.
+    #[serde(default)]
+    pub filters: Vec<FilterRow>,
 }
 
 /// `seen = delivered + folded + dropped + missing + in_flight + unaccounted`. Since a moment, what is open may be less
@@ -108,6 +112,7 @@ pub(super) fn rows(
                 ..row(proxy, now, then)
             })
             .collect(),
+        filters: filters::rows(address_book),
         total: row("", &sum(&now), &sum(then)),
     }
 }

@@ -5,6 +5,9 @@ use super::section::section;
 section! {
     /// The two sides of each hop, joined.
     "join": Join {
+        /// Whether the two sides are joined at all. Without it there are no hops and no verdicts, and each request costs the
+        /// collector about half.
+        enabled: bool = true, { option: "join" };
         /// Requests that may wait for what the other side of their hop tells, 43 bytes each; one more takes the place of
         /// one that has waited for long. Twice the requests of a second that end in the mesh is enough.
         open_max: usize = 1_000_000, { option: "open-hops-max", unit: "requests", range: (1_000, 100_000_000) };

@@ -25,7 +25,8 @@ fn report(caller: &str) -> Report {
             reporter: Reporter::Destination,
             peer: Peer { address: caller.into(), ..Peer::default() },
             ..Edge::default()
-        })],
+        })]
+        .into(),
         outcomes: vec![outcome(0), outcome(2), outcome(0), outcome(2)],
         records: Vec::new(),
         folds: Vec::new(),

@@ -6,7 +6,7 @@
 use super::ServiceName;
 use crate::checkpoint::keep::{Keep, Reader, Unreadable, Writer, keep};
 use crate::report::{Identity, Peer, Reporter, Text};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 static UNKNOWN: LazyLock<Text> = LazyLock::new(|| "unknown".into());
 static LATEST: LazyLock<Text> = LazyLock::new(|| "latest".into());
@@ -22,11 +22,11 @@ pub struct NamedEdge {
     /// Which side tells.
     pub reporter: Reporter,
     /// Who called.
-    pub source: End,
+    pub source: Arc<End>,
     /// Who was called, or meant.
-    pub destination: End,
+    pub destination: Arc<End>,
     /// The service that was meant.
-    pub service: ServiceName,
+    pub service: Arc<ServiceName>,
     /// `mutual_tls`, `none` or `unknown`.
     pub security: &'static str,
     /// What the peer's name rests on.
@@ -50,9 +50,9 @@ impl Keep for NamedEdge {
     fn load(from: &mut Reader<'_>) -> Result<Self, Unreadable> {
         Ok(Self {
             reporter: Reporter::load(from)?,
-            source: End::load(from)?,
-            destination: End::load(from)?,
-            service: ServiceName::load(from)?,
+            source: Arc::load(from)?,
+            destination: Arc::load(from)?,
+            service: Arc::load(from)?,
             security: {
                 let text = from.text()?;
                 let known = SECURITY.into_iter().find(|known| *known == &*text);

@@ -59,29 +59,34 @@ impl Services {
         self.authorities_max = authorities_max;
     }
 
-    /// Notes a service that a cluster or a server name carried, and a workload and version that serve it.
-    pub(super) fn learn(&mut self, service: &Service, workload: &Text, version: &Text) {
+    /// Notes a service that a cluster or a server name carried, and a workload and version that serve it. Whether anything
+    /// of it is new.
+    pub(super) fn learn(&mut self, service: &Service, workload: &Text, version: &Text) -> bool {
         if service.host.is_empty() || !matches!(service.evidence, Evidence::Cluster | Evidence::Sni) {
-            return;
+            return false;
         }
         if self.servers.len() >= self.services_max && !self.servers.contains_key(&service.host) {
-            return;
+            return false;
         }
+        let known = self.servers.len();
         let servers = self.servers.entry(service.host.clone()).or_default();
+        let mut new = false;
         if !workload.is_empty() && servers.len() < SERVERS_MAX {
-            servers.insert(workload.clone());
+            new = servers.insert(workload.clone());
         }
+        new |= self.servers.len() > known;
         let subset = (service.host.clone(), service.subset.clone());
         if version.is_empty()
             || service.subset.is_empty()
             || self.versions.len() >= self.services_max && !self.versions.contains_key(&subset)
         {
-            return;
+            return new;
         }
         let versions = self.versions.entry(subset).or_default();
         if versions.len() < SERVERS_MAX {
-            versions.insert(version.clone());
+            new |= versions.insert(version.clone());
         }
+        new
     }
 
     /// The version that a subset stands for: the one that was seen behind it, else its own name, which by custom is the

@@ -65,15 +65,15 @@ impl AddressBook {
         self.awake.note(now_us);
     }
 
-    /// Somebody tells of a request that it had with the other end of an edge.
-    pub fn meet(&mut self, edge: &Edge, outcome: &Outcome, now_us: u64) {
+    /// Somebody tells of a request that it had with the other end of an edge. Returns whether that shows it alive.
+    pub fn meet(&mut self, edge: &Edge, outcome: &Outcome, now_us: u64) -> bool {
         if !was_met(edge, outcome) {
-            return;
+            return false;
         }
-        let Some(peer) = self.peer_proxy(edge).cloned() else { return };
-        if let Some(known) = self.proxies.get_mut(&peer) {
-            known.met_us = known.met_us.max(now_us);
-        }
+        let Some(peer) = self.peer_proxy(edge).cloned() else { return false };
+        let Some(known) = self.proxies.get_mut(&peer) else { return false };
+        known.met_us = known.met_us.max(now_us);
+        true
     }
 
     /// What a proxy does at the moment; `None` for one that is not known.
@@ -120,7 +120,7 @@ mod tests {
                     book.reports(&"a".into(), now_us);
                     book.awake(now_us);
                 }
-                "!" => book.meet(&edge, &Outcome::default(), now_us),
+                "!" => assert!(book.meet(&edge, &Outcome::default(), now_us)),
                 "." => book.awake(now_us),
                 _ => text.push(book.standing("a", now_us).map_or("unknown", |it| it.label())),
             }

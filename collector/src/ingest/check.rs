@@ -3,14 +3,14 @@
 //! In: a decoded batch, the limits, now. Out: a [`Report`], or the first [`Refusal`] found. Always holds: a report that
 //! comes out keeps every rule of `hopscope/v1/telemetry.proto`; a batch is taken as a whole or not at all.
 
-mod tables;
-mod rows;
-mod open;
+pub(super) mod tables;
+pub(super) mod rows;
+pub(super) mod open;
 mod tcp;
 
 use super::fields::Fields;
 use super::refusal::Refusal;
-use crate::report::{DropReason, Identity, Report, Source, Teller, Text, Totals};
+use crate::report::{DropReason, Edges, Identity, Report, Source, Teller, Text, Totals};
 use hopscope_proto::v1::{self, SCHEMA_VERSION};
 
 /// The longest text of the contract: the proxy's name, and each entry of `strings`.
@@ -94,7 +94,7 @@ pub fn check(batch: v1::Batch, limits: &Limits, now_us: u64) -> Result<Report, R
     let totals = totals(batch.ledger.as_ref().ok_or(Refusal::Ledger("is missing"))?)?;
     let identity = batch.identity.map(identity).transpose()?;
     let strings = tables::strings(batch.strings, limits)?;
-    let edges = tables::edges(&batch.edges, &strings, limits)?;
+    let edges = Edges::from(tables::edges(&batch.edges, &strings, limits)?);
     let outcomes = tables::outcomes(&batch.outcomes, strings.len(), limits)?;
     let rows = rows::Rows {
         edges: edges.len(),
@@ -125,7 +125,7 @@ pub fn check(batch: v1::Batch, limits: &Limits, now_us: u64) -> Result<Report, R
     Ok(report)
 }
 
-fn totals(ledger: &v1::Ledger) -> Result<Totals, Refusal> {
+pub(super) fn totals(ledger: &v1::Ledger) -> Result<Totals, Refusal> {
     // One row per reason that the writer knows; many more would be no ledger.
     const REASONS_MAX: usize = 32;
     if ledger.dropped.len() > REASONS_MAX {
@@ -164,7 +164,7 @@ fn reason(number: i32) -> DropReason {
     }
 }
 
-fn identity(wire: v1::Identity) -> Result<Identity, Refusal> {
+pub(super) fn identity(wire: v1::Identity) -> Result<Identity, Refusal> {
     let text = |field: &'static str, text: String| -> Result<Text, Refusal> {
         if text.len() > TEXT_BYTES_MAX {
             return Err(Refusal::Identity { field, problem: "is longer than 512 bytes" });
@@ -182,6 +182,8 @@ fn identity(wire: v1::Identity) -> Result<Identity, Refusal> {
         service_account: text("service_account", wire.service_account)?,
         cluster: text("cluster", wire.cluster)?,
         addresses: addresses.map(|address| text("addresses", address)).collect::<Result<_, _>>()?,
+        filter_version: text("filter_version", wire.filter_version)?,
+        config_hash: wire.config_hash,
         source: match v1::Source::try_from(wire.source) {
             Ok(v1::Source::AccessLog) => Source::AccessLog,
             Ok(v1::Source::Filter) | Err(_) => Source::Filter,
@@ -190,7 +192,7 @@ fn identity(wire: v1::Identity) -> Result<Identity, Refusal> {
 }
 
 /// A batch is part of its own totals; one that brings more than it ever sent would make the books negative.
-fn holds_no_more_than_it_says(report: &Report) -> Result<(), Refusal> {
+pub(super) fn holds_no_more_than_it_says(report: &Report) -> Result<(), Refusal> {
     let (single, folded) = report.content();
     if single > report.totals.sent {
         return Err(Refusal::Ledger("says less was sent than this batch holds"));

@@ -13,18 +13,23 @@ use super::vouch::Standing;
 use crate::config::connections::Connections;
 use crate::config::tls::Tls as Files;
 use crate::state::State;
+use hyper::body::Incoming;
+use hyper::server::conn::http2;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
-use tokio_stream::wrappers::ReceiverStream;
-use tonic::transport::{Error, Server};
+use tonic::body::Body;
+use tonic::codegen::http;
 
-/// Greeted connections on their way to the HTTP/2 server.
-const GREETED_MAX: usize = 64;
 /// After the system refused to hand over a connection (no file descriptor is left, say).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -60,65 +65,88 @@ impl Porch {
     }
 
     /// Serves until `stop` completes and the last call has ended.
-    ///
-    /// # Errors
-    ///
-    /// When the HTTP/2 server breaks.
-    pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()>) -> Result<(), Error> {
+    pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()>) {
+        let porch = Arc::new(self);
+        let looking = porch.tls.clone().map(|tls| tokio::spawn(porch.clone().look(tls)));
+        let (ending, ended) = watch::channel(false);
+        let mut visits = JoinSet::new();
+        let mut stop = pin!(stop);
+        loop {
+            tokio::select! {
+                accepted = listener.accept() => match accepted {
+                    Ok((tcp, address)) => porch.clone().accept(tcp, address, &mut visits, &ended),
+                    Err(_) => {
+                        porch.stats().unserved(Unserved::Accept);
+                        sleep(ACCEPT_PAUSE).await;
+                    }
+                },
+                // A visit that is over leaves its place in the set.
+                Some(_) = visits.join_next() => {}
+                () = &mut stop => break,
+            }
+        }
+        drop(listener);
+        ending.send_replace(true);
+        while visits.join_next().await.is_some() {}
+        if let Some(looking) = looking {
+            looking.abort();
+        }
+    }
+
+    fn accept(
+        self: Arc<Self>,
+        tcp: TcpStream,
+        address: SocketAddr,
+        visits: &mut JoinSet<()>,
+        ended: &watch::Receiver<bool>,
+    ) {
+        match self.seats.take(address.ip(), &self.door.limits().connections) {
+            Ok(seat) => {
+                let ended = ended.clone();
+                // As many of these as there are seats.
+                visits.spawn(async move {
+                    match self.greet(tcp, address, seat).await {
+                        Ok(connection) => self.visit(connection, ended).await,
+                        Err(why) => self.stats().unserved(why),
+                    }
+                });
+            }
+            Err(NoSeat::Full) => self.stats().unserved(Unserved::Full),
+            Err(NoSeat::AddressFull) => self.stats().unserved(Unserved::AddressFull),
+        }
+    }
+
+    /// Answers the calls of one connection. It is hyper's server and not the one of tonic, whose router and layers cost more
+    /// than a small batch does.
+    async fn visit(&self, connection: Connection, mut ended: watch::Receiver<bool>) {
+        self.stats().connected();
         let whole = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
         let Connections {
             keepalive_interval_ms, keepalive_timeout_ms, streams_max, header_bytes_max, ..
         } = self.connections;
-        let (greeted, incoming) = mpsc::channel(GREETED_MAX);
-        let porch = Arc::new(self);
-        let door = porch.door.clone();
-        let accepting = tokio::spawn(porch.clone().accept(listener, greeted));
-        let looking = porch.tls.clone().map(|tls| tokio::spawn(porch.clone().look(tls)));
-        let served = Server::builder()
-            .http2_keepalive_interval(Some(Duration::from_millis(keepalive_interval_ms)))
-            .http2_keepalive_timeout(Some(Duration::from_millis(keepalive_timeout_ms)))
+        let (door, visitor) = (Arc::new(self.door.clone()), connection.visitor());
+        let service = service_fn(move |request: http::Request<Incoming>| {
+            let (door, visitor) = (door.clone(), visitor.clone());
+            async move { Ok::<_, Infallible>(door.call(request.map(Body::new), visitor).await) }
+        });
+        let mut server = http2::Builder::new(TokioExecutor::new());
+        server
+            .timer(TokioTimer::new())
+            .keep_alive_interval(Some(Duration::from_millis(keepalive_interval_ms)))
+            .keep_alive_timeout(Duration::from_millis(keepalive_timeout_ms))
             .max_concurrent_streams(whole(streams_max))
-            .http2_max_header_list_size(whole(header_bytes_max))
-            .serve_with_incoming_shutdown(door, ReceiverStream::new(incoming), async {
-                stop.await;
-                accepting.abort();
-            })
-            .await;
-        if let Some(looking) = looking {
-            looking.abort();
-        }
-        served
-    }
-
-    async fn accept(
-        self: Arc<Self>,
-        listener: TcpListener,
-        greeted: mpsc::Sender<Result<Connection, Never>>,
-    ) {
-        loop {
-            let Ok((tcp, address)) = listener.accept().await else {
-                self.stats().unserved(Unserved::Accept);
-                sleep(ACCEPT_PAUSE).await;
-                continue;
-            };
-            match self.seats.take(address.ip(), &self.door.limits().connections) {
-                Ok(seat) => {
-                    let (porch, greeted) = (self.clone(), greeted.clone());
-                    // As many of these as there are seats, each for as long as a handshake may take.
-                    tokio::spawn(async move {
-                        match porch.greet(tcp, address, seat).await {
-                            Ok(connection) => {
-                                porch.stats().connected();
-                                // Nobody takes it any more when the door closes.
-                                let _ = greeted.send(Ok(connection)).await;
-                            }
-                            Err(why) => porch.stats().unserved(why),
-                        }
-                    });
-                }
-                Err(NoSeat::Full) => self.stats().unserved(Unserved::Full),
-                Err(NoSeat::AddressFull) => self.stats().unserved(Unserved::AddressFull),
+            .max_header_list_size(whole(header_bytes_max));
+        let mut served = pin!(server.serve_connection(TokioIo::new(connection), service));
+        let broken = tokio::select! {
+            served = served.as_mut() => served,
+            () = until(&mut ended) => {
+                served.as_mut().graceful_shutdown();
+                served.await
             }
+        };
+        if let Err(error) = broken {
+            // Its own fault; the others go on.
+            tracing::debug!(%error, "a connection broke");
         }
     }
 
@@ -196,5 +224,7 @@ impl Porch {
     }
 }
 
-/// Accepting does not fail; it goes on.
-type Never = std::convert::Infallible;
+async fn until(ended: &mut watch::Receiver<bool>) {
+    // An error means that the sender is gone, which is an end as well.
+    let _ = ended.wait_for(|ended| *ended).await;
+}

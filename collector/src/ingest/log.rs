@@ -20,10 +20,10 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
-use tonic::Status;
 use tonic::body::Body;
 use tonic::codec::Streaming;
 use tonic::codegen::http;
+use tonic::{Code, Status};
 
 /// The path of the method.
 pub(super) const PATH: &str = "/envoy.service.accesslog.v3.AccessLogService/StreamAccessLogs";
@@ -68,7 +68,10 @@ impl Door {
                 Ok(Ok(Some(message))) => message,
                 Ok(Ok(None)) => return Status::ok(""),
                 Ok(Err(status)) => {
-                    return unread(&status, &meter, &limits).map_or(status, |it| self.refuse(&it));
+                    if meter.cut().is_none() && status.code() == Code::Unimplemented {
+                        return status;
+                    }
+                    return self.refuse(&unread(&status, &meter, &limits));
                 }
                 // Silence between two messages is no fault.
                 Err(_) if meter.held() == 0 => continue,

@@ -17,7 +17,6 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 use tokio_rustls::server::TlsStream;
-use tonic::transport::server::Connected;
 
 /// The first bytes of every HTTP/2 connection. Source: RFC 9113, section 3.4.
 pub(super) const PREFACE: [u8; 24] = *b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -120,12 +119,9 @@ impl Connection {
     pub(super) fn new(socket: Socket, visitor: Arc<Visitor>, seat: Seat) -> Self {
         Self { socket, replayed: 0, visitor, _seat: seat }
     }
-}
 
-impl Connected for Connection {
-    type ConnectInfo = Arc<Visitor>;
-
-    fn connect_info(&self) -> Arc<Visitor> {
+    /// Who it is.
+    pub(super) fn visitor(&self) -> Arc<Visitor> {
         self.visitor.clone()
     }
 }

@@ -90,7 +90,7 @@ fn namespace_of(proxy: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::{NAME_HELD_US, Principal, Standing, vouch};
-    use crate::report::{Identity, Report, Teller, Totals};
+    use crate::report::{Edges, Identity, Report, Teller, Totals};
 
     const PAY: &str = "sidecar~10.0.0.1~pay-7d9c.shop~shop.svc.cluster.local";
 
@@ -115,7 +115,7 @@ mod tests {
             sequence: 1,
             identity: (!claim.is_empty()).then(|| identity(claim)),
             totals: Totals::default(),
-            edges: Vec::new(),
+            edges: Edges::default(),
             outcomes: Vec::new(),
             records: Vec::new(),
             folds: Vec::new(),

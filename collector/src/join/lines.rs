@@ -1,7 +1,8 @@
 //! What of a report holds for many of its records: who is at both ends of an edge.
 //!
-//! In: the edges of a report, and what names them. Out: one [`Line`] per edge. Always holds: an edge is named only when a
-//! request of it is told; that a proxy told something, and that it lost something, is noted for its end.
+//! In: named edges, and who tells. Out: what is [`Known`] of an edge, for as long as numbers hold, and one [`Line`] for each
+//! report that tells of it. Always holds: an edge is named only when a request of it is told; that a proxy told something,
+//! and that it lost something, is noted for its end.
 
 use super::books::{Entry, HopEdge};
 use super::half::{EDGES_MAX, Half};
@@ -10,7 +11,7 @@ use super::registry::Registry;
 use super::stats::Unjoinable;
 use super::{EndBook, EndName, Join, Side};
 use crate::identity::{End, NamedEdge};
-use crate::report::{Edge, Report, Reporter, Text};
+use crate::report::{Report, Reporter, Text};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// An edge that was sent one-sided hops so many times is taken for one at once, until its other side tells something.
@@ -25,9 +26,32 @@ pub struct Named {
     pub peer: Option<Text>,
 }
 
+/// The numbers of an edge. They hold until [`Join::generation`] changes.
+#[derive(Debug, Clone, Copy)]
+pub struct Known {
+    side: Side,
+    unjoinable: Option<Unjoinable>,
+    /// Tells the callers of one request apart; 0 when it has no name.
+    caller_tag: u16,
+    caller: Option<u32>,
+    called: Option<u32>,
+    edge: Option<u32>,
+    /// One more than that of the proxy at the other side; 0 when it is not known.
+    peer: u32,
+}
+
+/// Who tells a report.
+#[derive(Debug, Clone, Copy)]
+pub struct Tells {
+    /// One more than the number of the proxy; 0 when it has none.
+    own: u32,
+    /// Whether the report tells of a loss.
+    lost: bool,
+}
+
 /// What holds for all records of one edge of a report.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Line {
+pub struct Line {
     pub(super) side: Side,
     pub(super) unjoinable: Option<Unjoinable>,
     /// Number of the called end.
@@ -40,71 +64,81 @@ pub(super) struct Line {
 }
 
 impl Join {
-    /// One line per edge of the report; `None` where no record needs one.
-    pub(super) fn lines(
-        &mut self,
-        report: &Report,
-        mut name: impl FnMut(&Edge) -> Named,
-        now_us: u64,
-    ) -> Vec<Option<Line>> {
-        let proxy = self.proxies.number(&report.teller.proxy, Losses::default);
-        let lost = proxy.and_then(|it| self.proxies.get_mut(it)).is_some_and(|it| it.note(report, now_us));
-        // Number 0 is nobody.
-        let own = proxy.map_or(0, |number| number.saturating_add(1));
-        let mut wanted = vec![false; report.edges.len()];
-        let joinable = report.records.iter().filter(|record| record.request_id_hash != 0);
-        let told = joinable.map(|record| record.edge).chain(report.folds.iter().map(|fold| fold.edge));
-        for edge in told {
-            if let Some(wanted) = wanted.get_mut(edge) {
-                *wanted = true;
-            }
-        }
-        let edges = report.edges.iter().zip(wanted);
-        let lines = edges
-            .map(|(edge, wanted)| wanted.then(|| self.line(edge.reporter, &name(edge), own, lost, now_us)));
-        lines.collect()
+    /// Grows whenever numbers may stand for something else, or for something that had none.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.generation
     }
 
-    fn line(&mut self, reporter: Reporter, named: &Named, own: u32, lost: bool, now_us: u64) -> Line {
-        let side = if reporter == Reporter::Destination { Side::Destination } else { Side::Source };
-        let (source, destination) = (&named.edge.source, &named.edge.destination);
-        let caller = caller_of(source).map(|name| (number_of(&name), end(&mut self.callers, &name, now_us)));
-        let called = called_of(destination).map(|name| end(&mut self.called, &name, now_us));
-        let (ours, theirs) = match (side, caller, called) {
-            (Side::Source, caller, called) => (caller.and_then(|(_, it)| it), called.flatten()),
-            (Side::Destination, caller, called) => (called.flatten(), caller.and_then(|(_, it)| it)),
-        };
-        let (mine, others) = match side {
-            Side::Source => (&mut self.callers, &self.called),
-            Side::Destination => (&mut self.called, &self.callers),
+    /// Notes that a proxy tells, and what it lost.
+    pub fn tells(&mut self, report: &Report, now_us: u64) -> Tells {
+        let known = self.proxies.len();
+        let proxy = self.proxies.number(&report.teller.proxy, Losses::default);
+        if self.proxies.len() > known {
+            self.generation += 1;
+        }
+        let lost = proxy.and_then(|it| self.proxies.get_mut(it)).is_some_and(|it| it.note(report, now_us));
+        // Number 0 is nobody.
+        Tells { own: proxy.map_or(0, |number| number.saturating_add(1)), lost }
+    }
+
+    /// The numbers of an edge. `peer`: the proxy at the other side, where its address tells.
+    pub fn know(&mut self, edge: &NamedEdge, peer: Option<&Text>) -> Known {
+        let NamedEdge { reporter, source, destination, .. } = edge;
+        let side = if *reporter == Reporter::Destination { Side::Destination } else { Side::Source };
+        let (caller_name, called_name) = (caller_of(source), called_of(destination));
+        let caller = caller_name.as_ref().and_then(|name| self.callers.number(name, EndBook::default));
+        let called = called_name.as_ref().and_then(|name| self.called.number(name, EndBook::default));
+        let peer = peer.and_then(|peer| self.proxies.find(peer));
+        Known {
+            side,
+            unjoinable: unjoinable(*reporter, called_name.is_some()),
+            caller_tag: caller_name.as_ref().map_or(0, number_of),
+            caller,
+            called,
+            edge: self.edges.number(&HopEdge::of(edge), || Entry::new((caller, called))),
+            peer: peer.map_or(0, |number| number.saturating_add(1)),
+        }
+    }
+
+    /// What holds for the records of an edge in a report.
+    pub fn line(&mut self, known: &Known, tells: Tells, now_us: u64) -> Line {
+        let Known { side, unjoinable, caller_tag, caller, called, edge, peer } = *known;
+        touch(&mut self.callers, caller, now_us);
+        touch(&mut self.called, called, now_us);
+        let (mine, ours, others, theirs) = match side {
+            Side::Source => (&mut self.callers, caller, &self.called, called),
+            Side::Destination => (&mut self.called, called, &self.callers, caller),
         };
         if let Some(book) = ours.and_then(|number| mine.get_mut(number)) {
             book.told_us = now_us;
-            if lost {
+            if tells.lost {
                 book.lost_us = now_us;
             }
         }
         let silent = theirs.and_then(|number| others.get(number)).is_some_and(|it| it.told_us == 0);
-        let ends = (caller.and_then(|(_, it)| it), called.flatten());
-        let edge = self.edges.number(&HopEdge::of(&named.edge), || Entry::new(ends));
-        let entry = edge.and_then(|edge| self.edges.get_mut(edge));
-        let one_sided = entry.is_some_and(|entry| {
+        let one_sided = edge.and_then(|edge| self.edges.get_mut(edge)).is_some_and(|entry| {
             entry.last_us = now_us;
             silent && entry.book.one_sided >= ONE_SIDED_MIN
         });
-        let peer = named.peer.as_ref().and_then(|peer| self.proxies.find(peer));
         Line {
             side,
-            unjoinable: unjoinable(reporter, called.is_some()),
-            called: called.flatten().unwrap_or(u32::MAX),
-            edge_word: Half::edge_word(side, caller.map_or(0, |(number, _)| number)),
+            unjoinable,
+            called: called.unwrap_or(u32::MAX),
+            edge_word: Half::edge_word(side, caller_tag),
             third_word: Half::third_word(
                 edge.unwrap_or(u32::try_from(EDGES_MAX).unwrap_or(u32::MAX)),
-                own,
-                peer.map_or(0, |number| number.saturating_add(1)),
+                tells.own,
+                peer,
             ),
             one_sided,
         }
+    }
+}
+
+fn touch(ends: &mut Registry<EndName, EndBook>, number: Option<u32>, now_us: u64) {
+    if let Some(book) = number.and_then(|number| ends.get_mut(number)) {
+        book.last_us = now_us;
     }
 }
 
@@ -114,14 +148,6 @@ fn unjoinable(reporter: Reporter, called_is_known: bool) -> Option<Unjoinable> {
         _ if !called_is_known => Some(Unjoinable::NoPeer),
         _ => None,
     }
-}
-
-fn end(ends: &mut Registry<EndName, EndBook>, name: &EndName, now_us: u64) -> Option<u32> {
-    let number = ends.number(name, EndBook::default)?;
-    if let Some(book) = ends.get_mut(number) {
-        book.last_us = now_us;
-    }
-    Some(number)
 }
 
 fn is_known(text: &str) -> bool {

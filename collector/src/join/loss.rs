@@ -99,7 +99,7 @@ fn place_of(epochs: &mut [Epoch], place: usize) -> &mut Epoch {
 #[cfg(test)]
 mod tests {
     use super::Losses;
-    use crate::report::{DropReason, Fold, Report, Teller, Totals};
+    use crate::report::{DropReason, Edges, Fold, Report, Teller, Totals};
 
     fn report(epoch: u64, sequence: u64, dropped: u64, folds: usize) -> Report {
         Report {
@@ -107,7 +107,7 @@ mod tests {
             sequence,
             identity: None,
             totals: Totals { dropped: vec![(DropReason::Refused, dropped)], ..Totals::default() },
-            edges: Vec::new(),
+            edges: Edges::default(),
             open: Vec::new(),
             connections: crate::report::Connections::default(),
             outcomes: Vec::new(),

@@ -3,21 +3,23 @@
 //! In: keys. Out: a small number for each, as long as it is kept. Always holds: at most `max` are kept; a number is given
 //! again only after its entry was taken out.
 
-use std::collections::HashMap;
-use std::hash::Hash;
+use hashbrown::HashTable;
+use slab::Slab;
+use std::borrow::Borrow;
+use std::hash::{BuildHasher, Hash};
 
 /// Entries by key and by number.
 #[derive(Debug)]
 pub(super) struct Registry<K, V> {
-    numbers: HashMap<K, u32>,
-    entries: Vec<Option<V>>,
-    free: Vec<u32>,
+    numbers: HashTable<u32>,
+    keys: foldhash::quality::RandomState,
+    entries: Slab<(K, V)>,
     max: usize,
 }
 
 impl<K: Hash + Eq + Clone, V> Registry<K, V> {
     pub(super) fn new(max: usize) -> Self {
-        Self { numbers: HashMap::new(), entries: Vec::new(), free: Vec::new(), max }
+        Self { numbers: HashTable::new(), keys: Default::default(), entries: Slab::new(), max }
     }
 
     /// Another bound from now on; what is kept already stays.
@@ -27,55 +29,69 @@ impl<K: Hash + Eq + Clone, V> Registry<K, V> {
 
     /// The number of a key; `None` when it is new and there is no room.
     pub(super) fn number(&mut self, key: &K, make: impl FnOnce() -> V) -> Option<u32> {
-        if let Some(number) = self.numbers.get(key) {
-            return Some(*number);
+        if let Some(number) = self.find(key) {
+            return Some(number);
         }
-        if self.numbers.len() >= self.max {
+        if self.entries.len() >= self.max {
             return None;
         }
-        let number = match self.free.pop() {
-            Some(number) => number,
-            None => {
-                let number = u32::try_from(self.entries.len()).ok()?;
-                self.entries.push(None);
-                number
-            }
-        };
-        *self.entries.get_mut(usize::try_from(number).ok()?)? = Some(make());
-        self.numbers.insert(key.clone(), number);
+        let number = u32::try_from(self.entries.vacant_key()).ok()?;
+        self.entries.insert((key.clone(), make()));
+        let Self { numbers, keys, entries, .. } = self;
+        numbers.insert_unique(keys.hash_one(key), number, |number| {
+            entries.get(*number as usize).map_or(0, |(key, _)| keys.hash_one(key))
+        });
         Some(number)
     }
 
     /// The number of a key that is there.
-    pub(super) fn find(&self, key: &K) -> Option<u32> {
-        self.numbers.get(key).copied()
+    pub(super) fn find<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> Option<u32>
+    where
+        K: Borrow<Q>,
+    {
+        let is_it =
+            |number: &u32| self.entries.get(*number as usize).is_some_and(|(known, _)| known.borrow() == key);
+        self.numbers.find(self.keys.hash_one(key), is_it).copied()
     }
 
     pub(super) fn get(&self, number: u32) -> Option<&V> {
-        self.entries.get(usize::try_from(number).ok()?)?.as_ref()
+        self.entries.get(number as usize).map(|(_, value)| value)
     }
 
     pub(super) fn get_mut(&mut self, number: u32) -> Option<&mut V> {
-        self.entries.get_mut(usize::try_from(number).ok()?)?.as_mut()
+        self.entries.get_mut(number as usize).map(|(_, value)| value)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
-        self.numbers.iter().filter_map(|(key, number)| Some((key, self.get(*number)?)))
+        self.entries.iter().map(|(_, (key, value))| (key, value))
     }
 
-    /// Takes out what `stays` does not want to keep.
-    pub(super) fn retain(&mut self, mut stays: impl FnMut(&V) -> bool) {
-        let Self { numbers, entries, free, .. } = self;
-        numbers.retain(|_, number| {
-            let entry = usize::try_from(*number).ok().and_then(|place| entries.get_mut(place));
-            let Some(entry) = entry else { return false };
-            let kept = entry.as_ref().is_some_and(&mut stays);
-            if !kept {
-                *entry = None;
-                free.push(*number);
-            }
-            kept
-        });
+    /// Those whose numbers are in a range.
+    pub(super) fn range(&self, numbers: std::ops::Range<usize>) -> impl Iterator<Item = (&K, &V)> {
+        let end = numbers.end.min(self.entries.capacity());
+        (numbers.start..end).filter_map(|number| self.entries.get(number)).map(|(key, value)| (key, value))
+    }
+
+    /// Above the highest number.
+    pub(super) fn end(&self) -> usize {
+        self.entries.capacity()
+    }
+
+    /// How many are kept.
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Takes out what `stays` does not want to keep. Whether there was any.
+    pub(super) fn retain(&mut self, mut stays: impl FnMut(&V) -> bool) -> bool {
+        let before = self.entries.len();
+        self.entries.retain(|_, (_, value)| stays(value));
+        let gone = self.entries.len() < before;
+        if gone {
+            let entries = &self.entries;
+            self.numbers.retain(|number| entries.contains(*number as usize));
+        }
+        gone
     }
 }
 
@@ -91,9 +107,10 @@ mod tests {
         assert_eq!(number(&mut registry, "b", 2), Some(1));
         assert_eq!(number(&mut registry, "a", 9), Some(0));
         assert_eq!(number(&mut registry, "c", 3), None);
-        registry.retain(|value| *value != 1);
-        assert_eq!((registry.get(0), registry.iter().count()), (None, 1));
+        assert!(registry.retain(|value| *value != 1) && !registry.retain(|_| true));
+        assert_eq!((registry.get(0), registry.iter().count(), registry.len()), (None, 1, 1));
         assert_eq!(number(&mut registry, "c", 3), Some(0));
         assert_eq!((registry.get(0), registry.get(1)), (Some(&3), Some(&2)));
+        assert_eq!(registry.range(1..9).collect::<Vec<_>>(), [(&"b", &2)]);
     }
 }

@@ -102,7 +102,7 @@ impl Scene {
             sequence: *sequence,
             identity: None,
             totals: Totals::default(),
-            edges: vec![Arc::new(Edge { reporter, ..Edge::default() })],
+            edges: vec![Arc::new(Edge { reporter, ..Edge::default() })].into(),
             open: Vec::new(),
             connections: crate::report::Connections::default(),
             outcomes: vec![line.outcome],
@@ -113,19 +113,22 @@ impl Scene {
         let named = Named {
             edge: NamedEdge {
                 reporter,
-                source: end(&line.source),
-                destination: end(&line.destination),
-                service: ServiceName {
+                source: Arc::new(end(&line.source)),
+                destination: Arc::new(end(&line.destination)),
+                service: Arc::new(ServiceName {
                     host: "pay.shop".into(),
                     name: "pay".into(),
                     namespace: "shop".into(),
-                },
+                }),
                 security: "mutual_tls",
                 evidence: Evidence::Metadata,
             },
             peer: (peer != "?").then(|| peer.as_str().into()),
         };
-        self.join.take(&report, |_| named.clone(), self.now_us);
+        let tells = self.join.tells(&report, self.now_us);
+        let known = self.join.know(&named.edge, named.peer.as_ref());
+        let line = self.join.line(&known, tells, self.now_us);
+        self.join.take(&report, &[Some(line)], self.now_us);
     }
 
     /// Both ends of an edge tell of other edges, so that both are known to tell.

@@ -12,6 +12,7 @@ use super::{Error, chain};
 use crate::checkpoint;
 use crate::ingest::{self, check::Limits};
 use crate::pipeline::Pipeline;
+use prost::bytes::Bytes;
 use std::time::Instant;
 
 /// What was let in once is taken up, whatever the door lets in today.
@@ -114,18 +115,20 @@ impl Replay<'_> {
     fn entry(&mut self, entry: Entry<'_>) {
         match entry {
             Entry::Tick(now_us) => self.pipeline.tick(now_us),
-            Entry::Batch { received_us, message } => match ingest::read(message, &LIMITS, received_us) {
-                Ok(report) => {
-                    self.pipeline.take(&report, received_us);
-                    self.stats.replayed_batches.add(1);
-                }
-                Err(refusal) => {
-                    self.stats.replay_refused.add(1);
-                    if std::mem::take(&mut self.first_refusal) {
-                        tracing::error!("failed to take a batch of the journal: {}", chain(&refusal));
+            Entry::Batch { received_us, message } => {
+                match ingest::read(&Bytes::copy_from_slice(message), &LIMITS, received_us) {
+                    Ok(report) => {
+                        self.pipeline.take(&report, received_us);
+                        self.stats.replayed_batches.add(1);
+                    }
+                    Err(refusal) => {
+                        self.stats.replay_refused.add(1);
+                        if std::mem::take(&mut self.first_refusal) {
+                            tracing::error!("failed to take a batch of the journal: {}", chain(&refusal));
+                        }
                     }
                 }
-            },
+            }
         }
     }
 }

@@ -1,5 +1,5 @@
 use super::{Admission, Ledger, Limits};
-use crate::report::{DropReason, Fold, Record, Report, Teller, Totals};
+use crate::report::{DropReason, Edges, Fold, Record, Report, Teller, Totals};
 use proptest::prelude::*;
 
 /// A batch as text: `epoch/sequence records+folded of seen sent folded dropped buffered`.
@@ -23,7 +23,7 @@ fn report(text: &str) -> Report {
             dropped: vec![(DropReason::FoldTableFull, dropped)],
             buffered,
         },
-        edges: Vec::new(),
+        edges: Edges::default(),
         outcomes: Vec::new(),
         records: vec![Record::default(); usize::try_from(records).unwrap()],
         open: Vec::new(),

@@ -26,7 +26,7 @@ fn report(epoch: u64, sequence: u64, count: u64) -> Report {
         sequence,
         identity: None,
         totals: Totals::default(),
-        edges: vec![Arc::new(Edge { service, ..Edge::default() })],
+        edges: vec![Arc::new(Edge { service, ..Edge::default() })].into(),
         outcomes: Vec::new(),
         records: Vec::new(),
         folds: Vec::new(),

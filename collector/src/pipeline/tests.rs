@@ -19,7 +19,8 @@ fn report(proxy: &str, sequence: u64, identity: Option<Identity>, caller: &str) 
             reporter: Reporter::Destination,
             peer: Peer { address: caller.into(), ..Peer::default() },
             ..Edge::default()
-        })],
+        })]
+        .into(),
         outcomes: vec![Outcome { response_code: 200, ..Outcome::default() }],
         records: vec![Record::default()],
         folds: Vec::new(),
@@ -88,12 +89,29 @@ fn a_full_table_is_an_answer() {
     assert_eq!(pipeline.take(&report("q", 1, Some(identity("pay", "2")), ""), 1), Answer::Full("proxies"));
 }
 
+/// They are no requests: neither the series nor the join know of them, but the books do.
+#[test]
+fn connections_are_counted_apart() {
+    let mut pipeline = Pipeline::new(Limits::default());
+    let mut told = report("p", 1, Some(identity("pay", "10.0.0.1")), "");
+    told.connections.closed = std::mem::take(&mut told.records);
+    pipeline.take(&told, SECOND_US);
+    let closed: u64 = pipeline.connections.iter().map(|(_, series)| series.counts.closed()).sum();
+    assert_eq!((closed, series(&pipeline).as_str(), pipeline.join.open()), (1, "", 0));
+    assert_eq!(pipeline.join.stats().unjoinable().map(|(_, count)| count).sum::<u64>(), 0);
+    let books = pipeline.ledger.entries();
+    assert_eq!(
+        books.values().map(|entry| (entry.delivered, entry.unaccounted())).collect::<Vec<_>>(),
+        [(1, 0)]
+    );
+}
+
 #[test]
 fn both_sides_of_a_call_are_one_hop() {
     let mut pipeline = Pipeline::new(Limits::default());
     let tell = |pipeline: &mut Pipeline, proxy: &str, reporter, own: Identity, peer: Peer| {
         let mut report = report(proxy, 1, Some(own), "");
-        report.edges = vec![Arc::new(Edge { reporter, peer, ..Edge::default() })];
+        report.edges = vec![Arc::new(Edge { reporter, peer, ..Edge::default() })].into();
         report.records = vec![Record {
             start_us: SECOND_US,
             duration_us: 10_000,

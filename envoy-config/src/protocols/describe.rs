@@ -17,6 +17,7 @@ use crate::plugin::{COLLECTOR_CLUSTER, FilterSettings};
 use crate::topology::{Topology, Workload};
 
 const SERVICE: &str = "payments";
+const BLACK_HOLE: &str = "BlackHoleCluster";
 /// Service ports, as names carry them.
 const HTTP: u16 = 8080;
 const GRPC: u16 = 8081;
@@ -67,7 +68,13 @@ impl Pair {
         let door = |port: u16| anyhow::Ok(SocketAddr::from((source, free_port(source, port)?)));
         let behind = |port: u16| anyhow::Ok(SocketAddr::from((destination, free_port(destination, port)?)));
         Ok(Self {
-            doors: Doors { tcp: door(9000)?, refused: door(9001)?, nowhere: door(9002)?, http: door(15001)? },
+            doors: Doors {
+                tcp: door(9000)?,
+                refused: door(9001)?,
+                nowhere: door(9002)?,
+                black_hole: door(9003)?,
+                http: door(15001)?,
+            },
             application: ApplicationPlace { tcp: behind(19000)?, http: behind(18080)?, grpc: behind(18081)? },
             tcp_entrance: free_port(destination, TCP)?,
             http_entrance: free_port(destination, HTTP)?,
@@ -136,6 +143,7 @@ impl Pair {
             tcp_listener("OUTBOUND", doors.tcp.port(), &self.outbound(TCP)),
             tcp_listener("OUTBOUND", doors.refused.port(), &self.outbound(TCP + 1)),
             tcp_listener("OUTBOUND", doors.nowhere.port(), &self.outbound(TCP + 2)),
+            tcp_listener("OUTBOUND", doors.black_hole.port(), BLACK_HOLE),
             http_listener(
                 "OUTBOUND",
                 doors.http.port(),
@@ -173,6 +181,9 @@ impl Pair {
             cluster(TCP + 1, self.closed),
             cluster(HTTP, self.http_entrance),
             cluster(GRPC, self.grpc_entrance),
+            json!({
+                "name": BLACK_HOLE, "address": null, "http2": false, "bind": false, "sni": null, "services": null,
+            }),
         ]
     }
 

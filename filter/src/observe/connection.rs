@@ -67,7 +67,12 @@ impl Observer {
         if !has_come_to_be && age_us < young_us {
             return Seen::TooYoung;
         }
-        let edge = edge.unwrap_or_else(|| self.connection_edge(attributes, &facts, has_come_to_be, now_us));
+        let edge = edge.unwrap_or_else(|| {
+            std::mem::swap(&mut self.exchange, &mut self.connection_exchange);
+            let edge = self.connection_edge(attributes, &facts, has_come_to_be, now_us);
+            std::mem::swap(&mut self.exchange, &mut self.connection_exchange);
+            edge
+        });
         let outcome = Outcome {
             response_flags,
             protocol: Protocol::Tcp,

@@ -308,7 +308,8 @@ fn what_lasted_for_weeks_is_told_as_long_as_can_be() {
     );
 }
 
-/// Requests in, host calls out: one number per request.
+/// Requests in, host calls out: one number per request. An edge that was not reached or is not known costs more, one of them
+/// for the metadata exchange, as long as there may be one.
 #[track_caller]
 fn check_calls(requests: &[(&str, u64)], expected: &[u32]) {
     let mut observer = Observer::default();
@@ -336,14 +337,14 @@ const CLUSTER: &str = "xds.cluster_name = outbound|80||a.b";
 fn a_known_edge_costs_one_call_until_it_is_old() {
     let known = format!("{SUCCESS}{CLUSTER}");
     let other = known.replace("|a.b", "|c.b");
-    check_calls(&[(&known, 0), (&known, 1), (&other, 1), (&known, 9), (&known, 10)], &[2, 1, 2, 1, 2]);
+    check_calls(&[(&known, 0), (&known, 1), (&other, 1), (&known, 9), (&known, 10)], &[3, 1, 3, 1, 3]);
 }
 
 #[test]
 fn a_service_named_by_the_request_costs_one_call_more() {
     let passing = format!("{SUCCESS}xds.cluster_name = PassthroughCluster\nrequest.host = example.org");
     let elsewhere = passing.replace("example", "elsewhere");
-    check_calls(&[(&passing, 0), (&passing, 0), (&passing, 0), (&elsewhere, 0)], &[2, 3, 2, 3]);
+    check_calls(&[(&passing, 0), (&passing, 0), (&passing, 0), (&elsewhere, 0)], &[3, 4, 2, 4]);
 }
 
 #[test]
@@ -370,5 +371,35 @@ fn a_connection_is_known_by_its_number() {
     let second = first.replace("connection.id = 1", "connection.id = 2");
     let forwarded = first.replace("10.0.0.1:4000", "203.0.113.9:0");
     let of_another = forwarded.replace(".9:0", ".10:0");
-    check_calls(&[(first, 0), (first, 0), (&second, 0), (&forwarded, 0), (&of_another, 0)], &[2, 1, 2, 2, 1]);
+    check_calls(&[(first, 0), (first, 0), (&second, 0), (&forwarded, 0), (&of_another, 0)], &[3, 1, 3, 3, 1]);
+}
+
+#[test]
+fn a_waypoint_names_whom_it_passes_requests_on_to() {
+    let request = "xds.listener_direction = 1
+        source.address = 10.0.0.1:4000
+        connection.id = 1
+        xds.cluster_name = inbound-vip|8080|http/v2|payments.shop.svc.cluster.local
+        upstream.address = 10.0.0.2:8080
+        xds.upstream_host_metadata.filter_metadata.istio.workload = payments-v2;shop;payments;v2;Kubernetes
+        request.duration = 1000
+        response.code = 200
+        response.flags = 0";
+    let mut observer = Observer::default();
+    observer.at_waypoint(true);
+    let told = |observer: &mut Observer, attributes: &str| {
+        let edge = observer.observe(&Table::parse(attributes), NOW_US).edge;
+        let service = &edge.service;
+        let text = [&edge.peer.workload, &edge.peer.address, &service.host, &service.subset];
+        format!("{:?} {}", edge.reporter, text.map(String::as_str).join(" "))
+    };
+    let expected = "Waypoint payments-v2 10.0.0.2 payments.shop.svc.cluster.local v2";
+    assert_eq!(told(&mut observer, request), expected);
+    // On the same connection to another pod.
+    let other = request.replace("10.0.0.2", "10.0.0.3").replace("payments-v2;", "payments-v3;");
+    assert_eq!(
+        told(&mut observer, &other),
+        expected.replace("payments-v2", "payments-v3").replace("0.2", "0.3")
+    );
+    assert_eq!(told(&mut observer, request), expected);
 }

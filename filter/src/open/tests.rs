@@ -1,5 +1,5 @@
 use super::{ENDED_MAX, Open, OpenTable, ROWS_MAX};
-use crate::config::Config;
+use crate::config::{Config, Place};
 use crate::record::{Edge, Reporter};
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -10,7 +10,7 @@ const INBOUND: u32 = 1;
 const OUTBOUND: u32 = 2;
 
 fn config() -> Config {
-    Config::parse(br#"{"collector": {"cluster": "c"}}"#).unwrap()
+    Config::parse(br#"{"collector": {"cluster": "c"}}"#, &Place::default()).unwrap()
 }
 
 fn edge(reporter: Reporter, service: &str) -> Edge {

@@ -1,7 +1,7 @@
 use super::{HEARTBEAT_MS, Report, Sender, Signature};
 use crate::batch::Batch;
 use crate::buffer::Buffer;
-use crate::config::Config;
+use crate::config::{Config, Place};
 use crate::record::{Edge, Measure, Outcome, Record};
 use crate::reply::Reply;
 use hopscope_proto::v1::{self, DropReason};
@@ -22,7 +22,7 @@ struct Bench {
 impl Bench {
     fn new(limits: &str) -> Self {
         let json = format!(r#"{{"collector": {{"cluster": "c"}}, "limits": {{{limits}}}}}"#);
-        let config = Config::parse(json.as_bytes()).unwrap();
+        let config = Config::parse(json.as_bytes(), &Place::default()).unwrap();
         Self {
             buffer: Buffer::default(),
             sender: Sender::new(7),
@@ -216,8 +216,11 @@ fn a_lost_call_is_sent_again_at_once() {
 #[track_caller]
 fn check_times(config: &str, requests: &[(u64, u32, u64)], until_s: u64, expected: &str) {
     let mut bench = Bench::new("");
-    bench.config =
-        Config::parse(format!(r#"{{"collector": {{"cluster": "c"}}{config}}}"#).as_bytes()).unwrap();
+    bench.config = Config::parse(
+        format!(r#"{{"collector": {{"cluster": "c"}}{config}}}"#).as_bytes(),
+        &Place::default(),
+    )
+    .unwrap();
     let start_ms = bench.now_ms;
     let mut reports = Vec::new();
     for ms in (0..=until_s * 1_000).step_by(usize::try_from(bench.config.tick_ms()).unwrap()) {

@@ -1,5 +1,6 @@
 use super::Vm;
 use crate::attributes::table::Table;
+use crate::config::Place;
 use hopscope_proto::v1::{Ack, Batch, Protocol};
 use prost::Message;
 use std::collections::BTreeMap;
@@ -42,7 +43,7 @@ impl Bench {
         let json = format!(
             r#"{{"collector": {{"cluster": "c"}}, "report_interval_ms": 1000, "limits": {{{limits}}}}}"#
         );
-        vm.configure(json.as_bytes()).unwrap();
+        vm.configure(json.as_bytes(), &Place::default()).unwrap();
         Self { vm, now_us: START_US, open: BTreeMap::new(), batches: BTreeMap::new(), token: 0 }
     }
 
@@ -235,7 +236,8 @@ fn a_connection_that_lives_is_told_within_two_intervals_and_its_silence_costs_no
 #[test]
 fn the_last_plugin_is_kept_until_what_waits_is_answered_for() {
     let mut vm = Vm::new(7);
-    vm.configure(br#"{"collector": {"cluster": "c"}, "report_interval_ms": 60000}"#).unwrap();
+    vm.configure(br#"{"collector": {"cluster": "c"}, "report_interval_ms": 60000}"#, &Place::default())
+        .unwrap();
     let node = Table::parse("");
     vm.root_begins(1);
     vm.root_begins(2);

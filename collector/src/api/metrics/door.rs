@@ -5,7 +5,7 @@
 use super::super::exposition::{Exposition, Kind};
 use crate::ingest::stats::DoorStats;
 
-pub(super) fn render(text: &mut Exposition, stats: &DoorStats) {
+pub(super) fn render(text: &mut Exposition<'_>, stats: &DoorStats) {
     let (entries, lost) = stats.entries();
     let (loads, load_failures) = stats.reloads();
     let counters = [

@@ -9,7 +9,7 @@ use crate::journal::stats::{Buckets, Stats};
 use std::sync::atomic::Ordering;
 
 /// All families.
-pub(super) fn families(text: &mut Exposition, stats: Option<&Stats>) {
+pub(super) fn families(text: &mut Exposition<'_>, stats: Option<&Stats>) {
     let durability = if stats.is_some() { "disk" } else { "memory" };
     text.family(
         "hopscope_durability_info",
@@ -32,7 +32,7 @@ pub(super) fn families(text: &mut Exposition, stats: Option<&Stats>) {
     buckets(text, "hopscope_journal_commit_batches", "Batches by commit.", &stats.commit_batches, count);
 }
 
-fn counters(text: &mut Exposition, stats: &Stats) {
+fn counters(text: &mut Exposition<'_>, stats: &Stats) {
     let counters = [
         ("hopscope_journal_batches_total", "Batches that were committed.", &stats.batches),
         (
@@ -73,7 +73,7 @@ fn counters(text: &mut Exposition, stats: &Stats) {
     }
 }
 
-fn gauges(text: &mut Exposition, stats: &Stats) {
+fn gauges(text: &mut Exposition<'_>, stats: &Stats) {
     let failing = u64::from(stats.failing.load(Ordering::Relaxed));
     let gauges = [
         (
@@ -111,7 +111,7 @@ fn gauges(text: &mut Exposition, stats: &Stats) {
     }
 }
 
-fn buckets(text: &mut Exposition, name: &str, help: &str, buckets: &Buckets, unit: fn(u64) -> f64) {
+fn buckets(text: &mut Exposition<'_>, name: &str, help: &str, buckets: &Buckets, unit: fn(u64) -> f64) {
     text.family(name, Kind::Histogram, help);
     let mut count = 0;
     for (bound, below) in buckets.cumulative() {

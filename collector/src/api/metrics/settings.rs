@@ -4,7 +4,7 @@ use super::super::exposition::{Exposition, Kind};
 use super::seconds;
 use crate::self_stats::{Reload, Seen};
 
-pub(super) fn render(text: &mut Exposition, seen: &Seen) {
+pub(super) fn render(text: &mut Exposition<'_>, seen: &Seen) {
     text.single(
         "hopscope_config_reload_success",
         Kind::Gauge,

@@ -7,6 +7,7 @@
 
 use super::super::exposition::{Exposition, Kind};
 use super::super::labels::Values;
+use super::{Buckets, Names};
 use crate::connections::{Connections, Counts};
 
 /// Name, help, and which figure.
@@ -32,7 +33,7 @@ const COUNTERS: [Counter; 4] = [
 ];
 
 /// All families.
-pub(super) fn families(text: &mut Exposition, connections: &Connections) {
+pub(super) fn families(text: &mut Exposition<'_>, connections: &Connections) {
     let rows: Vec<_> = connections.iter().map(|(key, series)| (Values::of(key), series)).collect();
     for (name, help, figure) in COUNTERS {
         text.family(name, Kind::Counter, help);
@@ -42,8 +43,10 @@ pub(super) fn families(text: &mut Exposition, connections: &Connections) {
     }
     const NAME: &str = "hopscope_tcp_connection_duration_seconds";
     text.family(NAME, Kind::Histogram, "How long closed TCP connections lasted.");
+    let names = Names::of(NAME);
     for (values, series) in &rows {
-        super::durations(text, NAME, values, &series.counts.measure.durations);
+        let labels = Exposition::spell(&values.pairs());
+        Buckets::of(&series.counts.measure.durations).tell(text, &names, &labels);
     }
     text.single(
         "hopscope_tcp_expired_connections_total",

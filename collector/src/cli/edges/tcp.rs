@@ -49,3 +49,35 @@ pub(super) fn text(rows: &[ConnectionRow]) -> String {
     };
     table::render(&head, &rows.iter().map(cells).collect::<Vec<_>>())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::text;
+    use crate::api::ConnectionRow;
+
+    #[test]
+    fn one_line_per_row() {
+        let row = ConnectionRow {
+            reporter: "source".into(),
+            source_workload: "shop".into(),
+            source_version: "v1".into(),
+            destination_workload: "store".into(),
+            destination_version: "v2".into(),
+            destination_service: "store.shop".into(),
+            response_flags: "-".into(),
+            peer_evidence: "metadata".into(),
+            opened: 3,
+            closed: 2,
+            sent_bytes: 900,
+            received_bytes: 70,
+            failed: false,
+            duration_p50_us: 1_500_000.0,
+            duration_max_us: 2_000_000,
+        };
+        let expected = "\
+source   destination  tcp service  reporter  flags  opened  closed  sent  received  p50 s  named by
+shop@v1  store@v2     store.shop   source        -       3       2   900        70  1.500  metadata
+";
+        assert_eq!(text(&[row]), expected);
+    }
+}

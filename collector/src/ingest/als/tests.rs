@@ -54,8 +54,10 @@ fn stream() -> Stream {
 fn text(report: &Report, batch: &Batch) -> String {
     let records = batch.records.as_ref().unwrap();
     let line = |row: usize| {
-        let (edge, outcome) =
-            (&report.edges[records.edge[row] as usize], &report.outcomes[records.outcome[row] as usize]);
+        let (edge, outcome) = (
+            &report.edges.get(records.edge[row] as usize).unwrap(),
+            &report.outcomes[records.outcome[row] as usize],
+        );
         let text = |index: u32| batch.strings[index as usize].as_str();
         let wire = &batch.outcomes[records.outcome[row] as usize];
         format!(
@@ -135,7 +137,7 @@ fn one(log_name: &str, node: &str, spoil: impl FnOnce(&mut HttpAccessLogEntry)) 
     match (batches.first(), skipped) {
         (Some(batch), None) => {
             let report = check::check(batch.clone(), &Limits::default(), NOW_US).unwrap();
-            let principal = &report.edges[0].peer.principal;
+            let principal = &report.edges.get(0).unwrap().peer.principal;
             format!("{} from {} {principal}", text(&report, batch), report.teller.proxy)
         }
         (None, Some((_, label))) => format!("skipped: {label}"),

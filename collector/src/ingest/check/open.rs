@@ -5,16 +5,15 @@
 
 use super::tables;
 use crate::ingest::refusal::Refusal;
-use crate::report::{Edge, Open, OpenLong};
+use crate::report::{Edges, Open, OpenLong};
 use hopscope_proto::v1;
-use std::sync::Arc;
 
 /// One for each side of a call that there is.
 const ENTRIES_MAX: usize = 3;
 /// Rows of one entry, as the contract says.
 const ROWS_MAX: usize = 64;
 
-pub(super) fn open(wire: &[v1::Open], edges: &[Arc<Edge>]) -> Result<Vec<Open>, Refusal> {
+pub(in crate::ingest) fn open(wire: &[v1::Open], edges: &Edges) -> Result<Vec<Open>, Refusal> {
     tables::at_most("open", wire.len(), ENTRIES_MAX)?;
     let mut entries: Vec<Open> = Vec::with_capacity(wire.len());
     for (row, wire) in wire.iter().enumerate() {
@@ -27,7 +26,7 @@ pub(super) fn open(wire: &[v1::Open], edges: &[Arc<Edge>]) -> Result<Vec<Open>, 
     Ok(entries)
 }
 
-fn entry(row: usize, wire: &v1::Open, edges: &[Arc<Edge>]) -> Result<Open, Refusal> {
+fn entry(row: usize, wire: &v1::Open, edges: &Edges) -> Result<Open, Refusal> {
     let refuse = |problem| Err(Refusal::Open { row, problem });
     tables::at_most("open.long", wire.long.len(), ROWS_MAX)?;
     let reporter = tables::reporter(row, wire.reporter)
@@ -39,7 +38,7 @@ fn entry(row: usize, wire: &v1::Open, edges: &[Arc<Edge>]) -> Result<Open, Refus
     let mut named = 0_u64;
     for wire in &wire.long {
         let edge = tables::inside("open.long.edge", row, wire.edge, edges.len())?;
-        if edges.get(edge).is_none_or(|edge| edge.reporter != reporter) {
+        if edges.reporter(edge) != Some(reporter) {
             return refuse("has an edge of another reporter");
         }
         if wire.count == 0 {

@@ -12,12 +12,12 @@ const SCALES: std::ops::RangeInclusive<i32> = -10..=20;
 const BUCKETS_MAX: usize = 320;
 
 /// What rows are checked against.
-pub(super) struct Rows<'a> {
-    pub(super) edges: usize,
-    pub(super) outcomes: usize,
-    pub(super) base_us: u64,
-    pub(super) now_us: u64,
-    pub(super) limits: &'a Limits,
+pub(in crate::ingest) struct Rows<'a> {
+    pub(in crate::ingest) edges: usize,
+    pub(in crate::ingest) outcomes: usize,
+    pub(in crate::ingest) base_us: u64,
+    pub(in crate::ingest) now_us: u64,
+    pub(in crate::ingest) limits: &'a Limits,
 }
 
 impl Rows<'_> {
@@ -60,7 +60,7 @@ impl Rows<'_> {
         Ok(records)
     }
 
-    pub(super) fn folds(&self, wire: Vec<v1::Fold>) -> Result<Vec<Fold>, Refusal> {
+    pub(in crate::ingest) fn folds(&self, wire: Vec<v1::Fold>) -> Result<Vec<Fold>, Refusal> {
         tables::at_most("folds", wire.len(), self.limits.rows_max)?;
         wire.into_iter().enumerate().map(|(row, fold)| self.fold(row, fold)).collect()
     }

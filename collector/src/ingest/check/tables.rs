@@ -65,7 +65,7 @@ fn edge(row: usize, wire: &v1::Edge, strings: &[Text]) -> Result<Edge, Refusal> 
     })
 }
 
-pub(super) fn reporter(row: usize, number: i32) -> Result<Reporter, Refusal> {
+pub(in crate::ingest) fn reporter(row: usize, number: i32) -> Result<Reporter, Refusal> {
     match v1::Reporter::try_from(number) {
         Ok(v1::Reporter::Source) => Ok(Reporter::Source),
         Ok(v1::Reporter::Destination) => Ok(Reporter::Destination),
@@ -75,7 +75,7 @@ pub(super) fn reporter(row: usize, number: i32) -> Result<Reporter, Refusal> {
 }
 
 /// A kind of evidence that is not known yet is believed as little as the weakest that is.
-fn evidence(number: i32) -> Evidence {
+pub(in crate::ingest) fn evidence(number: i32) -> Evidence {
     match v1::ServiceEvidence::try_from(number) {
         Ok(v1::ServiceEvidence::Unspecified) => Evidence::None,
         Ok(v1::ServiceEvidence::Cluster) => Evidence::Cluster,
@@ -93,7 +93,7 @@ pub(super) fn outcomes(
     wire.iter().enumerate().map(|(row, outcome)| self::outcome(row, outcome, strings)).collect()
 }
 
-fn outcome(row: usize, wire: &v1::Outcome, strings: usize) -> Result<Outcome, Refusal> {
+pub(in crate::ingest) fn outcome(row: usize, wire: &v1::Outcome, strings: usize) -> Result<Outcome, Refusal> {
     let texts = [
         ("outcomes.code_details", wire.code_details),
         ("outcomes.transport_failure_reason", wire.transport_failure_reason),

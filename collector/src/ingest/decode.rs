@@ -1,0 +1,211 @@
+//! A batch read in place.
+//!
+//! In: an encoded batch, the limits, now. Out: its [`Report`], or nothing where the batch is not as writers encode it, or is
+//! to be refused. Always holds: what comes out is what prost and [`check`](super::check) make of the same bytes, which a test
+//! compares; nothing is copied but the columns, and nothing is allocated per text or row.
+//!
+//! Writers encode every table before what refers to it, single messages once, and columns packed; protobuf allows more. Such
+//! batches, and all that break a rule, are left to prost and the check, which know every case and every refusal.
+//!
+//! A new field of the contract is a new arm: of [`Reading::field`] for the batch, [`tables::edge`] and [`tables::outcome`] for
+//! the rows, [`records::read`] for a column. Fields that have no arm are passed over.
+
+mod records;
+mod tables;
+mod wire;
+
+use super::check::{self, Limits, TEXT_BYTES_MAX};
+use crate::report::edges::{Edges, Print};
+use crate::report::{Connections, Identity, Outcome, Record, Report, Teller, Totals};
+use hopscope_proto::v1;
+use prost::Message;
+use prost::bytes::Bytes;
+use wire::{Cursor, Value};
+
+/// Reads a batch; `None` for one that prost is to read.
+pub(super) fn read(message: &Bytes, limits: &Limits, now_us: u64) -> Option<Report> {
+    let mut reading = Reading::new(message, limits, now_us)?;
+    let mut fields = Cursor::new(message);
+    while let Some((number, value)) = fields.field()? {
+        reading.field(number, value)?;
+    }
+    reading.report()
+}
+
+/// What was read so far.
+struct Reading<'a> {
+    message: &'a Bytes,
+    limits: &'a Limits,
+    now_us: u64,
+    head: Head<'a>,
+    totals: Option<Totals>,
+    identity: Option<Identity>,
+    spans: Vec<(u32, u32)>,
+    /// Once the texts are complete.
+    texts: usize,
+    prints: Vec<Print>,
+    edges: Option<Edges>,
+    outcomes: Vec<Outcome>,
+    records: Option<Vec<Record>>,
+    folds: Vec<v1::Fold>,
+    open: Vec<v1::Open>,
+    /// Whether something was read whose times count from the base.
+    timed: bool,
+}
+
+#[derive(Default)]
+struct Head<'a> {
+    schema_version: u32,
+    proxy: &'a str,
+    epoch: u64,
+    sequence: u64,
+    base_us: u64,
+}
+
+impl<'a> Reading<'a> {
+    fn new(message: &'a Bytes, limits: &'a Limits, now_us: u64) -> Option<Self> {
+        u32::try_from(message.len()).ok()?;
+        Some(Self {
+            message,
+            limits,
+            now_us,
+            head: Head::default(),
+            totals: None,
+            identity: None,
+            spans: Vec::with_capacity(32),
+            texts: 0,
+            prints: Vec::new(),
+            edges: None,
+            outcomes: Vec::new(),
+            records: None,
+            folds: Vec::new(),
+            open: Vec::new(),
+            timed: false,
+        })
+    }
+
+    #[inline]
+    fn field(&mut self, number: u32, value: Value<'a>) -> Option<()> {
+        match (number, value) {
+            (1, Value::Varint(it)) => self.head.schema_version = it as u32,
+            (2, Value::Bytes(it)) => self.head.proxy = std::str::from_utf8(it).ok()?,
+            (3, Value::Fixed64(it)) => self.head.epoch = it,
+            (4, Value::Varint(it)) => self.head.sequence = it,
+            (5, Value::Bytes(it)) => self.identity(it)?,
+            (6, Value::Bytes(it)) => self.ledger(it)?,
+            (7, Value::Fixed64(it)) => {
+                if self.timed {
+                    return None;
+                }
+                self.head.base_us = it;
+            }
+            (8, Value::Bytes(it)) => self.text(it)?,
+            (9, Value::Bytes(it)) => self.edge(it)?,
+            (10, Value::Bytes(it)) => self.outcome(it)?,
+            (11, Value::Bytes(it)) => self.records(it)?,
+            (12, Value::Bytes(it)) => {
+                self.timed = true;
+                self.folds.push(v1::Fold::decode(it).ok()?);
+            }
+            (13, Value::Bytes(it)) => self.open.push(v1::Open::decode(it).ok()?),
+            // Of another kind than the contract says.
+            (1..=14, _) => return None,
+            _ => {}
+        }
+        (self.folds.len() <= self.limits.rows_max && self.open.len() <= self.limits.rows_max).then_some(())
+    }
+
+    fn identity(&mut self, bytes: &[u8]) -> Option<()> {
+        let identity = check::identity(v1::Identity::decode(bytes).ok()?).ok()?;
+        self.identity.replace(identity).is_none().then_some(())
+    }
+
+    fn ledger(&mut self, bytes: &[u8]) -> Option<()> {
+        let totals = check::totals(&v1::Ledger::decode(bytes).ok()?).ok()?;
+        self.totals.replace(totals).is_none().then_some(())
+    }
+
+    fn text(&mut self, bytes: &'a [u8]) -> Option<()> {
+        let is_first = self.spans.is_empty();
+        if is_first && !bytes.is_empty()
+            || bytes.len() > TEXT_BYTES_MAX
+            || self.edges.is_some()
+            || !self.outcomes.is_empty()
+            || self.spans.len() >= self.limits.strings_max
+        {
+            return None;
+        }
+        std::str::from_utf8(bytes).ok()?;
+        let start = (bytes.as_ptr() as usize).checked_sub(self.message.as_ptr() as usize)?;
+        self.spans.push((u32::try_from(start).ok()?, u32::try_from(bytes.len()).ok()?));
+        self.texts = self.spans.len();
+        Some(())
+    }
+
+    fn edge(&mut self, bytes: &[u8]) -> Option<()> {
+        if self.edges.is_none() {
+            let edges = Edges::new(self.message.clone(), std::mem::take(&mut self.spans), 8);
+            self.prints = edges.prints();
+            self.edges = Some(edges);
+        }
+        let edges = self.edges.as_mut()?;
+        let (kind, texts) = tables::edge(bytes, edges.len())?;
+        let there = edges.len() < self.limits.rows_max && edges.push(kind, texts, &self.prints);
+        (there && self.records.is_none() && !self.timed).then_some(())
+    }
+
+    fn outcome(&mut self, bytes: &[u8]) -> Option<()> {
+        let outcome = tables::outcome(bytes, self.outcomes.len(), self.texts)?;
+        let there = self.outcomes.len() < self.limits.rows_max;
+        self.outcomes.push(outcome);
+        (there && self.records.is_none() && !self.timed).then_some(())
+    }
+
+    fn records(&mut self, bytes: &[u8]) -> Option<()> {
+        self.timed = true;
+        let rows = records::Rows {
+            edges: self.edges.as_ref().map_or(0, Edges::len),
+            outcomes: self.outcomes.len(),
+            base_us: self.head.base_us,
+            last_us: self.now_us.saturating_add(self.limits.ahead_us_max),
+            first_us: self.now_us.saturating_sub(self.limits.age_us_max),
+            records_max: self.limits.records_max,
+        };
+        self.records.replace(records::read(bytes, &rows)?).is_none().then_some(())
+    }
+
+    fn report(self) -> Option<Report> {
+        let Head { schema_version, proxy, epoch, sequence, base_us } = self.head;
+        let good = schema_version == v1::SCHEMA_VERSION
+            && (1..=TEXT_BYTES_MAX).contains(&proxy.len())
+            && epoch != 0
+            && sequence != 0
+            && self.texts > 0;
+        let edges = self.edges.unwrap_or_default();
+        let rows = check::rows::Rows {
+            edges: edges.len(),
+            outcomes: self.outcomes.len(),
+            base_us,
+            now_us: self.now_us,
+            limits: self.limits,
+        };
+        let folds = rows.folds(self.folds).ok()?;
+        let open = check::open::open(&self.open, &edges).ok()?;
+        let report = Report {
+            teller: Teller { proxy: proxy.into(), epoch },
+            sequence,
+            identity: self.identity,
+            totals: self.totals?,
+            edges,
+            outcomes: self.outcomes,
+            records: self.records.unwrap_or_default(),
+            folds,
+            open,
+            connections: Connections::default(),
+        };
+        (good && check::holds_no_more_than_it_says(&report).is_ok()).then_some(report)
+    }
+}
+
+#[cfg(test)]
+mod tests;
