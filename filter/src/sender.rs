@@ -52,6 +52,8 @@ pub struct Sender {
     pause_until_ms: u64,
     failures: u32,
     random: u64,
+    /// Nothing comes after this: whatever there is to say is due.
+    leaving: bool,
     acknowledged: u64,
     bytes_sent: u64,
     reports_failed: u64,
@@ -82,6 +84,7 @@ impl Sender {
             pause_until_ms: 0,
             failures: 0,
             random: seed | 1,
+            leaving: false,
             acknowledged: 0,
             bytes_sent: 0,
             reports_failed: 0,
@@ -153,6 +156,9 @@ impl Sender {
         if buffer.is_pressing() {
             return true;
         }
+        if self.leaving {
+            return buffer.since_ms().is_some() || buffer.ledger.to_wire() != self.ledger_told;
+        }
         if now_ms < self.next_batch_ms {
             return false;
         }
@@ -203,6 +209,16 @@ impl Sender {
                 self.back_off(config.backoff_ms_max, now_ms);
             }
         }
+    }
+
+    /// The VM is about to end: nothing waits any more for company.
+    pub fn leave(&mut self) {
+        self.leaving = true;
+    }
+
+    /// It goes on after all.
+    pub fn stay(&mut self) {
+        self.leaving = false;
     }
 
     /// No answer will come for batch `sequence`: what had sent it is gone.

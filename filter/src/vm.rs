@@ -28,6 +28,8 @@ pub struct Vm {
     sender: Sender,
     /// As many as batches may be in flight, so a list is enough.
     calls: Vec<Call>,
+    /// The plugins that live: a few for each configuration.
+    roots: Vec<u32>,
 }
 
 /// A report in flight.
@@ -50,7 +52,34 @@ impl Vm {
             buffer: Buffer::default(),
             sender: Sender::new(seed),
             calls: Vec::new(),
+            roots: Vec::new(),
         }
+    }
+
+    /// A plugin begins.
+    pub fn root_begins(&mut self, root: u32) {
+        self.roots.push(root);
+        self.sender.stay();
+    }
+
+    /// Something ends that may be a plugin. Whether it was the last: then everything that waits is due at once.
+    pub fn root_ends(&mut self, context: u32) -> bool {
+        let Some(place) = self.roots.iter().position(|root| *root == context) else { return false };
+        self.roots.swap_remove(place);
+        if self.roots.is_empty() {
+            // Those of the plugins that went before were cancelled.
+            for other in self.roots_in_flight(context) {
+                self.root_gone(other);
+            }
+            self.sender.leave();
+        }
+        self.roots.is_empty()
+    }
+
+    /// Whether plugin `root` has ended, and no answer is to come for it.
+    #[must_use]
+    pub fn has_left(&self, root: u32) -> bool {
+        !self.roots.contains(&root) && self.calls.iter().all(|call| call.root != root)
     }
 
     /// Takes a plugin configuration into force.

@@ -23,15 +23,17 @@ const KEPT: [&str; 4] = ["memory", "_initialize", "proxy_abi_version_0_2_1", "pr
 /// How the filter's own entry points are named until the SDK's are gone: `hop_on_log` becomes `proxy_on_log`.
 const OWN_PREFIX: &str = "hop_";
 
-/// The filter's entry points. Each that Envoy enters for a request costs that request; so there are two of those. It enters
+/// The filter's entry points. Each that Envoy enters for a request costs that request; so there are three of those: create,
+/// log, and done, which Envoy cannot enter for plugins alone and without which a replaced module loses its last tick. It enters
 /// `new_connection` for the connections of a NETWORK plugin only.
-const OWN: [&str; 8] = [
+const OWN: [&str; 9] = [
     "hop_on_vm_start",
     "hop_on_configure",
     "hop_on_tick",
     "hop_on_context_create",
     "hop_on_new_connection",
     "hop_on_log",
+    "hop_on_done",
     "hop_on_grpc_receive",
     "hop_on_grpc_close",
 ];

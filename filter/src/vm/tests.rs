@@ -232,3 +232,34 @@ fn a_connection_that_lives_is_told_within_two_intervals_and_its_silence_costs_no
     assert_eq!(bench.told(), Sums { opened: 1, sent: 70, ..Sums::default() });
     assert_eq!(batches, [1; 10]);
 }
+
+#[test]
+fn the_last_plugin_is_kept_until_what_waits_is_answered_for() {
+    let mut vm = Vm::new(7);
+    vm.configure(br#"{"collector": {"cluster": "c"}, "report_interval_ms": 60000}"#, &Place::default())
+        .unwrap();
+    let node = Table::parse("");
+    vm.root_begins(1);
+    vm.root_begins(2);
+    vm.begin(9, 1);
+    vm.observe(9, &Table::parse("xds.listener_direction = 2"), START_US);
+    let now_ms = START_US / 1_000;
+    assert_eq!(vm.poll(&node, now_ms).map(|report| report.sequence), Some(1), "the first goes at once");
+    vm.dispatched(1, 5, 1);
+    vm.answered(5, 0, &Ack { accepted_sequence: 1, ..Ack::default() }.encode_to_vec(), now_ms);
+    vm.begin(10, 1);
+    vm.observe(10, &Table::parse("xds.listener_direction = 2"), START_US);
+    assert_eq!(vm.poll(&node, now_ms), None, "the next waits for company");
+    assert!(!vm.root_ends(9) && !vm.root_ends(1), "a request, and a plugin that is not the last");
+    assert!(vm.root_ends(2));
+    let last = vm.poll(&node, now_ms).unwrap();
+    vm.dispatched(2, 6, last.sequence);
+    assert!(vm.has_left(1) && !vm.has_left(2));
+    vm.answered(6, 0, &Ack { accepted_sequence: last.sequence, ..Ack::default() }.encode_to_vec(), now_ms);
+    assert!(vm.has_left(2) && vm.poll(&node, now_ms).is_none());
+    assert_eq!(vm.sender().acknowledged(), 2);
+    vm.root_begins(3);
+    vm.begin(11, 3);
+    vm.observe(11, &Table::parse("xds.listener_direction = 2"), START_US);
+    assert!(!vm.has_left(3) && vm.poll(&node, now_ms).is_none(), "it goes on after all");
+}

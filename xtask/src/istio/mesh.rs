@@ -36,6 +36,15 @@ pub(super) fn plugin_of(name: &str, namespace: &str, image: &registry::Image) ->
         .replace(&"0".repeat(64), &image.digest))
 }
 
+/// Puts this build's filter into every proxy that is to have it.
+pub(super) fn refresh() -> anyhow::Result<()> {
+    registry::push()?;
+    for namespace in FILTERED {
+        cluster::apply(&plugin("wasmplugin-http.yaml", namespace)?)?;
+    }
+    Ok(())
+}
+
 /// Keeps what runs for the commands that follow.
 pub(super) fn remember(pods: &[Pod]) -> anyhow::Result<()> {
     Ok(std::fs::write(run::folder().join("pods.json"), serde_json::to_string_pretty(pods)?)?)
@@ -45,6 +54,13 @@ pub(super) fn remember(pods: &[Pod]) -> anyhow::Result<()> {
 pub(super) fn remember_also(pod: &Pod) -> anyhow::Result<()> {
     let mut all = pods()?;
     all.push(pod.clone());
+    remember(&all)
+}
+
+/// One that has ended.
+pub(super) fn forget(pod: &Pod) -> anyhow::Result<()> {
+    let mut all = pods()?;
+    all.retain(|known| known.workload != pod.workload);
     remember(&all)
 }
 

@@ -68,6 +68,13 @@ pub(super) fn start_application(pod: &Pod, workload: &Workload) -> anyhow::Resul
     .map(drop)
 }
 
+/// Ends a pod and all that runs in it.
+pub(super) fn end(pod: &Pod) -> anyhow::Result<()> {
+    let delete = ["delete", "pod", &pod.name, "-n", &pod.namespace, "--force", "--grace-period=0"];
+    crate::process::quietly(&mut cluster::kubectl(delete))?;
+    Sandbox::of(pod.sandbox).end()
+}
+
 /// Waits until a pod's proxy, where it has one, is ready.
 pub(super) fn wait_proxy(pod: &Pod) -> anyhow::Result<()> {
     if !pod.proxy {

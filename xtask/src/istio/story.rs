@@ -12,6 +12,7 @@ mod failures;
 mod manifests;
 mod collector_outside;
 mod tcp;
+mod access_log;
 
 use super::{cluster, mesh, run};
 use crate::progress::{answer, done, remark, step};
@@ -46,11 +47,12 @@ struct Check {
 type Story = (&'static str, fn(&mut Tale) -> anyhow::Result<()>);
 
 /// All of them; the later ones disturb more.
-const STORIES: [Story; 7] = [
+const STORIES: [Story; 8] = [
     ("manifests", manifests::tell),
     ("edges", edges::tell),
     ("flags", flags::tell),
     ("tcp", tcp::tell),
+    ("access_log", access_log::tell),
     ("live", live::tell),
     ("failures", failures::tell),
     ("collector_outside", collector_outside::tell),
@@ -58,6 +60,7 @@ const STORIES: [Story; 7] = [
 
 /// Tells the stories whose name holds this.
 pub(super) fn tell(name: Option<&str>, json: bool) -> anyhow::Result<()> {
+    step("this build's filter in every proxy of shop and ingress", mesh::refresh)?;
     let chosen = STORIES.iter().filter(|(story, _)| name.is_none_or(|name| story.contains(name)));
     let mut tales = Vec::new();
     for (story, tell) in chosen {

@@ -27,10 +27,7 @@ pub(super) fn build() -> anyhow::Result<PathBuf> {
 pub(super) fn inside(envoy: &Path) -> anyhow::Result<()> {
     run::keep_envoy(envoy)?;
     control_plane::start()?;
-    step("the registry and the filter's image", || {
-        registry::start()?;
-        registry::push().map(drop)
-    })?;
+    step("the registry", registry::start)?;
     step("services, routes, Istio's own metrics off", || {
         for manifest in ["collector-service.yaml", "destination-rule.yaml", "telemetry-istio-off.yaml"] {
             cluster::apply(&mesh::user_file(manifest)?)?;
@@ -52,10 +49,5 @@ pub(super) fn inside(envoy: &Path) -> anyhow::Result<()> {
         }
         Ok(())
     })?;
-    step("the filter in every proxy of shop and ingress", || {
-        for namespace in mesh::FILTERED {
-            cluster::apply(&mesh::plugin("wasmplugin-http.yaml", namespace)?)?;
-        }
-        Ok(())
-    })
+    step("the filter in every proxy of shop and ingress", mesh::refresh)
 }

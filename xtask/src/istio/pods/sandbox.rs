@@ -6,6 +6,7 @@
 use crate::istio::{control_plane, programs, run};
 use crate::process;
 use anyhow::{Context, bail};
+use rustix::process::{Pid, Signal, kill_process};
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -79,6 +80,22 @@ impl Sandbox {
         let user = PROXY_USER.to_string();
         command.args(["--reuid", &user, "--regid", &user, "--clear-groups", "--", program]);
         command
+    }
+
+    /// Kills every process in it, its holder among them.
+    pub(super) fn end(&self) -> anyhow::Result<()> {
+        let network = |process: &Path| std::fs::read_link(process.join("ns/net")).ok();
+        let own = network(Path::new(&format!("/proc/{}", self.process))).context("the sandbox is gone")?;
+        for process in std::fs::read_dir("/proc")?.filter_map(|entry| Some(entry.ok()?.path())) {
+            let number = process.file_name().and_then(|name| name.to_str()?.parse().ok());
+            if let Some(pid) =
+                number.and_then(Pid::from_raw).filter(|_| network(&process).as_ref() == Some(&own))
+            {
+                // It may have ended with another one just now.
+                let _ = kill_process(pid, Signal::KILL);
+            }
+        }
+        Ok(())
     }
 
     fn connect(&self, address: &str) -> anyhow::Result<()> {

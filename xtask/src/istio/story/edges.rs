@@ -1,7 +1,9 @@
 //! Edges told by both reporters, with versions, through injected sidecars with mTLS; and who is no service of the mesh.
 
 use super::traffic::{send, visit};
-use super::{Seen, Tale};
+use super::{Applied, Seen, Tale, pushed};
+use crate::istio::mesh;
+use std::time::Duration;
 
 const REQUESTS: u64 = 300;
 
@@ -43,7 +45,35 @@ pub(super) fn tell(tale: &mut Tale) -> anyhow::Result<()> {
     );
     let stable = seen.sum(&format!("reporter=source {to_backend} destination_version=v1"));
     tale.figure("stable_share_of_90", stable as f64 / REQUESTS as f64);
-    strangers(tale)
+    strangers(tale)?;
+    registry_only(tale)
+}
+
+/// With a Sidecar that names what its proxies know, the collector among it, and refuses the rest.
+fn registry_only(tale: &mut Tale) -> anyhow::Result<()> {
+    let sidecar = mesh::user_file("sidecar-egress.yaml")?;
+    let sidecar = sidecar.replace("spec:\n", "spec:\n  outboundTrafficPolicy: { mode: REGISTRY_ONLY }\n");
+    let applied = Applied::new(&sidecar)?;
+    std::thread::sleep(Duration::from_secs(3));
+    let before = Seen::settled()?;
+    let refused = send("frontend-v1", "http://10.244.0.16:8080/", 20, 50)?;
+    let served = send("frontend-v1", "http://backend.shop:8080/", 20, 50)?;
+    let seen = Seen::settled()?.since(&before);
+    let black_hole = "reporter=source source_workload=frontend-v1 destination_service_name=BlackHoleCluster response_code=502";
+    tale.check(
+        "to an address outside under REGISTRY_ONLY: BlackHoleCluster",
+        refused.with("502") == 20 && seen.sum(black_hole) == 20,
+        format!("{}; {}", refused.show(), seen.show("")),
+    );
+    let known =
+        "source_workload=frontend-v1 destination_service=backend.shop.svc.cluster.local response_code=200";
+    tale.equal(
+        "what the Sidecar names is told by both, the collector being among it",
+        2 * served.sent,
+        seen.sum(known),
+    );
+    drop(applied);
+    pushed()
 }
 
 fn strangers(tale: &mut Tale) -> anyhow::Result<()> {

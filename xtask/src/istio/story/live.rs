@@ -1,6 +1,6 @@
 //! The filter on a live mesh: applied, reconfigured, replaced, deleted, while traffic goes on.
 
-use super::traffic::{GATEWAY, OUTSIDE, begin};
+use super::traffic::{GATEWAY, OUTSIDE, begin, visit};
 use super::{Seen, Tale};
 use crate::istio::{cluster, mesh, registry, run};
 use crate::{package, workspace};
@@ -48,8 +48,9 @@ fn books() -> anyhow::Result<BTreeMap<&'static str, i64>> {
 
 fn applied(tale: &mut Tale) -> anyhow::Result<()> {
     const RATE: u64 = 20;
+    let deleted = Instant::now();
     delete()?;
-    Seen::settled()?;
+    drained(deleted, tale)?;
     let before = books()?;
     let url = format!("load --url {GATEWAY}/call/backend.shop:8080/ --host shop.example.com");
     let traffic = begin(OUTSIDE, &format!("{url} --rate {RATE} --seconds 70"))?;
@@ -81,6 +82,23 @@ fn applied(tale: &mut Tale) -> anyhow::Result<()> {
         let all = all_seen_from(&history, workload);
         tale.figure(&format!("steady_from_s {workload}"), all);
     }
+    Ok(())
+}
+
+/// Waits until the filter is gone from the last connection, too.
+fn drained(deleted: Instant, tale: &mut Tale) -> anyhow::Result<()> {
+    let mut last_told = Instant::now();
+    let mut before = books()?;
+    run::wait_for("an end of what is told after the filter is deleted", Duration::from_secs(120), || {
+        visit("/call/backend.shop:8080/", 10, 20)?;
+        let now = books()?;
+        if now != before {
+            last_told = Instant::now();
+        }
+        before = now;
+        Ok((last_told.elapsed() > Duration::from_secs(12)).then_some(()))
+    })?;
+    tale.figure("deleted: last told after, s", (last_told - deleted).as_secs_f64());
     Ok(())
 }
 
@@ -186,4 +204,12 @@ fn standing() -> anyhow::Result<BTreeMap<&'static str, String>> {
         Some((workload, cluster::text(row, "/standing").to_owned()))
     };
     Ok(PROXIES.into_iter().filter_map(standing).collect())
+}
+
+/// How the requests of a workload's proxies come to be known: `filter`, `als`, or both.
+pub(super) fn source(workload: &str) -> anyhow::Result<String> {
+    let books = mesh::collector("/api/v1/proxies")?;
+    let rows = books.get("proxies").and_then(Value::as_array).cloned().unwrap_or_default();
+    let of = rows.iter().filter(|row| cluster::text(row, "/proxy").contains(&format!("~{workload}-")));
+    Ok(of.map(|row| cluster::text(row, "/source")).collect::<Vec<_>>().join(" "))
 }
