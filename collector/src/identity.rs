@@ -10,7 +10,7 @@ mod services;
 mod standing;
 mod waiting;
 
-pub use named::{End, Evidence, NamedEdge};
+pub use named::{End, Evidence, NamedEdge, Security};
 pub use services::ServiceName;
 pub use standing::Standing;
 pub use waiting::{Told, Waiting, WaitingLimits};
@@ -306,11 +306,11 @@ fn is_of(principal: &str, who: &Identity) -> bool {
 }
 
 /// As Istio's label `connection_security_policy`: only a destination knows.
-fn security(edge: &Edge) -> &'static str {
+fn security(edge: &Edge) -> Security {
     match (edge.reporter, edge.mutual_tls) {
-        (Reporter::Destination, true) => "mutual_tls",
-        (Reporter::Destination, false) => "none",
-        _ => "unknown",
+        (Reporter::Destination, true) => Security::MutualTls,
+        (Reporter::Destination, false) => Security::None,
+        _ => Security::Unknown,
     }
 }
 

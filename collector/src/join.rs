@@ -36,7 +36,7 @@ pub use table::BYTES_PER_OPEN_MAX;
 pub use verdict::Verdict;
 
 use crate::report::{Report, Text};
-use books::Entry;
+use books::{Entry, Shared};
 use half::{Half, Words};
 use loss::Losses;
 use registry::Registry;
@@ -106,6 +106,7 @@ pub struct Join {
     table: Table,
     edges: Registry<HopEdge, Entry>,
     overflow: Entry,
+    shared: Shared,
     proxies: Registry<Text, Losses>,
     /// Who calls, by workload.
     callers: Registry<EndName, EndBook>,
@@ -132,6 +133,7 @@ impl Join {
             table: Table::new(limits.open_max),
             edges: Registry::new(edges_max),
             overflow: Entry::default(),
+            shared: Shared::default(),
             proxies: Registry::new(half::PROXIES_MAX - 1),
             callers: Registry::new(edges_max),
             called: Registry::new(edges_max),
@@ -258,7 +260,10 @@ impl Join {
         gone |= self.proxies.retain(|losses| losses.last_us >= since_us);
         gone |= self.callers.retain(|end| end.last_us >= since_us);
         gone |= self.called.retain(|end| end.last_us >= since_us);
-        self.generation += u64::from(gone);
+        if gone {
+            self.generation += 1;
+            self.shared.forget_unused();
+        }
     }
 }
 

@@ -4,6 +4,10 @@ use clap::Parser;
 use hopscope::cli::Cli;
 use std::process::ExitCode;
 
+/// Batches come on one thread, and what they leave behind goes on another: it is made for that.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     match run() {
         Ok(code) => code,

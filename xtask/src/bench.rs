@@ -2,8 +2,8 @@
 
 use crate::module;
 use crate::process;
-use crate::progress::step;
-use crate::tools::envoy;
+use crate::progress::{remark, step};
+use crate::tools::{envoy, otelcol};
 use crate::workspace;
 use clap::Subcommand;
 use std::os::unix::process::CommandExt;
@@ -75,6 +75,13 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         }
         Subject::Collector { json } => {
             bench.arg("collector").arg("--collector").arg(workspace::release_binary("hopscope"));
+            match otelcol::install() {
+                Ok(peer) => {
+                    bench.arg("--peer").arg(peer);
+                }
+                // The other runs say enough without it.
+                Err(error) => remark(&format!("no OpenTelemetry Collector to compare with: {error:#}")),
+            }
             build(&["hopscope-bench", "hopscope"])?;
             json
         }

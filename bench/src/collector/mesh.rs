@@ -5,8 +5,12 @@
 
 use super::random::{Random, Zipf};
 use hopscope_proto::v1;
+use std::collections::HashSet;
 
 const SERVICES: usize = 240;
+/// So many where 240 do not have enough pairs.
+const SERVICES_OF_MANY: usize = 720;
+const MANY_EDGES: usize = 100_000;
 const VERSIONS: usize = 2;
 const SITES: usize = 2;
 
@@ -46,32 +50,48 @@ pub(crate) struct Hop {
 
 impl Mesh {
     pub(crate) fn new(edges: usize) -> Self {
-        let proxies: Vec<Proxy> = (0..SERVICES * VERSIONS * SITES).map(Proxy::new).collect();
+        let services = if edges > MANY_EDGES { SERVICES_OF_MANY } else { SERVICES };
+        let proxies: Vec<Proxy> = (0..services * VERSIONS * SITES).map(Proxy::new).collect();
         let mut random = Random::new(1);
-        let edges = (0..edges).map(|_| {
+        let mut known = HashSet::new();
+        let mut list = Vec::with_capacity(edges);
+        // Within a site, and drawn by chance, not every pair comes soon.
+        while list.len() < edges.min(proxies.len() * proxies.len() / 4) {
             let from = random.below(proxies.len());
             let to = random.below(proxies.len());
             let elsewhere = random.once_in(10);
             let same_site = to / SITES * SITES + from % SITES;
-            (from, if elsewhere { to } else { same_site })
-        });
-        let edges: Vec<_> = edges.collect();
+            let edge = (from, if elsewhere { to } else { same_site });
+            if known.insert(edge) {
+                list.push(edge);
+            }
+        }
+        let edges = list;
         let popularity = Zipf::new(edges.len());
         Self { proxies, edges, popularity }
     }
 
-    /// So many hops, 10 µs apart.
+    /// So many hops, 1 µs apart, drawn from the edges after Zipf's law.
     pub(crate) fn hops(&self, count: usize) -> Vec<Hop> {
         let mut random = Random::new(2);
-        let hop = |place| Hop {
-            edge: self.popularity.draw(&mut random),
-            id: (random.next() >> 32) as u32,
-            start_us: place as u64 * 10,
-            duration_us: 500 + random.next() % 20_000,
-            fails: random.once_in(FAILS_ONCE_IN),
-            attempts: if random.once_in(RETRIED_ONCE_IN) { 2 } else { 1 },
-        };
-        (0..count).map(hop).collect()
+        (0..count).map(|place| hop(place, self.popularity.draw(&mut random), &mut random)).collect()
+    }
+
+    /// One hop of each edge.
+    pub(crate) fn each_once(&self) -> Vec<Hop> {
+        let mut random = Random::new(3);
+        (0..self.edges.len()).map(|edge| Hop { fails: false, ..hop(edge, edge, &mut random) }).collect()
+    }
+}
+
+fn hop(place: usize, edge: usize, random: &mut Random) -> Hop {
+    Hop {
+        edge,
+        id: (random.next() >> 32) as u32,
+        start_us: place as u64,
+        duration_us: 500 + random.next() % 20_000,
+        fails: random.once_in(FAILS_ONCE_IN),
+        attempts: if random.once_in(RETRIED_ONCE_IN) { 2 } else { 1 },
     }
 }
 

@@ -33,22 +33,33 @@ impl Drop for Collector {
 impl Collector {
     pub(crate) async fn start(binary: &Path, options: &[String]) -> anyhow::Result<Self> {
         let (grpc, http) = (free_address()?, free_address()?);
-        let child = Command::new(binary)
+        let mut command = Command::new(binary);
+        command
             .arg("serve")
             .args(["--grpc-address", &grpc.to_string(), "--http-address", &http.to_string()])
             .args(options)
             .env("RUST_LOG", "warn")
-            .stdin(Stdio::null())
-            .spawn()
-            .with_context(|| format!("failed to start {}", binary.display()))?;
+            .stdin(Stdio::null());
+        Self::spawn(command, grpc, http, "/readyz").await
+    }
+
+    /// Starts a program that listens at both addresses once `ready` answers.
+    pub(crate) async fn spawn(
+        mut command: Command,
+        grpc: SocketAddr,
+        http: SocketAddr,
+        ready: &str,
+    ) -> anyhow::Result<Self> {
+        let program = command.get_program().display().to_string();
+        let child = command.spawn().with_context(|| format!("failed to start {program}"))?;
         let mut collector = Self { child, grpc, http };
         let start = Instant::now();
-        while !collector.get("/readyz").await.is_ok_and(|answer| answer.contains(" 200 ")) {
+        while !collector.get(ready).await.is_ok_and(|answer| answer.contains(" 200 ")) {
             if let Some(status) = collector.child.try_wait()? {
-                bail!("the collector ended ({status})");
+                bail!("{program} ended ({status})");
             }
             if start.elapsed() > READY_WITHIN {
-                bail!("the collector is not ready");
+                bail!("{program} is not ready");
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -75,7 +86,7 @@ impl Collector {
 
     pub(crate) async fn get(&self, path: &str) -> anyhow::Result<String> {
         let mut stream = TcpStream::connect(self.http).await?;
-        let request = format!("GET {path} HTTP/1.1\r\nhost: bench\r\nconnection: close\r\n\r\n");
+        let request = format!("GET {path} HTTP/1.0\r\nhost: bench\r\n\r\n");
         stream.write_all(request.as_bytes()).await?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await?;
@@ -84,12 +95,13 @@ impl Collector {
 
     /// The value of a sample without labels; 0 when there is none.
     pub(crate) async fn sample(&self, name: &str) -> anyhow::Result<u64> {
-        let text = self.get("/metrics").await?;
+        let text = self.get("/metrics?only=own").await?;
         let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         Ok(value.and_then(|value| value.parse().ok()).unwrap_or(0))
     }
 }
 
-fn free_address() -> anyhow::Result<SocketAddr> {
+/// An address that nobody listens at.
+pub(crate) fn free_address() -> anyhow::Result<SocketAddr> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }

@@ -1,20 +1,20 @@
 //! One run: a collector with some parts on, and the load that it gets.
 //!
-//! In: a [`Run`]. Out: a [`Row`]. Always holds: the warm-up (one round, so that every series exists) is not measured;
-//! `/metrics` is scraped every 5 s meanwhile, as in production.
+//! In: a [`Run`]. Out: a [`Row`]. Always holds: a warm-up, in which every edge is told once by both sides, is not measured;
+//! `/metrics` is scraped every 5 s meanwhile, as in production; what is counted is what was acknowledged, or it is an error;
+//! how long acknowledgements take is measured at half of the rate that the collector took as a whole.
 
 use super::load::Load;
 use super::mesh::Mesh;
 use super::process::Collector;
-use super::template;
+use super::row::Row;
+use super::template::Round;
 use anyhow::ensure;
-use serde::Serialize;
-use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
 /// Connections to the collector.
-const CONNECTIONS: usize = 8;
+const CONNECTIONS: usize = 16;
 const SCRAPE_INTERVAL: Duration = Duration::from_secs(5);
 
 /// What is measured.
@@ -25,112 +25,117 @@ pub(crate) struct Run {
     edges: usize,
     hops: usize,
     batch_records: usize,
+    join: bool,
+    journal: bool,
+    /// Whether the families that have a series per edge are scraped.
+    scrape_all: bool,
     options: &'static [&'static str],
 }
 
-const PLAIN: Run = Run {
-    name: "plain",
-    what: "2,000 edges, batches of 256",
+const ALL_ON: Run = Run {
+    name: "all_on",
+    what: "2,000 edges, batches of 256, journal, join with nearly 1,000,000 open hops",
     edges: 2_000,
-    hops: 400_000,
+    hops: 950_000,
     batch_records: 256,
+    join: true,
+    journal: true,
+    scrape_all: true,
     options: &[],
 };
 
-/// All runs, in order.
-pub(crate) const RUNS: [Run; 3] = [
-    PLAIN,
+/// All runs of the collector, in order.
+pub(crate) const RUNS: [Run; 7] = [
+    ALL_ON,
+    Run { name: "no_join", what: "the same without the join", join: false, ..ALL_ON },
+    Run { name: "no_journal", what: "all but the journal", journal: false, ..ALL_ON },
+    Run { name: "plain", what: "neither journal nor join", join: false, journal: false, ..ALL_ON },
     Run {
-        name: "plain_small_batches",
-        what: "the same in batches of 8, as quiet proxies send",
+        name: "all_on_small_batches",
+        what: "all of it in batches of 8, as quiet proxies send",
         hops: 100_000,
         batch_records: 8,
-        ..PLAIN
+        ..ALL_ON
     },
+    Run { name: "all_on_1k_edges", what: "all of it with 1,000 edges", edges: 1_000, ..ALL_ON },
     Run {
-        name: "plain_1m_edges",
-        what: "1,000,000 edges, batches of 256",
+        name: "all_on_1m_edges",
+        what: "all of it with 1,000,000 edges; of /metrics only what the collector counts of itself",
         edges: 1_000_000,
-        options: &["--series-max", "4000000"],
-        ..PLAIN
+        scrape_all: false,
+        options: &["--series-max", "4000000", "--join-edges-max", "4000000"],
+        ..ALL_ON
     },
 ];
-
-/// What it took.
-#[derive(Debug, Serialize)]
-pub(crate) struct Row {
-    name: &'static str,
-    records_per_s: f64,
-    records_per_s_per_core: f64,
-    messages_per_s_per_core: f64,
-    ack_p50_ms: f64,
-    ack_p99_ms: f64,
-    edges: u64,
-    wire_bytes_per_record: f64,
-    memory_bytes: u64,
-    bytes_per_series: f64,
-}
-
-impl fmt::Display for Row {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{:.0} records/s, {:.0} records/s/core, {:.0} messages/s/core, ack p50 {:.2} ms p99 {:.2} ms, {:.1} bytes \
-             a record, {} series, {} MB, {:.0} bytes a series",
-            self.records_per_s,
-            self.records_per_s_per_core,
-            self.messages_per_s_per_core,
-            self.ack_p50_ms,
-            self.ack_p99_ms,
-            self.wire_bytes_per_record,
-            self.edges,
-            self.memory_bytes >> 20,
-            self.bytes_per_series
-        )
-    }
-}
 
 /// Measures one run.
 pub(crate) async fn measure(run: &Run, binary: &Path, seconds: u64) -> anyhow::Result<Row> {
     let mesh = Mesh::new(run.edges);
-    let templates = template::round(&mesh, &mesh.hops(run.hops), run.batch_records);
-    let options: Vec<String> = run.options.iter().map(|option| (*option).to_owned()).collect();
+    let mut once = Round::new(&mesh, &mesh.each_once(), run.batch_records);
+    let mut round = Round::new(&mesh, &mesh.hops(run.hops), run.batch_records);
+    let folder = tempfile::tempdir()?;
+    let mut options: Vec<String> = run.options.iter().map(|option| (*option).to_owned()).collect();
+    options.extend(["--join".into(), run.join.to_string()]);
+    if run.journal {
+        options.extend(["--data-dir".into(), folder.path().display().to_string()]);
+    }
     let collector = Collector::start(binary, &options).await?;
     let empty_bytes = collector.memory_bytes()?;
-    let mut load = Load::new(&mesh, templates, collector.connect(CONNECTIONS).await?);
-    let warm = load.send(Duration::ZERO).await?;
-    let cpu_before = collector.cpu_seconds()?;
-    let scraped = async {
+    let mut load = Load::new(&mesh, collector.connect(CONNECTIONS).await?);
+    load.introduce().await?;
+    let mut warm = load.half(&mut once, true).await?.records + load.half(&mut once, false).await?.records;
+    let told_bytes = collector.memory_bytes()?.saturating_sub(empty_bytes);
+    let table_bytes = collector.sample("hopscope_join_open_bytes").await?;
+    warm += load.half(&mut round, true).await?.records;
+    let open = collector.sample("hopscope_join_open").await?;
+    let open_bytes = collector.sample("hopscope_join_open_bytes").await?;
+    warm += load.half(&mut round, false).await?.records;
+    drop(once);
+
+    let path = if run.scrape_all { "/metrics" } else { "/metrics?only=own" };
+    let (before, memory_bytes) = (collector.cpu_seconds()?, collector.memory_bytes()?);
+    let full = scraped(&collector, path, load.send(&mut round, Duration::from_secs(seconds), 0.0)).await?;
+    let cpu = collector.cpu_seconds()? - before;
+    let rate = full.messages as f64 / full.seconds / 2.0;
+    let half_time = Duration::from_secs(seconds);
+    let mut half = scraped(&collector, path, load.send(&mut round, half_time, rate)).await?;
+    let delivered = collector.sample("hopscope_ledger_delivered_total").await?;
+    let acknowledged = warm + full.records + half.records;
+    ensure!(delivered == acknowledged, "{delivered} records were counted, {acknowledged} acknowledged");
+    Ok(Row {
+        name: run.name,
+        records_per_s: full.records as f64 / full.seconds,
+        records_per_s_per_core: full.records as f64 / cpu,
+        messages_per_s_per_core: full.messages as f64 / cpu,
+        ack_p50_ms: half.quantile_ms(0.5),
+        ack_p99_ms: half.quantile_ms(0.99),
+        edges: mesh.edges.len() as u64,
+        // Without the empty program and the room for open hops, which has an entry of its own.
+        bytes_per_series: told_bytes.saturating_sub(table_bytes) as f64 / mesh.edges.len() as f64,
+        bytes_per_open_hop: (run.join && open > 0).then(|| open_bytes as f64 / open as f64),
+        open_hops: open,
+        uncounted: 0,
+        wire_bytes_per_record: full.bytes as f64 / full.records as f64,
+        memory_bytes,
+    })
+}
+
+/// Does something while `/metrics` is scraped.
+pub(super) async fn scraped<T>(
+    collector: &Collector,
+    path: &str,
+    work: impl Future<Output = anyhow::Result<T>>,
+) -> anyhow::Result<T> {
+    let scraping = async {
         loop {
             tokio::time::sleep(SCRAPE_INTERVAL).await;
-            if collector.get("/metrics").await.is_err() {
+            if collector.get(path).await.is_err() {
                 break;
             }
         }
     };
-    let mut sent = tokio::select! {
-        sent = load.send(Duration::from_secs(seconds)) => sent?,
-        () = scraped => anyhow::bail!("the collector does not answer any more"),
-    };
-    let cpu = collector.cpu_seconds()? - cpu_before;
-    let delivered = collector.sample("hopscope_ledger_delivered_total").await?;
-    ensure!(
-        delivered == warm.records + sent.records,
-        "{delivered} records were counted, {} acknowledged",
-        warm.records + sent.records
-    );
-    let edges = collector.sample("hopscope_series").await?;
-    let memory_bytes = collector.memory_bytes()?;
-    Ok(Row {
-        name: run.name,
-        records_per_s: sent.records as f64 / sent.seconds,
-        records_per_s_per_core: sent.records as f64 / cpu,
-        messages_per_s_per_core: sent.messages as f64 / cpu,
-        ack_p50_ms: sent.quantile_ms(0.5),
-        ack_p99_ms: sent.quantile_ms(0.99),
-        edges,
-        wire_bytes_per_record: sent.bytes as f64 / sent.records as f64,
-        memory_bytes,
-        bytes_per_series: memory_bytes.saturating_sub(empty_bytes) as f64 / edges.max(1) as f64,
-    })
+    tokio::select! {
+        done = work => done,
+        () = scraping => anyhow::bail!("the collector does not answer any more"),
+    }
 }

@@ -23,15 +23,41 @@ pub(crate) struct Template {
 }
 
 /// What one record is made of.
-#[derive(Clone, Copy)]
-struct Row {
-    hop: Hop,
-    is_source: bool,
-    attempt: u32,
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Row {
+    pub(super) hop: Hop,
+    pub(super) is_source: bool,
+    pub(super) attempt: u32,
 }
 
-/// The templates of a round, in the order of their first requests.
-pub(crate) fn round(mesh: &Mesh, hops: &[Hop], batch_records: usize) -> Vec<Template> {
+/// What is sent again and again: what the callers tell, then what the called sides tell, each in the order of time.
+#[derive(Debug)]
+pub(crate) struct Round {
+    pub(crate) callers: Vec<Template>,
+    pub(crate) called: Vec<Template>,
+}
+
+impl Round {
+    /// The batches that tell of these hops.
+    pub(crate) fn new(mesh: &Mesh, hops: &[Hop], batch_records: usize) -> Self {
+        Self {
+            callers: templates(mesh, hops, batch_records, true),
+            called: templates(mesh, hops, batch_records, false),
+        }
+    }
+}
+
+fn templates(mesh: &Mesh, hops: &[Hop], batch_records: usize, callers: bool) -> Vec<Template> {
+    let mut templates: Vec<Template> = Vec::new();
+    for (proxy, rows) in rows(mesh, hops, callers).into_iter().enumerate() {
+        templates.extend(rows.chunks(batch_records).map(|rows| Template::new(mesh, proxy, rows)));
+    }
+    templates.sort_by_key(|template| template.start_us);
+    templates
+}
+
+/// What each proxy tells of some hops.
+pub(super) fn rows(mesh: &Mesh, hops: &[Hop], callers: bool) -> Vec<Vec<Row>> {
     let mut rows: Vec<Vec<Row>> = vec![Vec::new(); mesh.proxies.len()];
     let mut push = |proxy: usize, row: Row| {
         if let Some(rows) = rows.get_mut(proxy) {
@@ -40,17 +66,15 @@ pub(crate) fn round(mesh: &Mesh, hops: &[Hop], batch_records: usize) -> Vec<Temp
     };
     for hop in hops {
         let Some(&(from, to)) = mesh.edges.get(hop.edge) else { continue };
-        push(from, Row { hop: *hop, is_source: true, attempt: hop.attempts });
+        if callers {
+            push(from, Row { hop: *hop, is_source: true, attempt: hop.attempts });
+            continue;
+        }
         for attempt in 1..=hop.attempts {
             push(to, Row { hop: *hop, is_source: false, attempt });
         }
     }
-    let mut templates: Vec<Template> = Vec::new();
-    for (proxy, rows) in rows.iter().enumerate() {
-        templates.extend(rows.chunks(batch_records).map(|rows| Template::new(mesh, proxy, rows)));
-    }
-    templates.sort_by_key(|template| template.start_us);
-    templates
+    rows
 }
 
 impl Template {
@@ -109,7 +133,7 @@ impl Template {
     }
 }
 
-fn duration_us(row: &Row) -> u64 {
+pub(super) fn duration_us(row: &Row) -> u64 {
     let whole = row.hop.duration_us;
     match (row.is_source, row.hop.attempts) {
         (true, _) => whole,

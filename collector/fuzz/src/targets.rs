@@ -5,8 +5,11 @@
 
 use hopscope::ingest::als::Stream;
 use hopscope::ingest::check::{Limits, check, rows_fit};
+use hopscope::ingest::read;
+use hopscope::ingest::refusal::Refusal;
 use hopscope_proto::v1;
 use prost::Message;
+use prost::bytes::Bytes;
 
 /// Just after the times in the corpus.
 const NOW_US: u64 = 1_795_625_130_000_000;
@@ -14,12 +17,14 @@ const NOW_US: u64 = 1_795_625_130_000_000;
 /// One batch at the door.
 pub(crate) fn batch(bytes: &[u8]) {
     let limits = Limits::default();
-    if rows_fit(bytes, &limits).is_err() {
-        return;
-    }
-    let Ok(batch) = v1::Batch::decode(bytes) else { return };
-    assert!(batch.strings.len() <= limits.strings_max && batch.folds.len() <= limits.rows_max);
-    let Ok(report) = check(batch, &limits, NOW_US) else { return };
+    let read = read(&Bytes::copy_from_slice(bytes), &limits, NOW_US);
+    // The reader that works in place and the one that it stands for.
+    let expected = rows_fit(bytes, &limits).and_then(|()| {
+        let batch = v1::Batch::decode(bytes).map_err(|error| Refusal::Malformed(error.to_string()))?;
+        check(batch, &limits, NOW_US)
+    });
+    assert_eq!(read, expected);
+    let Ok(report) = read else { return };
     assert!(report.records.len() as u64 <= report.totals.sent);
     for record in &report.records {
         assert!(record.edge < report.edges.len() && record.outcome < report.outcomes.len());

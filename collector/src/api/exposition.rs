@@ -38,6 +38,8 @@ pub(super) enum Kind {
 
 /// So much text is handed on together.
 const PART_BYTES: usize = 256 << 10;
+/// With the sample that makes it so much.
+const ROOM_BYTES: usize = PART_BYTES + (4 << 10);
 
 /// Where a text goes, part by part; `false` when nobody wants more of it.
 pub(super) type Sink<'a> = dyn FnMut(String) -> bool + 'a;
@@ -58,7 +60,7 @@ pub(super) type Labels<'a> = &'a [(&'a str, &'a str)];
 
 impl<'a> Exposition<'a> {
     pub(super) fn new(format: Format, sink: &'a mut Sink<'a>) -> Self {
-        Self { text: String::new(), format, sink, wanted: true }
+        Self { text: String::with_capacity(ROOM_BYTES), format, sink, wanted: true }
     }
 
     /// Whether anybody still wants it.
@@ -68,7 +70,7 @@ impl<'a> Exposition<'a> {
 
     /// Spells labels.
     pub(super) fn spell(labels: Labels<'_>) -> Spelled {
-        let mut text = String::new();
+        let mut text = String::with_capacity(1 << 10);
         for (place, (label, value)) in labels.iter().enumerate() {
             text.push_str(if place == 0 { "" } else { "," });
             text.push_str(label);
@@ -90,7 +92,7 @@ impl<'a> Exposition<'a> {
 
     fn hand_on(&mut self, bytes: usize) {
         if self.wanted && self.text.len() >= bytes {
-            self.wanted = (self.sink)(std::mem::take(&mut self.text));
+            self.wanted = (self.sink)(std::mem::replace(&mut self.text, String::with_capacity(ROOM_BYTES)));
         }
     }
 

@@ -127,7 +127,7 @@ impl<'a> Values<'a> {
             &self.outcome.code,
             &self.outcome.grpc,
             &self.outcome.flags,
-            edge.security,
+            edge.security.label(),
             edge.evidence.label(),
         ]
     }

@@ -27,6 +27,11 @@ const CHUNK: usize = 1_024;
 /// for long; two families may tell of different moments.
 pub(super) fn render(state: &State, format: Format, what: What, sink: &mut Sink<'_>) {
     let mut text = Exposition::new(format, sink);
+    // Told below, but read first: what waits now and is in a series in a moment is then seen twice, not never.
+    let waiting = {
+        let pipeline = state.pipeline();
+        (pipeline.waiting.len() as u64, pipeline.waiting.requests())
+    };
     if what == What::All {
         series(&mut text, state);
         super::hops::metrics(&mut text, state);
@@ -36,7 +41,7 @@ pub(super) fn render(state: &State, format: Format, what: What, sink: &mut Sink<
     super::hops::rooms(&mut text, &pipeline.join);
     super::open::metrics(&mut text, &pipeline.open, state.now_us());
     ledger(&mut text, &pipeline.ledger);
-    rooms(&mut text, &pipeline);
+    rooms(&mut text, &pipeline, waiting);
     super::filters::metrics(&mut text, &pipeline.address_book);
     standings(&mut text, &pipeline.address_book, state.now_us());
     drop(pipeline);
@@ -82,8 +87,7 @@ fn each<T>(
     }
 }
 
-/// Name, help, and which figure.
-type Size = (&'static str, &'static str, fn(&Series) -> u64);
+type Size = fn(&Series) -> u64;
 
 fn series(text: &mut Exposition<'_>, state: &State) {
     const REQUESTS: &str = "hopscope_requests_total";
@@ -107,7 +111,7 @@ fn series(text: &mut Exposition<'_>, state: &State) {
         |series| Buckets::of(&series.measure.durations),
         |text, labels, buckets| buckets.tell(text, &names, labels),
     );
-    const SIZES: [Size; 2] = [
+    const SIZES: [(&str, &str, Size); 2] = [
         ("hopscope_request_bytes_total", "Headers and bodies of those requests.", |it| {
             it.measure.request_bytes
         }),
@@ -227,7 +231,7 @@ fn ledger(text: &mut Exposition<'_>, ledger: &Ledger) {
     }
 }
 
-fn rooms(text: &mut Exposition<'_>, pipeline: &crate::pipeline::Pipeline) {
+fn rooms(text: &mut Exposition<'_>, pipeline: &crate::pipeline::Pipeline, waiting: (u64, u64)) {
     let (expired_series, expired_requests) = pipeline.aggregate.expired();
     let counters = [
         (
@@ -258,18 +262,14 @@ fn rooms(text: &mut Exposition<'_>, pipeline: &crate::pipeline::Pipeline) {
             "Proxies that said who they are.",
             pipeline.address_book.proxies() as u64,
         ),
-        (
-            "hopscope_waiting_groups",
-            "Groups of requests that wait for their peer's name.",
-            pipeline.waiting.len() as u64,
-        ),
+        ("hopscope_waiting_groups", "Groups of requests that wait for their peer's name.", waiting.0),
         (
             "hopscope_known_edges",
             "Edges, each as one proxy tells it, whose names need no look in the address book.",
             pipeline.known_edges().0 as u64,
         ),
         ("hopscope_edges", "Edges that have such series.", pipeline.aggregate.edges() as u64),
-        ("hopscope_waiting_requests", "Requests in those groups.", pipeline.waiting.requests()),
+        ("hopscope_waiting_requests", "Requests in those groups.", waiting.1),
     ];
     for (name, help, value) in gauges {
         text.single(name, Kind::Gauge, help, value);

@@ -4,7 +4,7 @@
 //! known reads as Istio has it (`unknown`, and `latest` for a revision).
 
 use super::ServiceName;
-use crate::checkpoint::keep::{Keep, Reader, Unreadable, Writer, keep};
+use crate::checkpoint::keep::keep;
 use crate::report::{Identity, Peer, Reporter, Text};
 use std::sync::{Arc, LazyLock};
 
@@ -27,39 +27,36 @@ pub struct NamedEdge {
     pub destination: Arc<End>,
     /// The service that was meant.
     pub service: Arc<ServiceName>,
-    /// `mutual_tls`, `none` or `unknown`.
-    pub security: &'static str,
+    /// How the connection is secured.
+    pub security: Security,
     /// What the peer's name rests on.
     pub evidence: Evidence,
 }
 
-/// What [`NamedEdge::security`] can be.
-pub(super) const SECURITY: [&str; 3] = ["unknown", "none", "mutual_tls"];
+keep!(struct NamedEdge { reporter, source, destination, service, security, evidence });
 
-impl Keep for NamedEdge {
-    fn save(&self, to: &mut Writer) {
-        let Self { reporter, source, destination, service, security, evidence } = self;
-        reporter.save(to);
-        source.save(to);
-        destination.save(to);
-        service.save(to);
-        to.text(security);
-        evidence.save(to);
-    }
+/// How a connection is secured; only a called side knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Security {
+    /// Not told.
+    Unknown,
+    /// Not both sides presented a certificate.
+    None,
+    /// Both did.
+    MutualTls,
+}
 
-    fn load(from: &mut Reader<'_>) -> Result<Self, Unreadable> {
-        Ok(Self {
-            reporter: Reporter::load(from)?,
-            source: Arc::load(from)?,
-            destination: Arc::load(from)?,
-            service: Arc::load(from)?,
-            security: {
-                let text = from.text()?;
-                let known = SECURITY.into_iter().find(|known| *known == &*text);
-                known.ok_or_else(|| from.broken("no such security policy"))?
-            },
-            evidence: Evidence::load(from)?,
-        })
+keep!(enum Security { 0 = Unknown, 1 = None, 2 = MutualTls });
+
+impl Security {
+    /// As Istio's label `connection_security_policy` says it.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::None => "none",
+            Self::MutualTls => "mutual_tls",
+        }
     }
 }
 

@@ -8,6 +8,9 @@ use super::verdict::Verdict;
 use crate::identity::{End, NamedEdge};
 use crate::measure::durations::Durations;
 use crate::report::Text;
+use std::collections::HashSet;
+use std::hash::Hash;
+use std::sync::Arc;
 
 /// One end of an edge, as hops are counted by.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -35,21 +38,43 @@ impl Place {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct HopEdge {
     /// Who called.
-    pub source: Place,
+    pub source: Arc<Place>,
     /// Who was called.
-    pub destination: Place,
+    pub destination: Arc<Place>,
     /// The service that was meant.
     pub service: Text,
 }
 
-impl HopEdge {
-    pub(super) fn of(edge: &NamedEdge) -> Self {
-        Self {
-            source: Place::of(&edge.source),
-            destination: Place::of(&edge.destination),
-            service: edge.service.host.clone(),
+/// Places and services that edges have in common, each held once.
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    places: HashSet<Arc<Place>>,
+    services: HashSet<Text>,
+}
+
+impl Shared {
+    /// The name under which the hops of an edge are counted.
+    pub(super) fn edge(&mut self, edge: &NamedEdge) -> HopEdge {
+        HopEdge {
+            source: share(&mut self.places, Arc::new(Place::of(&edge.source))),
+            destination: share(&mut self.places, Arc::new(Place::of(&edge.destination))),
+            service: share(&mut self.services, edge.service.host.clone()),
         }
     }
+
+    /// Lets go of what no edge has any more.
+    pub(super) fn forget_unused(&mut self) {
+        self.places.retain(|place| Arc::strong_count(place) > 1);
+        self.services.retain(|service| Arc::strong_count(service) > 1);
+    }
+}
+
+fn share<T: Clone + Hash + Eq>(known: &mut HashSet<T>, value: T) -> T {
+    if let Some(known) = known.get(&value) {
+        return known.clone();
+    }
+    known.insert(value.clone());
+    value
 }
 
 /// What two sides said, and what it comes to. `None` for a side that said nothing.
@@ -141,7 +166,11 @@ impl EdgeBook {
         let packed = Packed::of(cell);
         match self.cells.iter_mut().find(|(known, _)| *known == packed) {
             Some((_, count)) => *count = count.saturating_add(1),
-            None => self.cells.push((packed, 1)),
+            None => {
+                // Most edges have one or two.
+                self.cells.reserve_exact(1);
+                self.cells.push((packed, 1));
+            }
         }
     }
 

@@ -4,7 +4,7 @@
 //! report that tells of it. Always holds: an edge is named only when a request of it is told; that a proxy told something,
 //! and that it lost something, is noted for its end.
 
-use super::books::{Entry, HopEdge};
+use super::books::Entry;
 use super::half::{EDGES_MAX, Half};
 use super::loss::Losses;
 use super::registry::Registry;
@@ -16,6 +16,9 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// An edge that was sent one-sided hops so many times is taken for one at once, until its other side tells something.
 const ONE_SIDED_MIN: u64 = 16;
+
+/// No number.
+const NONE: u32 = u32::MAX;
 
 /// An edge with both ends named.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,9 +36,10 @@ pub struct Known {
     unjoinable: Option<Unjoinable>,
     /// Tells the callers of one request apart; 0 when it has no name.
     caller_tag: u16,
-    caller: Option<u32>,
-    called: Option<u32>,
-    edge: Option<u32>,
+    /// Numbers, or [`NONE`].
+    caller: u32,
+    called: u32,
+    edge: u32,
     /// One more than that of the proxy at the other side; 0 when it is not known.
     peer: u32,
 }
@@ -94,16 +98,18 @@ impl Join {
             side,
             unjoinable: unjoinable(*reporter, called_name.is_some()),
             caller_tag: caller_name.as_ref().map_or(0, number_of),
-            caller,
-            called,
-            edge: self.edges.number(&HopEdge::of(edge), || Entry::new((caller, called))),
+            caller: caller.unwrap_or(NONE),
+            called: called.unwrap_or(NONE),
+            edge: self.edges.number(&self.shared.edge(edge), || Entry::new((caller, called))).unwrap_or(NONE),
             peer: peer.map_or(0, |number| number.saturating_add(1)),
         }
     }
 
     /// What holds for the records of an edge in a report.
     pub fn line(&mut self, known: &Known, tells: Tells, now_us: u64) -> Line {
-        let Known { side, unjoinable, caller_tag, caller, called, edge, peer } = *known;
+        let Known { side, unjoinable, caller_tag, peer, .. } = *known;
+        let some = |number: u32| (number != NONE).then_some(number);
+        let (caller, called, edge) = (some(known.caller), some(known.called), some(known.edge));
         touch(&mut self.callers, caller, now_us);
         touch(&mut self.called, called, now_us);
         let (mine, ours, others, theirs) = match side {

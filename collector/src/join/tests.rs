@@ -2,7 +2,7 @@
 
 use super::{Join, Limits, Named, Side};
 use crate::flags;
-use crate::identity::{End, Evidence, NamedEdge, ServiceName};
+use crate::identity::{End, Evidence, NamedEdge, Security, ServiceName};
 use crate::report::{Edge, Fold, Outcome, Record, Report, Reporter, Teller, Text, Totals};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -120,7 +120,7 @@ impl Scene {
                     name: "pay".into(),
                     namespace: "shop".into(),
                 }),
-                security: "mutual_tls",
+                security: Security::MutualTls,
                 evidence: Evidence::Metadata,
             },
             peer: (peer != "?").then(|| peer.as_str().into()),

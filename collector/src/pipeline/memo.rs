@@ -26,14 +26,12 @@ pub(super) struct Known {
     pub(super) met_us: u64,
 }
 
-/// The half of a print that is compared, and the place in the list.
-type Slot = (u64, u32);
-
 /// See above.
 #[derive(Debug, Default)]
 pub(crate) struct Memo {
-    slots: HashTable<Slot>,
-    known: Vec<(u64, Known)>,
+    /// Places in `known`.
+    slots: HashTable<u32>,
+    known: Vec<(Print, Known)>,
     max: usize,
     forgotten: u64,
 }
@@ -67,18 +65,16 @@ impl Memo {
             self.known.clear();
         }
         let Ok(place) = u32::try_from(self.known.len()) else { return };
-        self.known.push((print.0, known));
+        self.known.push((print, known));
         let Self { slots, known, .. } = self;
-        let hash = |(_, place): &Slot| known.get(*place as usize).map_or(0, |(hash, _)| *hash);
-        slots.insert_unique(print.0, (print.1, place), hash);
+        let hash = |place: &u32| known.get(*place as usize).map_or(0, |(print, _)| print.0);
+        slots.insert_unique(print.0, place, hash);
     }
 
     #[inline]
     fn place(&self, print: Print) -> Option<usize> {
-        let is_it = |(check, place): &Slot| {
-            *check == print.1 && self.known.get(*place as usize).is_some_and(|(hash, _)| *hash == print.0)
-        };
-        self.slots.find(print.0, is_it).map(|(_, place)| *place as usize)
+        let is_it = |place: &u32| self.known.get(*place as usize).is_some_and(|(known, _)| *known == print);
+        self.slots.find(print.0, is_it).map(|place| *place as usize)
     }
 
     /// Edges that are known.
