@@ -191,6 +191,12 @@ impl Aggregate {
         Some(EdgeNumber(number))
     }
 
+    /// The name of an edge.
+    #[must_use]
+    pub fn name(&self, edge: EdgeNumber) -> Option<Arc<NamedEdge>> {
+        self.edges.get(edge.0 as usize).map(|edge| edge.name.clone())
+    }
+
     /// The series of an edge and outcome, or that of what finds no room, and whether it is the latter: what is added to it is
     /// to be told by [`Aggregate::overflow`].
     pub fn series(

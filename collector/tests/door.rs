@@ -200,6 +200,26 @@ async fn a_request_is_counted_once_and_shown_everywhere() {
 }
 
 #[tokio::test]
+async fn a_failure_is_kept_in_full() {
+    let collector = Collector::start(&["--failures-edge-max", "1"]).await;
+    let mut told = batch(1);
+    told.strings.push("upstream_reset_after_response_started".into());
+    told.outcomes[0].code_details = 3;
+    collector.report(told).await.unwrap();
+    collector.report(batch(2)).await.unwrap();
+    let answer = collector.get("/api/v1/failures?service=ledger-db&flag=uc&after=0").await;
+    let kept = "\"request_id_hash\":\"00000001\"";
+    assert!(answer.contains(kept) && answer.contains("\"code_details\":\"\""), "{answer}");
+    assert_eq!(answer.matches(kept).count(), 1, "{answer}");
+    let other = collector.get("/api/v1/failures?request_id_hash=2").await;
+    assert!(other.contains("\"failures\":[]"), "{other}");
+    let wrong = collector.get("/api/v1/failures?flags=UC").await;
+    assert!(wrong.starts_with("HTTP/1.1 400") && wrong.contains("there is no `flags`"), "{wrong}");
+    assert_eq!(collector.sample("hopscope_failures_evicted_total{reason=\"edge\"}").await, "1");
+    collector.stop().await;
+}
+
+#[tokio::test]
 async fn bad_input_gets_a_status_and_a_counter_and_the_next_good_batch_works() {
     let collector = Collector::start(&["--message-bytes-max", "1024"]).await;
     let mut index = batch(1);

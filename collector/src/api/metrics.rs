@@ -37,6 +37,7 @@ pub(super) fn render(state: &State, format: Format, what: What, sink: &mut Sink<
     super::open::metrics(&mut text, &pipeline.open, state.now_us());
     ledger(&mut text, &pipeline.ledger);
     rooms(&mut text, &pipeline);
+    super::failures::metrics(&mut text, &pipeline.failures, &pipeline.failures_waiting);
     super::filters::metrics(&mut text, &pipeline.address_book);
     standings(&mut text, &pipeline.address_book, state.now_us());
     drop(pipeline);
