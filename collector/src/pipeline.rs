@@ -5,6 +5,7 @@
 //! name, and so is every connection; every single request of it is also joined with its other side, or waits for that; nothing here does I/O.
 
 mod cells;
+mod exemplars;
 mod failing;
 mod memo;
 
@@ -153,6 +154,7 @@ impl Pipeline {
             Admission::New => {}
         }
         self.count_all(report, &own, now_us);
+        self.offer_exemplars(report);
         self.keep_failures(report, &own, now_us);
         let book = &mut self.address_book;
         self.open.tell(report, |edge| book.complete(&own, edge), now_us);
