@@ -6,6 +6,7 @@
 mod connections;
 mod edges;
 mod exposition;
+mod failures;
 mod filters;
 mod hops;
 mod labels;
@@ -15,6 +16,7 @@ mod proxies;
 
 pub use connections::ConnectionRow;
 pub use edges::EdgeRow;
+pub use failures::{FailureRow, FailureRows};
 pub use filters::FilterRow;
 pub use hops::{HopRow, Hops};
 pub use open::{OpenLongRow, OpenProxyRow, OpenRows};
@@ -38,12 +40,13 @@ use tokio_stream::wrappers::ReceiverStream;
 /// Parts of an answer that wait for a slow reader.
 const PARTS_MAX: usize = 4;
 
-const PATHS: [&str; 8] = [
+const PATHS: [&str; 9] = [
     "/metrics",
     "/healthz",
     "/readyz",
     "/api/v1/connections",
     "/api/v1/edges",
+    "/api/v1/failures",
     "/api/v1/hops",
     "/api/v1/open",
     "/api/v1/proxies",
@@ -57,6 +60,7 @@ pub fn router(state: Arc<State>) -> Router {
         .route("/metrics", get(metrics))
         .route("/api/v1/connections", get(connections))
         .route("/api/v1/edges", get(edges))
+        .route("/api/v1/failures", get(failures))
         .route("/api/v1/hops", get(hops))
         .route("/api/v1/open", get(open))
         .route("/api/v1/proxies", get(proxies))
@@ -97,6 +101,13 @@ async fn connections(Shared(state): Shared<Arc<State>>) -> Response {
 
 async fn edges(Shared(state): Shared<Arc<State>>) -> Response {
     Json(json!({"edges": edges::rows(&state.pipeline().aggregate)})).into_response()
+}
+
+async fn failures(Shared(state): Shared<Arc<State>>, uri: Uri) -> Response {
+    match failures::Query::read(uri.query().unwrap_or_default()) {
+        Ok(query) => Json(failures::rows(&state.pipeline().failures, &query)).into_response(),
+        Err(problem) => (StatusCode::BAD_REQUEST, Json(json!({"error": problem}))).into_response(),
+    }
 }
 
 async fn hops(Shared(state): Shared<Arc<State>>) -> Response {

@@ -70,6 +70,8 @@ fn sections(pipeline: &mut Pipeline) -> [Section<'_>; 5] {
         aggregate,
         open: _,
         connections,
+        failures: _,
+        failures_waiting: _,
         memo: _,
         cells: _,
         settled: _,

@@ -5,10 +5,13 @@
 //! name, and so is every connection; every single request of it is also joined with its other side, or waits for that; nothing here does I/O.
 
 mod cells;
+mod exemplars;
+mod failing;
 mod memo;
 
 use crate::aggregate::{self, Aggregate};
 use crate::connections::Connections;
+use crate::failures::{self, Failures};
 use crate::identity::{self, AddressBook, Waiting, WaitingLimits};
 use crate::join::{self, Join, Tells};
 use crate::ledger::{self, Admission, Ledger};
@@ -39,6 +42,8 @@ pub struct Limits {
     pub join: join::Limits,
     /// Of the series.
     pub aggregate: aggregate::Limits,
+    /// Of the last failed requests.
+    pub failures: failures::Limits,
 }
 
 /// The answer to a report.
@@ -69,6 +74,10 @@ pub struct Pipeline {
     pub open: OpenRequests,
     /// TCP connections.
     pub connections: Connections,
+    /// The last of what failed. It is no part of a checkpoint.
+    pub failures: Failures,
+    /// Those whose edge waits for a name.
+    pub failures_waiting: failures::Waiting,
     /// Edges that are known already; made anew after a start, like the rest.
     pub(crate) memo: Memo,
     /// Room for the report at hand.
@@ -88,6 +97,8 @@ impl Pipeline {
             ledger: Ledger::new(limits.ledger),
             address_book: AddressBook::new(limits.identity),
             connections: Connections::new(limits.aggregate.clone(), limits.waiting.clone()),
+            failures: Failures::new(limits.failures),
+            failures_waiting: failures::Waiting::new(limits.waiting.clone()),
             waiting: Waiting::new(limits.waiting),
             join: Join::new(limits.join),
             aggregate: Aggregate::new(limits.aggregate),
@@ -106,6 +117,8 @@ impl Pipeline {
             aggregate: self.aggregate.clone(),
             open: OpenRequests::default(),
             connections: self.connections.clone(),
+            failures: Failures::default(),
+            failures_waiting: failures::Waiting::default(),
             memo: Memo::default(),
             cells: Cells::default(),
             settled: 0,
@@ -118,6 +131,8 @@ impl Pipeline {
         self.ledger.limit(limits.ledger);
         self.address_book.limit(limits.identity);
         self.connections.limit(limits.aggregate.clone(), limits.waiting.clone());
+        self.failures.limit(limits.failures);
+        self.failures_waiting.limit(limits.waiting.clone());
         self.waiting.limit(limits.waiting);
         self.join.limit(limits.join);
         self.aggregate.limit(limits.aggregate);
@@ -139,6 +154,8 @@ impl Pipeline {
             Admission::New => {}
         }
         self.count_all(report, &own, now_us);
+        self.offer_exemplars(report);
+        self.keep_failures(report, &own, now_us);
         let book = &mut self.address_book;
         self.open.tell(report, |edge| book.complete(&own, edge), now_us);
         self.connections.take(report, &own, book, now_us);
@@ -323,6 +340,7 @@ impl Pipeline {
             self.count(&told, &measure, now_us);
         }
         self.connections.settle(&mut self.address_book, now_us);
+        self.settle_failures(now_us);
     }
 
     fn count(&mut self, told: &Told, measure: &Measure, now_us: u64) {

@@ -4,8 +4,12 @@
 //! the wire is resolved, every count and time is within its limit, and one text is stored once per report.
 
 pub(crate) mod edges;
+mod details;
+mod request_id;
 
+pub use details::{Detail, Details};
 pub use edges::{Edges, Print};
+pub use request_id::request_id_hash;
 
 use crate::checkpoint::keep::{Keep, Reader, Unreadable, Writer, keep};
 use std::sync::Arc;
@@ -28,6 +32,8 @@ pub struct Report {
     pub edges: Edges,
     /// Every outcome once.
     pub outcomes: Vec<Outcome>,
+    /// What explains them, where something does.
+    pub details: Details,
     /// Single requests; no connection is among them.
     pub records: Vec<Record>,
     /// Requests whose detail was given up.

@@ -54,6 +54,7 @@ fn report(proxy: &str, sequence: u64, caller: &str) -> Report {
             }),
         ]
         .into(),
+        details: crate::report::Details::default(),
         outcomes: vec![
             Outcome { response_code: 200, protocol: Protocol::Http, ..Outcome::default() },
             Outcome {

@@ -27,6 +27,7 @@ fn report(caller: &str) -> Report {
             ..Edge::default()
         })]
         .into(),
+        details: crate::report::Details::default(),
         outcomes: vec![outcome(0), outcome(2), outcome(0), outcome(2)],
         records: Vec::new(),
         folds: Vec::new(),

@@ -96,6 +96,7 @@ pub fn check(batch: v1::Batch, limits: &Limits, now_us: u64) -> Result<Report, R
     let strings = tables::strings(batch.strings, limits)?;
     let edges = Edges::from(tables::edges(&batch.edges, &strings, limits)?);
     let outcomes = tables::outcomes(&batch.outcomes, strings.len(), limits)?;
+    let details = tables::details(&batch.outcomes, &strings);
     let rows = rows::Rows {
         edges: edges.len(),
         outcomes: outcomes.len(),
@@ -116,6 +117,7 @@ pub fn check(batch: v1::Batch, limits: &Limits, now_us: u64) -> Result<Report, R
         totals,
         edges,
         outcomes,
+        details,
         records,
         folds,
         open,

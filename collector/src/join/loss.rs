@@ -110,6 +110,7 @@ mod tests {
             edges: Edges::default(),
             open: Vec::new(),
             connections: crate::report::Connections::default(),
+            details: crate::report::Details::default(),
             outcomes: Vec::new(),
             records: Vec::new(),
             folds: vec![Fold::default(); folds],

@@ -24,6 +24,7 @@ fn report(text: &str) -> Report {
             buffered,
         },
         edges: Edges::default(),
+        details: crate::report::Details::default(),
         outcomes: Vec::new(),
         records: vec![Record::default(); usize::try_from(records).unwrap()],
         open: Vec::new(),

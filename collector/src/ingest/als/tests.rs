@@ -1,8 +1,8 @@
-use super::entry::request_id_hash;
 use super::flags::bits;
 use super::{Batch, Skip, Stream};
 use crate::ingest::check::{self, Limits};
 use crate::ingest::fields::Fields;
+use crate::report::request_id_hash;
 use crate::report::{Report, Source};
 use hopscope_proto::envoy::config::core::v3::address::Address as AddressKind;
 use hopscope_proto::envoy::config::core::v3::socket_address::PortSpecifier;

@@ -58,8 +58,9 @@ pub(super) fn edge(bytes: &[u8], row: usize) -> Option<(Kind, [u32; TEXTS])> {
     Some((Kind { reporter, mutual_tls, evidence: check::evidence(evidence) }, texts))
 }
 
-/// Reads an outcome. `row`: its place, and `texts`: how many there are, for the check.
-pub(super) fn outcome(bytes: &[u8], row: usize, texts: usize) -> Option<Outcome> {
+/// Reads an outcome, and the places of the two texts that explain it. `row`: its place, and `texts`: how many there are, for
+/// the check.
+pub(super) fn outcome(bytes: &[u8], row: usize, texts: usize) -> Option<(Outcome, [u32; 2])> {
     let mut outcome = v1::Outcome::default();
     let mut fields = Cursor::new(bytes);
     while let Some((number, value)) = fields.field()? {
@@ -75,5 +76,7 @@ pub(super) fn outcome(bytes: &[u8], row: usize, texts: usize) -> Option<Outcome>
             _ => {}
         }
     }
-    check::outcome(row, &outcome, texts).ok().filter(|outcome| outcome.protocol != Protocol::Tcp)
+    let checked = check::outcome(row, &outcome, texts).ok()?;
+    let explained = [outcome.code_details, outcome.transport_failure_reason];
+    (checked.protocol != Protocol::Tcp).then_some((checked, explained))
 }
