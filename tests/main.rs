@@ -10,6 +10,7 @@ mod metrics;
 
 mod conservation;
 mod faults;
+mod verdicts;
 mod identity;
 mod open;
 mod tcp;

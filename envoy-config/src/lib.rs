@@ -7,6 +7,7 @@
 
 // What stands in the topology, and where it is.
 pub mod fault;
+pub mod repeat;
 pub mod topology;
 pub mod address;
 pub mod place;

@@ -9,7 +9,7 @@ use hopscope_mesh::{demo, pod, progress, validate};
 ///
 /// A gateway, shop, two versions of payments and a database, each with an Envoy as a sidecar, configured as
 /// istiod would. Requests with the header `x-fault: <NAME>` cause what Envoy then flags: NR, NC, UH, UO, UT, UF,
-/// URX, DC, UC, and DISAGREE, where the two sides of a hop say different things.
+/// URX, DC, UC, and DISAGREE, RESCUED, CUT and SEVERED, which only the two sides of a hop tell together.
 ///
 /// `cargo xtask demo` installs and builds what this needs, and calls it.
 #[derive(Debug, Parser)]
