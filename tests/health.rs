@@ -29,7 +29,7 @@ async fn every_envoy_shows_how_its_filter_does() {
             Some(health(envoy.admin()).await).filter(is_at_rest)
         });
         let metrics = at_rest.await.unwrap();
-        assert_eq!(metrics.len(), 12, "{metrics:?}");
+        assert_eq!(metrics.len(), 13, "{metrics:?}");
         assert!(metrics["bytes_sent"] > 0, "{metrics:?}");
         let rest = ["bytes_sent", "seen", "acknowledged", "reports_failed"];
         let others: Vec<_> =

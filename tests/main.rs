@@ -10,9 +10,13 @@ mod metrics;
 
 mod conservation;
 mod faults;
+mod verdicts;
 mod identity;
 mod open;
+mod tcp;
+mod grpc;
 mod health;
 mod outage;
+mod blind;
 mod configuration;
 mod demo;

@@ -13,6 +13,8 @@ mod proxy;
 mod callgrind;
 mod rounds;
 mod figures;
+pub(crate) mod memory;
+pub(crate) mod outage;
 
 use anyhow::Context;
 use bootstrap::Surroundings;
@@ -52,7 +54,13 @@ pub(crate) async fn measure(arguments: &Arguments) -> anyhow::Result<()> {
     let rounds = rounds::measure(&arguments.envoy, &module, origin.address(), effort).await?;
     tell("counting instructions (callgrind)");
     let sink = Sink::start().await?;
-    let around = Surroundings { module: &module, origin: origin.address(), sink: sink.address() };
+    let around = Surroundings {
+        module: &module,
+        limits: None,
+        workers: 1,
+        origin: origin.address(),
+        sink: sink.address(),
+    };
     let counts = callgrind::count(&arguments.envoy, around, effort).await?;
     let rows = figures::rows(&counts, &rounds);
     let _ = write!(std::io::stderr(), "{}", figures::table(&rows));

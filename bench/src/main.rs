@@ -26,6 +26,10 @@ enum Subject {
     Collector(collector::Arguments),
     /// What telemetry costs an Envoy: none, Envoy's own gRPC access log, the filter.
     Filter(filter::Arguments),
+    /// What the filter takes of memory: the first worker, each further one, and after many requests.
+    Memory(filter::memory::Arguments),
+    /// A collector that is killed under load, away, and back: what of the requests is where.
+    Outage(filter::outage::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -43,5 +47,7 @@ fn measure(subject: &Subject) -> anyhow::Result<()> {
     match subject {
         Subject::Collector(arguments) => runtime.block_on(collector::measure(arguments)),
         Subject::Filter(arguments) => runtime.block_on(filter::measure(arguments)),
+        Subject::Memory(arguments) => runtime.block_on(filter::memory::measure(arguments)),
+        Subject::Outage(arguments) => runtime.block_on(filter::outage::measure(arguments)),
     }
 }

@@ -8,12 +8,16 @@
 //! Edges and series have numbers, so that whoever meets an edge again finds its series without comparing names. Numbers hold
 //! until [`Aggregate::generation`] changes.
 
+mod exemplars;
 mod shared;
+
+pub use exemplars::Exemplar;
 
 use crate::checkpoint::keep::{Keep, Reader, Restore, Unreadable, Writer, keep};
 use crate::identity::NamedEdge;
 use crate::measure::Measure;
 use crate::report::{Outcome, Reporter};
+use exemplars::Exemplars;
 use hashbrown::HashTable;
 use shared::Shared;
 use slab::Slab;
@@ -132,6 +136,7 @@ pub struct Aggregate {
     keys: foldhash::quality::RandomState,
     shared: Shared,
     overflow: Vec<(Reporter, u32)>,
+    exemplars: Exemplars,
     overflowed: u64,
     expired_series: u64,
     expired_requests: u64,
@@ -191,6 +196,12 @@ impl Aggregate {
         Some(EdgeNumber(number))
     }
 
+    /// The name of an edge.
+    #[must_use]
+    pub fn name(&self, edge: EdgeNumber) -> Option<Arc<NamedEdge>> {
+        self.edges.get(edge.0 as usize).map(|edge| edge.name.clone())
+    }
+
     /// The series of an edge and outcome, or that of what finds no room, and whether it is the latter: what is added to it is
     /// to be told by [`Aggregate::overflow`].
     pub fn series(
@@ -213,6 +224,11 @@ impl Aggregate {
         self.series.get_mut(number.0 as usize).map(|entry| &mut entry.series)
     }
 
+    /// A request of a series that may be worth a look. `failed`: whether the requests of the series are failed ones.
+    pub fn offer(&mut self, series: SeriesNumber, exemplar: Exemplar, failed: bool) {
+        self.exemplars.offer(series.0, exemplar, failed);
+    }
+
     /// So many requests were counted in an overflow series.
     pub fn overflow(&mut self, requests: u64) {
         self.overflowed = self.overflowed.saturating_add(requests);
@@ -225,7 +241,7 @@ impl Aggregate {
         }
         self.looked_us = now_us;
         let idle_since = now_us.saturating_sub(self.limits.idle_us_max);
-        let Self { series, edges, expired_series, expired_requests, .. } = self;
+        let Self { series, edges, expired_series, expired_requests, exemplars, .. } = self;
         let mut gone = false;
         for (_, edge) in edges.iter_mut() {
             let (mut at, mut kept) = (edge.first, NONE);
@@ -238,6 +254,7 @@ impl Aggregate {
                     *expired_series = expired_series.saturating_add(1);
                     *expired_requests = expired_requests.saturating_add(entry.series.measure.count());
                     series.remove(at as usize);
+                    exemplars.forget(at);
                     gone = true;
                 }
                 at = next;
@@ -260,11 +277,14 @@ impl Aggregate {
         &self,
         from: usize,
         count: usize,
-        pick: impl Fn(&Series) -> T,
+        pick: impl Fn(&Series, Option<Exemplar>) -> T,
     ) -> (Vec<(Key, T)>, Option<usize>) {
         let to = from.saturating_add(count);
-        let entries = (from..to).filter_map(|number| self.series.get(number));
-        let some = entries.map(|entry| (entry.key.clone(), pick(&entry.series))).collect();
+        let entries = (from..to).filter_map(|number| Some((number, self.series.get(number)?)));
+        let exemplar = |number: usize| self.exemplars.get(u32::try_from(number).ok()?);
+        let some = entries
+            .map(|(number, entry)| (entry.key.clone(), pick(&entry.series, exemplar(number))))
+            .collect();
         (some, (to < self.series.capacity()).then_some(to))
     }
 

@@ -3,15 +3,21 @@
 //! In: GET requests. Out: `/metrics`, `/healthz`, `/readyz`, and JSON below `/api/v1`. Always holds: nothing here changes
 //! anything; an unknown path says which there are.
 
+mod connections;
 mod edges;
 mod exposition;
+mod failures;
+mod filters;
 mod hops;
 mod labels;
 mod metrics;
 mod open;
 mod proxies;
 
+pub use connections::ConnectionRow;
 pub use edges::EdgeRow;
+pub use failures::{FailureRow, FailureRows};
+pub use filters::FilterRow;
 pub use hops::{HopRow, Hops};
 pub use open::{OpenLongRow, OpenProxyRow, OpenRows};
 pub use proxies::{Proxies, ProxyRow};
@@ -34,8 +40,17 @@ use tokio_stream::wrappers::ReceiverStream;
 /// Parts of an answer that wait for a slow reader.
 const PARTS_MAX: usize = 4;
 
-const PATHS: [&str; 7] =
-    ["/metrics", "/healthz", "/readyz", "/api/v1/edges", "/api/v1/hops", "/api/v1/open", "/api/v1/proxies"];
+const PATHS: [&str; 9] = [
+    "/metrics",
+    "/healthz",
+    "/readyz",
+    "/api/v1/connections",
+    "/api/v1/edges",
+    "/api/v1/failures",
+    "/api/v1/hops",
+    "/api/v1/open",
+    "/api/v1/proxies",
+];
 
 /// All routes.
 pub fn router(state: Arc<State>) -> Router {
@@ -43,7 +58,9 @@ pub fn router(state: Arc<State>) -> Router {
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
+        .route("/api/v1/connections", get(connections))
         .route("/api/v1/edges", get(edges))
+        .route("/api/v1/failures", get(failures))
         .route("/api/v1/hops", get(hops))
         .route("/api/v1/open", get(open))
         .route("/api/v1/proxies", get(proxies))
@@ -78,8 +95,19 @@ async fn metrics(Shared(state): Shared<Arc<State>>, uri: Uri, headers: HeaderMap
     ([(header::CONTENT_TYPE, format.content_type())], body).into_response()
 }
 
+async fn connections(Shared(state): Shared<Arc<State>>) -> Response {
+    Json(json!({"connections": connections::rows(&state.pipeline().connections)})).into_response()
+}
+
 async fn edges(Shared(state): Shared<Arc<State>>) -> Response {
     Json(json!({"edges": edges::rows(&state.pipeline().aggregate)})).into_response()
+}
+
+async fn failures(Shared(state): Shared<Arc<State>>, uri: Uri) -> Response {
+    match failures::Query::read(uri.query().unwrap_or_default()) {
+        Ok(query) => Json(failures::rows(&state.pipeline().failures, &query)).into_response(),
+        Err(problem) => (StatusCode::BAD_REQUEST, Json(json!({"error": problem}))).into_response(),
+    }
 }
 
 async fn hops(Shared(state): Shared<Arc<State>>) -> Response {
@@ -104,7 +132,8 @@ async fn proxies(Shared(state): Shared<Arc<State>>, uri: Uri) -> Response {
     let since_us = since.map(|seconds| state.now_us().saturating_sub(seconds.saturating_mul(1_000_000)));
     let pipeline = state.pipeline();
     let open = open::by_proxy(&pipeline.open, state.now_us());
-    Json(proxies::rows(&pipeline.ledger, &pipeline.address_book, since_us).with_open(&open)).into_response()
+    Json(proxies::rows(&pipeline.ledger, &pipeline.address_book, since_us, state.now_us()).with_open(&open))
+        .into_response()
 }
 
 async fn unknown(uri: Uri) -> Response {

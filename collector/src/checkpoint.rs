@@ -61,7 +61,7 @@ pub enum Unreadable {
 /// One room's part: its name, the version of its content, and the room.
 type Section<'a> = (&'static str, u64, &'a mut dyn Restore);
 
-fn sections(pipeline: &mut Pipeline) -> [Section<'_>; 4] {
+fn sections(pipeline: &mut Pipeline) -> [Section<'_>; 5] {
     let Pipeline {
         ledger,
         address_book,
@@ -69,15 +69,19 @@ fn sections(pipeline: &mut Pipeline) -> [Section<'_>; 4] {
         join: _,
         aggregate,
         open: _,
+        connections,
+        failures: _,
+        failures_waiting: _,
         memo: _,
         cells: _,
         settled: _,
     } = pipeline;
     [
         ("ledger", 1, ledger),
-        ("address_book", 2, address_book),
-        ("waiting", 3, waiting),
+        ("address_book", 4, address_book),
+        ("waiting", 4, waiting),
         ("aggregate", 2, aggregate),
+        ("connections", 2, connections),
     ]
 }
 

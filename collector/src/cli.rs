@@ -8,11 +8,14 @@ mod client;
 mod config;
 mod edges;
 mod explain;
+mod failure;
 mod hops;
 mod open;
 mod schema;
 mod serve;
+mod show;
 mod table;
+mod tail;
 mod validate;
 
 use clap::{Parser, Subcommand};
@@ -65,6 +68,14 @@ enum Command {
     #[command(after_help = "Examples:\n  hopscope open\n  hopscope open --to payments\n  \
                             hopscope open --json | jq '.proxies[] | select(.open_long > 0)'")]
     Open(open::Arguments),
+    /// Follow the last failed requests and connections, each in full.
+    #[command(after_help = "Examples:\n  hopscope tail\n  hopscope tail --service payments --flag UF\n  \
+                            hopscope tail --json | jq .code_details")]
+    Tail(tail::Arguments),
+    /// Show all that is kept of one failed request, from both sides, in the order of time. Exit code 1 when nothing is.
+    #[command(after_help = "Examples:\n  hopscope show 0f6f1b4e-2222-9333-8444-555566667777\n  \
+                            hopscope show --hash 0d2cb82b")]
+    Show(show::Arguments),
     /// Show the books per proxy: seen = delivered + folded + dropped + in flight. Exit code 1 when they do not add up.
     Audit(audit::Arguments),
     /// Explain Envoy's response flags: what happened, whose fault it is, what to check first.
@@ -87,6 +98,8 @@ impl Cli {
             Command::Edges(arguments) => edges::run(arguments).await,
             Command::Hops(arguments) => hops::run(arguments).await,
             Command::Open(arguments) => open::run(arguments).await,
+            Command::Tail(arguments) => tail::run(arguments).await,
+            Command::Show(arguments) => show::run(arguments).await,
             Command::Audit(arguments) => audit::run(arguments).await,
             Command::Explain(arguments) => explain::run(&arguments),
         }

@@ -13,6 +13,7 @@ pub mod setting;
 pub mod value;
 
 pub mod aggregate;
+pub mod failures;
 pub mod identity;
 pub mod ingest;
 pub mod join;
@@ -67,6 +68,8 @@ section::sections! {
         join: join::Join,
         /// Counters and histograms.
         aggregate: aggregate::Aggregate,
+        /// The last failed requests and connections, in full.
+        failures: failures::Failures,
     }
     conflicts: |config: &Config| [
         listen::conflicts(&config.listen),
@@ -80,7 +83,7 @@ impl Config {
     /// The bounds of the rooms.
     #[must_use]
     pub fn limits(&self) -> Limits {
-        let Self { ledger, identity, join, aggregate, .. } = self;
+        let Self { ledger, identity, join, aggregate, failures, .. } = self;
         Limits {
             ledger: crate::ledger::Limits {
                 epochs_max: ledger.epochs_max,
@@ -90,6 +93,7 @@ impl Config {
             identity: crate::identity::Limits {
                 proxies_max: identity.proxies_max,
                 silent_us_max: seconds(identity.silent_s_max),
+                quiet_us: seconds(identity.quiet_s),
                 services_max: identity.services_max,
                 authorities_max: identity.authorities_max,
             },
@@ -100,6 +104,11 @@ impl Config {
             aggregate: crate::aggregate::Limits {
                 series_max: aggregate.series_max,
                 idle_us_max: seconds(aggregate.idle_s_max),
+            },
+            failures: crate::failures::Limits {
+                edge_records_max: failures.edge_records_max,
+                records_max: failures.records_max,
+                bytes_max: failures.bytes_max,
             },
             join: crate::join::Limits {
                 enabled: join.enabled,

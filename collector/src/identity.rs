@@ -7,16 +7,19 @@
 
 mod named;
 mod services;
+mod standing;
 mod waiting;
 
 pub use named::{End, Evidence, NamedEdge, Security};
 pub use services::ServiceName;
+pub use standing::Standing;
 pub use waiting::{Told, Waiting, WaitingLimits};
 
 use crate::checkpoint::keep::keep;
 use crate::report::{Edge, Identity, Reporter, Text};
 use named::known;
 use services::Services;
+use standing::Awake;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -27,6 +30,8 @@ pub struct Limits {
     pub proxies_max: usize,
     /// A proxy that did not report for so long names nobody any more.
     pub silent_us_max: u64,
+    /// A proxy that did not report for so long is quiet, or blind: some heartbeats of a filter, which are 15 s.
+    pub quiet_us: u64,
     /// Services known from clusters.
     pub services_max: usize,
     /// Services known only by a requested authority, which comes from outside; what is more shows as `other`.
@@ -38,6 +43,7 @@ impl Default for Limits {
         Self {
             proxies_max: 50_000,
             silent_us_max: 24 * 3600 * 1_000_000,
+            quiet_us: 45 * 1_000_000,
             services_max: 20_000,
             authorities_max: 100,
         }
@@ -48,9 +54,11 @@ impl Default for Limits {
 struct Proxy {
     identity: Arc<Identity>,
     last_us: u64,
+    /// When others told last of a request that they had with it.
+    met_us: u64,
 }
 
-keep!(struct Proxy { identity, last_us });
+keep!(struct Proxy { identity, last_us, met_us });
 
 /// All that is known of the proxies of the mesh.
 #[derive(Debug, Clone)]
@@ -62,10 +70,11 @@ pub struct AddressBook {
     /// The proxies of a namespace and service account.
     accounts: HashMap<(Text, Text), BTreeSet<Text>>,
     services: Services,
+    awake: Awake,
     generation: u64,
 }
 
-keep!(room AddressBook { proxies, addresses, accounts } within { services } besides { limits, generation });
+keep!(room AddressBook { proxies, addresses, accounts } within { services } besides { limits, awake, generation });
 
 impl AddressBook {
     /// An empty book.
@@ -78,6 +87,7 @@ impl AddressBook {
             addresses: HashMap::new(),
             accounts: HashMap::new(),
             services,
+            awake: Awake::default(),
             generation: 0,
         }
     }
@@ -109,7 +119,8 @@ impl AddressBook {
             self.addresses.insert(address.clone(), proxy.clone());
         }
         self.accounts.entry(account_of(&identity)).or_default().insert(proxy.clone());
-        self.proxies.insert(proxy.clone(), Proxy { identity: Arc::new(identity), last_us: now_us });
+        self.proxies
+            .insert(proxy.clone(), Proxy { identity: Arc::new(identity), last_us: now_us, met_us: 0 });
         true
     }
 
@@ -125,6 +136,11 @@ impl AddressBook {
     pub fn known(&self, proxy: &str) -> Option<(&Identity, u64)> {
         let known = self.proxies.get(proxy)?;
         Some((&*known.identity, known.last_us))
+    }
+
+    /// Everybody who said who they are, in no order.
+    pub fn identities(&self) -> impl Iterator<Item = (&Text, &Identity)> {
+        self.proxies.iter().map(|(proxy, known)| (proxy, &*known.identity))
     }
 
     /// Whether a proxy said who it is.
@@ -147,6 +163,7 @@ impl AddressBook {
 
     /// Forgets proxies that have long been silent.
     pub fn expire(&mut self, now_us: u64) {
+        self.awake(now_us);
         let silent_since = now_us.saturating_sub(self.limits.silent_us_max);
         let silent = self.proxies.iter().filter(|(_, known)| known.last_us < silent_since);
         for proxy in silent.map(|(proxy, _)| proxy.clone()).collect::<Vec<_>>() {

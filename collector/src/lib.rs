@@ -16,6 +16,8 @@
 //! - [`flags`]: every response flag of Envoy, explained.
 //! - [`aggregate`]: counters and histograms per series, within a budget.
 //! - [`open`]: requests that have begun and not ended.
+//! - [`connections`]: TCP connections, open and closed.
+//! - [`failures`]: the last failed requests and connections, in full.
 //! - [`pipeline`]: the rooms from check to aggregate, in one function of (state, report, now).
 //! - [`checkpoint`]: the state of the rooms as bytes, and back.
 //! - [`journal`]: what was acknowledged is on disk; a start goes on where the last one ended.
@@ -36,6 +38,8 @@ pub mod join;
 pub mod flags;
 pub mod aggregate;
 pub mod open;
+pub mod connections;
+pub mod failures;
 pub mod pipeline;
 pub mod checkpoint;
 pub mod journal;
@@ -49,7 +53,7 @@ mod tests {
     use std::path::{Path, PathBuf};
 
     /// The rooms between the doors.
-    const PURE: [&str; 22] = [
+    const PURE: [&str; 24] = [
         "report",
         "ledger",
         "measure",
@@ -59,6 +63,8 @@ mod tests {
         "aggregate",
         "pipeline",
         "open",
+        "connections",
+        "failures",
         "ingest/check",
         "ingest/decode",
         "ingest/als",

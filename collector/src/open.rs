@@ -41,6 +41,10 @@ pub struct Open {
     pub long_count: u64,
     /// Age of the oldest by now.
     pub oldest_age_us: u64,
+    /// What the bodies of those that do not end had brought a few seconds ago; 0 in a sum over all that is open.
+    pub request_bytes: u64,
+    /// The other way.
+    pub response_bytes: u64,
 }
 
 impl Open {
@@ -49,6 +53,8 @@ impl Open {
         self.count = self.count.saturating_add(other.count);
         self.long_count = self.long_count.saturating_add(other.long_count);
         self.oldest_age_us = self.oldest_age_us.max(other.oldest_age_us);
+        self.request_bytes = self.request_bytes.saturating_add(other.request_bytes);
+        self.response_bytes = self.response_bytes.saturating_add(other.response_bytes);
     }
 
     fn later(self, by_us: u64) -> Self {
@@ -73,14 +79,25 @@ impl OpenRequests {
         }
         let sides = report.open.iter().map(|told| Side {
             reporter: told.reporter,
-            open: Open { count: told.count, long_count: told.long_count, oldest_age_us: told.oldest_age_us },
+            open: Open {
+                count: told.count,
+                long_count: told.long_count,
+                oldest_age_us: told.oldest_age_us,
+                ..Open::default()
+            },
             long: told
                 .long
                 .iter()
                 .filter_map(|row| {
-                    let (count, oldest_age_us) = (row.count, row.oldest_age_us);
                     let edge = name(&*report.edges.get(row.edge)?);
-                    Some((edge, Open { count, long_count: count, oldest_age_us }))
+                    let open = Open {
+                        count: row.count,
+                        long_count: row.count,
+                        oldest_age_us: row.oldest_age_us,
+                        request_bytes: row.request_bytes,
+                        response_bytes: row.response_bytes,
+                    };
+                    Some((edge, open))
                 })
                 .collect(),
         });

@@ -2,12 +2,16 @@
 //!
 //! In: checked reports, and the time. Out: answers, and the state that the API shows. Always holds: a report is counted
 //! when it is answered as taken, and only then; every request of a taken report is in a series or waits for its peer's
-//! name; every single request of it is also joined with its other side, or waits for that; nothing here does I/O.
+//! name, and so is every connection; every single request of it is also joined with its other side, or waits for that; nothing here does I/O.
 
 mod cells;
+mod exemplars;
+mod failing;
 mod memo;
 
 use crate::aggregate::{self, Aggregate};
+use crate::connections::Connections;
+use crate::failures::{self, Failures};
 use crate::identity::{self, AddressBook, Waiting, WaitingLimits};
 use crate::join::{self, Join, Tells};
 use crate::ledger::{self, Admission, Ledger};
@@ -22,6 +26,9 @@ use std::sync::Arc;
 /// Edges as they are told are known, up to so many for each series that there may be: several proxies tell of each.
 const KNOWN_PER_SERIES: usize = 4;
 
+/// The other end of an edge is met at most so often.
+const MEET_AGAIN_US: u64 = 1_000_000;
+
 /// The bounds of every room.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Limits {
@@ -35,6 +42,8 @@ pub struct Limits {
     pub join: join::Limits,
     /// Of the series.
     pub aggregate: aggregate::Limits,
+    /// Of the last failed requests.
+    pub failures: failures::Limits,
 }
 
 /// The answer to a report.
@@ -63,6 +72,12 @@ pub struct Pipeline {
     pub aggregate: Aggregate,
     /// What has not ended. It is no part of a checkpoint: the proxies tell it again.
     pub open: OpenRequests,
+    /// TCP connections.
+    pub connections: Connections,
+    /// The last of what failed. It is no part of a checkpoint.
+    pub failures: Failures,
+    /// Those whose edge waits for a name.
+    pub failures_waiting: failures::Waiting,
     /// Edges that are known already; made anew after a start, like the rest.
     pub(crate) memo: Memo,
     /// Room for the report at hand.
@@ -81,6 +96,9 @@ impl Pipeline {
             settled: 0,
             ledger: Ledger::new(limits.ledger),
             address_book: AddressBook::new(limits.identity),
+            connections: Connections::new(limits.aggregate.clone(), limits.waiting.clone()),
+            failures: Failures::new(limits.failures),
+            failures_waiting: failures::Waiting::new(limits.waiting.clone()),
             waiting: Waiting::new(limits.waiting),
             join: Join::new(limits.join),
             aggregate: Aggregate::new(limits.aggregate),
@@ -98,6 +116,9 @@ impl Pipeline {
             join: Join::new(join::Limits::default()),
             aggregate: self.aggregate.clone(),
             open: OpenRequests::default(),
+            connections: self.connections.clone(),
+            failures: Failures::default(),
+            failures_waiting: failures::Waiting::default(),
             memo: Memo::default(),
             cells: Cells::default(),
             settled: 0,
@@ -109,6 +130,9 @@ impl Pipeline {
         self.memo.limit(known_max(&limits));
         self.ledger.limit(limits.ledger);
         self.address_book.limit(limits.identity);
+        self.connections.limit(limits.aggregate.clone(), limits.waiting.clone());
+        self.failures.limit(limits.failures);
+        self.failures_waiting.limit(limits.waiting.clone());
         self.waiting.limit(limits.waiting);
         self.join.limit(limits.join);
         self.aggregate.limit(limits.aggregate);
@@ -130,8 +154,11 @@ impl Pipeline {
             Admission::New => {}
         }
         self.count_all(report, &own, now_us);
+        self.offer_exemplars(report);
+        self.keep_failures(report, &own, now_us);
         let book = &mut self.address_book;
         self.open.tell(report, |edge| book.complete(&own, edge), now_us);
+        self.connections.take(report, &own, book, now_us);
         if report.identity.is_some() {
             self.settle(now_us);
         }
@@ -150,6 +177,7 @@ impl Pipeline {
         self.ledger.tick(now_us);
         self.join.tick(now_us);
         self.open.expire(now_us);
+        self.connections.expire(now_us);
         self.address_book.expire(now_us);
         self.aggregate.expire(now_us);
     }
@@ -159,6 +187,7 @@ impl Pipeline {
         for (told, measure) in self.waiting.take_all() {
             self.count(&told, &measure, now_us);
         }
+        self.connections.close(&mut self.address_book, now_us);
     }
 
     /// Counts and joins the requests of a report.
@@ -223,7 +252,8 @@ impl Pipeline {
         tells: Option<Tells>,
         now_us: u64,
     ) -> Cell {
-        let known = self.known(report, edge, own);
+        let (print, known) = self.known(report, edge, own);
+        self.meet(report, (edge, outcome), (print, known), now_us);
         if let (Some(tells), Some(joined), Some(line)) = (tells, &known.joined, cells.lines.get_mut(edge))
             && line.is_none()
         {
@@ -246,24 +276,44 @@ impl Pipeline {
         cell
     }
 
+    /// Notes that the other end of an edge is alive, if that is known and how the request ended shows it.
+    fn meet(
+        &mut self,
+        report: &Report,
+        (edge, outcome): (usize, usize),
+        (print, known): (Print, Known),
+        now_us: u64,
+    ) {
+        if !known.has_peer || now_us.saturating_sub(known.met_us) < MEET_AGAIN_US {
+            return;
+        }
+        let (Some(told), Some(ended)) = (report.edges.get(edge), report.outcomes.get(outcome)) else {
+            return;
+        };
+        if self.address_book.meet(&told, ended, now_us) {
+            self.memo.put(print, Known { met_us: now_us, ..known });
+        }
+    }
+
     /// What is known of an edge of a report.
-    fn known(&mut self, report: &Report, place: usize, own: &Arc<Identity>) -> Known {
+    fn known(&mut self, report: &Report, place: usize, own: &Arc<Identity>) -> (Print, Known) {
         // The same edge told by another proxy is another one; an identity that changes changes the generation, too.
         let Print(left, right) = report.edges.print(place).unwrap_or_default();
         let print = Print(left ^ (Arc::as_ptr(own) as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15), right);
         if let Some(known) = self.memo.get(print).filter(|known| known.generation == self.generation()) {
-            return *known;
+            return (print, *known);
         }
         let edge = report.edges.get(place).unwrap_or_default();
         self.address_book.learn(&edge, own);
         let named = self.address_book.complete(own, &edge);
         let waits = self.address_book.may_improve(&edge, &named);
         let peer = self.address_book.peer_proxy(&edge);
+        let has_peer = peer.is_some();
         let joined = self.join.is_enabled().then(|| self.join.know(&named, peer));
         let counted = if waits { None } else { self.aggregate.number(named) };
-        let known = Known { generation: self.generation(), counted, joined, waits };
+        let known = Known { generation: self.generation(), counted, joined, waits, has_peer, met_us: 0 };
         self.memo.put(print, known);
-        known
+        (print, known)
     }
 
     /// Grows with everything by which an edge would be named, counted or joined in another way.
@@ -289,6 +339,8 @@ impl Pipeline {
         for (told, measure) in self.waiting.take(now_us, ready) {
             self.count(&told, &measure, now_us);
         }
+        self.connections.settle(&mut self.address_book, now_us);
+        self.settle_failures(now_us);
     }
 
     fn count(&mut self, told: &Told, measure: &Measure, now_us: u64) {

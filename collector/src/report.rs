@@ -4,8 +4,12 @@
 //! the wire is resolved, every count and time is within its limit, and one text is stored once per report.
 
 pub(crate) mod edges;
+mod details;
+mod request_id;
 
+pub use details::{Detail, Details};
 pub use edges::{Edges, Print};
+pub use request_id::request_id_hash;
 
 use crate::checkpoint::keep::{Keep, Reader, Unreadable, Writer, keep};
 use std::sync::Arc;
@@ -28,12 +32,62 @@ pub struct Report {
     pub edges: Edges,
     /// Every outcome once.
     pub outcomes: Vec<Outcome>,
-    /// Single requests.
+    /// What explains them, where something does.
+    pub details: Details,
+    /// Single requests; no connection is among them.
     pub records: Vec<Record>,
     /// Requests whose detail was given up.
     pub folds: Vec<Fold>,
     /// Requests that have begun and not ended, one entry per reporter.
     pub open: Vec<Open>,
+    /// TCP connections.
+    pub connections: Connections,
+}
+
+impl Report {
+    /// How many requests and closed connections come one by one, and how many inside fold rows.
+    #[must_use]
+    pub fn content(&self) -> (u64, u64) {
+        let Connections { closed, folds, .. } = &self.connections;
+        let single = self.records.len().saturating_add(closed.len()) as u64;
+        let folds = self.folds.iter().chain(folds);
+        (single, folds.fold(0, |sum, fold| sum.saturating_add(fold.count)))
+    }
+}
+
+/// TCP connections of a batch.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Connections {
+    /// Those that were closed; their bytes are those that no batch told before.
+    pub closed: Vec<Record>,
+    /// Those that were closed and whose detail was given up.
+    pub folds: Vec<Fold>,
+    /// What is new of those that are open.
+    pub open: Vec<OpenConnections>,
+    /// By the places of [`Report::outcomes`], whether those that ended so were told as opened before; what is missing was
+    /// not.
+    pub continued: Vec<bool>,
+}
+
+impl Connections {
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.closed.is_empty() && self.folds.is_empty() && self.open.is_empty()
+    }
+}
+
+/// What is new of the open connections of one edge.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct OpenConnections {
+    /// Place in [`Report::edges`].
+    pub edge: usize,
+    /// Those that were not told before.
+    pub opened: u64,
+    /// From the clients.
+    pub request_bytes: u64,
+    /// To the clients.
+    pub response_bytes: u64,
 }
 
 /// Requests that one side has open.
@@ -60,6 +114,10 @@ pub struct OpenLong {
     pub count: u64,
     /// Age of the oldest.
     pub oldest_age_us: u64,
+    /// What their bodies had brought a few seconds ago.
+    pub request_bytes: u64,
+    /// The other way.
+    pub response_bytes: u64,
 }
 
 /// One life of one filter VM in one proxy.
@@ -177,6 +235,10 @@ pub struct Identity {
     pub cluster: Text,
     /// `INSTANCE_IPS`: under which addresses peers meet it, without ports; at most 16.
     pub addresses: Vec<Text>,
+    /// Version of the filter; empty for an access log.
+    pub filter_version: Text,
+    /// Hash of the plugin configuration in force; 0 when there is none.
+    pub config_hash: u64,
     /// How its requests come to be known.
     pub source: Source,
 }
@@ -206,7 +268,7 @@ impl Source {
 
 keep!(struct Identity {
     workload, namespace, app, version, canonical_service, canonical_revision, service_account, cluster, addresses,
-    source,
+    filter_version, config_hash, source,
 });
 
 /// Which side of the call tells.
@@ -367,7 +429,7 @@ impl Protocol {
     }
 }
 
-/// One request.
+/// One request, or one closed connection.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Record {
     /// Index into [`Report::edges`].

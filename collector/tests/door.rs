@@ -63,8 +63,13 @@ impl Collector {
     }
 
     async fn get(&self, path: &str) -> String {
+        self.get_as(path, "*/*").await
+    }
+
+    async fn get_as(&self, path: &str, accept: &str) -> String {
         let mut stream = TcpStream::connect(self.http).await.unwrap();
-        let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+        let request =
+            format!("GET {path} HTTP/1.1\r\nhost: x\r\naccept: {accept}\r\nconnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();
@@ -196,6 +201,32 @@ async fn a_request_is_counted_once_and_shown_everywhere() {
     assert_eq!(collector.sample("hopscope_join_open").await, "1");
     let edges = collector.get("/api/v1/edges").await;
     assert!(edges.contains("\"response_flags\":\"UC\"") && edges.contains("\"requests\":1"), "{edges}");
+    collector.stop().await;
+}
+
+#[tokio::test]
+async fn a_failure_is_kept_in_full() {
+    let collector = Collector::start(&["--failures-edge-max", "1"]).await;
+    let mut told = batch(1);
+    told.strings.push("upstream_reset_after_response_started".into());
+    told.outcomes[0].code_details = 3;
+    collector.report(told).await.unwrap();
+    collector.report(batch(2)).await.unwrap();
+    let told = collector.get_as("/metrics", "application/openmetrics-text").await;
+    let marked: Vec<&str> = told.lines().filter(|line| line.contains(" # {")).collect();
+    assert_eq!(marked.len(), 1, "{told}");
+    let mark = "le=\"0.01\"} 2 # {request_id_hash=\"00000001\"} 0.007 1";
+    assert!(marked[0].starts_with("hopscope_request_duration_seconds_bucket{") && marked[0].contains(mark));
+    assert!(!collector.get("/metrics").await.contains(" # {"));
+    let answer = collector.get("/api/v1/failures?service=ledger-db&flag=uc&after=0").await;
+    let kept = "\"request_id_hash\":\"00000001\"";
+    assert!(answer.contains(kept) && answer.contains("\"code_details\":\"\""), "{answer}");
+    assert_eq!(answer.matches(kept).count(), 1, "{answer}");
+    let other = collector.get("/api/v1/failures?request_id_hash=2").await;
+    assert!(other.contains("\"failures\":[]"), "{other}");
+    let wrong = collector.get("/api/v1/failures?flags=UC").await;
+    assert!(wrong.starts_with("HTTP/1.1 400") && wrong.contains("there is no `flags`"), "{wrong}");
+    assert_eq!(collector.sample("hopscope_failures_evicted_total{reason=\"edge\"}").await, "1");
     collector.stop().await;
 }
 

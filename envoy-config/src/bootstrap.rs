@@ -6,7 +6,7 @@
 
 mod cluster;
 mod listener;
-mod node;
+pub(crate) mod node;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -26,10 +26,11 @@ use crate::topology::{Kind, Topology, Workload};
 pub use node::node_id;
 
 /// The templates, by the names that they know each other by.
-const TEMPLATES: [(&str, &str); 3] = [
+const TEMPLATES: [(&str, &str); 4] = [
     (SIDECAR, include_str!("../mesh/sidecar.yaml.jinja")),
     ("http.yaml.jinja", include_str!("../mesh/http.yaml.jinja")),
     ("cluster.yaml.jinja", include_str!("../mesh/cluster.yaml.jinja")),
+    ("protocols.yaml.jinja", include_str!("../mesh/protocols.yaml.jinja")),
 ];
 
 /// The template that is rendered.
@@ -98,13 +99,7 @@ impl Surroundings {
         let bootstrap = self.describe(workload, equipment);
         let bootstrap =
             bootstrap.with_context(|| format!("failed to describe the Envoy of {}", workload.id()))?;
-        let mut templates = Environment::new();
-        templates.set_undefined_behavior(UndefinedBehavior::Strict);
-        templates.set_auto_escape_callback(|_| AutoEscape::Json);
-        templates.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
-        for (name, source) in TEMPLATES {
-            templates.add_template(name, source)?;
-        }
+        let templates = templates()?;
         let rendered = templates.get_template(SIDECAR)?.render(Serde(&bootstrap));
         rendered.with_context(|| format!("failed to render the bootstrap of {}", workload.id()))
     }
@@ -153,6 +148,18 @@ impl Surroundings {
     }
 }
 
+/// The templates of `mesh/`.
+pub(crate) fn templates() -> Result<Environment<'static>> {
+    let mut templates = Environment::new();
+    templates.set_undefined_behavior(UndefinedBehavior::Strict);
+    templates.set_auto_escape_callback(|_| AutoEscape::Json);
+    templates.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
+    for (name, source) in TEMPLATES {
+        templates.add_template(name, source)?;
+    }
+    Ok(templates)
+}
+
 impl Topology {
     /// The SPIFFE identity of a workload: its service account has its name, whatever the version.
     pub fn spiffe_id(&self, workload: &str) -> String {
@@ -160,7 +167,7 @@ impl Topology {
     }
 
     /// What istiod puts under `istio.services` of a cluster.
-    fn service_metadata(&self, service: &str) -> Value {
+    pub(crate) fn service_metadata(&self, service: &str) -> Value {
         json!({"host": self.host_of(service), "name": service, "namespace": self.namespace})
     }
 }

@@ -47,13 +47,15 @@ impl Authority {
         Ok(Self { issuer: Issuer::new(params, key), root })
     }
 
-    /// Issues a certificate for a SPIFFE identity and writes it to `folder` under `name`.
+    /// Issues a certificate for a SPIFFE identity, or a DNS name, and writes it to `folder` under `name`.
     ///
     /// # Errors
     /// When the identity is no ASCII text, or a file cannot be written.
     pub fn issue(&self, folder: &Path, name: &str, spiffe_id: &str) -> Result<IdentityFiles> {
         let mut params = CertificateParams::new(Vec::new())?;
-        params.subject_alt_names = vec![SanType::URI(spiffe_id.try_into()?)];
+        let subject = spiffe_id.try_into()?;
+        let uri = spiffe_id.contains("://");
+        params.subject_alt_names = vec![if uri { SanType::URI(subject) } else { SanType::DnsName(subject) }];
         params.use_authority_key_identifier_extension = true;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment];
         params.extended_key_usages =

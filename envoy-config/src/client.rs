@@ -21,6 +21,7 @@ use tokio::task::JoinSet;
 use tokio::time;
 
 use crate::fault::{self, Fault};
+use crate::repeat::{self, Repeat};
 use crate::topology::{ClientConduct, Topology};
 
 /// Longest wait for an answer.
@@ -52,6 +53,7 @@ pub struct Client {
     gateway: SocketAddr,
     address: Ipv4Addr,
     pool: legacy::Client<HttpConnector, Empty<Bytes>>,
+    repeat: Repeat,
 }
 
 impl Client {
@@ -62,7 +64,13 @@ impl Client {
         connector.set_nodelay(true);
         let mut builder = legacy::Client::builder(TokioExecutor::new());
         let pool = builder.pool_max_idle_per_host(IDLE_MAX).build(connector);
-        Self { topology, gateway, address, pool }
+        Self { topology, gateway, address, pool, repeat: Repeat::Once }
+    }
+
+    /// The same client, for whose requests every application calls so often.
+    #[must_use]
+    pub fn repeating(self, repeat: Repeat) -> Self {
+        Self { repeat, ..self }
     }
 
     /// How many requests an errand for this fault is.
@@ -101,6 +109,9 @@ impl Client {
         let mut request = Request::get(uri).header(header::HOST, AUTHORITY);
         if let Some(fault) = fault {
             request = request.header(fault::HEADER, fault.name());
+        }
+        if self.repeat != Repeat::Once {
+            request = request.header(repeat::HEADER, self.repeat.name());
         }
         let response = self.pool.request(request.body(Empty::new())?).await?;
         let status = response.status().as_u16();

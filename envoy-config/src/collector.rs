@@ -54,13 +54,20 @@ pub struct Collector {
     binary: PathBuf,
     place: CollectorPlace,
     log: PathBuf,
+    options: Vec<String>,
     process: Option<Process>,
 }
 
 impl Collector {
     /// A collector that does not run yet.
     pub fn new(binary: PathBuf, place: CollectorPlace, log: PathBuf) -> Self {
-        Self { binary, place, log, process: None }
+        Self { binary, place, log, options: Vec::new(), process: None }
+    }
+
+    /// The same with more options of `hopscope serve`.
+    #[must_use]
+    pub fn with_options(self, options: &[impl ToString]) -> Self {
+        Self { options: options.iter().map(ToString::to_string).collect(), ..self }
     }
 
     /// Where reports go.
@@ -96,6 +103,7 @@ impl Collector {
             .arg("serve")
             .args(["--grpc-address", &self.place.grpc.to_string()])
             .args(["--http-address", &self.place.http.to_string()])
+            .args(&self.options)
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log);

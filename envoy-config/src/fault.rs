@@ -1,8 +1,8 @@
 //! The faults that the mesh can cause, by name.
 //!
 //! In: a name, from the header `x-fault`, the topology or a command line. Out: a [`Fault`].
-//! Always: each name is the flag that the fault brings forth, but for `DISAGREE`, where the two sides of
-//! one hop say different things.
+//! Always: each name is the flag that the fault brings forth, but for `DISAGREE`, `RESCUED`, `CUT` and `SEVERED`, where
+//! only the two sides of one hop together tell what happened.
 
 use std::fmt;
 use std::str::FromStr;
@@ -37,11 +37,17 @@ pub enum Fault {
     Uc,
     /// The source says timeout, the destination says 200.
     Disagree,
+    /// The first attempt failed, the second did not.
+    Rescued,
+    /// The connection between the two proxies broke before the answer was there.
+    Cut,
+    /// It broke while the destination worked.
+    Severed,
 }
 
 impl Fault {
     /// All faults, in the order of the topology.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 13] = [
         Self::Nr,
         Self::Nc,
         Self::Uh,
@@ -52,6 +58,9 @@ impl Fault {
         Self::Dc,
         Self::Uc,
         Self::Disagree,
+        Self::Rescued,
+        Self::Cut,
+        Self::Severed,
     ];
 
     /// The name, as the header carries it.
@@ -67,6 +76,9 @@ impl Fault {
             Self::Dc => "DC",
             Self::Uc => "UC",
             Self::Disagree => "DISAGREE",
+            Self::Rescued => "RESCUED",
+            Self::Cut => "CUT",
+            Self::Severed => "SEVERED",
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A stretch of network that lets requests pass and holds answers back.
+//! A stretch of network that lets requests pass and holds answers back, or breaks the connection then.
 //!
 //! In: connections of a source's Envoy. Out: connections to a destination's Envoy, from the source's address.
 //! Always: a handshake passes unhindered, and everything that the destination sends from the client's first
@@ -11,11 +11,15 @@
 //! (early data aside, which Envoy does not send to an upstream), and what comes back later are session
 //! tickets, which nobody waits for, and answers. In plaintext there is no handshake to spare.
 //!
+//! A hop that cuts breaks the connection so long after the client's first application data, whatever the destination does
+//! until then: one that is quick has answered, one that is slow still works.
+//!
 //! The leaving is held because a source that gives up closes its connection, and a destination that learns of
 //! it while it still works says DC instead of 200.
 
 mod record;
 
+use std::future;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,7 +29,7 @@ use anyhow::{Context as _, Result};
 use tokio::io::{self, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time;
 
@@ -55,6 +59,7 @@ struct Stretch {
     from: Ipv4Addr,
     to: SocketAddr,
     held: Duration,
+    then_cut: bool,
 }
 
 impl SlowHop {
@@ -67,6 +72,7 @@ impl SlowHop {
             from: places.of(&hop.from)?.address,
             to: places.of(&hop.to)?.entrance(),
             held: Duration::from_millis(hop.answers_held_ms),
+            then_cut: hop.then_cut,
         };
         let listener = TcpListener::bind(places.of_hop(&hop.name)?).await;
         let listener = listener.with_context(|| format!("failed to bind the hop {}", hop.name))?;
@@ -100,15 +106,48 @@ impl Stretch {
         server.set_nodelay(true)?;
         let (from_client, to_client) = client.split();
         let (mut from_server, to_server) = server.split();
-        let holding = AtomicBool::new(false);
+        let (holding, begun) = (AtomicBool::new(false), Notify::new());
         tokio::select! {
-            answered = answers(&mut from_server, to_client, &holding, self.held) => return answered,
-            _left = requests(from_client, to_server, &holding) => {}
+            // First, since what is held is over at the same time.
+            biased;
+            () = self.cut(&begun) => return Ok(()),
+            answered = self.answers(&mut from_server, to_client, &holding) => return answered,
+            _left = requests(from_client, to_server, &holding, &begun) => {}
         }
         let mut nowhere = io::sink();
         let unheard = io::copy(&mut from_server, &mut nowhere);
         time::timeout(self.held, unheard).await.ok();
         Ok(())
+    }
+
+    /// Passes the server's bytes on, late from when `holding` is set.
+    async fn answers(
+        self,
+        server: &mut ReadHalf<'_>,
+        mut client: WriteHalf<'_>,
+        holding: &AtomicBool,
+    ) -> io::Result<()> {
+        let mut chunk = vec![0; CHUNK_BYTES];
+        loop {
+            let count = server.read(&mut chunk).await?;
+            if holding.load(Ordering::Relaxed) {
+                time::sleep(self.held).await;
+            }
+            let bytes = chunk.get(..count).unwrap_or_default();
+            if bytes.is_empty() {
+                return Ok(());
+            }
+            client.write_all(bytes).await?;
+        }
+    }
+
+    /// Ends so long after application data have begun, where the connection is to break.
+    async fn cut(self, begun: &Notify) {
+        if !self.then_cut {
+            return future::pending().await;
+        }
+        begun.notified().await;
+        time::sleep(self.held).await;
     }
 
     async fn connect(self) -> io::Result<TcpStream> {
@@ -123,6 +162,7 @@ async fn requests(
     mut client: ReadHalf<'_>,
     mut server: WriteHalf<'_>,
     holding: &AtomicBool,
+    begun: &Notify,
 ) -> io::Result<()> {
     let mut records = ClientRecords::default();
     let mut chunk = vec![0; CHUNK_BYTES];
@@ -133,29 +173,11 @@ async fn requests(
             return Ok(());
         }
         // Before they leave: an answer to them must find it set.
-        holding.store(records.application_data_begun(bytes), Ordering::Relaxed);
+        if records.application_data_begun(bytes) {
+            holding.store(true, Ordering::Relaxed);
+            begun.notify_one();
+        }
         server.write_all(bytes).await?;
-    }
-}
-
-/// Passes the server's bytes on, late from when `holding` is set.
-async fn answers(
-    server: &mut ReadHalf<'_>,
-    mut client: WriteHalf<'_>,
-    holding: &AtomicBool,
-    held: Duration,
-) -> io::Result<()> {
-    let mut chunk = vec![0; CHUNK_BYTES];
-    loop {
-        let count = server.read(&mut chunk).await?;
-        if holding.load(Ordering::Relaxed) {
-            time::sleep(held).await;
-        }
-        let bytes = chunk.get(..count).unwrap_or_default();
-        if bytes.is_empty() {
-            return Ok(());
-        }
-        client.write_all(bytes).await?;
     }
 }
 

@@ -7,6 +7,7 @@
 
 // What stands in the topology, and where it is.
 pub mod fault;
+pub mod repeat;
 pub mod topology;
 pub mod address;
 pub mod place;
@@ -24,6 +25,7 @@ pub mod application;
 pub mod hop;
 pub mod collector;
 pub mod mesh;
+pub mod protocols;
 // What passes through it, and who counted that.
 pub mod client;
 pub mod traffic;
@@ -32,3 +34,5 @@ pub mod books;
 pub mod progress;
 pub mod demo;
 pub mod validate;
+// What the pods of a real Istio run.
+pub mod pod;

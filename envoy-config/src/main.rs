@@ -3,13 +3,13 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use hopscope_mesh::{demo, progress, validate};
+use hopscope_mesh::{demo, pod, progress, validate};
 
 /// A small Istio-shaped mesh of real Envoys on loopback, with faults from their real causes.
 ///
 /// A gateway, shop, two versions of payments and a database, each with an Envoy as a sidecar, configured as
 /// istiod would. Requests with the header `x-fault: <NAME>` cause what Envoy then flags: NR, NC, UH, UO, UT, UF,
-/// URX, DC, UC, and DISAGREE, where the two sides of a hop say different things.
+/// URX, DC, UC, and DISAGREE, RESCUED, CUT and SEVERED, which only the two sides of a hop tell together.
 ///
 /// `cargo xtask demo` installs and builds what this needs, and calls it.
 #[derive(Debug, Parser)]
@@ -35,6 +35,9 @@ enum Command {
     Demo(demo::Arguments),
     /// Let Envoy judge the bootstrap of every workload without running it.
     Validate(validate::Arguments),
+    /// What the pods of `cargo xtask istio` run.
+    #[command(subcommand, hide = true)]
+    Pod(pod::Pod),
 }
 
 #[tokio::main]
@@ -42,6 +45,7 @@ async fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Demo(arguments) => demo::run(arguments).await,
         Command::Validate(arguments) => validate::run(arguments),
+        Command::Pod(pod) => pod::run(pod).await,
     };
     outcome.unwrap_or_else(|error| {
         progress::failed(&error);

@@ -18,6 +18,10 @@ pub enum Attribute {
     RequestTotalSize,
     /// `response.total_size`: headers, body and trailers, bytes.
     ResponseTotalSize,
+    /// `request.size`: of a connection all bytes that came from the client; of an open request those of its body so far.
+    RequestSize,
+    /// `response.size`: the other way.
+    ResponseSize,
     /// `request.id`: the `x-request-id` header.
     RequestId,
     /// `request.host`: the requested authority.
@@ -74,10 +78,26 @@ pub enum Attribute {
     NodeRegion,
     /// `xds.node.locality.zone`.
     NodeZone,
+    /// `filter_state.<object>.<field>`: what Istio's metadata exchange learnt of the peer.
+    Peer(PeerObject, &'static str),
     /// `xds.node.metadata.<key>`.
     NodeMetadata(&'static str),
     /// `xds.node.metadata.LABELS.<label>`.
     NodeLabel(&'static str),
+}
+
+/// Where Istio's metadata exchange leaves a peer: from 1.29 on as `*_peer_obj`, whose fields are cheap to read; from 1.24 on
+/// as `*_peer`, an object with fields at first, then a Struct, which Envoy reads anew for each field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PeerObject {
+    /// Who was called.
+    Upstream,
+    /// The same before 1.29.
+    UpstreamOld,
+    /// Who called.
+    Downstream,
+    /// The same before 1.29.
+    DownstreamOld,
 }
 
 impl Attribute {
@@ -86,7 +106,7 @@ impl Attribute {
     pub fn path(self) -> Vec<&'static str> {
         // A label may hold dots, so it is no part of the dotted path.
         let key = match self {
-            Self::NodeMetadata(key) | Self::NodeLabel(key) => Some(key),
+            Self::NodeMetadata(key) | Self::NodeLabel(key) | Self::Peer(_, key) => Some(key),
             _ => None,
         };
         self.dotted().split('.').chain(key).collect()
@@ -98,6 +118,8 @@ impl Attribute {
             Self::RequestDuration => "request.duration",
             Self::RequestTotalSize => "request.total_size",
             Self::ResponseTotalSize => "response.total_size",
+            Self::RequestSize => "request.size",
+            Self::ResponseSize => "response.size",
             Self::RequestId => "request.id",
             Self::RequestHost => "request.host",
             Self::ContentType => "request.headers.content-type",
@@ -126,6 +148,10 @@ impl Attribute {
             Self::NodeId => "xds.node.id",
             Self::NodeRegion => "xds.node.locality.region",
             Self::NodeZone => "xds.node.locality.zone",
+            Self::Peer(PeerObject::Upstream, _) => "filter_state.upstream_peer_obj",
+            Self::Peer(PeerObject::UpstreamOld, _) => "filter_state.upstream_peer",
+            Self::Peer(PeerObject::Downstream, _) => "filter_state.downstream_peer_obj",
+            Self::Peer(PeerObject::DownstreamOld, _) => "filter_state.downstream_peer",
             Self::NodeMetadata(_) => "xds.node.metadata",
             Self::NodeLabel(_) => "xds.node.metadata.LABELS",
         }

@@ -3,6 +3,7 @@
 //! In: records, and fold rows. Out: the [`v1::Batch`] of the contract. Always holds: each edge, outcome and text stands
 //! once; the order of the rows is the order in which the requests ended.
 
+use crate::connections;
 use crate::fold::Fold;
 use crate::open::Open;
 use crate::record::{Edge, Measure, Outcome, Record};
@@ -18,9 +19,13 @@ pub struct Batch {
     rows: Vec<(u32, u32, Measure)>,
     folds: Vec<(u32, u32, Fold)>,
     open: Vec<v1::Open>,
+    connections: Vec<v1::Connections>,
 }
 
 impl Batch {
+    /// What a record takes in it, its edge and outcome aside, which others share.
+    pub const RECORD_BYTES: usize = size_of::<(u32, u32, Measure)>();
+
     /// Appends a record.
     pub fn push(&mut self, record: Record) {
         let row = (self.edges.index(&record.edge), self.outcomes.index(record.outcome), record.measure);
@@ -39,6 +44,8 @@ impl Batch {
             edge: self.edges.index(&row.edge),
             count: row.count,
             oldest_age_us: row.oldest_age_us,
+            request_bytes: row.request_bytes,
+            response_bytes: row.response_bytes,
         });
         let long = long.collect();
         self.open.push(v1::Open {
@@ -47,6 +54,16 @@ impl Batch {
             oldest_age_us: open.oldest_age_us,
             long_count: open.long_count,
             long,
+        });
+    }
+
+    /// Appends what is new of open connections.
+    pub fn push_connections(&mut self, row: &connections::Row) {
+        self.connections.push(v1::Connections {
+            edge: self.edges.index(&row.edge),
+            opened: row.opened,
+            request_bytes: row.request_bytes,
+            response_bytes: row.response_bytes,
         });
     }
 
@@ -90,6 +107,7 @@ impl Batch {
             records: Some(columns(&self.rows, base_us)),
             folds: self.folds.iter().map(|row| fold_to_wire(row, base_us)).collect(),
             open: self.open.clone(),
+            connections: self.connections.clone(),
             strings: strings.into_values(),
             ..v1::Batch::default()
         }
@@ -102,8 +120,8 @@ fn edge_to_wire(edge: &Edge, strings: &mut Table<String>) -> v1::Edge {
         reporter: edge.reporter.into(),
         peer_workload: text(&edge.peer.workload),
         peer_namespace: text(&edge.peer.namespace),
-        peer_app: 0,
-        peer_version: 0,
+        peer_app: text(&edge.peer.app),
+        peer_version: text(&edge.peer.version),
         peer_canonical_service: text(&edge.peer.canonical_service),
         peer_canonical_revision: text(&edge.peer.canonical_revision),
         peer_cluster: text(&edge.peer.cluster),
@@ -128,6 +146,7 @@ fn outcome_to_wire(outcome: &Outcome, strings: &mut Table<String>) -> v1::Outcom
         protocol: outcome.protocol.into(),
         code_details: strings.index(outcome.code_details.clone()),
         transport_failure_reason: strings.index(outcome.transport_failure_reason.clone()),
+        continued: outcome.continued,
     }
 }
 

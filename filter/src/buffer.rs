@@ -1,11 +1,13 @@
 //! What waits for its turn to be reported.
 //!
-//! In: records. Out: batches, oldest first. Always holds: the [`Ledger`] balances; at most
-//! `batches_waiting_max + 1` batches and `fold_rows_max` fold rows wait. When one more batch is full, the oldest is
-//! folded: its detail is lost, no count is. Only what the fold table has no row for is dropped, and counted.
+//! In: records. Out: batches, oldest first. Always holds: the [`Ledger`] balances; records take at most
+//! `buffer_bytes_max` bytes (their tables of edges and outcomes aside), and at most `fold_rows_max` fold rows wait. When
+//! there is no room for one more batch, the oldest is folded: its detail is lost, no count is. Only what the fold table
+//! has no row for is dropped, and counted.
 
 use crate::batch::Batch;
 use crate::config::{Config, Limits};
+use crate::connections::Connections;
 use crate::fold::FoldTable;
 use crate::ledger::{Content, Ledger};
 use crate::open::OpenTable;
@@ -24,6 +26,8 @@ pub struct Buffer {
     pub ledger: Ledger,
     /// Requests that have not ended; each batch tells of them.
     pub open: OpenTable,
+    /// Connections that have not been closed; likewise.
+    pub connections: Connections,
     filling: Batch,
     waiting: VecDeque<Batch>,
     folds: FoldTable,
@@ -36,7 +40,7 @@ impl Buffer {
     /// Takes one record in.
     pub fn push(&mut self, record: Record, config: &Config) {
         self.ledger.see();
-        let Limits { batch_records_max, batches_waiting_max, fold_rows_max, .. } = config.limits;
+        let Limits { batch_records_max, buffer_bytes_max, fold_rows_max, .. } = config.limits;
         let ended_us = record.measure.start_us.saturating_add(record.measure.duration_us);
         self.since_us = self.since_us.or(Some(ended_us));
         self.holds_failure |= record.outcome.has_failed();
@@ -45,11 +49,14 @@ impl Buffer {
             return;
         }
         self.filling.push(record);
-        if self.filling.len() < batch_records_max {
+        let records_max = buffer_bytes_max / Batch::RECORD_BYTES;
+        // One half fills while the other waits, at the least.
+        let full = batch_records_max.min(records_max / 2);
+        if self.filling.len() < full {
             return;
         }
         self.waiting.push_back(std::mem::take(&mut self.filling));
-        while self.waiting.len() > batches_waiting_max {
+        while self.waiting.iter().map(Batch::len).sum::<usize>() > records_max.saturating_sub(full) {
             let Some(batch) = self.waiting.pop_front() else { return };
             for (edge, outcome, measure) in batch.records() {
                 self.fold(edge, outcome, measure, fold_rows_max);
@@ -71,6 +78,11 @@ impl Buffer {
         self.folded
     }
 
+    /// Something is new of a connection that is open.
+    pub fn note(&mut self, now_us: u64) {
+        self.since_us = self.since_us.or(Some(now_us));
+    }
+
     /// Whether as much waits as one report can carry, which is reason enough to report at once.
     #[must_use]
     pub fn is_pressing(&self) -> bool {
@@ -83,7 +95,7 @@ impl Buffer {
         self.holds_failure
     }
 
-    /// When the first of the requests ended that wait, milliseconds since the Unix epoch; `None` when none waits.
+    /// Since when the first of what waits does so, milliseconds since the Unix epoch; `None` when nothing waits.
     #[must_use]
     pub fn since_ms(&self) -> Option<u64> {
         self.since_us.map(|since_us| since_us / 1_000)

@@ -6,9 +6,11 @@
 
 mod json;
 mod keys;
+mod overrides;
 
 use crate::record::fnv1a;
 use keys::Keys;
+pub use overrides::Place;
 
 /// The longest cluster name and authority that a report can be addressed with; see [`crate::upstream`].
 pub const ADDRESS_PART_BYTES_MAX: usize = 125;
@@ -68,8 +70,9 @@ pub struct Collector {
 pub struct Limits {
     /// Records in one batch; 1 to 4,096, default 1,024.
     pub batch_records_max: usize,
-    /// Full batches that wait for their turn; when one more is full, the oldest is folded. 0 to 256, default 16.
-    pub batches_waiting_max: usize,
+    /// Memory for records that wait for their turn; when it is full, the oldest batch is folded. 4,096 to 67,108,864 bytes,
+    /// default 1 MiB.
+    pub buffer_bytes_max: usize,
     /// Batches that were sent and not yet acknowledged; 1 to 16, default 4.
     pub batches_in_flight_max: usize,
     /// Rows of the fold table; a request that finds no room there is dropped and counted. 0 to 65,536, default 2,048.
@@ -80,7 +83,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             batch_records_max: 1_024,
-            batches_waiting_max: 16,
+            buffer_bytes_max: 1 << 20,
             batches_in_flight_max: 4,
             fold_rows_max: 2_048,
         }
@@ -98,34 +101,52 @@ const KEYS: [&str; 12] = [
     "timeout_ms",
     "backoff_ms_max",
     "limits.batch_records_max",
-    "limits.batches_waiting_max",
+    "limits.buffer_bytes_max",
     "limits.batches_in_flight_max",
     "limits.fold_rows_max",
 ];
 
 impl Config {
-    /// Reads and checks a configuration.
+    /// Reads and checks a configuration, and takes from it what is meant for a proxy at this place.
     ///
     /// # Errors
     /// One line for the operator: what is wrong, where, and what would be right.
-    pub fn parse(bytes: &[u8]) -> Result<Self, String> {
+    pub fn parse(bytes: &[u8], place: &Place) -> Result<Self, String> {
         if bytes.is_empty() {
             return Err("there is none; set `collector.cluster`".to_owned());
         }
-        let keys = Keys(json::read(bytes).map_err(|e| e.to_string())?);
+        let keys = overrides::resolve(json::read(bytes).map_err(|e| e.to_string())?, place)?;
         keys.check(&KEYS)?;
+        let Levels { report_interval_ms, detail, slow_ms, open_age_ms } = Levels::read(&keys)?;
         Ok(Self {
             collector: Collector::read(&keys)?,
-            report_interval_ms: keys.number("report_interval_ms", 50..=60_000, 5_000)?,
-            detail: keys.choice(
-                "detail",
-                &[("all", Detail::All), ("failures", Detail::Failures), ("none", Detail::None)],
-            )?,
-            slow_ms: keys.number("slow_ms", 1..=3_600_000, 1_000)?,
-            open_age_ms: keys.number("open_age_ms", 100..=3_600_000, 5_000)?,
+            report_interval_ms,
+            detail,
+            slow_ms,
+            open_age_ms,
             timeout_ms: keys.number("timeout_ms", 100..=60_000, 5_000)?,
             backoff_ms_max: keys.number("backoff_ms_max", 1_000..=300_000, 10_000)?,
             limits: Limits::read(&keys)?,
+        })
+    }
+}
+
+/// What can differ between parts of the mesh.
+struct Levels {
+    report_interval_ms: u64,
+    detail: Detail,
+    slow_ms: u64,
+    open_age_ms: u64,
+}
+
+impl Levels {
+    fn read(keys: &Keys) -> Result<Self, String> {
+        let details = [("all", Detail::All), ("failures", Detail::Failures), ("none", Detail::None)];
+        Ok(Self {
+            report_interval_ms: keys.number("report_interval_ms", 50..=60_000, 5_000)?,
+            detail: keys.choice("detail", &details)?,
+            slow_ms: keys.number("slow_ms", 1..=3_600_000, 1_000)?,
+            open_age_ms: keys.number("open_age_ms", 100..=3_600_000, 5_000)?,
         })
     }
 }
@@ -155,7 +176,7 @@ impl Limits {
         let count = |key, range, default| keys.count(key, range, default);
         Ok(Self {
             batch_records_max: count("limits.batch_records_max", 1..=4_096, default.batch_records_max)?,
-            batches_waiting_max: count("limits.batches_waiting_max", 0..=256, default.batches_waiting_max)?,
+            buffer_bytes_max: count("limits.buffer_bytes_max", 4_096..=1 << 26, default.buffer_bytes_max)?,
             batches_in_flight_max: count(
                 "limits.batches_in_flight_max",
                 1..=16,
@@ -174,13 +195,13 @@ pub fn hash(bytes: &[u8]) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::Config;
+    use super::{Config, Place};
     #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     #[track_caller]
     fn check(json: &str, expected: &str) {
-        let text = match Config::parse(json.as_bytes()) {
+        let text = match Config::parse(json.as_bytes(), &Place::default()) {
             Ok(Config { collector, report_interval_ms, .. }) => {
                 format!("{} as {} each {report_interval_ms}", collector.cluster, collector.authority)
             }
@@ -210,7 +231,7 @@ mod tests {
             r#"{"speed": 5}"#,
             "`speed` is not known; possible are `collector.cluster`, `collector.authority`, `report_interval_ms`, \
              `detail`, `slow_ms`, `open_age_ms`, `timeout_ms`, `backoff_ms_max`, `limits.batch_records_max`, \
-             `limits.batches_waiting_max`, `limits.batches_in_flight_max`, `limits.fold_rows_max`",
+             `limits.buffer_bytes_max`, `limits.batches_in_flight_max`, `limits.fold_rows_max`",
         );
         check(r#"{"colector": 5}"#, "`colector` is not known; did you mean `collector`?");
         check(r#"{"collector": 5}"#, "`collector` is not an object");

@@ -37,7 +37,7 @@ const fn gauge(name: &'static str, read: fn(&Vm) -> u64) -> Metric {
 }
 
 /// Every metric; `docs/filter.md` says what each counts.
-pub const METRICS: [Metric; 12] = [
+pub const METRICS: [Metric; 13] = [
     counter("hopscope_seen", |vm| vm.buffer().ledger.seen()),
     counter("hopscope_acknowledged", |vm| vm.sender().acknowledged()),
     counter("hopscope_folded", |vm| vm.buffer().folded()),
@@ -48,6 +48,7 @@ pub const METRICS: [Metric; 12] = [
     counter("hopscope_reports_failed", |vm| vm.sender().reports_failed()),
     counter("hopscope_evaluation_fallbacks", |vm| vm.observer().fallbacks()),
     gauge("hopscope_open", Vm::open),
+    gauge("hopscope_connections", |vm| vm.buffer().connections.count()),
     gauge("hopscope_buffered", |vm| vm.buffer().ledger.buffered()),
     gauge("hopscope_unacknowledged", |vm| vm.sender().unacknowledged()),
 ];
@@ -79,6 +80,7 @@ impl Health {
 mod tests {
     use super::{Health, Kind, METRICS};
     use crate::attributes::table::Table;
+    use crate::config::Place;
     use crate::vm::Vm;
     use hopscope_proto::v1::Ack;
     use prost::Message;
@@ -99,7 +101,8 @@ mod tests {
 
     fn vm(more: &str) -> Vm {
         let mut vm = Vm::new(7);
-        vm.configure(format!(r#"{{"collector": {{"cluster": "c"}}{more}}}"#).as_bytes()).unwrap();
+        vm.configure(format!(r#"{{"collector": {{"cluster": "c"}}{more}}}"#).as_bytes(), &Place::default())
+            .unwrap();
         vm
     }
 

@@ -9,6 +9,7 @@ mod log;
 mod metrics;
 
 use crate::config::Config;
+use crate::identity;
 use crate::upstream::grpc_service;
 use crate::vm::Vm;
 use log::{info, warn};
@@ -46,20 +47,37 @@ fn now_ms() -> u64 {
 fn on_context_create(context: u32, root: u32) {
     if root == 0 {
         properties::compile();
+        with_vm(|vm| vm.root_begins(context));
     } else {
         with_vm(|vm| vm.begin(context, root));
     }
 }
 
-/// A request has ended. This is called exactly once for each, for refused ones too.
+/// What just began is a TCP connection. Envoy enters the VM here for connections only, and only those of a NETWORK plugin.
+fn on_connection(context: u32) {
+    with_vm(|vm| vm.connect(context));
+}
+
+/// A request has ended, or a connection was closed. This is called exactly once for each, for refused ones too.
 fn on_log(context: u32) {
     with_vm(|vm| vm.observe(context, &Properties::Current, now_us()));
+}
+
+/// A request, a connection or a plugin is done. The last plugin of a VM asks to be kept until what waits has been answered
+/// for: this is what a replaced module would else lose. Returns whether Envoy may delete it.
+fn on_done(context: u32) -> bool {
+    if with_vm(|vm| vm.root_ends(context)) != Some(true) {
+        return true;
+    }
+    report(context);
+    with_vm(|vm| vm.has_left(context)) == Some(true)
 }
 
 fn on_configure(_root: u32, configuration_bytes: usize) {
     let bytes = hostcalls::get_buffer(BufferType::PluginConfiguration, 0, configuration_bytes);
     let bytes = bytes.ok().flatten().unwrap_or_default();
-    let configured = with_vm(|vm| match vm.configure(&bytes) {
+    let place = identity::place(&Properties::Current);
+    let configured = with_vm(|vm| match vm.configure(&bytes, &place) {
         Ok(config) => Ok(config.tick_ms()),
         // A plugin that Envoy refuses would close its listener's filter chain. So a bad configuration is told to
         // the operator and never to the traffic.
@@ -100,10 +118,14 @@ fn on_grpc_answer(root: u32, token: u32, status: u32, message_bytes: usize) {
     log::answer(status, answer);
     // The next waiting batch need not wait for a tick; a failure armed a pause, so this is no tight circle.
     report(root);
+    // After a failure nothing is under way: who leaves does not wait for the collector to come back.
+    if with_vm(|vm| vm.has_left(root)) == Some(true) {
+        abi::done();
+    }
 }
 
-/// Envoy cancels the calls of a plugin that goes away without a word, and to be told that it goes would cost an entry
-/// into the VM per request. So whoever ticks asks whether those that wait for an answer are still there.
+/// Envoy cancels the calls of a plugin that goes away and is not the last of its VM, without a word for each call. So whoever
+/// ticks asks whether those that wait for an answer are still there.
 fn forget_the_gone(root: u32) {
     for other in with_vm(|vm| vm.roots_in_flight(root)).unwrap_or_default() {
         if hostcalls::set_effective_context(other).is_err() {
@@ -113,7 +135,7 @@ fn forget_the_gone(root: u32) {
     }
 }
 
-/// Asks Envoy about requests that do not end. A request that it does not know any more ended without a word.
+/// Asks Envoy about requests that do not end, and about connections. What it does not know any more ended without a word.
 fn look_at_the_open(root: u32) {
     let contexts = with_vm(|vm| vm.to_look_at(now_us())).unwrap_or_default();
     for context in &contexts {

@@ -6,6 +6,7 @@
 //! Source: Istio's node metadata, `pkg/model/proxy.go`; the node id is `kind~address~pod.namespace~domain`.
 
 use crate::attributes::{Attribute, Attributes};
+use crate::config::Place;
 use hopscope_proto::v1::{Identity, Source};
 
 /// The most addresses that are reported; a pod has one per family and network.
@@ -32,14 +33,38 @@ pub fn read(attributes: &impl Attributes, config_hash: u64) -> Identity {
         instance: metadata("NAME"),
         node: metadata("NODE_NAME"),
         addresses: addresses(own_address, &metadata("INSTANCE_IPS")),
-        region: attributes.text(Attribute::NodeRegion).unwrap_or_default(),
-        zone: attributes.text(Attribute::NodeZone).unwrap_or_default(),
+        region: region(attributes),
+        zone: zone(attributes),
         kind: if own_address.is_empty() { String::new() } else { kind.to_owned() },
         istio_version: metadata("ISTIO_VERSION"),
         filter_version: env!("CARGO_PKG_VERSION").to_owned(),
         config_hash,
         source: Source::Filter.into(),
     }
+}
+
+/// Where the proxy is, for what a configuration sets for parts of the mesh.
+pub fn place(attributes: &impl Attributes) -> Place {
+    let metadata = |key| attributes.text(Attribute::NodeMetadata(key)).unwrap_or_default();
+    Place {
+        workload: [metadata("NAMESPACE"), metadata("WORKLOAD_NAME")].join("/"),
+        sites: [metadata("CLUSTER_ID"), region(attributes), zone(attributes)],
+        is_waypoint: attributes.text(Attribute::NodeId).is_some_and(|id| id.starts_with("waypoint~")),
+    }
+}
+
+fn region(attributes: &impl Attributes) -> String {
+    locality(attributes, Attribute::NodeRegion, "topology.kubernetes.io/region")
+}
+
+fn zone(attributes: &impl Attributes) -> String {
+    locality(attributes, Attribute::NodeZone, "topology.kubernetes.io/zone")
+}
+
+/// Istio's sidecars know no locality of their own, but Kubernetes copies the machine's labels onto the pod.
+fn locality(attributes: &impl Attributes, own: Attribute, label: &'static str) -> String {
+    let own = attributes.text(own).filter(|own| !own.is_empty());
+    own.or_else(|| attributes.text(Attribute::NodeLabel(label))).unwrap_or_default()
 }
 
 /// The node id's address first, then `INSTANCE_IPS`, each once.
@@ -73,6 +98,8 @@ mod tests {
                  xds.node.metadata.LABELS.app = shop
                  xds.node.metadata.LABELS.version = v1
                  xds.node.metadata.LABELS.service.istio.io/canonical-name = shop
+                 xds.node.metadata.LABELS.topology.kubernetes.io/region = eu-1
+                 xds.node.metadata.LABELS.topology.kubernetes.io/zone = eu-1a
                  xds.node.metadata.ISTIO_VERSION = 1.31.0",
             ),
             7,
@@ -81,6 +108,7 @@ mod tests {
         assert_eq!((identity.app.as_str(), identity.version.as_str()), ("shop", "v1"));
         assert_eq!(identity.canonical_service, "shop");
         assert_eq!(identity.canonical_revision, "");
+        assert_eq!((identity.region.as_str(), identity.zone.as_str()), ("eu-1", "eu-1a"));
         assert_eq!(identity.addresses, ["10.244.0.2", "fd00::2"]);
         assert_eq!(identity.config_hash, 7);
     }

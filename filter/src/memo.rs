@@ -10,7 +10,7 @@
 //! not reached, since its certificate was not seen.
 
 use crate::facts::Facts;
-use crate::record::{Edge, fnv1a};
+use crate::record::{Edge, spread};
 use std::rc::Rc;
 
 /// Edges in the table, a power of two.
@@ -79,7 +79,6 @@ impl Memo {
     }
 
     fn place(&self) -> usize {
-        let hash = fnv1a(self.name.iter().copied());
-        usize::try_from((hash ^ (hash >> 32)) & (SLOTS - 1)).unwrap_or(0)
+        usize::try_from(spread(&self.name) & (SLOTS - 1)).unwrap_or(0)
     }
 }

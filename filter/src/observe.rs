@@ -5,21 +5,38 @@
 
 use crate::answer::Answer;
 use crate::attributes::{Attribute, Attributes};
+use crate::exchange::Exchange;
 use crate::facts::{Asking, Facts, Grpc};
 use crate::memo::{Known, Memo};
 use crate::question::{FAILURE_VALUES, Question, Told};
-use crate::record::{Edge, Measure, Outcome, Peer, Protocol, Record, Reporter, bounded, request_id_hash};
+use crate::record::{
+    DURATION_US_MAX, Edge, Measure, Outcome, Peer, Protocol, Record, Reporter, bounded, request_id_hash,
+};
 use crate::service::{self, Service};
 use std::rc::Rc;
+
+mod connection;
+mod waypoint;
+
+pub use connection::Seen;
 
 /// What making records needs to know of those before.
 #[derive(Debug, Default)]
 pub struct Observer {
     asking: Asking,
     memo: Memo,
+    exchange: Exchange,
+    /// That of connections, which Istio leads over other ways than that of requests.
+    connection_exchange: Exchange,
+    is_waypoint: bool,
 }
 
 impl Observer {
+    /// Whether the proxy is an Istio waypoint.
+    pub fn at_waypoint(&mut self, is_waypoint: bool) {
+        self.is_waypoint = is_waypoint;
+    }
+
     /// Makes the record of the request that just ended. `now_us`: microseconds since the Unix epoch.
     pub fn observe(&mut self, attributes: &impl Attributes, now_us: u64) -> Record {
         let answer = self.asking.ask(attributes);
@@ -38,21 +55,27 @@ impl Observer {
     }
 
     fn edge(&mut self, attributes: &impl Attributes, facts: &Facts, now_us: u64) -> Rc<Edge> {
+        if self.is_waypoint {
+            return self.waypoint_edge(attributes, facts, now_us);
+        }
         if facts.is_destination {
             return match self.memo.look_up(facts, now_us) {
                 Some(Known::Edge(edge)) => edge,
-                _ => self.remembered(ask_edge(attributes, facts), now_us),
+                _ => {
+                    let edge = self.ask_edge(attributes, facts);
+                    self.remembered(edge, now_us)
+                }
             };
         }
         if facts.response_flags != 0 || facts.address.is_empty() {
-            return Rc::new(ask_edge(attributes, facts));
+            return Rc::new(self.ask_edge(attributes, facts));
         }
         match self.memo.look_up(facts, now_us) {
             Some(Known::Edge(edge)) => return edge,
             Some(Known::ByAuthority) => {}
             None => {
-                let edge = ask_edge(attributes, facts);
-                if edge.service.is_named_by_cluster() {
+                let edge = self.ask_edge(attributes, facts);
+                if edge.service.is_named_without_the_request() {
                     return self.remembered(edge, now_us);
                 }
                 self.memo.remember(Known::ByAuthority, now_us);
@@ -63,8 +86,20 @@ impl Observer {
         let authority = authority.unwrap_or_else(|| Question::Authority.ask_one_by_one(attributes));
         match self.memo.look_up_with(&authority, now_us) {
             Some(Known::Edge(edge)) => edge,
-            _ => self.remembered(ask_edge(attributes, facts), now_us),
+            _ => {
+                let edge = self.ask_edge(attributes, facts);
+                self.remembered(edge, now_us)
+            }
         }
+    }
+
+    fn ask_edge(&mut self, attributes: &impl Attributes, facts: &Facts) -> Edge {
+        let mut edge = ask_edge(attributes, facts);
+        // Who was called is learnt from its answer.
+        if facts.is_destination || facts.response_flags == 0 {
+            self.exchange.complete(&mut edge, attributes);
+        }
+        edge
     }
 
     fn remembered(&mut self, edge: Edge, now_us: u64) -> Rc<Edge> {
@@ -108,6 +143,8 @@ fn source_edge(attributes: &impl Attributes) -> Edge {
         canonical_service: next(),
         canonical_revision: next(),
         cluster: next(),
+        app: String::new(),
+        version: String::new(),
         address: address(&text(Attribute::UpstreamAddress)),
         principal: bounded(&text(Attribute::UpstreamPeerPrincipal)),
     };
@@ -161,7 +198,10 @@ fn outcome(attributes: &impl Attributes, facts: &Facts) -> Outcome {
 fn measure(attributes: &impl Attributes, facts: &Facts, now_us: u64) -> Measure {
     // Envoy's clock of a duration is monotonic and ends now; only connections have none.
     let (start_us, duration_us) = match facts.duration_ns {
-        Some(duration_ns) => (now_us.saturating_sub(duration_ns / 1_000), duration_ns / 1_000),
+        Some(duration_ns) => {
+            let duration_us = (duration_ns / 1_000).min(DURATION_US_MAX);
+            (now_us.saturating_sub(duration_us), duration_us)
+        }
         None => {
             let start_us = attributes.number(Attribute::RequestTime).map_or(now_us, |ns| ns / 1_000);
             (start_us, now_us.saturating_sub(start_us))

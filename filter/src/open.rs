@@ -2,7 +2,7 @@
 //!
 //! In: beginnings and ends, and what Envoy says when it is asked about one that is open for long. Out: per reporter how many,
 //! how old the oldest is, and whereto those are that do not end. Always holds: [`OpenTable::count`] is the number of
-//! beginnings without an end; at most [`OPEN_MAX`] requests are kept with their age and [`NAMED_MAX`] with their destination.
+//! beginnings without an end; at most `OPEN_MAX` requests are kept with their age and `NAMED_MAX` with their destination.
 //!
 //! A beginning costs no host call: it is dated by the clock as it was last read, which is off by a tick at most, and Envoy's
 //! own date replaces that when the request is looked at. Envoy numbers contexts upwards, so that the order of beginnings is
@@ -23,8 +23,9 @@ const LOOKS_MAX: usize = 64;
 const ROWS_MAX: usize = 64;
 /// Plugins that are remembered while they have nothing open.
 const ROOTS_MAX: usize = 32;
-/// A request is looked at again after so long: it may be tried elsewhere, or have ended without a word.
-const LOOK_AGAIN_US: u64 = 10_000_000;
+/// A request is looked at again after so long: it may be tried elsewhere, have moved more bytes, or have ended without a
+/// word.
+const LOOK_AGAIN_US: u64 = 5_000_000;
 /// Those that do not end are told again after so long.
 const TELL_AGAIN_US: u64 = 5_000_000;
 /// Ended entries that may lie among the open ones in any case.
@@ -54,6 +55,10 @@ pub struct OpenLong {
     pub count: u64,
     /// Age of the oldest.
     pub oldest_age_us: u64,
+    /// What their bodies had brought when Envoy was asked last.
+    pub request_bytes: u64,
+    /// The other way.
+    pub response_bytes: u64,
 }
 
 /// The table.
@@ -90,6 +95,8 @@ struct Root {
 #[derive(Debug)]
 struct Named {
     edge: Rc<Edge>,
+    /// Bytes of the request's and of the response's body.
+    moved: (u64, u64),
     looked_us: u64,
     told: bool,
 }
@@ -118,14 +125,21 @@ impl OpenTable {
         }
     }
 
-    /// A request ends. Returns its plugin.
+    /// A request ends. Returns its plugin; `None` when it was not kept.
     pub fn end(&mut self, context: u32, now_us: u64) -> Option<u32> {
         self.clock_us = self.clock_us.max(now_us);
-        let root = self.forget(context);
-        if root.is_none() {
-            self.untracked = self.untracked.saturating_sub(1);
-        }
-        root
+        self.forget(context)
+    }
+
+    /// One that was not kept ended.
+    pub fn end_unkept(&mut self) {
+        self.untracked = self.untracked.saturating_sub(1);
+    }
+
+    /// The clock as it was last read, microseconds since the Unix epoch; 0 before that.
+    #[must_use]
+    pub fn clock_us(&self) -> u64 {
+        self.clock_us
     }
 
     /// A request is open no more. Returns its plugin.
@@ -182,8 +196,8 @@ impl OpenTable {
         unnamed.chain(again).take(LOOKS_MAX).collect()
     }
 
-    /// Envoy said of an open request where it goes to, and when it began.
-    pub fn name(&mut self, context: u32, edge: Edge, start_us: Option<u64>, now_us: u64) {
+    /// Envoy said of an open request where it goes to, when it began, and how many bytes each way its bodies have brought.
+    pub fn name(&mut self, context: u32, edge: Edge, start_us: Option<u64>, moved: (u64, u64), now_us: u64) {
         let rank = self.rank(context);
         let place = self.entries.partition_point(|entry| self.rank(entry.context) < rank);
         let Some(entry) = self.entries.get_mut(place).filter(|entry| entry.context == context) else {
@@ -197,10 +211,12 @@ impl OpenTable {
         match self.place_of_name(context) {
             Ok(place) => {
                 if let Some((_, named)) = self.named.get_mut(place) {
-                    (named.edge, named.looked_us) = (edge, now_us);
+                    (named.edge, named.moved, named.looked_us) = (edge, moved, now_us);
                 }
             }
-            Err(place) => self.named.insert(place, (context, Named { edge, looked_us: now_us, told: false })),
+            Err(place) => {
+                self.named.insert(place, (context, Named { edge, moved, looked_us: now_us, told: false }));
+            }
         }
     }
 
@@ -248,9 +264,18 @@ impl OpenTable {
             if let Some(row) = open.long.iter_mut().find(|row| Rc::ptr_eq(&row.edge, &named.edge)) {
                 row.count = row.count.saturating_add(1);
                 row.oldest_age_us = row.oldest_age_us.max(age_us);
+                row.request_bytes = row.request_bytes.saturating_add(named.moved.0);
+                row.response_bytes = row.response_bytes.saturating_add(named.moved.1);
             } else if open.long.len() < ROWS_MAX {
                 let edge = Rc::clone(&named.edge);
-                open.long.push(OpenLong { edge, count: 1, oldest_age_us: age_us });
+                let (request_bytes, response_bytes) = named.moved;
+                open.long.push(OpenLong {
+                    edge,
+                    count: 1,
+                    oldest_age_us: age_us,
+                    request_bytes,
+                    response_bytes,
+                });
             }
         }
         Some(open)

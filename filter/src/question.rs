@@ -8,7 +8,7 @@
 //! requests that failed can fail, and after it the guarded one. Envoy's CEL has no concatenation and no conversions.
 
 use crate::answer;
-use crate::attributes::{Attribute, Attributes};
+use crate::attributes::{Attribute, Attributes, PeerObject};
 
 mod told;
 
@@ -29,16 +29,25 @@ pub enum Question {
     SourceEdge,
     /// The same at a destination.
     DestinationEdge,
+    /// What the record of a connection needs.
+    Connection,
+    /// What Istio's metadata exchange learnt of who was called.
+    UpstreamPeer,
+    /// The same of who called.
+    DownstreamPeer,
 }
 
 /// All of them, in the order in which a host compiles them.
-pub const QUESTIONS: [Question; 6] = [
+pub const QUESTIONS: [Question; 9] = [
     Question::Request,
     Question::RequestGuarded,
     Question::Failure,
     Question::Authority,
     Question::SourceEdge,
     Question::DestinationEdge,
+    Question::Connection,
+    Question::UpstreamPeer,
+    Question::DownstreamPeer,
 ];
 
 /// Values of [`Question::Request`] at a source and at a destination; the number tells the two apart.
@@ -47,6 +56,11 @@ pub const SOURCE_VALUES: usize = 10;
 pub const DESTINATION_VALUES: usize = 11;
 /// Values of [`Question::Failure`].
 pub const FAILURE_VALUES: usize = 2;
+/// Values of [`Question::Connection`].
+pub const CONNECTION_VALUES: usize = 12;
+
+/// Values of [`Question::UpstreamPeer`] and [`Question::DownstreamPeer`].
+pub const PEER_VALUES: usize = 7;
 
 /// Stands for a number that is not known.
 pub const ABSENT: i64 = -1;
@@ -64,8 +78,12 @@ enum Value {
     Header(Attribute, &'static str),
     /// A part of Istio's metadata of a cluster or an endpoint.
     Metadata(Attribute),
+    /// A field of the peer, by the name of its object in new Istios and in old ones.
+    Peer(PeerObject, PeerObject, &'static str),
     /// The gRPC status, [`ABSENT`], or [`NO_GRPC`].
     Grpc,
+    /// 1 where there is one, be it empty, and 0 where there is none.
+    Has(Attribute),
 }
 
 const BOTH_SIDES: [Value; 8] = [
@@ -106,6 +124,36 @@ const DESTINATION_EDGE: [Value; 6] = [
     Value::Metadata(Attribute::ServiceName),
     Value::Metadata(Attribute::ServiceNamespace),
 ];
+const CONNECTION: [Value; CONNECTION_VALUES] = [
+    Value::Number(Attribute::ListenerDirection),
+    Value::Has(Attribute::UpstreamFailureReason),
+    Value::Number(Attribute::RequestTime),
+    Value::Number(Attribute::ResponseFlags),
+    Value::Number(Attribute::RequestSize),
+    Value::Number(Attribute::ResponseSize),
+    Value::Text(Attribute::ClusterName),
+    Value::Text(Attribute::UpstreamAddress),
+    Value::Text(Attribute::SourceAddress),
+    Value::Text(Attribute::UpstreamFailureReason),
+    Value::Number(Attribute::UpstreamAttempts),
+    Value::Number(Attribute::ConnectionId),
+];
+
+const UPSTREAM_PEER: [Value; PEER_VALUES] = peer(PeerObject::Upstream, PeerObject::UpstreamOld);
+const DOWNSTREAM_PEER: [Value; PEER_VALUES] = peer(PeerObject::Downstream, PeerObject::DownstreamOld);
+
+/// Source: the field tokens of Istio's `WorkloadMetadataObject` (`extensions/common/metadata_object.h`).
+const fn peer(new: PeerObject, old: PeerObject) -> [Value; PEER_VALUES] {
+    [
+        Value::Peer(new, old, "workload"),
+        Value::Peer(new, old, "namespace"),
+        Value::Peer(new, old, "service"),
+        Value::Peer(new, old, "revision"),
+        Value::Peer(new, old, "app"),
+        Value::Peer(new, old, "version"),
+        Value::Peer(new, old, "cluster"),
+    ]
+}
 
 impl Question {
     /// The expression.
@@ -116,6 +164,9 @@ impl Question {
             Self::Authority => list(AUTHORITY.iter(), true),
             Self::SourceEdge => list(SOURCE_EDGE.iter(), true),
             Self::DestinationEdge => list(DESTINATION_EDGE.iter(), true),
+            Self::Connection => list(CONNECTION.iter(), true),
+            Self::UpstreamPeer => list(UPSTREAM_PEER.iter(), true),
+            Self::DownstreamPeer => list(DOWNSTREAM_PEER.iter(), true),
             Self::Request | Self::RequestGuarded => {
                 let of = |side: &[Value]| list(BOTH_SIDES.iter().chain(side), self == Self::RequestGuarded);
                 format!("xds.listener_direction == 1 ? {} : {}", of(&DESTINATION), of(&SOURCE))
@@ -136,6 +187,9 @@ impl Question {
             Self::Authority => (&AUTHORITY, &[]),
             Self::SourceEdge => (&SOURCE_EDGE, &[]),
             Self::DestinationEdge => (&DESTINATION_EDGE, &[]),
+            Self::Connection => (&CONNECTION, &[]),
+            Self::UpstreamPeer => (&UPSTREAM_PEER, &[]),
+            Self::DownstreamPeer => (&DOWNSTREAM_PEER, &[]),
             _ if attributes.number(Attribute::ListenerDirection) == Some(1) => (&BOTH_SIDES, &DESTINATION),
             _ => (&BOTH_SIDES, &SOURCE),
         };
@@ -148,7 +202,7 @@ impl Question {
         let is_missing = |value: &Value| match value {
             Value::Number(attribute) | Value::Text(attribute) => attributes.bytes(*attribute).is_none(),
             Value::Grpc => value.ask(attributes) == ABSENT.to_le_bytes(),
-            Value::Header(..) | Value::Metadata(_) => false,
+            Value::Header(..) | Value::Metadata(_) | Value::Has(_) | Value::Peer(..) => false,
         };
         attributes.bytes(Attribute::ListenerDirection).is_none()
             || self == Self::Request && self.values(attributes).any(is_missing)
@@ -159,7 +213,7 @@ impl Value {
     fn text(self) -> Option<Attribute> {
         match self {
             Self::Text(attribute) | Self::Header(attribute, _) | Self::Metadata(attribute) => Some(attribute),
-            Self::Number(_) | Self::Grpc => None,
+            Self::Number(_) | Self::Grpc | Self::Has(_) | Self::Peer(..) => None,
         }
     }
 
@@ -168,6 +222,11 @@ impl Value {
             Self::Number(attribute) => (attribute, "-1"),
             Self::Text(attribute) => (attribute, "''"),
             Self::Metadata(attribute) => return metadata(attribute),
+            Self::Has(attribute) => return format!("has({}) ? 1 : 0", attribute.path().join(".")),
+            Self::Peer(new, old, field) => {
+                let of = |object| Attribute::Peer(object, field);
+                return format!("{} : {} : ''", field_of(of(new)), field_of(of(old)));
+            }
             Self::Header(_, name) => {
                 return format!("'{name}' in request.headers ? request.headers['{name}'] : ''");
             }
@@ -192,6 +251,11 @@ impl Value {
             Self::Text(attribute) | Self::Header(attribute, _) | Self::Metadata(attribute) => {
                 attributes.bytes(attribute).unwrap_or_default()
             }
+            Self::Peer(new, old, field) => {
+                let of = |object| attributes.bytes(Attribute::Peer(object, field));
+                of(new).filter(|value| !value.is_empty()).or_else(|| of(old)).unwrap_or_default()
+            }
+            Self::Has(attribute) => absent(attributes.bytes(attribute).is_some().into()),
             Self::Grpc => {
                 let content_type = attributes.bytes(Attribute::ContentType).unwrap_or_default();
                 if !content_type.starts_with(b"application/grpc") {
@@ -206,6 +270,14 @@ impl Value {
 fn list<'a>(values: impl Iterator<Item = &'a Value>, guarded: bool) -> String {
     let values: Vec<String> = values.map(|value| value.expression(guarded)).collect();
     format!("[{}]", values.join(", "))
+}
+
+/// What a field is, if the object and the field are there.
+fn field_of(attribute: Attribute) -> String {
+    let path = attribute.path();
+    let part = |place: usize| path.get(place).unwrap_or(&"");
+    let object = format!("{}['{}']", part(0), part(1));
+    format!("'{}' in {} && '{}' in {object} ? {object}['{}']", part(1), part(0), part(2), part(2))
 }
 
 /// Each level is guarded: an endpoint without metadata has one that is null.

@@ -12,7 +12,10 @@ use std::rc::Rc;
 /// The longest text that leaves the proxy, bytes; the collector refuses longer ones.
 pub const TEXT_BYTES_MAX: usize = 256;
 
-/// One finished request.
+/// No duration is longer, microseconds: the collector refuses 7 days and more.
+pub const DURATION_US_MAX: u64 = 7 * 24 * 3_600 * 1_000_000 - 1;
+
+/// One finished request, or one closed connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
     /// Between whom.
@@ -29,7 +32,11 @@ impl Record {
     pub fn is_told(&self, detail: Detail, slow_ms: u64) -> bool {
         match detail {
             Detail::All => true,
-            Detail::Failures => self.outcome.has_failed() || self.measure.duration_us / 1_000 >= slow_ms,
+            Detail::Failures => {
+                let is_slow = self.measure.duration_us / 1_000 >= slow_ms;
+                // A connection that lasts does its work.
+                self.outcome.has_failed() || is_slow && self.outcome.protocol != Protocol::Tcp
+            }
             Detail::None => false,
         }
     }
@@ -40,7 +47,7 @@ impl Outcome {
     #[must_use]
     pub fn has_failed(&self) -> bool {
         self.response_flags != 0
-            || !(1..400).contains(&self.response_code)
+            || !(1..400).contains(&self.response_code) && self.protocol != Protocol::Tcp
             || self.grpc_status.is_some_and(|status| status != 0)
     }
 }
@@ -84,6 +91,10 @@ pub struct Peer {
     pub workload: String,
     /// Its namespace.
     pub namespace: String,
+    /// Its label `app`; only the metadata exchange tells.
+    pub app: String,
+    /// Its label `version`; only the metadata exchange tells.
+    pub version: String,
     /// Its canonical service.
     pub canonical_service: String,
     /// Its canonical revision; istiod leaves it out where it is `latest`.
@@ -105,12 +116,14 @@ pub struct Outcome {
     pub response_flags: u64,
     /// Only for gRPC.
     pub grpc_status: Option<u32>,
-    /// HTTP or gRPC.
+    /// HTTP, gRPC or TCP.
     pub protocol: Protocol,
     /// Only on failure.
     pub code_details: String,
     /// Only on failure.
     pub transport_failure_reason: String,
+    /// Of a connection that it was told as opened before.
+    pub continued: bool,
 }
 
 /// Cuts a text at [`TEXT_BYTES_MAX`], at a character's border.
@@ -119,21 +132,37 @@ pub(crate) fn bounded(text: &str) -> String {
     text.get(..end).unwrap_or_default().to_owned()
 }
 
-/// The FNV-1a hash of a request id, 64 bits folded into 32, never 0, the same on both sides of a hop.
+/// A hash of a request id, 64 bits folded into 32, never 0, the same on both sides of a hop.
 ///
 /// Tracing rewrites the version nibble of a UUID (index 14) to its own decision, which can differ between two proxies,
 /// so that nibble is masked in ids of that shape.
 #[must_use]
 pub fn request_id_hash(id: &[u8]) -> u32 {
     const VERSION_NIBBLE: usize = 14;
-    let is_uuid = id.len() == 36
-        && id.iter().enumerate().all(|(i, byte)| match i {
-            8 | 13 | 18 | 23 => *byte == b'-',
-            _ => byte.is_ascii_hexdigit(),
-        });
-    let masked = |(i, byte): (usize, &u8)| if is_uuid && i == VERSION_NIBBLE { b'0' } else { *byte };
-    let hash = fnv1a(id.iter().enumerate().map(masked));
-    u32::try_from((hash ^ (hash >> 32)) & u64::from(u32::MAX)).unwrap_or(0).max(1)
+    let has_dashes = [8, 13, 18, 23].iter().all(|place| id.get(*place) == Some(&b'-'));
+    let hash = match <[u8; 36]>::try_from(id) {
+        Ok(mut id) if has_dashes => {
+            if let Some(nibble) = id.get_mut(VERSION_NIBBLE) {
+                *nibble = b'0';
+            }
+            spread(&id)
+        }
+        _ => spread(id),
+    };
+    u32::try_from(hash & u64::from(u32::MAX)).unwrap_or(0).max(1)
+}
+
+/// A number for a text, eight bytes at a time, since it is made of several texts for each request. Its lower half is as
+/// good as its upper one; nobody gains by choosing texts that collide.
+#[must_use]
+pub fn spread(text: &[u8]) -> u64 {
+    // Odd, and of no pattern: 2^64 over the golden ratio.
+    const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
+    let mix = |hash: u64, word: u64| (hash ^ word).wrapping_mul(FACTOR).rotate_left(29);
+    let (words, rest) = text.as_chunks::<8>();
+    let hash = words.iter().fold(FACTOR, |hash, word| mix(hash, u64::from_le_bytes(*word)));
+    let hash = rest.iter().fold(hash, |hash, byte| mix(hash, u64::from(*byte)));
+    hash ^ (hash >> 32)
 }
 
 /// 64-bit FNV-1a (Fowler, Noll, Vo): small code, no table, good enough for texts that nobody chooses to collide.
@@ -154,7 +183,11 @@ mod tests {
         assert_eq!(sampled, request_id_hash(b"0f6f1b4e-2222-4333-8444-555566667777"));
         assert_ne!(sampled, request_id_hash(b"0f6f1b4e-2222-4334-8444-555566667777"));
         assert_ne!(request_id_hash(b"abc-1"), request_id_hash(b"abc-2"));
-        assert_ne!(request_id_hash(b""), 0);
+        // The same values stand in the collector's test of access logs: the two must agree.
+        assert_eq!(request_id_hash(b""), 0xe17d_05ac);
+        assert_eq!(request_id_hash(b"a"), 0xb3e6_c7af);
+        assert_eq!(request_id_hash(b"foobar99-x"), 0x0605_0aaa);
+        assert_eq!(request_id_hash(b"0f6f1b4e-2222-9333-8444-555566667777"), 0x0d2c_b82b);
     }
 
     #[test]

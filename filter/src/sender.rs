@@ -10,7 +10,6 @@ use crate::config::Config;
 use crate::ledger::Content;
 use crate::reply::Reply;
 use hopscope_proto::v1;
-use prost::Message;
 use std::collections::VecDeque;
 
 /// The first pause after a failure, milliseconds.
@@ -53,6 +52,8 @@ pub struct Sender {
     pause_until_ms: u64,
     failures: u32,
     random: u64,
+    /// Nothing comes after this: whatever there is to say is due.
+    leaving: bool,
     acknowledged: u64,
     bytes_sent: u64,
     reports_failed: u64,
@@ -83,6 +84,7 @@ impl Sender {
             pause_until_ms: 0,
             failures: 0,
             random: seed | 1,
+            leaving: false,
             acknowledged: 0,
             bytes_sent: 0,
             reports_failed: 0,
@@ -108,7 +110,7 @@ impl Sender {
         let mut message = batch.message.clone();
         if !self.identity_told {
             let identity = Some(signature.identity.clone());
-            message.extend(v1::Batch { identity, ..v1::Batch::default() }.encode_to_vec());
+            message.extend(v1::Batch { identity, ..v1::Batch::default() }.to_bytes());
         }
         let bytes = u64::try_from(message.len()).unwrap_or(u64::MAX);
         self.bytes_sent = self.bytes_sent.saturating_add(bytes);
@@ -126,6 +128,9 @@ impl Sender {
         for open in buffer.open.tell(now_ms.saturating_mul(1_000), config) {
             batch.push_open(&open);
         }
+        for row in buffer.connections.take() {
+            batch.push_connections(&row);
+        }
         let ledger = buffer.ledger.to_wire();
         self.sequence = self.sequence.saturating_add(1);
         let message = v1::Batch {
@@ -136,7 +141,7 @@ impl Sender {
             ledger: Some(ledger.clone()),
             ..batch.to_wire()
         };
-        let message = message.encode_to_vec();
+        let message = message.to_bytes();
         self.numbered.push_back(Numbered { sequence: self.sequence, message, content, in_flight: false });
         self.ledger_told = ledger;
         self.age_max_ms = if fails { 0 } else { self.age_max_ms.saturating_mul(2).max(config.tick_ms()) };
@@ -150,6 +155,9 @@ impl Sender {
     fn is_due(&self, buffer: &Buffer, config: &Config, now_ms: u64) -> bool {
         if buffer.is_pressing() {
             return true;
+        }
+        if self.leaving {
+            return buffer.since_ms().is_some() || buffer.ledger.to_wire() != self.ledger_told;
         }
         if now_ms < self.next_batch_ms {
             return false;
@@ -201,6 +209,16 @@ impl Sender {
                 self.back_off(config.backoff_ms_max, now_ms);
             }
         }
+    }
+
+    /// The VM is about to end: nothing waits any more for company.
+    pub fn leave(&mut self) {
+        self.leaving = true;
+    }
+
+    /// It goes on after all.
+    pub fn stay(&mut self) {
+        self.leaving = false;
     }
 
     /// No answer will come for batch `sequence`: what had sent it is gone.

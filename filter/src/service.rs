@@ -1,7 +1,8 @@
 //! The destination service that was meant, from whatever evidence there is.
 //!
-//! In: the attributes of one request. Out: a [`Service`] with the [`ServiceEvidence`] it rests on. Always holds: what
-//! Envoy chose (cluster) outranks what the caller asked TLS for (SNI), which outranks what the request says (authority).
+//! In: the attributes of one request. Out: a [`Service`] with the [`ServiceEvidence`] it rests on. Always holds: at a source what
+//! Envoy chose (cluster) outranks what the request says (authority). At a destination what the caller asked TLS for (SNI)
+//! outranks the cluster: one pod may stand behind several Services, and its inbound cluster names one of them.
 //!
 //! Source: Istio's `istio_stats.cc` (`populatePeerInfo`) for the special cluster and route names; istiod's cluster
 //! names `outbound|port|subset|host` and server names `outbound_.port_.subset_.host`.
@@ -27,10 +28,10 @@ pub struct Service {
 }
 
 impl Service {
-    /// Whether nothing but the chosen cluster had a say in it.
+    /// Whether nothing had a say in it but the chosen cluster and, at a destination, the connection.
     #[must_use]
-    pub fn is_named_by_cluster(&self) -> bool {
-        self.evidence == ServiceEvidence::Cluster
+    pub fn is_named_without_the_request(&self) -> bool {
+        matches!(self.evidence, ServiceEvidence::Cluster | ServiceEvidence::Sni)
     }
 }
 
@@ -74,7 +75,9 @@ pub fn of_destination(attributes: &impl Attributes) -> Service {
     if let Some((port, subset, host)) = parts(&sni, "_.", "outbound") {
         service.port = if service.port == 0 { port } else { service.port };
         subset.clone_into(&mut service.subset);
-        if service.host.is_empty() {
+        if service.host != host && !host.is_empty() {
+            // Names that the cluster gave are another Service's.
+            service = Service { name: String::new(), namespace: String::new(), ..service };
             host.clone_into(&mut service.host);
             service.evidence = ServiceEvidence::Sni;
         }
@@ -99,13 +102,24 @@ fn of_cluster_metadata(attributes: &impl Attributes) -> Service {
     }
 }
 
-/// `(port, subset, host)` of `<direction><separator>port<separator>subset<separator>host`.
+/// `(port, subset, host)` of `<direction><separator>port<separator>subset<separator>host`. At a waypoint the direction is
+/// `inbound-vip`, and the protocol stands before the subset: `http/v2`.
 fn parts<'a>(name: &'a str, separator: &str, direction: &str) -> Option<(u32, &'a str, &'a str)> {
-    let mut parts = name.splitn(4, separator);
-    if parts.next()? != direction {
+    let (found, rest) = cut(name, separator)?;
+    let at_waypoint = direction == "outbound" && found == "inbound-vip";
+    if found != direction && !at_waypoint {
         return None;
     }
-    Some((parts.next()?.parse().ok()?, parts.next()?, parts.next()?))
+    let (port, rest) = cut(rest, separator)?;
+    let (subset, host) = cut(rest, separator)?;
+    let subset = if at_waypoint { cut(subset, "/").map_or("", |(_, subset)| subset) } else { subset };
+    Some((port.parse().ok()?, subset, host))
+}
+
+/// What stands before and behind the first separator. The library's search is for longer texts, and larger than all of this.
+fn cut<'a>(text: &'a str, separator: &str) -> Option<(&'a str, &'a str)> {
+    let place = text.as_bytes().windows(separator.len()).position(|found| found == separator.as_bytes())?;
+    Some((text.get(..place)?, text.get(place.checked_add(separator.len())?..)?))
 }
 
 /// The cluster name that Istio shows in place of a service.
@@ -198,9 +212,10 @@ mod tests {
     }
 
     #[test]
-    fn a_destination_believes_its_cluster_and_takes_the_subset_from_tls() {
+    fn a_destination_believes_what_its_caller_asked_tls_for() {
         let sni = "connection.requested_server_name = outbound_.8080_.v2_.payments.shop.svc.cluster.local";
         check("destination", sni, "payments.shop.svc.cluster.local name= ns= port=8080 subset=v2 by SNI");
+        // A pod behind two Services: istiod names the inbound cluster after one of them.
         check(
             "destination",
             &format!(
@@ -208,7 +223,18 @@ mod tests {
                  xds.cluster_metadata.filter_metadata.istio.services.0.host = pay.shop.svc.cluster.local
                  {sni}"
             ),
-            "pay.shop.svc.cluster.local name= ns= port=18080 subset=v2 by CLUSTER",
+            "payments.shop.svc.cluster.local name= ns= port=18080 subset=v2 by SNI",
+        );
+        check(
+            "destination",
+            &format!(
+                "xds.cluster_name = inbound|8080||
+                 xds.cluster_metadata.filter_metadata.istio.services.0.host = payments.shop.svc.cluster.local
+                 xds.cluster_metadata.filter_metadata.istio.services.0.name = payments
+                 xds.cluster_metadata.filter_metadata.istio.services.0.namespace = shop
+                 {sni}"
+            ),
+            "payments.shop.svc.cluster.local name=payments ns=shop port=8080 subset=v2 by CLUSTER",
         );
         check(
             "destination",

@@ -6,9 +6,11 @@
 
 use crate::attributes::{Attribute, Attributes};
 use crate::buffer::Buffer;
-use crate::config::{self, Config};
+use crate::config::{self, Config, Place};
+use crate::connections::{self, Closed};
 use crate::identity;
-use crate::observe::{self, Observer};
+use crate::observe::{self, Observer, Seen};
+use crate::record::Measure;
 use crate::reply::{self, Reply};
 use crate::sender::{Report, Sender, Signature};
 
@@ -26,6 +28,8 @@ pub struct Vm {
     sender: Sender,
     /// As many as batches may be in flight, so a list is enough.
     calls: Vec<Call>,
+    /// The plugins that live: a few for each configuration.
+    roots: Vec<u32>,
 }
 
 /// A report in flight.
@@ -48,16 +52,44 @@ impl Vm {
             buffer: Buffer::default(),
             sender: Sender::new(seed),
             calls: Vec::new(),
+            roots: Vec::new(),
         }
+    }
+
+    /// A plugin begins.
+    pub fn root_begins(&mut self, root: u32) {
+        self.roots.push(root);
+        self.sender.stay();
+    }
+
+    /// Something ends that may be a plugin. Whether it was the last: then everything that waits is due at once.
+    pub fn root_ends(&mut self, context: u32) -> bool {
+        let Some(place) = self.roots.iter().position(|root| *root == context) else { return false };
+        self.roots.swap_remove(place);
+        if self.roots.is_empty() {
+            // Those of the plugins that went before were cancelled.
+            for other in self.roots_in_flight(context) {
+                self.root_gone(other);
+            }
+            self.sender.leave();
+        }
+        self.roots.is_empty()
+    }
+
+    /// Whether plugin `root` has ended, and no answer is to come for it.
+    #[must_use]
+    pub fn has_left(&self, root: u32) -> bool {
+        !self.roots.contains(&root) && self.calls.iter().all(|call| call.root != root)
     }
 
     /// Takes a plugin configuration into force.
     ///
     /// # Errors
     /// One line that says what is wrong with it; what was in force stays.
-    pub fn configure(&mut self, bytes: &[u8]) -> Result<&Config, String> {
-        let config = Config::parse(bytes)?;
+    pub fn configure(&mut self, bytes: &[u8], place: &Place) -> Result<&Config, String> {
+        let config = Config::parse(bytes, place)?;
         self.config_hash = config::hash(bytes);
+        self.observer.at_waypoint(place.is_waypoint);
         self.signature = None;
         Ok(self.config.insert(config))
     }
@@ -71,6 +103,14 @@ impl Vm {
     /// A request of plugin `root` begins.
     pub fn begin(&mut self, context: u32, root: u32) {
         self.buffer.open.begin(context, root);
+    }
+
+    /// What began is no request but a connection of its own.
+    pub fn connect(&mut self, context: u32) {
+        if self.buffer.open.forget(context).is_none() {
+            self.buffer.open.end_unkept();
+        }
+        self.buffer.connections.open(context, self.buffer.open.clock_us());
     }
 
     /// Requests that began and have not ended.
@@ -97,9 +137,15 @@ impl Vm {
         &self.observer
     }
 
-    /// Records the request that just ended.
+    /// Records the request that just ended, or the connection that was just closed.
     pub fn observe(&mut self, context: u32, attributes: &impl Attributes, now_us: u64) {
         let root = self.buffer.open.end(context, now_us);
+        if root.is_none() {
+            if self.close(context, attributes, now_us) {
+                return;
+            }
+            self.buffer.open.end_unkept();
+        }
         if let Some(config) = &self.config {
             let record = self.observer.observe(attributes, now_us);
             if let Some(root) = root {
@@ -109,21 +155,84 @@ impl Vm {
         }
     }
 
-    /// The requests that are open for so long that Envoy is to be asked about them, a bounded number.
+    /// Records a connection that was closed; `false` when it is none.
+    fn close(&mut self, context: u32, attributes: &impl Attributes, now_us: u64) -> bool {
+        let told = match self.buffer.connections.close(context) {
+            Closed::Kept(told) => told,
+            Closed::CarriedHttp => return true,
+            // Only requests have a duration.
+            Closed::Unknown
+                if self.buffer.connections.has_unkept()
+                    && attributes.bytes(Attribute::RequestDuration).is_none() =>
+            {
+                self.buffer.connections.close_unkept();
+                None
+            }
+            Closed::Unknown => return false,
+        };
+        let Some(config) = &self.config else { return true };
+        let edge = told.as_ref().map(|told| told.edge.clone());
+        if let Seen::Record(mut record) = self.observer.connection(attributes, edge, 0, now_us) {
+            let (request_bytes, response_bytes) = connections::since(told.as_ref(), &record.measure);
+            record.measure.request_bytes = request_bytes;
+            record.measure.response_bytes = response_bytes;
+            record.outcome.continued = told.is_some();
+            self.buffer.push(record, config);
+        }
+        true
+    }
+
+    /// The requests that are open for so long, and the connections of which so long nothing was told, that Envoy is to be
+    /// asked about them: a bounded number.
     pub fn to_look_at(&mut self, now_us: u64) -> Vec<u32> {
         let Some(config) = &self.config else { return Vec::new() };
-        self.buffer.open.to_look_at(now_us, config)
+        let mut contexts = self.buffer.open.to_look_at(now_us, config);
+        contexts.extend(self.buffer.connections.to_look_at(now_us, config));
+        contexts
     }
 
-    /// Envoy's current callback is about a request that is open.
+    /// Envoy's current callback is about a request or a connection that is open.
     pub fn look_at(&mut self, context: u32, attributes: &impl Attributes, now_us: u64) {
+        if self.buffer.connections.holds(context) {
+            self.look_at_connection(context, attributes, now_us);
+            return;
+        }
         let start_us = attributes.number(Attribute::RequestTime).map(|ns| ns / 1_000);
-        self.buffer.open.name(context, observe::open_edge(attributes), start_us, now_us);
+        let bytes = |attribute| attributes.number(attribute).unwrap_or(0);
+        let moved = (bytes(Attribute::RequestSize), bytes(Attribute::ResponseSize));
+        self.buffer.open.name(context, observe::open_edge(attributes), start_us, moved, now_us);
     }
 
-    /// Envoy does not know a request any more.
+    fn look_at_connection(&mut self, context: u32, attributes: &impl Attributes, now_us: u64) {
+        let Buffer { connections, .. } = &mut self.buffer;
+        if let Some(edge) = connections.edge(context).cloned() {
+            let bytes = |attribute| attributes.number(attribute).unwrap_or(0);
+            let measure = Measure {
+                request_bytes: bytes(Attribute::RequestSize),
+                response_bytes: bytes(Attribute::ResponseSize),
+                ..Measure::default()
+            };
+            if connections.moved(context, &edge, &measure, now_us) {
+                self.buffer.note(now_us);
+            }
+            return;
+        }
+        let young_us = self.config.as_ref().map_or(0, |config| config.open_age_ms.saturating_mul(1_000));
+        let record = match self.observer.connection(attributes, None, young_us, now_us) {
+            Seen::Record(record) => record,
+            Seen::TooYoung => return connections.looked(context, now_us),
+            Seen::CarriesHttp => return connections.carries_http(context),
+        };
+        if connections.moved(context, &record.edge, &record.measure, now_us) {
+            self.buffer.note(now_us);
+        }
+    }
+
+    /// Envoy does not know a request or a connection any more.
     pub fn gone(&mut self, context: u32) {
-        self.buffer.open.forget(context);
+        if self.buffer.connections.close(context) == Closed::Unknown {
+            self.buffer.open.forget(context);
+        }
     }
 
     /// The next report to dispatch now.
@@ -192,3 +301,6 @@ impl Vm {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

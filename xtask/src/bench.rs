@@ -1,4 +1,4 @@
-//! `cargo xtask bench filter | collector`: builds for release what is measured and what measures, then becomes the latter.
+//! `cargo xtask bench filter | memory | outage | collector`: builds for release what is measured and what measures, then becomes the latter.
 
 use crate::module;
 use crate::process;
@@ -27,6 +27,18 @@ enum Subject {
         #[arg(long)]
         quick: bool,
     },
+    /// What the filter takes of memory: per worker, and after a million requests.
+    Memory {
+        /// One JSON object on standard output.
+        #[arg(long)]
+        json: bool,
+    },
+    /// A collector that is killed under load, away for a minute, and back.
+    Outage {
+        /// One JSON object on standard output.
+        #[arg(long)]
+        json: bool,
+    },
     /// What the collector can take.
     Collector {
         /// One JSON object on standard output.
@@ -46,6 +58,19 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
                 bench.arg("--quick");
             }
             build(&["hopscope-bench"])?;
+            json
+        }
+        Subject::Memory { json } => {
+            let (envoy, module) = (envoy::install(envoy::NEWEST)?, module::build()?);
+            bench.arg("memory").arg("--envoy").arg(envoy).arg("--module").arg(module);
+            build(&["hopscope-bench"])?;
+            json
+        }
+        Subject::Outage { json } => {
+            let (envoy, module) = (envoy::install(envoy::NEWEST)?, module::build()?);
+            bench.arg("outage").arg("--envoy").arg(envoy).arg("--module").arg(module);
+            bench.arg("--collector").arg(workspace::release_binary("hopscope"));
+            build(&["hopscope-bench", "hopscope"])?;
             json
         }
         Subject::Collector { json } => {

@@ -1,4 +1,5 @@
-//! `cargo xtask demo | test | check | bench`: one command each, that installs what it needs below `target/tools`.
+//! `cargo xtask demo | test | check | bench | package | istio`: one command each, that installs what it needs below
+//! `target/tools`.
 //!
 //! In: a fresh clone on a machine with Rust (by rustup), Python 3 and, for the tests, Node. Out: a running demo, a
 //! verdict, an exit code. Always holds: nothing is installed outside the target folder but Rust's own wasm targets;
@@ -13,6 +14,8 @@ mod demo;
 mod test;
 mod check;
 mod bench;
+mod package;
+mod istio;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -37,6 +40,10 @@ enum Task {
     Bench(bench::Arguments),
     /// Build the filter and print the path of the module that Envoy loads.
     Module,
+    /// Make the filter's OCI image in the two forms that Istio pulls, and print its digests.
+    Package,
+    /// The filter loaded by a real Istio: control plane, injected sidecars, mTLS, on this machine. Needs root and Go.
+    Istio(istio::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -45,6 +52,8 @@ fn main() -> ExitCode {
         Task::Test(arguments) => test::run(&arguments),
         Task::Check => check::run(),
         Task::Bench(arguments) => bench::run(&arguments),
+        Task::Package => package::run(),
+        Task::Istio(arguments) => istio::run(&arguments),
         Task::Module => module::build().map(|path| progress::answer(&path.display().to_string())),
     };
     match result {

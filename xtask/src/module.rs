@@ -5,12 +5,15 @@
 //! cannot choose, so the export section is rewritten here: the filter's own entry points get the names that Envoy looks
 //! for, and what nothing reaches any more, the SDK's dispatcher before all, is removed.
 
+pub(crate) mod trap;
+
 use crate::process;
 use crate::progress::{remark, step};
-use crate::tools::rust_targets;
+use crate::tools::{rust_targets, wasm_opt};
 use crate::workspace;
 use anyhow::bail;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 const TARGET: &str = "wasm32-wasip1";
 
@@ -20,15 +23,29 @@ const KEPT: [&str; 4] = ["memory", "_initialize", "proxy_abi_version_0_2_1", "pr
 /// How the filter's own entry points are named until the SDK's are gone: `hop_on_log` becomes `proxy_on_log`.
 const OWN_PREFIX: &str = "hop_";
 
-/// The filter's entry points. Each that Envoy enters for a request costs that request; so there are two of those.
-const OWN: [&str; 7] = [
+/// The filter's entry points. Each that Envoy enters for a request costs that request; so there are three of those: create,
+/// log, and done, which Envoy cannot enter for plugins alone and without which a replaced module loses its last tick. It enters
+/// `new_connection` for the connections of a NETWORK plugin only.
+const OWN: [&str; 9] = [
     "hop_on_vm_start",
     "hop_on_configure",
     "hop_on_tick",
     "hop_on_context_create",
+    "hop_on_new_connection",
     "hop_on_log",
+    "hop_on_done",
     "hop_on_grpc_receive",
     "hop_on_grpc_close",
+];
+
+/// What rustc uses of WebAssembly on this target, and every Envoy since 1.30 knows.
+const FEATURES: [&str; 6] = [
+    "bulk-memory",
+    "sign-ext",
+    "nontrapping-float-to-int",
+    "mutable-globals",
+    "multivalue",
+    "reference-types",
 ];
 
 /// The largest module that is let through, bytes: each proxy holds several compiled copies of it.
@@ -43,7 +60,8 @@ pub(crate) fn build() -> anyhow::Result<PathBuf> {
         process::run(&mut workspace::cargo(arguments))?;
         let linked = workspace::target().join(TARGET).join("wasm/hopscope_filter.wasm");
         let path = workspace::target().join("hopscope_filter.wasm");
-        let bytes = slim(&linked)?;
+        std::fs::write(&path, slim(&linked)?)?;
+        let bytes = optimised(&path)?;
         if bytes.len() >= MODULE_BYTES_MAX {
             bail!("the module has {} bytes; fewer than {MODULE_BYTES_MAX} are allowed", bytes.len());
         }
@@ -51,6 +69,18 @@ pub(crate) fn build() -> anyhow::Result<PathBuf> {
         remark(&format!("{} ({} bytes)", path.display(), bytes.len()));
         Ok(path)
     })
+}
+
+/// What wasm-opt makes of a module. It may not inline: V8 optimises function by function, and takes megabytes of each proxy
+/// for a large one.
+fn optimised(path: &Path) -> anyhow::Result<Vec<u8>> {
+    let script = wasm_opt::install()?;
+    let mut command = Command::new("node");
+    command.arg(script).arg(path).arg("--output").arg(path);
+    command.args(["-O3", "-Oz", "--skip-pass=inlining", "--skip-pass=inlining-optimizing"]);
+    command.args(FEATURES.map(|feature| format!("--enable-{feature}")));
+    process::quietly(&mut command)?;
+    Ok(std::fs::read(path)?)
 }
 
 fn slim(linked: &Path) -> anyhow::Result<Vec<u8>> {

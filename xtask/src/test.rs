@@ -68,6 +68,7 @@ fn whole_mesh(name: Option<&str>) -> anyhow::Result<()> {
     let oldest = envoy::install(envoy::OLDEST)?;
     let promtool = promtool::install()?;
     let module = module::build()?;
+    let trapping = module::trap::build(&module)?;
     step("building the collector and the local mesh", || {
         let packages = ["build", "--quiet", "--package", "hopscope", "--package", "hopscope-mesh"];
         process::run(&mut workspace::cargo(packages))
@@ -77,6 +78,7 @@ fn whole_mesh(name: Option<&str>) -> anyhow::Result<()> {
         command.env("HOPSCOPE_ENVOY", newest);
         command.env("HOPSCOPE_ENVOY_OLDEST", oldest);
         command.env("HOPSCOPE_MODULE", module);
+        command.env("HOPSCOPE_MODULE_THAT_TRAPS", trapping);
         command.env("HOPSCOPE_COLLECTOR", workspace::binary("hopscope"));
         command.env("HOPSCOPE_MESH", workspace::binary("hopscope-mesh"));
         command.env("HOPSCOPE_PROMTOOL", promtool);

@@ -9,6 +9,7 @@ pub(crate) mod otelcol;
 pub(crate) mod promtool;
 pub(crate) mod wasm_bindgen;
 pub(crate) mod cargo_deny;
+pub(crate) mod wasm_opt;
 
 use crate::process;
 use crate::progress::step;

@@ -4,9 +4,8 @@
 //!
 //! `als_istio` is a lower bound of what an Istio user has: the peer object is one string here, where Istio's is a struct.
 
-use super::bootstrap::{TELEMETRY, typed};
+use super::bootstrap::{Surroundings, TELEMETRY, typed};
 use serde_json::{Value, json};
-use std::path::Path;
 
 /// One way to observe requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,22 +76,25 @@ impl Arm {
     }
 
     /// HTTP filters before the router.
-    pub(super) fn http_filters(self, module: &Path) -> Vec<Value> {
+    pub(super) fn http_filters(self, around: Surroundings<'_>) -> Vec<Value> {
         let detail = match self {
             Self::HopscopeAll => "all",
             Self::HopscopeFailures => "failures",
             Self::Bare | Self::AlsLeast | Self::AlsIstio => return Vec::new(),
         };
-        let settings = json!({"collector": {"cluster": TELEMETRY}, "detail": detail}).to_string();
+        let mut settings = json!({"collector": {"cluster": TELEMETRY}, "detail": detail});
+        if let (Some(settings), Some(limits)) = (settings.as_object_mut(), around.limits) {
+            settings.insert("limits".to_owned(), limits.clone());
+        }
         let config = json!({
             "name": self.name(),
             "root_id": self.name(),
             "failure_policy": "FAIL_OPEN",
-            "configuration": typed("google.protobuf.StringValue", json!({"value": settings})),
+            "configuration": typed("google.protobuf.StringValue", json!({"value": settings.to_string()})),
             "vm_config": {
                 "vm_id": self.name(),
                 "runtime": "envoy.wasm.runtime.v8",
-                "code": {"local": {"filename": module}},
+                "code": {"local": {"filename": around.module}},
             },
         });
         let config = typed("envoy.extensions.filters.http.wasm.v3.Wasm", json!({"config": config}));

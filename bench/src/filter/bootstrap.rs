@@ -20,6 +20,10 @@ const TYPES: &str = "type.googleapis.com/";
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Surroundings<'a> {
     pub(crate) module: &'a Path,
+    /// Limits of the filter that differ from the defaults, as its configuration has them.
+    pub(crate) limits: Option<&'a Value>,
+    /// Worker threads of the Envoy.
+    pub(crate) workers: u32,
     pub(crate) origin: SocketAddr,
     pub(crate) sink: SocketAddr,
 }
@@ -34,7 +38,7 @@ pub(super) fn typed(name: &str, mut message: Value) -> Value {
 
 /// The bootstrap of an Envoy with a listener for each of these arms.
 pub(super) fn bootstrap(arms: &[Arm], around: Surroundings<'_>) -> Value {
-    let listeners: Vec<Value> = arms.iter().map(|arm| listener(*arm, around.module)).collect();
+    let listeners: Vec<Value> = arms.iter().map(|arm| listener(*arm, around)).collect();
     let services = (0..SERVICES).map(|place| service(place, around.origin));
     let clusters: Vec<Value> = services.chain([telemetry(around.sink)]).collect();
     json!({
@@ -54,7 +58,7 @@ pub(super) fn bootstrap(arms: &[Arm], around: Surroundings<'_>) -> Value {
     })
 }
 
-fn listener(arm: Arm, module: &Path) -> Value {
+fn listener(arm: Arm, around: Surroundings<'_>) -> Value {
     let routes: Vec<Value> = (0..SERVICES)
         .map(|place| {
             json!({
@@ -65,7 +69,7 @@ fn listener(arm: Arm, module: &Path) -> Value {
         })
         .collect();
     let router = typed("envoy.extensions.filters.http.router.v3.Router", json!({}));
-    let mut http_filters = arm.http_filters(module);
+    let mut http_filters = arm.http_filters(around);
     http_filters.push(json!({"name": "envoy.filters.http.router", "typed_config": router}));
     let manager = json!({
         "stat_prefix": arm.name(),

@@ -33,6 +33,24 @@ pub(crate) async fn send(to: SocketAddr, requests: u64) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Sends so many requests as fast as they are answered, on so many connections at a time.
+pub(crate) async fn send_at_once(to: SocketAddr, requests: u64, connections: u64) -> anyhow::Result<()> {
+    let mut senders = JoinSet::new();
+    for first in 0..connections {
+        let mut connection = Connection::open(to).await?;
+        senders.spawn(async move {
+            for number in (first..requests).step_by(usize::try_from(connections)?) {
+                connection.exchange(number).await?;
+            }
+            anyhow::Ok(())
+        });
+    }
+    while let Some(joined) = senders.join_next().await {
+        joined??;
+    }
+    Ok(())
+}
+
 /// Sends so many requests, `rate` a second, and gives back how long each took, µs.
 pub(crate) async fn send_steadily(to: SocketAddr, requests: u64, rate: u64) -> anyhow::Result<Vec<u32>> {
     let mut connections = JoinSet::new();

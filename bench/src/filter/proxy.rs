@@ -1,4 +1,4 @@
-//! One Envoy with one worker.
+//! One Envoy, with one worker if nothing else is said.
 //!
 //! In: the binary, arms, what surrounds it, and perhaps a tool that it runs under. Out: its addresses, and what it counted.
 //! Always holds: the kernel chooses its ports; it ends with its [`Proxy`].
@@ -46,7 +46,13 @@ impl Proxy {
             .arg(&admin_path)
             .arg("--log-path")
             .arg(&log)
-            .args(["--concurrency", "1", "--disable-hot-restart", "--log-level", "warning"])
+            .args([
+                "--concurrency",
+                &around.workers.to_string(),
+                "--disable-hot-restart",
+                "--log-level",
+                "warning",
+            ])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null());
@@ -86,6 +92,14 @@ impl Proxy {
         let lines = text.lines().filter(|line| line.starts_with(&prefix));
         let values = lines.filter_map(|line| line.rsplit_once(": ")?.1.trim().parse::<u64>().ok());
         Ok(values.sum())
+    }
+
+    /// Requests that Envoy ended on the listener of an arm.
+    pub(crate) async fn completed(&self, arm: Arm) -> anyhow::Result<u64> {
+        let name = format!("http.{}.downstream_rq_completed", arm.name());
+        let text = fetch::text(self.admin, &format!("/stats?filter={name}")).await?;
+        let value = text.lines().find_map(|line| line.strip_prefix(&name)?.strip_prefix(": "));
+        Ok(value.context("Envoy does not tell what it completed")?.trim().parse()?)
     }
 
     /// Processor time so far, seconds.

@@ -54,7 +54,7 @@ pub(crate) async fn measure(
     let mut lanes = Vec::new();
     for arm in Arm::ALL {
         let sink = Sink::start().await?;
-        let around = Surroundings { module, origin, sink: sink.address() };
+        let around = Surroundings { module, limits: None, workers: 1, origin, sink: sink.address() };
         let proxy = Proxy::start(envoy, &[arm], around, |envoy, _| Command::new(envoy)).await?;
         let listener = proxy.listener(arm).await?;
         lanes.push(Lane { arm, proxy, listener, sink, rounds: Rounds::default() });

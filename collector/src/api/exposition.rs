@@ -5,6 +5,7 @@
 //!
 //! Source: Prometheus' exposition formats; OpenMetrics 1.0 (where a counter's family is named without `_total`).
 
+use crate::aggregate::Exemplar;
 use std::fmt::{Display, Write};
 
 /// Which of the two formats.
@@ -88,6 +89,25 @@ impl<'a> Exposition<'a> {
         }
         let _ = writeln!(self.text, "{value}");
         self.hand_on(PART_BYTES);
+    }
+
+    /// The same with a request that is in that bucket. The older format has no place for it.
+    pub(super) fn marked(
+        &mut self,
+        name: &str,
+        labels: &Spelled,
+        last: &str,
+        value: u64,
+        exemplar: Option<Exemplar>,
+    ) {
+        let Some(it) = exemplar.filter(|_| self.format == Format::OpenMetrics) else {
+            return self.spelled(name, labels, last, value);
+        };
+        let Exemplar { request_id_hash, duration_us, ended_us } = it;
+        let seconds = |us: u64| us as f64 / 1_000_000.0;
+        let (value_s, ended_s) = (seconds(duration_us), seconds(ended_us));
+        let mark = format!("# {{request_id_hash=\"{request_id_hash:08x}\"}} {value_s} {ended_s}");
+        self.spelled(name, labels, last, format_args!("{value} {mark}"));
     }
 
     fn hand_on(&mut self, bytes: usize) {

@@ -6,10 +6,12 @@
 mod door;
 mod journal;
 mod settings;
+mod tcp;
 
 use super::exposition::{Exposition, Format, Kind, Sink, Spelled};
 use super::labels::Values;
-use crate::aggregate::Series;
+use crate::aggregate::{Exemplar, Series};
+use crate::identity::{AddressBook, Standing};
 use crate::journal::Journal;
 use crate::ledger::{Entry, Ledger};
 use crate::measure::durations::{BOUNDS_US, Durations};
@@ -35,10 +37,14 @@ pub(super) fn render(state: &State, format: Format, what: What, sink: &mut Sink<
         super::hops::metrics(&mut text, state);
     }
     let pipeline = state.pipeline();
+    tcp::families(&mut text, &pipeline.connections);
     super::hops::rooms(&mut text, &pipeline.join);
     super::open::metrics(&mut text, &pipeline.open, state.now_us());
     ledger(&mut text, &pipeline.ledger);
     rooms(&mut text, &pipeline, waiting);
+    super::failures::metrics(&mut text, &pipeline.failures, &pipeline.failures_waiting);
+    super::filters::metrics(&mut text, &pipeline.address_book);
+    standings(&mut text, &pipeline.address_book, state.now_us());
     drop(pipeline);
     doors(&mut text, state.stats());
     door::render(&mut text, state.stats().door());
@@ -68,12 +74,12 @@ pub(super) enum What {
 fn each<T>(
     text: &mut Exposition<'_>,
     state: &State,
-    pick: impl Fn(&Series) -> T,
+    pick: impl Fn(&Series, Option<Exemplar>) -> T,
     mut tell: impl FnMut(&mut Exposition<'_>, &Spelled, T),
 ) {
     let mut next = Some(0);
     while let Some(from) = next.filter(|_| text.is_wanted()) {
-        let (rows, rest) = state.pipeline().aggregate.some(from, CHUNK, |series| pick(series));
+        let (rows, rest) = state.pipeline().aggregate.some(from, CHUNK, &pick);
         next = rest;
         for (key, picked) in rows {
             let labels = Exposition::spell(&Values::of(&key).pairs());
@@ -94,7 +100,7 @@ fn series(text: &mut Exposition<'_>, state: &State) {
     each(
         text,
         state,
-        |series| series.measure.count(),
+        |series, _| series.measure.count(),
         |text, labels, count| text.spelled(REQUESTS, labels, "", count),
     );
     const DURATION: &str = "hopscope_request_duration_seconds";
@@ -103,7 +109,7 @@ fn series(text: &mut Exposition<'_>, state: &State) {
     each(
         text,
         state,
-        |series| Buckets::of(&series.measure.durations),
+        |series, exemplar| Buckets { exemplar, ..Buckets::of(&series.measure.durations) },
         |text, labels, buckets| buckets.tell(text, &names, labels),
     );
     const SIZES: [(&str, &str, Size); 2] = [
@@ -116,7 +122,12 @@ fn series(text: &mut Exposition<'_>, state: &State) {
     ];
     for (name, help, size) in SIZES {
         text.family(name, Kind::Counter, help);
-        each(text, state, size, |text, labels, size| text.spelled(name, labels, "", size));
+        each(
+            text,
+            state,
+            |series, _| size(series),
+            |text, labels, size| text.spelled(name, labels, "", size),
+        );
     }
 }
 
@@ -142,6 +153,8 @@ pub(super) struct Buckets {
     cumulative: [u64; BOUNDS_US.len()],
     sum_us: u64,
     count: u64,
+    /// A request of it that is worth a look.
+    exemplar: Option<Exemplar>,
 }
 
 impl Buckets {
@@ -150,14 +163,19 @@ impl Buckets {
         for (place, (_, count)) in cumulative.iter_mut().zip(durations.cumulative()) {
             *place = count;
         }
-        Self { cumulative, sum_us: durations.sum_us(), count: durations.count() }
+        Self { cumulative, sum_us: durations.sum_us(), count: durations.count(), exemplar: None }
     }
 
     pub(super) fn tell(&self, text: &mut Exposition<'_>, names: &Names, labels: &Spelled) {
-        for (bound, count) in BOUNDS.iter().zip(self.cumulative) {
-            text.spelled(&names.bucket, labels, bound, count);
+        let exemplar = self.exemplar.map(|it| {
+            let bucket = BOUNDS_US.iter().position(|bound_us| it.duration_us <= *bound_us);
+            (bucket.unwrap_or(BOUNDS_US.len()), it)
+        });
+        let in_bucket = |place| exemplar.filter(|(bucket, _)| *bucket == place).map(|(_, it)| it);
+        for (place, (bound, count)) in BOUNDS.iter().zip(self.cumulative).enumerate() {
+            text.marked(&names.bucket, labels, bound, count, in_bucket(place));
         }
-        text.spelled(&names.bucket, labels, ",le=\"+Inf\"", self.count);
+        text.marked(&names.bucket, labels, ",le=\"+Inf\"", self.count, in_bucket(BOUNDS_US.len()));
         text.spelled(&names.sum, labels, "", seconds(self.sum_us));
         text.spelled(&names.count, labels, "", self.count);
     }
@@ -168,7 +186,11 @@ fn ledger(text: &mut Exposition<'_>, ledger: &Ledger) {
     ledger.entries().values().for_each(|entry| total.add(entry));
     let unaccounted = total.unaccounted();
     let counters = [
-        ("hopscope_ledger_seen_total", "Finished requests that the filters saw.", total.seen),
+        (
+            "hopscope_ledger_seen_total",
+            "Finished requests and closed TCP connections that the filters saw.",
+            total.seen,
+        ),
         ("hopscope_ledger_delivered_total", "Those that arrived one by one.", total.delivered),
         ("hopscope_ledger_folded_total", "Those that arrived as parts of fold rows.", total.folded),
         (
@@ -264,6 +286,19 @@ fn rooms(text: &mut Exposition<'_>, pipeline: &crate::pipeline::Pipeline, waitin
     ];
     for (name, help, value) in gauges {
         text.single(name, Kind::Gauge, help, value);
+    }
+}
+
+/// How many proxies report, are quiet, or blind.
+fn standings(text: &mut Exposition<'_>, book: &AddressBook, now_us: u64) {
+    text.family(
+        "hopscope_proxies",
+        Kind::Gauge,
+        "Proxies by what they do now; `blind` serves requests, as others tell, and says nothing.",
+    );
+    for standing in Standing::ALL {
+        let count = book.standing_so(standing, now_us) as u64;
+        text.sample("hopscope_proxies", &[("standing", standing.label())], count);
     }
 }
 

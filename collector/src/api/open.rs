@@ -54,6 +54,10 @@ pub struct OpenLongRow {
     pub open: u64,
     /// Age of the oldest by now.
     pub oldest_age_us: u64,
+    /// What their bodies had brought a few seconds ago.
+    pub request_bytes: u64,
+    /// The other way.
+    pub response_bytes: u64,
 }
 
 /// All rows.
@@ -88,6 +92,8 @@ fn long_row(((proxy, edge), open): ((Text, NamedEdge), Open)) -> OpenLongRow {
         destination_service: edge.service.host.to_string(),
         open: open.count,
         oldest_age_us: open.oldest_age_us,
+        request_bytes: open.request_bytes,
+        response_bytes: open.response_bytes,
     }
 }
 

@@ -3,7 +3,8 @@
 //! In: the ledger. Out: rows in the order of the proxies' names, and their sum, since ever or since a moment. Always
 //! holds: each row's equation is that of [`Entry`], or the difference of two.
 
-use crate::identity::AddressBook;
+use super::filters::{self, FilterRow};
+use crate::identity::{AddressBook, Standing};
 use crate::ledger::{Entry, Ledger};
 use crate::open::Open;
 use crate::report::{DropReason, Text};
@@ -20,6 +21,9 @@ pub struct Proxies {
     pub proxies: Vec<ProxyRow>,
     /// Their sum.
     pub total: ProxyRow,
+    /// Their filters, by version and configuration; more than one row is drift, or a change on its way.
+    #[serde(default)]
+    pub filters: Vec<FilterRow>,
 }
 
 /// `seen = delivered + folded + dropped + missing + in_flight + unaccounted`. Since a moment, what is open may be less
@@ -32,6 +36,10 @@ pub struct ProxyRow {
     /// sum, and for a proxy that was silent for long.
     #[serde(default)]
     pub source: String,
+    /// What it does now: `reporting`, `quiet` (and nobody meets it: it ended), or `blind` (it serves requests, as others
+    /// tell, and says nothing); empty for the sum, and for a proxy that was silent for long.
+    #[serde(default)]
+    pub standing: String,
     /// Lives of its filter VMs.
     pub epochs: i64,
     /// Finished requests that the filter saw.
@@ -78,7 +86,13 @@ impl Proxies {
 
 /// All rows and their sum. `since_us`: microseconds since the Unix epoch; of moments that are remembered the last one
 /// before it is taken.
-pub(super) fn rows(ledger: &Ledger, address_book: &AddressBook, since_us: Option<u64>) -> Proxies {
+pub(super) fn rows(
+    ledger: &Ledger,
+    address_book: &AddressBook,
+    since_us: Option<u64>,
+    now_us: u64,
+) -> Proxies {
+    let standing = |proxy: &str| address_book.standing(proxy, now_us).map_or("", Standing::label);
     let source = |proxy: &str| address_book.known(proxy).map_or("", |(identity, _)| identity.source.label());
     let now = ledger.entries();
     let nothing = BTreeMap::new();
@@ -91,8 +105,15 @@ pub(super) fn rows(ledger: &Ledger, address_book: &AddressBook, since_us: Option
     let changed = changed.filter(|(_, now, then)| since_us.is_none() || now != then);
     Proxies {
         since_us,
-        proxies: changed.map(|(proxy, now, then)| row(proxy, source(proxy), now, then)).collect(),
-        total: row("", "", &sum(&now), &sum(then)),
+        proxies: changed
+            .map(|(proxy, now, then)| ProxyRow {
+                source: source(proxy).to_owned(),
+                standing: standing(proxy).to_owned(),
+                ..row(proxy, now, then)
+            })
+            .collect(),
+        filters: filters::rows(address_book),
+        total: row("", &sum(&now), &sum(then)),
     }
 }
 
@@ -102,14 +123,13 @@ fn sum(entries: &BTreeMap<Text, Entry>) -> Entry {
     total
 }
 
-fn row(proxy: &str, source: &str, now: &Entry, then: &Entry) -> ProxyRow {
+fn row(proxy: &str, now: &Entry, then: &Entry) -> ProxyRow {
     let change = |of: fn(&Entry) -> u64| difference(of(now), of(then));
     let dropped = |entry: &Entry, reason: &DropReason| entry.drops.get(reason).copied().unwrap_or(0);
     let reasons = now.drops.keys().chain(then.drops.keys());
     let drops = reasons.map(|reason| (reason, difference(dropped(now, reason), dropped(then, reason))));
     ProxyRow {
         proxy: proxy.to_owned(),
-        source: source.to_owned(),
         epochs: change(|it| it.epochs),
         seen: change(|it| it.seen),
         delivered: change(|it| it.delivered),

@@ -1,8 +1,8 @@
 use super::{decode, encode};
 use crate::pipeline::{Limits, Pipeline};
 use crate::report::{
-    DropReason, Edge, Evidence, Fold, FoldedDurations, Identity, Outcome, Peer, Protocol, Record, Report,
-    Reporter, Service, Teller, Totals,
+    Connections, DropReason, Edge, Evidence, Fold, FoldedDurations, Identity, OpenConnections, Outcome, Peer,
+    Protocol, Record, Report, Reporter, Service, Teller, Totals,
 };
 use proptest::prelude::*;
 use std::sync::Arc;
@@ -19,6 +19,11 @@ fn report(proxy: &str, sequence: u64, caller: &str) -> Report {
         teller: Teller { proxy: proxy.into(), epoch: 7 },
         sequence,
         open: Vec::new(),
+        connections: Connections {
+            closed: vec![Record { edge: 2, request_bytes: 7, ..Record::default() }],
+            open: vec![OpenConnections { edge: 0, opened: 2, request_bytes: 3, response_bytes: 4 }],
+            ..Connections::default()
+        },
         identity: Some(Identity {
             workload: text("workload"),
             service_account: "sa".into(),
@@ -49,6 +54,7 @@ fn report(proxy: &str, sequence: u64, caller: &str) -> Report {
             }),
         ]
         .into(),
+        details: crate::report::Details::default(),
         outcomes: vec![
             Outcome { response_code: 200, protocol: Protocol::Http, ..Outcome::default() },
             Outcome {
@@ -97,6 +103,7 @@ fn pipeline() -> Pipeline {
 /// All that there is to see of the rooms, in an order of its own.
 fn shown(pipeline: &Pipeline) -> Vec<String> {
     let mut shown: Vec<String> = pipeline.aggregate.iter().map(|row| format!("{row:?}")).collect();
+    shown.extend(pipeline.connections.iter().map(|row| format!("{row:?}")));
     shown.sort();
     shown.push(format!("{:?} {}", pipeline.ledger.entries(), pipeline.ledger.open()));
     shown.push(format!("{} waiting, {} proxies", pipeline.waiting.len(), pipeline.address_book.proxies()));
@@ -179,11 +186,12 @@ fn the_bytes_are_those_of_the_version() {
     let mut one = report("p", 2, "");
     one.records.truncate(1);
     one.folds.clear();
+    one.connections = Connections::default();
     one.edges.truncate(1);
     one.identity = Some(Identity { workload: "w".into(), ..Identity::default() });
     pipeline.take(&one, SECOND_US);
     let file = encode(pipeline, 3);
-    assert_eq!((file.len(), crc32fast::hash(&file[12..])), (243, 321_150_313));
+    assert_eq!((file.len(), crc32fast::hash(&file[12..])), (271, 2_045_717_986));
 }
 
 proptest! {

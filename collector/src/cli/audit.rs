@@ -2,7 +2,7 @@
 
 use super::client::Collector;
 use super::{answer, table};
-use crate::api::{Proxies, ProxyRow};
+use crate::api::{FilterRow, Proxies, ProxyRow};
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -49,6 +49,7 @@ fn duration(text: &str) -> Result<Duration, &'static str> {
 fn text(books: &Proxies, now: Duration) -> String {
     let head = [
         "proxy",
+        "now",
         "seen",
         "delivered",
         "folded",
@@ -64,6 +65,7 @@ fn text(books: &Proxies, now: Duration) -> String {
         let drops = row.drops.iter().map(|(reason, count)| format!("{reason}={count}"));
         vec![
             name.to_owned(),
+            row.standing.clone(),
             row.seen.to_string(),
             row.delivered.to_string(),
             row.folded.to_string(),
@@ -80,26 +82,53 @@ fn text(books: &Proxies, now: Duration) -> String {
         let minutes = now.saturating_sub(Duration::from_micros(since_us)).as_secs().div_ceil(60);
         format!("the last {minutes} min:\n")
     });
-    since.unwrap_or_default() + &table::render(&head, &rows)
+    since.unwrap_or_default() + &table::render(&head, &rows) + &drift(&books.filters)
+}
+
+/// What to say of filters that are not alike.
+fn drift(filters: &[FilterRow]) -> String {
+    if filters.len() < 2 {
+        return String::new();
+    }
+    let row = |row: &FilterRow| {
+        let more = if row.proxies > row.named.len() as u64 { ", …" } else { "" };
+        let FilterRow { filter_version, config_hash, proxies, named } = row;
+        format!(
+            "  {proxies} with version {filter_version}, configuration {config_hash} ({}{more})\n",
+            named.join(", ")
+        )
+    };
+    format!("\nthe filters are not alike:\n{}", filters.iter().map(row).collect::<String>())
 }
 
 #[cfg(test)]
 mod tests {
     use super::{duration, text};
-    use crate::api::{Proxies, ProxyRow};
+    use crate::api::{FilterRow, Proxies, ProxyRow};
     use std::time::Duration;
 
     #[test]
     fn the_sum_stands_last() {
         let row = ProxyRow { seen: 3, delivered: 2, in_flight: 1, ..ProxyRow::default() };
-        let proxies = vec![ProxyRow { proxy: "sidecar~a".into(), ..row.clone() }];
+        let proxies = vec![ProxyRow { proxy: "sidecar~a".into(), standing: "blind".into(), ..row.clone() }];
+        let filter = |config_hash: &str, proxies, named: &str| FilterRow {
+            filter_version: "1".into(),
+            config_hash: config_hash.into(),
+            proxies,
+            named: vec![named.into()],
+        };
+        let filters = vec![filter("ab", 2, "a"), filter("cd", 1, "b")];
         let expected = "\
 the last 2 min:
-proxy      seen  delivered  folded  dropped  missing  in flight  unaccounted  repeats  dropped why
-sidecar~a     3          2       0        0        0          1            0        0
-total         3          2       0        0        0          1            0        0
+proxy      now    seen  delivered  folded  dropped  missing  in flight  unaccounted  repeats  dropped why
+sidecar~a  blind     3          2       0        0        0          1            0        0
+total                3          2       0        0        0          1            0        0
+
+the filters are not alike:
+  2 with version 1, configuration ab (a, …)
+  1 with version 1, configuration cd (b)
 ";
-        let books = Proxies { since_us: Some(5_000_000), proxies, total: row };
+        let books = Proxies { since_us: Some(5_000_000), proxies, total: row, filters };
         assert_eq!(text(&books, Duration::from_secs(66)), expected);
     }
 

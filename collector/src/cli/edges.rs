@@ -2,9 +2,11 @@
 
 use super::client::Collector;
 use super::{answer, table};
-use crate::api::EdgeRow;
+use crate::api::{ConnectionRow, EdgeRow};
 use serde::{Deserialize, Serialize};
 use std::process::ExitCode;
+
+mod tcp;
 
 /// What to show.
 #[derive(Debug, clap::Args)]
@@ -28,31 +30,70 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Deserialize)]
 struct Edges {
     edges: Vec<EdgeRow>,
 }
 
+#[derive(Debug, Deserialize)]
+struct Connections {
+    connections: Vec<ConnectionRow>,
+}
+
+/// The document of `--json`.
+#[derive(Debug, Serialize)]
+struct Document<'a> {
+    edges: &'a [EdgeRow],
+    connections: &'a [ConnectionRow],
+}
+
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let mut answered: Edges = arguments.collector.get("/api/v1/edges").await?;
-    answered.edges.retain(|row| arguments.wants(row));
+    let Edges { mut edges } = arguments.collector.get("/api/v1/edges").await?;
+    let Connections { mut connections } = arguments.collector.get("/api/v1/connections").await?;
+    edges.retain(|row| arguments.wants(row.into()));
+    connections.retain(|row| arguments.wants(row.into()));
     if arguments.json {
-        answer(&format!("{}\n", serde_json::to_string_pretty(&answered)?));
+        let document = Document { edges: &edges, connections: &connections };
+        answer(&format!("{}\n", serde_json::to_string_pretty(&document)?));
+    } else if connections.is_empty() {
+        answer(&text(&edges));
     } else {
-        answer(&text(&answered.edges));
+        answer(&format!("{}\n{}", text(&edges), tcp::text(&connections)));
     }
     Ok(ExitCode::SUCCESS)
 }
 
+/// What rows are chosen by.
+#[derive(Debug, Clone, Copy)]
+struct Choice<'a> {
+    source_workload: &'a String,
+    destination_workload: &'a String,
+    destination_service: &'a String,
+    reporter: &'a String,
+    failed: bool,
+}
+
+impl<'a> From<&'a EdgeRow> for Choice<'a> {
+    fn from(row: &'a EdgeRow) -> Self {
+        Self {
+            source_workload: &row.source_workload,
+            destination_workload: &row.destination_workload,
+            destination_service: &row.destination_service,
+            reporter: &row.reporter,
+            failed: row.failed,
+        }
+    }
+}
+
 impl Arguments {
-    fn wants(&self, row: &EdgeRow) -> bool {
+    fn wants(&self, row: Choice<'_>) -> bool {
         let is = |wanted: &Option<String>, values: &[&String]| {
             wanted.as_ref().is_none_or(|wanted| values.contains(&wanted))
         };
         let short = row.destination_service.split('.').next().unwrap_or_default().to_owned();
-        is(&self.from, &[&row.source_workload])
-            && is(&self.to, &[&row.destination_workload, &row.destination_service, &short])
-            && is(&self.reporter, &[&row.reporter])
+        is(&self.from, &[row.source_workload])
+            && is(&self.to, &[row.destination_workload, row.destination_service, &short])
+            && is(&self.reporter, &[row.reporter])
             && (!self.failed || row.failed)
     }
 }

@@ -48,11 +48,23 @@ fn text(open: &OpenRows) -> String {
             row.reporter.clone(),
             row.open.to_string(),
             seconds(row.oldest_age_us),
+            row.request_bytes.to_string(),
+            row.response_bytes.to_string(),
             row.proxy.clone(),
         ]
     };
     let head = ["proxy", "reporter", "open", "long", "oldest s"];
-    let long_head = ["source", "destination", "service", "reporter", "open", "oldest s", "proxy"];
+    let long_head = [
+        "source",
+        "destination",
+        "service",
+        "reporter",
+        "open",
+        "oldest s",
+        "bytes in",
+        "bytes out",
+        "proxy",
+    ];
     let proxies = table::render(&head, &open.proxies.iter().map(proxy).collect::<Vec<_>>());
     if open.long.is_empty() {
         return proxies;
@@ -84,13 +96,15 @@ mod tests {
             destination_service: "pay.shop".into(),
             open: 1,
             oldest_age_us: 7_260_000,
+            request_bytes: 70,
+            response_bytes: 9_000,
         };
         let expected = "\
 proxy      reporter  open  long  oldest s
 sidecar~a  source       3     1       7.2
 
-source  destination  service   reporter  open  oldest s  proxy
-shop    pay@v1       pay.shop  source       1       7.2  sidecar~a
+source  destination  service   reporter  open  oldest s  bytes in  bytes out  proxy
+shop    pay@v1       pay.shop  source       1       7.2        70       9000  sidecar~a
 ";
         assert_eq!(text(&OpenRows { proxies: vec![proxy], long: vec![long] }), expected);
     }

@@ -6,6 +6,7 @@
 pub(super) mod tables;
 pub(super) mod rows;
 pub(super) mod open;
+mod tcp;
 
 use super::fields::Fields;
 use super::refusal::Refusal;
@@ -53,13 +54,14 @@ impl Default for Limits {
 ///
 /// [`Refusal::TooMany`]. What is no protobuf is left to the decoder, which says it better.
 pub fn rows_fit(message: &[u8], limits: &Limits) -> Result<(), Refusal> {
-    let tables = [
+    let tables: [_; 5] = [
         (8, "strings", limits.strings_max),
         (9, "edges", limits.rows_max),
         (10, "outcomes", limits.rows_max),
         (12, "folds", limits.rows_max),
+        (14, "connections", limits.rows_max),
     ];
-    let mut found = [0_usize; 4];
+    let mut found = [0_usize; 5];
     for (number, _) in Fields::new(message).flatten() {
         for (found, (table, field, limit)) in found.iter_mut().zip(tables) {
             if table == number {
@@ -94,6 +96,7 @@ pub fn check(batch: v1::Batch, limits: &Limits, now_us: u64) -> Result<Report, R
     let strings = tables::strings(batch.strings, limits)?;
     let edges = Edges::from(tables::edges(&batch.edges, &strings, limits)?);
     let outcomes = tables::outcomes(&batch.outcomes, strings.len(), limits)?;
+    let details = tables::details(&batch.outcomes, &strings);
     let rows = rows::Rows {
         edges: edges.len(),
         outcomes: outcomes.len(),
@@ -101,9 +104,12 @@ pub fn check(batch: v1::Batch, limits: &Limits, now_us: u64) -> Result<Report, R
         now_us,
         limits,
     };
-    let records = rows.records(&batch.records.unwrap_or_default())?;
-    let folds = rows.folds(batch.folds)?;
+    let mut records = rows.records(&batch.records.unwrap_or_default())?;
+    let mut folds = rows.folds(batch.folds)?;
     let open = open::open(&batch.open, &edges)?;
+    let continued = batch.outcomes.iter().map(|outcome| outcome.continued).collect();
+    let parted = (&mut records, &mut folds);
+    let connections = tcp::part(&batch.connections, continued, &outcomes, edges.len(), parted, limits)?;
     let report = Report {
         teller: Teller { proxy: batch.proxy.into(), epoch: batch.epoch },
         sequence: batch.sequence,
@@ -111,9 +117,11 @@ pub fn check(batch: v1::Batch, limits: &Limits, now_us: u64) -> Result<Report, R
         totals,
         edges,
         outcomes,
+        details,
         records,
         folds,
         open,
+        connections,
     };
     holds_no_more_than_it_says(&report)?;
     Ok(report)
@@ -176,6 +184,8 @@ pub(super) fn identity(wire: v1::Identity) -> Result<Identity, Refusal> {
         service_account: text("service_account", wire.service_account)?,
         cluster: text("cluster", wire.cluster)?,
         addresses: addresses.map(|address| text("addresses", address)).collect::<Result<_, _>>()?,
+        filter_version: text("filter_version", wire.filter_version)?,
+        config_hash: wire.config_hash,
         source: match v1::Source::try_from(wire.source) {
             Ok(v1::Source::AccessLog) => Source::AccessLog,
             Ok(v1::Source::Filter) | Err(_) => Source::Filter,
@@ -185,11 +195,12 @@ pub(super) fn identity(wire: v1::Identity) -> Result<Identity, Refusal> {
 
 /// A batch is part of its own totals; one that brings more than it ever sent would make the books negative.
 pub(super) fn holds_no_more_than_it_says(report: &Report) -> Result<(), Refusal> {
-    let folded = report.folds.iter().try_fold(0_u64, |sum, fold| sum.checked_add(fold.count));
-    if report.records.len() as u64 > report.totals.sent {
+    let (single, folded) = report.content();
+    if single > report.totals.sent {
         return Err(Refusal::Ledger("says less was sent than this batch holds"));
     }
-    if folded.is_none_or(|folded| folded > report.totals.folded) {
+    // A sum that stops at its limit is no sum.
+    if folded > report.totals.folded || folded == u64::MAX {
         return Err(Refusal::Ledger("says less was folded than this batch holds"));
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! A batch read in place.
 //!
 //! In: an encoded batch, the limits, now. Out: its [`Report`], or nothing where the batch is not as writers encode it, or is
-//! to be refused. Always holds: what comes out is what prost and `check` make of the same bytes, which a test
+//! to be refused. Always holds: what comes out is what prost and [`check`] make of the same bytes, which a test
 //! compares; nothing is copied but the columns, and nothing is allocated per text or row.
 //!
 //! Writers encode every table before what refers to it, single messages once, and columns packed; protobuf allows more. Such
@@ -16,7 +16,7 @@ mod wire;
 
 use super::check::{self, Limits, TEXT_BYTES_MAX};
 use crate::report::edges::{Edges, Print};
-use crate::report::{Identity, Outcome, Record, Report, Teller, Totals};
+use crate::report::{Connections, Details, Identity, Outcome, Record, Report, Teller, Totals};
 use hopscope_proto::v1;
 use prost::Message;
 use prost::bytes::Bytes;
@@ -46,6 +46,7 @@ struct Reading<'a> {
     prints: Vec<Print>,
     edges: Option<Edges>,
     outcomes: Vec<Outcome>,
+    details: Details,
     records: Option<Vec<Record>>,
     folds: Vec<v1::Fold>,
     open: Vec<v1::Open>,
@@ -77,6 +78,7 @@ impl<'a> Reading<'a> {
             prints: Vec::new(),
             edges: None,
             outcomes: Vec::new(),
+            details: Details::default(),
             records: None,
             folds: Vec::new(),
             open: Vec::new(),
@@ -109,7 +111,7 @@ impl<'a> Reading<'a> {
             }
             (13, Value::Bytes(it)) => self.open.push(v1::Open::decode(it).ok()?),
             // Of another kind than the contract says.
-            (1..=13, _) => return None,
+            (1..=14, _) => return None,
             _ => {}
         }
         (self.folds.len() <= self.limits.rows_max && self.open.len() <= self.limits.rows_max).then_some(())
@@ -155,10 +157,22 @@ impl<'a> Reading<'a> {
     }
 
     fn outcome(&mut self, bytes: &[u8]) -> Option<()> {
-        let outcome = tables::outcome(bytes, self.outcomes.len(), self.texts)?;
+        let (outcome, explained) = tables::outcome(bytes, self.outcomes.len(), self.texts)?;
+        if explained != [0, 0] {
+            let spans = [self.span(explained[0])?, self.span(explained[1])?];
+            self.details.push(self.message, self.outcomes.len(), spans);
+        }
         let there = self.outcomes.len() < self.limits.rows_max;
         self.outcomes.push(outcome);
         (there && self.records.is_none() && !self.timed).then_some(())
+    }
+
+    /// Where a text of the table stands.
+    fn span(&self, text: u32) -> Option<(u32, u32)> {
+        match &self.edges {
+            Some(edges) => edges.span(text as usize),
+            None => self.spans.get(text as usize).copied(),
+        }
     }
 
     fn records(&mut self, bytes: &[u8]) -> Option<()> {
@@ -198,9 +212,11 @@ impl<'a> Reading<'a> {
             totals: self.totals?,
             edges,
             outcomes: self.outcomes,
+            details: self.details,
             records: self.records.unwrap_or_default(),
             folds,
             open,
+            connections: Connections::default(),
         };
         (good && check::holds_no_more_than_it_says(&report).is_ok()).then_some(report)
     }

@@ -116,10 +116,12 @@ mod tests {
             identity: (!claim.is_empty()).then(|| identity(claim)),
             totals: Totals::default(),
             edges: Edges::default(),
+            details: crate::report::Details::default(),
             outcomes: Vec::new(),
             records: Vec::new(),
             folds: Vec::new(),
             open: Vec::new(),
+            connections: crate::report::Connections::default(),
         };
         let known = (!known.is_empty()).then(|| identity(known));
         let known = known.as_ref().map(|identity| (identity, 1_000));

@@ -109,6 +109,8 @@ mod tests {
             totals: Totals { dropped: vec![(DropReason::Refused, dropped)], ..Totals::default() },
             edges: Edges::default(),
             open: Vec::new(),
+            connections: crate::report::Connections::default(),
+            details: crate::report::Details::default(),
             outcomes: Vec::new(),
             records: Vec::new(),
             folds: vec![Fold::default(); folds],

@@ -104,6 +104,8 @@ impl Scene {
             totals: Totals::default(),
             edges: vec![Arc::new(Edge { reporter, ..Edge::default() })].into(),
             open: Vec::new(),
+            connections: crate::report::Connections::default(),
+            details: crate::report::Details::default(),
             outcomes: vec![line.outcome],
             records: if folds == 0 { vec![line.record] } else { Vec::new() },
             folds: if folds == 0 { Vec::new() } else { vec![fold] },

@@ -94,6 +94,5 @@ impl Book {
 
 /// Single requests and requests in fold rows.
 fn content(report: &Report) -> (u64, u64) {
-    let folded = report.folds.iter().fold(0_u64, |sum, fold| sum.saturating_add(fold.count));
-    (report.records.len() as u64, folded)
+    report.content()
 }

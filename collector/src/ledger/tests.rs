@@ -24,9 +24,11 @@ fn report(text: &str) -> Report {
             buffered,
         },
         edges: Edges::default(),
+        details: crate::report::Details::default(),
         outcomes: Vec::new(),
         records: vec![Record::default(); usize::try_from(records).unwrap()],
         open: Vec::new(),
+        connections: crate::report::Connections::default(),
         folds: (folded > 0).then(|| Fold { count: folded, ..Fold::default() }).into_iter().collect(),
     }
 }

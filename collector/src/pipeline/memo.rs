@@ -20,6 +20,10 @@ pub(super) struct Known {
     pub(super) joined: Option<join::Known>,
     /// Whether it is to wait for a better name.
     pub(super) waits: bool,
+    /// Whether its other end is a proxy that is known.
+    pub(super) has_peer: bool,
+    /// When that was met last.
+    pub(super) met_us: u64,
 }
 
 /// See above.
@@ -90,7 +94,7 @@ mod tests {
     use crate::report::Print;
 
     fn known(generation: u64) -> Known {
-        Known { generation, counted: None, joined: None, waits: false }
+        Known { generation, counted: None, joined: None, waits: false, has_peer: false, met_us: 0 }
     }
 
     #[test]

@@ -21,10 +21,12 @@ fn report(proxy: &str, sequence: u64, identity: Option<Identity>, caller: &str) 
             ..Edge::default()
         })]
         .into(),
+        details: crate::report::Details::default(),
         outcomes: vec![Outcome { response_code: 200, ..Outcome::default() }],
         records: vec![Record::default()],
         folds: Vec::new(),
         open: Vec::new(),
+        connections: crate::report::Connections::default(),
     }
 }
 
@@ -88,6 +90,23 @@ fn a_full_table_is_an_answer() {
     assert_eq!(pipeline.take(&report("q", 1, Some(identity("pay", "2")), ""), 1), Answer::Full("proxies"));
 }
 
+/// They are no requests: neither the series nor the join know of them, but the books do.
+#[test]
+fn connections_are_counted_apart() {
+    let mut pipeline = Pipeline::new(Limits::default());
+    let mut told = report("p", 1, Some(identity("pay", "10.0.0.1")), "");
+    told.connections.closed = std::mem::take(&mut told.records);
+    pipeline.take(&told, SECOND_US);
+    let closed: u64 = pipeline.connections.iter().map(|(_, series)| series.counts.closed()).sum();
+    assert_eq!((closed, series(&pipeline).as_str(), pipeline.join.open()), (1, "", 0));
+    assert_eq!(pipeline.join.stats().unjoinable().map(|(_, count)| count).sum::<u64>(), 0);
+    let books = pipeline.ledger.entries();
+    assert_eq!(
+        books.values().map(|entry| (entry.delivered, entry.unaccounted())).collect::<Vec<_>>(),
+        [(1, 0)]
+    );
+}
+
 #[test]
 fn both_sides_of_a_call_are_one_hop() {
     let mut pipeline = Pipeline::new(Limits::default());
@@ -117,4 +136,47 @@ fn both_sides_of_a_call_are_one_hop() {
     assert_eq!((hops.iter().map(|(_, hops)| hops).sum::<u64>(), pipeline.join.open()), (1, 0));
     assert!(hops.contains(&("shop", 1)), "{hops:?}");
     assert_eq!(pipeline.join.stats().unjoinable().map(|(_, count)| count).sum::<u64>(), 6, "folded requests");
+}
+
+/// What is kept of failures: `caller -> called outcome details id`.
+fn failures(pipeline: &Pipeline) -> Vec<String> {
+    let rows = pipeline.failures.after(0).map(|row| {
+        let (source, destination) = (&row.edge.source.workload, &row.edge.destination.workload);
+        let crate::failures::Failed { outcome, detail, request_id_hash, .. } = &row.failed;
+        let code = outcome.response_code;
+        format!("{source} -> {destination} {code} {} {request_id_hash}", detail.code_details)
+    });
+    rows.collect()
+}
+
+#[test]
+fn the_last_failures_are_kept_with_their_details_and_named_in_time() {
+    let mut limits = Limits::default();
+    limits.failures.edge_records_max = 2;
+    let mut pipeline = Pipeline::new(limits);
+    let mut told = report("p", 1, Some(identity("pay", "10.0.0.1")), "10.0.0.2");
+    told.outcomes.push(Outcome { response_code: 503, ..Outcome::default() });
+    told.details = crate::report::Details::of([(1, ["overflow", ""])].into_iter());
+    told.records = [(0, 1), (1, 2), (1, 3), (1, 4)]
+        .map(|(outcome, request_id_hash)| Record { outcome, request_id_hash, ..Record::default() })
+        .to_vec();
+    told.folds = vec![crate::report::Fold { outcome: 1, count: 5, ..crate::report::Fold::default() }];
+    pipeline.take(&told, SECOND_US);
+    assert_eq!(
+        (failures(&pipeline).len(), pipeline.failures_waiting.len()),
+        (0, 2),
+        "the caller is unknown yet"
+    );
+    pipeline.take(&report("s", 1, Some(identity("shop", "10.0.0.2")), ""), 2 * SECOND_US);
+    assert_eq!(failures(&pipeline), ["shop -> pay 503 overflow 3", "shop -> pay 503 overflow 4"]);
+    let store = &pipeline.failures;
+    assert_eq!((store.seen(), store.folded(), pipeline.failures_waiting.len()), (3, 5, 0));
+    // Those of the next report come straight, and a closed connection with a flag is one of them.
+    told.sequence = 2;
+    told.identity = None;
+    told.outcomes[1].response_code = 0;
+    told.outcomes[1].response_flags = 2;
+    told.connections.closed = std::mem::take(&mut told.records);
+    pipeline.take(&told, 3 * SECOND_US);
+    assert_eq!(failures(&pipeline), ["shop -> pay 0 overflow 3", "shop -> pay 0 overflow 4"]);
 }

@@ -83,8 +83,8 @@ struct Row {
     print: Print,
 }
 
-/// Where a text stands.
-type Span = (u32, u32);
+/// Where a text stands: first byte and length.
+pub(crate) type Span = (u32, u32);
 
 /// See above.
 #[derive(Debug, Clone, Default)]
@@ -118,6 +118,11 @@ impl Edges {
         let print = Print::of_row(parts, rest);
         self.rows.push(Row { texts, kind, print });
         there
+    }
+
+    /// Where a text stands.
+    pub(crate) fn span(&self, text: usize) -> Option<Span> {
+        self.spans.get(text).copied()
     }
 
     /// How many.

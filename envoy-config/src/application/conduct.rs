@@ -67,7 +67,9 @@ impl Conduct {
         let name = request.headers().get(fault::HEADER)?;
         let fault: Fault = name.to_str().ok()?.parse().ok()?;
         let cause = self.topology.cause(fault).ok()?;
-        (cause.at.as_ref() == Some(&self.workload.name)).then_some(cause)
+        let acts = cause.at.as_ref() == Some(&self.workload.name)
+            && cause.attempts.is_none_or(|attempts| attempt(request) <= attempts);
+        acts.then_some(cause)
     }
 
     fn call_of<'a>(&'a self, cause: Option<&'a Cause>) -> Option<&'a Call> {
@@ -80,4 +82,10 @@ impl Conduct {
         *response.status_mut() = status;
         response
     }
+}
+
+/// Which attempt of its caller a request is, as the caller's Envoy numbers them.
+fn attempt<B>(request: &Request<B>) -> u32 {
+    let number = request.headers().get("x-envoy-attempt-count");
+    number.and_then(|number| number.to_str().ok()?.parse().ok()).unwrap_or(1)
 }

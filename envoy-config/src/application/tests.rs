@@ -112,6 +112,7 @@ async fn it_acts_the_faults_of_its_own_workload_only() {
     assert!(ask(payments, "UC").await.is_err(), "it hangs up");
     assert_eq!(ask(payments, "URX").await.unwrap(), StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(ask(payments, "none").await.unwrap(), StatusCode::BAD_GATEWAY, "no Envoy");
+    assert_eq!(ask(payments, "RESCUED").await.unwrap(), StatusCode::SERVICE_UNAVAILABLE, "the first attempt");
 }
 
 #[tokio::test]

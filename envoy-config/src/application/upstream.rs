@@ -18,10 +18,11 @@ use tokio::time;
 
 use crate::fault;
 use crate::place::Place;
+use crate::repeat::{self, Repeat};
 use crate::topology::{Call, Topology};
 
 /// Longest wait for an answer. Every fault of the topology is over long before.
-const DEADLINE: Duration = Duration::from_secs(30);
+const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Idle connections to its Envoy that an application keeps.
 const IDLE_MAX: usize = 64;
@@ -30,7 +31,7 @@ const IDLE_MAX: usize = 64;
 const BODY_BYTES_MAX: usize = 64 << 10;
 
 /// What an application passes on of a request, as every traced application has to.
-const PASSED_ON: [&str; 2] = [fault::HEADER, "x-request-id"];
+const PASSED_ON: [&str; 3] = [fault::HEADER, repeat::HEADER, "x-request-id"];
 
 /// The way of an application to all others.
 #[derive(Debug)]
@@ -53,8 +54,20 @@ impl Upstream {
         }
     }
 
-    /// Calls, and gives back the status; 502 when there was none.
+    /// Calls, as often as the request wants it, and gives back the worst status; 502 when there was none.
     pub(super) async fn call(&self, call: &Call, caused_by: &HeaderMap) -> StatusCode {
+        let named = caused_by.get(repeat::HEADER).map(|name| Repeat::of(name.as_bytes()));
+        let (first, second) = match named.unwrap_or_default() {
+            Repeat::Once => return self.call_once(call, caused_by).await,
+            Repeat::InTurn => (self.call_once(call, caused_by).await, self.call_once(call, caused_by).await),
+            Repeat::Together => {
+                tokio::join!(self.call_once(call, caused_by), self.call_once(call, caused_by))
+            }
+        };
+        first.max(second)
+    }
+
+    async fn call_once(&self, call: &Call, caused_by: &HeaderMap) -> StatusCode {
         match time::timeout(DEADLINE, self.exchange(call, caused_by)).await {
             Ok(Ok(status)) => status,
             Ok(Err(_)) => StatusCode::BAD_GATEWAY,

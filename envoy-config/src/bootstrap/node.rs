@@ -12,7 +12,7 @@ use crate::topology::{Kind, Topology, Workload};
 
 /// The `node` of a bootstrap.
 #[derive(Debug, Serialize)]
-pub(super) struct Node {
+pub(crate) struct Node {
     id: String,
     cluster: String,
     metadata: Value,
@@ -25,7 +25,7 @@ pub fn node_id(topology: &Topology, workload: &Workload, address: Ipv4Addr) -> S
     format!("{role}~{address}~{pod}.{namespace}~{namespace}.svc.cluster.local")
 }
 
-pub(super) fn describe(topology: &Topology, workload: &Workload, address: Ipv4Addr) -> Node {
+pub(crate) fn describe(topology: &Topology, workload: &Workload, address: Ipv4Addr) -> Node {
     let Workload { name, version, pod, .. } = workload;
     let namespace = &topology.namespace;
     let port = topology.service_port;

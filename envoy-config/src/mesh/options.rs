@@ -21,6 +21,8 @@ pub struct MeshOptions {
     pub filter_exceptions: BTreeMap<String, FilterSettings>,
     /// The binary `hopscope`; without it nothing listens at the collector's address.
     pub collector: Option<PathBuf>,
+    /// More options of `hopscope serve`.
+    pub collector_options: Vec<String>,
     /// Whether each Envoy writes a JSON line for each request, see `Mesh::request_log`.
     pub log_requests: bool,
     /// Whether the folder stays when the mesh has gone.
@@ -36,6 +38,7 @@ impl MeshOptions {
             filter: FilterSettings::reporting(None),
             filter_exceptions: BTreeMap::new(),
             collector: None,
+            collector_options: Vec::new(),
             log_requests: false,
             keep_folder: false,
         }

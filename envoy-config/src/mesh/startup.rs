@@ -48,7 +48,8 @@ pub(super) async fn start(options: MeshOptions, tell: &mut impl FnMut(&str)) -> 
         Some(binary) => {
             tell("starting the collector");
             let log = ground.folder.collector_log();
-            let mut collector = Collector::new(binary.clone(), ground.collector, log);
+            let mut collector = Collector::new(binary.clone(), ground.collector, log)
+                .with_options(&options.collector_options);
             collector.start().await?;
             Some(collector)
         }

@@ -24,6 +24,8 @@ pub struct Cause {
     /// Whether the application closes the connection instead of answering.
     #[serde(default)]
     pub hangs_up: bool,
+    /// It acts on the first so many attempts of its caller only; on all without it.
+    pub attempts: Option<u32>,
     /// What the client does.
     #[serde(default)]
     pub client: ClientConduct,

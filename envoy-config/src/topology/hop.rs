@@ -5,7 +5,7 @@
 
 use serde::Deserialize;
 
-/// A stretch of network that lets requests pass and holds answers back.
+/// A stretch of network that lets requests pass and holds answers back, or breaks the connection.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Hop {
@@ -19,4 +19,7 @@ pub struct Hop {
     pub to: String,
     /// How long it holds answers, in milliseconds.
     pub answers_held_ms: u64,
+    /// Whether it breaks the connection then, instead of passing them on.
+    #[serde(default)]
+    pub then_cut: bool,
 }

@@ -34,6 +34,7 @@ unsafe extern "C" {
         result_size: *mut usize,
     ) -> u32;
     fn proxy_define_metric(kind: u32, name: *const u8, name_size: usize, metric: *mut u32) -> u32;
+    fn proxy_done() -> u32;
     fn proxy_increment_metric(metric: u32, by: i64) -> u32;
     fn proxy_grpc_call(
         upstream: *const u8,
@@ -102,6 +103,12 @@ pub(super) fn move_metric(metric: u32, by: i64) {
     let _ = unsafe { proxy_increment_metric(metric, by) };
 }
 
+/// The plugin that asked to be kept may go.
+pub(super) fn done() {
+    // SAFETY: nothing crosses.
+    let _ = unsafe { proxy_done() };
+}
+
 /// Sends a unary gRPC call; the answer will carry the token. `None` when Envoy cannot send it.
 pub(super) fn grpc_call(
     upstream: &[u8],
@@ -152,9 +159,21 @@ extern "C" fn context_create(context: u32, root: u32) {
     super::on_context_create(context, root);
 }
 
+/// Only connections enter here. Its answer is to go on.
+#[unsafe(export_name = "hop_on_new_connection")]
+extern "C" fn new_connection(context: u32) -> u32 {
+    super::on_connection(context);
+    0
+}
+
 #[unsafe(export_name = "hop_on_log")]
 extern "C" fn log(context: u32) {
     super::on_log(context);
+}
+
+#[unsafe(export_name = "hop_on_done")]
+extern "C" fn on_done(context: u32) -> u32 {
+    u32::from(super::on_done(context))
 }
 
 #[unsafe(export_name = "hop_on_vm_start")]

@@ -1,5 +1,5 @@
 use super::{ENDED_MAX, Open, OpenTable, ROWS_MAX};
-use crate::config::Config;
+use crate::config::{Config, Place};
 use crate::record::{Edge, Reporter};
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -10,7 +10,7 @@ const INBOUND: u32 = 1;
 const OUTBOUND: u32 = 2;
 
 fn config() -> Config {
-    Config::parse(br#"{"collector": {"cluster": "c"}}"#).unwrap()
+    Config::parse(br#"{"collector": {"cluster": "c"}}"#, &Place::default()).unwrap()
 }
 
 fn edge(reporter: Reporter, service: &str) -> Edge {
@@ -30,6 +30,12 @@ fn text(open: &[Open]) -> String {
     open.iter().map(side).collect::<Vec<_>>().join("; ")
 }
 
+fn end(table: &mut OpenTable, context: u32, now_us: u64) {
+    if table.end(context, now_us).is_none() {
+        table.end_unkept();
+    }
+}
+
 /// Steps in, what is told at the end out: `10 begin 3 out`, `11 end 3`, `17 tick` (seconds; every context goes to the
 /// service that is named as its remainder by three), `17 tell`.
 #[track_caller]
@@ -42,7 +48,7 @@ fn check(steps: &str, expected: &str) {
         let context = words.get(2).map_or(0, |context| context.parse().unwrap());
         match words[1] {
             "begin" => table.begin(context, if words.get(3) == Some(&"in") { INBOUND } else { OUTBOUND }),
-            "end" => _ = table.end(context, now_us),
+            "end" => end(&mut table, context, now_us),
             "gone" => _ = table.forget(context),
             "due" => assert!(table.is_due(now_us, &config), "{step}"),
             "quiet" => assert!(!table.is_due(now_us, &config), "{step}"),
@@ -50,7 +56,7 @@ fn check(steps: &str, expected: &str) {
             _ => {
                 for context in table.to_look_at(now_us, &config) {
                     let edge = edge(Reporter::Source, ["a", "b", "c"][context as usize % 3]);
-                    table.name(context, edge, None, now_us);
+                    table.name(context, edge, None, (1, 2), now_us);
                 }
             }
         }
@@ -115,14 +121,14 @@ fn everything_has_a_bound_and_the_count_is_exact() {
         let looks = table.to_look_at(now_us, &config);
         assert!(looks.len() <= super::LOOKS_MAX);
         for context in looks {
-            table.name(context, edge(Reporter::Source, &context.to_string()), None, now_us);
+            table.name(context, edge(Reporter::Source, &context.to_string()), None, (0, 0), now_us);
         }
     }
     let told = table.tell(now_us, &config);
     assert_eq!((told[0].long.len(), table.named.len()), (ROWS_MAX, super::NAMED_MAX));
     assert_eq!(table.count(), u64::from(all));
     for context in (2..=all).rev() {
-        table.end(context, now_us);
+        end(&mut table, context, now_us);
     }
     assert_eq!((table.count(), table.named.len()), (1, 1));
     assert!(table.entries.len() <= 2 * ENDED_MAX + 2, "{}", table.entries.len());

@@ -1,6 +1,7 @@
 use super::{HEARTBEAT_MS, Report, Sender, Signature};
+use crate::batch::Batch;
 use crate::buffer::Buffer;
-use crate::config::Config;
+use crate::config::{Config, Place};
 use crate::record::{Edge, Measure, Outcome, Record};
 use crate::reply::Reply;
 use hopscope_proto::v1::{self, DropReason};
@@ -21,13 +22,20 @@ struct Bench {
 impl Bench {
     fn new(limits: &str) -> Self {
         let json = format!(r#"{{"collector": {{"cluster": "c"}}, "limits": {{{limits}}}}}"#);
+        let config = Config::parse(json.as_bytes(), &Place::default()).unwrap();
         Self {
             buffer: Buffer::default(),
             sender: Sender::new(7),
-            config: Config::parse(json.as_bytes()).unwrap(),
+            config,
             now_ms: 1_000_000,
             told: BTreeMap::new(),
         }
+    }
+
+    /// With room for so few records as no configuration can ask for.
+    fn with_room(mut self, records: usize) -> Self {
+        self.config.limits.buffer_bytes_max = records * Batch::RECORD_BYTES;
+        self
     }
 
     fn see(&mut self, service: u32) {
@@ -155,7 +163,7 @@ fn the_identity_is_told_until_it_is_known() {
 
 #[test]
 fn pressure_folds_first_and_drops_last() {
-    let mut bench = Bench::new(r#""batch_records_max": 1, "batches_waiting_max": 2, "fold_rows_max": 1"#);
+    let mut bench = Bench::new(r#""batch_records_max": 1, "fold_rows_max": 1"#).with_room(3);
     for service in [1, 1, 2, 3, 3] {
         bench.see(service);
     }
@@ -208,8 +216,11 @@ fn a_lost_call_is_sent_again_at_once() {
 #[track_caller]
 fn check_times(config: &str, requests: &[(u64, u32, u64)], until_s: u64, expected: &str) {
     let mut bench = Bench::new("");
-    bench.config =
-        Config::parse(format!(r#"{{"collector": {{"cluster": "c"}}{config}}}"#).as_bytes()).unwrap();
+    bench.config = Config::parse(
+        format!(r#"{{"collector": {{"cluster": "c"}}{config}}}"#).as_bytes(),
+        &Place::default(),
+    )
+    .unwrap();
     let start_ms = bench.now_ms;
     let mut reports = Vec::new();
     for ms in (0..=until_s * 1_000).step_by(usize::try_from(bench.config.tick_ms()).unwrap()) {
@@ -263,9 +274,8 @@ fn detail_is_what_is_asked_for_and_counts_are_exact() {
 
 /// Requests, ticks, failures, repeats and refusals in an order that the seed decides: the books always close.
 fn whatever_happens(seed: u64) {
-    let mut bench = Bench::new(
-        r#""batch_records_max": 3, "batches_waiting_max": 2, "batches_in_flight_max": 2, "fold_rows_max": 2"#,
-    );
+    let limits = r#""batch_records_max": 3, "batches_in_flight_max": 2, "fold_rows_max": 2"#;
+    let mut bench = Bench::new(limits).with_room(9);
     let mut random = Sender::new(seed);
     let mut in_flight = Vec::new();
     let mut seen = 0;

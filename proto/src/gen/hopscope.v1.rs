@@ -31,7 +31,8 @@ pub struct Batch {
     /// Every string of this batch once. At least one entry, and entry 0 is empty. Each at most 512 bytes.
     #[prost(string, repeated, tag = "8")]
     pub strings: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    /// Every edge of this batch once; `Records.edge`, `Fold.edge` and `OpenLong.edge` are indexes into it.
+    /// Every edge of this batch once; `Records.edge`, `Fold.edge`, `OpenLong.edge` and `Connections.edge` are indexes into
+    /// it.
     #[prost(message, repeated, tag = "9")]
     pub edges: ::prost::alloc::vec::Vec<Edge>,
     /// Every outcome of this batch once; `Records.outcome` and `Fold.outcome` are indexes into it.
@@ -48,6 +49,28 @@ pub struct Batch {
     /// of this, and again every 5 s, even where there is nothing else to say.
     #[prost(message, repeated, tag = "13")]
     pub open: ::prost::alloc::vec::Vec<Open>,
+    /// What is new of TCP connections that have not been closed, at most one entry per edge.
+    #[prost(message, repeated, tag = "14")]
+    pub connections: ::prost::alloc::vec::Vec<Connections>,
+}
+/// What is new, since it was told last, of the TCP connections of one edge that have not been closed. None of it is in the
+/// ledger: a connection is seen when it is closed, and then it is one record (or part of a fold row) with `PROTOCOL_TCP`,
+/// whose bytes are those that no entry told before. So all bytes are those of entries and records together, the closed
+/// connections are the records, and the opened ones are `opened` and the records that are not `Outcome.continued`. What a
+/// refused batch told here is lost with it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Connections {
+    /// Index into `Batch.edges`.
+    #[prost(uint32, tag = "1")]
+    pub edge: u32,
+    /// Connections that are told for the first time.
+    #[prost(uint64, tag = "2")]
+    pub opened: u64,
+    /// What came from the clients, and what went to them, as Envoy counts `request.size` and `response.size`.
+    #[prost(uint64, tag = "3")]
+    pub request_bytes: u64,
+    #[prost(uint64, tag = "4")]
+    pub response_bytes: u64,
 }
 /// Requests that one side has open. They are in no other count of the batch.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -79,6 +102,12 @@ pub struct OpenLong {
     /// The age of the oldest of them.
     #[prost(uint64, tag = "3")]
     pub oldest_age_us: u64,
+    /// What their bodies had brought when Envoy was asked last, a few seconds ago: more than nothing where they are streams or
+    /// upgraded connections. The record of each will tell all of its bytes.
+    #[prost(uint64, tag = "4")]
+    pub request_bytes: u64,
+    #[prost(uint64, tag = "5")]
+    pub response_bytes: u64,
 }
 /// Who a proxy is, from its own node metadata (Istio: `pkg/model/proxy.go`). Empty strings where the node does not say.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -145,7 +174,7 @@ pub struct Identity {
 /// and the collector holds the writer to it.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Ledger {
-    /// Finished requests that the filter saw.
+    /// Finished requests and closed TCP connections that the filter saw; each is one, here and below.
     #[prost(uint64, tag = "1")]
     pub seen_total: u64,
     /// Those that left, or are to leave, as single records in batches 1 to this one.
@@ -237,6 +266,9 @@ pub struct Outcome {
     pub code_details: u32,
     #[prost(uint32, tag = "6")]
     pub transport_failure_reason: u32,
+    /// Only with `PROTOCOL_TCP`: the connections were told as opened before, in `Connections.opened`.
+    #[prost(bool, tag = "7")]
+    pub continued: bool,
 }
 /// Single records as columns of equal length: entry i of every column belongs to record i.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -251,22 +283,26 @@ pub struct Records {
     /// stand in the order in which they ended, so this may be negative.
     #[prost(sint64, repeated, tag = "3")]
     pub start_delta_us: ::prost::alloc::vec::Vec<i64>,
-    /// From the first byte of the request to the end of the response.
+    /// From the first byte of the request to the end of the response; from the opening of a connection to its close. Less than
+    /// 7 days: what took longer is told as that long, and as begun so long before its end.
     #[prost(uint64, repeated, tag = "4")]
     pub duration_us: ::prost::alloc::vec::Vec<u64>,
-    /// Headers and body, as Envoy counts `request.total_size` and `response.total_size`.
+    /// Headers and body, as Envoy counts `request.total_size` and `response.total_size`. Of a TCP connection the bytes that no
+    /// `Connections` told before.
     #[prost(uint64, repeated, tag = "5")]
     pub request_bytes: ::prost::alloc::vec::Vec<u64>,
     #[prost(uint64, repeated, tag = "6")]
     pub response_bytes: ::prost::alloc::vec::Vec<u64>,
-    /// 64-bit FNV-1a of the request id with the version nibble of a UUID masked to '0' (tracing rewrites it), its halves
-    /// combined by exclusive or; never 0, the same on both sides of a hop; 0 when there was no id. Edge and time tell those
-    /// few apart that share 32 bits.
+    /// A hash of the request id, the same on both sides of a hop; 0 when there was no id. Edge and time tell those few apart
+    /// that share 32 bits. An id of 36 bytes with dashes where a UUID has them has its byte 14, the version, set to '0', since
+    /// tracing rewrites it. Then h = 0x9e3779b97f4a7c15, and for each eight bytes as a little-endian number, and then for each
+    /// byte that is left: h = rotate_left((h ^ number) * 0x9e3779b97f4a7c15, 29), modulo 2^64. The hash is the lower half of
+    /// h ^ (h >> 32), or 1 where that is 0.
     #[prost(fixed32, repeated, tag = "7")]
     pub request_id_hash: ::prost::alloc::vec::Vec<u32>,
     /// Upstream attempts of this proxy (`upstream.request_attempt_count`); at a destination the caller's attempt number
     /// (`x-envoy-attempt-count`) when it is known. 0 when the request never reached the router. The column is left out when
-    /// every entry is 1.
+    /// every entry is 1. Of a TCP connection the attempts to connect.
     #[prost(uint32, repeated, tag = "8")]
     pub attempts: ::prost::alloc::vec::Vec<u32>,
 }
@@ -479,6 +515,7 @@ pub enum Protocol {
     Unspecified = 0,
     Http = 1,
     Grpc = 2,
+    /// A connection that carried no HTTP that its proxy knew of. It has no response code, no gRPC status and no request id.
     Tcp = 3,
 }
 impl Protocol {

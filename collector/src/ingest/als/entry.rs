@@ -9,6 +9,7 @@ use super::flags::bits;
 use super::node::Writer;
 use super::service::{self, Service};
 use crate::ingest::check::DURATION_US_MAX;
+use crate::report::request_id_hash;
 use hopscope_proto::envoy::config::core::v3::Address;
 use hopscope_proto::envoy::config::core::v3::address::Address as AddressKind;
 use hopscope_proto::envoy::config::core::v3::socket_address::PortSpecifier;
@@ -230,19 +231,4 @@ fn principal(certificate: Option<&CertificateProperties>) -> &str {
         San::Dns(_) => None,
     });
     uri.unwrap_or_default()
-}
-
-/// As in `hopscope.v1.Records.request_id_hash`: 64-bit FNV-1a, the version nibble of a UUID masked,
-/// the halves combined, never 0.
-pub(super) fn request_id_hash(id: &str) -> u32 {
-    const VERSION_NIBBLE: usize = 14;
-    let is_uuid = id.len() == 36
-        && id.bytes().enumerate().all(|(i, byte)| match i {
-            8 | 13 | 18 | 23 => byte == b'-',
-            _ => byte.is_ascii_hexdigit(),
-        });
-    let masked = |(i, byte)| if is_uuid && i == VERSION_NIBBLE { b'0' } else { byte };
-    let fnv1a = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    let hash = id.bytes().enumerate().map(masked).fold(0xcbf2_9ce4_8422_2325, fnv1a);
-    u32::try_from((hash ^ (hash >> 32)) & u64::from(u32::MAX)).unwrap_or(0).max(1)
 }

@@ -73,6 +73,7 @@ impl Tables {
             protocol: entry.protocol.into(),
             code_details: self.text(&entry.code_details),
             transport_failure_reason: self.text(&entry.transport_failure_reason),
+            continued: false,
         };
         let outcome = self.outcomes.place(outcome);
         let columns = &mut self.records;

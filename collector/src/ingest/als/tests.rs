@@ -1,8 +1,8 @@
-use super::entry::request_id_hash;
 use super::flags::bits;
 use super::{Batch, Skip, Stream};
 use crate::ingest::check::{self, Limits};
 use crate::ingest::fields::Fields;
+use crate::report::request_id_hash;
 use crate::report::{Report, Source};
 use hopscope_proto::envoy::config::core::v3::address::Address as AddressKind;
 use hopscope_proto::envoy::config::core::v3::socket_address::PortSpecifier;
@@ -241,10 +241,11 @@ fn the_hash_of_a_request_id_is_that_of_the_filter() {
     let sampled = request_id_hash("0f6f1b4e-2222-9333-8444-555566667777");
     assert_eq!(sampled, request_id_hash("0f6f1b4e-2222-4333-8444-555566667777"));
     assert_ne!(sampled, request_id_hash("0f6f1b4e-2222-4334-8444-555566667777"));
-    // The published vectors of 64-bit FNV-1a, halves combined.
-    assert_eq!(request_id_hash(""), 0x4fd0_bfc1);
-    assert_eq!(request_id_hash("a"), 0x2962_30c0);
-    assert_eq!(request_id_hash("foobar"), 0x72ad_2699);
+    // The same values stand in the filter's test: the two must agree.
+    assert_eq!(request_id_hash(""), 0xe17d_05ac);
+    assert_eq!(request_id_hash("a"), 0xb3e6_c7af);
+    assert_eq!(request_id_hash("foobar99-x"), 0x0605_0aaa);
+    assert_eq!(request_id_hash("0f6f1b4e-2222-9333-8444-555566667777"), 0x0d2c_b82b);
 }
 
 #[test]

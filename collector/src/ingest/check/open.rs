@@ -45,7 +45,13 @@ fn entry(row: usize, wire: &v1::Open, edges: &Edges) -> Result<Open, Refusal> {
             return refuse("has a row that counts nothing");
         }
         named = named.saturating_add(wire.count);
-        long.push(OpenLong { edge, count: wire.count, oldest_age_us: wire.oldest_age_us });
+        long.push(OpenLong {
+            edge,
+            count: wire.count,
+            oldest_age_us: wire.oldest_age_us,
+            request_bytes: wire.request_bytes,
+            response_bytes: wire.response_bytes,
+        });
     }
     if named > wire.long_count || wire.long_count > wire.count {
         return refuse("does not add up: count is less than long_count, or that than its rows");

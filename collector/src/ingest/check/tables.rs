@@ -5,7 +5,7 @@
 
 use super::{Limits, TEXT_BYTES_MAX};
 use crate::ingest::refusal::Refusal;
-use crate::report::{Edge, Evidence, Outcome, Peer, Protocol, Reporter, Service, Text};
+use crate::report::{Details, Edge, Evidence, Outcome, Peer, Protocol, Reporter, Service, Text};
 use hopscope_proto::v1;
 use std::sync::Arc;
 
@@ -115,6 +115,14 @@ pub(in crate::ingest) fn outcome(row: usize, wire: &v1::Outcome, strings: usize)
             Ok(v1::Protocol::Unspecified) | Err(_) => Protocol::Unknown,
         },
     })
+}
+
+/// The texts of outcomes that were checked.
+pub(super) fn details(wire: &[v1::Outcome], strings: &[Text]) -> Details {
+    let text = |index: u32| strings.get(index as usize).map_or("", |text| &**text);
+    Details::of(wire.iter().enumerate().map(|(place, outcome)| {
+        (place, [text(outcome.code_details), text(outcome.transport_failure_reason)])
+    }))
 }
 
 /// The index as a place in a table of `size` entries.

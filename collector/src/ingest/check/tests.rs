@@ -177,7 +177,7 @@ fn tables_are_bounded() {
 #[test]
 fn open_requests_add_up() {
     let open = |change: fn(&mut v1::Open)| {
-        let row = v1::OpenLong { edge: 0, count: 2, oldest_age_us: 9 };
+        let row = v1::OpenLong { edge: 0, count: 2, oldest_age_us: 9, ..v1::OpenLong::default() };
         let mut open = v1::Open { reporter: 1, count: 3, oldest_age_us: 9, long_count: 2, long: vec![row] };
         change(&mut open);
         move |batch: &mut v1::Batch| batch.open.push(open)
@@ -196,6 +196,41 @@ fn open_requests_add_up() {
         batch.open = vec![open.clone(), open];
     };
     refused(twice, "open: open[1] is of a reporter that has an entry already");
+}
+
+/// Of the two records of a good batch the second, and the fold row, become connections.
+fn connections(batch: &mut v1::Batch) {
+    batch.outcomes[1] =
+        v1::Outcome { protocol: 3, response_flags: 2, continued: true, ..v1::Outcome::default() };
+    batch.connections = vec![v1::Connections { edge: 0, opened: 1, request_bytes: 5, response_bytes: 6 }];
+}
+
+#[test]
+fn connections_are_no_requests_and_stay_in_the_ledger() {
+    let mut batch = good();
+    connections(&mut batch);
+    let report = check(batch, &Limits::default(), NOW_US).unwrap();
+    assert_eq!((report.records.len(), report.folds.len(), report.content()), (1, 0, (2, 3)));
+    let told = &report.connections;
+    assert_eq!((told.closed[0].request_bytes, told.folds[0].count, told.open[0].opened), (2, 3, 1));
+    assert_eq!(told.continued, [false, true]);
+
+    refused(connections, "taken");
+    let elsewhere = |batch: &mut v1::Batch| {
+        connections(batch);
+        batch.connections[0].edge = 1;
+    };
+    refused(elsewhere, "index: connections.edge[0] points to entry 1 of a table of 1");
+    let text = "ledger: ledger says less was sent than this batch holds";
+    let more_than_was_sent = |batch: &mut v1::Batch| {
+        connections(batch);
+        (ledger(batch).sent_total, ledger(batch).buffered) = (1, 1);
+    };
+    refused(more_than_was_sent, text);
+    let limits = Limits { rows_max: 0, ..Limits::default() };
+    let bytes = v1::Batch { connections: vec![v1::Connections::default()], ..v1::Batch::default() };
+    let refusal = super::rows_fit(&bytes.encode_to_vec(), &limits).unwrap_err();
+    assert_eq!(refusal.to_string(), "connections has 1 entries, and 0 are allowed");
 }
 
 proptest! {

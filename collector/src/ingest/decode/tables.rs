@@ -5,8 +5,8 @@
 
 use super::wire::{Cursor, Value};
 use crate::ingest::check::tables as check;
-use crate::report::Outcome;
 use crate::report::edges::{Kind, Place, TEXTS};
+use crate::report::{Outcome, Protocol};
 use hopscope_proto::v1;
 
 /// Reads an edge. `row`: its place, for the check.
@@ -58,8 +58,9 @@ pub(super) fn edge(bytes: &[u8], row: usize) -> Option<(Kind, [u32; TEXTS])> {
     Some((Kind { reporter, mutual_tls, evidence: check::evidence(evidence) }, texts))
 }
 
-/// Reads an outcome. `row`: its place, and `texts`: how many there are, for the check.
-pub(super) fn outcome(bytes: &[u8], row: usize, texts: usize) -> Option<Outcome> {
+/// Reads an outcome, and the places of the two texts that explain it. `row`: its place, and `texts`: how many there are, for
+/// the check.
+pub(super) fn outcome(bytes: &[u8], row: usize, texts: usize) -> Option<(Outcome, [u32; 2])> {
     let mut outcome = v1::Outcome::default();
     let mut fields = Cursor::new(bytes);
     while let Some((number, value)) = fields.field()? {
@@ -70,9 +71,12 @@ pub(super) fn outcome(bytes: &[u8], row: usize, texts: usize) -> Option<Outcome>
             (4, Value::Varint(it)) => outcome.protocol = it as i32,
             (5, Value::Varint(it)) => outcome.code_details = it as u32,
             (6, Value::Varint(it)) => outcome.transport_failure_reason = it as u32,
-            (1..=6, _) => return None,
+            // Connections are few; prost and the check part them from the requests.
+            (1..=7, _) => return None,
             _ => {}
         }
     }
-    check::outcome(row, &outcome, texts).ok()
+    let checked = check::outcome(row, &outcome, texts).ok()?;
+    let explained = [outcome.code_details, outcome.transport_failure_reason];
+    (checked.protocol != Protocol::Tcp).then_some((checked, explained))
 }

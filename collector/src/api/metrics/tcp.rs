@@ -1,0 +1,59 @@
+//! TCP connections, as Istio counts them.
+//!
+//! In: the series of connections. Out: four counters and a histogram. Always holds: the labels are those of requests.
+//!
+//! Source: Istio's `istio_tcp_*` metrics. "Sent" is to the client and "received" from it, at both reporters
+//! (`istio_stats.cc` reads the meter of the downstream).
+
+use super::super::exposition::{Exposition, Kind};
+use super::super::labels::Values;
+use super::{Buckets, Names};
+use crate::connections::{Connections, Counts};
+
+/// Name, help, and which figure.
+type Counter = (&'static str, &'static str, fn(&Counts) -> u64);
+
+const COUNTERS: [Counter; 4] = [
+    (
+        "hopscope_tcp_connections_opened_total",
+        "TCP connections opened; told when their peer is known, or when they close.",
+        |counts| counts.opened,
+    ),
+    ("hopscope_tcp_connections_closed_total", "TCP connections closed.", Counts::closed),
+    (
+        "hopscope_tcp_sent_bytes_total",
+        "Bytes of TCP connections to their clients, while they live.",
+        |counts| counts.measure.response_bytes,
+    ),
+    (
+        "hopscope_tcp_received_bytes_total",
+        "Bytes of TCP connections from their clients, while they live.",
+        |counts| counts.measure.request_bytes,
+    ),
+];
+
+/// All families.
+pub(super) fn families(text: &mut Exposition<'_>, connections: &Connections) {
+    let rows: Vec<_> = connections.iter().map(|(key, series)| (Values::of(key), series)).collect();
+    for (name, help, figure) in COUNTERS {
+        text.family(name, Kind::Counter, help);
+        for (values, series) in &rows {
+            text.sample(name, &values.pairs(), figure(&series.counts));
+        }
+    }
+    const NAME: &str = "hopscope_tcp_connection_duration_seconds";
+    text.family(NAME, Kind::Histogram, "How long closed TCP connections lasted.");
+    let names = Names::of(NAME);
+    for (values, series) in &rows {
+        let labels = Exposition::spell(&values.pairs());
+        Buckets::of(&series.counts.measure.durations).tell(text, &names, &labels);
+    }
+    text.single(
+        "hopscope_tcp_expired_connections_total",
+        Kind::Counter,
+        "Closed TCP connections of series that were taken out since they were idle.",
+        connections.expired_closed(),
+    );
+    let size = connections.len() as u64;
+    text.single("hopscope_tcp_series", Kind::Gauge, "Series of TCP connections.", size);
+}

@@ -1,0 +1,208 @@
+//! TCP connections.
+//!
+//! In: reports, with their edges named, and the time. Out: per edge and how they ended, how many were opened and closed,
+//! how long those lasted, and the bytes of all, open ones too. Always holds: the closed connections of all series are the
+//! connections of the reports that came in, those apart that wait for their peer's name; nothing here is a request, and no
+//! request is here; as many series as of requests have a name of their own, and what is more is counted in one overflow
+//! series per reporter.
+//!
+//! What an open connection moves is told before anybody knows how it will end; so it is counted under no response flag, and
+//! only what was not told by then under the flag of its end, as Istio does it.
+
+use crate::aggregate::{Key, Limits};
+use crate::checkpoint::keep::keep;
+use crate::identity::{AddressBook, Told, WaitingLimits};
+use crate::measure::Measure;
+use crate::report::{Identity, Outcome, Protocol, Report};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// The sum over some connections.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Connections that were opened.
+    pub opened: u64,
+    /// Closed ones and how long they lasted; the bytes are those of open ones, too.
+    pub measure: Measure,
+}
+
+keep!(struct Counts { opened, measure });
+
+impl Counts {
+    /// How many were closed.
+    #[must_use]
+    pub fn closed(&self) -> u64 {
+        self.measure.count()
+    }
+
+    /// Adds others.
+    pub fn merge(&mut self, other: &Self) {
+        self.opened = self.opened.saturating_add(other.opened);
+        self.measure.merge(&other.measure);
+    }
+}
+
+/// What was counted under one key.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Series {
+    /// What.
+    pub counts: Counts,
+    /// When something was added last, microseconds since the Unix epoch.
+    pub last_us: u64,
+}
+
+keep!(struct Series { counts, last_us });
+
+/// All connections.
+#[derive(Debug, Clone, Default)]
+pub struct Connections {
+    limits: Limits,
+    waiting_limits: WaitingLimits,
+    series: HashMap<Key, Series>,
+    /// What may get a better name, and until when it waits for that.
+    waiting: HashMap<Told, (Counts, u64)>,
+    expired_closed: u64,
+}
+
+keep!(room Connections { series, waiting, expired_closed } besides { limits, waiting_limits });
+
+impl Connections {
+    /// Nothing counted yet.
+    #[must_use]
+    pub fn new(limits: Limits, waiting_limits: WaitingLimits) -> Self {
+        Self { limits, waiting_limits, ..Self::default() }
+    }
+
+    /// Other limits from now on. What is held stays.
+    pub fn limit(&mut self, limits: Limits, waiting_limits: WaitingLimits) {
+        self.limits = limits;
+        self.waiting_limits = waiting_limits;
+    }
+
+    /// Counts the connections of a report.
+    pub fn take(&mut self, report: &Report, own: &Arc<Identity>, book: &mut AddressBook, now_us: u64) {
+        for (edge, outcome, counts) in group(report) {
+            let Some(edge) = report.edges.get(edge) else { continue };
+            let told = Told { own: own.clone(), edge: edge.clone(), outcome };
+            if !self.wait(&told, &counts, book, now_us) {
+                self.count(&told, &counts, book, now_us);
+            }
+        }
+    }
+
+    /// Counts what waited, and can be named now, or has waited for long.
+    pub fn settle(&mut self, book: &mut AddressBook, now_us: u64) {
+        let mut ready = |told: &Told| {
+            let named = book.complete(&told.own, &told.edge);
+            !book.may_improve(&told.edge, &named)
+        };
+        let due = self.waiting.extract_if(|told, (_, due_us)| *due_us <= now_us || ready(told));
+        for (told, (counts, _)) in due.collect::<Vec<_>>() {
+            self.count(&told, &counts, book, now_us);
+        }
+    }
+
+    /// Counts all that waits.
+    pub fn close(&mut self, book: &mut AddressBook, now_us: u64) {
+        for (told, (counts, _)) in std::mem::take(&mut self.waiting) {
+            self.count(&told, &counts, book, now_us);
+        }
+    }
+
+    /// Takes out series that nothing was added to for long.
+    pub fn expire(&mut self, now_us: u64) {
+        let idle_since = now_us.saturating_sub(self.limits.idle_us_max);
+        let Self { series, expired_closed, .. } = self;
+        series.retain(|key, series| {
+            let stays = series.last_us >= idle_since || matches!(key, Key::Overflow(_));
+            if !stays {
+                *expired_closed = expired_closed.saturating_add(series.counts.closed());
+            }
+            stays
+        });
+    }
+
+    /// Every series, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = (&Key, &Series)> {
+        self.series.iter()
+    }
+
+    /// How many series there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.series.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.series.is_empty()
+    }
+
+    /// Closed connections of series that were taken out.
+    #[must_use]
+    pub fn expired_closed(&self) -> u64 {
+        self.expired_closed
+    }
+
+    fn wait(&mut self, told: &Told, counts: &Counts, book: &mut AddressBook, now_us: u64) -> bool {
+        if let Some((waiting, _)) = self.waiting.get_mut(told) {
+            waiting.merge(counts);
+            return true;
+        }
+        let named = book.complete(&told.own, &told.edge);
+        let waits =
+            book.may_improve(&told.edge, &named) && self.waiting.len() < self.waiting_limits.groups_max;
+        if waits {
+            let due_us = now_us.saturating_add(self.waiting_limits.wait_us_max);
+            self.waiting.insert(told.clone(), (counts.clone(), due_us));
+        }
+        waits
+    }
+
+    fn count(&mut self, told: &Told, counts: &Counts, book: &mut AddressBook, now_us: u64) {
+        let named = book.complete(&told.own, &told.edge);
+        let reporter = named.reporter;
+        let mut key = Key::Edge(Arc::new(named), told.outcome);
+        if !self.series.contains_key(&key) && self.series.len() >= self.limits.series_max {
+            key = Key::Overflow(reporter);
+        }
+        let series = self.series.entry(key).or_default();
+        series.counts.merge(counts);
+        series.last_us = series.last_us.max(now_us);
+    }
+}
+
+/// The connections of a report by edge (an index into [`Report::edges`]) and how they ended.
+fn group(report: &Report) -> Vec<(usize, Outcome, Counts)> {
+    let told = &report.connections;
+    if told.is_empty() {
+        return Vec::new();
+    }
+    let is_continued = |outcome: usize| told.continued.get(outcome).copied().unwrap_or(false);
+    let mut groups: HashMap<(usize, Outcome), Counts> = HashMap::new();
+    let mut group = |edge: usize, outcome: usize, closed: u64, add: &mut dyn FnMut(&mut Measure)| {
+        // One that was told as opened ends in the series that it would else end in.
+        let ended = report.outcomes.get(outcome).copied().unwrap_or_default();
+        let counts = groups.entry((edge, ended)).or_default();
+        counts.opened = counts.opened.saturating_add(if is_continued(outcome) { 0 } else { closed });
+        add(&mut counts.measure);
+    };
+    for record in &told.closed {
+        group(record.edge, record.outcome, 1, &mut |measure| measure.record(record));
+    }
+    for fold in &told.folds {
+        group(fold.edge, fold.outcome, fold.count, &mut |measure| measure.fold(fold));
+    }
+    for row in &told.open {
+        let unended = Outcome { protocol: Protocol::Tcp, ..Outcome::default() };
+        let counts = groups.entry((row.edge, unended)).or_default();
+        counts.opened = counts.opened.saturating_add(row.opened);
+        counts.measure.request_bytes = counts.measure.request_bytes.saturating_add(row.request_bytes);
+        counts.measure.response_bytes = counts.measure.response_bytes.saturating_add(row.response_bytes);
+    }
+    groups.into_iter().map(|((edge, outcome), counts)| (edge, outcome, counts)).collect()
+}
+
+#[cfg(test)]
+mod tests;

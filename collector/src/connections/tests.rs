@@ -1,0 +1,160 @@
+use super::Connections;
+use crate::aggregate::{Key, Limits};
+use crate::identity::{self, AddressBook, WaitingLimits};
+use crate::report::{
+    Edge, Fold, FoldedDurations, Identity, OpenConnections, Outcome, Peer, Protocol, Record, Report,
+    Reporter, Teller, Totals,
+};
+use std::sync::Arc;
+
+const SECOND_US: u64 = 1_000_000;
+/// Outcomes: closed, failed, and both of connections that were told before.
+const CLOSED: usize = 0;
+const FAILED: usize = 1;
+const CONTINUED: usize = 2;
+const CONTINUED_AND_FAILED: usize = 3;
+
+fn report(caller: &str) -> Report {
+    let outcome = |response_flags| Outcome { response_flags, protocol: Protocol::Tcp, ..Outcome::default() };
+    Report {
+        teller: Teller { proxy: "p".into(), epoch: 7 },
+        sequence: 1,
+        identity: None,
+        totals: Totals::default(),
+        edges: vec![Arc::new(Edge {
+            reporter: Reporter::Destination,
+            peer: Peer { address: caller.into(), ..Peer::default() },
+            ..Edge::default()
+        })]
+        .into(),
+        details: crate::report::Details::default(),
+        outcomes: vec![outcome(0), outcome(2), outcome(0), outcome(2)],
+        records: Vec::new(),
+        folds: Vec::new(),
+        open: Vec::new(),
+        connections: crate::report::Connections {
+            continued: vec![false, false, true, true],
+            ..crate::report::Connections::default()
+        },
+    }
+}
+
+/// A word per row: `3 closed 5 6` (outcome, bytes), `1 fold 7 5 6`, `open 2 5 6` (opened, bytes).
+fn rows(report: &mut Report, rows: &str) {
+    for row in rows.split(", ").filter(|row| !row.is_empty()) {
+        let words: Vec<&str> = row.split(' ').collect();
+        let number = |place: usize| words[place].parse::<u64>().unwrap();
+        let told = &mut report.connections;
+        if words[0] == "open" {
+            let (opened, request_bytes, response_bytes) = (number(1), number(2), number(3));
+            told.open.push(OpenConnections { edge: 0, opened, request_bytes, response_bytes });
+        } else if words[1] == "fold" {
+            let durations = FoldedDurations { zero_count: number(2), ..FoldedDurations::default() };
+            told.folds.push(Fold {
+                outcome: number(0) as usize,
+                count: number(2),
+                durations,
+                request_bytes_sum: number(3),
+                response_bytes_sum: number(4),
+                ..Fold::default()
+            });
+        } else {
+            told.closed.push(Record {
+                outcome: number(0) as usize,
+                request_bytes: number(2),
+                response_bytes: number(3),
+                ..Record::default()
+            });
+        }
+    }
+}
+
+fn own() -> Arc<Identity> {
+    Arc::new(Identity { workload: "store".into(), ..Identity::default() })
+}
+
+fn book() -> AddressBook {
+    AddressBook::new(identity::Limits::default())
+}
+
+/// `caller flags opened/closed received>sent` of all series.
+fn text(connections: &Connections) -> String {
+    let mut lines: Vec<String> = connections
+        .iter()
+        .map(|(key, series)| {
+            let (opened, closed) = (series.counts.opened, series.counts.closed());
+            let (received, sent) =
+                (series.counts.measure.request_bytes, series.counts.measure.response_bytes);
+            let name = match key {
+                Key::Edge(edge, outcome) => format!("{} {}", edge.source.workload, outcome.response_flags),
+                Key::Overflow(reporter) => format!("overflow {}", reporter.label()),
+            };
+            format!("{name} {opened}/{closed} {received}>{sent}")
+        })
+        .collect();
+    lines.sort();
+    lines.join(", ")
+}
+
+/// Batches in, series out.
+#[track_caller]
+fn check(batches: &[&str], expected: &str) {
+    let (mut connections, mut book) = (Connections::new(Limits::default(), WaitingLimits::default()), book());
+    for batch in batches {
+        let mut report = report("");
+        rows(&mut report, batch);
+        connections.take(&report, &own(), &mut book, SECOND_US);
+    }
+    assert_eq!(text(&connections), expected);
+}
+
+#[test]
+fn each_connection_is_opened_and_closed_once_and_each_byte_counts_once() {
+    assert_eq!([CLOSED, FAILED, CONTINUED, CONTINUED_AND_FAILED], [0, 1, 2, 3]);
+    check(&["0 closed 3 4, 0 closed 5 6, 0 fold 7 20 30"], "unknown 0 9/9 28>40");
+    check(&["open 2 10 20", "open 0 1 2", "2 closed 5 6, 0 closed 1 1"], "unknown 0 3/2 17>29");
+    check(&["open 2 0 0", "2 fold 2 5 6"], "unknown 0 2/2 5>6");
+    check(&["open 1 10 0", "3 closed 0 1, 1 closed 2 2"], "unknown 0 1/0 10>0, unknown 2 1/2 2>3");
+    check(&[""], "");
+}
+
+#[test]
+fn a_caller_that_introduces_itself_in_time_is_named() {
+    let (mut connections, mut book) = (Connections::new(Limits::default(), WaitingLimits::default()), book());
+    let mut told = report("10.0.0.2");
+    rows(&mut told, "0 closed 1 2, open 1 3 4");
+    connections.take(&told, &own(), &mut book, SECOND_US);
+    connections.take(&told, &own(), &mut book, SECOND_US);
+    assert_eq!(text(&connections), "");
+    let shop =
+        Identity { workload: "shop".into(), addresses: vec!["10.0.0.2".into()], ..Identity::default() };
+    book.introduce(&"s".into(), shop, SECOND_US);
+    connections.settle(&mut book, SECOND_US);
+    assert_eq!(text(&connections), "shop 0 4/2 8>12");
+
+    let mut stranger = report("10.9.9.9");
+    rows(&mut stranger, "0 closed 1 2");
+    connections.take(&stranger, &own(), &mut book, 2 * SECOND_US);
+    connections.settle(&mut book, 3 * SECOND_US);
+    assert_eq!(text(&connections), "shop 0 4/2 8>12");
+    connections.settle(&mut book, 5 * SECOND_US);
+    connections.take(&stranger, &own(), &mut book, 6 * SECOND_US);
+    connections.close(&mut book, 6 * SECOND_US);
+    assert_eq!(text(&connections), "shop 0 4/2 8>12, unknown 0 2/2 2>4");
+}
+
+#[test]
+fn series_have_a_budget_and_an_end() {
+    let limits = Limits { series_max: 1, idle_us_max: 10 * SECOND_US };
+    let (mut connections, mut book) = (Connections::new(limits, WaitingLimits::default()), book());
+    let mut told = report("");
+    rows(&mut told, "0 closed 1 2, 0 closed 1 2");
+    connections.take(&told, &own(), &mut book, SECOND_US);
+    told.connections.closed.clear();
+    rows(&mut told, "1 closed 1 2");
+    connections.take(&told, &own(), &mut book, SECOND_US);
+    assert_eq!(text(&connections), "overflow destination 1/1 1>2, unknown 0 2/2 2>4");
+    connections.expire(12 * SECOND_US);
+    assert_eq!(text(&connections), "overflow destination 1/1 1>2");
+    assert_eq!(connections.expired_closed(), 2);
+}

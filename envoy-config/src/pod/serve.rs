@@ -1,0 +1,196 @@
+//! An application behind a sidecar.
+//!
+//! In: HTTP requests and TCP connections. Out: what the path asks for, and the bytes that came.
+//! Always: all headers of a request are passed on with its call, also x-forwarded-for, as many HTTP libraries do.
+//!
+//! | path | answer |
+//! | --- | --- |
+//! | `/status/503` | that status |
+//! | `/delay/2000` | 200 after so many milliseconds |
+//! | `/hangup` | the connection is closed |
+//! | `/call/HOST:PORT/…` | what `http://HOST:PORT/…` answers; 502 when nothing does |
+//! | anything else | 200 |
+
+use std::io;
+use std::net::Ipv4Addr;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use http_body_util::{BodyExt as _, Empty, Full, Limited};
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{HeaderMap, Request, Response, StatusCode};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time;
+
+/// Connections of each kind at a time.
+const CONNECTIONS_MAX: usize = 1024;
+
+/// Longest time that a path can ask for, and longest wait for a call.
+const WORK_MAX: Duration = Duration::from_secs(30);
+
+/// Longest answer of a call.
+const BODY_BYTES_MAX: usize = 64 << 10;
+
+/// Where the application listens.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// Port for HTTP/1.1.
+    #[arg(long, value_name = "PORT")]
+    http: u16,
+    /// Port for TCP.
+    #[arg(long, value_name = "PORT")]
+    tcp: Option<u16>,
+}
+
+type Caller = Client<HttpConnector, Empty<Bytes>>;
+
+/// Serves until the process ends.
+pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
+    if let Some(port) = arguments.tcp {
+        let listener = bind(port).await?;
+        tokio::spawn(accept(listener, echo));
+    }
+    let client: Arc<Caller> = Arc::new(Client::builder(TokioExecutor::new()).build_http());
+    let listener = bind(arguments.http).await?;
+    accept(listener, move |stream| {
+        let client = Arc::clone(&client);
+        async move {
+            let service = service_fn(move |request| answer(request, Arc::clone(&client)));
+            // It fails when the caller leaves or the application hangs up, which is what it is there for.
+            http1::Builder::new().serve_connection(TokioIo::new(stream), service).await.ok();
+        }
+    })
+    .await;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn bind(port: u16) -> Result<TcpListener> {
+    let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await;
+    listener.with_context(|| format!("failed to bind port {port}"))
+}
+
+async fn accept<F: Future<Output = ()> + Send + 'static>(
+    listener: TcpListener,
+    serve: impl Fn(TcpStream) -> F,
+) {
+    let limit = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    while let Ok(permit) = Arc::clone(&limit).acquire_owned().await {
+        let Ok((stream, _)) = listener.accept().await else {
+            // Mostly a lack of file descriptors, which passes.
+            time::sleep(Duration::from_millis(50)).await;
+            continue;
+        };
+        stream.set_nodelay(true).ok();
+        let connection = serve(stream);
+        tokio::spawn(async move {
+            connection.await;
+            drop(permit);
+        });
+    }
+}
+
+async fn echo(mut stream: TcpStream) {
+    let mut buffer = vec![0; 16 << 10];
+    while let Ok(read @ 1..) = stream.read(&mut buffer).await {
+        if stream.write_all(buffer.get(..read).unwrap_or_default()).await.is_err() {
+            return;
+        }
+    }
+    stream.shutdown().await.ok();
+}
+
+async fn answer(request: Request<Incoming>, client: Arc<Caller>) -> Result<Response<Full<Bytes>>, io::Error> {
+    let path = request.uri().path().to_owned();
+    let status = match Wish::of(&path) {
+        Wish::Status(status) => status,
+        Wish::Delay(delay) => {
+            time::sleep(delay).await;
+            StatusCode::OK
+        }
+        Wish::HangUp => return Err(io::ErrorKind::ConnectionAborted.into()),
+        Wish::Call(url) => call(&client, &url, request.headers()).await,
+    };
+    let mut response = Response::new(Full::from("ok\n"));
+    *response.status_mut() = status;
+    Ok(response)
+}
+
+/// What a path asks for.
+#[derive(Debug, PartialEq, Eq)]
+enum Wish {
+    Status(StatusCode),
+    Delay(Duration),
+    HangUp,
+    Call(String),
+}
+
+impl Wish {
+    fn of(path: &str) -> Self {
+        let path = path.strip_prefix('/').unwrap_or(path);
+        let (verb, rest) = path.split_once('/').unwrap_or((path, ""));
+        match verb {
+            "status" => Self::Status(rest.parse().unwrap_or(StatusCode::BAD_REQUEST)),
+            "delay" => Self::Delay(Duration::from_millis(rest.parse().unwrap_or(0)).min(WORK_MAX)),
+            "call" => Self::Call(format!("http://{rest}")),
+            "hangup" => Self::HangUp,
+            _ => Self::Status(StatusCode::OK),
+        }
+    }
+}
+
+async fn call(client: &Caller, url: &str, caused_by: &HeaderMap) -> StatusCode {
+    let mut request = Request::get(url);
+    if let Some(headers) = request.headers_mut() {
+        headers.clone_from(caused_by);
+        for of_the_connection in [HOST, CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING] {
+            headers.remove(of_the_connection);
+        }
+    }
+    let Ok(request) = request.body(Empty::new()) else { return StatusCode::BAD_REQUEST };
+    let exchange = async {
+        let response = client.request(request).await.ok()?;
+        let status = response.status();
+        // Read to its end, so that the connection can be used again.
+        Limited::new(response.into_body(), BODY_BYTES_MAX).collect().await.ok()?;
+        Some(status)
+    };
+    match time::timeout(WORK_MAX, exchange).await {
+        Ok(Some(status)) => status,
+        Ok(None) => StatusCode::BAD_GATEWAY,
+        Err(_) => StatusCode::GATEWAY_TIMEOUT,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(path: &str, expected: &Wish) {
+        assert_eq!(&Wish::of(path), expected);
+    }
+
+    #[test]
+    fn the_path_says_what_to_do() {
+        check("/", &Wish::Status(StatusCode::OK));
+        check("/status/503", &Wish::Status(StatusCode::SERVICE_UNAVAILABLE));
+        check("/status/x", &Wish::Status(StatusCode::BAD_REQUEST));
+        check("/delay/250", &Wish::Delay(Duration::from_millis(250)));
+        check("/delay/99999999", &Wish::Delay(WORK_MAX));
+        check("/hangup", &Wish::HangUp);
+        check(
+            "/call/backend.shop:8080/status/500",
+            &Wish::Call("http://backend.shop:8080/status/500".into()),
+        );
+    }
+}

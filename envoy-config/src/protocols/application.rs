@@ -1,0 +1,141 @@
+//! What is behind the called Envoy.
+//!
+//! In: connections. Out: TCP: as many bytes as were asked for; HTTP/1: an answer, or an echo over WebSocket; gRPC: the
+//! status that the path ends with, in trailers over HTTP 200.
+//! Always: a connection ends when its client ends it; what it may send at once is bounded.
+
+use std::convert::Infallible;
+use std::io;
+use std::sync::Arc;
+
+use anyhow::Result;
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::{Body, Bytes, Incoming};
+use hyper::header::{self, HeaderName, HeaderValue};
+use hyper::service::service_fn;
+use hyper::{HeaderMap, Request, Response};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, BufStream};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use super::describe::ApplicationPlace;
+
+/// Connections of each kind.
+const CONNECTIONS_MAX: usize = 4_096;
+/// Bytes that one TCP message or one head may have.
+const MESSAGE_BYTES_MAX: usize = 1 << 20;
+/// The greeting of a TCP message: how many bytes follow, and how many are to come back.
+pub(super) const GREETING_BYTES: usize = 8;
+
+/// Reachable already.
+#[derive(Debug)]
+pub(super) struct Application {
+    tcp: TcpListener,
+    http: TcpListener,
+    grpc: TcpListener,
+}
+
+impl Application {
+    pub(super) async fn bind(place: ApplicationPlace) -> Result<Self> {
+        Ok(Self {
+            tcp: TcpListener::bind(place.tcp).await?,
+            http: TcpListener::bind(place.http).await?,
+            grpc: TcpListener::bind(place.grpc).await?,
+        })
+    }
+
+    /// Serves until it is dropped.
+    pub(super) async fn serve(self) {
+        tokio::join!(
+            accept(self.tcp, async |stream| exchange(stream).await.unwrap_or_default()),
+            accept(self.http, async |stream| http1(stream).await.unwrap_or_default()),
+            accept(self.grpc, async |stream| grpc(stream).await),
+        );
+    }
+}
+
+async fn accept<S: Future<Output = ()> + Send + 'static>(
+    listener: TcpListener,
+    serve: impl Fn(TcpStream) -> S,
+) {
+    let limit = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let mut connections = JoinSet::new();
+    while let Ok(permit) = Arc::clone(&limit).acquire_owned().await {
+        while connections.try_join_next().is_some() {}
+        let Ok((stream, _)) = listener.accept().await else { return };
+        let served = serve(stream);
+        connections.spawn(async move {
+            served.await;
+            drop(permit);
+        });
+    }
+}
+
+/// Messages until the client leaves.
+async fn exchange(mut stream: TcpStream) -> io::Result<()> {
+    loop {
+        let mut greeting = [0; GREETING_BYTES];
+        if stream.read_exact(&mut greeting).await.is_err() {
+            return Ok(());
+        }
+        let [a, b, c, d, e, f, g, h] = greeting;
+        let size = |bytes: [u8; 4]| (u32::from_be_bytes(bytes) as usize).min(MESSAGE_BYTES_MAX);
+        let mut message = vec![0; size([a, b, c, d])];
+        stream.read_exact(&mut message).await?;
+        stream.write_all(&vec![b'x'; size([e, f, g, h])]).await?;
+    }
+}
+
+/// Requests without bodies, until one asks for WebSocket: from then on what comes goes back.
+async fn http1(stream: TcpStream) -> io::Result<()> {
+    let mut stream = BufStream::new(stream);
+    loop {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            if head.len() >= MESSAGE_BYTES_MAX {
+                return Ok(());
+            }
+            head.push(stream.read_u8().await?);
+        }
+        let head = String::from_utf8_lossy(&head).to_ascii_lowercase();
+        if !head.contains("upgrade: websocket") {
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nok\n").await?;
+            stream.flush().await?;
+            continue;
+        }
+        stream
+            .write_all(
+                b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n",
+            )
+            .await?;
+        stream.flush().await?;
+        let mut chunk = [0; 4096];
+        loop {
+            let count = stream.read(&mut chunk).await?;
+            let Some(bytes @ [_, ..]) = chunk.get(..count) else { return Ok(()) };
+            stream.write_all(bytes).await?;
+            stream.flush().await?;
+        }
+    }
+}
+
+async fn grpc(stream: TcpStream) {
+    let service = service_fn(async |request: Request<Incoming>| {
+        let status = request.uri().path().rsplit('/').next().and_then(|status| status.parse().ok());
+        Ok::<_, Infallible>(answer(status.unwrap_or(0)))
+    });
+    let connection = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+    // It fails when the caller leaves.
+    connection.serve_connection(TokioIo::new(stream), service).await.ok();
+}
+
+/// An empty message, and the status in the trailers.
+fn answer(status: u16) -> Response<impl Body<Data = Bytes, Error = Infallible>> {
+    let trailers = HeaderMap::from_iter([(HeaderName::from_static("grpc-status"), status.into())]);
+    let message = Full::new(Bytes::from_static(&[0; 5]));
+    let mut response = Response::new(message.with_trailers(async move { Some(Ok(trailers)) }));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    response
+}

@@ -1,0 +1,136 @@
+//! Who calls through the calling Envoy.
+//!
+//! In: a door. Out: bytes there and back over TCP or WebSocket, statuses of HTTP and gRPC.
+//! Always: a call ends within 30 s.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Bytes;
+use hyper::{Request, header};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time;
+
+/// Longest wait.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Bytes before those of a TCP message, which count, too.
+pub const GREETING_BYTES: u32 = super::application::GREETING_BYTES as u32;
+
+/// A connection.
+#[derive(Debug)]
+pub struct Connection(TcpStream);
+
+impl Connection {
+    /// Connects.
+    ///
+    /// # Errors
+    /// When nothing listens.
+    pub async fn open(door: SocketAddr) -> Result<Self> {
+        Ok(Self(time::timeout(DEADLINE, TcpStream::connect(door)).await??))
+    }
+
+    /// Sends so many bytes, [`GREETING_BYTES`] among them, and waits for as many as are wanted.
+    ///
+    /// # Errors
+    /// When they do not come.
+    pub async fn exchange(&mut self, sent: u32, wanted: u32) -> Result<()> {
+        let follow = sent.checked_sub(GREETING_BYTES).context("fewer bytes than a greeting has")?;
+        let greeting = [follow.to_be_bytes(), wanted.to_be_bytes()].concat();
+        self.0.write_all(&greeting).await?;
+        self.0.write_all(&vec![b'y'; follow as usize]).await?;
+        let mut answer = vec![0; wanted as usize];
+        time::timeout(DEADLINE, self.0.read_exact(&mut answer)).await??;
+        Ok(())
+    }
+
+    /// Waits until the other side has closed.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn closed(mut self) -> Result<()> {
+        // A reset is as good.
+        time::timeout(DEADLINE, self.0.read(&mut [0])).await?.ok();
+        Ok(())
+    }
+
+    /// Sends what is neither HTTP nor a message.
+    ///
+    /// # Errors
+    /// When the connection is gone.
+    pub async fn speak_nonsense(mut self) -> Result<Self> {
+        self.0.write_all(&[0; 64]).await?;
+        Ok(self)
+    }
+
+    /// Asks for WebSocket.
+    ///
+    /// # Errors
+    /// When it is not given.
+    pub async fn upgrade(&mut self) -> Result<()> {
+        let head = "GET /ws HTTP/1.1\r\nhost: payments.shop.svc.cluster.local:8080\r\nconnection: upgrade\r\n\
+                    upgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: AAAA\r\n\r\n";
+        self.0.write_all(head.as_bytes()).await?;
+        let answer = self.head().await?;
+        ensure!(answer.starts_with("HTTP/1.1 101 "), "no WebSocket: {answer}");
+        Ok(())
+    }
+
+    /// Sends so many bytes over a WebSocket and waits for them to come back.
+    ///
+    /// # Errors
+    /// When they do not come.
+    pub async fn echo(&mut self, bytes: usize) -> Result<()> {
+        self.0.write_all(&vec![b'z'; bytes]).await?;
+        let mut answer = vec![0; bytes];
+        time::timeout(DEADLINE, self.0.read_exact(&mut answer)).await??;
+        Ok(())
+    }
+
+    /// One plain request, the connection is kept.
+    ///
+    /// # Errors
+    /// When the answer is not 200.
+    pub async fn get(&mut self) -> Result<()> {
+        let head = "GET / HTTP/1.1\r\nhost: payments.shop.svc.cluster.local:8080\r\n\r\n";
+        self.0.write_all(head.as_bytes()).await?;
+        let answer = self.head().await?;
+        ensure!(answer.starts_with("HTTP/1.1 200 "), "no answer: {answer}");
+        time::timeout(DEADLINE, self.0.read_exact(&mut [0; 3])).await??;
+        Ok(())
+    }
+
+    async fn head(&mut self) -> Result<String> {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(time::timeout(DEADLINE, self.0.read_u8()).await??);
+        }
+        Ok(String::from_utf8(head)?)
+    }
+}
+
+/// A unary gRPC call that is to end with this status; gives back the HTTP status and that of the trailers.
+///
+/// # Errors
+/// When there is no answer, or it has no trailers.
+pub async fn grpc(door: SocketAddr, status: u16) -> Result<(u16, u16)> {
+    let stream = time::timeout(DEADLINE, TcpStream::connect(door)).await??;
+    let (mut sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await?;
+    let connection = tokio::spawn(connection);
+    let request = Request::post(format!("http://payments.shop.svc.cluster.local/grpc.Test/{status}"))
+        .header(header::CONTENT_TYPE, "application/grpc")
+        .header(header::TE, "trailers")
+        .body(Full::new(Bytes::from_static(&[0; 5])))?;
+    let response = time::timeout(DEADLINE, sender.send_request(request)).await??;
+    let code = response.status().as_u16();
+    let body = time::timeout(DEADLINE, response.into_body().collect()).await??;
+    let trailers = body.trailers().context("no trailers")?;
+    let told = trailers.get("grpc-status").context("no grpc-status")?.to_str()?.parse()?;
+    connection.abort();
+    Ok((code, told))
+}

@@ -1,0 +1,97 @@
+//! What the fuzzers, and the test over their corpus, do with bytes.
+//!
+//! In: bytes from anybody. Out: nothing, or a panic that is a defect. Always holds: the same bytes always do the same.
+
+use hopscope_filter::attributes::{Attribute, Attributes};
+use hopscope_filter::config::{Config, Place};
+use hopscope_filter::question::Question;
+use hopscope_filter::vm::Vm;
+use std::cell::Cell;
+
+/// With it a VM records from the beginning.
+const CONFIGURATION: &[u8] =
+    br#"{"collector": {"cluster": "c"}, "limits": {"buffer_bytes_max": 4096, "fold_rows_max": 3}}"#;
+/// Requests and answers from one input.
+const STEPS_MAX: usize = 400;
+
+/// One plugin configuration.
+pub(crate) fn config(bytes: &[u8]) {
+    let place = Place { workload: "shop/payments".to_owned(), ..Place::default() };
+    match Config::parse(bytes, &place) {
+        Ok(config) => assert!((50..=1_000).contains(&config.tick_ms())),
+        Err(line) => assert!(!line.is_empty() && !line.contains('\n') || bytes.contains(&b'\n')),
+    }
+}
+
+/// All that an Envoy may answer: some bytes, or nothing, whatever is asked for.
+struct Anything<'a> {
+    bytes: Cell<&'a [u8]>,
+}
+
+impl<'a> Anything<'a> {
+    /// As many bytes as the next one says, and nothing where that is 255.
+    fn next(&self) -> Option<&'a [u8]> {
+        let (length, rest) = self.bytes.get().split_first()?;
+        let (answer, rest) = rest.split_at(usize::from(*length).min(rest.len()));
+        self.bytes.set(rest);
+        (*length < 255).then_some(answer)
+    }
+
+    fn number(&self) -> Option<u8> {
+        let (number, rest) = self.bytes.get().split_first()?;
+        self.bytes.set(rest);
+        Some(*number)
+    }
+}
+
+impl Attributes for Anything<'_> {
+    fn bytes(&self, _: Attribute) -> Option<Vec<u8>> {
+        self.next().map(<[u8]>::to_vec)
+    }
+
+    fn evaluate(&self, _: Question) -> Option<Vec<u8>> {
+        self.next().map(<[u8]>::to_vec)
+    }
+}
+
+/// One life of a VM.
+pub(crate) fn vm(bytes: &[u8]) {
+    let envoy = Anything { bytes: Cell::new(bytes) };
+    let mut vm = Vm::new(7);
+    assert!(vm.configure(CONFIGURATION, &Place::default()).is_ok());
+    let (mut now_us, mut token) = (1_700_000_000_000_000, 0);
+    for _ in 0..STEPS_MAX {
+        let Some(step) = envoy.number() else { break };
+        let context = 2 + u32::from(step >> 4);
+        now_us += u64::from(step) * 10_000;
+        match step & 15 {
+            0..=2 => vm.begin(context, 1),
+            3 => vm.connect(context),
+            4..=7 => vm.observe(context, &envoy, now_us),
+            8 => {
+                for context in vm.to_look_at(now_us) {
+                    vm.look_at(context, &envoy, now_us);
+                }
+            }
+            9 => vm.gone(context),
+            10 | 11 => {
+                if let Some(report) = vm.poll(&envoy, now_us / 1_000) {
+                    token += 1;
+                    vm.dispatched(1, token, report.sequence);
+                }
+            }
+            12 | 13 => {
+                let message = envoy.next().unwrap_or_default();
+                let status = u32::from(step >> 6);
+                vm.answered(token, status, message, now_us / 1_000);
+            }
+            14 => {
+                let _ = vm.configure(envoy.next().unwrap_or_default(), &Place::default());
+            }
+            _ => vm.root_gone(1),
+        }
+        let books = vm.buffer().ledger.to_wire();
+        let dropped: u64 = books.dropped.iter().map(|drop| drop.count_total).sum();
+        assert_eq!(books.seen_total, books.sent_total + books.folded_total + dropped + books.buffered);
+    }
+}

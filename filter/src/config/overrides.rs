@@ -1,0 +1,113 @@
+//! Other values for parts of the mesh, in one configuration for all of it.
+//!
+//! In: all values, and where this proxy is. Out: the values for this proxy. Always holds: what is set for the workload
+//! outranks what is set for a site, and a narrow site a wide one; what is set for others is held against the same ranges,
+//! so that a mistake is told by every proxy and not by the one that it is for.
+
+use super::Levels;
+use super::json::Value;
+use super::keys::Keys;
+
+/// What can be set for a part of the mesh.
+const KEYS: [&str; 4] = ["report_interval_ms", "detail", "slow_ms", "open_age_ms"];
+
+/// Where a proxy is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Place {
+    /// `namespace/workload`.
+    pub workload: String,
+    /// The names of the sites that it is in, from wide to narrow: cluster, region, zone.
+    pub sites: [String; 3],
+    /// Whether it is an Istio waypoint, which is on neither side of a call.
+    pub is_waypoint: bool,
+}
+
+impl Place {
+    /// The parts of the mesh that it is in, the one that outranks the others last.
+    fn parts(&self) -> impl Iterator<Item = String> {
+        let sites = self.sites.iter().map(|site| format!("sites.{site}"));
+        sites.chain(std::iter::once(format!("workloads.{}", self.workload)))
+    }
+}
+
+/// Values of one key for one part of the mesh.
+struct Override {
+    /// `sites.dc2`, `workloads.shop/payments-v2`.
+    part: String,
+    key: String,
+    value: Value,
+}
+
+/// Takes what is set for parts of the mesh out, and puts what is set for this place on top.
+pub(super) fn resolve(values: Vec<(String, Value)>, place: &Place) -> Result<Keys, String> {
+    let (for_parts, mut values): (Vec<_>, Vec<_>) = values
+        .into_iter()
+        .partition(|(path, _)| path.starts_with("sites.") || path.starts_with("workloads."));
+    let mut overrides = Vec::new();
+    for (path, value) in for_parts {
+        let (part, key) = path.rsplit_once('.').unwrap_or_default();
+        if !KEYS.contains(&key) {
+            return Err(format!(
+                "`{path}` is not known; for a part of the mesh can be set `{}`",
+                KEYS.join("`, `")
+            ));
+        }
+        overrides.push(Override { part: part.to_owned(), key: key.to_owned(), value });
+    }
+    for one in &overrides {
+        let alone = Keys(vec![(one.key.clone(), one.value.clone())]);
+        Levels::read(&alone).map_err(|line| format!("in `{}` {line}", one.part))?;
+    }
+    for part in place.parts() {
+        let of_part = overrides.iter().filter(|one| one.part == part);
+        values.extend(of_part.map(|one| (one.key.clone(), one.value.clone())));
+    }
+    Ok(Keys(values))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Place;
+    use crate::config::Config;
+    #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[track_caller]
+    fn check(parts: &str, expected: &str) {
+        let place = Place {
+            workload: "shop/payments-v2".to_owned(),
+            sites: ["dc2".to_owned(), "eu".to_owned(), "eu-1".to_owned()],
+            is_waypoint: false,
+        };
+        let json = format!(r#"{{"collector": {{"cluster": "c"}}, "slow_ms": 7, {parts}}}"#);
+        let text = match Config::parse(json.as_bytes(), &place) {
+            Ok(config) => format!("{:?} {}", config.detail, config.slow_ms),
+            Err(line) => line,
+        };
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn the_narrowest_part_has_the_last_word() {
+        check(r#""sites": {"dc1": {"slow_ms": 1}}"#, "All 7");
+        check(r#""sites": {"dc2": {"slow_ms": 1, "detail": "failures"}}"#, "Failures 1");
+        check(r#""sites": {"eu-1": {"slow_ms": 2}, "dc2": {"slow_ms": 1, "detail": "none"}}"#, "None 2");
+        check(
+            r#""workloads": {"shop/payments-v2": {"detail": "all"}}, "sites": {"eu": {"detail": "none"}}"#,
+            "All 7",
+        );
+    }
+
+    #[test]
+    fn a_mistake_is_told_by_all() {
+        check(
+            r#""sites": {"dc1": {"detail": "some"}}"#,
+            "in `sites.dc1` `detail` is none of `all`, `failures`, `none`",
+        );
+        check(
+            r#""workloads": {"shop/x": {"limits": {"batch_records_max": 5}}}"#,
+            "`workloads.shop/x.limits.batch_records_max` is not known; for a part of the mesh can be set \
+             `report_interval_ms`, `detail`, `slow_ms`, `open_age_ms`",
+        );
+    }
+}

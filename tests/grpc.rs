@@ -1,0 +1,49 @@
+//! gRPC: the status stands in the trailers, whatever HTTP says.
+
+use crate::{parts, tcp};
+use hopscope_mesh::eventually::eventually;
+use hopscope_mesh::protocols::client::{Connection, grpc};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn grpc_status_of_the_trailers_shows_on_both_sides_and_plain_http_has_none() {
+    for envoy in ["HOPSCOPE_ENVOY", "HOPSCOPE_ENVOY_OLDEST"] {
+        let pair = tcp::start(parts::path(envoy)).await;
+        assert_eq!(grpc(pair.doors().http, 14).await.unwrap(), (200, 14));
+        assert_eq!(grpc(pair.doors().http, 0).await.unwrap(), (200, 0));
+        Connection::open(pair.doors().http).await.unwrap().get().await.unwrap();
+        let expected: BTreeSet<String> = ["source", "destination"]
+            .iter()
+            .flat_map(|side| {
+                [
+                    format!("{side} grpc 200 14 failed"),
+                    format!("{side} grpc 200 0"),
+                    format!("{side} http 200 "),
+                ]
+            })
+            .collect();
+        let told = async || {
+            let rows = tcp::rows(&pair, "/api/v1/edges", "edges").await;
+            let line = |row: &serde_json::Value| {
+                let text = |name: &str| row.get(name).unwrap().as_str().unwrap();
+                let failed = if row["failed"] == true { " failed" } else { "" };
+                format!(
+                    "{} {} {} {}{failed}",
+                    text("reporter"),
+                    text("request_protocol"),
+                    text("response_code"),
+                    text("grpc_response_status")
+                )
+            };
+            rows.iter().map(line).collect::<BTreeSet<_>>()
+        };
+        let all = eventually("both sides tell all three", Duration::from_secs(20), async || {
+            (told().await == expected).then_some(())
+        });
+        if all.await.is_err() {
+            assert_eq!(told().await, expected);
+        }
+        pair.stop().await.unwrap();
+    }
+}

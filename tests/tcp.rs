@@ -1,0 +1,302 @@
+//! TCP connections and long-lived streams on a pair of real Envoys that carry the filter as both kinds of plugin.
+
+use crate::parts;
+use hopscope_mesh::eventually::eventually;
+use hopscope_mesh::fetch;
+use hopscope_mesh::plugin::{COLLECTOR_AUTHORITY, COLLECTOR_CLUSTER, FilterSettings};
+use hopscope_mesh::protocols::client::{Connection, GREETING_BYTES};
+use hopscope_mesh::protocols::{Parts, Protocols};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// With reports every fifth of a second.
+const SOON: Duration = Duration::from_secs(20);
+const SIDES: [&str; 2] = ["source", "destination"];
+
+pub(crate) async fn start(envoy: PathBuf) -> Protocols {
+    start_with(envoy, serde_json::json!({})).await
+}
+
+async fn start_with(envoy: PathBuf, limits: Value) -> Protocols {
+    let configuration = serde_json::json!({
+        "collector": {"cluster": COLLECTOR_CLUSTER, "authority": COLLECTOR_AUTHORITY},
+        "report_interval_ms": 200,
+        "open_age_ms": 300,
+        "backoff_ms_max": 1_000,
+        "limits": limits,
+    });
+    let filter = FilterSettings {
+        configuration: configuration.to_string(),
+        ..FilterSettings::reporting(Some(parts::path("HOPSCOPE_MODULE")))
+    };
+    let parts = Parts { envoy, collector: parts::path("HOPSCOPE_COLLECTOR"), filter };
+    Protocols::start(&parts).await.expect("the pair starts")
+}
+
+/// The rows of a list of the collector's.
+pub(crate) async fn rows(pair: &Protocols, path: &str, list: &str) -> Vec<Value> {
+    let document = fetch::json(pair.collector().http(), path).await.unwrap();
+    document.get(list).unwrap().as_array().unwrap().clone()
+}
+
+/// What one side says of connections that ended with these flags.
+#[derive(Debug, Default, PartialEq, Eq, Clone, Copy)]
+struct Told {
+    opened: u64,
+    closed: u64,
+    received: u64,
+    sent: u64,
+}
+
+/// By reporter and flags, of connections from shop to payments.
+async fn told(pair: &Protocols) -> BTreeMap<(String, String), Told> {
+    let mut told: BTreeMap<_, Told> = BTreeMap::new();
+    for row in rows(pair, "/api/v1/connections", "connections").await {
+        let text = |name: &str| row.get(name).unwrap().as_str().unwrap().to_owned();
+        let number = |name: &str| row.get(name).unwrap().as_u64().unwrap();
+        let sum = told.entry((text("reporter"), text("response_flags"))).or_default();
+        sum.opened += number("opened");
+        sum.closed += number("closed");
+        sum.received += number("received_bytes");
+        sum.sent += number("sent_bytes");
+    }
+    told
+}
+
+fn of(told: &BTreeMap<(String, String), Told>, side: &str, flags: &str) -> Told {
+    told.get(&(side.to_owned(), flags.to_owned())).copied().unwrap_or_default()
+}
+
+/// Waits until both sides say this.
+async fn both_sides_say(pair: &Protocols, expected: Told) {
+    let said = eventually("both sides agree", SOON, async || {
+        let told = told(pair).await;
+        SIDES.iter().all(|side| of(&told, side, "-") == expected).then_some(())
+    });
+    if let Err(error) = said.await {
+        assert_eq!(format!("{:?}", told(pair).await), format!("{expected:?}"), "{error}");
+    }
+}
+
+/// Many connections, each with its own number of bytes; some are used twice.
+async fn connections(door: SocketAddr, count: u32) -> Told {
+    let mut expected = Told::default();
+    let mut running = tokio::task::JoinSet::new();
+    for number in 0..count {
+        if running.len() >= 50 {
+            running.join_next().await.unwrap().unwrap();
+        }
+        let (received, sent) = (GREETING_BYTES + number, 1 + number * 3);
+        let times = 1 + number % 2;
+        expected.opened += 1;
+        expected.closed += 1;
+        expected.received += u64::from(received * times);
+        expected.sent += u64::from(sent * times);
+        running.spawn(async move {
+            let mut connection = Connection::open(door).await.unwrap();
+            for _ in 0..times {
+                connection.exchange(received, sent).await.unwrap();
+            }
+        });
+    }
+    while let Some(ended) = running.join_next().await {
+        ended.unwrap();
+    }
+    expected
+}
+
+async fn a_thousand_connections(envoy: PathBuf) {
+    let pair = start(envoy).await;
+    let expected = connections(pair.doors().tcp, 1_000).await;
+    both_sides_say(&pair, expected).await;
+
+    let rows = rows(&pair, "/api/v1/connections", "connections").await;
+    for row in &rows {
+        let text = |name: &str| row.get(name).unwrap().as_str().unwrap();
+        let edge = [text("source_workload"), text("destination_workload"), text("destination_service")];
+        assert_eq!(edge, ["shop", "payments", "payments.shop.svc.cluster.local"], "{row}");
+    }
+    let metrics = fetch::text(pair.collector().http(), "/metrics").await.unwrap();
+    for side in SIDES {
+        // The caller's end of a destination's edge is named by its certificate, whenever the connection was looked at.
+        let series =
+            metrics.lines().filter(|line| line.starts_with("hopscope_tcp_connections_closed_total{"));
+        let of_side = series.filter(|line| line.contains(&format!("reporter=\"{side}\"")));
+        let certified = "source_principal=\"spiffe://cluster.local/ns/shop/sa/shop\"";
+        let policy = if side == "source" { "unknown" } else { "mutual_tls" };
+        let policy = format!("connection_security_policy=\"{policy}\"");
+        let is_named = |line: &str| line.contains(certified) && line.contains(&policy);
+        assert!(
+            of_side.clone().count() > 0 && of_side.clone().all(is_named),
+            "{:#?}",
+            of_side.collect::<Vec<_>>()
+        );
+    }
+    let sum = |name: &str| crate::metrics::sum(&metrics, name);
+    assert_eq!(sum("hopscope_tcp_connections_opened_total"), 2_000);
+    assert_eq!(sum("hopscope_tcp_connections_closed_total"), 2_000);
+    assert_eq!(sum("hopscope_tcp_received_bytes_total"), 2 * expected.received);
+    assert_eq!(sum("hopscope_tcp_sent_bytes_total"), 2 * expected.sent);
+    assert_eq!(sum("hopscope_requests_total"), 0, "a connection is no request");
+    assert_eq!(crate::metrics::complaints(&metrics), "");
+    let seen: Vec<u64> = pair.collector().ledgers().await.unwrap().iter().map(|row| row.seen).collect();
+    assert_eq!(seen, [1_000, 1_000]);
+    pair.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tcp_of_a_thousand_connections_both_sides_tell_every_byte() {
+    a_thousand_connections(parts::path("HOPSCOPE_ENVOY")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tcp_of_a_thousand_connections_both_sides_tell_every_byte_on_the_oldest_envoy() {
+    a_thousand_connections(parts::path("HOPSCOPE_ENVOY_OLDEST")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tcp_bytes_of_a_connection_show_while_it_lives_and_count_once() {
+    let pair = start(parts::path("HOPSCOPE_ENVOY")).await;
+    let mut connection = Connection::open(pair.doors().tcp).await.unwrap();
+    connection.exchange(100, 1_000).await.unwrap();
+    both_sides_say(&pair, Told { opened: 1, closed: 0, received: 100, sent: 1_000 }).await;
+    connection.exchange(50, 7).await.unwrap();
+    both_sides_say(&pair, Told { opened: 1, closed: 0, received: 150, sent: 1_007 }).await;
+    connection.exchange(30, 3).await.unwrap();
+    drop(connection);
+    both_sides_say(&pair, Told { opened: 1, closed: 1, received: 180, sent: 1_010 }).await;
+    let seen: Vec<u64> = pair.collector().ledgers().await.unwrap().iter().map(|row| row.seen).collect();
+    assert_eq!(seen, [1, 1]);
+    pair.stop().await.unwrap();
+}
+
+/// Most of them as counts, since their buffer has room for a few only.
+#[tokio::test(flavor = "multi_thread")]
+async fn tcp_counts_are_exact_after_the_collector_was_away() {
+    let limits = serde_json::json!({"batch_records_max": 10, "buffer_bytes_max": 4_096});
+    let mut pair = start_with(parts::path("HOPSCOPE_ENVOY"), limits).await;
+    pair.collector_mut().stop().await.unwrap();
+    let lasting = Connection::open(pair.doors().tcp).await.unwrap();
+    let expected = connections(pair.doors().tcp, 500).await;
+    pair.collector_mut().start().await.unwrap();
+    drop(lasting);
+    let expected = Told { opened: expected.opened + 1, closed: expected.closed + 1, ..expected };
+    both_sides_say(&pair, expected).await;
+    for ledger in pair.collector().ledgers().await.unwrap() {
+        assert_eq!((ledger.seen, ledger.dropped, ledger.unaccounted), (501, 0, 0));
+        assert!(ledger.folded > 100, "{ledger:?}");
+    }
+    pair.stop().await.unwrap();
+}
+
+/// Both plugins stand on the listener; its connections carry HTTP, so only the requests are told.
+#[tokio::test(flavor = "multi_thread")]
+async fn tcp_plugin_before_http_tells_no_connection_twice() {
+    let pair = start(parts::path("HOPSCOPE_ENVOY")).await;
+    let mut connections = Vec::new();
+    for _ in 0..10 {
+        let mut connection = Connection::open(pair.doors().http).await.unwrap();
+        for _ in 0..5 {
+            connection.get().await.unwrap();
+        }
+        connections.push(connection);
+    }
+    // One that asks for nothing is nothing; one that speaks no HTTP is a request with DPE to Envoy, too.
+    let idle = Connection::open(pair.doors().http).await.unwrap();
+    let other = Connection::open(pair.doors().http).await.unwrap().speak_nonsense().await.unwrap();
+    let requests = async || {
+        let ledgers = pair.collector().ledgers().await.unwrap();
+        ledgers.iter().map(|row| (row.seen, row.unaccounted)).collect::<Vec<_>>()
+    };
+    let expected = [(51, 0), (50, 0)];
+    let told_all =
+        eventually("the requests are told", SOON, async || (requests().await == expected).then_some(()));
+    assert!(told_all.await.is_ok(), "{:?}", requests().await);
+    drop((connections, idle, other));
+    let mut still_open = String::new();
+    let gone = eventually("nothing is open any more", SOON, async || {
+        // The calling Envoy keeps its connections to the called one.
+        let filters = ["http.outbound.*downstream_cx_active", "http.inbound.*downstream_rq_active"];
+        for (envoy, of_envoy) in pair.envoys().iter().zip(filters) {
+            let path =
+                format!("/stats?filter=^({of_envoy}|wasmcustom.hopscope_(open|connections|buffered))$");
+            let open = fetch::text(envoy.admin(), &path).await.unwrap();
+            if !open.lines().all(|line| line.ends_with(": 0")) || open.lines().count() < 4 {
+                still_open = open;
+                return None;
+            }
+        }
+        Some(())
+    });
+    let gone = gone.await;
+    assert!(gone.is_ok(), "{still_open}");
+    assert_eq!(requests().await, expected);
+    assert_eq!(told(&pair).await, BTreeMap::new());
+    pair.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tcp_connections_that_reach_nobody_are_told_with_their_flag() {
+    for envoy in ["HOPSCOPE_ENVOY", "HOPSCOPE_ENVOY_OLDEST"] {
+        let pair = start(parts::path(envoy)).await;
+        for door in [pair.doors().nowhere, pair.doors().refused, pair.doors().black_hole] {
+            for _ in 0..3 {
+                Connection::open(door).await.unwrap().closed().await.unwrap();
+            }
+        }
+        let all = eventually("all are told", SOON, async || {
+            let told = told(&pair).await;
+            let sums: u64 = told.values().map(|told| told.closed).sum();
+            (sums == 9).then_some(told)
+        });
+        let told = all.await.unwrap();
+        let three = Told { opened: 3, closed: 3, ..Told::default() };
+        assert_eq!((of(&told, "source", "NC"), told.len()), (three, 3), "{told:?}");
+        assert_eq!(of(&told, "source", "UH"), three, "{told:?}");
+        assert_eq!(of(&told, "source", "UF,URX"), three, "{told:?}");
+        let rows = rows(&pair, "/api/v1/connections", "connections").await;
+        let refused = rows.iter().find(|row| row["response_flags"] == "UF,URX").unwrap();
+        assert_eq!(refused["destination_service"], "payments.shop.svc.cluster.local");
+        assert_eq!(refused["failed"], true);
+        let metrics = fetch::text(pair.collector().http(), "/metrics").await.unwrap();
+        let black_hole = metrics.lines().find(|line| line.contains("response_flags=\"UH\"")).unwrap();
+        assert!(black_hole.contains("destination_service_name=\"BlackHoleCluster\""), "{black_hole}");
+        pair.stop().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn websocket_shows_with_its_bytes_while_it_lives_and_is_one_request() {
+    let pair = start(parts::path("HOPSCOPE_ENVOY")).await;
+    let mut socket = Connection::open(pair.doors().http).await.unwrap();
+    socket.upgrade().await.unwrap();
+    socket.echo(5_000).await.unwrap();
+    let shows = eventually("the stream shows on both sides", SOON, async || {
+        let rows = rows(&pair, "/api/v1/open", "long").await;
+        let shown = |side: &&str| {
+            rows.iter().any(|row| {
+                row["reporter"] == **side && row["request_bytes"] == 5_000 && row["response_bytes"] == 5_000
+            })
+        };
+        SIDES.iter().all(shown).then_some(())
+    });
+    let shows = shows.await;
+    assert!(shows.is_ok(), "{:?}", rows(&pair, "/api/v1/open", "long").await);
+    drop(socket);
+    let ends = eventually("it is one request of each side", SOON, async || {
+        let edges = rows(&pair, "/api/v1/edges", "edges").await;
+        let ended = |side: &&str| {
+            edges
+                .iter()
+                .any(|row| row["reporter"] == **side && row["response_code"] == "101" && row["requests"] == 1)
+        };
+        SIDES.iter().all(ended).then_some(())
+    });
+    ends.await.unwrap();
+    assert_eq!(rows(&pair, "/api/v1/open", "long").await, Vec::<Value>::new());
+    assert_eq!(told(&pair).await, BTreeMap::new());
+    pair.stop().await.unwrap();
+}

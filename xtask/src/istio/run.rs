@@ -1,0 +1,77 @@
+//! What a mesh leaves on disk while it runs.
+//!
+//! In: names. Out: paths below `target/istio/run`, and programs that go on when we end. Always holds: each program has a log
+//! of its own; the folder goes when the mesh does.
+
+use crate::workspace;
+use anyhow::{Context, bail};
+use std::fs::{File, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// The folder of the mesh that runs.
+pub(super) fn folder() -> PathBuf {
+    workspace::target().join("istio/run")
+}
+
+/// The log of a program.
+pub(super) fn log(name: &str) -> PathBuf {
+    folder().join("logs").join(format!("{name}.log"))
+}
+
+/// The log of a program, to write to.
+pub(super) fn log_file(name: &str) -> anyhow::Result<File> {
+    let path = log(name);
+    path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
+    Ok(File::options().create(true).append(true).open(&path)?)
+}
+
+/// Starts a program that goes on when we end, and gives back its process id.
+pub(super) fn start(name: &str, command: &mut Command) -> anyhow::Result<u32> {
+    let log = log_file(name)?;
+    // A proxy opens its access log, /dev/stdout, anew and as another user.
+    log.set_permissions(Permissions::from_mode(0o666))?;
+    command.process_group(0).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+    let child = command.spawn().with_context(|| format!("failed to start {name}"))?;
+    Ok(child.id())
+}
+
+/// Keeps where Envoy is for the commands that follow.
+pub(super) fn keep_envoy(folder: &Path) -> anyhow::Result<()> {
+    Ok(std::fs::write(self::folder().join("envoy"), folder.display().to_string())?)
+}
+
+/// The folder of Envoy.
+pub(super) fn envoy() -> anyhow::Result<PathBuf> {
+    Ok(std::fs::read_to_string(folder().join("envoy"))?.into())
+}
+
+/// The last lines of a program's log.
+pub(super) fn last_words(name: &str) -> String {
+    let text = std::fs::read(log(name)).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let lines: Vec<&str> = text.lines().collect();
+    lines.get(lines.len().saturating_sub(8)..).unwrap_or_default().join("\n")
+}
+
+/// Waits until something is there. `what` completes "failed to see …".
+pub(super) fn wait_for<T>(
+    what: &str,
+    patience: Duration,
+    mut look: impl FnMut() -> anyhow::Result<Option<T>>,
+) -> anyhow::Result<T> {
+    let start = Instant::now();
+    let mut last = String::new();
+    while start.elapsed() < patience {
+        match look() {
+            Ok(Some(seen)) => return Ok(seen),
+            Ok(None) => {}
+            Err(error) => last = format!(": {error:#}"),
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    bail!("failed to see {what} within {} s{last}", patience.as_secs())
+}

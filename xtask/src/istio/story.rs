@@ -1,0 +1,158 @@
+//! The stories: what the issue of a real Istio is about, told on the mesh that runs.
+//!
+//! In: a mesh. Out: for each story what was looked at and how it was, as text and as JSON. Always holds: a story that broke
+//! off counts as failed; each leaves the mesh as it found it.
+
+mod seen;
+mod traffic;
+mod edges;
+mod flags;
+mod live;
+mod failures;
+mod manifests;
+mod collector_outside;
+mod tcp;
+mod access_log;
+
+use super::{cluster, mesh, run};
+use crate::progress::{answer, done, remark, step};
+use anyhow::{Context, bail};
+use seen::Seen;
+use serde::Serialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// What a story tells.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct Tale {
+    story: String,
+    told: bool,
+    took_s: f64,
+    /// What was looked at.
+    checks: Vec<Check>,
+    /// What was measured.
+    figures: BTreeMap<String, Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    broke_off: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Check {
+    what: String,
+    as_told: bool,
+    seen: String,
+}
+
+type Story = (&'static str, fn(&mut Tale) -> anyhow::Result<()>);
+
+/// All of them; the later ones disturb more.
+const STORIES: [Story; 8] = [
+    ("manifests", manifests::tell),
+    ("edges", edges::tell),
+    ("flags", flags::tell),
+    ("tcp", tcp::tell),
+    ("access_log", access_log::tell),
+    ("live", live::tell),
+    ("failures", failures::tell),
+    ("collector_outside", collector_outside::tell),
+];
+
+/// Tells the stories whose name holds this.
+pub(super) fn tell(name: Option<&str>, json: bool) -> anyhow::Result<()> {
+    step("this build's filter in every proxy of shop and ingress", mesh::refresh)?;
+    let chosen = STORIES.iter().filter(|(story, _)| name.is_none_or(|name| story.contains(name)));
+    let mut tales = Vec::new();
+    for (story, tell) in chosen {
+        let mut tale = Tale { story: (*story).to_owned(), ..Tale::default() };
+        let start = Instant::now();
+        let told = step(&format!("story: {story}"), || tell(&mut tale));
+        tale.took_s = start.elapsed().as_secs_f64();
+        tale.broke_off = told.err().map(|error| format!("{error:#}"));
+        tale.told = tale.broke_off.is_none() && tale.checks.iter().all(|check| check.as_told);
+        tale.show();
+        tales.push(tale);
+    }
+    if tales.is_empty() {
+        let names: Vec<&str> = STORIES.iter().map(|(story, _)| *story).collect();
+        bail!("there is no such story; there are {}", names.join(", "));
+    }
+    if json {
+        answer(&serde_json::to_string_pretty(&tales)?);
+    }
+    let failed: Vec<&str> = tales.iter().filter(|tale| !tale.told).map(|tale| tale.story.as_str()).collect();
+    if failed.is_empty() {
+        done(&format!("{} stories are as told", tales.len()));
+        return Ok(());
+    }
+    bail!("not as told: {}", failed.join(", "))
+}
+
+impl Tale {
+    /// Looks at one thing.
+    fn check(&mut self, what: impl Into<String>, as_told: bool, seen: impl Into<String>) {
+        self.checks.push(Check { what: what.into(), as_told, seen: seen.into() });
+    }
+
+    /// Looks at a number.
+    fn equal(&mut self, what: impl Into<String>, expected: u64, seen: u64) {
+        self.check(what, seen == expected, format!("{seen}, expected {expected}"));
+    }
+
+    fn figure(&mut self, name: &str, value: impl Into<Value>) {
+        self.figures.insert(name.to_owned(), value.into());
+    }
+
+    fn show(&self) {
+        for check in &self.checks {
+            remark(&format!("{} {}: {}", if check.as_told { "✓" } else { "✗" }, check.what, check.seen));
+        }
+        for (name, value) in &self.figures {
+            remark(&format!("· {name}: {value}"));
+        }
+        if let Some(why) = &self.broke_off {
+            remark(&format!("✗ broke off: {why}"));
+        }
+    }
+}
+
+/// Manifests that are taken away again when the story ends.
+struct Applied(String);
+
+impl Applied {
+    /// Applies them and waits until every proxy has what istiod made of them.
+    fn new(manifests: &str) -> anyhow::Result<Self> {
+        cluster::apply(manifests)?;
+        let applied = Self(manifests.to_owned());
+        pushed()?;
+        Ok(applied)
+    }
+}
+
+impl Drop for Applied {
+    fn drop(&mut self) {
+        // The machine may be ending, too.
+        let _ = cluster::delete(&self.0);
+    }
+}
+
+/// A file of the stories' own manifests.
+fn story_file(name: &str) -> anyhow::Result<String> {
+    super::control_plane::mesh_file(&format!("stories/{name}"))
+}
+
+/// Waits until no proxy lags behind istiod, after the moment that istiod gathers changes for (100 ms).
+fn pushed() -> anyhow::Result<()> {
+    std::thread::sleep(Duration::from_millis(500));
+    run::wait_for("all proxies in step with istiod", Duration::from_secs(30), || {
+        let text = mesh::istiod("/debug/syncz")?;
+        let proxies: Vec<Value> = serde_json::from_str(&text).context("istiod's /debug/syncz is no JSON")?;
+        let in_step = |proxy: &Value| {
+            ["cluster", "listener", "route", "endpoint", "extensionconfig"].iter().all(|kind| {
+                let sent = cluster::text(proxy, &format!("/{kind}_sent"));
+                sent == cluster::text(proxy, &format!("/{kind}_acked"))
+            })
+        };
+        Ok(proxies.iter().all(in_step).then_some(()))
+    })
+}

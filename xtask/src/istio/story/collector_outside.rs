@@ -1,0 +1,100 @@
+//! The collector's own traffic: its sidecar tells nothing of the reports; and a collector outside of the mesh with TLS of its
+//! own.
+
+use super::traffic::visit;
+use super::{Applied, Seen, Tale, pushed, story_file};
+use crate::istio::pods::Sandbox;
+use crate::istio::{cluster, http, mesh, run};
+use crate::{process, workspace};
+use anyhow::Context;
+use serde_json::Value;
+use std::path::Path;
+use std::time::Duration;
+
+/// The machine outside of the cluster, and where its collector answers.
+const OUTSIDE: (&str, u16) = ("10.244.0.16", 9465);
+
+const HOST: &str = "hopscope-outside.observability.svc.cluster.local";
+
+pub(super) fn tell(tale: &mut Tale) -> anyhow::Result<()> {
+    inside(tale)?;
+    outside(tale)
+}
+
+/// The filter in the collector's sidecar, too, as a mesh-wide `WasmPlugin` would put it there.
+fn inside(tale: &mut Tale) -> anyhow::Result<()> {
+    let plugin = Applied::new(&mesh::plugin("wasmplugin-http.yaml", "observability")?)?;
+    let before = Seen::settled()?;
+    visit("/call/backend.shop:8080/", 100, 50)?;
+    let seen = Seen::settled()?.since(&before);
+    let of_reports = seen.sum("destination_service_name=hopscope-collector")
+        + seen.sum("destination_workload=hopscope-collector")
+        + seen.sum("source_workload=hopscope-collector");
+    tale.equal("requests told of the collector's own sidecar", 0, of_reports);
+    tale.equal("requests told of others meanwhile", 400, seen.sum(""));
+    let refused = Seen::of("hopscope_ingest_refused_total")?.sum("");
+    tale.equal("reports refused, over mTLS only: every certificate is that of its proxy", 0, refused);
+    drop(plugin);
+    Ok(())
+}
+
+fn outside(tale: &mut Tale) -> anyhow::Result<()> {
+    let folder = run::folder().join("outside");
+    std::fs::create_dir_all(&folder)?;
+    let mut certify = std::process::Command::new(workspace::binary("hopscope-mesh"));
+    certify.args(["pod", "certify", "--name", "collector", "--for", HOST, "--folder"]).arg(&folder);
+    process::quietly(&mut certify)?;
+    serve(&folder)?;
+    let authority = std::fs::read_to_string(folder.join("root-cert.pem"))?;
+    for workload in ["ingressgateway", "frontend-v1", "backend-v1", "backend-v2"] {
+        let sandbox = Sandbox::of(mesh::pod(workload)?.sandbox);
+        process::quietly(sandbox.command("mkdir").args(["-p", "/etc/hopscope"]))?;
+        cluster::fed(sandbox.command("tee").arg("/etc/hopscope/root-cert.pem"), &authority)?;
+    }
+    let rule = mesh::user_file("collector-outside.yaml")?.replace("hopscope-collector", "hopscope-outside");
+    let _service = Applied::new(&story_file("collector-outside.yaml")?)?;
+    let _rule = Applied::new(&rule)?;
+    redirect(HOST)?;
+    let told = reported(tale);
+    redirect("hopscope-collector.observability.svc.cluster.local")?;
+    told
+}
+
+fn serve(folder: &Path) -> anyhow::Result<()> {
+    let sandbox = Sandbox::of(mesh::pod("outside")?.sandbox);
+    let mut collector = sandbox.command(workspace::binary("hopscope"));
+    collector.args(["serve", "--grpc-address=0.0.0.0:50051", "--http-address=0.0.0.0:9465", "--tls-cert"]);
+    collector.arg(folder.join("collector-cert.pem")).arg("--tls-key").arg(folder.join("collector-key.pem"));
+    run::start("outside.collector", &mut collector)?;
+    run::wait_for("the collector outside", Duration::from_secs(20), || {
+        Ok(http::get(OUTSIDE.0, OUTSIDE.1, "/readyz").ok().filter(|answer| answer.status == 200))
+    })
+    .with_context(|| run::last_words("outside.collector"))
+    .map(drop)
+}
+
+/// Lets all filters report to another host.
+fn redirect(host: &str) -> anyhow::Result<()> {
+    for namespace in mesh::FILTERED {
+        let plugin = mesh::plugin("wasmplugin-http.yaml", namespace)?;
+        cluster::apply(&plugin.replace("hopscope-collector.observability.svc.cluster.local", host))?;
+    }
+    pushed()
+}
+
+fn reported(tale: &mut Tale) -> anyhow::Result<()> {
+    std::thread::sleep(Duration::from_secs(2));
+    visit("/call/backend.shop:8080/", 100, 50)?;
+    let seen = run::wait_for("reports at the collector outside", Duration::from_secs(30), || {
+        let books: Value = http::json(OUTSIDE.0, OUTSIDE.1, "/api/v1/proxies")?;
+        // What the proxies told to the other collector shows as seen, too, and as dropped.
+        let delivered = books.pointer("/total/delivered").and_then(Value::as_i64).unwrap_or(0);
+        Ok((delivered == 400).then_some(books))
+    });
+    let shown = match &seen {
+        Ok(books) => books.get("total").map(Value::to_string).unwrap_or_default(),
+        Err(error) => format!("{error:#}"),
+    };
+    tale.check("outside of the mesh, over TLS of its own: all that was sent is told", seen.is_ok(), shown);
+    Ok(())
+}

@@ -1,0 +1,181 @@
+//! Flags from Istio's own objects: each charged to the destination that was meant, and told by the right reporters.
+
+use super::traffic::{Load, begin, send};
+use super::{Applied, Seen, Tale, pushed, story_file};
+use crate::istio::{pods, run};
+use std::time::Duration;
+
+const FROM: &str = "frontend-v1";
+
+/// For each cause.
+const REQUESTS: u64 = 10;
+
+/// One cause, and what each side has to tell of it.
+struct Case {
+    what: &'static str,
+    host: &'static str,
+    path: &'static str,
+    /// Labels of the caller's series.
+    source: &'static str,
+    /// Labels of the called side's, and how many for each request; none where it never hears of the request.
+    destination: Option<(&'static str, u64)>,
+}
+
+const CASES: [Case; 8] = [
+    Case {
+        what: "no matching route",
+        host: "no-route",
+        path: "/",
+        source: "response_code=404 response_flags=NR",
+        destination: None,
+    },
+    Case {
+        what: "a subset without endpoints",
+        host: "no-endpoints",
+        path: "/",
+        source: "response_code=503 response_flags=UH",
+        destination: None,
+    },
+    Case {
+        what: "timeout",
+        host: "impatient",
+        path: "/delay/2000",
+        source: "response_code=504 response_flags=UT",
+        destination: Some(("response_code=0", 1)),
+    },
+    Case {
+        what: "retries exhausted",
+        host: "insistent",
+        path: "/status/503",
+        source: "response_code=503 response_flags=URX",
+        destination: Some(("response_code=503", 3)),
+    },
+    Case {
+        what: "fault: abort",
+        host: "aborted",
+        path: "/",
+        source: "response_code=500 response_flags=FI",
+        destination: None,
+    },
+    Case {
+        what: "fault: delay",
+        host: "delayed",
+        path: "/",
+        source: "response_code=200 response_flags=DI",
+        destination: Some(("response_code=200 response_flags=-", 1)),
+    },
+    Case {
+        what: "AuthorizationPolicy denies",
+        host: "backend",
+        path: "/denied",
+        source: "response_code=403 response_flags=-",
+        destination: Some(("response_code=403", 1)),
+    },
+    Case {
+        what: "STRICT PeerAuthentication, caller told to speak plaintext",
+        host: "plaintext",
+        path: "/",
+        source: "response_code=503 response_flags~U",
+        destination: None,
+    },
+];
+
+pub(super) fn tell(tale: &mut Tale) -> anyhow::Result<()> {
+    let _applied = Applied::new(&story_file("flags.yaml")?)?;
+    pods::sync_endpoints()?;
+    pushed()?;
+    // A changed policy holds for new connections; those from before are drained.
+    run::wait_for("the policies in force", Duration::from_secs(60), || {
+        let denied = send(FROM, "http://backend.shop:8080/denied", 20, 40)?.with("403");
+        Ok((denied == 20).then_some(()))
+    })?;
+    let before = Seen::settled()?;
+    let mut loads = Vec::new();
+    for case in &CASES {
+        loads.push(send(FROM, &format!("http://{}.shop:8080{}", case.host, case.path), REQUESTS, 20)?);
+    }
+    let seen = Seen::settled()?.since(&before);
+    for (case, load) in CASES.iter().zip(&loads) {
+        case.look(tale, load, &seen);
+    }
+    limits(tale)?;
+    ejection(tale)?;
+    shift(tale)
+}
+
+impl Case {
+    fn look(&self, tale: &mut Tale, load: &Load, seen: &Seen) {
+        // A service that nobody ever reached is known as the request named it.
+        let meant = format!("destination_service~{}.shop", self.host);
+        let told = seen.sum(&format!("reporter=source source_workload={FROM} {meant} {}", self.source));
+        let (labels, times) = self.destination.unwrap_or(("", 0));
+        let heard = seen.sum(&format!("reporter=destination source_workload={FROM} {meant} {labels}"));
+        let as_told = told == REQUESTS && heard == REQUESTS * times;
+        let shown =
+            if as_told { seen.show(&meant) } else { format!("client {}; {}", load.show(), seen.show("")) };
+        tale.check(self.what, as_told, format!("{told} by the caller, {heard} by the called; {shown}"));
+    }
+}
+
+fn limits(tale: &mut Tale) -> anyhow::Result<()> {
+    let before = Seen::settled()?;
+    let arguments =
+        "load --url http://limited.shop:8080/delay/300 --requests 12 --rate 1000 --parallel 12 --seconds 20";
+    let load = begin(FROM, arguments)?.end()?;
+    let seen = Seen::settled()?.since(&before);
+    let meant = "destination_service=limited.shop.svc.cluster.local";
+    let refused = seen.sum(&format!("reporter=source {meant} response_code=503 response_flags=UO"));
+    let served = seen.sum(&format!("reporter=source {meant} response_code=200"));
+    let heard = seen.sum(&format!("reporter=destination {meant} response_code=200"));
+    tale.check(
+        "connectionPool limits",
+        refused > 0 && refused == load.with("503") && served == load.with("200") && heard == served,
+        format!(
+            "{refused} UO and {served} served of 12, {heard} by the called; client {}; {}",
+            load.show(),
+            seen.show("")
+        ),
+    );
+    Ok(())
+}
+
+fn ejection(tale: &mut Tale) -> anyhow::Result<()> {
+    let before = Seen::settled()?;
+    let load = send(FROM, "http://ejected.shop:8080/status/500", 60, 20)?;
+    let seen = Seen::settled()?.since(&before);
+    let meant = "destination_service=ejected.shop.svc.cluster.local";
+    let failed = seen.sum(&format!("reporter=source {meant} response_code=500 response_flags=-"));
+    let heard = seen.sum(&format!("reporter=destination {meant} response_code=500"));
+    let ejected = seen.sum(&format!("reporter=source {meant} response_code=503 response_flags=UH"));
+    tale.check(
+        "outlier ejection",
+        ejected > 0 && failed == heard && failed + ejected == 60 && failed == load.with("500"),
+        format!("{failed} answered 500 ({heard} by the called), then {ejected} UH; {}", seen.show("")),
+    );
+    Ok(())
+}
+
+fn shift(tale: &mut Tale) -> anyhow::Result<()> {
+    const SHIFTED: u64 = 1_000;
+    let before = Seen::settled()?;
+    let load = send(FROM, "http://backend.shop:8080/", SHIFTED, 200)?;
+    let seen = Seen::settled()?.since(&before);
+    let of = |reporter: &str, version: &str| {
+        let meant = "destination_service=backend.shop.svc.cluster.local response_code=200";
+        seen.sum(&format!("reporter={reporter} {meant} destination_version={version}"))
+    };
+    let (stable, canary) = (of("source", "v1"), of("source", "v2"));
+    tale.check(
+        "subset shift 90:10, both reporters",
+        load.with("200") == SHIFTED
+            && stable + canary == SHIFTED
+            && (stable, canary) == (of("destination", "v1"), of("destination", "v2"))
+            && (50..=160).contains(&canary),
+        format!(
+            "{stable}:{canary} by the caller, {}:{} by the called",
+            of("destination", "v1"),
+            of("destination", "v2")
+        ),
+    );
+    Ok(())
+}

@@ -1,0 +1,63 @@
+//! What users apply: judged by the API server's schema, by `istioctl analyze`, by every Envoy; and the image in both forms.
+
+use super::traffic::visit;
+use super::{Seen, Tale, pushed};
+use crate::istio::{cluster, mesh, programs, registry, run};
+use crate::{process, workspace};
+use std::process::Command;
+
+pub(super) fn tell(tale: &mut Tale) -> anyhow::Result<()> {
+    let folder = workspace::root().join("envoy-config/istio");
+    let mut files: Vec<_> = std::fs::read_dir(&folder)?.filter_map(|file| Some(file.ok()?.path())).collect();
+    files.retain(|file| file.extension().is_some_and(|kind| kind == "yaml"));
+    files.sort();
+    for file in &files {
+        let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let schema = cluster::try_out(&std::fs::read_to_string(file)?);
+        let mut analyze = Command::new(programs::path("istioctl"));
+        analyze.args(["analyze", "--all-namespaces", "--kubeconfig"]).arg(cluster::kubeconfig()).arg(file);
+        let analysis = process::quietly(analyze.env("HOME", "/tmp"));
+        let seen = match (&schema, &analysis) {
+            (Ok(_), Ok(said)) => {
+                // Namespaces without injection are no news.
+                let news: Vec<&str> = said.lines().filter(|line| !line.contains("IST0102")).collect();
+                if news.is_empty() { "accepted, no findings".to_owned() } else { news.join(" ") }
+            }
+            (Err(error), _) | (_, Err(error)) => format!("{error:#}"),
+        };
+        tale.check(format!("{name}: schema and istioctl analyze"), schema.is_ok() && analysis.is_ok(), seen);
+    }
+    tale.check("there are manifests", files.len() >= 10, files.len().to_string());
+    artifact(tale)?;
+    rejected(tale)
+}
+
+/// The two-layer form, pulled and running.
+fn artifact(tale: &mut Tale) -> anyhow::Result<()> {
+    let image = registry::artifact()?;
+    cluster::apply(&mesh::plugin_of("wasmplugin-http.yaml", "ingress", &image)?)?;
+    pushed()?;
+    // The change is there within a second; what is told in between is told all the same.
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    let before = Seen::settled()?;
+    visit("/", 20, 20)?;
+    let seen = Seen::settled()?.since(&before);
+    tale.equal(
+        "the artifact of two layers, pulled by the gateway's agent, tells",
+        20,
+        seen.sum("reporter=source source_workload=ingressgateway"),
+    );
+    cluster::apply(&mesh::plugin("wasmplugin-http.yaml", "ingress")?).map(drop)
+}
+
+/// What any Envoy has refused since the mesh is up.
+fn rejected(tale: &mut Tale) -> anyhow::Result<()> {
+    let log = std::fs::read_to_string(run::log("istiod"))?;
+    let rejections: Vec<&str> = log.lines().filter(|line| line.contains("ACK ERROR")).collect();
+    tale.check(
+        "no Envoy has rejected an update since the mesh is up",
+        rejections.is_empty(),
+        format!("{} rejections {}", rejections.len(), rejections.first().unwrap_or(&"")),
+    );
+    Ok(())
+}

@@ -1,0 +1,53 @@
+//! Bringing the mesh up.
+//!
+//! In: nothing but a network for the first time. Out: programs and images in the target folder, then, inside the machine, a
+//! mesh that runs. Always holds: whoever a part needs is ready before it starts.
+
+use super::{cluster, control_plane, iptables, mesh, pods, programs, registry, run, workload};
+use crate::progress::step;
+use crate::tools::envoy;
+use crate::{package, process, workspace};
+use anyhow::Context;
+use std::path::{Path, PathBuf};
+
+/// Builds and installs everything, and gives back the folder of Envoy.
+pub(super) fn build() -> anyhow::Result<PathBuf> {
+    programs::build()?;
+    iptables::install()?;
+    let envoy = envoy::program(envoy::NEWEST)?;
+    package::build()?;
+    step("building the collector and the pods' programs", || {
+        let packages = ["build", "--quiet", "--package", "hopscope", "--package", "hopscope-mesh"];
+        process::run(&mut workspace::cargo(packages))
+    })?;
+    Ok(envoy.parent().context("failed to find Envoy's folder")?.to_owned())
+}
+
+/// Starts everything inside the machine.
+pub(super) fn inside(envoy: &Path) -> anyhow::Result<()> {
+    run::keep_envoy(envoy)?;
+    control_plane::start()?;
+    step("the registry", registry::start)?;
+    step("services, routes, Istio's own metrics off", || {
+        for manifest in ["collector-service.yaml", "destination-rule.yaml", "telemetry-istio-off.yaml"] {
+            cluster::apply(&mesh::user_file(manifest)?)?;
+        }
+        cluster::apply(&control_plane::mesh_file("mesh.yaml")?)
+    })?;
+    let workloads = workload::all()?;
+    let running = step("pods, injected by istiod", || {
+        workloads.iter().map(|workload| pods::start(workload, envoy)).collect::<anyhow::Result<Vec<_>>>()
+    })?;
+    mesh::remember(&running)?;
+    step("proxies and applications", || {
+        pods::sync_endpoints()?;
+        for pod in &running {
+            pods::wait_proxy(pod)?;
+        }
+        for (pod, workload) in running.iter().zip(&workloads) {
+            pods::start_application(pod, workload)?;
+        }
+        Ok(())
+    })?;
+    step("the filter in every proxy of shop and ingress", mesh::refresh)
+}
