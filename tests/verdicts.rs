@@ -35,7 +35,7 @@ const STORIES: [Fault; 11] = [
 async fn hops(mesh: &Mesh) -> Value {
     let judged = eventually("every hop is judged", parts::SETTLED_WITHIN, async || {
         let hops = fetch::json(mesh.collector().ok()?.http(), "/api/v1/hops").await.ok()?;
-        (hops["open"] == 0).then_some(hops)
+        (hops.get("open")?.as_u64() == Some(0)).then_some(hops)
     });
     judged.await.unwrap()
 }

@@ -26,7 +26,7 @@ mod log;
 mod health;
 
 use crate::pipeline::Answer;
-use crate::report::Report;
+use crate::report::{Report, Teller};
 use crate::state::State;
 use budget::{Budget, Rate};
 use check::Limits;
@@ -158,7 +158,10 @@ impl Door {
             return Err(Refusal::Stopping);
         }
         let now_us = self.state.now_us();
-        let report = read(&message, &limits.batch, now_us)?;
+        let report = match read(&message, &limits.batch, now_us) {
+            Ok(report) => report,
+            Err(refusal) => return self.taken_before(&message, limits).ok_or(refusal),
+        };
         let (bytes, sequence) = (message.len() as u64, report.sequence);
         match self.take(message, report, visitor, now_us).await? {
             Answer::Taken => {
@@ -168,6 +171,14 @@ impl Door {
             Answer::WhoAreYou => Ok(v1::Ack { need_identity: true, ..v1::Ack::default() }),
             Answer::Full(table) => Err(Refusal::Full(table)),
         }
+    }
+
+    /// The answer to a batch that is no longer let through, and was taken when it came first: its filter would count as
+    /// dropped what is counted here. Its requests have become too old since, or the limits are others.
+    fn taken_before(&self, message: &Bytes, limits: &DoorLimits) -> Option<v1::Ack> {
+        let (teller, sequence) = name(message, &limits.batch)?;
+        let is_taken = self.state.pipeline().ledger.has(&teller, sequence);
+        is_taken.then(|| v1::Ack { accepted_sequence: sequence, ..v1::Ack::default() })
     }
 
     /// Hands a checked report on, with the bytes that it was read from, if whoever brings it may.
@@ -268,4 +279,12 @@ pub fn read(message: &Bytes, limits: &Limits, now_us: u64) -> Result<Report, Ref
     check::rows_fit(message, limits)?;
     let batch = v1::Batch::decode(&**message).map_err(|e| Refusal::Malformed(e.to_string()))?;
     check::check(batch, limits, now_us)
+}
+
+/// Which batch a message is, whatever else it says; `None` where it has more rows than may be decoded, or is none.
+#[must_use]
+pub fn name(message: &Bytes, limits: &Limits) -> Option<(Teller, u64)> {
+    check::rows_fit(message, limits).ok()?;
+    let v1::Batch { proxy, epoch, sequence, .. } = v1::Batch::decode(&**message).ok()?;
+    Some((Teller { proxy: proxy.into(), epoch }, sequence))
 }

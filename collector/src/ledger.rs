@@ -105,6 +105,12 @@ impl Ledger {
         Admission::New
     }
 
+    /// Whether this batch was taken before, as far as the books that are open tell.
+    #[must_use]
+    pub fn has(&self, teller: &Teller, sequence: u64) -> bool {
+        self.books.get(teller).is_some_and(|book| book.has(sequence))
+    }
+
     /// Closes the book of an epoch that has ended and never comes again. Its totals stay.
     pub fn end(&mut self, teller: &Teller, now_us: u64) {
         if let Some(book) = self.books.remove(teller) {

@@ -313,3 +313,20 @@ async fn new_limits_hold_for_the_next_report() {
     assert_eq!(collector.sample("hopscope_series_overflow_requests_total").await, "1");
     collector.stop().await;
 }
+
+#[tokio::test]
+async fn a_repeat_that_is_too_old_by_now_is_answered_for() {
+    let collector = Collector::start(&[]).await;
+    let old = |sequence| Batch { base_time_unix_us: now_us() - 100_000_000, ..batch(sequence) };
+    assert_eq!(collector.report(old(1)).await.unwrap().accepted_sequence, 1);
+    let mut config = Config::default();
+    config.ingest.age_s_max = 60;
+    assert_eq!(collector.live.apply(config).changed.len(), 1);
+    assert_eq!(collector.report(old(1)).await.unwrap().accepted_sequence, 1);
+    assert_eq!(collector.report(old(2)).await.unwrap_err().code(), Code::InvalidArgument);
+    let metrics = collector.get("/metrics").await;
+    let counted: Vec<&str> =
+        metrics.lines().filter(|line| line.starts_with("hopscope_requests_total{")).collect();
+    assert!(counted.len() == 1 && counted[0].ends_with("} 1"), "{counted:?}");
+    collector.stop().await;
+}

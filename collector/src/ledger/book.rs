@@ -63,6 +63,11 @@ impl Book {
         true
     }
 
+    /// Whether a batch was entered before.
+    pub(super) fn has(&self, sequence: u64) -> bool {
+        self.taken.has(sequence)
+    }
+
     /// When it was last written to.
     pub(super) fn last_us(&self) -> u64 {
         self.last_us

@@ -49,6 +49,13 @@ impl Gaps {
         true
     }
 
+    /// Whether a number came before; one in a hole that was given up counts as such.
+    pub(super) fn has(&self, number: u64) -> bool {
+        let place = self.ranges.partition_point(|(_, last)| *last < number);
+        (1..=self.highest).contains(&number)
+            && self.ranges.get(place).is_none_or(|(first, _)| *first > number)
+    }
+
     /// The highest number that came.
     pub(super) fn highest(&self) -> u64 {
         self.highest
@@ -92,6 +99,7 @@ mod tests {
         let holes = RANGES_MAX as u64 + 2;
         (1..=holes).for_each(|hole| assert!(gaps.note(2 * hole)));
         assert_eq!(gaps.missing(), holes);
+        assert!(gaps.has(1) && !gaps.has(5), "{gaps:?}");
         assert!(!gaps.note(1) && !gaps.note(3), "given up");
         assert!(gaps.note(5), "still known");
     }
@@ -101,6 +109,7 @@ mod tests {
         fn it_is_a_set(numbers in proptest::collection::vec(1..64_u64, 0..200)) {
             let (mut gaps, mut set) = (Gaps::default(), BTreeSet::new());
             for number in numbers {
+                prop_assert!((0..66).all(|any| gaps.has(any) == set.contains(&any)));
                 prop_assert_eq!(gaps.note(number), set.insert(number));
                 let highest = *set.last().unwrap();
                 prop_assert_eq!(gaps.highest(), highest);
