@@ -32,8 +32,15 @@ fn inside(tale: &mut Tale) -> anyhow::Result<()> {
         + seen.sum("source_workload=hopscope-collector");
     tale.equal("requests told of the collector's own sidecar", 0, of_reports);
     tale.equal("requests told of others meanwhile", 400, seen.sum(""));
-    let refused = Seen::of("hopscope_ingest_refused_total")?.sum("");
-    tale.equal("reports refused, over mTLS only: every certificate is that of its proxy", 0, refused);
+    let refused = Seen::of("hopscope_ingest_refused_total")?;
+    tale.equal(
+        "reports refused, over mTLS only: every certificate is that of its proxy",
+        0,
+        refused.sum("reason=identity_mismatch"),
+    );
+    for reason in ["aborted", "invalid", "busy", "rate", "slow"] {
+        tale.figure(&format!("reports refused: {reason}"), refused.sum(&format!("reason={reason}")));
+    }
     drop(plugin);
     Ok(())
 }
