@@ -96,8 +96,11 @@ fn series(text: &mut Exposition<'_>, state: &State) {
     each(
         text,
         state,
-        |series, _| series.measure.count(),
-        |text, labels, count| text.spelled(REQUESTS, labels, "", count),
+        |series, _| (series.created_us, series.measure.count()),
+        |text, labels, (created_us, count)| {
+            text.spelled(REQUESTS, labels, "", count);
+            text.created(REQUESTS, labels, created_us);
+        },
     );
     const DURATION: &str = "hopscope_request_duration_seconds";
     text.family(DURATION, Kind::Histogram, "Duration of those requests.");
@@ -105,8 +108,13 @@ fn series(text: &mut Exposition<'_>, state: &State) {
     each(
         text,
         state,
-        |series, exemplar| Buckets { exemplar, ..Buckets::of(&series.measure.durations) },
-        |text, labels, buckets| buckets.tell(text, &names, labels),
+        |series, exemplar| {
+            (series.created_us, Buckets { exemplar, ..Buckets::of(&series.measure.durations) })
+        },
+        |text, labels, (created_us, buckets)| {
+            buckets.tell(text, &names, labels);
+            text.created(DURATION, labels, created_us);
+        },
     );
     const SIZES: [Size; 2] = [
         ("hopscope_request_bytes_total", "Headers and bodies of those requests.", |it| {
@@ -121,8 +129,11 @@ fn series(text: &mut Exposition<'_>, state: &State) {
         each(
             text,
             state,
-            |series, _| size(series),
-            |text, labels, size| text.spelled(name, labels, "", size),
+            |series, _| (series.created_us, size(series)),
+            |text, labels, (created_us, size)| {
+                text.spelled(name, labels, "", size);
+                text.created(name, labels, created_us);
+            },
         );
     }
 }

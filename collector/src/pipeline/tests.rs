@@ -40,7 +40,7 @@ fn series(pipeline: &Pipeline) -> String {
                 let (source, destination) = (&edge.source.workload, &edge.destination.workload);
                 Some(format!("{source} -> {destination} = {}", series.measure.count()))
             }
-            crate::aggregate::Key::Overflow(_) => None,
+            _ => None,
         })
         .collect();
     series.sort();
