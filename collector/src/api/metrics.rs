@@ -210,6 +210,16 @@ fn ledger(text: &mut Exposition<'_>, ledger: &Ledger) {
             "Batches that came again, and were not counted again.",
             total.duplicates,
         ),
+        (
+            "hopscope_ledger_uncertain_total",
+            "Counted requests that another collector may count, too: an earlier attempt went unanswered.",
+            total.uncertain,
+        ),
+        (
+            "hopscope_ledger_uncertain_batches_total",
+            "The batches that brought those.",
+            total.uncertain_batches,
+        ),
     ];
     for (name, help, value) in counters {
         text.single(name, Kind::Counter, help, value);

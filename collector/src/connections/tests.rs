@@ -27,6 +27,7 @@ fn report(caller: &str) -> Report {
             ..Edge::default()
         })]
         .into(),
+        attempt: 1,
         details: crate::report::Details::default(),
         outcomes: vec![outcome(0), outcome(2), outcome(0), outcome(2)],
         records: Vec::new(),

@@ -21,6 +21,7 @@ fn report(proxy: &str, sequence: u64, identity: Option<Identity>, caller: &str) 
             ..Edge::default()
         })]
         .into(),
+        attempt: 1,
         details: crate::report::Details::default(),
         outcomes: vec![Outcome { response_code: 200, ..Outcome::default() }],
         records: vec![Record::default()],
