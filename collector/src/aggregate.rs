@@ -2,7 +2,8 @@
 //!
 //! In: named edges with what requests measured on them. Out: one [`Series`] per edge and outcome. Always holds: the
 //! counts of all series add up to the requests that came in; at most `series_max` series have a name of their own, and
-//! what is more is counted in one overflow series per reporter; a series that nothing was added to for long is taken
+//! what is more is counted in one overflow series per reporter, or, where a namespace has as many as it may, per reporter and
+//! namespace; a series that nothing was added to for long is taken
 //! out, and what it counted stays in a sum.
 //!
 //! Edges and series have numbers, so that whoever meets an edge again finds its series without comparing names. Numbers hold
@@ -10,32 +11,36 @@
 
 mod exemplars;
 mod shared;
+mod tenants;
 
 pub use exemplars::Exemplar;
 
 use crate::checkpoint::keep::{Keep, Reader, Restore, Unreadable, Writer, keep};
 use crate::identity::NamedEdge;
 use crate::measure::Measure;
-use crate::report::{Outcome, Reporter};
+use crate::report::{Outcome, Reporter, Text};
 use exemplars::Exemplars;
 use hashbrown::HashTable;
 use shared::Shared;
 use slab::Slab;
 use std::hash::BuildHasher;
 use std::sync::Arc;
+use tenants::{Tenants, tenant};
 
 /// How many series are kept, and for how long.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// Series with labels of their own.
     pub series_max: usize,
+    /// The same of each namespace: of the proxies that tell of them; `None` for no bound of its own.
+    pub namespace_series_max: Option<usize>,
     /// A series without requests for so long is taken out.
     pub idle_us_max: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { series_max: 100_000, idle_us_max: 24 * 3600 * 1_000_000 }
+        Self { series_max: 100_000, namespace_series_max: None, idle_us_max: 24 * 3600 * 1_000_000 }
     }
 }
 
@@ -49,6 +54,8 @@ pub enum Key {
     Edge(Arc<NamedEdge>, Outcome),
     /// What found no room.
     Overflow(Reporter),
+    /// What found no room among the series of its namespace.
+    TenantOverflow(Reporter, Text),
 }
 
 impl Key {
@@ -57,7 +64,7 @@ impl Key {
     pub fn reporter(&self) -> Reporter {
         match self {
             Self::Edge(edge, _) => edge.reporter,
-            Self::Overflow(reporter) => *reporter,
+            Self::Overflow(reporter) | Self::TenantOverflow(reporter, _) => *reporter,
         }
     }
 }
@@ -74,6 +81,11 @@ impl Keep for Key {
                 to.number(1);
                 reporter.save(to);
             }
+            Self::TenantOverflow(reporter, namespace) => {
+                to.number(2);
+                reporter.save(to);
+                namespace.save(to);
+            }
         }
     }
 
@@ -81,6 +93,7 @@ impl Keep for Key {
         match from.number()? {
             0 => Ok(Self::Edge(Arc::load(from)?, Outcome::load(from)?)),
             1 => Ok(Self::Overflow(Reporter::load(from)?)),
+            2 => Ok(Self::TenantOverflow(Reporter::load(from)?, Text::load(from)?)),
             _ => Err(from.broken("no such Key")),
         }
     }
@@ -137,6 +150,7 @@ pub struct Aggregate {
     shared: Shared,
     overflow: Vec<(Reporter, u32)>,
     exemplars: Exemplars,
+    tenants: Tenants,
     overflowed: u64,
     expired_series: u64,
     expired_requests: u64,
@@ -166,8 +180,9 @@ impl Aggregate {
     /// Counts requests of an edge that ended alike.
     pub fn add(&mut self, edge: NamedEdge, outcome: Outcome, measure: &Measure, now_us: u64) {
         let reporter = edge.reporter;
+        let namespace = tenant(&edge).clone();
         let number = self.number(edge);
-        let (series, overflows) = self.series(number, reporter, outcome, now_us);
+        let (series, overflows) = self.series(number, (reporter, &namespace), outcome, now_us);
         if overflows {
             self.overflow(measure.count());
         }
@@ -179,15 +194,17 @@ impl Aggregate {
     /// The number of an edge; `None` when it is new and there is no room for series of it.
     pub fn number(&mut self, edge: NamedEdge) -> Option<EdgeNumber> {
         let hash = self.keys.hash_one(&edge);
-        let Self { edges, numbers, keys, shared, .. } = self;
+        let Self { edges, numbers, .. } = &*self;
         let name_of = |number: u32| edges.get(number as usize).map(|edge| &edge.name);
         if let Some(number) = numbers.find(hash, |number| name_of(*number).is_some_and(|name| **name == edge))
         {
             return Some(EdgeNumber(*number));
         }
-        if self.series.len().saturating_sub(self.overflow.len()) >= self.limits.series_max {
+        let tenant_max = self.limits.namespace_series_max;
+        if self.tenants.is_full(tenant(&edge), tenant_max) || self.named() >= self.limits.series_max {
             return None;
         }
+        let Self { edges, numbers, keys, shared, .. } = self;
         let number = u32::try_from(edges.vacant_key()).ok().filter(|number| *number != NONE)?;
         edges.insert(Edge { name: Arc::new(shared.edge(edge)), first: NONE });
         numbers.insert_unique(hash, number, |number| {
@@ -203,18 +220,24 @@ impl Aggregate {
     }
 
     /// The series of an edge and outcome, or that of what finds no room, and whether it is the latter: what is added to it is
-    /// to be told by [`Aggregate::overflow`].
+    /// to be told by [`Aggregate::overflow`]. `teller`: which side tells, and the namespace of its proxy.
     pub fn series(
         &mut self,
         edge: Option<EdgeNumber>,
-        reporter: Reporter,
+        (reporter, namespace): (Reporter, &Text),
         outcome: Outcome,
         now_us: u64,
     ) -> (SeriesNumber, bool) {
         let found = edge.and_then(|edge| self.find(edge, outcome, now_us));
         match found {
             Some(number) => (SeriesNumber(number), false),
-            None => (SeriesNumber(self.overflow_of(reporter, now_us)), true),
+            None => {
+                let number = match self.tenant_overflow_of(reporter, namespace, now_us) {
+                    Some(number) => number,
+                    None => self.overflow_of(reporter, now_us),
+                };
+                (SeriesNumber(number), true)
+            }
         }
     }
 
@@ -241,7 +264,7 @@ impl Aggregate {
         }
         self.looked_us = now_us;
         let idle_since = now_us.saturating_sub(self.limits.idle_us_max);
-        let Self { series, edges, expired_series, expired_requests, exemplars, .. } = self;
+        let Self { series, edges, expired_series, expired_requests, exemplars, tenants, .. } = self;
         let mut gone = false;
         for (_, edge) in edges.iter_mut() {
             let (mut at, mut kept) = (edge.first, NONE);
@@ -255,6 +278,7 @@ impl Aggregate {
                     *expired_requests = expired_requests.saturating_add(entry.series.measure.count());
                     series.remove(at as usize);
                     exemplars.forget(at);
+                    tenants.take(tenant(&edge.name));
                     gone = true;
                 }
                 at = next;
@@ -291,7 +315,7 @@ impl Aggregate {
     /// Series with labels of their own.
     #[must_use]
     pub fn named(&self) -> usize {
-        self.series.len().saturating_sub(self.overflow.len())
+        self.series.len().saturating_sub(self.overflow.len() + self.tenants.overflows())
     }
 
     /// Edges that have such series.
@@ -322,13 +346,34 @@ impl Aggregate {
             }
             at = entry.next;
         }
-        if self.named() >= self.limits.series_max {
+        let name = edge.name.clone();
+        if self.named() >= self.limits.series_max
+            || self.tenants.is_full(tenant(&name), self.limits.namespace_series_max)
+        {
             return None;
         }
-        let (key, next) = (Key::Edge(edge.name.clone(), outcome), edge.first);
+        let (key, next) = (Key::Edge(name.clone(), outcome), edge.first);
         let at = self.insert(key, next, now_us)?;
         self.edges.get_mut(number.0 as usize)?.first = at;
+        self.tenants.add(tenant(&name));
         Some(at)
+    }
+
+    /// The overflow series of a namespace that has as many series as it may; `None` where it has room, or too many have one.
+    fn tenant_overflow_of(&mut self, reporter: Reporter, namespace: &Text, now_us: u64) -> Option<u32> {
+        if let Some(number) = self.tenants.overflow(reporter, namespace) {
+            let series = self.get_mut(SeriesNumber(number))?;
+            series.last_us = series.last_us.max(now_us);
+            return Some(number);
+        }
+        if !self.tenants.may_overflow() || !self.tenants.is_full(namespace, self.limits.namespace_series_max)
+        {
+            return None;
+        }
+        let key = Key::TenantOverflow(reporter, namespace.clone());
+        let number = self.insert(key, NONE, now_us)?;
+        self.tenants.put_overflow(reporter, namespace.clone(), number);
+        Some(number)
     }
 
     fn overflow_of(&mut self, reporter: Reporter, now_us: u64) -> u32 {
@@ -375,22 +420,29 @@ impl Restore for Aggregate {
 
     fn restore(&mut self, from: &mut Reader<'_>) -> Result<(), Unreadable> {
         // Series that an earlier life had room for keep it.
-        let limits = std::mem::replace(&mut self.limits.series_max, usize::MAX);
+        let limits = self.limits.clone();
+        (self.limits.series_max, self.limits.namespace_series_max) = (usize::MAX, None);
         for _ in 0..from.count()? {
             let (key, kept) = (Key::load(from)?, Series::load(from)?);
             let (number, _) = match key {
                 Key::Edge(edge, outcome) => {
-                    let reporter = edge.reporter;
+                    let (reporter, namespace) = (edge.reporter, tenant(&edge).clone());
                     let edge = self.number(Arc::unwrap_or_clone(edge));
-                    self.series(edge, reporter, outcome, kept.created_us)
+                    self.series(edge, (reporter, &namespace), outcome, kept.created_us)
                 }
-                Key::Overflow(reporter) => self.series(None, reporter, Outcome::default(), kept.created_us),
+                Key::Overflow(reporter) => (SeriesNumber(self.overflow_of(reporter, kept.created_us)), true),
+                Key::TenantOverflow(reporter, namespace) => {
+                    let key = Key::TenantOverflow(reporter, namespace.clone());
+                    let number = self.insert(key, NONE, kept.created_us).unwrap_or(NONE);
+                    self.tenants.put_overflow(reporter, namespace, number);
+                    (SeriesNumber(number), true)
+                }
             };
             if let Some(series) = self.get_mut(number) {
                 *series = kept;
             }
         }
-        self.limits.series_max = limits;
+        self.limits = limits;
         self.overflowed = Keep::load(from)?;
         self.expired_series = Keep::load(from)?;
         self.expired_requests = Keep::load(from)?;

@@ -77,7 +77,7 @@ fn sections(pipeline: &mut Pipeline) -> [Section<'_>; 5] {
         settled: _,
     } = pipeline;
     [
-        ("ledger", 1, ledger),
+        ("ledger", 2, ledger),
         ("address_book", 4, address_book),
         ("waiting", 4, waiting),
         ("aggregate", 2, aggregate),

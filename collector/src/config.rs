@@ -103,6 +103,7 @@ impl Config {
             },
             aggregate: crate::aggregate::Limits {
                 series_max: aggregate.series_max,
+                namespace_series_max: aggregate.namespace_series_max,
                 idle_us_max: seconds(aggregate.idle_s_max),
             },
             failures: crate::failures::Limits {

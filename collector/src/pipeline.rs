@@ -265,7 +265,8 @@ impl Pipeline {
         } else {
             let reporter = report.edges.reporter(edge).unwrap_or_default();
             let ended = report.outcomes.get(outcome).copied().unwrap_or_default();
-            let (number, overflows) = self.aggregate.series(known.counted, reporter, ended, now_us);
+            let (number, overflows) =
+                self.aggregate.series(known.counted, (reporter, &own.namespace), ended, now_us);
             if overflows && !cells.overflowing.iter().any(|(known, _)| *known == number) {
                 let before = self.aggregate.get_mut(number).map_or(0, |series| series.measure.count());
                 cells.overflowing.push((number, before));

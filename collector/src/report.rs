@@ -24,6 +24,8 @@ pub struct Report {
     pub teller: Teller,
     /// Number within the epoch, from 1.
     pub sequence: u64,
+    /// 1, or more when an earlier attempt to hand it over, maybe to another collector, went unanswered.
+    pub attempt: u32,
     /// Who the proxy is; absent in most batches.
     pub identity: Option<Identity>,
     /// The running totals of the epoch as of this batch.

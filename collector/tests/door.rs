@@ -217,7 +217,12 @@ async fn a_failure_is_kept_in_full() {
     assert_eq!(marked.len(), 1, "{told}");
     let mark = "le=\"0.01\"} 2 # {request_id_hash=\"00000001\"} 0.007 1";
     assert!(marked[0].starts_with("hopscope_request_duration_seconds_bucket{") && marked[0].contains(mark));
-    assert!(!collector.get("/metrics").await.contains(" # {"));
+    let created = ["request_duration_seconds", "requests", "request_bytes", "response_bytes"];
+    for name in created.map(|name| format!("\nhopscope_{name}_created{{")) {
+        assert_eq!(told.matches(&name).count(), 1, "{name} in {told}");
+    }
+    let older = collector.get("/metrics").await;
+    assert!(!older.contains(" # {") && !older.contains("_created{"), "{older}");
     let answer = collector.get("/api/v1/failures?service=ledger-db&flag=uc&after=0").await;
     let kept = "\"request_id_hash\":\"00000001\"";
     assert!(answer.contains(kept) && answer.contains("\"code_details\":\"\""), "{answer}");

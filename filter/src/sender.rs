@@ -66,6 +66,8 @@ struct Numbered {
     message: Vec<u8>,
     content: Content,
     in_flight: bool,
+    /// As in `v1::Batch.attempt`; it is appended likewise.
+    attempt: u32,
 }
 
 impl Sender {
@@ -108,9 +110,9 @@ impl Sender {
         let batch = self.numbered.iter_mut().find(|batch| !batch.in_flight)?;
         batch.in_flight = true;
         let mut message = batch.message.clone();
-        if !self.identity_told {
-            let identity = Some(signature.identity.clone());
-            message.extend(v1::Batch { identity, ..v1::Batch::default() }.to_bytes());
+        if !self.identity_told || batch.attempt > 1 {
+            let identity = (!self.identity_told).then(|| signature.identity.clone());
+            message.extend(v1::Batch { identity, attempt: batch.attempt, ..v1::Batch::default() }.to_bytes());
         }
         let bytes = u64::try_from(message.len()).unwrap_or(u64::MAX);
         self.bytes_sent = self.bytes_sent.saturating_add(bytes);
@@ -142,7 +144,8 @@ impl Sender {
             ..batch.to_wire()
         };
         let message = message.to_bytes();
-        self.numbered.push_back(Numbered { sequence: self.sequence, message, content, in_flight: false });
+        let sequence = self.sequence;
+        self.numbered.push_back(Numbered { sequence, message, content, in_flight: false, attempt: 1 });
         self.ledger_told = ledger;
         self.age_max_ms = if fails { 0 } else { self.age_max_ms.saturating_mul(2).max(config.tick_ms()) };
         self.heartbeat_ms = now_ms.saturating_add(HEARTBEAT_MS);
@@ -194,7 +197,7 @@ impl Sender {
                 self.identity_told = !need_identity;
             }
             Reply::NotTaken { need_identity, backoff_ms } => {
-                self.keep(place);
+                self.keep(place, true);
                 self.answered(need_identity, backoff_ms, now_ms);
             }
             Reply::Refused(reason) => {
@@ -205,7 +208,7 @@ impl Sender {
             }
             Reply::Failed => {
                 self.reports_failed = self.reports_failed.saturating_add(1);
-                self.keep(place);
+                self.keep(place, false);
                 self.back_off(config.backoff_ms_max, now_ms);
             }
         }
@@ -224,7 +227,7 @@ impl Sender {
     /// No answer will come for batch `sequence`: what had sent it is gone.
     pub fn on_lost(&mut self, sequence: u64) {
         if let Some(place) = self.numbered.iter().position(|batch| batch.sequence == sequence) {
-            self.keep(place);
+            self.keep(place, false);
         }
     }
 
@@ -258,9 +261,10 @@ impl Sender {
         self.reports_failed
     }
 
-    fn keep(&mut self, place: usize) {
+    fn keep(&mut self, place: usize, is_answered: bool) {
         if let Some(batch) = self.numbered.get_mut(place) {
             batch.in_flight = false;
+            batch.attempt = batch.attempt.saturating_add(u32::from(!is_answered));
         }
     }
 

@@ -91,6 +91,14 @@ impl<'a> Exposition<'a> {
         self.hand_on(PART_BYTES);
     }
 
+    /// When the series with these labels began, Unix time, below the last sample of it. The older format has no place for it.
+    pub(super) fn created(&mut self, name: &str, labels: &Spelled, created_us: u64) {
+        if self.format == Format::OpenMetrics {
+            let name = name.strip_suffix("_total").unwrap_or(name);
+            self.spelled(&format!("{name}_created"), labels, "", created_us as f64 / 1_000_000.0);
+        }
+    }
+
     /// The same with a request that is in that bucket. The older format has no place for it.
     pub(super) fn marked(
         &mut self,

@@ -1,7 +1,7 @@
 //! The labels of a series.
 //!
 //! In: a key. Out: Istio's labels with their values. Always holds: every label has a value; an overflow series reads
-//! `overflow` in all of them but the reporter.
+//! `overflow` in all of them but the reporter, and the namespace of the side that tells where that had no room.
 //!
 //! Source: Istio's standard metrics (`istio_requests_total`); `peer_evidence` is our own and says what the name of the
 //! other side rests on.
@@ -41,12 +41,16 @@ pub(super) const NAMES: [&str; 26] = [
     "peer_evidence",
 ];
 
+/// The namespace of the side that tells.
+const SOURCE: &str = "source_workload_namespace";
+const DESTINATION: &str = "destination_workload_namespace";
+
 const OVERFLOW: &str = "overflow";
 
 /// Values, in the order of [`NAMES`].
 pub(super) struct Values<'a> {
     outcome: OutcomeTexts,
-    edge: Result<&'a NamedEdge, Reporter>,
+    edge: Result<&'a NamedEdge, (Reporter, Option<&'a str>)>,
 }
 
 /// What of an outcome has to be spelled.
@@ -76,7 +80,11 @@ impl<'a> Values<'a> {
         match key {
             Key::Edge(edge, outcome) => Self { outcome: OutcomeTexts::of(outcome), edge: Ok(edge) },
             Key::Overflow(reporter) => {
-                Self { outcome: OutcomeTexts::of(&Outcome::default()), edge: Err(*reporter) }
+                Self { outcome: OutcomeTexts::of(&Outcome::default()), edge: Err((*reporter, None)) }
+            }
+            Key::TenantOverflow(reporter, namespace) => {
+                let edge = Err((*reporter, Some(&**namespace)));
+                Self { outcome: OutcomeTexts::of(&Outcome::default()), edge }
             }
         }
     }
@@ -85,10 +93,17 @@ impl<'a> Values<'a> {
     pub(super) fn pairs(&self) -> [(&'static str, &str); NAMES.len()] {
         let values = match self.edge {
             Ok(edge) => self.of_edge(edge),
-            Err(reporter) => {
+            Err((reporter, namespace)) => {
                 let mut values = [OVERFLOW; NAMES.len()];
                 if let Some(first) = values.first_mut() {
                     *first = reporter.label();
+                }
+                let label = if reporter == Reporter::Destination { DESTINATION } else { SOURCE };
+                let place = NAMES.iter().position(|name| *name == label);
+                if let (Some(namespace), Some(place)) = (namespace, place)
+                    && let Some(value) = values.get_mut(place)
+                {
+                    *value = namespace;
                 }
                 values
             }

@@ -100,8 +100,11 @@ fn series(text: &mut Exposition<'_>, state: &State) {
     each(
         text,
         state,
-        |series, _| series.measure.count(),
-        |text, labels, count| text.spelled(REQUESTS, labels, "", count),
+        |series, _| (series.created_us, series.measure.count()),
+        |text, labels, (created_us, count)| {
+            text.spelled(REQUESTS, labels, "", count);
+            text.created(REQUESTS, labels, created_us);
+        },
     );
     const DURATION: &str = "hopscope_request_duration_seconds";
     text.family(DURATION, Kind::Histogram, "Duration of those requests.");
@@ -109,8 +112,13 @@ fn series(text: &mut Exposition<'_>, state: &State) {
     each(
         text,
         state,
-        |series, exemplar| Buckets { exemplar, ..Buckets::of(&series.measure.durations) },
-        |text, labels, buckets| buckets.tell(text, &names, labels),
+        |series, exemplar| {
+            (series.created_us, Buckets { exemplar, ..Buckets::of(&series.measure.durations) })
+        },
+        |text, labels, (created_us, buckets)| {
+            buckets.tell(text, &names, labels);
+            text.created(DURATION, labels, created_us);
+        },
     );
     const SIZES: [(&str, &str, Size); 2] = [
         ("hopscope_request_bytes_total", "Headers and bodies of those requests.", |it| {
@@ -125,8 +133,11 @@ fn series(text: &mut Exposition<'_>, state: &State) {
         each(
             text,
             state,
-            |series, _| size(series),
-            |text, labels, size| text.spelled(name, labels, "", size),
+            |series, _| (series.created_us, size(series)),
+            |text, labels, (created_us, size)| {
+                text.spelled(name, labels, "", size);
+                text.created(name, labels, created_us);
+            },
         );
     }
 }
@@ -202,6 +213,16 @@ fn ledger(text: &mut Exposition<'_>, ledger: &Ledger) {
             "hopscope_ledger_duplicate_total",
             "Batches that came again, and were not counted again.",
             total.duplicates,
+        ),
+        (
+            "hopscope_ledger_uncertain_total",
+            "Counted requests that another collector may count, too: an earlier attempt went unanswered.",
+            total.uncertain,
+        ),
+        (
+            "hopscope_ledger_uncertain_batches_total",
+            "The batches that brought those.",
+            total.uncertain_batches,
         ),
     ];
     for (name, help, value) in counters {

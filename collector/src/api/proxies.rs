@@ -62,6 +62,10 @@ pub struct ProxyRow {
     pub duplicates: i64,
     /// Batches with a lower number than one that came, which did not come.
     pub batches_missing: i64,
+    /// Of the delivered and folded ones those that another collector may count, too: an earlier attempt to hand them over went
+    /// unanswered.
+    #[serde(default)]
+    pub uncertain: i64,
     /// Requests that have begun and not ended, now; they are no part of the equation.
     #[serde(default)]
     pub open: u64,
@@ -144,6 +148,7 @@ fn row(proxy: &str, now: &Entry, then: &Entry) -> ProxyRow {
         unaccounted: now.unaccounted().saturating_sub(then.unaccounted()),
         duplicates: change(|it| it.duplicates),
         batches_missing: change(|it| it.batches_missing),
+        uncertain: change(|it| it.uncertain),
         ..ProxyRow::default()
     }
 }

@@ -54,6 +54,7 @@ fn report(proxy: &str, sequence: u64, caller: &str) -> Report {
             }),
         ]
         .into(),
+        attempt: 1,
         details: crate::report::Details::default(),
         outcomes: vec![
             Outcome { response_code: 200, protocol: Protocol::Http, ..Outcome::default() },
@@ -159,11 +160,11 @@ fn what_this_version_cannot_read_is_refused_by_name() {
     newer[4] = 2;
     check(&newer, "its format version is 2, and this hopscope reads 1");
     // The body: segment, then text number 0, length 6, `ledger`, version.
-    assert_eq!(file[12..22], *b"\x01\x00\x06ledger\x01");
+    assert_eq!(file[12..22], *b"\x01\x00\x06ledger\x02");
     let other = with_body(&file, |body| body[3..9].copy_from_slice(b"fridge"));
     check(&other, "it holds a section `fridge`, which this hopscope does not know");
     let changed = with_body(&file, |body| body[9] = 3);
-    check(&changed, "its section `ledger` has version 3, and this hopscope reads 1");
+    check(&changed, "its section `ledger` has version 3, and this hopscope reads 2");
     let longer = with_body(&file, |body| body.push(0));
     check(&longer, &format!("byte {} of its body: a number is cut off", file.len() - 11));
 }
@@ -191,7 +192,7 @@ fn the_bytes_are_those_of_the_version() {
     one.identity = Some(Identity { workload: "w".into(), ..Identity::default() });
     pipeline.take(&one, SECOND_US);
     let file = encode(pipeline, 3);
-    assert_eq!((file.len(), crc32fast::hash(&file[12..])), (271, 2_045_717_986));
+    assert_eq!((file.len(), crc32fast::hash(&file[12..])), (273, 3_651_807_108));
 }
 
 proptest! {

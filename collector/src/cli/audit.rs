@@ -58,6 +58,7 @@ fn text(books: &Proxies, now: Duration) -> String {
         "in flight",
         "unaccounted",
         "repeats",
+        "uncertain",
         "dropped why",
     ];
     let cells = |row: &ProxyRow| {
@@ -74,6 +75,7 @@ fn text(books: &Proxies, now: Duration) -> String {
             row.in_flight.to_string(),
             row.unaccounted.to_string(),
             row.duplicates.to_string(),
+            row.uncertain.to_string(),
             drops.collect::<Vec<_>>().join(" "),
         ]
     };
@@ -120,9 +122,9 @@ mod tests {
         let filters = vec![filter("ab", 2, "a"), filter("cd", 1, "b")];
         let expected = "\
 the last 2 min:
-proxy      now    seen  delivered  folded  dropped  missing  in flight  unaccounted  repeats  dropped why
-sidecar~a  blind     3          2       0        0        0          1            0        0
-total                3          2       0        0        0          1            0        0
+proxy      now    seen  delivered  folded  dropped  missing  in flight  unaccounted  repeats  uncertain  dropped why
+sidecar~a  blind     3          2       0        0        0          1            0        0          0
+total                3          2       0        0        0          1            0        0          0
 
 the filters are not alike:
   2 with version 1, configuration ab (a, …)

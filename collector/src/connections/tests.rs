@@ -27,6 +27,7 @@ fn report(caller: &str) -> Report {
             ..Edge::default()
         })]
         .into(),
+        attempt: 1,
         details: crate::report::Details::default(),
         outcomes: vec![outcome(0), outcome(2), outcome(0), outcome(2)],
         records: Vec::new(),
@@ -87,6 +88,7 @@ fn text(connections: &Connections) -> String {
                 (series.counts.measure.request_bytes, series.counts.measure.response_bytes);
             let name = match key {
                 Key::Edge(edge, outcome) => format!("{} {}", edge.source.workload, outcome.response_flags),
+                Key::TenantOverflow(..) => String::new(),
                 Key::Overflow(reporter) => format!("overflow {}", reporter.label()),
             };
             format!("{name} {opened}/{closed} {received}>{sent}")
@@ -145,7 +147,7 @@ fn a_caller_that_introduces_itself_in_time_is_named() {
 
 #[test]
 fn series_have_a_budget_and_an_end() {
-    let limits = Limits { series_max: 1, idle_us_max: 10 * SECOND_US };
+    let limits = Limits { series_max: 1, idle_us_max: 10 * SECOND_US, ..Limits::default() };
     let (mut connections, mut book) = (Connections::new(limits, WaitingLimits::default()), book());
     let mut told = report("");
     rows(&mut told, "0 closed 1 2, 0 closed 1 2");

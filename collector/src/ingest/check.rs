@@ -113,6 +113,7 @@ pub fn check(batch: v1::Batch, limits: &Limits, now_us: u64) -> Result<Report, R
     let report = Report {
         teller: Teller { proxy: batch.proxy.into(), epoch: batch.epoch },
         sequence: batch.sequence,
+        attempt: batch.attempt.max(1),
         identity,
         totals,
         edges,

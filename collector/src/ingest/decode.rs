@@ -60,6 +60,7 @@ struct Head<'a> {
     proxy: &'a str,
     epoch: u64,
     sequence: u64,
+    attempt: u32,
     base_us: u64,
 }
 
@@ -110,8 +111,9 @@ impl<'a> Reading<'a> {
                 self.folds.push(v1::Fold::decode(it).ok()?);
             }
             (13, Value::Bytes(it)) => self.open.push(v1::Open::decode(it).ok()?),
+            (15, Value::Varint(it)) => self.head.attempt = it as u32,
             // Of another kind than the contract says.
-            (1..=14, _) => return None,
+            (1..=15, _) => return None,
             _ => {}
         }
         (self.folds.len() <= self.limits.rows_max && self.open.len() <= self.limits.rows_max).then_some(())
@@ -189,7 +191,7 @@ impl<'a> Reading<'a> {
     }
 
     fn report(self) -> Option<Report> {
-        let Head { schema_version, proxy, epoch, sequence, base_us } = self.head;
+        let Head { schema_version, proxy, epoch, sequence, attempt, base_us } = self.head;
         let good = schema_version == v1::SCHEMA_VERSION
             && (1..=TEXT_BYTES_MAX).contains(&proxy.len())
             && epoch != 0
@@ -208,6 +210,7 @@ impl<'a> Reading<'a> {
         let report = Report {
             teller: Teller { proxy: proxy.into(), epoch },
             sequence,
+            attempt: attempt.max(1),
             identity: self.identity,
             totals: self.totals?,
             edges,

@@ -116,6 +116,7 @@ mod tests {
             identity: (!claim.is_empty()).then(|| identity(claim)),
             totals: Totals::default(),
             edges: Edges::default(),
+            attempt: 1,
             details: crate::report::Details::default(),
             outcomes: Vec::new(),
             records: Vec::new(),

@@ -21,9 +21,11 @@ pub(super) struct Book {
     /// Requests in batches before `first` that have not come.
     before: u64,
     last_us: u64,
+    /// Requests, and batches, of which an earlier attempt went unanswered.
+    uncertain: (u64, u64),
 }
 
-keep!(struct Book { taken, totals, delivered, folded, duplicates, first, before, last_us });
+keep!(struct Book { taken, totals, delivered, folded, duplicates, first, before, last_us, uncertain });
 
 impl Book {
     /// A book that begins with this report.
@@ -40,6 +42,7 @@ impl Book {
             first: report.sequence,
             before: report.totals.left().saturating_sub(records.saturating_add(folded)),
             last_us: now_us,
+            uncertain: uncertain(report),
         }
     }
 
@@ -54,6 +57,9 @@ impl Book {
         let (records, folded) = content(report);
         self.delivered = self.delivered.saturating_add(records);
         self.folded = self.folded.saturating_add(folded);
+        let (requests, batches) = uncertain(report);
+        self.uncertain.0 = self.uncertain.0.saturating_add(requests);
+        self.uncertain.1 = self.uncertain.1.saturating_add(batches);
         if report.sequence < self.first {
             self.before = self.before.saturating_sub(records.saturating_add(folded));
         }
@@ -85,6 +91,8 @@ impl Book {
             in_flight: self.totals.buffered,
             duplicates: self.duplicates,
             batches_missing: self.taken.missing(),
+            uncertain: self.uncertain.0,
+            uncertain_batches: self.uncertain.1,
         };
         // A batch from before that was refused later is in the filter's drops by then, so no more than what is open can
         // have been lost with an earlier collector.
@@ -95,6 +103,15 @@ impl Book {
         }
         entry
     }
+}
+
+/// Requests and batches of a report that another collector may have taken before.
+fn uncertain(report: &Report) -> (u64, u64) {
+    if report.attempt <= 1 {
+        return (0, 0);
+    }
+    let (records, folded) = content(report);
+    (records.saturating_add(folded), 1)
 }
 
 /// Single requests and requests in fold rows.

@@ -28,9 +28,16 @@ pub struct Entry {
     pub duplicates: u64,
     /// Batches below the highest number that have not come: on their way, or refused.
     pub batches_missing: u64,
+    /// Requests counted here in batches of which an earlier attempt went unanswered: another collector may count them, too.
+    pub uncertain: u64,
+    /// Those batches.
+    pub uncertain_batches: u64,
 }
 
-keep!(struct Entry { epochs, seen, delivered, folded, drops, missing, in_flight, duplicates, batches_missing });
+keep!(struct Entry {
+    epochs, seen, delivered, folded, drops, missing, in_flight, duplicates, batches_missing, uncertain,
+    uncertain_batches,
+});
 
 impl Entry {
     /// Requests that will never be counted.
@@ -69,6 +76,8 @@ impl Entry {
         sum(&mut self.in_flight, other.in_flight);
         sum(&mut self.duplicates, other.duplicates);
         sum(&mut self.batches_missing, other.batches_missing);
+        sum(&mut self.uncertain, other.uncertain);
+        sum(&mut self.uncertain_batches, other.uncertain_batches);
         for (reason, count) in &other.drops {
             sum(self.drops.entry(*reason).or_default(), *count);
         }

@@ -24,6 +24,7 @@ fn report(text: &str) -> Report {
             buffered,
         },
         edges: Edges::default(),
+        attempt: 1,
         details: crate::report::Details::default(),
         outcomes: Vec::new(),
         records: vec![Record::default(); usize::try_from(records).unwrap()],
@@ -167,4 +168,18 @@ fn rows_of_proxies_that_are_gone_are_bounded_and_no_count_is_lost() {
     assert!(
         entries.contains_key(super::EARLIER) && entries.contains_key("p48") && !entries.contains_key("p0")
     );
+}
+
+#[test]
+fn what_is_taken_at_a_later_attempt_is_uncertain_and_a_repeat_is_not() {
+    let mut ledger = Ledger::new(Limits::default());
+    let told = |text: &str, attempt: u32| Report { attempt, ..report(text) };
+    for (text, attempt) in
+        [("7/1 3+0 of 3 3 0 0 0", 2), ("7/1 3+0 of 3 3 0 0 0", 3), ("7/2 1+4 of 8 4 4 0 0", 2)]
+    {
+        ledger.admit(&told(text, attempt), 1);
+    }
+    ledger.admit(&told("7/3 1+0 of 9 5 4 0 0", 1), 1);
+    let entry = ledger.entries().remove("p").unwrap();
+    assert_eq!((entry.uncertain, entry.uncertain_batches, entry.unaccounted()), (8, 2, 0));
 }

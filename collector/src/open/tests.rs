@@ -27,6 +27,7 @@ fn report(epoch: u64, sequence: u64, count: u64) -> Report {
         identity: None,
         totals: Totals::default(),
         edges: vec![Arc::new(Edge { service, ..Edge::default() })].into(),
+        attempt: 1,
         details: crate::report::Details::default(),
         outcomes: Vec::new(),
         records: Vec::new(),

@@ -21,6 +21,7 @@ fn report(proxy: &str, sequence: u64, identity: Option<Identity>, caller: &str) 
             ..Edge::default()
         })]
         .into(),
+        attempt: 1,
         details: crate::report::Details::default(),
         outcomes: vec![Outcome { response_code: 200, ..Outcome::default() }],
         records: vec![Record::default()],
@@ -40,7 +41,7 @@ fn series(pipeline: &Pipeline) -> String {
                 let (source, destination) = (&edge.source.workload, &edge.destination.workload);
                 Some(format!("{source} -> {destination} = {}", series.measure.count()))
             }
-            crate::aggregate::Key::Overflow(_) => None,
+            _ => None,
         })
         .collect();
     series.sort();

@@ -58,6 +58,7 @@ impl Bench {
     fn take(&mut self, report: &Report) {
         let mut batch = v1::Batch::decode(report.message.as_slice()).unwrap();
         batch.identity = None;
+        batch.attempt = 0;
         let told = self.told.entry(report.sequence).or_insert_with(|| batch.clone());
         assert_eq!(*told, batch);
     }
@@ -135,7 +136,11 @@ fn a_repeat_has_the_same_number_and_content() {
     assert_eq!(bench.poll(), None, "it pauses after a failure");
     bench.now_ms += 1_000;
     let repeat = bench.poll().unwrap();
-    assert_eq!(repeat, first);
+    let content = |report: &Report| {
+        let batch = v1::Batch::decode(report.message.as_slice()).unwrap();
+        v1::Batch { attempt: 0, ..batch }
+    };
+    assert_eq!((repeat.sequence, content(&repeat)), (first.sequence, content(&first)));
     bench.take(&repeat);
     bench.reply(repeat.sequence, TAKEN);
     let next = bench.poll().unwrap();
@@ -334,4 +339,23 @@ fn the_books_always_close() {
     for seed in 1..200 {
         whatever_happens(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(seed));
     }
+}
+
+/// How a batch says which attempt it is: 0 stands for the first.
+#[test]
+fn an_attempt_counts_those_that_nobody_answered() {
+    let mut bench = Bench::new("");
+    bench.see(1);
+    let mut attempts = Vec::new();
+    let not_taken = Reply::NotTaken { need_identity: true, backoff_ms: 0 };
+    for answer in [Some(not_taken), Some(Reply::Failed), None, Some(TAKEN)] {
+        bench.now_ms += 60_000;
+        let report = bench.poll().unwrap();
+        attempts.push(v1::Batch::decode(report.message.as_slice()).unwrap().attempt.max(1));
+        match answer {
+            Some(reply) => bench.reply(report.sequence, reply),
+            None => bench.sender.on_lost(report.sequence),
+        }
+    }
+    assert_eq!(attempts, [1, 1, 2, 3]);
 }

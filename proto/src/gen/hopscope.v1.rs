@@ -52,6 +52,11 @@ pub struct Batch {
     /// What is new of TCP connections that have not been closed, at most one entry per edge.
     #[prost(message, repeated, tag = "14")]
     pub connections: ::prost::alloc::vec::Vec<Connections>,
+    /// Which attempt to hand this batch over it is: 1, and one more for each earlier one that brought no `Ack`. Absent for 1.
+    /// Over 1, another collector may have taken the batch, and its answer may have been lost. It is appended like the identity,
+    /// and likewise no part of what (epoch, sequence) names.
+    #[prost(uint32, tag = "15")]
+    pub attempt: u32,
 }
 /// What is new, since it was told last, of the TCP connections of one edge that have not been closed. None of it is in the
 /// ledger: a connection is seen when it is closed, and then it is one record (or part of a fold row) with `PROTOCOL_TCP`,

@@ -105,13 +105,15 @@ prop_compose! {
         open in proptest::collection::vec((1..3_i32, 0..3_u64, 0..3_u32), 0..2),
         connections in proptest::collection::vec((0..3_u32, 0..3_u64), 0..2),
         identity in proptest::option::of("[a-z]{0,4}"),
-        (epoch, sequence, seen) in (0..9_u64, 0..9_u64, prop_oneof![9 => Just(100_u64), 1 => any::<u64>()]),
+        (epoch, sequence, attempt) in (0..9_u64, 0..9_u64, 0..3_u32),
+        seen in prop_oneof![9 => Just(100_u64), 1 => any::<u64>()],
     ) -> v1::Batch {
         v1::Batch {
             schema_version: 1,
             proxy: "sidecar~10.0.0.1~a.b~c".into(),
             epoch,
             sequence,
+            attempt,
             identity: identity.map(|workload| v1::Identity { workload, ..v1::Identity::default() }),
             ledger: Some(v1::Ledger { seen_total: seen, sent_total: 80, folded_total: 20, ..v1::Ledger::default() }),
             base_time_unix_us: NOW_US,
