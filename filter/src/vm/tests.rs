@@ -101,7 +101,8 @@ impl Bench {
             self.vm.dispatched(1, self.token, report.sequence);
             let (arrives, is_answered) = outcome();
             if arrives {
-                let batch = Batch { identity: None, ..Batch::decode(report.message.as_slice()).unwrap() };
+                let batch =
+                    Batch { identity: None, attempt: 0, ..Batch::decode(report.message.as_slice()).unwrap() };
                 let known = self.batches.insert(report.sequence, batch.clone());
                 assert!(known.is_none_or(|known| known == batch), "a repeat is what it was");
             }
