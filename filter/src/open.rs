@@ -88,8 +88,10 @@ struct Entry {
 struct Root {
     root: u32,
     open: u64,
-    /// Envoy runs a plugin for each direction, so that this is one for all its requests.
+    /// That of its requests, as far as is known.
     reporter: Reporter,
+    /// Its requests come in on both sides: since 1.33 Envoy runs one plugin for all listeners that configure it alike.
+    is_mixed: bool,
 }
 
 #[derive(Debug)]
@@ -120,7 +122,7 @@ impl OpenTable {
                 if self.roots.len() >= ROOTS_MAX {
                     self.roots.retain(|known| known.open > 0);
                 }
-                self.roots.push(Root { root, open: 1, reporter: Reporter::Unspecified });
+                self.roots.push(Root { root, open: 1, reporter: Reporter::Unspecified, is_mixed: false });
             }
         }
     }
@@ -170,6 +172,7 @@ impl OpenTable {
     /// What side of calls a plugin is on.
     pub fn learn(&mut self, root: u32, reporter: Reporter) {
         if let Some(known) = self.roots.iter_mut().find(|known| known.root == root) {
+            known.is_mixed |= known.reporter != Reporter::Unspecified && known.reporter != reporter;
             known.reporter = reporter;
         }
     }
@@ -245,19 +248,26 @@ impl OpenTable {
         told
     }
 
+    /// On which side an open request is. Of a plugin that serves both, only those that Envoy was asked about are known.
+    fn side_of(&self, entry: &Entry) -> Option<Reporter> {
+        if let Some(named) = self.named(entry.context) {
+            return Some(named.edge.reporter);
+        }
+        self.roots.iter().find(|it| it.root == entry.root && !it.is_mixed).map(|it| it.reporter)
+    }
+
     fn side(&self, reporter: Reporter, now_us: u64, config: &Config) -> Option<Open> {
-        let is_of = |root: u32| self.roots.iter().any(|it| it.root == root && it.reporter == reporter);
-        let roots = self.roots.iter().filter(|root| root.reporter == reporter);
-        let count = roots.fold(0_u64, |sum, root| sum.saturating_add(root.open));
-        let oldest = self.entries.iter().find(|entry| entry.root != 0 && is_of(entry.root))?;
+        let is_mine = |entry: &&Entry| entry.root != 0 && self.side_of(entry) == Some(reporter);
+        let oldest = self.entries.iter().find(is_mine)?;
+        let count = self.entries.iter().filter(is_mine).count();
         let mut open = Open {
             reporter,
-            count,
+            count: u64::try_from(count).unwrap_or(u64::MAX),
             oldest_age_us: now_us.saturating_sub(oldest.start_us),
             long_count: 0,
             long: Vec::new(),
         };
-        for entry in self.older_than(now_us, config).filter(|entry| is_of(entry.root)) {
+        for entry in self.older_than(now_us, config).filter(is_mine) {
             open.long_count = open.long_count.saturating_add(1);
             let Some(named) = self.named(entry.context) else { continue };
             let age_us = now_us.saturating_sub(entry.start_us);

@@ -133,3 +133,17 @@ fn everything_has_a_bound_and_the_count_is_exact() {
     assert_eq!((table.count(), table.named.len()), (1, 1));
     assert!(table.entries.len() <= 2 * ENDED_MAX + 2, "{}", table.entries.len());
 }
+
+#[test]
+fn one_plugin_may_serve_both_sides() {
+    let (mut table, config) = (OpenTable::default(), config());
+    let now_us = START_US + 100 * SECOND_US;
+    for (context, reporter) in [(3, Reporter::Destination), (4, Reporter::Source)] {
+        table.begin(context, OUTBOUND);
+        table.name(context, edge(reporter, "a"), Some(START_US), (0, 0), now_us);
+    }
+    // Nobody was asked about it yet.
+    table.begin(5, OUTBOUND);
+    let expected = "Source 1/100s long 1: a=1/100s; Destination 1/100s long 1: a=1/100s";
+    assert_eq!(text(&table.tell(now_us, &config)), expected);
+}
