@@ -54,7 +54,7 @@ impl Epoch {
 
     /// A batch leaves, for the first time or again.
     pub(crate) fn tell(&mut self, sequence: u64, message: &[u8]) {
-        let batch = v1::Batch { identity: None, ..v1::Batch::decode(message).unwrap() };
+        let batch = v1::Batch { identity: None, attempt: 0, ..v1::Batch::decode(message).unwrap() };
         assert_eq!(batch.sequence, sequence);
         if let Some(known) = self.told.get(&sequence) {
             assert_eq!(known.batch, batch, "a repeat is what it was");
