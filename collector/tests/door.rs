@@ -2,20 +2,23 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a harness fails loudly, as its tests do")]
 
+#[path = "guard/raw.rs"]
+mod raw;
+
 use clap::Parser;
 use hopscope::config::Config;
 use hopscope::server::{Live, Server};
 use hopscope_proto::v1::telemetry_client::TelemetryClient;
 use hopscope_proto::v1::{Ack, Batch, Edge, Identity, Ledger, Outcome, Records};
 use prost::Message;
-use prost::bytes::{Buf, BufMut, Bytes};
+use prost::bytes::Bytes;
+use raw::Raw;
 use std::net::SocketAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Status};
 
@@ -86,44 +89,6 @@ impl Collector {
     async fn stop(self) {
         self.stop.send(()).unwrap();
         self.running.await.unwrap();
-    }
-}
-
-/// Bytes out, bytes in.
-#[derive(Clone, Copy)]
-struct Raw;
-
-impl Codec for Raw {
-    type Encode = Bytes;
-    type Decode = Bytes;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        Self
-    }
-
-    fn decoder(&mut self) -> Self {
-        Self
-    }
-}
-
-impl Encoder for Raw {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn encode(&mut self, bytes: Bytes, target: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        target.put(bytes);
-        Ok(())
-    }
-}
-
-impl Decoder for Raw {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn decode(&mut self, source: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
-        Ok(Some(source.copy_to_bytes(source.remaining())))
     }
 }
 

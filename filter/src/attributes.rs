@@ -7,7 +7,7 @@ use crate::question::Question;
 
 /// One attribute of Envoy, by the name under which a Wasm filter reads it.
 ///
-/// Source: Envoy's `docs/root/intro/arch_overview/advanced/attributes.rst`; the `istio` metadata is istiod's.
+/// Source: the page "Attributes" of Envoy's documentation; the `istio` metadata is istiod's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Attribute {
     /// `request.time`: start, nanoseconds since the Unix epoch.

@@ -7,7 +7,7 @@
 
 use super::als::{Error, Stream};
 use super::metered::{Meter, Metered};
-use super::raw::RawCodec;
+use super::raw::RawDecoder;
 use super::refusal::Refusal;
 use super::visitor::Visitor;
 use super::{Door, check, unread};
@@ -57,7 +57,7 @@ impl Door {
         let body = Metered::new(body, meter.clone(), None);
         let limits = self.limits();
         let size_max = Some(limits.message_bytes_max);
-        let mut messages = Streaming::new_request(RawCodec, body, None, size_max);
+        let mut messages = Streaming::new_request(RawDecoder, body, None, size_max);
         let mut stopping = self.stopping.clone();
         loop {
             let next = tokio::select! {

@@ -13,7 +13,7 @@ use super::stats::{Eviction, Unjoinable};
 use super::table::Place;
 use super::verdict::{Pair, Verdict};
 use super::{Join, Side};
-use crate::report::{Outcome, Protocol, Record, Report};
+use crate::report::{Outcome, Record, Report};
 
 /// So many records are looked up side by side.
 const AHEAD: usize = 256;
@@ -35,7 +35,6 @@ struct Seen {
     destination_word: u64,
     /// The same for a caller whose request never reached the router: its own proxy answered.
     unreached_word: u64,
-    tcp: bool,
 }
 
 impl Seen {
@@ -47,7 +46,6 @@ impl Seen {
             source_word: Half::outcome_word(source, answer),
             destination_word: Half::outcome_word(Ending::of(outcome, Side::Destination), answer),
             unreached_word: Half::outcome_word(Ending::Unreached, answer),
-            tcp: outcome.protocol == Protocol::Tcp,
         }
     }
 }
@@ -98,8 +96,7 @@ impl Join {
         now_us: u64,
     ) -> Option<Words> {
         let Some(line) = line.filter(|_| record.request_id_hash != 0) else {
-            let reason = if seen.tcp { Unjoinable::Tcp } else { Unjoinable::NoRequestId };
-            self.stats.refuse(reason, 1);
+            self.stats.refuse(Unjoinable::NoRequestId, 1);
             return None;
         };
         let is_source = line.side == Side::Source;

@@ -9,8 +9,6 @@ use super::books::EdgeBook;
 pub enum Unjoinable {
     /// It carried no request id.
     NoRequestId,
-    /// A plain connection has none.
-    Tcp,
     /// Its detail was given up under pressure.
     Folded,
     /// Its proxy could not tell whom it called, and nobody else knows.
@@ -23,15 +21,14 @@ pub enum Unjoinable {
 
 impl Unjoinable {
     /// Every reason, in the order of their numbers.
-    pub const ALL: [Self; 6] =
-        [Self::NoRequestId, Self::Tcp, Self::Folded, Self::NoPeer, Self::Waypoint, Self::OutOfTime];
+    pub const ALL: [Self; 5] =
+        [Self::NoRequestId, Self::Folded, Self::NoPeer, Self::Waypoint, Self::OutOfTime];
 
     /// As the label `reason` says it.
     #[must_use]
     pub fn label(self) -> &'static str {
         match self {
             Self::NoRequestId => "no_request_id",
-            Self::Tcp => "tcp",
             Self::Folded => "folded",
             Self::NoPeer => "no_peer",
             Self::Waypoint => "waypoint",

@@ -1,7 +1,8 @@
 //! Envoy's access logs over the wire.
 
 use super::certificates::{Authority, Dial, options};
-use super::harness::{Collector, Raw, now_us};
+use super::harness::{Collector, now_us};
+use super::raw::Raw;
 use hopscope_proto::envoy::data::accesslog::v3::AccessLogCommon;
 use hopscope_proto::envoy::service::accesslog::v3::StreamAccessLogsMessage;
 use hopscope_proto::envoy::service::accesslog::v3::stream_access_logs_message::LogEntries;

@@ -1,18 +1,18 @@
 //! A running collector and its clients.
 
+use super::raw::Raw;
 use clap::Parser;
 use hopscope::config::Config;
 use hopscope::server::Server;
 use hopscope_proto::v1::telemetry_client::TelemetryClient;
 use hopscope_proto::v1::{Ack, Batch, Edge, Identity, Ledger, Outcome, Records};
-use prost::bytes::{Buf, BufMut, Bytes};
+use prost::bytes::Bytes;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
 
@@ -110,44 +110,6 @@ pub(crate) async fn send(channel: &Channel, bytes: Bytes) -> Status {
     let path = "/hopscope.v1.Telemetry/Report".parse().unwrap();
     let sent = grpc.unary(Request::new(bytes), path, Raw).await;
     sent.map_or_else(|status| status, |_| Status::ok("taken"))
-}
-
-/// Bytes out, bytes in.
-#[derive(Clone, Copy)]
-pub(crate) struct Raw;
-
-impl Codec for Raw {
-    type Encode = Bytes;
-    type Decode = Bytes;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        Self
-    }
-
-    fn decoder(&mut self) -> Self {
-        Self
-    }
-}
-
-impl Encoder for Raw {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn encode(&mut self, bytes: Bytes, target: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        target.put(bytes);
-        Ok(())
-    }
-}
-
-impl Decoder for Raw {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn decode(&mut self, source: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
-        Ok(Some(source.copy_to_bytes(source.remaining())))
-    }
 }
 
 pub(crate) fn now_us() -> u64 {

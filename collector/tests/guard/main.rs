@@ -9,6 +9,7 @@
 )]
 
 mod harness;
+mod raw;
 mod certificates;
 mod tls;
 mod limits;
