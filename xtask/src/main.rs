@@ -47,6 +47,9 @@ enum Task {
 }
 
 fn main() -> ExitCode {
+    if let Some(linked) = module::link::instead() {
+        return linked;
+    }
     let result = match Arguments::parse().task {
         Task::Demo(arguments) => demo::run(&arguments),
         Task::Test(arguments) => test::run(&arguments),

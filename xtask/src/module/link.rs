@@ -1,0 +1,65 @@
+//! This program in the place of rustc's linker.
+//!
+//! In: the arguments that rustc gives a linker. Out: the real linker, run with fewer exports. Always holds: everything else
+//! is passed on as it is.
+//!
+//! Cargo exports whatever a dependency marks as exported, and cannot choose. The SDK marks every callback; each holds on to
+//! its dispatcher, whose tables hold on to every method that a plugin could have. Only the linker still sees what is held
+//! by what, so the exports have to be gone before it looks.
+
+use crate::process;
+use anyhow::Context;
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+
+/// Names the real linker, and thereby says that this program stands in its place.
+const LINKER: &str = "HOPSCOPE_LINKER";
+
+/// Puts this program in the place of the linker of a cargo command for wasm32-wasip1.
+pub(super) fn through_us(cargo: &mut Command) -> anyhow::Result<()> {
+    let ourselves = std::env::current_exe().context("failed to find this program")?;
+    cargo.env("CARGO_TARGET_WASM32_WASIP1_LINKER", ourselves).env(LINKER, rust_lld()?);
+    Ok(())
+}
+
+/// Links, when that is what this program was started for.
+pub(crate) fn instead() -> Option<ExitCode> {
+    let linker = std::env::var_os(LINKER)?;
+    let arguments = without_exports(std::env::args().skip(1));
+    let status = Command::new(linker).args(["-flavor", "wasm"]).args(arguments).status();
+    Some(if status.is_ok_and(|status| status.success()) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn without_exports(arguments: impl Iterator<Item = String>) -> Vec<String> {
+    let mut kept = Vec::new();
+    let mut arguments = arguments.peekable();
+    while let Some(argument) = arguments.next() {
+        let unwanted = |name: &String| !super::is_wanted(name);
+        if argument == "-flavor" || argument == "--export" && arguments.peek().is_some_and(unwanted) {
+            arguments.next();
+        } else {
+            kept.push(argument);
+        }
+    }
+    kept
+}
+
+/// The linker that comes with rustc.
+fn rust_lld() -> anyhow::Result<PathBuf> {
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let libraries = process::quietly(Command::new(rustc).args(["--print", "target-libdir"]))?;
+    Ok(PathBuf::from(libraries.trim()).with_file_name("bin").join("rust-lld"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_exports;
+
+    #[test]
+    fn only_unwanted_exports_go() {
+        let given =
+            "-flavor wasm --export proxy_on_log --export hop_on_log -o out --export memory --gc-sections";
+        let kept = without_exports(given.split(' ').map(str::to_owned));
+        assert_eq!(kept.join(" "), "--export hop_on_log -o out --export memory --gc-sections");
+    }
+}
