@@ -101,15 +101,21 @@ pub enum PeerObject {
 }
 
 impl Attribute {
-    /// The path that `get_property` takes, its parts in order.
+    /// The path that `get_property` takes: its parts with a NUL between two.
     #[must_use]
-    pub fn path(self) -> Vec<&'static str> {
+    pub fn path(self) -> Vec<u8> {
         // A label may hold dots, so it is no part of the dotted path.
         let key = match self {
-            Self::NodeMetadata(key) | Self::NodeLabel(key) | Self::Peer(_, key) => Some(key),
-            _ => None,
+            Self::NodeMetadata(key) | Self::NodeLabel(key) | Self::Peer(_, key) => key,
+            _ => "",
         };
-        self.dotted().split('.').chain(key).collect()
+        let mut path = self.dotted().as_bytes().to_vec();
+        path.iter_mut().filter(|byte| **byte == b'.').for_each(|byte| *byte = 0);
+        if !key.is_empty() {
+            path.push(0);
+            path.extend_from_slice(key.as_bytes());
+        }
+        path
     }
 
     fn dotted(self) -> &'static str {
@@ -214,10 +220,17 @@ pub(crate) mod table {
         }
     }
 
+    impl Attribute {
+        /// Its parts with a dot between two.
+        pub(crate) fn name(self) -> String {
+            self.path().iter().map(|byte| if *byte == 0 { '.' } else { char::from(*byte) }).collect()
+        }
+    }
+
     impl Attributes for Table {
         fn bytes(&self, attribute: Attribute) -> Option<Vec<u8>> {
             self.calls.set(self.calls.get() + 1);
-            let name = attribute.path().join(".");
+            let name = attribute.name();
             self.rows.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone())
         }
 

@@ -160,6 +160,7 @@ impl Config {
 }
 
 impl Collector {
+    #[inline(never)]
     fn read(keys: &Keys) -> Result<Self, String> {
         let cluster = keys.text("collector.cluster", u8::is_ascii_graphic)?;
         let cluster = cluster.ok_or("`collector.cluster` is missing")?;

@@ -4,14 +4,15 @@
 //! says of itself outranks what the control plane says of its endpoint, since that lacks `app` and `version`; where no peer
 //! is ever there, as in every Envoy but Istio's, it is soon not asked for any more.
 //!
-//! Source: Istio's peer metadata filters; which release leaves what where stands at [`crate::attributes::PeerObject`]. It
-//! makes no difference here: one expression reads the objects of all releases, and an object that is no map (another
-//! filter may have set a text of that name) makes the expression fail, and is then no peer.
+//! Source: Istio's peer metadata filters; which release leaves what where stands at [`crate::attributes::PeerObject`], the
+//! field tokens in `extensions/common/metadata_object.h`. An object that is no map (another filter may have set a text of
+//! that name) has no fields, and is then no peer.
+//!
+//! Field by field it costs a host call each, but only where an edge is new; an expression for it would cost every proxy
+//! 0.8 MB (`docs/performance.md`).
 
-use crate::answer::Answer;
-use crate::attributes::Attributes;
-use crate::question::{PEER_VALUES, Question};
-use crate::record::{Edge, Reporter, bounded};
+use crate::attributes::{Attribute, Attributes, PeerObject};
+use crate::record::{Edge, Peer, Reporter, bounded};
 
 /// Edges without a peer after which none is expected.
 const MISSES_MAX: u32 = 32;
@@ -28,33 +29,32 @@ impl Exchange {
         if self.misses >= MISSES_MAX {
             return;
         }
-        let question = match edge.reporter {
-            Reporter::Destination => Question::DownstreamPeer,
-            _ => Question::UpstreamPeer,
+        let objects = match edge.reporter {
+            Reporter::Destination => [PeerObject::Downstream, PeerObject::DownstreamOld],
+            _ => [PeerObject::Upstream, PeerObject::UpstreamOld],
         };
-        let answer = attributes.evaluate(question).unwrap_or_else(|| question.ask_one_by_one(attributes));
-        let Some(mut answer) = Answer::read(&answer, PEER_VALUES) else { return };
-        let mut text = || bounded(&String::from_utf8_lossy(answer.bytes()));
-        let workload = text();
-        if workload.is_empty() {
-            self.misses = self.misses.saturating_add(1);
-            return;
-        }
+        let found = objects.into_iter().any(|object| complete(&mut edge.peer, object, attributes));
         // One that was found is worth the search for ever.
-        self.misses = 0;
-        let peer = &mut edge.peer;
-        peer.workload = workload;
-        for told in [
-            &mut peer.namespace,
-            &mut peer.canonical_service,
-            &mut peer.canonical_revision,
-            &mut peer.app,
-            &mut peer.version,
-            &mut peer.cluster,
-        ] {
-            *told = text();
-        }
+        self.misses = if found { 0 } else { self.misses.saturating_add(1) };
     }
+}
+
+/// Completes a peer by an object of the exchange; `false` when it is not there.
+fn complete(peer: &mut Peer, object: PeerObject, attributes: &impl Attributes) -> bool {
+    let field = |name| attributes.text(Attribute::Peer(object, name)).map(|text| bounded(&text));
+    let Some(workload) = field("workload") else { return false };
+    peer.workload = workload;
+    for (told, name) in [
+        (&mut peer.namespace, "namespace"),
+        (&mut peer.canonical_service, "service"),
+        (&mut peer.canonical_revision, "revision"),
+        (&mut peer.app, "app"),
+        (&mut peer.version, "version"),
+        (&mut peer.cluster, "cluster"),
+    ] {
+        *told = field(name).unwrap_or_default();
+    }
+    true
 }
 
 #[cfg(test)]
@@ -65,27 +65,23 @@ mod tests {
     #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
-    /// What each Istio leaves, with expressions and without.
+    /// What each Istio leaves in, the peer out.
     #[track_caller]
     fn check(reporter: Reporter, attributes: &str, expected: &str) {
-        for has_expressions in [true, false] {
-            let table = Table::parse(attributes);
-            let table = if has_expressions { table } else { table.without_expressions() };
-            let mut edge = Edge { reporter, ..Edge::default() };
-            edge.peer.workload = "by endpoint".to_owned();
-            Exchange::default().complete(&mut edge, &table);
-            let peer = &edge.peer;
-            let text = [
-                &peer.workload,
-                &peer.namespace,
-                &peer.canonical_service,
-                &peer.canonical_revision,
-                &peer.app,
-                &peer.version,
-                &peer.cluster,
-            ];
-            assert_eq!(text.map(String::as_str).join(" "), expected, "expressions: {has_expressions}");
-        }
+        let mut edge = Edge { reporter, ..Edge::default() };
+        edge.peer.workload = "by endpoint".to_owned();
+        Exchange::default().complete(&mut edge, &Table::parse(attributes));
+        let peer = &edge.peer;
+        let text = [
+            &peer.workload,
+            &peer.namespace,
+            &peer.canonical_service,
+            &peer.canonical_revision,
+            &peer.app,
+            &peer.version,
+            &peer.cluster,
+        ];
+        assert_eq!(text.map(String::as_str).join(" "), expected);
     }
 
     #[test]
@@ -150,6 +146,6 @@ mod tests {
         for _ in 0..2 * MISSES_MAX {
             exchange.complete(&mut Edge { reporter: Reporter::Source, ..Edge::default() }, &table);
         }
-        assert_eq!(table.calls.get(), MISSES_MAX);
+        assert_eq!(table.calls.get(), 2 * MISSES_MAX);
     }
 }

@@ -6,7 +6,6 @@
 use crate::histogram::Histogram;
 use crate::record::{Edge, Measure, Outcome};
 use crate::table::{Edges, Table};
-use std::collections::HashMap;
 use std::rc::Rc;
 
 /// One row: many requests of one edge and outcome.
@@ -44,23 +43,34 @@ impl Fold {
 pub struct FoldTable {
     edges: Edges,
     outcomes: Table<Outcome>,
-    rows: HashMap<(u32, u32), Fold>,
+    /// Edge and outcome of each row.
+    keys: Table<(u32, u32)>,
+    rows: Vec<Fold>,
 }
 
 impl FoldTable {
     /// Adds a request; `false` when it would need a row beyond `rows_max`.
     pub fn add(&mut self, edge: &Rc<Edge>, outcome: &Outcome, measure: &Measure, rows_max: usize) -> bool {
         let known = self.edges.find(edge).zip(self.outcomes.find(outcome));
-        if let Some(row) = known.and_then(|key| self.rows.get_mut(&key)) {
+        let place = known.and_then(|key| self.keys.find(&key));
+        if let Some(row) = place.and_then(|place| self.rows.get_mut(usize::try_from(place).ok()?)) {
             row.add(measure);
             return true;
         }
         if self.rows.len() >= rows_max {
             return false;
         }
-        let key = (self.edges.index(edge), self.outcomes.index(outcome.clone()));
-        self.rows.entry(key).or_default().add(measure);
+        let mut row = Fold::default();
+        row.add(measure);
+        self.insert(edge, outcome.clone(), row);
         true
+    }
+
+    /// Adds a row that is not there.
+    fn insert(&mut self, edge: &Rc<Edge>, outcome: Outcome, row: Fold) {
+        let key = (self.edges.index(edge), self.outcomes.index(outcome));
+        self.keys.index(key);
+        self.rows.push(row);
     }
 
     /// Whether no row waits.
@@ -75,18 +85,17 @@ impl FoldTable {
         self.rows.len()
     }
 
-    /// Takes up to `rows_max` rows out, in no order.
+    /// Takes up to `rows_max` rows out, those that were there first.
     pub fn take(&mut self, rows_max: usize) -> Vec<(Rc<Edge>, Outcome, Fold)> {
-        let Self { edges, outcomes, rows } = std::mem::take(self);
+        let Self { edges, outcomes, keys, rows } = std::mem::take(self);
         let mut taken = Vec::with_capacity(rows.len().min(rows_max));
-        for ((edge, outcome), fold) in rows {
+        for ((edge, outcome), fold) in keys.into_values().into_iter().zip(rows) {
             let (Some(edge), Some(outcome)) = (edges.get(edge), outcomes.get(outcome)) else { continue };
             if taken.len() < rows_max {
                 taken.push((Rc::clone(edge), outcome.clone(), fold));
             } else {
                 // Into new tables, which hold nothing that no row needs any more.
-                let key = (self.edges.index(edge), self.outcomes.index(outcome.clone()));
-                self.rows.insert(key, fold);
+                self.insert(edge, outcome.clone(), fold);
             }
         }
         taken

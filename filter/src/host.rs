@@ -50,10 +50,10 @@ fn now_ms() -> u64 {
 /// A request begins, or (`root` is 0) a plugin: one per configuration in a VM.
 fn on_context_create(context: u32, root: u32) {
     if root == 0 {
-        properties::compile();
         with_vm(|vm| vm.root_begins(context));
-    } else {
-        with_vm(|vm| vm.begin(context, root));
+    } else if with_vm(|vm| vm.begin(context, root)) == Some(true) {
+        // Two of three VMs never see a request: the one that tries a configuration out, and that of the main thread.
+        properties::compile();
     }
 }
 

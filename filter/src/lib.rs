@@ -37,6 +37,7 @@ pub mod memo;
 pub mod exchange;
 pub mod record;
 pub mod observe;
+pub mod index;
 pub mod table;
 pub mod batch;
 pub mod histogram;

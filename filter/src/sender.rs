@@ -120,6 +120,7 @@ impl Sender {
     }
 
     /// Gives the next batch its number, when there is room and something to say.
+    #[inline(never)]
     fn number(&mut self, buffer: &mut Buffer, signature: &Signature, config: &Config, now_ms: u64) {
         if self.numbered.len() >= config.limits.batches_in_flight_max || !self.is_due(buffer, config, now_ms)
         {
@@ -155,6 +156,7 @@ impl Sender {
     }
 
     /// Whether what waits has become enough, urgent, or old, or the books have something to tell.
+    #[inline(never)]
     fn is_due(&self, buffer: &Buffer, config: &Config, now_ms: u64) -> bool {
         if buffer.is_pressing() {
             return true;

@@ -4,8 +4,8 @@
 //! in which the values came. What came lately is found without hashing it, since a request's edge and outcome are most
 //! often those of a request just before.
 
+use crate::index::{Index, hash};
 use crate::record::Edge;
-use std::collections::HashMap;
 use std::hash::Hash;
 use std::rc::Rc;
 
@@ -15,22 +15,22 @@ const COMPARED: usize = 8;
 /// A table of values.
 #[derive(Debug)]
 pub struct Table<T> {
-    indexes: HashMap<T, u32>,
+    index: Index,
     values: Vec<T>,
 }
 
 impl<T> Default for Table<T> {
     fn default() -> Self {
-        Self { indexes: HashMap::new(), values: Vec::new() }
+        Self { index: Index::default(), values: Vec::new() }
     }
 }
 
-impl<T: Clone + Eq + Hash> Table<T> {
+impl<T: Eq + Hash> Table<T> {
     /// The index of a value that is there.
     pub fn find(&self, value: &T) -> Option<u32> {
         match self.values.iter().take(COMPARED).position(|known| known == value) {
             Some(place) => u32::try_from(place).ok(),
-            None => self.indexes.get(value).copied(),
+            None => self.index.find(hash(value), &|index| self.get(index) == Some(value)),
         }
     }
 
@@ -41,8 +41,8 @@ impl<T: Clone + Eq + Hash> Table<T> {
         }
         // A batch holds far fewer values than there are indexes.
         let index = u32::try_from(self.values.len()).unwrap_or(u32::MAX);
-        self.values.push(value.clone());
-        self.indexes.insert(value, index);
+        self.index.enter(hash(&value), index);
+        self.values.push(value);
         index
     }
 

@@ -28,8 +28,8 @@ pub struct Vm {
     sender: Sender,
     /// As many as batches may be in flight, so a list is enough.
     calls: Vec<Call>,
-    /// The plugins that live: a few for each configuration.
-    roots: Vec<u32>,
+    /// The plugins that live, a few for each configuration, and whether one has seen a request.
+    roots: Vec<(u32, bool)>,
 }
 
 /// A report in flight.
@@ -58,13 +58,13 @@ impl Vm {
 
     /// A plugin begins.
     pub fn root_begins(&mut self, root: u32) {
-        self.roots.push(root);
+        self.roots.push((root, false));
         self.sender.stay();
     }
 
     /// Something ends that may be a plugin. Whether it was the last: then everything that waits is due at once.
     pub fn root_ends(&mut self, context: u32) -> bool {
-        let Some(place) = self.roots.iter().position(|root| *root == context) else { return false };
+        let Some(place) = self.roots.iter().position(|(root, _)| *root == context) else { return false };
         self.roots.swap_remove(place);
         if self.roots.is_empty() {
             // Those of the plugins that went before were cancelled.
@@ -79,7 +79,7 @@ impl Vm {
     /// Whether plugin `root` has ended, and no answer is to come for it.
     #[must_use]
     pub fn has_left(&self, root: u32) -> bool {
-        !self.roots.contains(&root) && self.calls.iter().all(|call| call.root != root)
+        self.roots.iter().all(|(known, _)| *known != root) && self.calls.iter().all(|call| call.root != root)
     }
 
     /// Takes a plugin configuration into force.
@@ -100,9 +100,11 @@ impl Vm {
         self.config.as_ref()
     }
 
-    /// A request of plugin `root` begins.
-    pub fn begin(&mut self, context: u32, root: u32) {
+    /// A request of plugin `root` begins. Returns whether it is the plugin's first.
+    pub fn begin(&mut self, context: u32, root: u32) -> bool {
         self.buffer.open.begin(context, root);
+        let seen = self.roots.iter_mut().find(|(known, _)| *known == root).map(|(_, seen)| seen);
+        seen.is_some_and(|seen| !std::mem::replace(seen, true))
     }
 
     /// What began is no request but a connection of its own.

@@ -75,13 +75,21 @@ pub(crate) fn build() -> anyhow::Result<PathBuf> {
     })
 }
 
-/// What wasm-opt makes of a module. It may not inline: V8 optimises function by function, and takes megabytes of each proxy
-/// for a large one.
+/// What wasm-opt makes of a module. It may inline what is small into what stays so: V8 optimises function by function, and
+/// takes megabytes of each proxy for a large one, and some kilobytes for each.
 fn optimised(path: &Path) -> anyhow::Result<Vec<u8>> {
     let script = wasm_opt::install()?;
     let mut command = Command::new("node");
     command.arg(script).arg(path).arg("--output").arg(path);
-    command.args(["-O3", "-Oz", "--skip-pass=inlining", "--skip-pass=inlining-optimizing"]);
+    command.args(["-O3", "-Oz"]);
+    for (option, size) in [
+        ("--always-inline-max-function-size", "2"),
+        ("--flexible-inline-max-function-size", "2"),
+        ("--one-caller-inline-max-function-size", "100"),
+        ("--inline-max-combined-binary-size", "1000"),
+    ] {
+        command.args([option, size]);
+    }
     command.args(FEATURES.map(|feature| format!("--enable-{feature}")));
     process::quietly(&mut command)?;
     Ok(std::fs::read(path)?)

@@ -11,6 +11,7 @@ pub(super) struct Keys(pub(super) Vec<(String, Value)>);
 
 impl Keys {
     /// Refuses what is not among `known`.
+    #[inline(never)]
     pub(super) fn check(&self, known: &[&str]) -> Result<(), String> {
         let Some((unknown, _)) = self.0.iter().find(|(path, _)| !known.contains(&path.as_str())) else {
             return Ok(());
@@ -67,6 +68,7 @@ impl Keys {
     }
 
     /// One of a few words; the first is the default.
+    #[inline(never)]
     pub(super) fn choice<T: Copy>(&self, path: &str, choices: &[(&str, T); 3]) -> Result<T, String> {
         let [(_, default), ..] = choices;
         let word = match self.get(path) {

@@ -39,6 +39,7 @@ struct Override {
 }
 
 /// Takes what is set for parts of the mesh out, and puts what is set for this place on top.
+#[inline(never)]
 pub(super) fn resolve(values: Vec<(String, Value)>, place: &Place) -> Result<Keys, String> {
     let (for_parts, mut values): (Vec<_>, Vec<_>) = values
         .into_iter()

@@ -25,7 +25,7 @@ thread_local! {
     static COMPILED: Cell<Compiled> = const { Cell::new(Compiled::NotYet) };
 }
 
-/// Compiles the questions for a plugin; to be called once for each, at its very beginning.
+/// Compiles the questions for the plugin that Envoy's callback is about; to be called once for each.
 pub(super) fn compile() {
     let numbers = QUESTIONS.map(|question| {
         let number = abi::foreign_function("expr_create", question.expression().as_bytes());
@@ -53,7 +53,7 @@ pub(super) enum Properties {
 
 impl Attributes for Properties {
     fn bytes(&self, attribute: Attribute) -> Option<Vec<u8>> {
-        abi::property(attribute.path().join("\0").as_bytes())
+        abi::property(&attribute.path())
     }
 
     fn evaluate(&self, question: Question) -> Option<Vec<u8>> {

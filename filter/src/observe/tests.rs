@@ -337,14 +337,14 @@ const CLUSTER: &str = "xds.cluster_name = outbound|80||a.b";
 fn a_known_edge_costs_one_call_until_it_is_old() {
     let known = format!("{SUCCESS}{CLUSTER}");
     let other = known.replace("|a.b", "|c.b");
-    check_calls(&[(&known, 0), (&known, 1), (&other, 1), (&known, 9), (&known, 10)], &[3, 1, 3, 1, 3]);
+    check_calls(&[(&known, 0), (&known, 1), (&other, 1), (&known, 9), (&known, 10)], &[4, 1, 4, 1, 4]);
 }
 
 #[test]
 fn a_service_named_by_the_request_costs_one_call_more() {
     let passing = format!("{SUCCESS}xds.cluster_name = PassthroughCluster\nrequest.host = example.org");
     let elsewhere = passing.replace("example", "elsewhere");
-    check_calls(&[(&passing, 0), (&passing, 0), (&passing, 0), (&elsewhere, 0)], &[3, 4, 2, 4]);
+    check_calls(&[(&passing, 0), (&passing, 0), (&passing, 0), (&elsewhere, 0)], &[4, 5, 2, 5]);
 }
 
 #[test]
@@ -371,7 +371,7 @@ fn a_connection_is_known_by_its_number() {
     let second = first.replace("connection.id = 1", "connection.id = 2");
     let forwarded = first.replace("10.0.0.1:4000", "203.0.113.9:0");
     let of_another = forwarded.replace(".9:0", ".10:0");
-    check_calls(&[(first, 0), (first, 0), (&second, 0), (&forwarded, 0), (&of_another, 0)], &[3, 1, 3, 3, 1]);
+    check_calls(&[(first, 0), (first, 0), (&second, 0), (&forwarded, 0), (&of_another, 0)], &[4, 1, 4, 4, 1]);
 }
 
 #[test]
