@@ -8,7 +8,8 @@
 /// The values of one answer that were not taken yet.
 #[derive(Debug, Clone)]
 pub struct Answer<'a> {
-    sizes: &'a [u8],
+    /// Of each value, and of what Envoy gives beside it.
+    sizes: std::slice::Iter<'a, [u8; 8]>,
     values: &'a [u8],
 }
 
@@ -21,7 +22,7 @@ impl<'a> Answer<'a> {
             return None;
         }
         let (sizes, values) = rest.split_at_checked(count.checked_mul(8)?)?;
-        Some(Self { sizes, values })
+        Some(Self { sizes: sizes.as_chunks::<8>().0.iter(), values })
     }
 
     /// The next value; empty when there is none, or when its size leads nowhere.
@@ -39,13 +40,11 @@ impl<'a> Iterator for Answer<'a> {
     type Item = &'a [u8];
 
     fn next(&mut self) -> Option<&'a [u8]> {
-        let (size, sizes) = self.sizes.split_first_chunk::<4>()?;
-        let (of_value, sizes) = sizes.split_first_chunk::<4>()?;
-        let size = usize::try_from(u32::from_le_bytes(*size)).ok()?;
+        let sizes = u64::from_le_bytes(*self.sizes.next()?);
+        let size = usize::try_from(sizes & u64::from(u32::MAX)).ok()?;
+        let beside = usize::try_from(sizes >> 32).ok()?;
         let (value, rest) = self.values.split_at_checked(size)?;
-        let of_value = usize::try_from(u32::from_le_bytes(*of_value)).ok()?;
-        self.values = rest.get(of_value.checked_add(2)?..)?;
-        self.sizes = sizes;
+        self.values = rest.get(beside.checked_add(2)?..)?;
         Some(value)
     }
 }

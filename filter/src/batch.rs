@@ -1,8 +1,9 @@
 //! Records on their way: tables of what repeats, and a row of figures per request.
 //!
-//! In: records, and fold rows. Out: the [`v1::Batch`] of the contract. Always holds: each edge, outcome and text stands
+//! In: records, and fold rows. Out: the bytes of the [`v1::Batch`] of the contract. Always holds: each edge, outcome and text stands
 //! once; the order of the rows is the order in which the requests ended.
 
+use crate::columns::{self, Row};
 use crate::connections;
 use crate::fold::Fold;
 use crate::open::Open;
@@ -11,12 +12,15 @@ use crate::table::{Edges, Table};
 use hopscope_proto::v1;
 use std::rc::Rc;
 
+/// Field number of `v1::Batch.records`.
+const RECORDS: u8 = 11;
+
 /// Records of one batch, and the fold rows that ride along.
 #[derive(Debug, Default)]
 pub struct Batch {
     edges: Edges,
     outcomes: Table<Outcome>,
-    rows: Vec<(u32, u32, Measure)>,
+    rows: Vec<Row>,
     folds: Vec<(u32, u32, Fold)>,
     open: Vec<v1::Open>,
     connections: Vec<v1::Connections>,
@@ -24,7 +28,7 @@ pub struct Batch {
 
 impl Batch {
     /// What a record takes in it, its edge and outcome aside, which others share.
-    pub const RECORD_BYTES: usize = size_of::<(u32, u32, Measure)>();
+    pub const RECORD_BYTES: usize = size_of::<Row>();
 
     /// Appends a record.
     pub fn push(&mut self, record: Record) {
@@ -92,24 +96,33 @@ impl Batch {
         })
     }
 
-    /// The tables and rows as the contract carries them; the caller adds who, which and the books.
+    /// The bytes of a [`v1::Batch`] with its tables and rows; `head` says who, which and the books.
     #[must_use]
-    pub fn to_wire(&self) -> v1::Batch {
-        let mut strings = Table::default();
-        strings.index(String::new());
+    pub fn to_bytes(&self, head: v1::Batch) -> Vec<u8> {
+        let base_us = self.base_us();
+        let message = v1::Batch { base_time_unix_us: base_us, ..self.tables(head) };
+        let mut bytes = message.to_bytes();
+        columns::append(&mut bytes, RECORDS, &columns::pack(&self.rows, base_us));
+        bytes
+    }
+
+    fn base_us(&self) -> u64 {
         let first_row = self.rows.first().map(|(_, _, measure)| measure.start_us);
         let first_fold = self.folds.first().map(|(_, _, fold)| fold.first_start_us);
-        let base_us = first_row.or(first_fold).unwrap_or(0);
+        first_row.or(first_fold).unwrap_or(0)
+    }
+
+    fn tables(&self, head: v1::Batch) -> v1::Batch {
+        let mut strings = Table::default();
+        strings.index(String::new());
         v1::Batch {
-            base_time_unix_us: base_us,
             edges: self.edges.values().iter().map(|edge| edge_to_wire(edge, &mut strings)).collect(),
             outcomes: self.outcomes.values().iter().map(|o| outcome_to_wire(o, &mut strings)).collect(),
-            records: Some(columns(&self.rows, base_us)),
-            folds: self.folds.iter().map(|row| fold_to_wire(row, base_us)).collect(),
+            folds: self.folds.iter().map(|row| fold_to_wire(row, self.base_us())).collect(),
             open: self.open.clone(),
             connections: self.connections.clone(),
             strings: strings.into_values(),
-            ..v1::Batch::default()
+            ..head
         }
     }
 }
@@ -150,26 +163,6 @@ fn outcome_to_wire(outcome: &Outcome, strings: &mut Table<String>) -> v1::Outcom
     }
 }
 
-fn columns(rows: &[(u32, u32, Measure)], base_us: u64) -> v1::Records {
-    let mut before_us = base_us;
-    let mut records = v1::Records::default();
-    for (edge, outcome, measure) in rows {
-        records.edge.push(*edge);
-        records.outcome.push(*outcome);
-        records.start_delta_us.push(delta(measure.start_us, before_us));
-        records.duration_us.push(measure.duration_us);
-        records.request_bytes.push(measure.request_bytes);
-        records.response_bytes.push(measure.response_bytes);
-        records.request_id_hash.push(measure.request_id_hash);
-        records.attempts.push(measure.attempts);
-        before_us = measure.start_us;
-    }
-    if records.attempts.iter().all(|attempts| *attempts == 1) {
-        records.attempts.clear();
-    }
-    records
-}
-
 fn fold_to_wire((edge, outcome, fold): &(u32, u32, Fold), base_us: u64) -> v1::Fold {
     v1::Fold {
         edge: *edge,
@@ -183,7 +176,8 @@ fn fold_to_wire((edge, outcome, fold): &(u32, u32, Fold), base_us: u64) -> v1::F
     }
 }
 
-fn delta(time_us: u64, base_us: u64) -> i64 {
+/// A time as the contract tells it, against another.
+pub(crate) fn delta(time_us: u64, base_us: u64) -> i64 {
     time_us.wrapping_sub(base_us).cast_signed()
 }
 
@@ -192,9 +186,18 @@ mod tests {
     use super::Batch;
     use crate::fold::FoldTable;
     use crate::record::{Edge, Measure, Outcome, Record};
+    use hopscope_proto::v1;
+    use prost::Message;
     use std::rc::Rc;
     #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    fn wire(batch: &Batch) -> v1::Batch {
+        let head = v1::Batch { sequence: 7, ..v1::Batch::default() };
+        let wire = v1::Batch::decode(batch.to_bytes(head).as_slice()).unwrap();
+        assert_eq!(wire.sequence, 7);
+        wire
+    }
 
     fn record(service: &str, response_code: u32, start_us: u64) -> Record {
         let mut edge = Edge::default();
@@ -214,7 +217,7 @@ mod tests {
         for record in [record("a", 200, 1_000), second, record("a", 503, 1_100)] {
             batch.push(record);
         }
-        let wire = batch.to_wire();
+        let wire = wire(&batch);
         let records = wire.records.unwrap();
         assert_eq!(wire.strings, ["", "a", "b"]);
         assert_eq!((wire.edges.len(), wire.outcomes.len()), (2, 2));
@@ -229,7 +232,7 @@ mod tests {
         for start_us in [1_000, 1_010] {
             batch.push(record("a", 200, start_us));
         }
-        assert_eq!(batch.to_wire().records.unwrap().attempts, [0_u32; 0]);
+        assert_eq!(wire(&batch).records.unwrap().attempts, [0_u32; 0]);
     }
 
     #[test]
@@ -244,9 +247,42 @@ mod tests {
             batch.push_fold(&edge, outcome, fold);
         }
         assert_eq!((batch.len(), batch.folded()), (1, 2));
-        let wire = batch.to_wire();
+        let wire = wire(&batch);
         assert_eq!((wire.edges.len(), wire.outcomes.len()), (1, 1));
         let fold = wire.folds.first().unwrap();
         assert_eq!((fold.count, fold.first_start_delta_us, fold.last_start_delta_us), (2, -990, -970));
+    }
+
+    #[test]
+    fn the_columns_are_what_prost_would_write() {
+        let large = [0, 1, 127, 128, 300, 1 << 21, 1 << 35, u64::MAX];
+        for count in 0..large.len() {
+            let mut batch = Batch::default();
+            for (i, figure) in large.iter().take(count).enumerate() {
+                let mut record = record("a", 200, *figure);
+                record.measure = Measure {
+                    duration_us: *figure,
+                    request_bytes: figure / 2,
+                    response_bytes: figure / 3,
+                    request_id_hash: i as u32 * 0x0101_0101,
+                    attempts: if count % 2 == 0 { 1 } else { i as u32 * 77 },
+                    ..record.measure
+                };
+                batch.push(record);
+            }
+            let bytes = batch.to_bytes(v1::Batch::default());
+            let prost = v1::Batch::decode(bytes.as_slice()).unwrap();
+            let records = prost.records.unwrap_or_default();
+            let starts = records.start_delta_us.iter().scan(prost.base_time_unix_us, |start, delta| {
+                *start = start.wrapping_add_signed(*delta);
+                Some(*start)
+            });
+            assert!(starts.eq(large.iter().take(count).copied()));
+            assert!(records.duration_us.iter().eq(large.iter().take(count)));
+            assert_eq!(records.request_id_hash.len(), count);
+            assert_eq!(records.attempts.len(), if count % 2 == 0 { 0 } else { count });
+            let again = v1::Batch { records: Some(records), ..v1::Batch::default() }.encode_to_vec();
+            assert!(bytes.windows(again.len().max(1)).any(|window| window == again) || count == 0);
+        }
     }
 }

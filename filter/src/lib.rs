@@ -39,6 +39,7 @@ pub mod record;
 pub mod observe;
 pub mod index;
 pub mod table;
+pub mod columns;
 pub mod batch;
 pub mod histogram;
 pub mod fold;

@@ -10,7 +10,7 @@
 //! not reached, since its certificate was not seen.
 
 use crate::facts::Facts;
-use crate::record::{Edge, spread};
+use crate::record::{Edge, FACTOR, same, sketch};
 use std::rc::Rc;
 
 /// Edges in the table, a power of two.
@@ -28,57 +28,75 @@ pub enum Known {
     ByAuthority,
 }
 
-/// The table, and the name that is looked for.
+/// The table.
 #[derive(Debug, Default)]
 pub struct Memo {
-    slots: Vec<Slot>,
-    name: Vec<u8>,
+    slots: Vec<Option<Slot>>,
 }
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 struct Slot {
-    name: Vec<u8>,
+    cluster: Box<[u8]>,
+    address: Box<[u8]>,
+    more: Box<[u8]>,
+    connection: Option<u64>,
     asked_us: u64,
-    known: Option<Known>,
+    known: Known,
 }
 
-impl Memo {
-    /// Looks for the edge that the facts name.
-    pub fn look_up(&mut self, facts: &Facts, now_us: u64) -> Option<Known> {
-        let connection = facts.connection.to_le_bytes();
+/// What names an edge.
+#[derive(Debug, Clone, Copy)]
+pub struct Name<'a> {
+    cluster: &'a [u8],
+    address: &'a [u8],
+    more: &'a [u8],
+    connection: Option<u64>,
+}
+
+impl<'a> Name<'a> {
+    /// The name that the facts give an edge, and something more.
+    #[must_use]
+    pub fn new(facts: &Facts<'a>, more: &'a [u8]) -> Self {
         // Behind a forwarded-for header every request brings another address, all without meaning.
         let address = if facts.address.ends_with(b":0") { b"" } else { facts.address };
-        let side: &[u8] = if facts.is_destination { &connection } else { &[] };
-        self.name.clear();
-        for part in [facts.cluster, b"\n", address, b"\n", side] {
-            self.name.extend_from_slice(part);
-        }
-        self.find(now_us)
-    }
-
-    /// Looks on, with something more in the name.
-    pub fn look_up_with(&mut self, more: &[u8], now_us: u64) -> Option<Known> {
-        self.name.extend_from_slice(more);
-        self.find(now_us)
-    }
-
-    /// Remembers what was not found.
-    pub fn remember(&mut self, known: Known, now_us: u64) {
-        self.slots.resize_with(usize::try_from(SLOTS).unwrap_or(0), Slot::default);
-        let place = self.place();
-        if let Some(slot) = self.slots.get_mut(place) {
-            slot.name.clone_from(&self.name);
-            slot.asked_us = now_us;
-            slot.known = Some(known);
-        }
-    }
-
-    fn find(&self, now_us: u64) -> Option<Known> {
-        let slot = self.slots.get(self.place()).filter(|slot| slot.name == self.name)?;
-        (now_us.saturating_sub(slot.asked_us) < AGE_MAX_US).then(|| slot.known.clone()).flatten()
+        let connection = facts.is_destination.then_some(facts.connection);
+        Self { cluster: facts.cluster, address, more, connection }
     }
 
     fn place(&self) -> usize {
-        usize::try_from(spread(&self.name) & (SLOTS - 1)).unwrap_or(0)
+        let hash = sketch(self.address, self.connection.unwrap_or(0));
+        let hash = sketch(self.more, sketch(self.cluster, hash));
+        usize::try_from(hash.wrapping_mul(FACTOR) >> (u64::BITS - SLOTS.ilog2())).unwrap_or(0)
+    }
+
+    fn is_of(&self, slot: &Slot) -> bool {
+        self.connection == slot.connection
+            && same(self.address, &slot.address)
+            && same(self.cluster, &slot.cluster)
+            && same(self.more, &slot.more)
+    }
+}
+
+impl Memo {
+    /// Looks for the edge of this name.
+    #[must_use]
+    pub fn look_up(&self, name: &Name<'_>, now_us: u64) -> Option<Known> {
+        let slot = self.slots.get(name.place())?.as_ref().filter(|slot| name.is_of(slot))?;
+        (now_us.saturating_sub(slot.asked_us) < AGE_MAX_US).then(|| slot.known.clone())
+    }
+
+    /// Remembers what was not found.
+    pub fn remember(&mut self, name: &Name<'_>, known: Known, now_us: u64) {
+        self.slots.resize_with(usize::try_from(SLOTS).unwrap_or(0), || None);
+        if let Some(slot) = self.slots.get_mut(name.place()) {
+            *slot = Some(Slot {
+                cluster: name.cluster.into(),
+                address: name.address.into(),
+                more: name.more.into(),
+                connection: name.connection,
+                asked_us: now_us,
+                known,
+            });
+        }
     }
 }

@@ -7,7 +7,7 @@ use crate::answer::Answer;
 use crate::attributes::{Attribute, Attributes};
 use crate::exchange::Exchange;
 use crate::facts::{Asking, Facts, Grpc};
-use crate::memo::{Known, Memo};
+use crate::memo::{Known, Memo, Name};
 use crate::question::{FAILURE_VALUES, Question, Told};
 use crate::record::{
     DURATION_US_MAX, Edge, Measure, Outcome, Peer, Protocol, Record, Reporter, bounded, request_id_hash,
@@ -58,37 +58,39 @@ impl Observer {
         if self.is_waypoint {
             return self.waypoint_edge(attributes, facts, now_us);
         }
+        let name = Name::new(facts, b"");
         if facts.is_destination {
-            return match self.memo.look_up(facts, now_us) {
+            return match self.memo.look_up(&name, now_us) {
                 Some(Known::Edge(edge)) => edge,
                 _ => {
                     let edge = self.ask_edge(attributes, facts);
-                    self.remembered(edge, now_us)
+                    self.remembered(&name, edge, now_us)
                 }
             };
         }
         if facts.response_flags != 0 || facts.address.is_empty() {
             return Rc::new(self.ask_edge(attributes, facts));
         }
-        match self.memo.look_up(facts, now_us) {
+        match self.memo.look_up(&name, now_us) {
             Some(Known::Edge(edge)) => return edge,
             Some(Known::ByAuthority) => {}
             None => {
                 let edge = self.ask_edge(attributes, facts);
                 if edge.service.is_named_without_the_request() {
-                    return self.remembered(edge, now_us);
+                    return self.remembered(&name, edge, now_us);
                 }
-                self.memo.remember(Known::ByAuthority, now_us);
+                self.memo.remember(&name, Known::ByAuthority, now_us);
                 return Rc::new(edge);
             }
         }
         let authority = attributes.evaluate(Question::Authority);
         let authority = authority.unwrap_or_else(|| Question::Authority.ask_one_by_one(attributes));
-        match self.memo.look_up_with(&authority, now_us) {
+        let name = Name::new(facts, &authority);
+        match self.memo.look_up(&name, now_us) {
             Some(Known::Edge(edge)) => edge,
             _ => {
                 let edge = self.ask_edge(attributes, facts);
-                self.remembered(edge, now_us)
+                self.remembered(&name, edge, now_us)
             }
         }
     }
@@ -102,9 +104,9 @@ impl Observer {
         edge
     }
 
-    fn remembered(&mut self, edge: Edge, now_us: u64) -> Rc<Edge> {
+    fn remembered(&mut self, name: &Name<'_>, edge: Edge, now_us: u64) -> Rc<Edge> {
         let edge = Rc::new(edge);
-        self.memo.remember(Known::Edge(Rc::clone(&edge)), now_us);
+        self.memo.remember(name, Known::Edge(Rc::clone(&edge)), now_us);
         edge
     }
 }

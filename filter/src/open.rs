@@ -146,8 +146,7 @@ impl OpenTable {
 
     /// A request is open no more. Returns its plugin.
     pub fn forget(&mut self, context: u32) -> Option<u32> {
-        let rank = self.rank(context);
-        let place = self.entries.partition_point(|entry| self.rank(entry.context) < rank);
+        let place = self.place(context);
         let entry =
             self.entries.get_mut(place).filter(|entry| entry.context == context && entry.root != 0)?;
         let root = std::mem::take(&mut entry.root);
@@ -201,8 +200,7 @@ impl OpenTable {
 
     /// Envoy said of an open request where it goes to, when it began, and how many bytes each way its bodies have brought.
     pub fn name(&mut self, context: u32, edge: Edge, start_us: Option<u64>, moved: (u64, u64), now_us: u64) {
-        let rank = self.rank(context);
-        let place = self.entries.partition_point(|entry| self.rank(entry.context) < rank);
+        let place = self.place(context);
         let Some(entry) = self.entries.get_mut(place).filter(|entry| entry.context == context) else {
             return;
         };
@@ -304,6 +302,13 @@ impl OpenTable {
 
     fn place_of_name(&self, context: u32) -> Result<usize, usize> {
         self.named.binary_search_by_key(&context, |(context, _)| *context)
+    }
+
+    /// Where the entry of a context is, or would be.
+    fn place(&self, context: u32) -> usize {
+        let rank = self.rank(context);
+        // What ends is most often the oldest.
+        if rank == 0 { 0 } else { self.entries.partition_point(|entry| self.rank(entry.context) < rank) }
     }
 
     /// The place of a context in the order of beginnings.

@@ -136,15 +136,14 @@ impl Sender {
         }
         let ledger = buffer.ledger.to_wire();
         self.sequence = self.sequence.saturating_add(1);
-        let message = v1::Batch {
+        let message = batch.to_bytes(v1::Batch {
             schema_version: v1::SCHEMA_VERSION,
             proxy: signature.proxy.clone(),
             epoch: self.epoch,
             sequence: self.sequence,
             ledger: Some(ledger.clone()),
-            ..batch.to_wire()
-        };
-        let message = message.to_bytes();
+            ..v1::Batch::default()
+        });
         let sequence = self.sequence;
         self.numbered.push_back(Numbered { sequence, message, content, in_flight: false, attempt: 1 });
         self.ledger_told = ledger;

@@ -7,7 +7,7 @@
 use super::Observer;
 use crate::attributes::{Attribute, Attributes};
 use crate::facts::Facts;
-use crate::memo::Known;
+use crate::memo::{Known, Name};
 use crate::record::{Edge, Reporter};
 use std::rc::Rc;
 
@@ -21,11 +21,12 @@ impl Observer {
     ) -> Rc<Edge> {
         let upstream = attributes.bytes(Attribute::UpstreamAddress).unwrap_or_default();
         let onward = Facts { is_destination: false, address: &upstream, connection: 0, ..*facts };
+        let name = Name::new(&onward, b"");
         let reached = onward.response_flags == 0 && !onward.address.is_empty();
-        if reached && let Some(Known::Edge(edge)) = self.memo.look_up(&onward, now_us) {
+        if reached && let Some(Known::Edge(edge)) = self.memo.look_up(&name, now_us) {
             return edge;
         }
         let edge = Edge { reporter: Reporter::Waypoint, ..self.ask_edge(attributes, &onward) };
-        if reached { self.remembered(edge, now_us) } else { Rc::new(edge) }
+        if reached { self.remembered(&name, edge, now_us) } else { Rc::new(edge) }
     }
 }
