@@ -41,11 +41,11 @@ impl<'a> Iterator for Answer<'a> {
 
     fn next(&mut self) -> Option<&'a [u8]> {
         let sizes = u64::from_le_bytes(*self.sizes.next()?);
-        let size = usize::try_from(sizes & u64::from(u32::MAX)).ok()?;
-        let beside = usize::try_from(sizes >> 32).ok()?;
-        let (value, rest) = self.values.split_at_checked(size)?;
-        self.values = rest.get(beside.checked_add(2)?..)?;
-        Some(value)
+        let (size, beside) = (sizes & u64::from(u32::MAX), sizes >> 32);
+        let whole = size.saturating_add(beside).saturating_add(2);
+        let (value, rest) = self.values.split_at_checked(usize::try_from(whole).ok()?)?;
+        self.values = rest;
+        value.get(..usize::try_from(size).ok()?)
     }
 }
 

@@ -172,6 +172,9 @@ pub trait Attributes {
     /// The answer to a whole question at once; `None` where it failed, or where Envoy has no expressions.
     fn evaluate(&self, question: Question) -> Option<Vec<u8>>;
 
+    /// Takes an answer that nobody needs any more, whose memory the next one may have.
+    fn give_back(&self, _answer: Vec<u8>) {}
+
     /// A text; invalid UTF-8 is replaced, since a header may hold any byte.
     fn text(&self, attribute: Attribute) -> Option<String> {
         let bytes = self.bytes(attribute).filter(|bytes| !bytes.is_empty())?;

@@ -152,13 +152,15 @@ fn edge_to_wire(edge: &Edge, strings: &mut Table<String>) -> v1::Edge {
 }
 
 fn outcome_to_wire(outcome: &Outcome, strings: &mut Table<String>) -> v1::Outcome {
+    let (details, reason) =
+        outcome.why.as_ref().map_or(("", ""), |why| (&why.code_details, &why.transport_failure_reason));
     v1::Outcome {
         response_code: outcome.response_code,
         response_flags: outcome.response_flags,
         grpc_status: outcome.grpc_status,
         protocol: outcome.protocol.into(),
-        code_details: strings.index(outcome.code_details.clone()),
-        transport_failure_reason: strings.index(outcome.transport_failure_reason.clone()),
+        code_details: strings.index(details.to_owned()),
+        transport_failure_reason: strings.index(reason.to_owned()),
         continued: outcome.continued,
     }
 }

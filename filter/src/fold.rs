@@ -43,8 +43,8 @@ impl Fold {
 pub struct FoldTable {
     edges: Edges,
     outcomes: Table<Outcome>,
-    /// Edge and outcome of each row.
-    keys: Table<(u32, u32)>,
+    /// The key of each row.
+    keys: Table<u64>,
     rows: Vec<Fold>,
 }
 
@@ -52,7 +52,7 @@ impl FoldTable {
     /// Adds a request; `false` when it would need a row beyond `rows_max`.
     pub fn add(&mut self, edge: &Rc<Edge>, outcome: &Outcome, measure: &Measure, rows_max: usize) -> bool {
         let known = self.edges.find(edge).zip(self.outcomes.find(outcome));
-        let place = known.and_then(|key| self.keys.find(&key));
+        let place = known.and_then(|(edge, outcome)| self.keys.find(&key(edge, outcome)));
         if let Some(row) = place.and_then(|place| self.rows.get_mut(usize::try_from(place).ok()?)) {
             row.add(measure);
             return true;
@@ -68,7 +68,7 @@ impl FoldTable {
 
     /// Adds a row that is not there.
     fn insert(&mut self, edge: &Rc<Edge>, outcome: Outcome, row: Fold) {
-        let key = (self.edges.index(edge), self.outcomes.index(outcome));
+        let key = key(self.edges.index(edge), self.outcomes.index(outcome));
         self.keys.index(key);
         self.rows.push(row);
     }
@@ -89,7 +89,8 @@ impl FoldTable {
     pub fn take(&mut self, rows_max: usize) -> Vec<(Rc<Edge>, Outcome, Fold)> {
         let Self { edges, outcomes, keys, rows } = std::mem::take(self);
         let mut taken = Vec::with_capacity(rows.len().min(rows_max));
-        for ((edge, outcome), fold) in keys.into_values().into_iter().zip(rows) {
+        for (key, fold) in keys.into_values().into_iter().zip(rows) {
+            let (edge, outcome) = indexes(key);
             let (Some(edge), Some(outcome)) = (edges.get(edge), outcomes.get(outcome)) else { continue };
             if taken.len() < rows_max {
                 taken.push((Rc::clone(edge), outcome.clone(), fold));
@@ -100,6 +101,16 @@ impl FoldTable {
         }
         taken
     }
+}
+
+/// One number of both indexes: it is hashed for each request.
+fn key(edge: u32, outcome: u32) -> u64 {
+    u64::from(edge) << 32 | u64::from(outcome)
+}
+
+fn indexes(key: u64) -> (u32, u32) {
+    let [a, b, c, d, e, f, g, h] = key.to_be_bytes();
+    (u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, g, h]))
 }
 
 #[cfg(test)]

@@ -87,10 +87,10 @@ impl Histogram {
 /// The index `i` with `2^(i/8) < value <= 2^((i+1)/8)`, or `None` for 0.
 fn bucket(value: u64) -> Option<i32> {
     let octave = value.checked_ilog2()?;
-    // The mantissa in [1, 2) with 32 binary digits; an exact power of two has no bound below it, and so belongs to
+    // The mantissa in [1, 2) with 62 binary digits; an exact power of two has no bound below it, and so belongs to
     // the last bucket of the octave before.
-    let mantissa = (u128::from(value) << 32) >> octave;
-    let below = OCTAVE.iter().filter(|bound| u128::from(**bound) < mantissa).count();
+    let mantissa = value.checked_shl(62_u32.checked_sub(octave)?)?;
+    let below = OCTAVE.iter().filter(|bound| **bound << 30 < mantissa).count();
     let octave = i32::try_from(octave).ok()?;
     octave.checked_mul(8)?.checked_add(i32::try_from(below).ok()?)?.checked_sub(1)
 }

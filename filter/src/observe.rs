@@ -10,7 +10,7 @@ use crate::facts::{Asking, Facts, Grpc};
 use crate::memo::{Known, Memo, Name};
 use crate::question::{FAILURE_VALUES, Question, Told};
 use crate::record::{
-    DURATION_US_MAX, Edge, Measure, Outcome, Peer, Protocol, Record, Reporter, bounded, request_id_hash,
+    DURATION_US_MAX, Edge, Measure, Outcome, Peer, Protocol, Record, Reporter, Why, bounded, request_id_hash,
 };
 use crate::service::{self, Service};
 use std::rc::Rc;
@@ -41,11 +41,13 @@ impl Observer {
     pub fn observe(&mut self, attributes: &impl Attributes, now_us: u64) -> Record {
         let answer = self.asking.ask(attributes);
         let facts = Facts::read(&answer).unwrap_or_default();
-        Record {
+        let record = Record {
             edge: self.edge(attributes, &facts, now_us),
             outcome: outcome(attributes, &facts),
             measure: measure(attributes, &facts, now_us),
-        }
+        };
+        attributes.give_back(answer);
+        record
     }
 
     /// See [`Asking::fallbacks`].
@@ -189,9 +191,7 @@ fn outcome(attributes: &impl Attributes, facts: &Facts) -> Outcome {
         let answer = attributes.evaluate(Question::Failure);
         let answer = answer.unwrap_or_else(|| Question::Failure.ask_one_by_one(attributes));
         if let Some(mut answer) = Answer::read(&answer, FAILURE_VALUES) {
-            let mut text = || bounded(&String::from_utf8_lossy(answer.bytes()));
-            outcome.code_details = text();
-            outcome.transport_failure_reason = text();
+            outcome.why = Why::new(answer.bytes(), answer.bytes());
         }
     }
     outcome

@@ -107,6 +107,28 @@ pub struct Peer {
     pub principal: String,
 }
 
+/// What Envoy says of a failure.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Why {
+    /// `response.code_details`.
+    pub code_details: String,
+    /// `upstream.transport_failure_reason`.
+    pub transport_failure_reason: String,
+}
+
+impl Why {
+    /// What is said, if anything is.
+    #[must_use]
+    pub fn new(code_details: &[u8], transport_failure_reason: &[u8]) -> Option<Box<Self>> {
+        let text = |bytes: &[u8]| bounded(&String::from_utf8_lossy(bytes));
+        let why = Self {
+            code_details: text(code_details),
+            transport_failure_reason: text(transport_failure_reason),
+        };
+        (why != Self::default()).then(|| Box::new(why))
+    }
+}
+
 /// How a request ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Outcome {
@@ -118,10 +140,8 @@ pub struct Outcome {
     pub grpc_status: Option<u32>,
     /// HTTP, gRPC or TCP.
     pub protocol: Protocol,
-    /// Only on failure.
-    pub code_details: String,
-    /// Only on failure.
-    pub transport_failure_reason: String,
+    /// Only on failure, and only where Envoy says something.
+    pub why: Option<Box<Why>>,
     /// Of a connection that it was told as opened before.
     pub continued: bool,
 }
@@ -157,7 +177,8 @@ pub fn spread(text: &[u8]) -> u64 {
 fn spread_with(text: &[u8], change: impl Fn(usize, u64) -> u64) -> u64 {
     let (words, rest) = text.as_chunks::<8>();
     let words = words.iter().enumerate().map(|(place, word)| change(place, u64::from_le_bytes(*word)));
-    let hash = words.chain(rest.iter().map(|byte| u64::from(*byte))).fold(FACTOR, mix);
+    let hash = words.fold(FACTOR, mix);
+    let hash = rest.iter().fold(hash, |hash, byte| mix(hash, u64::from(*byte)));
     hash ^ (hash >> 32)
 }
 

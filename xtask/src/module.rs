@@ -20,7 +20,7 @@ use std::process::Command;
 const TARGET: &str = "wasm32-wasip1";
 
 /// What Envoy needs of the module and the SDK provides; see proxy-wasm's ABI 0.2.1.
-const KEPT: [&str; 4] = ["memory", "_initialize", "proxy_abi_version_0_2_1", "proxy_on_memory_allocate"];
+const KEPT: [&str; 3] = ["memory", "_initialize", "proxy_abi_version_0_2_1"];
 
 /// How the filter's own entry points are named until the SDK's are gone: `hop_on_log` becomes `proxy_on_log`.
 const OWN_PREFIX: &str = "hop_";
@@ -28,7 +28,8 @@ const OWN_PREFIX: &str = "hop_";
 /// The filter's entry points. Each that Envoy enters for a request costs that request; so there are three of those: create,
 /// log, and done, which Envoy cannot enter for plugins alone and without which a replaced module loses its last tick. It enters
 /// `new_connection` for the connections of a NETWORK plugin only.
-const OWN: [&str; 9] = [
+const OWN: [&str; 10] = [
+    "hop_on_memory_allocate",
     "hop_on_vm_start",
     "hop_on_configure",
     "hop_on_tick",

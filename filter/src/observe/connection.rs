@@ -13,7 +13,7 @@ use crate::answer::Answer;
 use crate::attributes::{Attribute, Attributes};
 use crate::facts::Facts;
 use crate::question::{CONNECTION_VALUES, Question};
-use crate::record::{DURATION_US_MAX, Edge, Measure, Outcome, Protocol, Record, bounded};
+use crate::record::{DURATION_US_MAX, Edge, Measure, Outcome, Protocol, Record, Why, bounded};
 use crate::service::ServiceEvidence;
 use std::rc::Rc;
 
@@ -76,7 +76,7 @@ impl Observer {
         let outcome = Outcome {
             response_flags,
             protocol: Protocol::Tcp,
-            transport_failure_reason: bounded(&String::from_utf8_lossy(reason)),
+            why: Why::new(b"", reason),
             ..Outcome::default()
         };
         let duration_us = age_us.min(DURATION_US_MAX);

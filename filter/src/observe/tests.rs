@@ -21,6 +21,7 @@ fn text(record: &Record) -> String {
     let peer: Vec<String> =
         peer.iter().filter(|(_, v)| !v.is_empty()).map(|(k, v)| format!("{k}={v}")).collect();
     let tls = if edge.mutual_tls { " mtls" } else { "" };
+    let why = outcome.why.as_deref().cloned().unwrap_or_default();
     let mut lines = vec![
         format!("{:?} of {} [{}]{tls}", edge.reporter, edge.service.host, peer.join(" ")),
         format!(
@@ -29,8 +30,8 @@ fn text(record: &Record) -> String {
             outcome.response_code,
             outcome.response_flags,
             outcome.grpc_status,
-            outcome.code_details,
-            outcome.transport_failure_reason,
+            why.code_details,
+            why.transport_failure_reason,
         ),
         format!(
             "start={} took={} in={} out={} attempts={}",
