@@ -14,7 +14,10 @@ use crate::record::{Edge, FACTOR, same, sketch};
 use std::rc::Rc;
 
 /// Edges in the table, a power of two.
-const SLOTS: u64 = 1_024;
+const SLOTS: usize = 1_024;
+
+/// What leaves a place of a hash.
+const SHIFT: u32 = u64::BITS - SLOTS.ilog2();
 
 /// Edges are asked for anew after ten seconds.
 const AGE_MAX_US: u64 = 10_000_000;
@@ -66,7 +69,7 @@ impl<'a> Name<'a> {
     fn place(&self) -> usize {
         let hash = sketch(self.address, self.connection.unwrap_or(0));
         let hash = sketch(self.more, sketch(self.cluster, hash));
-        usize::try_from(hash.wrapping_mul(FACTOR) >> (u64::BITS - SLOTS.ilog2())).unwrap_or(0)
+        usize::try_from(hash.wrapping_mul(FACTOR) >> SHIFT).unwrap_or(0)
     }
 
     fn is_of(&self, slot: &Slot) -> bool {
@@ -87,7 +90,7 @@ impl Memo {
 
     /// Remembers what was not found.
     pub fn remember(&mut self, name: &Name<'_>, known: Known, now_us: u64) {
-        self.slots.resize_with(usize::try_from(SLOTS).unwrap_or(0), || None);
+        self.slots.resize_with(SLOTS, || None);
         if let Some(slot) = self.slots.get_mut(name.place()) {
             *slot = Some(Slot {
                 cluster: name.cluster.into(),

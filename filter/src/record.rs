@@ -246,7 +246,7 @@ mod tests {
         let text: Vec<u8> = (0..40).collect();
         for length in 0..text.len() {
             let text = &text[..length];
-            assert!(same(text, &text.to_vec()) && !same(text, &[text, b"x"].concat()));
+            assert!(same(text, &Vec::from(text)) && !same(text, &[text, b"x"].concat()));
             for place in 0..length {
                 let mut other = text.to_vec();
                 other[place] ^= 1;

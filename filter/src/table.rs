@@ -117,8 +117,7 @@ impl Edges {
 
 /// Objects of one size lie in some pattern, which a factor of none destroys.
 fn place(address: *const Edge) -> usize {
-    let spread = u32::try_from(address.addr() >> 4 & 0xffff_ffff).unwrap_or(0).wrapping_mul(0x9e37_79b1);
-    usize::try_from(spread >> 16).unwrap_or(0) % LATELY
+    ((address.addr() >> 4).wrapping_mul(0x9e37_79b1) >> 16) % LATELY
 }
 
 #[cfg(test)]
