@@ -38,6 +38,8 @@ pub enum Attribute {
     ResponseCodeDetails,
     /// `response.grpc_status`: to be believed for gRPC requests only.
     ResponseGrpcStatus,
+    /// `filter_state` of Envoy's filter `grpc_stats`: messages of the request and of the response, `3,5`.
+    GrpcMessages,
     /// `upstream.address`: address and port.
     UpstreamAddress,
     /// `upstream.request_attempt_count`.
@@ -107,6 +109,7 @@ impl Attribute {
         // A label may hold dots, so it is no part of the dotted path.
         let key = match self {
             Self::NodeMetadata(key) | Self::NodeLabel(key) | Self::Peer(_, key) => key,
+            Self::GrpcMessages => "envoy.filters.http.grpc_stats",
             _ => "",
         };
         let mut path = self.dotted().as_bytes().to_vec();
@@ -134,6 +137,8 @@ impl Attribute {
             Self::ResponseFlags => "response.flags",
             Self::ResponseCodeDetails => "response.code_details",
             Self::ResponseGrpcStatus => "response.grpc_status",
+            // The object's name has dots of its own.
+            Self::GrpcMessages => "filter_state",
             Self::UpstreamAddress => "upstream.address",
             Self::UpstreamAttempts => "upstream.request_attempt_count",
             Self::UpstreamFailureReason => "upstream.transport_failure_reason",

@@ -7,7 +7,7 @@ use crate::columns::{self, Row};
 use crate::connections;
 use crate::fold::Fold;
 use crate::open::Open;
-use crate::record::{Edge, Measure, Outcome, Record};
+use crate::record::{Edge, Measure, Messages, Outcome, Record};
 use crate::table::{Edges, Table};
 use hopscope_proto::v1;
 use std::rc::Rc;
@@ -112,6 +112,27 @@ impl Batch {
         first_row.or(first_fold).unwrap_or(0)
     }
 
+    /// The messages of all its requests, one row per edge and outcome.
+    fn messages(&self) -> Vec<v1::Messages> {
+        let of_records = self.rows.iter().map(|(edge, outcome, measure)| (*edge, *outcome, measure.messages));
+        let of_folds = self.folds.iter().map(|(edge, outcome, fold)| (*edge, *outcome, fold.messages));
+        let mut rows: Vec<(u32, u32, Messages)> = Vec::new();
+        for (edge, outcome, messages) in of_records.chain(of_folds).filter(|row| row.2 != Messages::default())
+        {
+            match rows.iter_mut().find(|row| (row.0, row.1) == (edge, outcome)) {
+                Some(row) => row.2.add(messages),
+                None => rows.push((edge, outcome, messages)),
+            }
+        }
+        let to_wire = |(edge, outcome, messages): (u32, u32, Messages)| v1::Messages {
+            edge,
+            outcome,
+            request_messages: messages.request,
+            response_messages: messages.response,
+        };
+        rows.into_iter().map(to_wire).collect()
+    }
+
     fn tables(&self, head: v1::Batch) -> v1::Batch {
         let mut strings = Table::default();
         strings.index(String::new());
@@ -121,6 +142,7 @@ impl Batch {
             folds: self.folds.iter().map(|row| fold_to_wire(row, self.base_us())).collect(),
             open: self.open.clone(),
             connections: self.connections.clone(),
+            messages: self.messages(),
             strings: strings.into_values(),
             ..head
         }
@@ -187,7 +209,7 @@ pub(crate) fn delta(time_us: u64, base_us: u64) -> i64 {
 mod tests {
     use super::Batch;
     use crate::fold::FoldTable;
-    use crate::record::{Edge, Measure, Outcome, Record};
+    use crate::record::{Edge, Measure, Messages, Outcome, Record};
     use hopscope_proto::v1;
     use prost::Message;
     use std::rc::Rc;
@@ -226,6 +248,24 @@ mod tests {
         assert_eq!((records.edge, records.attempts), (vec![0, 1, 0], vec![1, 0, 1]));
         assert_eq!(records.outcome, [0, 0, 1]);
         assert_eq!((wire.base_time_unix_us, records.start_delta_us), (1_000, vec![0, -100, 200]));
+    }
+
+    #[test]
+    fn messages_stand_once_for_each_edge_and_outcome() {
+        let mut batch = Batch::default();
+        let mut table = FoldTable::default();
+        for (service, text) in [("a", "1,5"), ("b", ""), ("a", "2,0"), ("c", "7,7,7"), ("a", "x")] {
+            let mut record = record(service, 200, 1_000);
+            record.measure.messages = Messages::read(text);
+            assert!(table.add(&record.edge, &record.outcome, &record.measure, 8));
+            batch.push(record);
+        }
+        for (edge, outcome, fold) in table.take(8) {
+            batch.push_fold(&edge, outcome, fold);
+        }
+        let rows = wire(&batch).messages;
+        let rows = rows.iter().map(|row| (row.edge, row.request_messages, row.response_messages));
+        assert_eq!(rows.collect::<Vec<_>>(), [(0, 6, 10), (2, 14, 0)]);
     }
 
     #[test]

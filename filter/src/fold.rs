@@ -4,7 +4,7 @@
 //! rows' counts is the number of requests added, and there are at most as many rows as the table was given.
 
 use crate::histogram::Histogram;
-use crate::record::{Edge, Measure, Outcome};
+use crate::record::{Edge, Measure, Messages, Outcome};
 use crate::table::{Edges, Table};
 use std::rc::Rc;
 
@@ -23,6 +23,8 @@ pub struct Fold {
     pub request_bytes_sum: u64,
     /// Sum of the responses' sizes.
     pub response_bytes_sum: u64,
+    /// Their messages.
+    pub messages: Messages,
 }
 
 impl Fold {
@@ -35,6 +37,7 @@ impl Fold {
         self.duration.add(measure.duration_us);
         self.request_bytes_sum = self.request_bytes_sum.saturating_add(measure.request_bytes);
         self.response_bytes_sum = self.response_bytes_sum.saturating_add(measure.response_bytes);
+        self.messages.add(measure.messages);
     }
 }
 

@@ -10,7 +10,8 @@ use crate::facts::{Asking, Facts, Grpc};
 use crate::memo::{Known, Memo, Name};
 use crate::question::{FAILURE_VALUES, Question, Told};
 use crate::record::{
-    DURATION_US_MAX, Edge, Measure, Outcome, Peer, Protocol, Record, Reporter, Why, bounded, request_id_hash,
+    DURATION_US_MAX, Edge, Measure, Messages, Outcome, Peer, Protocol, Record, Reporter, Why, bounded,
+    request_id_hash,
 };
 use crate::service::{self, Service};
 use std::rc::Rc;
@@ -216,6 +217,10 @@ fn measure(attributes: &impl Attributes, facts: &Facts, now_us: u64) -> Measure 
         response_bytes: facts.response_bytes,
         request_id_hash: if facts.request_id.is_empty() { 0 } else { request_id_hash(facts.request_id) },
         attempts: facts.attempts,
+        messages: match facts.grpc {
+            Grpc::No => Messages::default(),
+            _ => Messages::read(&attributes.text(Attribute::GrpcMessages).unwrap_or_default()),
+        },
     }
 }
 

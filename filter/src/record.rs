@@ -67,6 +67,32 @@ pub struct Measure {
     pub request_id_hash: u32,
     /// Attempts upstream (source), or the caller's attempt number (destination); 0 when not known.
     pub attempts: u32,
+    /// Of a gRPC request.
+    pub messages: Messages,
+}
+
+/// Messages of gRPC requests, 0 where nobody counts them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Messages {
+    /// What clients sent.
+    pub request: u64,
+    /// What they got.
+    pub response: u64,
+}
+
+impl Messages {
+    /// Reads what Envoy's `grpc_stats` leaves: `requests,responses` in decimal digits. 0 where it is anything else.
+    #[must_use]
+    pub fn read(text: &str) -> Self {
+        let (request, response) = text.split_once(',').unwrap_or_default();
+        Self { request: request.parse().unwrap_or(0), response: response.parse().unwrap_or(0) }
+    }
+
+    /// Adds others.
+    pub fn add(&mut self, other: Self) {
+        self.request = self.request.saturating_add(other.request);
+        self.response = self.response.saturating_add(other.response);
+    }
 }
 
 /// The peer and the service, as far as this proxy can tell. The own side is the proxy's identity.

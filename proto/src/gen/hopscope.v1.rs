@@ -57,6 +57,26 @@ pub struct Batch {
     /// and likewise no part of what (epoch, sequence) names.
     #[prost(uint32, tag = "15")]
     pub attempt: u32,
+    /// The messages of the gRPC requests of this batch, whether these stand in `records` or in `folds`; at most one entry per
+    /// edge and outcome, and none for requests whose messages nobody counted.
+    #[prost(message, repeated, tag = "16")]
+    pub messages: ::prost::alloc::vec::Vec<Messages>,
+}
+/// gRPC messages, as Envoy's filter `grpc_stats` counts them where it is told to `emit_filter_state`; istiod puts it into
+/// every HTTP filter chain.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Messages {
+    /// Index into `Batch.edges`.
+    #[prost(uint32, tag = "1")]
+    pub edge: u32,
+    /// Index into `Batch.outcomes`.
+    #[prost(uint32, tag = "2")]
+    pub outcome: u32,
+    /// What the clients sent, and what they got.
+    #[prost(uint64, tag = "3")]
+    pub request_messages: u64,
+    #[prost(uint64, tag = "4")]
+    pub response_messages: u64,
 }
 /// What is new, since it was told last, of the TCP connections of one edge that have not been closed. None of it is in the
 /// ledger: a connection is seen when it is closed, and then it is one record (or part of a fold row) with `PROTOCOL_TCP`,
