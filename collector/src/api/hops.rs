@@ -140,7 +140,7 @@ fn row(labels: [String; NAMES.len()], book: &EdgeBook) -> HopRow {
         destination_version,
         destination_service,
     ] = labels;
-    let gap = book.gap();
+    let gap = book.gap().histogram();
     HopRow {
         source_workload,
         source_namespace,
@@ -154,9 +154,9 @@ fn row(labels: [String; NAMES.len()], book: &EdgeBook) -> HopRow {
         verdicts: verdicts(book).map(|(verdict, count)| (verdict.label().to_owned(), count)).collect(),
         matrix: matrix(book),
         gap_count: gap.count(),
-        gap_p50_us: gap.quantile_us(0.5),
-        gap_p99_us: gap.quantile_us(0.99),
-        gap_max_us: gap.max_us(),
+        gap_p50_us: gap.quantile(0.5),
+        gap_p99_us: gap.quantile(0.99),
+        gap_max_us: gap.max(),
     }
 }
 
@@ -232,8 +232,8 @@ pub(super) fn metrics(text: &mut Exposition<'_>, state: &State) {
         Kind::Histogram,
         "How much longer the caller's side took than the called side: network, TLS, queues.",
     );
-    let names = Names::of(GAP);
-    let some = |book: &EdgeBook| (book.gap().count() > 0).then(|| Buckets::of(book.gap()));
+    let names = Names::durations(GAP);
+    let some = |book: &EdgeBook| (book.gap().count() > 0).then(|| Buckets::of(book.gap().histogram()));
     each(text, state, some, |text, labels, buckets| buckets.tell(text, &names, labels));
 }
 
