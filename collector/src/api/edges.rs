@@ -50,7 +50,7 @@ pub struct EdgeRow {
 
 /// All rows.
 pub(super) fn rows(aggregate: &Aggregate) -> Vec<EdgeRow> {
-    let mut rows: Vec<EdgeRow> = aggregate.iter().map(|(key, series)| row(key, &series.measure)).collect();
+    let mut rows: Vec<EdgeRow> = aggregate.iter().map(|(key, series)| row(&key, &series.measure)).collect();
     rows.sort_by(|a, b| order(a).cmp(&order(b)));
     rows
 }

@@ -87,7 +87,7 @@ pub struct MatrixCell {
 /// All rows.
 pub(super) fn rows(join: &Join) -> Hops {
     let mut hops: Vec<HopRow> =
-        books(join).map(|(edge, book)| row(labels(edge).map(str::to_owned), book)).collect();
+        books(join).map(|(edge, book)| row(labels(edge.as_ref()).map(str::to_owned), book)).collect();
     hops.sort_by(|a, b| order(a).cmp(&order(b)));
     let stats = join.stats();
     let fates = [("joined", stats.joined), ("alone", stats.alone), ("ambiguous", stats.ambiguous)];
@@ -100,7 +100,7 @@ pub(super) fn rows(join: &Join) -> Hops {
     }
 }
 
-fn books(join: &Join) -> impl Iterator<Item = (Option<&HopEdge>, &EdgeBook)> {
+fn books(join: &Join) -> impl Iterator<Item = (Option<HopEdge>, &EdgeBook)> {
     let overflow = Some((None, join.overflow())).filter(|(_, book)| book.hops() > 0);
     let named = join.edges().map(|(edge, book)| (Some(edge), book));
     named.chain(overflow).filter(|(_, book)| book.hops() > 0)
@@ -195,7 +195,7 @@ fn each<T>(
         let (join, end) = (&pipeline.join, pipeline.join.numbers());
         let mut rows: Vec<(Option<HopEdge>, T)> = join
             .some(from..from + CHUNK)
-            .filter_map(|(edge, book)| Some((Some(edge.clone()), pick(book)?)))
+            .filter_map(|(edge, book)| Some((Some(edge), pick(book)?)))
             .collect();
         from += CHUNK;
         if from >= end {
