@@ -9,6 +9,7 @@
 //! Edges and series have numbers, so that whoever meets an edge again finds its series without comparing names. Numbers hold
 //! until [`Aggregate::generation`] changes.
 
+mod ended;
 mod exemplars;
 mod names;
 mod tenants;
@@ -19,6 +20,7 @@ use crate::checkpoint::keep::{Keep, Reader, Restore, Unreadable, Writer, keep};
 use crate::identity::NamedEdge;
 use crate::measure::Measure;
 use crate::report::{Outcome, Reporter, Text};
+use ended::Ended;
 use exemplars::Exemplars;
 use hashbrown::HashTable;
 use names::{Kept, Name, Names};
@@ -146,15 +148,13 @@ pub(crate) enum Fetch {
 /// Where no series is.
 const NONE: u32 = u32::MAX;
 
-/// Two cache lines.
 #[derive(Debug, Clone)]
-#[repr(align(64))]
 struct Entry {
     /// [`NONE`] for an overflow series.
     edge: u32,
     /// Another series of the same edge.
     next: u32,
-    outcome: Outcome,
+    outcome: Ended,
     series: Series,
 }
 
@@ -376,8 +376,8 @@ impl Aggregate {
         let Some(entry) = self.series.get(edge.first as usize) else { return 0 };
         match step {
             Fetch::Counters => entry.series.measure.touch().into(),
-            // Of each of its two lines something.
-            _ => u64::from(entry.next) ^ entry.series.last_us,
+            // Of each of its cache lines something.
+            _ => u64::from(entry.next) ^ entry.series.last_us ^ entry.series.measure.request_bytes,
         }
     }
 
@@ -385,7 +385,7 @@ impl Aggregate {
     fn key(&self, number: usize, entry: &Entry) -> Option<Key> {
         if entry.edge != NONE {
             let name = self.edges.get(entry.edge as usize)?.name;
-            return Some(Key::Edge(Arc::new(self.names.get(name)?), entry.outcome));
+            return Some(Key::Edge(Arc::new(self.names.get(name)?), entry.outcome.into()));
         }
         let number = u32::try_from(number).ok()?;
         match self.overflow.iter().find(|(_, known)| *known == number) {
@@ -396,9 +396,10 @@ impl Aggregate {
 
     fn find(&mut self, number: EdgeNumber, outcome: Outcome, now_us: u64) -> Option<u32> {
         let edge = *self.edges.get(number.0 as usize)?;
+        let ended = Ended::from(outcome);
         let mut at = edge.first;
         while let Some(entry) = self.series.get_mut(at as usize) {
-            if entry.outcome == outcome {
+            if entry.outcome == ended {
                 entry.series.last_us = entry.series.last_us.max(now_us);
                 return Some(at);
             }
@@ -410,7 +411,7 @@ impl Aggregate {
         {
             return None;
         }
-        let at = self.insert(number.0, outcome, edge.first, now_us)?;
+        let at = self.insert(number.0, ended, edge.first, now_us)?;
         self.edges.get_mut(number.0 as usize)?.first = at;
         self.tenants.add(&tenant);
         Some(at)
@@ -447,10 +448,10 @@ impl Aggregate {
 
     /// Room for what has no edge of its own.
     fn insert_overflow(&mut self, now_us: u64) -> Option<u32> {
-        self.insert(NONE, Outcome::default(), NONE, now_us)
+        self.insert(NONE, Outcome::default().into(), NONE, now_us)
     }
 
-    fn insert(&mut self, edge: u32, outcome: Outcome, next: u32, now_us: u64) -> Option<u32> {
+    fn insert(&mut self, edge: u32, outcome: Ended, next: u32, now_us: u64) -> Option<u32> {
         let series = Series { created_us: now_us, last_us: now_us, ..Series::default() };
         let number = u32::try_from(self.series.vacant_key()).ok().filter(|number| *number != NONE)?;
         self.series.insert(Entry { edge, next, outcome, series });
@@ -477,7 +478,7 @@ impl Restore for Aggregate {
                 Some(edge) => {
                     to.number(EDGE);
                     edge.name.save(to);
-                    entry.outcome.save(to);
+                    Outcome::from(entry.outcome).save(to);
                 }
                 None => self.key(number, entry).unwrap_or(Key::Overflow(Reporter::default())).save(to),
             }

@@ -133,3 +133,8 @@ fn series_100_001_is_in_overflow_and_says_so() {
     let all: u64 = aggregate.iter().map(|(_, series)| series.measure.count()).sum();
     assert_eq!(all, 200_002);
 }
+
+#[test]
+fn a_series_takes_104_bytes_beside_its_counters() {
+    assert_eq!(size_of::<super::Entry>(), 104);
+}

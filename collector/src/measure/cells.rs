@@ -19,33 +19,37 @@ fn length_max(scale: u8) -> usize {
 /// No position is beyond.
 const END: usize = 1 << 12;
 
-/// Bytes of a counter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Width {
-    One = 1,
-    Four = 4,
-    Eight = 8,
-}
+/// Bytes of a counter as a power of two.
+const BYTES: u8 = 0;
+const WORDS: u8 = 2;
+const LONGS: u8 = 3;
 
-/// One row: its first position, how many, and where in the memory its counters stand.
+/// One row: its first position, how many, how fine, and how wide its counters are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Head {
     first: u16,
-    length: u16,
-    start: u16,
-    scale: u8,
-    width: Width,
+    /// At most [`length_max`].
+    length: u8,
+    /// The scale, and above it the width.
+    kind: u8,
 }
 
 impl Head {
-    const EMPTY: Self = Self { first: 0, length: 0, start: 0, scale: FINEST, width: Width::One };
+    const EMPTY: Self = Self { first: 0, length: 0, kind: FINEST | BYTES << 4 };
 
-    fn bytes(self) -> usize {
-        usize::from(self.length) * self.width as usize
+    #[inline]
+    fn scale(self) -> u8 {
+        self.kind & 0xf
     }
 
-    fn end(self) -> usize {
-        usize::from(self.start) + self.bytes()
+    #[inline]
+    fn width_log2(self) -> u8 {
+        self.kind >> 4
+    }
+
+    #[inline]
+    fn bytes(self) -> usize {
+        usize::from(self.length) << self.width_log2()
     }
 }
 
@@ -66,9 +70,10 @@ impl<const N: usize> Rows<N> {
     /// Counts. `at`: the position at a scale.
     #[inline]
     pub(super) fn add(&mut self, row: usize, layout: &Layout, at: impl Fn(u8) -> usize, amount: u64) {
-        let Some(head) = self.heads.get(row) else { return };
-        let place = at(head.scale).wrapping_sub(head.first.into());
-        if place >= head.length.into() || !grow(*head, &mut self.bytes, place, amount) {
+        let Some(head) = self.heads.get(row).copied() else { return };
+        let place = at(head.scale()).wrapping_sub(head.first.into());
+        let start = self.start(row);
+        if place >= head.length.into() || !grow(head, self.bytes.get_mut(start..), place, amount) {
             self.make_room(row, layout, &at, amount);
         }
     }
@@ -77,7 +82,7 @@ impl<const N: usize> Rows<N> {
     pub(super) fn begin(&mut self, row: usize, scale: i32) {
         if let Some(head) = self.heads.get_mut(row).filter(|head| head.length == 0) {
             let scale = scale.clamp(COARSEST.into(), FINEST.into());
-            head.scale = u8::try_from(scale).unwrap_or(FINEST);
+            head.kind = u8::try_from(scale).unwrap_or(FINEST) | BYTES << 4;
         }
     }
 
@@ -103,13 +108,21 @@ impl<const N: usize> Rows<N> {
     #[inline]
     pub(super) fn row(&self, row: usize) -> Row<'_> {
         let head = self.heads.get(row).copied().unwrap_or(Head::EMPTY);
-        Row { head, bytes: self.bytes.get(head.start.into()..head.end()).unwrap_or_default() }
+        let start = self.start(row);
+        Row { head, bytes: self.bytes.get(start..start + head.bytes()).unwrap_or_default() }
+    }
+
+    /// Where in the memory a row stands.
+    #[inline]
+    fn start(&self, row: usize) -> usize {
+        self.heads.iter().take(row).map(|head| head.bytes()).sum()
     }
 
     /// Something that depends on the memory of the counters having arrived.
     #[inline]
     pub(super) fn touch(&self) -> u8 {
-        self.bytes.first().copied().unwrap_or(0)
+        let byte = |byte: Option<&u8>| byte.copied().unwrap_or(0);
+        byte(self.bytes.first()) ^ byte(self.bytes.last())
     }
 
     /// Bytes of memory beside itself.
@@ -146,27 +159,25 @@ impl<const N: usize> Rows<N> {
 
     /// Writes a row anew; the others stay as they are.
     fn replace(&mut self, row: usize, counts: &Counts, scale: u8) {
-        let width = match counts.row.iter().copied().max().unwrap_or(0) {
-            0..=0xff => Width::One,
-            0x100..=0xffff_ffff => Width::Four,
-            _ => Width::Eight,
+        let width_log2 = match counts.row.iter().copied().max().unwrap_or(0) {
+            0..=0xff => BYTES,
+            0x100..=0xffff_ffff => WORDS,
+            _ => LONGS,
         };
-        let number = |number: usize| u16::try_from(number).unwrap_or(u16::MAX);
-        let head =
-            Head { first: number(counts.first), length: number(counts.row.len()), start: 0, scale, width };
+        let length = u8::try_from(counts.row.len()).unwrap_or(u8::MAX);
+        let first = u16::try_from(counts.first).unwrap_or(u16::MAX);
+        let new = Head { first, length, kind: scale | width_log2 << 4 };
         let others = self.bytes.len().saturating_sub(self.row(row).bytes.len());
-        let mut bytes = Vec::with_capacity(others + head.bytes());
+        let mut bytes = Vec::with_capacity(others + new.bytes());
         let mut heads = self.heads;
         for (place, known) in heads.iter_mut().enumerate() {
-            let start = number(bytes.len());
             if place == row {
-                *known = Head { start, ..head };
+                *known = new;
                 counts.row.iter().for_each(|count| {
-                    bytes.extend_from_slice(count.to_le_bytes().get(..width as usize).unwrap_or_default());
+                    bytes.extend_from_slice(count.to_le_bytes().get(..1 << width_log2).unwrap_or_default());
                 });
             } else {
                 bytes.extend_from_slice(self.row(place).bytes);
-                known.start = start;
             }
         }
         self.heads = heads;
@@ -184,14 +195,19 @@ pub(super) struct Row<'a> {
 impl Row<'_> {
     /// How fine it is.
     pub(super) fn scale(&self) -> u8 {
-        self.head.scale
+        self.head.scale()
+    }
+
+    /// How many were counted.
+    pub(super) fn count(&self) -> u64 {
+        self.iter().fold(0, |sum, (_, count)| sum.saturating_add(count))
     }
 
     /// Positions with their counts, those without a count left out.
     pub(super) fn iter(&self) -> impl Iterator<Item = (usize, u64)> + '_ {
         let counts = self
             .bytes
-            .chunks_exact(self.head.width as usize)
+            .chunks_exact(1 << self.head.width_log2())
             .map(|counter| counter.iter().rev().fold(0_u64, |sum, byte| sum << 8 | u64::from(*byte)));
         (usize::from(self.head.first)..).zip(counts).filter(|(_, count)| *count > 0)
     }
@@ -228,21 +244,21 @@ impl Counts {
     }
 }
 
-/// Adds, unless the counter is too narrow for it.
+/// Adds, unless the counter is too narrow for it. `row`: its memory, and what comes after.
 #[inline]
-fn grow(head: Head, bytes: &mut [u8], place: usize, amount: u64) -> bool {
-    let at = usize::from(head.start) + place * head.width as usize;
-    let rest = bytes.get_mut(at..).unwrap_or_default();
-    match head.width {
-        Width::One => rest.first_mut().is_some_and(|counter| {
+fn grow(head: Head, row: Option<&mut [u8]>, place: usize, amount: u64) -> bool {
+    let width_log2 = head.width_log2();
+    let Some(rest) = row.and_then(|row| row.get_mut(place << width_log2..)) else { return false };
+    match width_log2 {
+        BYTES => rest.first_mut().is_some_and(|counter| {
             let sum = u8::try_from(u64::from(*counter).saturating_add(amount));
             sum.map(|sum| *counter = sum).is_ok()
         }),
-        Width::Four => rest.first_chunk_mut().is_some_and(|counter| {
+        WORDS => rest.first_chunk_mut().is_some_and(|counter| {
             let sum = u32::try_from(u64::from(u32::from_le_bytes(*counter)).saturating_add(amount));
             sum.map(|sum| *counter = sum.to_le_bytes()).is_ok()
         }),
-        Width::Eight => rest.first_chunk_mut().is_some_and(|counter| {
+        _ => rest.first_chunk_mut().is_some_and(|counter| {
             *counter = u64::from_le_bytes(*counter).saturating_add(amount).to_le_bytes();
             true
         }),

@@ -36,7 +36,9 @@ impl Durations {
     /// Counts one duration.
     #[inline]
     pub fn record(&mut self, duration_us: u64) {
-        record(&mut self.tally, &mut self.rows, duration_us);
+        let fine = Layout::durations().fine(duration_us);
+        self.rows.add(0, Layout::durations(), |scale| fine.at(scale), 1);
+        self.tally.add(Tally { sum: duration_us, max: duration_us });
     }
 
     /// Counts the durations of a fold row.
@@ -53,13 +55,13 @@ impl Durations {
     /// How many.
     #[must_use]
     pub fn count(&self) -> u64 {
-        self.tally.count
+        self.rows.row(0).count()
     }
 
     /// All that is to be read of them, microseconds.
     #[must_use]
     pub fn histogram(&self) -> Histogram<'_> {
-        Histogram { layout: Layout::durations(), row: self.rows.row(0), tally: self.tally }
+        Histogram::new(Layout::durations(), self.rows.row(0), self.tally)
     }
 
     /// Something that depends on the memory of the counters having arrived.
@@ -69,18 +71,10 @@ impl Durations {
     }
 }
 
-/// Counts one duration, in the first row.
-#[inline]
-pub(super) fn record<const N: usize>(tally: &mut Tally, rows: &mut Rows<N>, duration_us: u64) {
-    let fine = Layout::durations().fine(duration_us);
-    rows.add(0, Layout::durations(), |scale| fine.at(scale), 1);
-    tally.add(Tally { count: 1, sum: duration_us, max: duration_us });
-}
-
 /// Counts the durations of a fold row, in the first row.
 pub(super) fn fold<const N: usize>(tally: &mut Tally, rows: &mut Rows<N>, folded: &FoldedDurations) {
     let layout = Layout::durations();
-    tally.add(Tally { count: folded.zero_count, sum: folded.sum_us, max: folded.max_us });
+    tally.add(Tally { sum: folded.sum_us, max: folded.max_us });
     rows.begin(0, folded.scale);
     if folded.zero_count > 0 {
         rows.add(0, layout, |scale| layout.fine(0).at(scale), folded.zero_count);
@@ -94,7 +88,6 @@ pub(super) fn fold<const N: usize>(tally: &mut Tally, rows: &mut Rows<N>, folded
             Err(_) => layout.fine(middle_us).at(scale),
         };
         rows.add(0, layout, at, *count);
-        tally.count = tally.count.saturating_add(*count);
     }
 }
 

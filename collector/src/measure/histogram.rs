@@ -13,12 +13,12 @@ pub struct Histogram<'a> {
     pub(super) layout: &'static Layout,
     pub(super) row: Row<'a>,
     pub(super) tally: Tally,
+    pub(super) count: u64,
 }
 
-/// What is exact whatever the scale.
+/// What the counters do not tell.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Tally {
-    pub(super) count: u64,
     pub(super) sum: u64,
     pub(super) max: u64,
 }
@@ -26,17 +26,20 @@ pub(super) struct Tally {
 impl Tally {
     #[inline]
     pub(super) fn add(&mut self, other: Self) {
-        self.count = self.count.saturating_add(other.count);
         self.sum = self.sum.saturating_add(other.sum);
         self.max = self.max.max(other.max);
     }
 }
 
-impl Histogram<'_> {
+impl<'a> Histogram<'a> {
+    pub(super) fn new(layout: &'static Layout, row: Row<'a>, tally: Tally) -> Self {
+        Self { layout, row, tally, count: row.count() }
+    }
+
     /// How many values.
     #[must_use]
     pub fn count(&self) -> u64 {
-        self.tally.count
+        self.count
     }
 
     /// Their sum.
@@ -67,8 +70,8 @@ impl Histogram<'_> {
     /// The value that the share `q` (0 to 1) of all values does not exceed; 0 without values.
     #[must_use]
     pub fn quantile(&self, q: f64) -> f64 {
-        let largest = if self.tally.count == 0 { 0.0 } else { self.tally.max as f64 };
-        let rank = q.clamp(0.0, 1.0) * self.tally.count as f64;
+        let largest = if self.count == 0 { 0.0 } else { self.tally.max as f64 };
+        let rank = q.clamp(0.0, 1.0) * self.count as f64;
         let mut below = 0.0;
         for (position, count) in self.row.iter() {
             below += count as f64;

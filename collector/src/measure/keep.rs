@@ -7,7 +7,7 @@ use super::cells::Rows;
 use super::histogram::Tally;
 use crate::checkpoint::keep::{Keep, Reader, Unreadable, Writer, keep};
 
-keep!(struct Tally { count, sum, max });
+keep!(struct Tally { sum, max });
 
 pub(super) fn save<const N: usize>(rows: &Rows<N>, to: &mut Writer) {
     for row in (0..N).map(|row| rows.row(row)) {
