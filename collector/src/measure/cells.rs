@@ -1,7 +1,7 @@
 //! Rows of counters that are as long, as fine and as wide as what they counted needs.
 //!
 //! In: places and amounts. Out: counts. Always holds: a row goes from the first to the last position that was counted; its
-//! counters are of one byte until one of them needs more, then of four, then of eight; it begins with the finest scale, and
+//! counters are of one byte until one of them needs more, then of two, of four, of eight; it begins with the finest scale, and
 //! takes the next coarser one when it would become longer than [`length_max`]; no count is lost by that. All rows of one owner
 //! stand in one piece of memory, one after the other.
 
@@ -21,6 +21,7 @@ const END: usize = 1 << 12;
 
 /// Bytes of a counter as a power of two.
 const BYTES: u8 = 0;
+const PAIRS: u8 = 1;
 const WORDS: u8 = 2;
 const LONGS: u8 = 3;
 
@@ -161,7 +162,8 @@ impl<const N: usize> Rows<N> {
     fn replace(&mut self, row: usize, counts: &Counts, scale: u8) {
         let width_log2 = match counts.row.iter().copied().max().unwrap_or(0) {
             0..=0xff => BYTES,
-            0x100..=0xffff_ffff => WORDS,
+            0x100..=0xffff => PAIRS,
+            0x1_0000..=0xffff_ffff => WORDS,
             _ => LONGS,
         };
         let length = u8::try_from(counts.row.len()).unwrap_or(u8::MAX);
@@ -254,6 +256,10 @@ fn grow(head: Head, row: Option<&mut [u8]>, place: usize, amount: u64) -> bool {
             let sum = u8::try_from(u64::from(*counter).saturating_add(amount));
             sum.map(|sum| *counter = sum).is_ok()
         }),
+        PAIRS => rest.first_chunk_mut().is_some_and(|counter| {
+            let sum = u16::try_from(u64::from(u16::from_le_bytes(*counter)).saturating_add(amount));
+            sum.map(|sum| *counter = sum.to_le_bytes()).is_ok()
+        }),
         WORDS => rest.first_chunk_mut().is_some_and(|counter| {
             let sum = u32::try_from(u64::from(u32::from_le_bytes(*counter)).saturating_add(amount));
             sum.map(|sum| *counter = sum.to_le_bytes()).is_ok()
@@ -275,7 +281,7 @@ mod tests {
 
     fn steps() -> impl Strategy<Value = Steps> {
         let value = (0.0..41.0_f64).prop_map(|log2| log2.exp2() as u64);
-        let amount = prop_oneof![1..3_u64, 200..300_u64, any::<u64>()];
+        let amount = prop_oneof![1..3_u64, 200..300_u64, 65_000..66_000_u64, any::<u64>()];
         proptest::collection::vec((0..3_usize, value, amount), 0..60)
     }
 
@@ -332,7 +338,8 @@ mod tests {
         };
         assert_eq!(add(&mut rows, 1 << 20, 255), (FINEST, 1));
         assert_eq!(add(&mut rows, 1 << 22, 1), (FINEST, 65 + 1));
-        assert_eq!(add(&mut rows, 1 << 20, 1), (FINEST, 4 * 66));
+        assert_eq!(add(&mut rows, 1 << 20, 1), (FINEST, 2 * 66));
+        assert_eq!(add(&mut rows, 1 << 20, 1 << 16), (FINEST, 4 * 66));
         assert_eq!(add(&mut rows, 1 << 20, u64::MAX), (FINEST, 8 * 66));
         assert_eq!(add(&mut rows, 1 << 24, 1).0, FINEST - 1);
         assert_eq!(add(&mut rows, 1 << 38, 1), (3, 8 * 154));
