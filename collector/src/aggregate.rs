@@ -9,8 +9,9 @@
 //! Edges and series have numbers, so that whoever meets an edge again finds its series without comparing names. Numbers hold
 //! until [`Aggregate::generation`] changes.
 
+mod ended;
 mod exemplars;
-mod shared;
+mod names;
 mod tenants;
 
 pub use exemplars::Exemplar;
@@ -19,9 +20,10 @@ use crate::checkpoint::keep::{Keep, Reader, Restore, Unreadable, Writer, keep};
 use crate::identity::NamedEdge;
 use crate::measure::Measure;
 use crate::report::{Outcome, Reporter, Text};
+use ended::Ended;
 use exemplars::Exemplars;
 use hashbrown::HashTable;
-use shared::Shared;
+use names::{Kept, Name, Names};
 use slab::Slab;
 use std::hash::BuildHasher;
 use std::sync::Arc;
@@ -73,7 +75,7 @@ impl Keep for Key {
     fn save(&self, to: &mut Writer) {
         match self {
             Self::Edge(edge, outcome) => {
-                to.number(0);
+                to.number(EDGE);
                 edge.save(to);
                 outcome.save(to);
             }
@@ -91,13 +93,25 @@ impl Keep for Key {
 
     fn load(from: &mut Reader<'_>) -> Result<Self, Unreadable> {
         match from.number()? {
-            0 => Ok(Self::Edge(Arc::load(from)?, Outcome::load(from)?)),
+            EDGE => Ok(Self::Edge(Arc::load(from)?, Outcome::load(from)?)),
+            other => Self::load_other(other, from),
+        }
+    }
+}
+
+impl Key {
+    /// What the numbers other than [`EDGE`] stand for.
+    fn load_other(number: u64, from: &mut Reader<'_>) -> Result<Self, Unreadable> {
+        match number {
             1 => Ok(Self::Overflow(Reporter::load(from)?)),
             2 => Ok(Self::TenantOverflow(Reporter::load(from)?, Text::load(from)?)),
             _ => Err(from.broken("no such Key")),
         }
     }
 }
+
+/// In a checkpoint, the series of an edge.
+const EDGE: u64 = 0;
 
 /// What was counted under one key.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -114,26 +128,39 @@ keep!(struct Series { measure, created_us, last_us });
 
 /// The number of an edge that has series, or may get some.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct EdgeNumber(u32);
+pub struct EdgeNumber(pub(crate) u32);
 
 /// The number of a series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SeriesNumber(pub(crate) u32);
+
+/// What is to be fetched of an edge, one step after the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fetch {
+    /// The edge itself.
+    Edge,
+    /// The first of its series.
+    Series,
+    /// The counters of that.
+    Counters,
+}
 
 /// Where no series is.
 const NONE: u32 = u32::MAX;
 
 #[derive(Debug, Clone)]
 struct Entry {
-    key: Key,
-    series: Series,
+    /// [`NONE`] for an overflow series.
+    edge: u32,
     /// Another series of the same edge.
     next: u32,
+    outcome: Ended,
+    series: Series,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 struct Edge {
-    name: Arc<NamedEdge>,
+    name: Name,
     /// The first of its series.
     first: u32,
 }
@@ -147,7 +174,7 @@ pub struct Aggregate {
     /// Numbers of edges, by name.
     numbers: HashTable<u32>,
     keys: foldhash::quality::RandomState,
-    shared: Shared,
+    names: Names,
     overflow: Vec<(Reporter, u32)>,
     exemplars: Exemplars,
     tenants: Tenants,
@@ -178,9 +205,9 @@ impl Aggregate {
     }
 
     /// Counts requests of an edge that ended alike.
-    pub fn add(&mut self, edge: NamedEdge, outcome: Outcome, measure: &Measure, now_us: u64) {
+    pub fn add(&mut self, edge: &NamedEdge, outcome: Outcome, measure: &Measure, now_us: u64) {
         let reporter = edge.reporter;
-        let namespace = tenant(&edge).clone();
+        let namespace = tenant(edge).clone();
         let number = self.number(edge);
         let (series, overflows) = self.series(number, (reporter, &namespace), outcome, now_us);
         if overflows {
@@ -192,23 +219,23 @@ impl Aggregate {
     }
 
     /// The number of an edge; `None` when it is new and there is no room for series of it.
-    pub fn number(&mut self, edge: NamedEdge) -> Option<EdgeNumber> {
-        let hash = self.keys.hash_one(&edge);
-        let Self { edges, numbers, .. } = &*self;
-        let name_of = |number: u32| edges.get(number as usize).map(|edge| &edge.name);
-        if let Some(number) = numbers.find(hash, |number| name_of(*number).is_some_and(|name| **name == edge))
-        {
+    pub fn number(&mut self, edge: &NamedEdge) -> Option<EdgeNumber> {
+        let Self { edges, numbers, keys, names, .. } = &*self;
+        let is_it = |number: &u32, name| edges.get(*number as usize).is_some_and(|edge| edge.name == name);
+        let find = |name: Name| numbers.find(keys.hash_one(name), |number| is_it(number, name));
+        if let Some(number) = names.find(edge).and_then(find) {
             return Some(EdgeNumber(*number));
         }
         let tenant_max = self.limits.namespace_series_max;
-        if self.tenants.is_full(tenant(&edge), tenant_max) || self.named() >= self.limits.series_max {
+        if self.tenants.is_full(tenant(edge), tenant_max) || self.named() >= self.limits.series_max {
             return None;
         }
-        let Self { edges, numbers, keys, shared, .. } = self;
+        let Self { edges, numbers, keys, names, .. } = self;
         let number = u32::try_from(edges.vacant_key()).ok().filter(|number| *number != NONE)?;
-        edges.insert(Edge { name: Arc::new(shared.edge(edge)), first: NONE });
-        numbers.insert_unique(hash, number, |number| {
-            edges.get(*number as usize).map_or(0, |edge| keys.hash_one(&*edge.name))
+        let name = names.put(edge)?;
+        edges.insert(Edge { name, first: NONE });
+        numbers.insert_unique(keys.hash_one(name), number, |number| {
+            edges.get(*number as usize).map_or(0, |edge| keys.hash_one(edge.name))
         });
         Some(EdgeNumber(number))
     }
@@ -216,7 +243,7 @@ impl Aggregate {
     /// The name of an edge.
     #[must_use]
     pub fn name(&self, edge: EdgeNumber) -> Option<Arc<NamedEdge>> {
-        self.edges.get(edge.0 as usize).map(|edge| edge.name.clone())
+        self.names.get(self.edges.get(edge.0 as usize)?.name).map(Arc::new)
     }
 
     /// The series of an edge and outcome, or that of what finds no room, and whether it is the latter: what is added to it is
@@ -264,7 +291,7 @@ impl Aggregate {
         }
         self.looked_us = now_us;
         let idle_since = now_us.saturating_sub(self.limits.idle_us_max);
-        let Self { series, edges, expired_series, expired_requests, exemplars, tenants, .. } = self;
+        let Self { series, edges, names, expired_series, expired_requests, exemplars, tenants, .. } = self;
         let mut gone = false;
         for (_, edge) in edges.iter_mut() {
             let (mut at, mut kept) = (edge.first, NONE);
@@ -278,7 +305,7 @@ impl Aggregate {
                     *expired_requests = expired_requests.saturating_add(entry.series.measure.count());
                     series.remove(at as usize);
                     exemplars.forget(at);
-                    tenants.take(tenant(&edge.name));
+                    names.tenant(edge.name).into_iter().for_each(|tenant| tenants.take(tenant));
                     gone = true;
                 }
                 at = next;
@@ -291,8 +318,8 @@ impl Aggregate {
     }
 
     /// Every series, in no order.
-    pub fn iter(&self) -> impl Iterator<Item = (&Key, &Series)> {
-        self.series.iter().map(|(_, entry)| (&entry.key, &entry.series))
+    pub fn iter(&self) -> impl Iterator<Item = (Key, &Series)> {
+        self.series.iter().filter_map(|(number, entry)| Some((self.key(number, entry)?, &entry.series)))
     }
 
     /// What `pick` takes of the series whose numbers are `from` and more, `count` numbers, and the number to go on with; `None`
@@ -307,7 +334,9 @@ impl Aggregate {
         let entries = (from..to).filter_map(|number| Some((number, self.series.get(number)?)));
         let exemplar = |number: usize| self.exemplars.get(u32::try_from(number).ok()?);
         let some = entries
-            .map(|(number, entry)| (entry.key.clone(), pick(&entry.series, exemplar(number))))
+            .filter_map(|(number, entry)| {
+                Some((self.key(number, entry)?, pick(&entry.series, exemplar(number))))
+            })
             .collect();
         (some, (to < self.series.capacity()).then_some(to))
     }
@@ -336,26 +365,55 @@ impl Aggregate {
         (self.expired_series, self.expired_requests)
     }
 
+    /// Begins to fetch what counting requests of an edge needs; what comes back depends on it. To be called for many edges, one
+    /// step after the other, so that the memory that each step waits for is waited for once.
+    #[inline]
+    pub(crate) fn fetch(&self, edge: EdgeNumber, step: Fetch) -> u64 {
+        let Some(edge) = self.edges.get(edge.0 as usize) else { return 0 };
+        if step == Fetch::Edge {
+            return edge.first.into();
+        }
+        let Some(entry) = self.series.get(edge.first as usize) else { return 0 };
+        match step {
+            Fetch::Counters => entry.series.measure.touch().into(),
+            // Of each of its cache lines something.
+            _ => u64::from(entry.next) ^ entry.series.last_us ^ entry.series.measure.request_bytes,
+        }
+    }
+
+    /// What tells a series from others.
+    fn key(&self, number: usize, entry: &Entry) -> Option<Key> {
+        if entry.edge != NONE {
+            let name = self.edges.get(entry.edge as usize)?.name;
+            return Some(Key::Edge(Arc::new(self.names.get(name)?), entry.outcome.into()));
+        }
+        let number = u32::try_from(number).ok()?;
+        match self.overflow.iter().find(|(_, known)| *known == number) {
+            Some((reporter, _)) => Some(Key::Overflow(*reporter)),
+            None => self.tenants.key(number).map(|(reporter, tenant)| Key::TenantOverflow(reporter, tenant)),
+        }
+    }
+
     fn find(&mut self, number: EdgeNumber, outcome: Outcome, now_us: u64) -> Option<u32> {
-        let edge = self.edges.get(number.0 as usize)?;
+        let edge = *self.edges.get(number.0 as usize)?;
+        let ended = Ended::from(outcome);
         let mut at = edge.first;
         while let Some(entry) = self.series.get_mut(at as usize) {
-            if matches!(&entry.key, Key::Edge(_, known) if *known == outcome) {
+            if entry.outcome == ended {
                 entry.series.last_us = entry.series.last_us.max(now_us);
                 return Some(at);
             }
             at = entry.next;
         }
-        let name = edge.name.clone();
+        let tenant = self.names.tenant(edge.name)?.clone();
         if self.named() >= self.limits.series_max
-            || self.tenants.is_full(tenant(&name), self.limits.namespace_series_max)
+            || self.tenants.is_full(&tenant, self.limits.namespace_series_max)
         {
             return None;
         }
-        let (key, next) = (Key::Edge(name.clone(), outcome), edge.first);
-        let at = self.insert(key, next, now_us)?;
+        let at = self.insert(number.0, ended, edge.first, now_us)?;
         self.edges.get_mut(number.0 as usize)?.first = at;
-        self.tenants.add(tenant(&name));
+        self.tenants.add(&tenant);
         Some(at)
     }
 
@@ -370,8 +428,7 @@ impl Aggregate {
         {
             return None;
         }
-        let key = Key::TenantOverflow(reporter, namespace.clone());
-        let number = self.insert(key, NONE, now_us)?;
+        let number = self.insert_overflow(now_us)?;
         self.tenants.put_overflow(reporter, namespace.clone(), number);
         Some(number)
     }
@@ -384,34 +441,48 @@ impl Aggregate {
             }
             return number;
         }
-        let number = self.insert(Key::Overflow(reporter), NONE, now_us).unwrap_or(NONE);
+        let number = self.insert_overflow(now_us).unwrap_or(NONE);
         self.overflow.push((reporter, number));
         number
     }
 
-    fn insert(&mut self, key: Key, next: u32, now_us: u64) -> Option<u32> {
+    /// Room for what has no edge of its own.
+    fn insert_overflow(&mut self, now_us: u64) -> Option<u32> {
+        self.insert(NONE, Outcome::default().into(), NONE, now_us)
+    }
+
+    fn insert(&mut self, edge: u32, outcome: Ended, next: u32, now_us: u64) -> Option<u32> {
         let series = Series { created_us: now_us, last_us: now_us, ..Series::default() };
         let number = u32::try_from(self.series.vacant_key()).ok().filter(|number| *number != NONE)?;
-        self.series.insert(Entry { key, series, next });
+        self.series.insert(Entry { edge, next, outcome, series });
         Some(number)
     }
 
     /// Takes out edges that have no series any more.
     fn forget_empty(&mut self) {
         self.generation += 1;
-        let Self { edges, numbers, shared, .. } = self;
+        let Self { edges, numbers, names, .. } = self;
         numbers.retain(|number| edges.get(*number as usize).is_some_and(|edge| edge.first != NONE));
         edges.retain(|_, edge| edge.first != NONE);
-        shared.forget_unused();
+        names.keep(edges.iter().map(|(_, edge)| edge.name));
     }
 }
 
 impl Restore for Aggregate {
     fn save(&self, to: &mut Writer) {
+        self.names.save(to);
         self.series.len().save(to);
-        for (key, series) in self.iter() {
-            key.save(to);
-            series.save(to);
+        for (number, entry) in &self.series {
+            match self.edges.get(entry.edge as usize) {
+                // By its name: there are far more series than texts.
+                Some(edge) => {
+                    to.number(EDGE);
+                    edge.name.save(to);
+                    Outcome::from(entry.outcome).save(to);
+                }
+                None => self.key(number, entry).unwrap_or(Key::Overflow(Reporter::default())).save(to),
+            }
+            entry.series.save(to);
         }
         for sum in [self.overflowed, self.expired_series, self.expired_requests] {
             sum.save(to);
@@ -422,18 +493,22 @@ impl Restore for Aggregate {
         // Series that an earlier life had room for keep it.
         let limits = self.limits.clone();
         (self.limits.series_max, self.limits.namespace_series_max) = (usize::MAX, None);
+        let names = Kept::load(from)?;
         for _ in 0..from.count()? {
-            let (key, kept) = (Key::load(from)?, Series::load(from)?);
+            let key = match from.number()? {
+                EDGE => Key::Edge(Arc::new(names.edge(from)?), Outcome::load(from)?),
+                other => Key::load_other(other, from)?,
+            };
+            let kept = Series::load(from)?;
             let (number, _) = match key {
                 Key::Edge(edge, outcome) => {
                     let (reporter, namespace) = (edge.reporter, tenant(&edge).clone());
-                    let edge = self.number(Arc::unwrap_or_clone(edge));
+                    let edge = self.number(&edge);
                     self.series(edge, (reporter, &namespace), outcome, kept.created_us)
                 }
                 Key::Overflow(reporter) => (SeriesNumber(self.overflow_of(reporter, kept.created_us)), true),
                 Key::TenantOverflow(reporter, namespace) => {
-                    let key = Key::TenantOverflow(reporter, namespace.clone());
-                    let number = self.insert(key, NONE, kept.created_us).unwrap_or(NONE);
+                    let number = self.insert_overflow(kept.created_us).unwrap_or(NONE);
                     self.tenants.put_overflow(reporter, namespace, number);
                     (SeriesNumber(number), true)
                 }

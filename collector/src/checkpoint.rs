@@ -79,9 +79,9 @@ fn sections(pipeline: &mut Pipeline) -> [Section<'_>; 5] {
     [
         ("ledger", 2, ledger),
         ("address_book", 4, address_book),
-        ("waiting", 4, waiting),
-        ("aggregate", 2, aggregate),
-        ("connections", 2, connections),
+        ("waiting", 5, waiting),
+        ("aggregate", 3, aggregate),
+        ("connections", 3, connections),
     ]
 }
 

@@ -12,8 +12,8 @@
 use crate::aggregate::{Key, Limits};
 use crate::checkpoint::keep::keep;
 use crate::identity::{AddressBook, Told, WaitingLimits};
-use crate::measure::Measure;
-use crate::report::{Identity, Outcome, Protocol, Report};
+use crate::measure::durations::Durations;
+use crate::report::{Fold, Identity, Outcome, Protocol, Record, Report};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -22,23 +22,43 @@ use std::sync::Arc;
 pub struct Counts {
     /// Connections that were opened.
     pub opened: u64,
-    /// Closed ones and how long they lasted; the bytes are those of open ones, too.
-    pub measure: Measure,
+    /// How long those lasted that were closed.
+    pub durations: Durations,
+    /// Bytes from the clients, of open ones, too.
+    pub request_bytes: u64,
+    /// Bytes to the clients, of open ones, too.
+    pub response_bytes: u64,
 }
 
-keep!(struct Counts { opened, measure });
+keep!(struct Counts { opened, durations, request_bytes, response_bytes });
 
 impl Counts {
     /// How many were closed.
     #[must_use]
     pub fn closed(&self) -> u64 {
-        self.measure.count()
+        self.durations.count()
     }
 
     /// Adds others.
     pub fn merge(&mut self, other: &Self) {
         self.opened = self.opened.saturating_add(other.opened);
-        self.measure.merge(&other.measure);
+        self.durations.merge(&other.durations);
+        self.move_bytes(other.request_bytes, other.response_bytes);
+    }
+
+    fn record(&mut self, record: &Record) {
+        self.durations.record(record.duration_us);
+        self.move_bytes(record.request_bytes, record.response_bytes);
+    }
+
+    fn fold(&mut self, fold: &Fold) {
+        self.durations.fold(&fold.durations);
+        self.move_bytes(fold.request_bytes_sum, fold.response_bytes_sum);
+    }
+
+    fn move_bytes(&mut self, request_bytes: u64, response_bytes: u64) {
+        self.request_bytes = self.request_bytes.saturating_add(request_bytes);
+        self.response_bytes = self.response_bytes.saturating_add(response_bytes);
     }
 }
 
@@ -181,25 +201,24 @@ fn group(report: &Report) -> Vec<(usize, Outcome, Counts)> {
     }
     let is_continued = |outcome: usize| told.continued.get(outcome).copied().unwrap_or(false);
     let mut groups: HashMap<(usize, Outcome), Counts> = HashMap::new();
-    let mut group = |edge: usize, outcome: usize, closed: u64, add: &mut dyn FnMut(&mut Measure)| {
+    let mut group = |edge: usize, outcome: usize, closed: u64, add: &mut dyn FnMut(&mut Counts)| {
         // One that was told as opened ends in the series that it would else end in.
         let ended = report.outcomes.get(outcome).copied().unwrap_or_default();
         let counts = groups.entry((edge, ended)).or_default();
         counts.opened = counts.opened.saturating_add(if is_continued(outcome) { 0 } else { closed });
-        add(&mut counts.measure);
+        add(counts);
     };
     for record in &told.closed {
-        group(record.edge, record.outcome, 1, &mut |measure| measure.record(record));
+        group(record.edge, record.outcome, 1, &mut |counts| counts.record(record));
     }
     for fold in &told.folds {
-        group(fold.edge, fold.outcome, fold.count, &mut |measure| measure.fold(fold));
+        group(fold.edge, fold.outcome, fold.count, &mut |counts| counts.fold(fold));
     }
     for row in &told.open {
         let unended = Outcome { protocol: Protocol::Tcp, ..Outcome::default() };
         let counts = groups.entry((row.edge, unended)).or_default();
         counts.opened = counts.opened.saturating_add(row.opened);
-        counts.measure.request_bytes = counts.measure.request_bytes.saturating_add(row.request_bytes);
-        counts.measure.response_bytes = counts.measure.response_bytes.saturating_add(row.response_bytes);
+        counts.move_bytes(row.request_bytes, row.response_bytes);
     }
     groups.into_iter().map(|((edge, outcome), counts)| (edge, outcome, counts)).collect()
 }

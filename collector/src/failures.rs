@@ -79,9 +79,10 @@ struct Row {
 #[derive(Debug, Default)]
 pub struct Failures {
     limits: Limits,
-    rows: BTreeMap<u64, Row>,
+    /// Boxed, since they come and go all the time, and a tree moves what stands beside them.
+    rows: BTreeMap<u64, Box<Row>>,
     rings: Slab<Ring>,
-    by_edge: HashMap<Arc<NamedEdge>, usize>,
+    by_edge: HashMap<Arc<NamedEdge>, usize, foldhash::quality::RandomState>,
     bytes: usize,
     last: u64,
     seen: u64,
@@ -133,7 +134,7 @@ impl Failures {
             self.last = self.last.saturating_add(1).max(now_us);
             let named = Named { number: self.last, edge: edge.clone(), failed };
             self.bytes = self.bytes.saturating_add(row_bytes(&named.failed));
-            self.rows.insert(self.last, Row { ring, named });
+            self.rows.insert(self.last, Box::new(Row { ring, named }));
             if let Some(ring) = self.rings.get_mut(ring) {
                 ring.numbers.push_back(self.last);
             }

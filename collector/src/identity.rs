@@ -12,7 +12,7 @@ mod waiting;
 
 pub use named::{End, Evidence, NamedEdge, Security};
 pub use services::ServiceName;
-pub use standing::Standing;
+pub use standing::{Standing, was_met};
 pub use waiting::{Told, Waiting, WaitingLimits};
 
 use crate::checkpoint::keep::keep;

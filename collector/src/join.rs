@@ -18,7 +18,6 @@ mod ending;
 mod verdict;
 mod half;
 mod table;
-mod registry;
 mod books;
 mod skew;
 mod loss;
@@ -35,11 +34,11 @@ pub use stats::{Eviction, Stats, Unjoinable};
 pub use table::BYTES_PER_OPEN_MAX;
 pub use verdict::Verdict;
 
+use crate::registry::Registry;
 use crate::report::{Report, Text};
-use books::{Entry, Shared};
+use books::{Entry, Key, Shared};
 use half::{Half, Words};
 use loss::Losses;
-use registry::Registry;
 use skew::Skews;
 use table::Table;
 
@@ -104,7 +103,7 @@ type EndName = (Text, Text);
 pub struct Join {
     limits: Limits,
     table: Table,
-    edges: Registry<HopEdge, Entry>,
+    edges: Registry<Key, Entry>,
     overflow: Entry,
     shared: Shared,
     proxies: Registry<Text, Losses>,
@@ -133,7 +132,7 @@ impl Join {
             table: Table::new(limits.open_max),
             edges: Registry::new(edges_max),
             overflow: Entry::default(),
-            shared: Shared::default(),
+            shared: Shared::new(edges_max),
             proxies: Registry::new(half::PROXIES_MAX - 1),
             callers: Registry::new(edges_max),
             called: Registry::new(edges_max),
@@ -153,6 +152,7 @@ impl Join {
     pub fn limit(&mut self, limits: Limits) {
         let edges_max = limits.edges_max.min(half::EDGES_MAX);
         self.edges.limit(edges_max);
+        self.shared.limit(edges_max);
         self.callers.limit(edges_max);
         self.called.limit(edges_max);
         self.generation += 1;
@@ -202,13 +202,14 @@ impl Join {
     }
 
     /// Every edge with its hops, in no order.
-    pub fn edges(&self) -> impl Iterator<Item = (&HopEdge, &EdgeBook)> {
-        self.edges.iter().map(|(edge, entry)| (edge, &entry.book))
+    pub fn edges(&self) -> impl Iterator<Item = (HopEdge, &EdgeBook)> {
+        self.edges.iter().filter_map(|(key, entry)| Some((self.shared.name(*key)?, &entry.book)))
     }
 
     /// Edges whose numbers are in a range, with their hops.
-    pub fn some(&self, numbers: std::ops::Range<usize>) -> impl Iterator<Item = (&HopEdge, &EdgeBook)> {
-        self.edges.range(numbers).map(|(edge, entry)| (edge, &entry.book))
+    pub fn some(&self, numbers: std::ops::Range<usize>) -> impl Iterator<Item = (HopEdge, &EdgeBook)> {
+        let some = self.edges.range(numbers);
+        some.filter_map(|(key, entry)| Some((self.shared.name(*key)?, &entry.book)))
     }
 
     /// Above the highest number of an edge.
@@ -262,7 +263,7 @@ impl Join {
         gone |= self.called.retain(|end| end.last_us >= since_us);
         if gone {
             self.generation += 1;
-            self.shared.forget_unused();
+            self.shared.keep(self.edges.iter().map(|(key, _)| *key));
         }
     }
 }

@@ -12,6 +12,7 @@
 //! - [`ledger`]: repeats dropped, gaps seen, books closed.
 //! - [`measure`]: what many requests of one edge and outcome measured together.
 //! - [`identity`]: who reports under which address and certificate; names the peers of an edge.
+//! - `registry`: small numbers for names.
 //! - [`join`]: the two sides of each hop, and what they say together.
 //! - [`flags`]: every response flag of Envoy, explained.
 //! - [`aggregate`]: counters and histograms per series, within a budget.
@@ -34,6 +35,7 @@ pub mod report;
 pub mod ledger;
 pub mod measure;
 pub mod identity;
+mod registry;
 pub mod join;
 pub mod flags;
 pub mod aggregate;
@@ -53,11 +55,12 @@ mod tests {
     use std::path::{Path, PathBuf};
 
     /// The rooms between the doors.
-    const PURE: [&str; 24] = [
+    const PURE: [&str; 25] = [
         "report",
         "ledger",
         "measure",
         "identity",
+        "registry",
         "join",
         "flags",
         "aggregate",

@@ -4,6 +4,7 @@
 //! when it is answered as taken, and only then; every request of a taken report is in a series or waits for its peer's
 //! name, and so is every connection; every single request of it is also joined with its other side, or waits for that; nothing here does I/O.
 
+mod ahead;
 mod cells;
 mod exemplars;
 mod failing;
@@ -20,13 +21,13 @@ use crate::open::OpenRequests;
 use crate::report::{Identity, Print, Report};
 use cells::{Cell, Cells};
 use identity::Told;
-use memo::{Known, Memo};
+use memo::{Counted, Known, Memo, NOBODY};
 use std::sync::Arc;
 
 /// Edges as they are told are known, up to so many for each series that there may be: several proxies tell of each.
 const KNOWN_PER_SERIES: usize = 4;
 
-/// The other end of an edge is met at most so often.
+/// A proxy at other ends is met at most so often.
 const MEET_AGAIN_US: u64 = 1_000_000;
 
 /// The bounds of every room.
@@ -195,14 +196,20 @@ impl Pipeline {
         let tells = self.join.is_enabled().then(|| self.join.tells(report, now_us));
         let mut cells = std::mem::take(&mut self.cells);
         cells.begin(report.edges.len(), report.outcomes.len());
-        for record in &report.records {
-            let (edge, outcome) = (record.edge, record.outcome);
-            let cell = match cells.get(edge, outcome) {
-                Some(cell) => cell,
-                None => self.find(&mut cells, report, (edge, outcome), own, tells, now_us),
-            };
-            if let Some(measure) = self.measure(&mut cells, cell) {
-                measure.record(record);
+        let looks_ahead = report.edges.len() >= ahead::EDGES_MIN;
+        for records in report.records.chunks(ahead::RECORDS) {
+            if looks_ahead {
+                self.look_ahead(&mut cells.ahead, report, records, own);
+            }
+            for record in records {
+                let (edge, outcome) = (record.edge, record.outcome);
+                let cell = match cells.get(edge, outcome) {
+                    Some(cell) => cell,
+                    None => self.find(&mut cells, report, (edge, outcome), own, tells, now_us),
+                };
+                if let Some(measure) = self.measure(&mut cells, cell) {
+                    measure.record(record);
+                }
             }
         }
         for fold in &report.folds {
@@ -252,21 +259,21 @@ impl Pipeline {
         tells: Option<Tells>,
         now_us: u64,
     ) -> Cell {
-        let (print, known) = self.known(report, edge, own);
-        self.meet(report, (edge, outcome), (print, known), now_us);
+        let known = self.known(report, edge, own);
+        self.meet(report, (edge, outcome), known.peer, now_us);
         if let (Some(tells), Some(joined), Some(line)) = (tells, &known.joined, cells.lines.get_mut(edge))
             && line.is_none()
         {
             *line = Some(self.join.line(joined, tells, now_us));
         }
-        let cell = if known.waits {
+        let cell = if known.counted == Counted::WAITS {
             cells.waiting.push((edge, outcome, Measure::default()));
             Cell::Waiting(cells.waiting.len() - 1)
         } else {
             let reporter = report.edges.reporter(edge).unwrap_or_default();
             let ended = report.outcomes.get(outcome).copied().unwrap_or_default();
             let (number, overflows) =
-                self.aggregate.series(known.counted, (reporter, &own.namespace), ended, now_us);
+                self.aggregate.series(known.counted.edge(), (reporter, &own.namespace), ended, now_us);
             if overflows && !cells.overflowing.iter().any(|(known, _)| *known == number) {
                 let before = self.aggregate.get_mut(number).map_or(0, |series| series.measure.count());
                 cells.overflowing.push((number, before));
@@ -278,48 +285,42 @@ impl Pipeline {
     }
 
     /// Notes that the other end of an edge is alive, if that is known and how the request ended shows it.
-    fn meet(
-        &mut self,
-        report: &Report,
-        (edge, outcome): (usize, usize),
-        (print, known): (Print, Known),
-        now_us: u64,
-    ) {
-        if !known.has_peer || now_us.saturating_sub(known.met_us) < MEET_AGAIN_US {
-            return;
-        }
-        let (Some(told), Some(ended)) = (report.edges.get(edge), report.outcomes.get(outcome)) else {
+    fn meet(&mut self, report: &Report, (edge, outcome): (usize, usize), peer: u32, now_us: u64) {
+        let (Some(reporter), Some(ended)) = (report.edges.reporter(edge), report.outcomes.get(outcome))
+        else {
             return;
         };
-        if self.address_book.meet(&told, ended, now_us) {
-            self.memo.put(print, Known { met_us: now_us, ..known });
+        if peer != NOBODY
+            && identity::was_met(reporter, ended)
+            && let Some(proxy) = self.memo.meet(peer, MEET_AGAIN_US, now_us)
+        {
+            self.address_book.meet(proxy, now_us);
         }
     }
 
     /// What is known of an edge of a report.
-    fn known(&mut self, report: &Report, place: usize, own: &Arc<Identity>) -> (Print, Known) {
-        // The same edge told by another proxy is another one; an identity that changes changes the generation, too.
-        let Print(left, right) = report.edges.print(place).unwrap_or_default();
-        let print = Print(left ^ (Arc::as_ptr(own) as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15), right);
+    fn known(&mut self, report: &Report, place: usize, own: &Arc<Identity>) -> Known {
+        let print = print_of(report, place, own);
         if let Some(known) = self.memo.get(print).filter(|known| known.generation == self.generation()) {
-            return (print, *known);
+            return *known;
         }
         let edge = report.edges.get(place).unwrap_or_default();
         self.address_book.learn(&edge, own);
         let named = self.address_book.complete(own, &edge);
         let waits = self.address_book.may_improve(&edge, &named);
         let peer = self.address_book.peer_proxy(&edge);
-        let has_peer = peer.is_some();
         let joined = self.join.is_enabled().then(|| self.join.know(&named, peer));
-        let counted = if waits { None } else { self.aggregate.number(named) };
-        let known = Known { generation: self.generation(), counted, joined, waits, has_peer, met_us: 0 };
+        let peer = peer.map_or(NOBODY, |peer| self.memo.peer(peer));
+        let counted = if waits { Counted::WAITS } else { Counted::of(self.aggregate.number(&named)) };
+        let known = Known { generation: self.generation(), counted, joined, peer };
         self.memo.put(print, known);
-        (print, known)
+        known
     }
 
     /// Grows with everything by which an edge would be named, counted or joined in another way.
-    fn generation(&self) -> u64 {
-        self.address_book.generation() + self.aggregate.generation() + self.join.generation()
+    #[expect(clippy::cast_possible_truncation, reason = "what is known does not live for 2^32 changes")]
+    fn generation(&self) -> u32 {
+        (self.address_book.generation() + self.aggregate.generation() + self.join.generation()) as u32
     }
 
     /// Edges that are known as they were told, and how many were forgotten since there were too many.
@@ -346,8 +347,16 @@ impl Pipeline {
 
     fn count(&mut self, told: &Told, measure: &Measure, now_us: u64) {
         let named = self.address_book.complete(&told.own, &told.edge);
-        self.aggregate.add(named, told.outcome, measure, now_us);
+        self.aggregate.add(&named, told.outcome, measure, now_us);
     }
+}
+
+/// What an edge is known by. The same edge told by another proxy is another one; an identity that changes changes the
+/// generation, too.
+#[inline]
+fn print_of(report: &Report, place: usize, own: &Arc<Identity>) -> Print {
+    let Print(left, right) = report.edges.print(place).unwrap_or_default();
+    Print(left ^ (Arc::as_ptr(own) as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15), right)
 }
 
 fn known_max(limits: &Limits) -> usize {

@@ -22,7 +22,7 @@ pub struct Exemplar {
 
 /// By the number of the series.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Exemplars(HashMap<u32, Exemplar>);
+pub(super) struct Exemplars(HashMap<u32, Exemplar, foldhash::fast::RandomState>);
 
 impl Exemplars {
     /// Takes one in if it is better than the one there. `failed`: whether the requests of the series are failed ones.

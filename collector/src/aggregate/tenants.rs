@@ -51,6 +51,12 @@ impl Tenants {
         self.overflow.get(&(reporter, namespace.clone())).copied()
     }
 
+    /// Whose overflow series it is.
+    pub(super) fn key(&self, series: u32) -> Option<(Reporter, Text)> {
+        let found = self.overflow.iter().find(|(_, known)| **known == series);
+        found.map(|((reporter, namespace), _)| (*reporter, namespace.clone()))
+    }
+
     /// Whether one more namespace may have one.
     pub(super) fn may_overflow(&self) -> bool {
         self.overflow.len() < OVERFLOWS_MAX

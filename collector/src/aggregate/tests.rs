@@ -21,7 +21,7 @@ fn measure(count: usize) -> Measure {
 fn check(series_max: usize, requests: &[(&str, usize)], expected: &str) {
     let mut aggregate = Aggregate::new(Limits { series_max, ..Limits::default() });
     for (workload, count) in requests {
-        aggregate.add(edge(Reporter::Source, workload), Outcome::default(), &measure(*count), 1);
+        aggregate.add(&edge(Reporter::Source, workload), Outcome::default(), &measure(*count), 1);
     }
     let mut series: Vec<String> = aggregate
         .iter()
@@ -50,8 +50,8 @@ fn what_finds_no_room_is_counted_together() {
 #[test]
 fn idle_series_are_taken_out_and_their_sum_stays() {
     let mut aggregate = Aggregate::new(Limits { idle_us_max: 10, ..Limits::default() });
-    aggregate.add(edge(Reporter::Source, "a"), Outcome::default(), &measure(3), 100);
-    aggregate.add(edge(Reporter::Source, "b"), Outcome::default(), &measure(1), 105);
+    aggregate.add(&edge(Reporter::Source, "a"), Outcome::default(), &measure(3), 100);
+    aggregate.add(&edge(Reporter::Source, "b"), Outcome::default(), &measure(1), 105);
     aggregate.expire(111);
     assert_eq!((aggregate.named(), aggregate.expired()), (1, (1, 3)));
 }
@@ -66,7 +66,7 @@ fn a_namespace_that_has_its_share_overflows_alone_and_across_a_start() {
         AddressBook::new(BookLimits::default()).complete(&identity, &Edge { reporter, ..Edge::default() })
     };
     for (namespace, workload) in [("a", "x"), ("a", "y"), ("b", "x"), ("a", "x"), ("b", "z"), ("b", "z")] {
-        aggregate.add(of(namespace, workload, Reporter::Destination), Outcome::default(), &measure(1), 1);
+        aggregate.add(&of(namespace, workload, Reporter::Destination), Outcome::default(), &measure(1), 1);
     }
     let shown = |aggregate: &Aggregate| {
         let mut keys: Vec<String> = aggregate
@@ -93,7 +93,7 @@ fn a_namespace_that_has_its_share_overflows_alone_and_across_a_start() {
     let bytes = bytes.end();
     let mut again = Aggregate::new(limits);
     again.restore(&mut Reader::new(&bytes)).unwrap();
-    again.add(of("a", "w", Reporter::Destination), Outcome::default(), &measure(1), 2);
+    again.add(&of("a", "w", Reporter::Destination), Outcome::default(), &measure(1), 2);
     assert_eq!((shown(&again), again.named()), (expected.replace("\"a\")=1", "\"a\")=2"), 2));
 }
 
@@ -101,9 +101,9 @@ fn a_namespace_that_has_its_share_overflows_alone_and_across_a_start() {
 fn a_series_that_goes_makes_room_in_its_namespace() {
     let limits = Limits { namespace_series_max: Some(1), idle_us_max: 10, ..Limits::default() };
     let mut aggregate = Aggregate::new(limits);
-    aggregate.add(edge(Reporter::Source, "a"), Outcome::default(), &measure(1), 100);
+    aggregate.add(&edge(Reporter::Source, "a"), Outcome::default(), &measure(1), 100);
     aggregate.expire(200);
-    aggregate.add(edge(Reporter::Source, "b"), Outcome::default(), &measure(1), 201);
+    aggregate.add(&edge(Reporter::Source, "b"), Outcome::default(), &measure(1), 201);
     assert_eq!((aggregate.named(), aggregate.overflowed()), (1, 0));
 }
 
@@ -121,15 +121,20 @@ fn series_100_001_is_in_overflow_and_says_so() {
         let mut source = (*name.source).clone();
         source.workload = workload.as_str().into();
         let edge = NamedEdge { source: Arc::new(source), ..name.clone() };
-        aggregate.add(edge, outcome, &measure(2), 1);
+        aggregate.add(&edge, outcome, &measure(2), 1);
     }
     assert_eq!((aggregate.named(), aggregate.overflowed()), (100_000, 2));
     let overflow: Vec<u64> = aggregate
         .iter()
-        .filter(|(key, _)| **key == Key::Overflow(Reporter::Source))
+        .filter(|(key, _)| *key == Key::Overflow(Reporter::Source))
         .map(|(_, series)| series.measure.count())
         .collect();
     assert_eq!(overflow, [2]);
     let all: u64 = aggregate.iter().map(|(_, series)| series.measure.count()).sum();
     assert_eq!(all, 200_002);
+}
+
+#[test]
+fn a_series_takes_104_bytes_beside_its_counters() {
+    assert_eq!(size_of::<super::Entry>(), 104);
 }

@@ -64,7 +64,8 @@ fn order(row: &ConnectionRow) -> [&str; 7] {
 
 fn row(key: &Key, series: &Series) -> ConnectionRow {
     let values = Values::of(key);
-    let measure = &series.counts.measure;
+    let counts = &series.counts;
+    let durations = counts.durations.histogram();
     ConnectionRow {
         reporter: values.get("reporter"),
         source_workload: values.get("source_workload"),
@@ -74,12 +75,12 @@ fn row(key: &Key, series: &Series) -> ConnectionRow {
         destination_service: values.get("destination_service"),
         response_flags: values.get("response_flags"),
         peer_evidence: values.get("peer_evidence"),
-        opened: series.counts.opened,
-        closed: series.counts.closed(),
-        sent_bytes: measure.response_bytes,
-        received_bytes: measure.request_bytes,
+        opened: counts.opened,
+        closed: counts.closed(),
+        sent_bytes: counts.response_bytes,
+        received_bytes: counts.request_bytes,
         failed: matches!(key, Key::Edge(_, outcome) if outcome.is_failure()),
-        duration_p50_us: measure.durations.quantile_us(0.5),
-        duration_max_us: measure.durations.max_us(),
+        duration_p50_us: durations.quantile(0.5),
+        duration_max_us: durations.max(),
     }
 }

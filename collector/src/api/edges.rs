@@ -50,7 +50,7 @@ pub struct EdgeRow {
 
 /// All rows.
 pub(super) fn rows(aggregate: &Aggregate) -> Vec<EdgeRow> {
-    let mut rows: Vec<EdgeRow> = aggregate.iter().map(|(key, series)| row(key, &series.measure)).collect();
+    let mut rows: Vec<EdgeRow> = aggregate.iter().map(|(key, series)| row(&key, &series.measure)).collect();
     rows.sort_by(|a, b| order(a).cmp(&order(b)));
     rows
 }
@@ -70,7 +70,7 @@ fn order(row: &EdgeRow) -> [&str; 8] {
 
 fn row(key: &Key, measure: &crate::measure::Measure) -> EdgeRow {
     let values = Values::of(key);
-    let durations = &measure.durations;
+    let durations = measure.durations();
     EdgeRow {
         reporter: values.get("reporter"),
         source_workload: values.get("source_workload"),
@@ -87,8 +87,8 @@ fn row(key: &Key, measure: &crate::measure::Measure) -> EdgeRow {
         peer_evidence: values.get("peer_evidence"),
         requests: measure.count(),
         failed: matches!(key, Key::Edge(_, outcome) if outcome.is_failure()),
-        duration_p50_us: durations.quantile_us(0.5),
-        duration_p99_us: durations.quantile_us(0.99),
-        duration_max_us: durations.max_us(),
+        duration_p50_us: durations.quantile(0.5),
+        duration_p99_us: durations.quantile(0.99),
+        duration_max_us: durations.max(),
     }
 }

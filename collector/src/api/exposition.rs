@@ -167,6 +167,9 @@ impl<'a> Exposition<'a> {
 }
 
 fn escaped(text: &mut String, value: &str) {
+    if !value.contains(['\\', '"', '\n']) {
+        return text.push_str(value);
+    }
     for c in value.chars() {
         match c {
             '\\' => text.push_str("\\\\"),

@@ -87,7 +87,7 @@ pub struct MatrixCell {
 /// All rows.
 pub(super) fn rows(join: &Join) -> Hops {
     let mut hops: Vec<HopRow> =
-        books(join).map(|(edge, book)| row(labels(edge).map(str::to_owned), book)).collect();
+        books(join).map(|(edge, book)| row(labels(edge.as_ref()).map(str::to_owned), book)).collect();
     hops.sort_by(|a, b| order(a).cmp(&order(b)));
     let stats = join.stats();
     let fates = [("joined", stats.joined), ("alone", stats.alone), ("ambiguous", stats.ambiguous)];
@@ -100,7 +100,7 @@ pub(super) fn rows(join: &Join) -> Hops {
     }
 }
 
-fn books(join: &Join) -> impl Iterator<Item = (Option<&HopEdge>, &EdgeBook)> {
+fn books(join: &Join) -> impl Iterator<Item = (Option<HopEdge>, &EdgeBook)> {
     let overflow = Some((None, join.overflow())).filter(|(_, book)| book.hops() > 0);
     let named = join.edges().map(|(edge, book)| (Some(edge), book));
     named.chain(overflow).filter(|(_, book)| book.hops() > 0)
@@ -140,7 +140,7 @@ fn row(labels: [String; NAMES.len()], book: &EdgeBook) -> HopRow {
         destination_version,
         destination_service,
     ] = labels;
-    let gap = book.gap();
+    let gap = book.gap().histogram();
     HopRow {
         source_workload,
         source_namespace,
@@ -154,9 +154,9 @@ fn row(labels: [String; NAMES.len()], book: &EdgeBook) -> HopRow {
         verdicts: verdicts(book).map(|(verdict, count)| (verdict.label().to_owned(), count)).collect(),
         matrix: matrix(book),
         gap_count: gap.count(),
-        gap_p50_us: gap.quantile_us(0.5),
-        gap_p99_us: gap.quantile_us(0.99),
-        gap_max_us: gap.max_us(),
+        gap_p50_us: gap.quantile(0.5),
+        gap_p99_us: gap.quantile(0.99),
+        gap_max_us: gap.max(),
     }
 }
 
@@ -195,7 +195,7 @@ fn each<T>(
         let (join, end) = (&pipeline.join, pipeline.join.numbers());
         let mut rows: Vec<(Option<HopEdge>, T)> = join
             .some(from..from + CHUNK)
-            .filter_map(|(edge, book)| Some((Some(edge.clone()), pick(book)?)))
+            .filter_map(|(edge, book)| Some((Some(edge), pick(book)?)))
             .collect();
         from += CHUNK;
         if from >= end {
@@ -232,8 +232,8 @@ pub(super) fn metrics(text: &mut Exposition<'_>, state: &State) {
         Kind::Histogram,
         "How much longer the caller's side took than the called side: network, TLS, queues.",
     );
-    let names = Names::of(GAP);
-    let some = |book: &EdgeBook| (book.gap().count() > 0).then(|| Buckets::of(book.gap()));
+    let names = Names::durations(GAP);
+    let some = |book: &EdgeBook| (book.gap().count() > 0).then(|| Buckets::of(book.gap().histogram()));
     each(text, state, some, |text, labels, buckets| buckets.tell(text, &names, labels));
 }
 

@@ -14,11 +14,11 @@ use crate::aggregate::{Exemplar, Series};
 use crate::identity::{AddressBook, Standing};
 use crate::journal::Journal;
 use crate::ledger::{Entry, Ledger};
-use crate::measure::durations::{BOUNDS_US, Durations};
+use crate::measure::durations::BOUNDS_US;
+use crate::measure::{BOUNDS, BOUNDS_BYTES, Histogram, Measure};
 use crate::report::DropReason;
 use crate::self_stats::SelfStats;
 use crate::state::State;
-use std::sync::LazyLock;
 
 /// Series that are copied while the rooms are locked.
 const CHUNK: usize = 1_024;
@@ -88,7 +88,8 @@ fn each<T>(
     }
 }
 
-type Size = fn(&Series) -> u64;
+/// A histogram of a series.
+type Sizes = fn(&Measure) -> Histogram<'_>;
 
 fn series(text: &mut Exposition<'_>, state: &State) {
     const REQUESTS: &str = "hopscope_requests_total";
@@ -108,34 +109,31 @@ fn series(text: &mut Exposition<'_>, state: &State) {
     );
     const DURATION: &str = "hopscope_request_duration_seconds";
     text.family(DURATION, Kind::Histogram, "Duration of those requests.");
-    let names = Names::of(DURATION);
+    let names = Names::durations(DURATION);
     each(
         text,
         state,
         |series, exemplar| {
-            (series.created_us, Buckets { exemplar, ..Buckets::of(&series.measure.durations) })
+            (series.created_us, Buckets { exemplar, ..Buckets::of(series.measure.durations()) })
         },
         |text, labels, (created_us, buckets)| {
             buckets.tell(text, &names, labels);
             text.created(DURATION, labels, created_us);
         },
     );
-    const SIZES: [(&str, &str, Size); 2] = [
-        ("hopscope_request_bytes_total", "Headers and bodies of those requests.", |it| {
-            it.measure.request_bytes
-        }),
-        ("hopscope_response_bytes_total", "Headers and bodies of their responses.", |it| {
-            it.measure.response_bytes
-        }),
+    const SIZES: [(&str, &str, Sizes); 2] = [
+        ("hopscope_request_bytes", "Headers and bodies of those requests.", Measure::request_sizes),
+        ("hopscope_response_bytes", "Headers and bodies of their responses.", Measure::response_sizes),
     ];
-    for (name, help, size) in SIZES {
-        text.family(name, Kind::Counter, help);
+    for (name, help, sizes) in SIZES {
+        text.family(name, Kind::Histogram, help);
+        let names = Names::sizes(name);
         each(
             text,
             state,
-            |series, _| (series.created_us, size(series)),
-            |text, labels, (created_us, size)| {
-                text.spelled(name, labels, "", size);
+            |series, _| (series.created_us, Buckets::of(sizes(&series.measure))),
+            |text, labels, (created_us, buckets)| {
+                buckets.tell(text, &names, labels);
                 text.created(name, labels, created_us);
             },
         );
@@ -147,47 +145,54 @@ pub(super) struct Names {
     bucket: String,
     sum: String,
     count: String,
+    /// The label `le` of each classic bucket.
+    bounds: [String; BOUNDS],
+    /// What a value is divided by to be shown.
+    unit: f64,
 }
 
 impl Names {
-    pub(super) fn of(name: &str) -> Self {
-        Self { bucket: format!("{name}_bucket"), sum: format!("{name}_sum"), count: format!("{name}_count") }
+    /// Of durations, in seconds.
+    pub(super) fn durations(name: &str) -> Self {
+        Self::of(name, BOUNDS_US.map(seconds), 1_000_000.0)
+    }
+
+    /// Of sizes, in bytes.
+    fn sizes(name: &str) -> Self {
+        Self::of(name, BOUNDS_BYTES, 1.0)
+    }
+
+    fn of(name: &str, bounds: [f64; BOUNDS], unit: f64) -> Self {
+        let [bucket, sum, count] = ["bucket", "sum", "count"].map(|part| format!("{name}_{part}"));
+        Self { bucket, sum, count, bounds: bounds.map(|bound| format!(",le=\"{bound:?}\"")), unit }
     }
 }
 
-/// The label `le` of each classic bucket.
-static BOUNDS: LazyLock<[String; BOUNDS_US.len()]> =
-    LazyLock::new(|| BOUNDS_US.map(|bound_us| format!(",le=\"{:?}\"", seconds(bound_us))));
-
 /// A histogram as it is shown.
 pub(super) struct Buckets {
-    cumulative: [u64; BOUNDS_US.len()],
-    sum_us: u64,
+    cumulative: [u64; BOUNDS],
+    sum: u64,
     count: u64,
     /// A request of it that is worth a look.
     exemplar: Option<Exemplar>,
 }
 
 impl Buckets {
-    pub(super) fn of(durations: &Durations) -> Self {
-        let mut cumulative = [0; BOUNDS_US.len()];
-        for (place, (_, count)) in cumulative.iter_mut().zip(durations.cumulative()) {
-            *place = count;
-        }
-        Self { cumulative, sum_us: durations.sum_us(), count: durations.count(), exemplar: None }
+    pub(super) fn of(values: Histogram<'_>) -> Self {
+        Self { cumulative: values.cumulative(), sum: values.sum(), count: values.count(), exemplar: None }
     }
 
     pub(super) fn tell(&self, text: &mut Exposition<'_>, names: &Names, labels: &Spelled) {
         let exemplar = self.exemplar.map(|it| {
             let bucket = BOUNDS_US.iter().position(|bound_us| it.duration_us <= *bound_us);
-            (bucket.unwrap_or(BOUNDS_US.len()), it)
+            (bucket.unwrap_or(BOUNDS), it)
         });
         let in_bucket = |place| exemplar.filter(|(bucket, _)| *bucket == place).map(|(_, it)| it);
-        for (place, (bound, count)) in BOUNDS.iter().zip(self.cumulative).enumerate() {
+        for (place, (bound, count)) in names.bounds.iter().zip(self.cumulative).enumerate() {
             text.marked(&names.bucket, labels, bound, count, in_bucket(place));
         }
-        text.marked(&names.bucket, labels, ",le=\"+Inf\"", self.count, in_bucket(BOUNDS_US.len()));
-        text.spelled(&names.sum, labels, "", seconds(self.sum_us));
+        text.marked(&names.bucket, labels, ",le=\"+Inf\"", self.count, in_bucket(BOUNDS));
+        text.spelled(&names.sum, labels, "", self.sum as f64 / names.unit);
         text.spelled(&names.count, labels, "", self.count);
     }
 }

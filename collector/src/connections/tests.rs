@@ -84,8 +84,7 @@ fn text(connections: &Connections) -> String {
         .iter()
         .map(|(key, series)| {
             let (opened, closed) = (series.counts.opened, series.counts.closed());
-            let (received, sent) =
-                (series.counts.measure.request_bytes, series.counts.measure.response_bytes);
+            let (received, sent) = (series.counts.request_bytes, series.counts.response_bytes);
             let name = match key {
                 Key::Edge(edge, outcome) => format!("{} {}", edge.source.workload, outcome.response_flags),
                 Key::TenantOverflow(..) => String::new(),

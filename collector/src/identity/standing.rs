@@ -7,7 +7,7 @@
 //! A filter that has trapped leaves its proxy working (`FAIL_OPEN`), and nobody there says so; the other ends of its calls do.
 
 use super::AddressBook;
-use crate::report::{Edge, Outcome, Reporter, Text};
+use crate::report::{Outcome, Reporter, Text};
 
 /// A gap between two signs of life of the mesh that says that the collector did not listen.
 const AWAY_US: u64 = 10_000_000;
@@ -55,8 +55,9 @@ impl Awake {
 }
 
 /// Whether a request that ended so shows that the other end is alive: it called, or it answered.
-fn was_met(edge: &Edge, outcome: &Outcome) -> bool {
-    edge.reporter == Reporter::Destination || outcome.response_code != 0 && outcome.response_flags == 0
+#[must_use]
+pub fn was_met(reporter: Reporter, outcome: &Outcome) -> bool {
+    reporter == Reporter::Destination || outcome.response_code != 0 && outcome.response_flags == 0
 }
 
 impl AddressBook {
@@ -65,15 +66,11 @@ impl AddressBook {
         self.awake.note(now_us);
     }
 
-    /// Somebody tells of a request that it had with the other end of an edge. Returns whether that shows it alive.
-    pub fn meet(&mut self, edge: &Edge, outcome: &Outcome, now_us: u64) -> bool {
-        if !was_met(edge, outcome) {
-            return false;
+    /// Somebody tells of a request that it had with this proxy, and that [`was_met`] says to show it alive.
+    pub fn meet(&mut self, proxy: &str, now_us: u64) {
+        if let Some(known) = self.proxies.get_mut(proxy) {
+            known.met_us = known.met_us.max(now_us);
         }
-        let Some(peer) = self.peer_proxy(edge).cloned() else { return false };
-        let Some(known) = self.proxies.get_mut(&peer) else { return false };
-        known.met_us = known.met_us.max(now_us);
-        true
     }
 
     /// What a proxy does at the moment; `None` for one that is not known.
@@ -100,7 +97,7 @@ impl AddressBook {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{AddressBook, Limits};
+    use super::super::{AddressBook, Limits, was_met};
     use crate::report::{Edge, Identity, Outcome, Reporter};
 
     /// Events such as `a@10`: a reports at second 10; `a!11`: another proxy is met by a's callee; `?30`: what a does then.
@@ -120,7 +117,11 @@ mod tests {
                     book.reports(&"a".into(), now_us);
                     book.awake(now_us);
                 }
-                "!" => assert!(book.meet(&edge, &Outcome::default(), now_us)),
+                "!" => {
+                    assert!(was_met(edge.reporter, &Outcome::default()));
+                    let peer = book.peer_proxy(&edge).cloned().unwrap();
+                    book.meet(&peer, now_us);
+                }
                 "." => book.awake(now_us),
                 _ => text.push(book.standing("a", now_us).map_or("unknown", |it| it.label())),
             }

@@ -7,9 +7,8 @@ use super::ending::Ending;
 use super::verdict::Verdict;
 use crate::identity::{End, NamedEdge};
 use crate::measure::durations::Durations;
+use crate::registry::Registry;
 use crate::report::Text;
-use std::collections::HashSet;
-use std::hash::Hash;
 use std::sync::Arc;
 
 /// One end of an edge, as hops are counted by.
@@ -45,36 +44,65 @@ pub struct HopEdge {
     pub service: Text,
 }
 
-/// Places and services that edges have in common, each held once.
-#[derive(Debug, Default)]
+/// A [`HopEdge`] in numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Key {
+    source: u32,
+    destination: u32,
+    service: u32,
+}
+
+/// Places and services that edges have in common, each held once; and whether any edge has them.
+#[derive(Debug)]
 pub(super) struct Shared {
-    places: HashSet<Arc<Place>>,
-    services: HashSet<Text>,
+    places: Registry<Arc<Place>, bool>,
+    services: Registry<Text, bool>,
 }
 
 impl Shared {
-    /// The name under which the hops of an edge are counted.
-    pub(super) fn edge(&mut self, edge: &NamedEdge) -> HopEdge {
-        HopEdge {
-            source: share(&mut self.places, Arc::new(Place::of(&edge.source))),
-            destination: share(&mut self.places, Arc::new(Place::of(&edge.destination))),
-            service: share(&mut self.services, edge.service.host.clone()),
+    /// Room for the parts of so many edges.
+    pub(super) fn new(edges_max: usize) -> Self {
+        Self { places: Registry::new(edges_max.saturating_mul(2)), services: Registry::new(edges_max) }
+    }
+
+    /// Another bound from now on.
+    pub(super) fn limit(&mut self, edges_max: usize) {
+        self.places.limit(edges_max.saturating_mul(2));
+        self.services.limit(edges_max);
+    }
+
+    /// What the hops of an edge are counted under; `None` when there is no room for one of its parts.
+    pub(super) fn key(&mut self, edge: &NamedEdge) -> Option<Key> {
+        let mut place = |end: &End| self.places.number(&Arc::new(Place::of(end)), || true);
+        Some(Key {
+            source: place(&edge.source)?,
+            destination: place(&edge.destination)?,
+            service: self.services.number(&edge.service.host, || true)?,
+        })
+    }
+
+    /// The name of such an edge.
+    pub(super) fn name(&self, key: Key) -> Option<HopEdge> {
+        Some(HopEdge {
+            source: self.places.key(key.source)?.clone(),
+            destination: self.places.key(key.destination)?.clone(),
+            service: self.services.key(key.service)?.clone(),
+        })
+    }
+
+    /// Lets go of what none of these edges has.
+    pub(super) fn keep(&mut self, keys: impl Iterator<Item = Key>) {
+        self.places.values_mut().for_each(|used| *used = false);
+        self.services.values_mut().for_each(|used| *used = false);
+        for Key { source, destination, service } in keys {
+            for place in [source, destination] {
+                self.places.get_mut(place).into_iter().for_each(|used| *used = true);
+            }
+            self.services.get_mut(service).into_iter().for_each(|used| *used = true);
         }
+        self.places.retain(|used| *used);
+        self.services.retain(|used| *used);
     }
-
-    /// Lets go of what no edge has any more.
-    pub(super) fn forget_unused(&mut self) {
-        self.places.retain(|place| Arc::strong_count(place) > 1);
-        self.services.retain(|service| Arc::strong_count(service) > 1);
-    }
-}
-
-fn share<T: Clone + Hash + Eq>(known: &mut HashSet<T>, value: T) -> T {
-    if let Some(known) = known.get(&value) {
-        return known.clone();
-    }
-    known.insert(value.clone());
-    value
 }
 
 /// What two sides said, and what it comes to. `None` for a side that said nothing.
@@ -89,7 +117,7 @@ pub struct Cell {
 }
 
 /// A [`Cell`] in three bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Packed([u8; 3]);
 
 impl Packed {
@@ -114,25 +142,32 @@ impl Packed {
 /// The hops of one edge.
 #[derive(Debug, Default)]
 pub struct EdgeBook {
-    cells: Vec<(Packed, u64)>,
+    /// What was said first, which is the only thing of most edges, and how often.
+    first: (Packed, u64),
+    others: Option<Box<Others>>,
     gap: Durations,
     gap_negative: u64,
-    /// Hops that both sides told of.
-    pub(super) joined: u64,
-    /// Hops that were called one-sided.
-    pub(super) one_sided: u64,
+    /// Hops that both sides told of; no more are counted than fit.
+    pub(super) joined: u32,
+    /// Hops that were called one-sided; likewise.
+    pub(super) one_sided: u32,
 }
+
+#[derive(Debug, Default)]
+struct Others(Vec<(Packed, u64)>);
 
 impl EdgeBook {
     /// What was said, and how often.
     pub fn cells(&self) -> impl Iterator<Item = (Cell, u64)> + '_ {
-        self.cells.iter().map(|(cell, count)| (cell.cell(), *count))
+        let others = self.others.iter().flat_map(|others| &others.0);
+        let told = std::iter::once(&self.first).chain(others).filter(|(_, count)| *count > 0);
+        told.map(|(cell, count)| (cell.cell(), *count))
     }
 
     /// How many hops.
     #[must_use]
     pub fn hops(&self) -> u64 {
-        self.cells.iter().fold(0, |sum, (_, count)| sum.saturating_add(*count))
+        self.cells().fold(0, |sum, (_, count)| sum.saturating_add(count))
     }
 
     /// How many hops with this verdict.
@@ -164,14 +199,28 @@ impl EdgeBook {
 
     pub(super) fn add(&mut self, cell: Cell) {
         let packed = Packed::of(cell);
-        match self.cells.iter_mut().find(|(known, _)| *known == packed) {
+        let Self { first, others, .. } = self;
+        let (known, count) = first;
+        if *count == 0 || *known == packed {
+            *known = packed;
+            *count = count.saturating_add(1);
+            return;
+        }
+        let Others(others) = &mut **others.get_or_insert_default();
+        match others.iter_mut().find(|(known, _)| *known == packed) {
             Some((_, count)) => *count = count.saturating_add(1),
             None => {
-                // Most edges have one or two.
-                self.cells.reserve_exact(1);
-                self.cells.push((packed, 1));
+                // Few edges have more than one.
+                others.reserve_exact(1);
+                others.push((packed, 1));
             }
         }
+    }
+
+    /// Something that depends on the memory of the counters having arrived.
+    #[inline]
+    pub(super) fn touch(&self) -> u8 {
+        self.gap.touch()
     }
 
     pub(super) fn add_gap(&mut self, source_us: u32, destination_us: u32) {
@@ -182,19 +231,28 @@ impl EdgeBook {
     }
 }
 
+/// No number.
+pub(super) const NONE: u32 = u32::MAX;
+
 /// The hops of one edge, and what else the join wants to know of it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Entry {
-    pub(super) book: EdgeBook,
-    /// Numbers of the calling and of the called end.
-    pub(super) caller: Option<u32>,
-    pub(super) called: Option<u32>,
     /// When a record of it came last.
     pub(super) last_us: u64,
+    pub(super) book: EdgeBook,
+    /// Numbers of the calling and of the called end, or [`NONE`].
+    pub(super) caller: u32,
+    pub(super) called: u32,
+}
+
+impl Default for Entry {
+    fn default() -> Self {
+        Self::new((NONE, NONE))
+    }
 }
 
 impl Entry {
-    pub(super) fn new((caller, called): (Option<u32>, Option<u32>)) -> Self {
-        Self { caller, called, ..Self::default() }
+    pub(super) fn new((caller, called): (u32, u32)) -> Self {
+        Self { last_us: 0, book: EdgeBook::default(), caller, called }
     }
 }

@@ -4,21 +4,18 @@
 //! report that tells of it. Always holds: an edge is named only when a request of it is told; that a proxy told something,
 //! and that it lost something, is noted for its end.
 
-use super::books::Entry;
+use super::books::{Entry, NONE};
 use super::half::{EDGES_MAX, Half};
 use super::loss::Losses;
-use super::registry::Registry;
 use super::stats::Unjoinable;
 use super::{EndBook, EndName, Join, Side};
 use crate::identity::{End, NamedEdge};
+use crate::registry::Registry;
 use crate::report::{Report, Reporter, Text};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// An edge that was sent one-sided hops so many times is taken for one at once, until its other side tells something.
-const ONE_SIDED_MIN: u64 = 16;
-
-/// No number.
-const NONE: u32 = u32::MAX;
+const ONE_SIDED_MIN: u32 = 16;
 
 /// An edge with both ends named.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,16 +90,28 @@ impl Join {
         let (caller_name, called_name) = (caller_of(source), called_of(destination));
         let caller = caller_name.as_ref().and_then(|name| self.callers.number(name, EndBook::default));
         let called = called_name.as_ref().and_then(|name| self.called.number(name, EndBook::default));
+        let (caller, called) = (caller.unwrap_or(NONE), called.unwrap_or(NONE));
+        let key = self.shared.key(edge);
         let peer = peer.and_then(|peer| self.proxies.find(peer));
         Known {
             side,
             unjoinable: unjoinable(*reporter, called_name.is_some()),
             caller_tag: caller_name.as_ref().map_or(0, number_of),
-            caller: caller.unwrap_or(NONE),
-            called: called.unwrap_or(NONE),
-            edge: self.edges.number(&self.shared.edge(edge), || Entry::new((caller, called))).unwrap_or(NONE),
+            caller,
+            called,
+            edge: key
+                .and_then(|key| self.edges.number(&key, || Entry::new((caller, called))))
+                .unwrap_or(NONE),
             peer: peer.map_or(0, |number| number.saturating_add(1)),
         }
+    }
+
+    /// Begins to fetch what joining requests of an edge needs: the edge, or then its counters. What comes back depends on it.
+    #[inline]
+    pub(crate) fn fetch(&self, known: &Known, counters: bool) -> u64 {
+        let Some(entry) = self.edges.get(known.edge) else { return 0 };
+        // Of each of its two lines something.
+        if counters { entry.book.touch().into() } else { entry.last_us ^ u64::from(entry.called) }
     }
 
     /// What holds for the records of an edge in a report.

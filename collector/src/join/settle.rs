@@ -142,8 +142,8 @@ impl Join {
     fn excused(&self, half: &Half, verdict: Verdict, now_us: u64) -> Verdict {
         let entry = self.edges.get(half.edge);
         let other = entry.and_then(|entry| match half.side {
-            Side::Source => self.called.get(entry.called?),
-            Side::Destination => self.callers.get(entry.caller?),
+            Side::Source => self.called.get(entry.called),
+            Side::Destination => self.callers.get(entry.caller),
         });
         let one_sided = match (other, half.side) {
             (Some(other), _) => other.told_us == 0,

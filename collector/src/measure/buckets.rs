@@ -1,15 +1,18 @@
-//! Which bucket a duration belongs to.
+//! Which bucket a value belongs to.
 //!
-//! In: microseconds. Out: a position. Always holds: buckets are those of a base-2 exponential histogram of scale 3 (eight an
-//! octave, so that the middle of a bucket is off by at most 4.4 %), and each of [`BOUNDS_US`] is an edge between two buckets
-//! as well: it splits the one that it lies in. So one row of counters gives exact classic buckets, and, where the parts of a
-//! split bucket are added up, an exact exponential histogram.
+//! In: whole numbers: microseconds, or bytes. Out: positions in a row of counters. Always holds: the buckets of a scale are those
+//! of a base-2 exponential histogram (2^scale an octave), and each classic bound is an edge between two of them as well: it splits
+//! the one that it lies in. So one row gives exact classic buckets, and, where the parts of a split bucket are added up, an exact
+//! exponential histogram. Buckets nest: a [`Fine`] place tells the position at every scale.
 
 use std::sync::LazyLock;
 
-/// Upper bounds of the classic buckets, microseconds: Envoy's defaults, which Istio leaves as they are
+/// How many classic buckets there are, without the one of what is larger.
+pub const BOUNDS: usize = 19;
+
+/// Upper bounds of the classic buckets of durations, microseconds: Envoy's defaults, which Istio leaves as they are
 /// (`source/common/stats/histogram_impl.cc`). Longer durations are counted above the last.
-pub const BOUNDS_US: [u64; 19] = [
+pub const BOUNDS_US: [u64; BOUNDS] = [
     500,
     1_000,
     5_000,
@@ -31,165 +34,269 @@ pub const BOUNDS_US: [u64; 19] = [
     3_600_000_000,
 ];
 
-/// The scale, as OpenTelemetry counts it: 2^3 buckets an octave.
-pub(super) const SCALE: i32 = 3;
-const PER_OCTAVE: i32 = 1 << SCALE;
-/// Octaves up to 2^40 microseconds, above the 7 days that the check lets through.
-const OCTAVES: usize = 40;
-/// The last bucket of the scale.
-pub(super) const INDEX_MAX: i32 = 40 * PER_OCTAVE - 1;
-/// Buckets of an octave, and the most bounds that lie in one.
-const WINDOW: usize = 12;
+/// Upper bounds of the classic buckets of sizes, bytes. Envoy has one default for all of its histograms, whatever their unit, so
+/// these are the milliseconds of [`BOUNDS_US`], and what `istio_request_bytes` and `istio_response_bytes` have.
+pub const BOUNDS_BYTES: [f64; BOUNDS] = {
+    let mut bounds = [0.0; BOUNDS];
+    let mut place = 0;
+    while place < BOUNDS {
+        #[expect(clippy::indexing_slicing, reason = "both arrays have this length")]
+        {
+            bounds[place] = BOUNDS_US[place] as f64 / 1_000.0;
+        }
+        place += 1;
+    }
+    bounds
+};
 
-/// Durations under a microsecond.
+/// The scale that a row begins with, as OpenTelemetry counts scales.
+pub(super) const FINEST: u8 = 5;
+/// At this one all values that there are find room in the longest row.
+pub(super) const COARSEST: u8 = 1;
+const SCALES: usize = FINEST as usize + 1;
+
+/// Octaves that are told apart: up to 2^40, which is 12 days, and 1 TiB. What is larger counts as so large.
+const OCTAVES: usize = 40;
+const LARGEST: u64 = 1 << OCTAVES;
+/// The last bucket of the finest scale.
+const INDEX_MAX: u16 = ((OCTAVES << FINEST) - 1) as u16;
+/// Positions of the finest scale, at most: those of 0 and of 1, the buckets, and one more for each that is split.
+const FINE_MAX: usize = 2 + (OCTAVES << FINEST) + BOUNDS;
+/// An octave is cut into 2^6 equal parts; none of them is longer than the first, shortest bucket of the finest scale.
+const CUT_BITS: usize = 6;
+/// Edges that may lie within such a part: one between buckets, and a classic bound.
+const EDGES_MAX: usize = 2;
+
+/// The position of zero.
 pub(super) const ZERO: usize = 0;
 
-/// All edges.
-#[derive(Debug)]
-pub(super) struct Layout {
-    /// The largest whole duration of each position; the last takes all that is longer.
-    upper_us: Vec<u64>,
-    /// Bucket of the scale that a position is (part of).
-    index: Vec<i32>,
-    /// Upper edge of a position as a power of two.
-    upper_log2: Vec<f64>,
-    /// First position above each octave's lower end.
-    octaves: [usize; OCTAVES + 1],
-    /// The last position below each of [`BOUNDS_US`].
-    bounds: [usize; BOUNDS_US.len()],
+/// The place of a value among the finest buckets, from which its position at every scale follows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Fine {
+    /// What stands before the buckets above 1, and the classic bounds below the value.
+    before: u16,
+    /// The bucket of the finest scale.
+    index: u16,
 }
 
-static LAYOUT: LazyLock<Layout> = LazyLock::new(Layout::new);
+impl Fine {
+    /// The position at a scale that is not finer than [`FINEST`].
+    #[inline]
+    pub(super) fn at(self, scale: u8) -> usize {
+        usize::from(self.before) + usize::from(self.index >> FINEST.saturating_sub(scale))
+    }
+}
+
+/// All edges of one kind of values.
+#[derive(Debug)]
+pub(super) struct Layout {
+    /// The largest whole number of each finest position.
+    upper: [u64; FINE_MAX],
+    fine: [Fine; FINE_MAX],
+    /// The finest position of the first number in each part of an octave.
+    parts: [u16; OCTAVES << CUT_BITS],
+    /// The last position below or at each classic bound, by scale.
+    bounds: [[u16; BOUNDS]; SCALES],
+    /// The classic bounds that split a bucket: which one, and their logarithms to base 2.
+    splits: Vec<(u16, f64)>,
+}
+
+static DURATIONS: LazyLock<Layout> = LazyLock::new(|| Layout::new(BOUNDS_US));
+static SIZES: LazyLock<Layout> = LazyLock::new(|| Layout::new(BOUNDS_BYTES.map(|bound| bound as u64)));
 
 impl Layout {
-    /// The one that there is.
-    pub(super) fn get() -> &'static Self {
-        &LAYOUT
+    /// That of microseconds.
+    #[inline]
+    pub(super) fn durations() -> &'static Self {
+        &DURATIONS
     }
 
-    fn new() -> Self {
-        let mut it = Self {
-            // Position 0 is that of 0, position 1 the bucket that ends with 1.
-            upper_us: vec![0, 1],
-            index: vec![i32::MIN, -1],
-            upper_log2: vec![f64::NEG_INFINITY, 0.0],
-            octaves: [0; OCTAVES + 1],
-            bounds: [0; BOUNDS_US.len()],
-        };
-        let mut bounds = BOUNDS_US.into_iter().peekable();
+    /// That of bytes.
+    #[inline]
+    pub(super) fn sizes() -> &'static Self {
+        &SIZES
+    }
+
+    fn new(bounds: [u64; BOUNDS]) -> Self {
+        let (mut edges, mut splits) =
+            (vec![(0, Fine::default()), (1, Fine { before: 1, index: 0 })], Vec::new());
+        // Those at 0 and 1 are edges at every scale.
+        let mut splitting = bounds.into_iter().filter(|bound| *bound > 1).peekable();
+        let mut before = 2;
         for index in 0..=INDEX_MAX {
-            if index % PER_OCTAVE == 0
-                && let Some(octave) =
-                    usize::try_from(index / PER_OCTAVE).ok().and_then(|it_| it.octaves.get_mut(it_))
-            {
-                *octave = it.upper_us.len();
-            }
-            let log2 = f64::from(index + 1) / f64::from(PER_OCTAVE);
             // A cast saturates; whole powers are exact.
-            let upper_us = log2.exp2() as u64;
-            while let Some(bound) = bounds.next_if(|bound| *bound < upper_us) {
-                it.push(bound, index, (bound as f64).log2());
+            let upper = (f64::from(index + 1) / f64::from(1 << FINEST)).exp2() as u64;
+            // One at the largest whole number of a bucket is an edge here, but not at a coarser scale.
+            while let Some(bound) = splitting.next_if(|bound| *bound <= upper) {
+                edges.push((bound, Fine { before, index }));
+                splits.push((index, (bound as f64).log2()));
+                before += 1;
             }
-            bounds.next_if_eq(&upper_us);
-            it.push(upper_us, index, log2);
+            edges.push((upper, Fine { before, index }));
         }
-        if let Some(last) = it.octaves.last_mut() {
-            *last = it.upper_us.len();
+        let mut it = Self {
+            upper: [u64::MAX; FINE_MAX],
+            fine: [Fine { before, index: INDEX_MAX }; FINE_MAX],
+            parts: [0; OCTAVES << CUT_BITS],
+            bounds: [[0; BOUNDS]; SCALES],
+            splits,
+        };
+        for ((upper, fine), edge) in it.upper.iter_mut().zip(&mut it.fine).zip(edges) {
+            (*upper, *fine) = edge;
         }
-        let positions = BOUNDS_US.map(|bound| it.upper_us.partition_point(|upper| *upper < bound));
-        it.bounds = positions;
+        for (place, part) in it.parts.iter_mut().enumerate() {
+            let (octave, cut) = (place >> CUT_BITS, place & ((1 << CUT_BITS) - 1));
+            let first = (1_u64 << octave) + (((cut as u64) << octave) >> CUT_BITS) + 1;
+            *part = position(it.upper.partition_point(|upper| *upper < first));
+        }
+        it.bounds = std::array::from_fn(|scale| {
+            let scale = u8::try_from(scale).unwrap_or(FINEST);
+            bounds.map(|bound| position(it.fine(bound).at(scale)))
+        });
         it
     }
 
-    fn push(&mut self, upper_us: u64, index: i32, log2: f64) {
-        self.upper_us.push(upper_us);
-        self.index.push(index);
-        self.upper_log2.push(log2);
-    }
-
-    /// How many positions there are.
-    pub(super) fn len(&self) -> usize {
-        self.upper_us.len()
-    }
-
-    /// The position of a duration.
+    /// The place of a value. Without a logarithm: the octave and the bits after the first one lead to the part of an octave, and
+    /// at most [`EDGES_MAX`] edges lie in it.
     #[inline]
-    pub(super) fn position(&self, duration_us: u64) -> usize {
-        if duration_us <= 1 {
-            return usize::from(duration_us == 1);
+    pub(super) fn fine(&self, value: u64) -> Fine {
+        if value <= 1 {
+            return Fine { before: value as u16, index: 0 };
         }
+        let value = value.min(LARGEST);
         // The octave above 2^n begins with 2^n + 1.
-        let octave = (duration_us - 1).ilog2() as usize;
-        let first = self.octaves.get(octave).copied().unwrap_or(self.len());
-        let window = self.upper_us.get(first..).unwrap_or_default();
-        let below = window.iter().take(WINDOW).filter(|upper| **upper < duration_us).count();
-        (first + below).min(self.len().saturating_sub(1))
+        let below = value - 1;
+        let octave = below.ilog2() as usize;
+        let cut = (below << (63 - octave) << 1) >> (64 - CUT_BITS);
+        let part = self.parts.get(octave << CUT_BITS | cut as usize).copied().unwrap_or_default();
+        let mut place = usize::from(part);
+        for _ in 0..EDGES_MAX {
+            place += usize::from(self.upper.get(place).is_some_and(|upper| *upper < value));
+        }
+        self.fine.get(place).copied().unwrap_or_default()
     }
 
-    /// The position within bucket `index` of the scale that a duration is nearest to.
-    pub(super) fn position_in(&self, index: i32, duration_us: u64) -> usize {
-        let first = self.index.partition_point(|it| *it < index);
-        let last = self.index.partition_point(|it| *it <= index).saturating_sub(1);
-        self.position(duration_us).clamp(first.min(last), last)
+    /// The last position below or at each classic bound.
+    pub(super) fn bounds(&self, scale: u8) -> &[u16; BOUNDS] {
+        const NONE: &[u16; BOUNDS] = &[0; BOUNDS];
+        self.bounds.get(usize::from(scale)).unwrap_or(NONE)
     }
 
-    /// The last position below or at each of [`BOUNDS_US`].
-    pub(super) fn bounds(&self) -> &[usize; BOUNDS_US.len()] {
-        &self.bounds
+    /// Where what stands at a position of one scale stands at a coarser one.
+    pub(super) fn coarser(&self, place: usize, (from, to): (u8, u8)) -> usize {
+        if place == ZERO {
+            return ZERO;
+        }
+        let (index, splits) = self.bucket(place, from);
+        usize::try_from((index >> from.saturating_sub(to)) + 2 + splits).unwrap_or(ZERO)
     }
 
-    /// Both edges of a position, as powers of two.
-    pub(super) fn log2_of(&self, position: usize) -> (f64, f64) {
-        let upper = |position: usize| self.upper_log2.get(position).copied().unwrap_or(f64::from(INDEX_MAX));
-        let lower = if position <= 1 { -1.0 / f64::from(PER_OCTAVE) } else { upper(position - 1) };
-        (lower, upper(position))
+    /// Both edges of a position other than that of zero, as powers of two.
+    pub(super) fn edges(&self, place: usize, scale: u8) -> (f64, f64) {
+        let (index, splits) = self.bucket(place, scale);
+        let split = |number: i32| {
+            let split = usize::try_from(number).ok().and_then(|number| self.splits.get(number));
+            split.map(|(_, log2)| *log2)
+        };
+        let edge = |index: i32| f64::from(index) / f64::from(1_u32 << scale);
+        let low = split(splits - 1).map_or(edge(index), |split| split.max(edge(index)));
+        let high = split(splits).map_or(edge(index + 1), |split| split.min(edge(index + 1)));
+        (low, high)
     }
+
+    /// The position within bucket `index` of a scale that a value is nearest to. Index -1 is the bucket that ends with 1.
+    pub(super) fn within(&self, index: i64, scale: u8, value: u64) -> usize {
+        let shift = FINEST.saturating_sub(scale);
+        let index = index.clamp(-1, i64::from(INDEX_MAX >> shift));
+        let Ok(bucket) = u16::try_from(index) else { return 1 };
+        let fine = self.fine(value);
+        let fits = value > 1 && fine.index >> shift == bucket;
+        if fits {
+            return fine.at(scale);
+        }
+        let is_above = value > 1 && fine.index >> shift > bucket;
+        let is_below = |split: u16| if is_above { split >> shift <= bucket } else { split >> shift < bucket };
+        let splits = self.splits.iter().filter(|(split, _)| is_below(*split)).count();
+        2 + splits + usize::from(bucket)
+    }
+
+    /// The bucket that a position is (part of), and how many classic bounds split one below it.
+    fn bucket(&self, place: usize, scale: u8) -> (i32, i32) {
+        let place = i32::try_from(place).unwrap_or(i32::MAX);
+        let shift = FINEST.saturating_sub(scale);
+        let at = |(number, (index, _)): (i32, &(u16, f64))| i32::from(index >> shift) + 2 + number;
+        let splits = (0..).zip(&self.splits).take_while(|split| at(*split) < place).count();
+        let splits = i32::try_from(splits).unwrap_or(i32::MAX);
+        (place - 2 - splits, splits)
+    }
+}
+
+/// There are far fewer.
+fn position(place: usize) -> u16 {
+    u16::try_from(place).unwrap_or(u16::MAX)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{BOUNDS_US, Layout, WINDOW};
+    use super::{BOUNDS_BYTES, BOUNDS_US, COARSEST, FINEST, Fine, LARGEST, Layout};
     use proptest::prelude::*;
 
-    /// The position by definition: the first whose upper end is not below the duration.
-    fn slowly(layout: &Layout, duration_us: u64) -> usize {
-        layout.upper_us.partition_point(|upper| *upper < duration_us).min(layout.len() - 1)
+    /// The place by definition: the first whose upper end is not below the value.
+    fn slowly(layout: &Layout, value: u64) -> Fine {
+        layout.fine[layout.upper.partition_point(|upper| *upper < value.min(LARGEST))]
     }
 
     #[test]
-    fn every_position_is_found_at_both_ends() {
-        let layout = Layout::get();
-        for upper in &layout.upper_us {
-            for duration_us in [upper.saturating_sub(1), *upper, upper + 1] {
-                assert_eq!(layout.position(duration_us), slowly(layout, duration_us), "{duration_us}");
+    fn every_place_is_found_at_both_ends() {
+        for layout in [Layout::durations(), Layout::sizes()] {
+            for upper in &layout.upper {
+                for value in [upper.saturating_sub(1), *upper, upper.saturating_add(1)] {
+                    assert_eq!(layout.fine(value), slowly(layout, value), "{value}");
+                }
             }
         }
-        let steps = layout.octaves.windows(2);
-        assert!(steps.map(|pair| pair[1] - pair[0]).all(|size| size <= WINDOW));
     }
 
     #[test]
-    fn every_bound_is_an_edge() {
-        let layout = Layout::get();
-        for (bound, position) in BOUNDS_US.into_iter().zip(layout.bounds()) {
-            assert_eq!(layout.upper_us[*position], bound);
-            assert_eq!(layout.position(bound), *position);
-            assert_eq!(layout.position(bound + 1), *position + 1);
+    fn every_bound_is_an_edge_at_every_scale() {
+        let whole = BOUNDS_BYTES.map(|bound| bound as u64);
+        assert_eq!((BOUNDS_BYTES[0], BOUNDS_BYTES[18]), (0.5, 3_600_000.0));
+        for (layout, bounds) in [(Layout::durations(), BOUNDS_US), (Layout::sizes(), whole)] {
+            assert!(bounds.is_sorted() && layout.upper.is_sorted());
+            for scale in COARSEST..=FINEST {
+                for (bound, place) in bounds.into_iter().zip(layout.bounds(scale)) {
+                    assert_eq!(layout.fine(bound).at(scale), usize::from(*place));
+                    assert!(layout.fine(bound + 1).at(scale) > usize::from(*place));
+                }
+            }
         }
-        assert!(BOUNDS_US.is_sorted() && layout.upper_us.is_sorted());
-        assert_eq!(layout.len(), 341);
     }
 
     proptest! {
         #[test]
-        fn a_duration_lies_within_its_edges(duration_us in 1..1_u64 << 40) {
-            let layout = Layout::get();
-            let position = layout.position(duration_us);
-            prop_assert_eq!(position, slowly(layout, duration_us));
-            let (low, high) = layout.log2_of(position);
-            let log2 = (duration_us as f64).log2();
-            prop_assert!(low < log2 + 1e-9 && log2 <= high + 1e-9, "{} in {} to {}", log2, low, high);
-            prop_assert!(high - low <= 0.125 + 1e-9);
+        fn a_value_lies_within_its_edges(log2 in 0.0..40.0_f64, scale in COARSEST..=FINEST) {
+            let value = log2.exp2() as u64;
+            for layout in [Layout::durations(), Layout::sizes()] {
+                let fine = layout.fine(value);
+                prop_assert_eq!(fine, slowly(layout, value));
+                let place = fine.at(scale);
+                let (low, high) = layout.edges(place, scale);
+                let log2 = (value as f64).log2();
+                prop_assert!(low < log2 + 1e-9 && log2 <= high + 1e-9, "{} in {} to {}", log2, low, high);
+                prop_assert!(high - low <= 1.0 / f64::from(1 << scale) + 1e-9);
+                let finest = fine.at(FINEST);
+                prop_assert_eq!(layout.coarser(finest, (FINEST, scale)), place);
+            }
+        }
+
+        #[test]
+        fn what_is_put_into_a_bucket_is_in_it(index: i64, scale in COARSEST..=FINEST, value: u64) {
+            let layout = Layout::durations();
+            let place = layout.within(index, scale, value);
+            let (low, high) = layout.edges(place, scale);
+            let index = index.clamp(-1, (40 << scale) - 1) as f64;
+            let width = f64::from(1 << scale);
+            prop_assert!(low >= index / width - 1e-9 && high <= (index + 1.0) / width + 1e-9);
         }
     }
 }

@@ -1,159 +1,348 @@
-//! A row of counters that is as long and as wide as what it counted needs.
+//! Rows of counters that are as long, as fine and as wide as what they counted needs.
 //!
-//! In: positions and amounts. Out: counts. Always holds: counters are of one byte until one of them needs more, then of four,
-//! then of eight; the row goes from the first to the last position that was counted, and from no position to [`END`].
+//! In: places and amounts. Out: counts. Always holds: a row goes from the first to the last position that was counted; its
+//! counters are of one byte until one of them needs more, then of two, of four, of eight; it begins with the finest scale, and
+//! takes the next coarser one when it would become longer than [`length_max`]; no count is lost by that. All rows of one owner
+//! stand in one piece of memory, one after the other.
 
-/// No row goes beyond.
+use super::buckets::{COARSEST, FINEST, Layout};
+
+/// Counters in a row: enough for 20 octaves at scale 3, and for all that there is at the coarsest. Finer than that is worth no
+/// more than half of it.
+fn length_max(scale: u8) -> usize {
+    const LONGEST: usize = 160;
+    const FINE: usize = 80;
+    const ENOUGH: u8 = 3;
+    if scale > ENOUGH { FINE } else { LONGEST }
+}
+
+/// No position is beyond.
 const END: usize = 1 << 12;
 
-/// The counters.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Row {
-    Bytes(Box<[u8]>),
-    Words(Box<[u32]>),
-    Longs(Box<[u64]>),
-}
+/// Bytes of a counter as a power of two.
+const BYTES: u8 = 0;
+const PAIRS: u8 = 1;
+const WORDS: u8 = 2;
+const LONGS: u8 = 3;
 
-/// Counters from a first position on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Cells {
+/// One row: its first position, how many, how fine, and how wide its counters are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Head {
     first: u16,
-    row: Row,
+    /// At most [`length_max`].
+    length: u8,
+    /// The scale, and above it the width.
+    kind: u8,
 }
 
-impl Default for Cells {
-    fn default() -> Self {
-        Self { first: 0, row: Row::Bytes(Box::default()) }
-    }
-}
+impl Head {
+    const EMPTY: Self = Self { first: 0, length: 0, kind: FINEST | BYTES << 4 };
 
-impl Cells {
-    /// Counts.
     #[inline]
-    pub(super) fn add(&mut self, position: usize, amount: u64) {
-        let place = position.wrapping_sub(self.first.into());
-        let fits = match &mut self.row {
-            Row::Words(row) => row.get_mut(place).is_some_and(|cell| grow(cell, amount)),
-            Row::Bytes(row) => row.get_mut(place).is_some_and(|cell| grow(cell, amount)),
-            Row::Longs(row) => match row.get_mut(place) {
-                Some(cell) => {
-                    *cell = cell.saturating_add(amount);
-                    true
-                }
-                None => false,
-            },
-        };
-        if !fits {
-            self.widen(position, amount);
+    fn scale(self) -> u8 {
+        self.kind & 0xf
+    }
+
+    #[inline]
+    fn width_log2(self) -> u8 {
+        self.kind >> 4
+    }
+
+    #[inline]
+    fn bytes(self) -> usize {
+        usize::from(self.length) << self.width_log2()
+    }
+}
+
+/// The rows of one owner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Rows<const N: usize> {
+    heads: [Head; N],
+    bytes: Box<[u8]>,
+}
+
+impl<const N: usize> Default for Rows<N> {
+    fn default() -> Self {
+        Self { heads: [Head::EMPTY; N], bytes: Box::default() }
+    }
+}
+
+impl<const N: usize> Rows<N> {
+    /// Counts. `at`: the position at a scale.
+    #[inline]
+    pub(super) fn add(&mut self, row: usize, layout: &Layout, at: impl Fn(u8) -> usize, amount: u64) {
+        let Some(head) = self.heads.get(row).copied() else { return };
+        let place = at(head.scale()).wrapping_sub(head.first.into());
+        let start = self.start(row);
+        if place >= head.length.into() || !grow(head, self.bytes.get_mut(start..), place, amount) {
+            self.make_room(row, layout, &at, amount);
         }
     }
 
-    /// Positions with their counts, those without a count left out.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (usize, u64)> + '_ {
-        let counts = (0..self.len()).map(|place| self.at(place));
-        (usize::from(self.first)..).zip(counts).filter(|(_, count)| *count > 0)
-    }
-
-    /// The bytes that it takes beside itself.
-    #[must_use]
-    pub(super) fn heap_bytes(&self) -> usize {
-        match &self.row {
-            Row::Bytes(row) => size_of_val(&**row),
-            Row::Words(row) => size_of_val(&**row),
-            Row::Longs(row) => size_of_val(&**row),
+    /// Lets an empty row begin with another scale than the finest.
+    pub(super) fn begin(&mut self, row: usize, scale: i32) {
+        if let Some(head) = self.heads.get_mut(row).filter(|head| head.length == 0) {
+            let scale = scale.clamp(COARSEST.into(), FINEST.into());
+            head.kind = u8::try_from(scale).unwrap_or(FINEST) | BYTES << 4;
         }
     }
 
-    fn len(&self) -> usize {
-        match &self.row {
-            Row::Bytes(row) => row.len(),
-            Row::Words(row) => row.len(),
-            Row::Longs(row) => row.len(),
+    /// Adds the rows of another.
+    pub(super) fn merge(&mut self, other: &Self, layouts: [&Layout; N]) {
+        for (row, layout) in layouts.into_iter().enumerate() {
+            let from = other.row(row);
+            if from.head.length == 0 {
+                continue;
+            }
+            self.begin(row, from.scale().into());
+            if self.row(row).scale() > from.scale() {
+                let (counts, _) = self.row(row).coarser(layout, from.scale());
+                self.replace(row, &counts, from.scale());
+            }
+            for (position, count) in from.iter() {
+                self.add(row, layout, |scale| layout.coarser(position, (from.scale(), scale)), count);
+            }
         }
     }
 
-    fn at(&self, place: usize) -> u64 {
-        match &self.row {
-            Row::Bytes(row) => row.get(place).copied().map_or(0, u64::from),
-            Row::Words(row) => row.get(place).copied().map_or(0, u64::from),
-            Row::Longs(row) => row.get(place).copied().unwrap_or(0),
-        }
+    /// One of them, to be read.
+    #[inline]
+    pub(super) fn row(&self, row: usize) -> Row<'_> {
+        let head = self.heads.get(row).copied().unwrap_or(Head::EMPTY);
+        let start = self.start(row);
+        Row { head, bytes: self.bytes.get(start..start + head.bytes()).unwrap_or_default() }
+    }
+
+    /// Where in the memory a row stands.
+    #[inline]
+    fn start(&self, row: usize) -> usize {
+        self.heads.iter().take(row).map(|head| head.bytes()).sum()
+    }
+
+    /// Something that depends on the memory of the counters having arrived.
+    #[inline]
+    pub(super) fn touch(&self) -> u8 {
+        let byte = |byte: Option<&u8>| byte.copied().unwrap_or(0);
+        byte(self.bytes.first()) ^ byte(self.bytes.last())
+    }
+
+    /// Bytes of memory beside itself.
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes.len()
     }
 
     /// Makes room for a position, or for a larger number there, and counts.
     #[cold]
-    fn widen(&mut self, position: usize, amount: u64) {
-        let position = position.min(END);
-        let empty = self.len() == 0;
-        let first = if empty { position } else { position.min(self.first.into()) };
-        let end = if empty { position + 1 } else { (usize::from(self.first) + self.len()).max(position + 1) };
-        let mut counts = vec![0_u64; end - first];
-        let ahead = usize::from(self.first).saturating_sub(first);
-        for (place, count) in
-            counts.iter_mut().skip(if empty { 0 } else { ahead }).enumerate().take(self.len())
-        {
-            *count = self.at(place);
+    #[inline(never)]
+    fn make_room(&mut self, row: usize, layout: &Layout, at: &dyn Fn(u8) -> usize, amount: u64) {
+        let mut scale = self.row(row).scale();
+        let mut counts = self.row(row).counts();
+        loop {
+            let position = at(scale).min(END);
+            let first = counts.first.min(position);
+            let end = (counts.first + counts.row.len()).max(position + 1);
+            if counts.row.is_empty() {
+                counts = Counts { first: position, row: vec![0] };
+            } else if end - first > length_max(scale) && scale > COARSEST {
+                (counts, scale) = self.row(row).coarser(layout, scale - 1);
+                continue;
+            } else {
+                let ahead = counts.first - first;
+                counts.row.splice(..0, std::iter::repeat_n(0, ahead));
+                counts = Counts { first, row: counts.row };
+                counts.row.resize(end - first, 0);
+            }
+            counts.add(position, amount);
+            return self.replace(row, &counts, scale);
         }
-        if let Some(count) = counts.get_mut(position - first) {
+    }
+
+    /// Writes a row anew; the others stay as they are.
+    fn replace(&mut self, row: usize, counts: &Counts, scale: u8) {
+        let width_log2 = match counts.row.iter().copied().max().unwrap_or(0) {
+            0..=0xff => BYTES,
+            0x100..=0xffff => PAIRS,
+            0x1_0000..=0xffff_ffff => WORDS,
+            _ => LONGS,
+        };
+        let length = u8::try_from(counts.row.len()).unwrap_or(u8::MAX);
+        let first = u16::try_from(counts.first).unwrap_or(u16::MAX);
+        let new = Head { first, length, kind: scale | width_log2 << 4 };
+        let others = self.bytes.len().saturating_sub(self.row(row).bytes.len());
+        let mut bytes = Vec::with_capacity(others + new.bytes());
+        let mut heads = self.heads;
+        for (place, known) in heads.iter_mut().enumerate() {
+            if place == row {
+                *known = new;
+                counts.row.iter().for_each(|count| {
+                    bytes.extend_from_slice(count.to_le_bytes().get(..1 << width_log2).unwrap_or_default());
+                });
+            } else {
+                bytes.extend_from_slice(self.row(place).bytes);
+            }
+        }
+        self.heads = heads;
+        self.bytes = bytes.into_boxed_slice();
+    }
+}
+
+/// One row, to be read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Row<'a> {
+    head: Head,
+    bytes: &'a [u8],
+}
+
+impl Row<'_> {
+    /// How fine it is.
+    pub(super) fn scale(&self) -> u8 {
+        self.head.scale()
+    }
+
+    /// How many were counted.
+    pub(super) fn count(&self) -> u64 {
+        self.iter().fold(0, |sum, (_, count)| sum.saturating_add(count))
+    }
+
+    /// Positions with their counts, those without a count left out.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (usize, u64)> + '_ {
+        let counts = self
+            .bytes
+            .chunks_exact(1 << self.head.width_log2())
+            .map(|counter| counter.iter().rev().fold(0_u64, |sum, byte| sum << 8 | u64::from(*byte)));
+        (usize::from(self.head.first)..).zip(counts).filter(|(_, count)| *count > 0)
+    }
+
+    fn counts(&self) -> Counts {
+        let first = self.head.first.into();
+        let mut counts = Counts { first, row: vec![0; self.head.length.into()] };
+        self.iter().for_each(|(position, count)| counts.add(position, count));
+        counts
+    }
+
+    /// Its counts at a coarser scale.
+    fn coarser(&self, layout: &Layout, scale: u8) -> (Counts, u8) {
+        let at = |position| layout.coarser(position, (self.scale(), scale));
+        let first = usize::from(self.head.first);
+        let last = first + usize::from(self.head.length).saturating_sub(1);
+        let mut counts = Counts { first: at(first), row: vec![0; at(last) + 1 - at(first)] };
+        self.iter().for_each(|(position, count)| counts.add(at(position), count));
+        (counts, scale)
+    }
+}
+
+/// A row while it changes.
+struct Counts {
+    first: usize,
+    row: Vec<u64>,
+}
+
+impl Counts {
+    fn add(&mut self, position: usize, amount: u64) {
+        if let Some(count) = self.row.get_mut(position.wrapping_sub(self.first)) {
             *count = count.saturating_add(amount);
         }
-        let most = counts.iter().copied().max().unwrap_or(0);
-        self.first = u16::try_from(first).unwrap_or(u16::MAX);
-        // What was wide stays so: it is about to be needed again.
-        self.row = match &self.row {
-            Row::Bytes(_) if most <= u8::MAX.into() => Row::Bytes(cut(&counts)),
-            Row::Bytes(_) | Row::Words(_) if most <= u32::MAX.into() => Row::Words(cut(&counts)),
-            _ => Row::Longs(counts.into_boxed_slice()),
-        };
     }
 }
 
-/// Adds, unless the cell is too narrow for it.
-fn grow<C: Copy + TryFrom<u64> + Into<u64>>(cell: &mut C, amount: u64) -> bool {
-    let sum: u64 = (*cell).into();
-    match C::try_from(sum.saturating_add(amount)) {
-        Ok(sum) => {
-            *cell = sum;
+/// Adds, unless the counter is too narrow for it. `row`: its memory, and what comes after.
+#[inline]
+fn grow(head: Head, row: Option<&mut [u8]>, place: usize, amount: u64) -> bool {
+    let width_log2 = head.width_log2();
+    let Some(rest) = row.and_then(|row| row.get_mut(place << width_log2..)) else { return false };
+    match width_log2 {
+        BYTES => rest.first_mut().is_some_and(|counter| {
+            let sum = u8::try_from(u64::from(*counter).saturating_add(amount));
+            sum.map(|sum| *counter = sum).is_ok()
+        }),
+        PAIRS => rest.first_chunk_mut().is_some_and(|counter| {
+            let sum = u16::try_from(u64::from(u16::from_le_bytes(*counter)).saturating_add(amount));
+            sum.map(|sum| *counter = sum.to_le_bytes()).is_ok()
+        }),
+        WORDS => rest.first_chunk_mut().is_some_and(|counter| {
+            let sum = u32::try_from(u64::from(u32::from_le_bytes(*counter)).saturating_add(amount));
+            sum.map(|sum| *counter = sum.to_le_bytes()).is_ok()
+        }),
+        _ => rest.first_chunk_mut().is_some_and(|counter| {
+            *counter = u64::from_le_bytes(*counter).saturating_add(amount).to_le_bytes();
             true
-        }
-        Err(_) => false,
+        }),
     }
-}
-
-fn cut<C: TryFrom<u64> + Default>(counts: &[u64]) -> Box<[C]> {
-    counts.iter().map(|count| C::try_from(*count).unwrap_or_default()).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Cells;
+    use super::{FINEST, Layout, Rows, length_max};
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 
+    type Steps = Vec<(usize, u64, u64)>;
+
+    fn steps() -> impl Strategy<Value = Steps> {
+        let value = (0.0..41.0_f64).prop_map(|log2| log2.exp2() as u64);
+        let amount = prop_oneof![1..3_u64, 200..300_u64, 65_000..66_000_u64, any::<u64>()];
+        proptest::collection::vec((0..3_usize, value, amount), 0..60)
+    }
+
+    fn counted(steps: &Steps) -> Rows<3> {
+        let (mut rows, layout) = (Rows::<3>::default(), Layout::sizes());
+        for (row, value, amount) in steps {
+            let fine = layout.fine(*value);
+            rows.add(*row, layout, |scale| fine.at(scale), *amount);
+        }
+        rows
+    }
+
+    /// Whether the rows hold what a map at their scale would.
+    fn check(rows: &Rows<3>, steps: &Steps) -> Result<(), TestCaseError> {
+        for row in 0..3 {
+            let scale = rows.row(row).scale();
+            let mut map: BTreeMap<usize, u64> = BTreeMap::new();
+            for (_, value, amount) in steps.iter().filter(|(known, ..)| *known == row) {
+                let count = map.entry(Layout::sizes().fine(*value).at(scale)).or_default();
+                *count = count.saturating_add(*amount);
+            }
+            prop_assert_eq!(rows.row(row).iter().collect::<BTreeMap<_, _>>(), map);
+            prop_assert!(usize::from(rows.row(row).head.length) <= length_max(scale));
+        }
+        Ok(())
+    }
+
     proptest! {
         #[test]
-        fn it_counts_as_a_map_does(
-            steps in proptest::collection::vec((0..340_usize, prop_oneof![1..3_u64, 200..300_u64, any::<u64>()]), 0..60),
-        ) {
-            let (mut cells, mut map) = (Cells::default(), BTreeMap::new());
-            for (position, amount) in steps {
-                cells.add(position, amount);
-                let count: &mut u64 = map.entry(position).or_default();
-                *count = count.saturating_add(amount);
+        fn they_count_as_a_map_does(steps in steps()) {
+            check(&counted(&steps), &steps)?;
+        }
+
+        #[test]
+        fn merging_counts_all_at_the_coarser_scale(left in steps(), right in steps()) {
+            let (mut rows, other) = (counted(&left), counted(&right));
+            let coarsest = |row| rows.row(row).scale().min(other.row(row).scale());
+            let at_most: Vec<u8> = (0..3).map(coarsest).collect();
+            rows.merge(&other, [Layout::sizes(); 3]);
+            check(&rows, &[left, right].concat())?;
+            for (row, scale) in at_most.into_iter().enumerate() {
+                prop_assert!(rows.row(row).scale() <= scale);
             }
-            map.retain(|_, count| *count > 0);
-            prop_assert_eq!(cells.iter().collect::<BTreeMap<_, _>>(), map);
         }
     }
 
     #[test]
-    fn a_few_counts_take_a_byte_each() {
-        let mut cells = Cells::default();
-        (10..60).for_each(|position| (0..4).for_each(|_| cells.add(position, 50)));
-        assert_eq!(cells.heap_bytes(), 50);
-        cells.add(10, 100);
-        assert_eq!(cells.heap_bytes(), 200);
-        cells.add(11, u64::MAX);
-        assert_eq!(cells.heap_bytes(), 400);
+    fn a_few_counts_take_a_byte_each_and_a_wide_row_gets_coarser() {
+        let mut rows = Rows::<2>::default();
+        let add = |rows: &mut Rows<2>, value: u64, amount| {
+            let fine = Layout::durations().fine(value);
+            rows.add(1, Layout::durations(), |scale| fine.at(scale), amount);
+            (rows.row(1).scale(), rows.bytes())
+        };
+        assert_eq!(add(&mut rows, 1 << 20, 255), (FINEST, 1));
+        assert_eq!(add(&mut rows, 1 << 22, 1), (FINEST, 65 + 1));
+        assert_eq!(add(&mut rows, 1 << 20, 1), (FINEST, 2 * 66));
+        assert_eq!(add(&mut rows, 1 << 20, 1 << 16), (FINEST, 4 * 66));
+        assert_eq!(add(&mut rows, 1 << 20, u64::MAX), (FINEST, 8 * 66));
+        assert_eq!(add(&mut rows, 1 << 24, 1).0, FINEST - 1);
+        assert_eq!(add(&mut rows, 1 << 38, 1), (3, 8 * 154));
+        assert_eq!(add(&mut rows, 0, 1).0, 1);
     }
 }

@@ -3,6 +3,7 @@
 //! In: an edge and an outcome, as places in the report. Out: what was found for both before, in this report. Always holds:
 //! nothing of one report is seen in the next; the memory is kept for the next one.
 
+use super::ahead::Ahead;
 use crate::aggregate::SeriesNumber;
 use crate::join::Line;
 use crate::measure::Measure;
@@ -34,6 +35,8 @@ pub(crate) struct Cells {
     pub(super) waiting: Vec<(usize, usize, Measure)>,
     /// Series of what finds no room, and what they had counted before.
     pub(super) overflowing: Vec<(SeriesNumber, u64)>,
+    /// For the look ahead.
+    pub(super) ahead: Ahead,
     /// One per edge that has records; for the join.
     pub(super) lines: Vec<Option<Line>>,
 }
@@ -46,6 +49,7 @@ impl Cells {
         self.map.clear();
         self.waiting.clear();
         self.overflowing.clear();
+        self.ahead.begin(edges);
         self.lines.clear();
         self.lines.resize(edges, None);
         if let Some(size) = edges.checked_mul(outcomes).filter(|size| *size <= TABLE_MAX) {

@@ -45,8 +45,8 @@ impl Pipeline {
         mut failed: VecDeque<Failed>,
         now_us: u64,
     ) {
-        let known = is_counted.then(|| self.known(report, place, own).1);
-        let name = known.and_then(|known| self.aggregate.name(known.counted?));
+        let known = is_counted.then(|| self.known(report, place, own));
+        let name = known.and_then(|known| self.aggregate.name(known.counted.edge()?));
         let named = match name {
             Some(name) => name,
             None => {

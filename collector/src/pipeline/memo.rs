@@ -6,39 +6,70 @@
 
 use crate::aggregate::EdgeNumber;
 use crate::join;
-use crate::report::Print;
+use crate::registry::Registry;
+use crate::report::{Print, Text};
 use hashbrown::HashTable;
 
-/// What is known of an edge as one proxy told it.
+/// What is known of an edge as one proxy told it: half a cache line.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Known {
-    /// When this was learnt.
-    pub(super) generation: u64,
-    /// Its number among the series; `None` when there was no room.
-    pub(super) counted: Option<EdgeNumber>,
+    /// When this was learnt: the lower half of a generation.
+    pub(super) generation: u32,
+    pub(super) counted: Counted,
     /// Its numbers among the hops; `None` when nothing is joined.
     pub(super) joined: Option<join::Known>,
-    /// Whether it is to wait for a better name.
-    pub(super) waits: bool,
-    /// Whether its other end is a proxy that is known.
-    pub(super) has_peer: bool,
-    /// When that was met last.
-    pub(super) met_us: u64,
+    /// The proxy at its other end, or [`NOBODY`].
+    pub(super) peer: u32,
 }
 
+/// How the requests of an edge are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Counted(u32);
+
+impl Counted {
+    /// It is to wait for a better name.
+    pub(super) const WAITS: Self = Self(u32::MAX);
+    /// There was no room for series of its own.
+    const OVERFLOWS: Self = Self(u32::MAX - 1);
+
+    /// In the series of this edge.
+    pub(super) fn of(edge: Option<EdgeNumber>) -> Self {
+        edge.map_or(Self::OVERFLOWS, |EdgeNumber(number)| Self(number))
+    }
+
+    /// The edge, where it has one.
+    #[inline]
+    pub(super) fn edge(self) -> Option<EdgeNumber> {
+        (self.0 < Self::OVERFLOWS.0).then_some(EdgeNumber(self.0))
+    }
+}
+
+/// No proxy that is known.
+pub(super) const NOBODY: u32 = u32::MAX;
+
 /// See above.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Memo {
     /// Places in `known`.
     slots: HashTable<u32>,
     known: Vec<(Print, Known)>,
+    /// Proxies at other ends, and when each was met last.
+    peers: Registry<Text, u64>,
     max: usize,
     forgotten: u64,
 }
 
+impl Default for Memo {
+    fn default() -> Self {
+        Self::new(0)
+    }
+}
+
 impl Memo {
     pub(super) fn new(max: usize) -> Self {
-        Self { max, ..Self::default() }
+        // An edge has at most one, so there is always room.
+        let peers = Registry::new(usize::MAX);
+        Self { slots: HashTable::new(), known: Vec::new(), peers, max, forgotten: 0 }
     }
 
     /// Another bound from now on.
@@ -49,13 +80,41 @@ impl Memo {
     /// What is known of an edge, be it of today or not.
     #[inline]
     pub(super) fn get(&self, print: Print) -> Option<&Known> {
-        let place = self.place(print)?;
-        self.known.get(place).map(|(_, known)| known)
+        self.at(self.place(print)?)
+    }
+
+    /// The number of a proxy at other ends.
+    pub(super) fn peer(&mut self, proxy: &Text) -> u32 {
+        self.peers.number(proxy, || 0).unwrap_or(NOBODY)
+    }
+
+    /// That proxy, if it was not met within `again_us`; it is met now.
+    #[inline]
+    pub(super) fn meet(&mut self, peer: u32, again_us: u64, now_us: u64) -> Option<&Text> {
+        let met_us = self.peers.get_mut(peer)?;
+        if now_us.saturating_sub(*met_us) < again_us {
+            return None;
+        }
+        *met_us = now_us;
+        self.peers.key(peer)
+    }
+
+    /// Where an edge stands, until something is learnt.
+    #[inline]
+    pub(super) fn place(&self, print: Print) -> Option<u32> {
+        let is_it = |place: &u32| self.known.get(*place as usize).is_some_and(|(known, _)| *known == print);
+        self.slots.find(print.0, is_it).copied()
+    }
+
+    /// What stands at a place.
+    #[inline]
+    pub(super) fn at(&self, place: u32) -> Option<&Known> {
+        self.known.get(place as usize).map(|(_, known)| known)
     }
 
     /// Learns an edge.
     pub(super) fn put(&mut self, print: Print, known: Known) {
-        if let Some((_, place)) = self.place(print).and_then(|place| self.known.get_mut(place)) {
+        if let Some((_, place)) = self.place(print).and_then(|place| self.known.get_mut(place as usize)) {
             *place = known;
             return;
         }
@@ -63,18 +122,13 @@ impl Memo {
             self.forgotten = self.forgotten.saturating_add(self.known.len() as u64);
             self.slots.clear();
             self.known.clear();
+            self.peers.retain(|_| false);
         }
         let Ok(place) = u32::try_from(self.known.len()) else { return };
         self.known.push((print, known));
         let Self { slots, known, .. } = self;
         let hash = |place: &u32| known.get(*place as usize).map_or(0, |(print, _)| print.0);
         slots.insert_unique(print.0, place, hash);
-    }
-
-    #[inline]
-    fn place(&self, print: Print) -> Option<usize> {
-        let is_it = |place: &u32| self.known.get(*place as usize).is_some_and(|(known, _)| *known == print);
-        self.slots.find(print.0, is_it).map(|place| *place as usize)
     }
 
     /// Edges that are known.
@@ -90,11 +144,24 @@ impl Memo {
 
 #[cfg(test)]
 mod tests {
-    use super::{Known, Memo};
+    use super::{Counted, Known, Memo, NOBODY};
     use crate::report::Print;
 
-    fn known(generation: u64) -> Known {
-        Known { generation, counted: None, joined: None, waits: false, has_peer: false, met_us: 0 }
+    fn known(generation: u32) -> Known {
+        Known { generation, counted: Counted::WAITS, joined: None, peer: NOBODY }
+    }
+
+    #[test]
+    fn it_is_small() {
+        assert_eq!(size_of::<(Print, Known)>(), 48);
+    }
+
+    #[test]
+    fn a_proxy_is_met_again_after_a_while() {
+        let mut memo = Memo::new(9);
+        let peer = memo.peer(&"a".into());
+        let met = [7, 8, 17].map(|now_us| memo.meet(peer, 10, 10 + now_us).is_some());
+        assert_eq!((met, memo.meet(NOBODY, 10, 99)), ([true, false, true], None));
     }
 
     #[test]

@@ -133,9 +133,9 @@ fn both_sides_of_a_call_are_one_hop() {
     assert_eq!(pipeline.join.open(), 1);
     tell(&mut pipeline, "p", Reporter::Destination, pay, at("10.0.0.2"));
     let hops: Vec<_> =
-        pipeline.join.edges().map(|(edge, book)| (&*edge.source.workload, book.hops())).collect();
+        pipeline.join.edges().map(|(edge, book)| (edge.source.workload.to_string(), book.hops())).collect();
     assert_eq!((hops.iter().map(|(_, hops)| hops).sum::<u64>(), pipeline.join.open()), (1, 0));
-    assert!(hops.contains(&("shop", 1)), "{hops:?}");
+    assert!(hops.contains(&("shop".to_owned(), 1)), "{hops:?}");
     assert_eq!(pipeline.join.stats().unjoinable().map(|(_, count)| count).sum::<u64>(), 6, "folded requests");
 }
 

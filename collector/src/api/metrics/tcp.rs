@@ -23,12 +23,12 @@ const COUNTERS: [Counter; 4] = [
     (
         "hopscope_tcp_sent_bytes_total",
         "Bytes of TCP connections to their clients, while they live.",
-        |counts| counts.measure.response_bytes,
+        |counts| counts.response_bytes,
     ),
     (
         "hopscope_tcp_received_bytes_total",
         "Bytes of TCP connections from their clients, while they live.",
-        |counts| counts.measure.request_bytes,
+        |counts| counts.request_bytes,
     ),
 ];
 
@@ -43,10 +43,10 @@ pub(super) fn families(text: &mut Exposition<'_>, connections: &Connections) {
     }
     const NAME: &str = "hopscope_tcp_connection_duration_seconds";
     text.family(NAME, Kind::Histogram, "How long closed TCP connections lasted.");
-    let names = Names::of(NAME);
+    let names = Names::durations(NAME);
     for (values, series) in &rows {
         let labels = Exposition::spell(&values.pairs());
-        Buckets::of(&series.counts.measure.durations).tell(text, &names, &labels);
+        Buckets::of(series.counts.durations.histogram()).tell(text, &names, &labels);
     }
     text.single(
         "hopscope_tcp_expired_connections_total",

@@ -15,7 +15,7 @@ fn both_sides_tell_the_same() {
         &["shop>pay agreed error/error 1", "shop>pay agreed ok/ok 2"],
     );
     let (_, book) = scene.join.edges().next().unwrap();
-    assert_eq!((book.gap().count(), book.gap().max_us(), book.gap_negative()), (3, 2_000, 0));
+    assert_eq!((book.gap().count(), book.gap().histogram().max(), book.gap_negative()), (3, 2_000, 0));
     assert_eq!((book.hops(), book.disagreements(), book.count(Verdict::Agreed)), (3, 0, 3));
 }
 

@@ -9,8 +9,8 @@ use std::borrow::Borrow;
 use std::hash::{BuildHasher, Hash};
 
 /// Entries by key and by number.
-#[derive(Debug)]
-pub(super) struct Registry<K, V> {
+#[derive(Debug, Clone)]
+pub(crate) struct Registry<K, V> {
     numbers: HashTable<u32>,
     keys: foldhash::quality::RandomState,
     entries: Slab<(K, V)>,
@@ -18,17 +18,17 @@ pub(super) struct Registry<K, V> {
 }
 
 impl<K: Hash + Eq + Clone, V> Registry<K, V> {
-    pub(super) fn new(max: usize) -> Self {
+    pub(crate) fn new(max: usize) -> Self {
         Self { numbers: HashTable::new(), keys: Default::default(), entries: Slab::new(), max }
     }
 
     /// Another bound from now on; what is kept already stays.
-    pub(super) fn limit(&mut self, max: usize) {
+    pub(crate) fn limit(&mut self, max: usize) {
         self.max = max;
     }
 
     /// The number of a key; `None` when it is new and there is no room.
-    pub(super) fn number(&mut self, key: &K, make: impl FnOnce() -> V) -> Option<u32> {
+    pub(crate) fn number(&mut self, key: &K, make: impl FnOnce() -> V) -> Option<u32> {
         if let Some(number) = self.find(key) {
             return Some(number);
         }
@@ -45,7 +45,7 @@ impl<K: Hash + Eq + Clone, V> Registry<K, V> {
     }
 
     /// The number of a key that is there.
-    pub(super) fn find<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> Option<u32>
+    pub(crate) fn find<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> Option<u32>
     where
         K: Borrow<Q>,
     {
@@ -54,36 +54,50 @@ impl<K: Hash + Eq + Clone, V> Registry<K, V> {
         self.numbers.find(self.keys.hash_one(key), is_it).copied()
     }
 
-    pub(super) fn get(&self, number: u32) -> Option<&V> {
+    /// The key of a number.
+    pub(crate) fn key(&self, number: u32) -> Option<&K> {
+        self.entries.get(number as usize).map(|(key, _)| key)
+    }
+
+    pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
+        self.entries.iter_mut().map(|(_, (_, value))| value)
+    }
+
+    pub(crate) fn get(&self, number: u32) -> Option<&V> {
         self.entries.get(number as usize).map(|(_, value)| value)
     }
 
-    pub(super) fn get_mut(&mut self, number: u32) -> Option<&mut V> {
+    pub(crate) fn get_mut(&mut self, number: u32) -> Option<&mut V> {
         self.entries.get_mut(number as usize).map(|(_, value)| value)
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
         self.entries.iter().map(|(_, (key, value))| (key, value))
     }
 
+    /// Keys with their numbers.
+    pub(crate) fn numbered(&self) -> impl Iterator<Item = (u32, &K)> {
+        self.entries.iter().filter_map(|(number, (key, _))| Some((u32::try_from(number).ok()?, key)))
+    }
+
     /// Those whose numbers are in a range.
-    pub(super) fn range(&self, numbers: std::ops::Range<usize>) -> impl Iterator<Item = (&K, &V)> {
+    pub(crate) fn range(&self, numbers: std::ops::Range<usize>) -> impl Iterator<Item = (&K, &V)> {
         let end = numbers.end.min(self.entries.capacity());
         (numbers.start..end).filter_map(|number| self.entries.get(number)).map(|(key, value)| (key, value))
     }
 
     /// Above the highest number.
-    pub(super) fn end(&self) -> usize {
+    pub(crate) fn end(&self) -> usize {
         self.entries.capacity()
     }
 
     /// How many are kept.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }
 
     /// Takes out what `stays` does not want to keep. Whether there was any.
-    pub(super) fn retain(&mut self, mut stays: impl FnMut(&V) -> bool) -> bool {
+    pub(crate) fn retain(&mut self, mut stays: impl FnMut(&V) -> bool) -> bool {
         let before = self.entries.len();
         self.entries.retain(|_, (_, value)| stays(value));
         let gone = self.entries.len() < before;

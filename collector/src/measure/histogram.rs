@@ -1,0 +1,96 @@
+//! A histogram as it is read.
+//!
+//! In: one row of counters, with what was summed up beside it. Out: classic buckets, which are exact, and quantiles. Always
+//! holds: the counts of all buckets add up to the number of values; a quantile of values that came one by one is off by at
+//! most [`Histogram::error_max`].
+
+use super::buckets::{BOUNDS, Layout, ZERO};
+use super::cells::Row;
+
+/// See above. Values are microseconds, or bytes.
+#[derive(Debug, Clone, Copy)]
+pub struct Histogram<'a> {
+    pub(super) layout: &'static Layout,
+    pub(super) row: Row<'a>,
+    pub(super) tally: Tally,
+    pub(super) count: u64,
+}
+
+/// What the counters do not tell.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Tally {
+    pub(super) sum: u64,
+    pub(super) max: u64,
+}
+
+impl Tally {
+    #[inline]
+    pub(super) fn add(&mut self, other: Self) {
+        self.sum = self.sum.saturating_add(other.sum);
+        self.max = self.max.max(other.max);
+    }
+}
+
+impl<'a> Histogram<'a> {
+    pub(super) fn new(layout: &'static Layout, row: Row<'a>, tally: Tally) -> Self {
+        Self { layout, row, tally, count: row.count() }
+    }
+
+    /// How many values.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// Their sum.
+    #[must_use]
+    pub fn sum(&self) -> u64 {
+        self.tally.sum
+    }
+
+    /// The largest; of sizes it is not kept, and `u64::MAX`.
+    #[must_use]
+    pub fn max(&self) -> u64 {
+        self.tally.max
+    }
+
+    /// How many were at most as large as each classic bound.
+    #[must_use]
+    pub fn cumulative(&self) -> [u64; BOUNDS] {
+        let mut cells = self.row.iter().peekable();
+        let mut sum = 0_u64;
+        self.layout.bounds(self.row.scale()).map(|bound| {
+            while let Some((_, count)) = cells.next_if(|(position, _)| *position <= bound.into()) {
+                sum = sum.saturating_add(count);
+            }
+            sum
+        })
+    }
+
+    /// The value that the share `q` (0 to 1) of all values does not exceed; 0 without values.
+    #[must_use]
+    pub fn quantile(&self, q: f64) -> f64 {
+        let largest = if self.count == 0 { 0.0 } else { self.tally.max as f64 };
+        let rank = q.clamp(0.0, 1.0) * self.count as f64;
+        let mut below = 0.0;
+        for (position, count) in self.row.iter() {
+            below += count as f64;
+            if rank <= below {
+                if position == ZERO {
+                    return 0.0;
+                }
+                // The geometric middle, from which neither edge is far.
+                let (low, high) = self.layout.edges(position, self.row.scale());
+                return f64::midpoint(low, high).exp2().min(largest);
+            }
+        }
+        largest
+    }
+
+    /// By how much a quantile may be off, as a share of the true value: 0.011, 0.022, 0.044, 0.091 and 0.189 at scales 5 to 1.
+    /// What came in fold rows of a scale that is not finer is off by as much of that scale.
+    #[must_use]
+    pub fn error_max(&self) -> f64 {
+        (0.5 / f64::from(1_u32 << self.row.scale())).exp2() - 1.0
+    }
+}
