@@ -1,6 +1,6 @@
 //! The filter on a live mesh: applied, reconfigured, replaced, deleted, while traffic goes on.
 
-use super::traffic::{GATEWAY, OUTSIDE, begin, visit};
+use super::traffic::{OUTSIDE, begin, gateway, visit};
 use super::{Seen, Tale};
 use crate::istio::{cluster, mesh, registry, run};
 use crate::{package, workspace};
@@ -52,7 +52,7 @@ fn applied(tale: &mut Tale) -> anyhow::Result<()> {
     delete()?;
     drained(deleted, tale)?;
     let before = books()?;
-    let url = format!("load --url {GATEWAY}/call/backend.shop:8080/ --host shop.example.com");
+    let url = format!("load --url {}/call/backend.shop:8080/ --host shop.example.com", gateway());
     let traffic = begin(OUTSIDE, &format!("{url} --rate {RATE} --seconds 70"))?;
     std::thread::sleep(Duration::from_secs(5));
     tale.check("nothing is told while there is no filter", books()? == before, format!("{before:?}"));
