@@ -4,6 +4,7 @@ use super::traffic::{begin, send};
 use super::{Seen, Tale, pushed};
 use crate::istio::{cluster, http, mesh, pods, registry, run, workload};
 use anyhow::Context;
+use serde_json::Value;
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -48,6 +49,8 @@ fn changed(tale: &mut Tale, scheme: &str) -> anyhow::Result<()> {
     std::thread::sleep(Duration::from_secs(2));
     let start = Instant::now();
     cluster::apply(&other)?;
+    std::thread::sleep(Duration::from_secs(5));
+    tale.figure(&format!("{what}: istiod has an acknowledgement after 5 s"), acknowledged()?);
     let gave_up = run::wait_for("Istio's allow-all in the module's place", PATIENCE, || {
         let filters = mesh::admin(FROM, "config_dump?resource=ecds_filters")?;
         Ok(filters.contains("wasm-default-allow").then(|| start.elapsed().as_secs_f64()))
@@ -99,6 +102,15 @@ fn returned(tale: &mut Tale) -> anyhow::Result<()> {
     let told = seen.sum(&format!("reporter=source source_workload={FROM}"));
     tale.equal("the registry answers again: all is told", 40, told);
     Ok(())
+}
+
+/// Whether the proxy has taken the last that istiod sent of modules.
+fn acknowledged() -> anyhow::Result<bool> {
+    let proxies: Vec<Value> = serde_json::from_str(&mesh::istiod("/debug/syncz")?)?;
+    let proxy = proxies.iter().find(|proxy| cluster::text(proxy, "/proxy").starts_with(FROM));
+    let proxy = proxy.context("istiod does not know the proxy")?;
+    let of = |what: &str| cluster::text(proxy, &format!("/extensionconfig_{what}"));
+    Ok(of("sent") == of("acked"))
 }
 
 /// The last that an agent said of a module that it could not have.
