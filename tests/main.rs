@@ -12,6 +12,7 @@ mod conservation;
 mod faults;
 mod verdicts;
 mod identity;
+mod exchange;
 mod open;
 mod tcp;
 mod grpc;

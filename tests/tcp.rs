@@ -20,7 +20,16 @@ pub(crate) async fn start(envoy: PathBuf) -> Protocols {
     start_with(envoy, serde_json::json!({})).await
 }
 
+/// With HTTP filters before the filter on every listener.
+pub(crate) async fn start_behind(envoy: PathBuf, before: Vec<Value>) -> Protocols {
+    started(envoy, serde_json::json!({}), before).await
+}
+
 async fn start_with(envoy: PathBuf, limits: Value) -> Protocols {
+    started(envoy, limits, Vec::new()).await
+}
+
+async fn started(envoy: PathBuf, limits: Value, before: Vec<Value>) -> Protocols {
     let configuration = serde_json::json!({
         "collector": {"cluster": COLLECTOR_CLUSTER, "authority": COLLECTOR_AUTHORITY},
         "report_interval_ms": 200,
@@ -32,7 +41,7 @@ async fn start_with(envoy: PathBuf, limits: Value) -> Protocols {
         configuration: configuration.to_string(),
         ..FilterSettings::reporting(Some(parts::path("HOPSCOPE_MODULE")))
     };
-    let parts = Parts { envoy, collector: parts::path("HOPSCOPE_COLLECTOR"), filter };
+    let parts = Parts { envoy, collector: parts::path("HOPSCOPE_COLLECTOR"), filter, before };
     Protocols::start(&parts).await.expect("the pair starts")
 }
 

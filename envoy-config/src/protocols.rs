@@ -67,6 +67,8 @@ pub struct Parts {
     pub collector: PathBuf,
     /// The filter, with a module.
     pub filter: FilterSettings,
+    /// HTTP filters before it on every listener, as Envoy's API has them.
+    pub before: Vec<serde_json::Value>,
 }
 
 impl Protocols {
@@ -91,7 +93,7 @@ impl Protocols {
             let id = side.workload();
             let identity = authority.issue(folder.path(), id, &pair.spiffe_id(side)?)?;
             let config = folder.path().join(format!("{id}.yaml"));
-            fs::write(&config, pair.render(side, &identity, &parts.filter)?)
+            fs::write(&config, pair.render(side, &identity, parts)?)
                 .with_context(|| format!("failed to write {}", config.display()))?;
             Envoy::start(EnvoyCommand {
                 name: id.to_owned(),

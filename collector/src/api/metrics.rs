@@ -24,7 +24,7 @@ use crate::state::State;
 const CHUNK: usize = 1_024;
 
 /// Everything that is counted, part by part into `sink`. The rooms are locked for some series at a time, so that nobody waits
-/// for long; two families may tell of different moments.
+/// for long, and never while the sink is waited for; two families may tell of different moments.
 pub(super) fn render(state: &State, format: Format, what: What, sink: &mut Sink<'_>) {
     let mut text = Exposition::new(format, sink);
     // Told below, but read first: what waits now and is in a series in a moment is then seen twice, not never.
@@ -36,16 +36,17 @@ pub(super) fn render(state: &State, format: Format, what: What, sink: &mut Sink<
         series(&mut text, state);
         super::hops::metrics(&mut text, state);
     }
-    let pipeline = state.pipeline();
-    tcp::families(&mut text, &pipeline.connections);
-    super::hops::rooms(&mut text, &pipeline.join);
-    super::open::metrics(&mut text, &pipeline.open, state.now_us());
-    ledger(&mut text, &pipeline.ledger);
-    rooms(&mut text, &pipeline, waiting);
-    super::failures::metrics(&mut text, &pipeline.failures, &pipeline.failures_waiting);
-    super::filters::metrics(&mut text, &pipeline.address_book);
-    standings(&mut text, &pipeline.address_book, state.now_us());
-    drop(pipeline);
+    text.kept_back(|text| {
+        let pipeline = state.pipeline();
+        tcp::families(text, &pipeline.connections);
+        super::hops::rooms(text, &pipeline.join);
+        super::open::metrics(text, &pipeline.open, state.now_us());
+        ledger(text, &pipeline.ledger);
+        rooms(text, &pipeline, waiting);
+        super::failures::metrics(text, &pipeline.failures, &pipeline.failures_waiting);
+        super::filters::metrics(text, &pipeline.address_book);
+        standings(text, &pipeline.address_book, state.now_us());
+    });
     doors(&mut text, state.stats());
     door::render(&mut text, state.stats().door());
     journal::families(&mut text, state.journal().map(Journal::stats));

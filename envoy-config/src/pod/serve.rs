@@ -12,7 +12,7 @@
 //! | anything else | 200 |
 
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,10 +20,10 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use http_body_util::{BodyExt as _, Empty, Full, Limited};
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use hyper::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderValue, TRANSFER_ENCODING};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{HeaderMap, Request, Response, StatusCode};
+use hyper::{HeaderMap, Request, Response, StatusCode, Uri};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -50,6 +50,9 @@ pub struct Arguments {
     /// Port for TCP.
     #[arg(long, value_name = "PORT")]
     tcp: Option<u16>,
+    /// Where calls connect, whomever they are for: the way out where nothing captures them.
+    #[arg(long, value_name = "ADDRESS")]
+    outbound: Option<SocketAddr>,
 }
 
 type Caller = Client<HttpConnector, Empty<Bytes>>;
@@ -65,7 +68,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
     accept(listener, move |stream| {
         let client = Arc::clone(&client);
         async move {
-            let service = service_fn(move |request| answer(request, Arc::clone(&client)));
+            let service = service_fn(move |request| answer(request, Arc::clone(&client), arguments.outbound));
             // It fails when the caller leaves or the application hangs up, which is what it is there for.
             http1::Builder::new().serve_connection(TokioIo::new(stream), service).await.ok();
         }
@@ -109,7 +112,11 @@ async fn echo(mut stream: TcpStream) {
     stream.shutdown().await.ok();
 }
 
-async fn answer(request: Request<Incoming>, client: Arc<Caller>) -> Result<Response<Full<Bytes>>, io::Error> {
+async fn answer(
+    request: Request<Incoming>,
+    client: Arc<Caller>,
+    outbound: Option<SocketAddr>,
+) -> Result<Response<Full<Bytes>>, io::Error> {
     let path = request.uri().path().to_owned();
     let status = match Wish::of(&path) {
         Wish::Status(status) => status,
@@ -118,7 +125,7 @@ async fn answer(request: Request<Incoming>, client: Arc<Caller>) -> Result<Respo
             StatusCode::OK
         }
         Wish::HangUp => return Err(io::ErrorKind::ConnectionAborted.into()),
-        Wish::Call(url) => call(&client, &url, request.headers()).await,
+        Wish::Call(url) => call(&client, &url, request.headers(), outbound).await,
     };
     let mut response = Response::new(Full::from("ok\n"));
     *response.status_mut() = status;
@@ -148,13 +155,15 @@ impl Wish {
     }
 }
 
-async fn call(client: &Caller, url: &str, caused_by: &HeaderMap) -> StatusCode {
+async fn call(client: &Caller, url: &str, caused_by: &HeaderMap, outbound: Option<SocketAddr>) -> StatusCode {
+    let Some((url, host)) = led(url, outbound) else { return StatusCode::BAD_REQUEST };
     let mut request = Request::get(url);
     if let Some(headers) = request.headers_mut() {
         headers.clone_from(caused_by);
         for of_the_connection in [HOST, CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING] {
             headers.remove(of_the_connection);
         }
+        headers.extend(host.map(|host| (HOST, host)));
     }
     let Ok(request) = request.body(Empty::new()) else { return StatusCode::BAD_REQUEST };
     let exchange = async {
@@ -169,6 +178,16 @@ async fn call(client: &Caller, url: &str, caused_by: &HeaderMap) -> StatusCode {
         Ok(None) => StatusCode::BAD_GATEWAY,
         Err(_) => StatusCode::GATEWAY_TIMEOUT,
     }
+}
+
+/// The URL by the way out, and the host header that says for whom it is.
+fn led(url: &str, outbound: Option<SocketAddr>) -> Option<(Uri, Option<HeaderValue>)> {
+    let url: Uri = url.parse().ok()?;
+    let Some(outbound) = outbound else { return Some((url, None)) };
+    let host = HeaderValue::from_str(url.authority()?.as_str()).ok()?;
+    let mut parts = url.into_parts();
+    parts.authority = Some(outbound.to_string().parse().ok()?);
+    Some((Uri::from_parts(parts).ok()?, Some(host)))
 }
 
 #[cfg(test)]
@@ -191,6 +210,18 @@ mod tests {
         check(
             "/call/backend.shop:8080/status/500",
             &Wish::Call("http://backend.shop:8080/status/500".into()),
+        );
+    }
+
+    #[test]
+    fn a_call_takes_the_way_out_and_says_whom_it_is_for() {
+        let out = Some("127.77.1.12:8080".parse().unwrap());
+        let (url, host) = led("http://backend.shop:8080/status/500", out).unwrap();
+        assert_eq!(url, "http://127.77.1.12:8080/status/500");
+        assert_eq!(host.unwrap(), "backend.shop:8080");
+        assert_eq!(
+            led("http://backend.shop/", None).unwrap(),
+            ("http://backend.shop/".parse().unwrap(), None)
         );
     }
 }

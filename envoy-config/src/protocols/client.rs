@@ -91,17 +91,17 @@ impl Connection {
         Ok(())
     }
 
-    /// One plain request, the connection is kept.
+    /// One plain request, the connection is kept. Gives back the head of its answer.
     ///
     /// # Errors
     /// When the answer is not 200.
-    pub async fn get(&mut self) -> Result<()> {
+    pub async fn get(&mut self) -> Result<String> {
         let head = "GET / HTTP/1.1\r\nhost: payments.shop.svc.cluster.local:8080\r\n\r\n";
         self.0.write_all(head.as_bytes()).await?;
         let answer = self.head().await?;
         ensure!(answer.starts_with("HTTP/1.1 200 "), "no answer: {answer}");
         time::timeout(DEADLINE, self.0.read_exact(&mut [0; 3])).await??;
-        Ok(())
+        Ok(answer)
     }
 
     async fn head(&mut self) -> Result<String> {

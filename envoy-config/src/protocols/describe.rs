@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 use minijinja::value::Serde;
 use serde_json::{Value, json};
 
-use super::{DESTINATION, Doors, SOURCE};
+use super::{DESTINATION, Doors, Parts, SOURCE};
 use crate::address::{Block, free_port};
 use crate::bootstrap::{self, node};
 use crate::certificates::IdentityFiles;
@@ -104,12 +104,8 @@ impl Pair {
     }
 
     /// The bootstrap of one side.
-    pub(super) fn render(
-        &self,
-        side: Side,
-        identity: &IdentityFiles,
-        filter: &FilterSettings,
-    ) -> Result<String> {
+    pub(super) fn render(&self, side: Side, identity: &IdentityFiles, parts: &Parts) -> Result<String> {
+        let filter = &parts.filter;
         let (listeners, mut clusters) = match side {
             Side::Source => (self.outbound_listeners(), self.outbound_clusters()),
             Side::Destination => (self.inbound_listeners(), self.inbound_clusters()),
@@ -130,7 +126,11 @@ impl Pair {
                 "authority": identity.authority,
                 "trust_prefix": format!("spiffe://{}/", self.topology.trust_domain),
             },
-            "plugins": {"network": plugin("network", filter)?, "http": plugin("http", filter)?},
+            "plugins": {
+                "network": plugin("network", filter)?,
+                "before": parts.before,
+                "http": plugin("http", filter)?,
+            },
         });
         let templates = bootstrap::templates()?;
         let rendered = templates.get_template("protocols.yaml.jinja")?.render(Serde(&values));

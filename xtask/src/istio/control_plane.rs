@@ -1,10 +1,11 @@
 //! etcd, the API server, Istio's objects, istiod.
 //!
-//! In: built programs. Out: a control plane at 10.244.0.1 in the machine. Always holds: each part is ready before what
+//! In: built programs. Out: a control plane at the address of its [`Site`]. Always holds: each part is ready before what
 //! needs it starts.
 //!
 //! There is no scheduler, no controller-manager and no kubelet: [`super::pods`] plays what of them a mesh needs.
 
+use super::site::Site;
 use super::{cluster, programs, run};
 use crate::process;
 use crate::progress::step;
@@ -13,10 +14,8 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-/// The address of the control plane, and of the bridge that all pods hang on.
+/// The address of the control plane in namespaces, and of the bridge that all pods hang on.
 pub(super) const ADDRESS: &str = "10.244.0.1";
-
-const API: &str = "https://127.0.0.1:6443";
 
 /// Kinds of `istioctl manifest generate` that need who is not there: controllers, and a webhook reached by a Service.
 const LEFT_OUT: [&str; 4] =
@@ -24,7 +23,9 @@ const LEFT_OUT: [&str; 4] =
 
 /// Starts everything.
 pub(super) fn start() -> anyhow::Result<()> {
-    step("network", network)?;
+    if Site::here() == Site::Namespaces {
+        step("network", network)?;
+    }
     step("etcd and the API server", || {
         etcd()?;
         api_server()
@@ -62,7 +63,16 @@ fn etcd() -> anyhow::Result<()> {
     etcd.arg("--data-dir").arg(run::folder().join("etcd"));
     // Nothing of it has to survive the machine.
     etcd.args(["--unsafe-no-fsync", "--log-level", "warn"]);
+    let (clients, peers) = (store(), format!("http://{}:2380", Site::here().operator()));
+    etcd.args(["--listen-client-urls", &clients, "--advertise-client-urls", &clients]);
+    etcd.args(["--listen-peer-urls", &peers, "--initial-advertise-peer-urls", &peers]);
+    etcd.args(["--initial-cluster", &format!("default={peers}")]);
     run::start("etcd", &mut etcd).map(drop)
+}
+
+/// Where etcd answers.
+fn store() -> String {
+    format!("http://{}:2379", Site::here().operator())
 }
 
 fn api_server() -> anyhow::Result<()> {
@@ -76,9 +86,10 @@ fn api_server() -> anyhow::Result<()> {
     let file = |name: &str| folder.join(name).display().to_string();
     let mut server = Command::new(programs::path("kube-apiserver"));
     server.args([
-        "--etcd-servers=http://127.0.0.1:2379",
-        "--bind-address=127.0.0.1",
+        &format!("--etcd-servers={}", store()),
+        &format!("--bind-address={}", Site::here().operator()),
         "--secure-port=6443",
+        // It has to be no loopback; nobody asks there.
         &format!("--advertise-address={ADDRESS}"),
         "--authorization-mode=AlwaysAllow",
         "--endpoint-reconciler-type=none",
@@ -103,10 +114,11 @@ fn api_server() -> anyhow::Result<()> {
 }
 
 fn kubeconfig() -> String {
+    let server = format!("https://{}:6443", Site::here().operator());
     format!(
         "apiVersion: v1
 kind: Config
-clusters: [{{name: mesh, cluster: {{server: \"{API}\", insecure-skip-tls-verify: true}}}}]
+clusters: [{{name: mesh, cluster: {{server: \"{server}\", insecure-skip-tls-verify: true}}}}]
 users: [{{name: admin, user: {{token: hopscope}}}}]
 contexts: [{{name: mesh, context: {{cluster: mesh, user: admin}}}}]
 current-context: mesh
@@ -154,17 +166,11 @@ fn istiod() -> anyhow::Result<()> {
         "cluster.local",
     ]);
     istiod.arg("--kubeconfig").arg(cluster::kubeconfig());
-    istiod.args([
-        "--grpcAddr",
-        "",
-        "--secureGRPCAddr",
-        ":15012",
-        "--httpAddr",
-        ":8080",
-        "--httpsAddr",
-        ":15017",
-    ]);
-    istiod.args(["--monitoringAddr", ":15014", "--ctrlz_port", "0"]);
+    let site = Site::here();
+    let address = |port: u16| format!("{}:{port}", site.bind());
+    istiod.args(["--grpcAddr", "", "--ctrlz_port", "0"]);
+    istiod.args(["--secureGRPCAddr", &address(15012), "--httpsAddr", &address(15017)]);
+    istiod.args(["--httpAddr", &address(8080), "--monitoringAddr", &address(15014)]);
     istiod.current_dir(run::folder()).env_clear();
     let settings = [
         ("POD_NAME", "istiod-0"),
@@ -172,7 +178,7 @@ fn istiod() -> anyhow::Result<()> {
         ("CLUSTER_ID", "Kubernetes"),
         ("PILOT_CERT_PROVIDER", "istiod"),
         ("REVISION", "default"),
-        ("KUBERNETES_SERVICE_HOST", ADDRESS),
+        ("KUBERNETES_SERVICE_HOST", site.control_plane()),
         ("PILOT_ENABLE_GATEWAY_API", "false"),
         // Filters that only Istio's own build of Envoy has: upstream Envoy rejects the whole listener.
         ("PILOT_ENABLE_METADATA_EXCHANGE", "false"),
@@ -181,7 +187,7 @@ fn istiod() -> anyhow::Result<()> {
     istiod.envs(settings);
     run::start("istiod", &mut istiod)?;
     run::wait_for("a ready istiod", Duration::from_secs(60), || {
-        Ok(super::http::get(ADDRESS, 8080, "/ready").ok().filter(|answer| answer.status == 200))
+        Ok(super::http::get(site.control_plane(), 8080, "/ready").ok().filter(|answer| answer.status == 200))
     })
     .map_err(|error| error.context(run::last_words("istiod")))?;
     injection()

@@ -1,10 +1,15 @@
-//! The machine that everything of a mesh runs in: namespaces of the kernel, held by one process.
+//! The machine that everything of a mesh runs in: namespaces of the kernel, held by one process; or, on loopback, all
+//! processes that carry the mark of their holder.
 //!
-//! In: nothing but root. Out: a place with processes, addresses and mounts of its own, which other commands enter. Always
-//! holds: whoever runs in it ends with its holder, by the kernel's hand, whatever became of us; until [`Machine::keep`]
-//! the holder itself ends when we do. Nothing of it reaches outside: it has no way to any network.
+//! In: a [`Site`]. Out: a place with processes of its own (in namespaces: addresses and mounts, too), which other commands
+//! enter. Always holds: whoever runs in it ends with its holder, in namespaces by the kernel's hand, whatever became of us;
+//! until [`Machine::keep`] the holder itself ends when we do. Nothing of it reaches outside: namespaces have no way to any
+//! network, and on loopback nothing else is bound or called.
+
+mod marked;
 
 use super::run;
+use super::site::Site;
 use crate::process;
 use anyhow::{Context, bail};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, wait};
@@ -19,37 +24,47 @@ const KEEP: &str = "keep";
 
 /// A machine that we have just started.
 pub(super) struct Machine {
-    _unshare: Child,
+    _holder: Child,
     leash: ChildStdin,
 }
 
 impl Machine {
     /// Starts one. There must be none.
-    pub(super) fn start() -> anyhow::Result<Self> {
+    pub(super) fn start(site: Site) -> anyhow::Result<Self> {
         if holder().is_some() {
             bail!(
                 "there is a mesh already; see `cargo xtask istio status`, end it with `cargo xtask istio down`"
             );
         }
-        let mut command = Command::new("unshare");
-        command.args(["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]);
-        command.arg(std::env::current_exe()?).args(["istio", "hold"]);
+        site.keep()?;
+        let mut command = match site {
+            Site::Namespaces => {
+                let mut unshare = Command::new("unshare");
+                unshare.args(["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]);
+                unshare.arg(std::env::current_exe()?);
+                unshare
+            }
+            Site::Loopback => Command::new(std::env::current_exe()?),
+        };
+        command.args(["istio", "hold", site.name()]);
         // A Ctrl-C in the terminal is for us; the holder then sees its leash end.
         command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped());
         // It outlives us: whoever reads our standard error would wait for it.
         command.stderr(run::log_file("machine")?);
-        let mut unshare = command.spawn().context("failed to start `unshare` (util-linux)")?;
-        let leash = unshare.stdin.take().context("failed to hold the machine's leash")?;
-        let answer = unshare.stdout.take().context("failed to hear the machine")?;
+        let mut child = command.spawn().context("failed to start the holder; `unshare` is of util-linux")?;
+        let leash = child.stdin.take().context("failed to hold the machine's leash")?;
+        let answer = child.stdout.take().context("failed to hear the machine")?;
         let mut ready = String::new();
         BufReader::new(answer).read_line(&mut ready)?;
         if ready.trim() != "ready" {
             bail!("failed to make namespaces; root and a kernel with namespaces are needed");
         }
-        let holder = child_of(unshare.id()).context("failed to find the machine's holder")?;
-        std::fs::create_dir_all(run::folder())?;
+        let holder = match site {
+            Site::Namespaces => child_of(child.id()).context("failed to find the machine's holder")?,
+            Site::Loopback => i32::try_from(child.id())?,
+        };
         std::fs::write(state(), format!("{holder} {}", started(holder).unwrap_or_default()))?;
-        Ok(Self { _unshare: unshare, leash })
+        Ok(Self { _holder: child, leash })
     }
 
     /// Lets it outlive us.
@@ -60,6 +75,10 @@ impl Machine {
 
 /// Ends the machine that runs, if one does, and all that runs in it.
 pub(super) fn stop() -> anyhow::Result<bool> {
+    if Site::here() == Site::Loopback {
+        // Its processes may have outlived a holder that was killed.
+        mark().map_or(Ok(()), |mark| marked::end(&mark))?;
+    }
     let Some(holder) = holder() else { return Ok(false) };
     if let Some(pid) = Pid::from_raw(holder) {
         // It may have ended by itself just now.
@@ -84,23 +103,40 @@ pub(super) fn is_there() -> bool {
 /// A command of ours that runs inside.
 pub(super) fn inside(arguments: &[&str]) -> anyhow::Result<Command> {
     let holder = holder().context("there is no mesh; start one with `cargo xtask istio up`")?;
-    let mut command = Command::new("nsenter");
-    command.args(["--target", &holder.to_string(), "--net", "--mount", "--pid"]);
-    command.arg("--").arg(std::env::current_exe()?).arg("istio").args(arguments);
+    let exe = std::env::current_exe()?;
+    let mut command = match Site::here() {
+        Site::Namespaces => {
+            let mut command = Command::new("nsenter");
+            command.args(["--target", &holder.to_string(), "--net", "--mount", "--pid", "--"]).arg(exe);
+            command
+        }
+        Site::Loopback => Command::new(exe),
+    };
+    command.arg("istio").args(arguments);
+    belong(&mut command);
     Ok(command)
 }
 
+/// Lets what a command starts end with the machine, where the kernel does not see to it.
+pub(super) fn belong(command: &mut Command) {
+    if let Some(mark) = mark().filter(|_| Site::here() == Site::Loopback) {
+        marked::give(command, &mark);
+    }
+}
+
 /// What the holder does: it is the first process of the machine, and when it ends, all others do.
-pub(super) fn hold() -> anyhow::Result<()> {
-    process::quietly(Command::new("ip").args(["link", "set", "lo", "up"]))?;
-    std::thread::spawn(|| {
-        loop {
-            // The orphans of a machine are its first process's.
-            if wait(WaitOptions::empty()).is_err() {
-                std::thread::sleep(Duration::from_millis(200));
+pub(super) fn hold(site: Site) -> anyhow::Result<()> {
+    if site == Site::Namespaces {
+        process::quietly(Command::new("ip").args(["link", "set", "lo", "up"]))?;
+        std::thread::spawn(|| {
+            loop {
+                // The orphans of a machine are its first process's.
+                if wait(WaitOptions::empty()).is_err() {
+                    std::thread::sleep(Duration::from_millis(200));
+                }
             }
-        }
-    });
+        });
+    }
     let mut output = std::io::stdout();
     writeln!(output, "ready")?;
     output.flush()?;
@@ -109,11 +145,19 @@ pub(super) fn hold() -> anyhow::Result<()> {
     while line.trim() == KEEP {
         std::thread::park();
     }
-    Ok(())
+    match mark().filter(|_| site == Site::Loopback) {
+        Some(mark) => marked::end(&mark),
+        None => Ok(()),
+    }
 }
 
 fn state() -> PathBuf {
     run::folder().join("machine")
+}
+
+/// What no other machine has had: its holder's number and when that started.
+fn mark() -> Option<String> {
+    Some(std::fs::read_to_string(state()).ok()?.replace(' ', "-"))
 }
 
 /// The holder's process id, as we see it from outside.

@@ -4,7 +4,8 @@
 //! users get, with the registry, the digest and the namespace filled in and nothing else changed.
 
 use super::pods::{Pod, Sandbox};
-use super::{cluster, http, registry, run};
+use super::site::Site;
+use super::{cluster, http, loopback, registry, run};
 use crate::progress::answer;
 use crate::workspace;
 use anyhow::Context;
@@ -14,8 +15,8 @@ use std::process::Command;
 /// The namespaces that the filter is applied to, one `WasmPlugin` each.
 pub(super) const FILTERED: [&str; 2] = ["shop", "ingress"];
 
-/// Where the collector answers questions.
-pub(super) const COLLECTOR: (&str, u16) = ("10.244.0.10", 9464);
+/// The port of the collector's questions.
+pub(super) const QUESTIONS: u16 = 9464;
 
 /// A file of `envoy-config/istio`.
 pub(super) fn user_file(name: &str) -> anyhow::Result<String> {
@@ -25,20 +26,29 @@ pub(super) fn user_file(name: &str) -> anyhow::Result<String> {
 
 /// A `WasmPlugin` as users apply it, for a namespace, with the image of this build.
 pub(super) fn plugin(name: &str, namespace: &str) -> anyhow::Result<String> {
-    plugin_of(name, namespace, &registry::image()?)
+    let image = registry::image()?;
+    match Site::here() {
+        Site::Namespaces => plugin_of(name, namespace, &image),
+        Site::Loopback => loopback::plugin(&of_namespace(name, namespace)?, &image.digest),
+    }
 }
 
 /// The same with another image.
 pub(super) fn plugin_of(name: &str, namespace: &str, image: &registry::Image) -> anyhow::Result<String> {
-    let text = user_file(name)?.replace("namespace: shop", &format!("namespace: {namespace}"));
-    Ok(text
+    Ok(of_namespace(name, namespace)?
         .replace("registry.example.com/hopscope/filter:0.1.0", &image.name)
         .replace(&"0".repeat(64), &image.digest))
 }
 
+fn of_namespace(name: &str, namespace: &str) -> anyhow::Result<String> {
+    Ok(user_file(name)?.replace("namespace: shop", &format!("namespace: {namespace}")))
+}
+
 /// Puts this build's filter into every proxy that is to have it.
 pub(super) fn refresh() -> anyhow::Result<()> {
-    registry::push()?;
+    if Site::here() == Site::Namespaces {
+        registry::push()?;
+    }
     for namespace in FILTERED {
         cluster::apply(&plugin("wasmplugin-http.yaml", namespace)?)?;
     }
@@ -92,18 +102,19 @@ pub(super) fn admin(workload: &str, path: &str) -> anyhow::Result<String> {
 
 /// Asks the collector.
 pub(super) fn collector(path: &str) -> anyhow::Result<Value> {
-    http::json(COLLECTOR.0, COLLECTOR.1, path)
+    http::json(Site::here().collector(), QUESTIONS, path)
 }
 
 /// Asks istiod's debug interface, which answers its own machine only.
 pub(super) fn istiod(path: &str) -> anyhow::Result<String> {
-    Ok(http::get("127.0.0.1", 8080, path)?.body)
+    Ok(http::get(Site::here().operator(), 8080, path)?.body)
 }
 
 /// Shows what runs.
 pub(super) fn show() -> anyhow::Result<()> {
     for pod in pods()? {
-        let ready = http::get(&pod.address, 15021, "/healthz/ready").is_ok_and(|answer| answer.status == 200);
+        let ready = http::get(&pod.address, pod.ready_port, "/healthz/ready")
+            .is_ok_and(|answer| answer.status == 200);
         let proxy = match (pod.proxy, ready) {
             (false, _) => "no proxy",
             (true, true) => "proxy ready",

@@ -7,6 +7,7 @@
 mod container;
 mod sandbox;
 
+pub(super) use container::root_certificate;
 pub(super) use sandbox::{Sandbox, pause};
 
 use super::workload::Workload;
@@ -15,6 +16,9 @@ use anyhow::Context;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::time::Duration;
+
+/// Where an injected proxy says that it is ready.
+const READY_PORT: u16 = 15021;
 
 /// A pod that runs, or a machine outside of the cluster that is made the same way.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
@@ -31,6 +35,8 @@ pub(super) struct Pod {
     pub(super) sandbox: u32,
     /// Whether it has a proxy.
     pub(super) proxy: bool,
+    /// Where its proxy says that it is ready.
+    pub(super) ready_port: u16,
 }
 
 /// Starts a workload's pod, but for its application. Its proxy may still be on its way when this returns.
@@ -43,6 +49,7 @@ pub(super) fn start(workload: &Workload, envoy: &Path) -> anyhow::Result<Pod> {
         address: workload.address.clone(),
         sandbox: 0,
         proxy: false,
+        ready_port: READY_PORT,
     };
     let files = match &created {
         Some(created) => container::files(created, workload.account())?,
@@ -81,7 +88,9 @@ pub(super) fn wait_proxy(pod: &Pod) -> anyhow::Result<()> {
         return Ok(());
     }
     run::wait_for(&format!("a ready proxy of {}", pod.workload), Duration::from_secs(60), || {
-        Ok(super::http::get(&pod.address, 15021, "/healthz/ready").ok().filter(|answer| answer.status == 200))
+        Ok(super::http::get(&pod.address, pod.ready_port, "/healthz/ready")
+            .ok()
+            .filter(|answer| answer.status == 200))
     })
     .with_context(|| run::last_words(&format!("{}.proxy", pod.workload)))
     .map(drop)

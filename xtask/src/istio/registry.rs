@@ -23,13 +23,24 @@ pub(super) struct Image {
 /// Starts the registry; what was pushed goes with it.
 pub(super) fn start() -> anyhow::Result<()> {
     let mut registry = Command::new(programs::path("crane"));
-    registry.args(["registry", "serve", "--address", &format!("{}:{PORT}", control_plane::ADDRESS)]);
+    registry.args(["registry", "serve", "--address", &address()]);
     let process = run::start("registry", registry.env("PORT", PORT.to_string()))?;
     std::fs::write(run::folder().join("registry.pid"), process.to_string())?;
     run::wait_for("the registry", Duration::from_secs(10), || {
         Ok(super::http::get(control_plane::ADDRESS, PORT, "/v2/").ok())
     })
     .map(drop)
+}
+
+/// Ends the registry's process: the one that we started under this name.
+pub(super) fn stop() -> anyhow::Result<()> {
+    let process = std::fs::read_to_string(run::folder().join("registry.pid"))?;
+    process::quietly(Command::new("kill").arg(process.trim())).map(drop)
+}
+
+/// `host:port` of the registry.
+pub(super) fn address() -> String {
+    format!("{}:{PORT}", control_plane::ADDRESS)
 }
 
 /// The filter's image, as it is or will be in the registry.
@@ -67,5 +78,5 @@ fn upload(form: package::Form, suffix: &str) -> anyhow::Result<Image> {
 }
 
 fn name(tag: &str) -> String {
-    format!("{}:{PORT}/hopscope/filter:{tag}", control_plane::ADDRESS)
+    format!("{}/hopscope/filter:{tag}", address())
 }

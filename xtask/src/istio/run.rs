@@ -3,6 +3,7 @@
 //! In: names. Out: paths below `target/istio/run`, and programs that go on when we end. Always holds: each program has a log
 //! of its own; the folder goes when the mesh does.
 
+use super::machine;
 use crate::workspace;
 use anyhow::{Context, bail};
 use std::fs::{File, Permissions};
@@ -35,6 +36,7 @@ pub(super) fn start(name: &str, command: &mut Command) -> anyhow::Result<u32> {
     // A proxy opens its access log, /dev/stdout, anew and as another user.
     log.set_permissions(Permissions::from_mode(0o666))?;
     command.process_group(0).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+    machine::belong(command);
     let child = command.spawn().with_context(|| format!("failed to start {name}"))?;
     Ok(child.id())
 }

@@ -9,11 +9,13 @@ mod edges;
 mod flags;
 mod live;
 mod failures;
+mod registry_hangs;
 mod manifests;
 mod collector_outside;
 mod tcp;
 mod access_log;
 
+use super::site::Site;
 use super::{cluster, mesh, run};
 use crate::progress::{answer, done, remark, step};
 use anyhow::{Context, bail};
@@ -47,7 +49,7 @@ struct Check {
 type Story = (&'static str, fn(&mut Tale) -> anyhow::Result<()>);
 
 /// All of them; the later ones disturb more.
-const STORIES: [Story; 8] = [
+const STORIES: [Story; 9] = [
     ("manifests", manifests::tell),
     ("edges", edges::tell),
     ("flags", flags::tell),
@@ -55,13 +57,19 @@ const STORIES: [Story; 8] = [
     ("access_log", access_log::tell),
     ("live", live::tell),
     ("failures", failures::tell),
+    ("registry_hangs", registry_hangs::tell),
     ("collector_outside", collector_outside::tell),
 ];
+
+/// Those that can be told without pods, each in part.
+const ON_LOOPBACK: [&str; 2] = ["manifests", "edges"];
 
 /// Tells the stories whose name holds this.
 pub(super) fn tell(name: Option<&str>, json: bool) -> anyhow::Result<()> {
     step("this build's filter in every proxy of shop and ingress", mesh::refresh)?;
-    let chosen = STORIES.iter().filter(|(story, _)| name.is_none_or(|name| story.contains(name)));
+    let there = |story: &str| Site::here() == Site::Namespaces || ON_LOOPBACK.contains(&story);
+    let chosen =
+        STORIES.iter().filter(|(story, _)| there(story) && name.is_none_or(|name| story.contains(name)));
     let mut tales = Vec::new();
     for (story, tell) in chosen {
         let mut tale = Tale { story: (*story).to_owned(), ..Tale::default() };

@@ -3,7 +3,8 @@
 //! In: nothing but a network for the first time. Out: programs and images in the target folder, then, inside the machine, a
 //! mesh that runs. Always holds: whoever a part needs is ready before it starts.
 
-use super::{cluster, control_plane, iptables, mesh, pods, programs, registry, run, workload};
+use super::site::Site;
+use super::{cluster, control_plane, iptables, loopback, mesh, pods, programs, registry, run, workload};
 use crate::progress::step;
 use crate::tools::envoy;
 use crate::{package, process, workspace};
@@ -11,9 +12,11 @@ use anyhow::Context;
 use std::path::{Path, PathBuf};
 
 /// Builds and installs everything, and gives back the folder of Envoy.
-pub(super) fn build() -> anyhow::Result<PathBuf> {
+pub(super) fn build(site: Site) -> anyhow::Result<PathBuf> {
     programs::build()?;
-    iptables::install()?;
+    if site == Site::Namespaces {
+        iptables::install()?;
+    }
     let envoy = envoy::program(envoy::NEWEST)?;
     package::build()?;
     step("building the collector and the pods' programs", || {
@@ -25,6 +28,9 @@ pub(super) fn build() -> anyhow::Result<PathBuf> {
 
 /// Starts everything inside the machine.
 pub(super) fn inside(envoy: &Path) -> anyhow::Result<()> {
+    if Site::here() == Site::Loopback {
+        return loopback::inside(envoy);
+    }
     run::keep_envoy(envoy)?;
     control_plane::start()?;
     step("the registry", registry::start)?;

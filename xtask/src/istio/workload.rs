@@ -1,6 +1,6 @@
 //! What is to run in the mesh: one entry per Deployment, of one pod.
 //!
-//! In: `xtask/istio/mesh/workloads.yaml`. Out: pods as a Deployment would make them. Always holds: a pod has a
+//! In: `xtask/istio/mesh/workloads.yaml`, or `loopback.yaml`. Out: pods as a Deployment would make them. Always holds: a pod has a
 //! `ReplicaSet` for an owner and a generated name, since istiod takes the workload's name from there.
 
 use super::control_plane::mesh_file;
@@ -24,7 +24,7 @@ pub(super) struct Workload {
     pub(super) address: String,
     /// Of its pod.
     #[serde(default)]
-    labels: BTreeMap<String, String>,
+    pub(super) labels: BTreeMap<String, String>,
     /// Of its pod.
     #[serde(default)]
     annotations: BTreeMap<String, String>,
@@ -35,7 +35,7 @@ pub(super) struct Workload {
     volumes: Vec<String>,
     /// Nothing but a proxy.
     #[serde(default)]
-    gateway: bool,
+    pub(super) gateway: bool,
     /// A program of this workspace and its arguments; none for a gateway.
     #[serde(default)]
     pub(super) runs: Vec<String>,
@@ -64,6 +64,27 @@ impl Workload {
     /// The port that tells that the application is there.
     pub(super) fn port(&self) -> Option<u16> {
         self.ports.first().copied()
+    }
+
+    /// Whether there is a proxy beside the application.
+    pub(super) fn has_sidecar(&self) -> bool {
+        let declined = self.annotations.get("sidecar.istio.io/inject").is_some_and(|wish| wish == "false");
+        self.namespace.is_some() && !self.gateway && !declined
+    }
+
+    /// The labels that Istio's injector would leave on its pod.
+    pub(super) fn labels_of_pod(&self) -> BTreeMap<String, String> {
+        let mut labels = self.labels.clone();
+        let named = [("canonical-name", self.account()), ("canonical-revision", self.version())];
+        for (name, value) in named {
+            labels.insert(format!("service.istio.io/{name}"), value.to_owned());
+        }
+        labels.entry("security.istio.io/tlsMode".to_owned()).or_insert_with(|| "istio".to_owned());
+        labels
+    }
+
+    fn version(&self) -> &str {
+        self.labels.get("version").map_or("latest", String::as_str)
     }
 
     /// Its pod, for the API server; none outside of the cluster.

@@ -33,7 +33,7 @@ pub(super) fn files(pod: &Value, account: &str) -> anyhow::Result<Vec<File>> {
 }
 
 /// The authority that istiod publishes in every namespace.
-fn root_certificate(namespace: &str) -> anyhow::Result<String> {
+pub(in crate::istio) fn root_certificate(namespace: &str) -> anyhow::Result<String> {
     run::wait_for("istiod's authority in the namespace", std::time::Duration::from_secs(20), || {
         let get = ["get", "configmap", "istio-ca-root-cert", "-n", namespace, "-o", "json"];
         let answer = process::quietly(&mut cluster::kubectl(get))?;

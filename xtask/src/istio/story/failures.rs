@@ -3,9 +3,7 @@
 use super::traffic::send;
 use super::{Seen, Tale, pushed};
 use crate::istio::{cluster, mesh, pods, registry, run, workload};
-use crate::process;
 use anyhow::Context;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 const FROM: &str = "frontend-v1";
@@ -53,7 +51,7 @@ fn agent_lines() -> anyhow::Result<Vec<String>> {
     Ok(log.lines().filter(about).map(str::to_owned).collect())
 }
 
-fn restored(tale: &mut Tale, what: &str) -> anyhow::Result<()> {
+pub(super) fn restored(tale: &mut Tale, what: &str) -> anyhow::Result<()> {
     cluster::apply(&mesh::plugin("wasmplugin-http.yaml", "shop")?)?;
     pushed()?;
     std::thread::sleep(Duration::from_secs(2));
@@ -65,7 +63,7 @@ fn restored(tale: &mut Tale, what: &str) -> anyhow::Result<()> {
 }
 
 fn registry_down(tale: &mut Tale) -> anyhow::Result<()> {
-    stop_registry()?;
+    registry::stop()?;
     restored(tale, "registry down: who has the module goes on, and is told")?;
     let workloads = workload::read(&super::story_file("late.yaml")?)?;
     let workload = workloads.first().context("there is no late pod")?;
@@ -103,10 +101,4 @@ fn latecomer(tale: &mut Tale, late: &str) -> anyhow::Result<()> {
     std::thread::sleep(Duration::from_secs(3));
     tale.equal("registry back and the plugin changed: told by the new proxy", 20, told(&Seen::settled()?)?);
     cluster::apply(&plugin).map(drop)
-}
-
-/// Ends the registry's process: the one that we started under this name.
-fn stop_registry() -> anyhow::Result<()> {
-    let process = std::fs::read_to_string(run::folder().join("registry.pid"))?;
-    process::quietly(Command::new("kill").arg(process.trim())).map(drop)
 }

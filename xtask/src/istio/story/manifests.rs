@@ -2,8 +2,10 @@
 
 use super::traffic::visit;
 use super::{Seen, Tale, pushed};
+use crate::istio::site::Site;
 use crate::istio::{cluster, mesh, programs, registry, run};
 use crate::{process, workspace};
+use std::path::Path;
 use std::process::Command;
 
 pub(super) fn tell(tale: &mut Tale) -> anyhow::Result<()> {
@@ -11,6 +13,7 @@ pub(super) fn tell(tale: &mut Tale) -> anyhow::Result<()> {
     let mut files: Vec<_> = std::fs::read_dir(&folder)?.filter_map(|file| Some(file.ok()?.path())).collect();
     files.retain(|file| file.extension().is_some_and(|kind| kind == "yaml"));
     files.sort();
+    let judges = if Site::here() == Site::Loopback { "schema" } else { "schema and istioctl analyze" };
     for file in &files {
         let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         // The label is for pods that users choose; here are some.
@@ -19,9 +22,7 @@ pub(super) fn tell(tale: &mut Tale) -> anyhow::Result<()> {
         let file = run::folder().join(&name);
         std::fs::write(&file, &manifest)?;
         let schema = cluster::try_out(&manifest);
-        let mut analyze = Command::new(programs::path("istioctl"));
-        analyze.args(["analyze", "--all-namespaces", "--kubeconfig"]).arg(cluster::kubeconfig()).arg(file);
-        let analysis = process::quietly(analyze.env("HOME", "/tmp"));
+        let analysis = analysis(&file);
         let seen = match (&schema, &analysis) {
             (Ok(_), Ok(said)) => {
                 // Namespaces without injection are no news.
@@ -30,11 +31,23 @@ pub(super) fn tell(tale: &mut Tale) -> anyhow::Result<()> {
             }
             (Err(error), _) | (_, Err(error)) => format!("{error:#}"),
         };
-        tale.check(format!("{name}: schema and istioctl analyze"), schema.is_ok() && analysis.is_ok(), seen);
+        tale.check(format!("{name}: {judges}"), schema.is_ok() && analysis.is_ok(), seen);
     }
     tale.check("there are manifests", files.len() >= 10, files.len().to_string());
-    artifact(tale)?;
+    if Site::here() == Site::Namespaces {
+        artifact(tale)?;
+    }
     rejected(tale)
+}
+
+/// What `istioctl analyze` finds with this file applied. On loopback there is no pod, which it finds to be wrong by itself.
+fn analysis(file: &Path) -> anyhow::Result<String> {
+    if Site::here() == Site::Loopback {
+        return Ok(String::new());
+    }
+    let mut analyze = Command::new(programs::path("istioctl"));
+    analyze.args(["analyze", "--all-namespaces", "--kubeconfig"]).arg(cluster::kubeconfig()).arg(file);
+    process::quietly(analyze.env("HOME", "/tmp"))
 }
 
 /// The two-layer form, pulled and running.

@@ -2,6 +2,7 @@
 //!
 //! In: `/metrics` and the books. Out: sums over series by their labels. Always holds: labels are Istio's names.
 
+use crate::istio::site::Site;
 use crate::istio::{http, mesh};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -18,7 +19,7 @@ impl Seen {
 
     /// A metric by its name.
     pub(super) fn of(metric: &str) -> anyhow::Result<Self> {
-        let text = http::get(mesh::COLLECTOR.0, mesh::COLLECTOR.1, "/metrics")?.body;
+        let text = http::get(Site::here().collector(), mesh::QUESTIONS, "/metrics")?.body;
         Ok(Self::parse(&text, metric))
     }
 

@@ -3,6 +3,7 @@
 //! In: from whom, where to, how much. Out: what came back. Always holds: it ends by itself.
 
 use crate::istio::mesh;
+use crate::istio::site::Site;
 use crate::workspace;
 use anyhow::Context;
 use serde::Deserialize;
@@ -13,7 +14,9 @@ use std::process::{Child, Command, Stdio};
 pub(super) const OUTSIDE: &str = "";
 
 /// The gateway, and the site behind it.
-pub(super) const GATEWAY: &str = "http://10.244.0.11:8080";
+pub(super) fn gateway() -> String {
+    format!("http://{}:8080", Site::here().gateway())
+}
 
 /// What was sent and what came back.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -79,7 +82,8 @@ pub(super) fn send(from: &str, url: &str, requests: u64, rate: u64) -> anyhow::R
 /// As [`send`], through the gateway.
 pub(super) fn visit(path: &str, requests: u64, rate: u64) -> anyhow::Result<Load> {
     let arguments = format!(
-        "load --url {GATEWAY}{path} --host shop.example.com --requests {requests} --rate {rate} --seconds 120"
+        "load --url {}{path} --host shop.example.com --requests {requests} --rate {rate} --seconds 120",
+        gateway()
     );
     begin(OUTSIDE, &arguments)?.end()
 }

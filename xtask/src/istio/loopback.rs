@@ -1,0 +1,86 @@
+//! The variant without root: agents and Envoys on loopback addresses, driven by the same istiod.
+//!
+//! In: `xtask/istio/mesh/loopback.yaml`. Out: workloads that Istio knows as `WorkloadEntry`s, each with a `Sidecar` that binds
+//! its addresses, and an agent beside its application. Always holds: nobody needs root and nothing is captured; ports that
+//! agents bind on all addresses are each proxy's own; the module comes from a file, since an agent keeps what it fetches below
+//! `/var/lib`.
+
+mod agent;
+mod objects;
+
+use super::workload::{self, Workload};
+use super::{cluster, control_plane, mesh, pods, run};
+use crate::progress::step;
+use crate::workspace;
+use anyhow::Context;
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+/// Starts everything.
+pub(super) fn inside(envoy: &Path) -> anyhow::Result<()> {
+    run::keep_envoy(envoy)?;
+    control_plane::start()?;
+    let workloads = workload::read(&control_plane::mesh_file("loopback.yaml")?)?;
+    step("services, routes, workloads, Istio's own metrics off", || {
+        for manifest in ["collector-service.yaml", "destination-rule.yaml", "telemetry-istio-off.yaml"] {
+            // The collector has no certificate that Istio's agent would give it.
+            cluster::apply(&mesh::user_file(manifest)?.replace("ISTIO_MUTUAL", "DISABLE"))?;
+        }
+        cluster::apply(&objects::bound(&control_plane::mesh_file("mesh.yaml")?))?;
+        cluster::apply(&objects::of(&workloads).to_string())
+    })?;
+    let running = step("applications, agents, Envoys", || {
+        let agents = (0_u16..).zip(&workloads);
+        agents.map(|(place, workload)| begin(workload, place, envoy)).collect::<anyhow::Result<Vec<_>>>()
+    })?;
+    mesh::remember(&running)?;
+    step("proxies and applications", || {
+        for (pod, workload) in running.iter().zip(&workloads) {
+            pods::wait_proxy(pod)?;
+            wait_application(workload)?;
+        }
+        Ok(())
+    })?;
+    step("the filter in every proxy of shop and ingress", mesh::refresh)
+}
+
+/// Starts a workload's application and its agent.
+fn begin(workload: &Workload, place: u16, envoy: &Path) -> anyhow::Result<pods::Pod> {
+    if let Some((program, arguments)) = workload.runs.split_first() {
+        let mut application = Command::new(workspace::binary(program));
+        run::start(&format!("{}.application", workload.name), application.args(arguments))?;
+    }
+    agent::start(workload, place, envoy)
+}
+
+fn wait_application(workload: &Workload) -> anyhow::Result<()> {
+    let Some(port) = workload.port() else { return Ok(()) };
+    // An application behind a proxy is on 127.0.0.1, one without where it is called.
+    let hosts = ["127.0.0.1", workload.address.as_str()];
+    run::wait_for(&format!("the application of {}", workload.name), Duration::from_secs(20), || {
+        Ok(hosts.iter().find_map(|host| TcpStream::connect((*host, port)).ok()))
+    })
+    .with_context(|| run::last_words(&format!("{}.application", workload.name)))
+    .map(drop)
+}
+
+/// A `WasmPlugin` as users apply it, with the module as a file. Its name is its content's: a plugin whose file changed under
+/// the same name is no change to Envoy.
+pub(super) fn plugin(manifest: &str, digest: &str) -> anyhow::Result<String> {
+    let copy = copy(digest)?;
+    let lines = manifest.lines().filter(|line| !line.trim_start().starts_with("sha256:"));
+    let text = lines.map(|line| format!("{line}\n")).collect::<String>();
+    Ok(text
+        .replace("oci://registry.example.com/hopscope/filter:0.1.0", &format!("file://{}", copy.display())))
+}
+
+fn copy(digest: &str) -> anyhow::Result<PathBuf> {
+    let copy = run::folder().join(format!("filter-{}.wasm", digest.get(..16).unwrap_or(digest)));
+    if !copy.exists() {
+        std::fs::copy(workspace::target().join("hopscope_filter.wasm"), &copy)
+            .context("failed to copy the module")?;
+    }
+    Ok(copy)
+}

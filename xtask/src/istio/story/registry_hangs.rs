@@ -1,0 +1,164 @@
+//! A registry that takes connections and never answers: traffic flows, and what an operator sees.
+
+use super::traffic::{begin, send};
+use super::{Seen, Tale, pushed};
+use crate::istio::{cluster, http, mesh, pods, registry, run, workload};
+use anyhow::Context;
+use serde_json::Value;
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+const FROM: &str = "frontend-v1";
+
+/// Longer than any agent waits for a module.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+pub(super) fn tell(tale: &mut Tale) -> anyhow::Result<()> {
+    registry::stop()?;
+    let silent = Silent::bind(&registry::address())?;
+    let told = hanging(tale);
+    tale.figure("connections that the registry took and never answered", silent.end()?);
+    registry::start()?;
+    registry::push()?;
+    told?;
+    returned(tale)
+}
+
+fn hanging(tale: &mut Tale) -> anyhow::Result<()> {
+    super::failures::restored(tale, "a registry that hangs: who has the module goes on, and is told")?;
+    changed(tale, "oci")?;
+    changed(tale, "http")?;
+    newcomer(tale)
+}
+
+/// The plugin with another module, which never comes: the old one reports until the agent gives up.
+fn changed(tale: &mut Tale, scheme: &str) -> anyhow::Result<()> {
+    let what = format!("a hanging {scheme} URL");
+    let image = registry::image()?;
+    let plugin = mesh::plugin("wasmplugin-http.yaml", "shop")?;
+    let other = match scheme {
+        "oci" => plugin.replace(&image.name, &image.name.replace(":0.1.0", ":hangs")),
+        _ => plugin
+            .replace(&format!("oci://{}", image.name), &format!("http://{}/x.wasm", registry::address())),
+    };
+    let other = other.replace(&image.digest, &"3".repeat(64));
+    let traffic = begin(FROM, "load --url http://backend.shop:8080/ --rate 20 --seconds 60")?;
+    std::thread::sleep(Duration::from_secs(2));
+    let start = Instant::now();
+    cluster::apply(&other)?;
+    std::thread::sleep(Duration::from_secs(5));
+    tale.figure(&format!("{what}: istiod has an acknowledgement after 5 s"), acknowledged()?);
+    let gave_up = run::wait_for("Istio's allow-all in the module's place", PATIENCE, || {
+        let filters = mesh::admin(FROM, "config_dump?resource=ecds_filters")?;
+        Ok(filters.contains("wasm-default-allow").then(|| start.elapsed().as_secs_f64()))
+    })?;
+    tale.figure(&format!("{what}: the agent gives up after, s"), gave_up);
+    let load = traffic.end()?;
+    tale.check(format!("{what}: traffic flows meanwhile"), load.with("200") == load.sent, load.show());
+    let said = said(FROM)?;
+    tale.check(format!("{what}: the agent's log says it"), !said.is_empty(), said);
+    let pod = mesh::pod(FROM)?;
+    tale.check(format!("{what}: the agent's counter says it"), true, fetches(&pod.address)?);
+    super::failures::restored(tale, &format!("{what}: the old URL again, without a restart"))
+}
+
+/// A proxy that starts meanwhile.
+fn newcomer(tale: &mut Tale) -> anyhow::Result<()> {
+    let workloads = workload::read(&super::story_file("late.yaml")?)?;
+    let workload = workloads.first().context("there is no late pod")?;
+    let start = Instant::now();
+    let pod = pods::start(workload, &run::envoy()?)?;
+    mesh::remember_also(&pod)?;
+    let ready = run::wait_for("a ready proxy", PATIENCE, || {
+        let answer = http::get(&pod.address, pod.ready_port, "/healthz/ready");
+        Ok(answer.ok().filter(|answer| answer.status == 200).map(|_| start.elapsed().as_secs_f64()))
+    });
+    let told = ready.and_then(|after| {
+        tale.figure("a registry that hangs: a new proxy is ready after, s", after);
+        pods::start_application(&pod, workload)?;
+        let traffic = send(&workload.name, "http://backend.shop:8080/", 40, 20)?;
+        let what = "a registry that hangs: a new proxy's traffic flows";
+        tale.check(what, traffic.with("200") == 40, traffic.show());
+        let said = said(&workload.name)?;
+        tale.check("a registry that hangs: its agent says so", !said.is_empty(), said);
+        Ok(())
+    });
+    pods::end(&pod)?;
+    mesh::forget(&pod)?;
+    told
+}
+
+/// The registry answers again.
+fn returned(tale: &mut Tale) -> anyhow::Result<()> {
+    cluster::apply(&mesh::plugin("wasmplugin-http.yaml", "shop")?)?;
+    pushed()?;
+    std::thread::sleep(Duration::from_secs(2));
+    let before = Seen::settled()?;
+    send(FROM, "http://backend.shop:8080/", 40, 20)?;
+    let seen = Seen::settled()?.since(&before);
+    let told = seen.sum(&format!("reporter=source source_workload={FROM}"));
+    tale.equal("the registry answers again: all is told", 40, told);
+    Ok(())
+}
+
+/// Whether the proxy has taken the last that istiod sent of modules.
+fn acknowledged() -> anyhow::Result<bool> {
+    let proxies: Vec<Value> = serde_json::from_str(&mesh::istiod("/debug/syncz")?)?;
+    let proxy = proxies.iter().find(|proxy| cluster::text(proxy, "/proxy").starts_with(FROM));
+    let proxy = proxy.context("istiod does not know the proxy")?;
+    let of = |what: &str| cluster::text(proxy, &format!("/extensionconfig_{what}"));
+    Ok(of("sent") == of("acked"))
+}
+
+/// The last that an agent said of a module that it could not have.
+fn said(workload: &str) -> anyhow::Result<String> {
+    let log = std::fs::read_to_string(run::log(&format!("{workload}.proxy")))?;
+    let about = |line: &&str| line.contains("wasm") && line.contains("error");
+    Ok(log.lines().rfind(about).unwrap_or_default().to_owned())
+}
+
+/// What an agent has counted of its fetches.
+fn fetches(address: &str) -> anyhow::Result<String> {
+    let metrics = http::get(address, 15020, "/stats/prometheus")?.body;
+    let lines = metrics.lines().filter(|line| line.starts_with("istio_agent_wasm_remote_fetch_count"));
+    Ok(lines.collect::<Vec<_>>().join(" "))
+}
+
+/// Whoever connects is kept and hears nothing.
+struct Silent {
+    stop: Arc<AtomicBool>,
+    keeper: JoinHandle<Vec<TcpStream>>,
+}
+
+impl Silent {
+    fn bind(address: &str) -> anyhow::Result<Self> {
+        // The registry has just ended; its last connections may still be closing.
+        let listener = run::wait_for("the registry's port", Duration::from_secs(10), || {
+            Ok(Some(TcpListener::bind(address)?))
+        })?;
+        listener.set_nonblocking(true)?;
+        let stop = Arc::new(AtomicBool::new(false));
+        let asked = Arc::clone(&stop);
+        let keeper = std::thread::spawn(move || {
+            let mut kept = Vec::new();
+            while !asked.load(Ordering::Relaxed) {
+                match listener.accept() {
+                    Ok((stream, _)) => kept.push(stream),
+                    Err(_) => std::thread::sleep(Duration::from_millis(20)),
+                }
+            }
+            kept
+        });
+        Ok(Self { stop, keeper })
+    }
+
+    /// How many came.
+    fn end(self) -> anyhow::Result<usize> {
+        self.stop.store(true, Ordering::Relaxed);
+        let kept = self.keeper.join().map_err(|_| anyhow::anyhow!("the silent registry broke off"))?;
+        Ok(kept.len())
+    }
+}
