@@ -2,10 +2,10 @@
 //! sides are named as without it; and what the filter asks for finds the fields of an object that has them.
 //!
 //! Upstream Envoy can make no object with Istio's fields (`set_filter_state` makes texts, numbers and addresses), so what is
-//! read from one is held to bytes in the filter's own tests. Here the very expression is asked for a field that an address has.
+//! read from one is held to bytes in the filter's own tests. Here a field that an address has is asked for under their names:
+//! the filter's host call walks the same maps as Envoy's expressions do.
 
 use crate::{parts, tcp};
-use hopscope_filter::question::Question;
 use hopscope_mesh::eventually::eventually;
 use hopscope_mesh::protocols::Protocols;
 use hopscope_mesh::protocols::client::Connection;
@@ -103,16 +103,17 @@ async fn exchange_objects_of_other_filters_change_no_name_on_the_oldest_envoy() 
     harmless("HOPSCOPE_ENVOY_OLDEST", &[(TEXT, FIELDS), (FIELDS, TEXT)]).await;
 }
 
-/// The question's first value, with a field that an address has.
-fn asked(question: Question) -> String {
-    let list = question.expression();
-    let first = list.trim_start_matches('[').split(", ").next().unwrap();
-    first.replace("'workload'", "'ip'")
+/// A field that an address has, of the object that new Istios leave, else of that of old ones.
+fn asked(object: &str) -> String {
+    let of = |name: String| {
+        format!("'{name}' in filter_state && 'ip' in filter_state['{name}'] ? filter_state['{name}']['ip']")
+    };
+    format!("{} : {} : ''", of(format!("{object}_obj")), of(object.to_owned()))
 }
 
 /// Lets Envoy say in the answer's head what an expression gives there.
-fn said(header: &str, question: Question) -> Value {
-    let value = format!("%CEL({})%", asked(question));
+fn said(header: &str, object: &str) -> Value {
+    let value = format!("%CEL({})%", asked(object));
     json!({
         "name": format!("envoy.filters.http.header_mutation.{header}"),
         "typed_config": {
@@ -126,7 +127,7 @@ fn said(header: &str, question: Question) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn exchange_fields_of_an_object_are_found_by_what_the_filter_asks() {
+async fn exchange_fields_of_an_object_are_found_under_its_name() {
     for envoy in ["HOPSCOPE_ENVOY", "HOPSCOPE_ENVOY_OLDEST"] {
         // By the name of new Istios, by that of old ones, by the first of both; and nothing where there is none, or no field.
         let cases = [
@@ -139,8 +140,8 @@ async fn exchange_fields_of_an_object_are_found_by_what_the_filter_asks() {
         for (new, old, expected) in cases {
             let before = vec![
                 objects(new, old),
-                said("x-upstream", Question::UpstreamPeer),
-                said("x-downstream", Question::DownstreamPeer),
+                said("x-upstream", "upstream_peer"),
+                said("x-downstream", "downstream_peer"),
             ];
             let pair = tcp::start_behind(parts::path(envoy), before).await;
             let head = Connection::open(pair.doors().http).await.unwrap().get().await.unwrap();

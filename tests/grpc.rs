@@ -1,8 +1,8 @@
-//! gRPC: the status stands in the trailers, whatever HTTP says.
+//! gRPC: the status stands in the trailers, whatever HTTP says, and its messages are counted.
 
 use crate::{parts, tcp};
 use hopscope_mesh::eventually::eventually;
-use hopscope_mesh::protocols::client::{Connection, grpc};
+use hopscope_mesh::protocols::client::{Connection, MESSAGES, grpc};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -17,9 +17,9 @@ async fn grpc_status_of_the_trailers_shows_on_both_sides_and_plain_http_has_none
             .iter()
             .flat_map(|side| {
                 [
-                    format!("{side} grpc 200 14 failed"),
-                    format!("{side} grpc 200 0"),
-                    format!("{side} http 200 "),
+                    format!("{side} grpc 200 14 {MESSAGES}/1 failed"),
+                    format!("{side} grpc 200 0 {MESSAGES}/1"),
+                    format!("{side} http 200  0/0"),
                 ]
             })
             .collect();
@@ -29,11 +29,13 @@ async fn grpc_status_of_the_trailers_shows_on_both_sides_and_plain_http_has_none
                 let text = |name: &str| row.get(name).unwrap().as_str().unwrap();
                 let failed = if row["failed"] == true { " failed" } else { "" };
                 format!(
-                    "{} {} {} {}{failed}",
+                    "{} {} {} {} {}/{}{failed}",
                     text("reporter"),
                     text("request_protocol"),
                     text("response_code"),
-                    text("grpc_response_status")
+                    text("grpc_response_status"),
+                    row["request_messages"],
+                    row["response_messages"],
                 )
             };
             rows.iter().map(line).collect::<BTreeSet<_>>()

@@ -15,7 +15,7 @@ pub mod durations;
 pub use buckets::{BOUNDS, BOUNDS_BYTES};
 pub use histogram::Histogram;
 
-use crate::checkpoint::keep::{Keep, Reader, Unreadable, Writer};
+use crate::checkpoint::keep::{Keep, Reader, Unreadable, Writer, keep as kept};
 use crate::report::{Fold, FoldedDurations, Record};
 use buckets::Layout;
 use cells::Rows;
@@ -35,20 +35,36 @@ pub struct Measure {
     /// Headers and bodies of the responses.
     pub response_bytes: u64,
     rows: Rows<3>,
+    /// Of gRPC requests whose messages were counted; few series have any.
+    messages: Option<Box<Messages>>,
 }
+
+/// Messages of gRPC requests.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Messages {
+    /// What clients sent.
+    pub request: u64,
+    /// What they got.
+    pub response: u64,
+}
+
+kept!(struct Messages { request, response });
 
 impl Keep for Measure {
     fn save(&self, to: &mut Writer) {
-        let Self { durations, request_bytes, response_bytes, rows } = self;
+        let Self { durations, request_bytes, response_bytes, rows, messages } = self;
         durations.save(to);
         (*request_bytes, *response_bytes).save(to);
         keep::save(rows, to);
+        messages.as_deref().copied().save(to);
     }
 
     fn load(from: &mut Reader<'_>) -> Result<Self, Unreadable> {
         let durations = Keep::load(from)?;
         let (request_bytes, response_bytes) = Keep::load(from)?;
-        Ok(Self { durations, request_bytes, response_bytes, rows: keep::load(from, layouts())? })
+        let rows = keep::load(from, layouts())?;
+        let messages = Option::<Messages>::load(from)?.map(Box::new);
+        Ok(Self { durations, request_bytes, response_bytes, rows, messages })
     }
 }
 
@@ -83,6 +99,22 @@ impl Measure {
         self.request_bytes = self.request_bytes.saturating_add(other.request_bytes);
         self.response_bytes = self.response_bytes.saturating_add(other.response_bytes);
         self.rows.merge(&other.rows, layouts());
+        if let Some(Messages { request, response }) = other.messages() {
+            self.add_messages(request, response);
+        }
+    }
+
+    /// The messages of those requests that are gRPC and had them counted; `None` where none had.
+    #[must_use]
+    pub fn messages(&self) -> Option<Messages> {
+        self.messages.as_deref().copied()
+    }
+
+    /// Adds messages of requests that are added besides.
+    pub fn add_messages(&mut self, request: u64, response: u64) {
+        let messages = self.messages.get_or_insert_default();
+        messages.request = messages.request.saturating_add(request);
+        messages.response = messages.response.saturating_add(response);
     }
 
     /// Adds one request.
@@ -162,6 +194,6 @@ mod tests {
     fn one_request_takes_three_bytes_beside_its_sums() {
         let mut measure = Measure::default();
         measure.record(&Record { duration_us: 7_000, request_bytes: 700, ..Record::default() });
-        assert_eq!((size_of::<Measure>(), measure.rows.bytes()), (64, 3));
+        assert_eq!((size_of::<Measure>(), measure.rows.bytes()), (72, 3));
     }
 }

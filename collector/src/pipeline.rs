@@ -222,6 +222,14 @@ impl Pipeline {
                 measure.fold(fold);
             }
         }
+        // Whose requests are among the above.
+        for messages in &report.messages {
+            if let Some(cell) = cells.get(messages.edge, messages.outcome)
+                && let Some(measure) = self.measure(&mut cells, cell)
+            {
+                measure.add_messages(messages.request, messages.response);
+            }
+        }
         for (number, before) in cells.overflowing.drain(..) {
             let after = self.aggregate.get_mut(number).map_or(0, |series| series.measure.count());
             self.aggregate.overflow(after.saturating_sub(before));

@@ -44,6 +44,21 @@ pub struct Report {
     pub open: Vec<Open>,
     /// TCP connections.
     pub connections: Connections,
+    /// gRPC messages of its requests.
+    pub messages: Vec<Messages>,
+}
+
+/// Messages of gRPC requests of one edge and outcome.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Messages {
+    /// Index into [`Report::edges`].
+    pub edge: usize,
+    /// Index into [`Report::outcomes`].
+    pub outcome: usize,
+    /// What clients sent.
+    pub request: u64,
+    /// What they got.
+    pub response: u64,
 }
 
 impl Report {

@@ -46,6 +46,10 @@ pub struct EdgeRow {
     pub duration_p99_us: f64,
     /// The longest.
     pub duration_max_us: u64,
+    /// gRPC messages that clients sent; 0 where nobody counts them.
+    pub request_messages: u64,
+    /// gRPC messages that clients got.
+    pub response_messages: u64,
 }
 
 /// All rows.
@@ -71,6 +75,7 @@ fn order(row: &EdgeRow) -> [&str; 8] {
 fn row(key: &Key, measure: &crate::measure::Measure) -> EdgeRow {
     let values = Values::of(key);
     let durations = measure.durations();
+    let messages = measure.messages().unwrap_or_default();
     EdgeRow {
         reporter: values.get("reporter"),
         source_workload: values.get("source_workload"),
@@ -90,5 +95,7 @@ fn row(key: &Key, measure: &crate::measure::Measure) -> EdgeRow {
         duration_p50_us: durations.quantile(0.5),
         duration_p99_us: durations.quantile(0.99),
         duration_max_us: durations.max(),
+        request_messages: messages.request,
+        response_messages: messages.response,
     }
 }

@@ -15,7 +15,7 @@ use crate::identity::{AddressBook, Standing};
 use crate::journal::Journal;
 use crate::ledger::{Entry, Ledger};
 use crate::measure::durations::BOUNDS_US;
-use crate::measure::{BOUNDS, BOUNDS_BYTES, Histogram, Measure};
+use crate::measure::{BOUNDS, BOUNDS_BYTES, Histogram, Measure, Messages};
 use crate::report::DropReason;
 use crate::self_stats::SelfStats;
 use crate::state::State;
@@ -122,6 +122,7 @@ fn series(text: &mut Exposition<'_>, state: &State) {
             text.created(DURATION, labels, created_us);
         },
     );
+    messages(text, state);
     const SIZES: [(&str, &str, Sizes); 2] = [
         ("hopscope_request_bytes", "Headers and bodies of those requests.", Measure::request_sizes),
         ("hopscope_response_bytes", "Headers and bodies of their responses.", Measure::response_sizes),
@@ -136,6 +137,29 @@ fn series(text: &mut Exposition<'_>, state: &State) {
             |text, labels, (created_us, buckets)| {
                 buckets.tell(text, &names, labels);
                 text.created(name, labels, created_us);
+            },
+        );
+    }
+}
+
+/// Only of series that have any.
+fn messages(text: &mut Exposition<'_>, state: &State) {
+    type Side = fn(Messages) -> u64;
+    const MESSAGES: [(&str, &str, Side); 2] = [
+        ("hopscope_request_messages_total", "gRPC messages that clients sent.", |it| it.request),
+        ("hopscope_response_messages_total", "gRPC messages that clients got.", |it| it.response),
+    ];
+    for (name, help, side) in MESSAGES {
+        text.family(name, Kind::Counter, help);
+        each(
+            text,
+            state,
+            |series, _| (series.created_us, series.measure.messages().map(side)),
+            |text, labels, (created_us, count)| {
+                if let Some(count) = count {
+                    text.spelled(name, labels, "", count);
+                    text.created(name, labels, created_us);
+                }
             },
         );
     }

@@ -19,6 +19,7 @@ fn report(proxy: &str, sequence: u64, caller: &str) -> Report {
         teller: Teller { proxy: proxy.into(), epoch: 7 },
         sequence,
         open: Vec::new(),
+        messages: vec![crate::report::Messages { request: 3, response: 5, ..Default::default() }],
         connections: Connections {
             closed: vec![Record { edge: 2, request_bytes: 7, ..Record::default() }],
             open: vec![OpenConnections { edge: 0, opened: 2, request_bytes: 3, response_bytes: 4 }],
@@ -192,7 +193,7 @@ fn the_bytes_are_those_of_the_version() {
     one.identity = Some(Identity { workload: "w".into(), ..Identity::default() });
     pipeline.take(&one, SECOND_US);
     let file = encode(pipeline, 3);
-    assert_eq!((file.len(), crc32fast::hash(&file[12..])), (290, 884_315_229));
+    assert_eq!((file.len(), crc32fast::hash(&file[12..])), (293, 2_331_668_644));
 }
 
 proptest! {

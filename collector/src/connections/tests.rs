@@ -33,6 +33,7 @@ fn report(caller: &str) -> Report {
         records: Vec::new(),
         folds: Vec::new(),
         open: Vec::new(),
+        messages: Vec::new(),
         connections: crate::report::Connections {
             continued: vec![false, false, true, true],
             ..crate::report::Connections::default()

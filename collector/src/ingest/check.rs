@@ -5,6 +5,7 @@
 
 pub(super) mod tables;
 pub(super) mod rows;
+mod messages;
 pub(super) mod open;
 mod tcp;
 
@@ -54,14 +55,15 @@ impl Default for Limits {
 ///
 /// [`Refusal::TooMany`]. What is no protobuf is left to the decoder, which says it better.
 pub fn rows_fit(message: &[u8], limits: &Limits) -> Result<(), Refusal> {
-    let tables: [_; 5] = [
+    let tables: [_; 6] = [
         (8, "strings", limits.strings_max),
         (9, "edges", limits.rows_max),
         (10, "outcomes", limits.rows_max),
         (12, "folds", limits.rows_max),
         (14, "connections", limits.rows_max),
+        (16, "messages", limits.rows_max),
     ];
-    let mut found = [0_usize; 5];
+    let mut found = [0_usize; 6];
     for (number, _) in Fields::new(message).flatten() {
         for (found, (table, field, limit)) in found.iter_mut().zip(tables) {
             if table == number {
@@ -106,6 +108,7 @@ pub fn check(batch: v1::Batch, limits: &Limits, now_us: u64) -> Result<Report, R
     };
     let mut records = rows.records(&batch.records.unwrap_or_default())?;
     let mut folds = rows.folds(batch.folds)?;
+    let messages = rows.messages(&batch.messages)?;
     let open = open::open(&batch.open, &edges)?;
     let continued = batch.outcomes.iter().map(|outcome| outcome.continued).collect();
     let parted = (&mut records, &mut folds);
@@ -123,6 +126,7 @@ pub fn check(batch: v1::Batch, limits: &Limits, now_us: u64) -> Result<Report, R
         folds,
         open,
         connections,
+        messages,
     };
     holds_no_more_than_it_says(&report)?;
     Ok(report)

@@ -50,6 +50,7 @@ struct Reading<'a> {
     records: Option<Vec<Record>>,
     folds: Vec<v1::Fold>,
     open: Vec<v1::Open>,
+    messages: Vec<v1::Messages>,
     /// Whether something was read whose times count from the base.
     timed: bool,
 }
@@ -83,6 +84,7 @@ impl<'a> Reading<'a> {
             records: None,
             folds: Vec::new(),
             open: Vec::new(),
+            messages: Vec::new(),
             timed: false,
         })
     }
@@ -112,11 +114,13 @@ impl<'a> Reading<'a> {
             }
             (13, Value::Bytes(it)) => self.open.push(v1::Open::decode(it).ok()?),
             (15, Value::Varint(it)) => self.head.attempt = it as u32,
+            (16, Value::Bytes(it)) => self.messages.push(v1::Messages::decode(it).ok()?),
             // Of another kind than the contract says.
-            (1..=15, _) => return None,
+            (1..=16, _) => return None,
             _ => {}
         }
-        (self.folds.len() <= self.limits.rows_max && self.open.len() <= self.limits.rows_max).then_some(())
+        let most = self.folds.len().max(self.open.len()).max(self.messages.len());
+        (most <= self.limits.rows_max).then_some(())
     }
 
     fn identity(&mut self, bytes: &[u8]) -> Option<()> {
@@ -206,6 +210,7 @@ impl<'a> Reading<'a> {
             limits: self.limits,
         };
         let folds = rows.folds(self.folds).ok()?;
+        let messages = rows.messages(&self.messages).ok()?;
         let open = check::open::open(&self.open, &edges).ok()?;
         let report = Report {
             teller: Teller { proxy: proxy.into(), epoch },
@@ -220,6 +225,7 @@ impl<'a> Reading<'a> {
             folds,
             open,
             connections: Connections::default(),
+            messages,
         };
         (good && check::holds_no_more_than_it_says(&report).is_ok()).then_some(report)
     }

@@ -113,7 +113,10 @@ impl Connection {
     }
 }
 
-/// A unary gRPC call that is to end with this status; gives back the HTTP status and that of the trailers.
+/// Messages that a [`grpc`] call sends, for one that it gets.
+pub const MESSAGES: usize = 3;
+
+/// A gRPC call that is to end with this status; gives back the HTTP status and that of the trailers.
 ///
 /// # Errors
 /// When there is no answer, or it has no trailers.
@@ -125,7 +128,7 @@ pub async fn grpc(door: SocketAddr, status: u16) -> Result<(u16, u16)> {
     let request = Request::post(format!("http://payments.shop.svc.cluster.local/grpc.Test/{status}"))
         .header(header::CONTENT_TYPE, "application/grpc")
         .header(header::TE, "trailers")
-        .body(Full::new(Bytes::from_static(&[0; 5])))?;
+        .body(Full::new(Bytes::from_static(&[0; 5 * MESSAGES])))?;
     let response = time::timeout(DEADLINE, sender.send_request(request)).await??;
     let code = response.status().as_u16();
     let body = time::timeout(DEADLINE, response.into_body().collect()).await??;

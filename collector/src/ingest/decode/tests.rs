@@ -104,6 +104,7 @@ prop_compose! {
         folds in proptest::collection::vec((0..3_u32, 0..3_u32, 1..5_u64), 0..2),
         open in proptest::collection::vec((1..3_i32, 0..3_u64, 0..3_u32), 0..2),
         connections in proptest::collection::vec((0..3_u32, 0..3_u64), 0..2),
+        messages in proptest::collection::vec((0..3_u32, 0..3_u32, 0..3_u64), 0..2),
         identity in proptest::option::of("[a-z]{0,4}"),
         (epoch, sequence, attempt) in (0..9_u64, 0..9_u64, 0..3_u32),
         seen in prop_oneof![9 => Just(100_u64), 1 => any::<u64>()],
@@ -134,6 +135,12 @@ prop_compose! {
                 long_count: count,
                 long: vec![v1::OpenLong { edge, count, oldest_age_us: 1, ..v1::OpenLong::default() }],
                 ..v1::Open::default()
+            }).collect(),
+            messages: messages.into_iter().map(|(edge, outcome, request_messages)| v1::Messages {
+                edge,
+                outcome,
+                request_messages,
+                response_messages: 7,
             }).collect(),
             connections: connections.into_iter().map(|(edge, opened)| v1::Connections {
                 edge,
