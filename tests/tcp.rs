@@ -277,35 +277,50 @@ async fn tcp_connections_that_reach_nobody_are_told_with_their_flag() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn websocket_shows_with_its_bytes_while_it_lives_and_is_one_request() {
-    let pair = start(parts::path("HOPSCOPE_ENVOY")).await;
-    let mut socket = Connection::open(pair.doors().http).await.unwrap();
-    socket.upgrade().await.unwrap();
-    socket.echo(5_000).await.unwrap();
+/// A stream over a request shows with its bytes on both sides while it lives, and is one request of each with this code then.
+async fn stream(pair: Protocols, stream: Connection, (sent, received): (u64, u64), code: &str) {
     let shows = eventually("the stream shows on both sides", SOON, async || {
         let rows = rows(&pair, "/api/v1/open", "long").await;
         let shown = |side: &&str| {
             rows.iter().any(|row| {
-                row["reporter"] == **side && row["request_bytes"] == 5_000 && row["response_bytes"] == 5_000
+                row["reporter"] == **side && row["request_bytes"] == sent && row["response_bytes"] == received
             })
         };
         SIDES.iter().all(shown).then_some(())
     });
     let shows = shows.await;
     assert!(shows.is_ok(), "{:?}", rows(&pair, "/api/v1/open", "long").await);
-    drop(socket);
+    drop(stream);
     let ends = eventually("it is one request of each side", SOON, async || {
         let edges = rows(&pair, "/api/v1/edges", "edges").await;
         let ended = |side: &&str| {
             edges
                 .iter()
-                .any(|row| row["reporter"] == **side && row["response_code"] == "101" && row["requests"] == 1)
+                .any(|row| row["reporter"] == **side && row["response_code"] == code && row["requests"] == 1)
         };
         SIDES.iter().all(ended).then_some(())
     });
-    ends.await.unwrap();
+    let ends = ends.await;
+    assert!(ends.is_ok(), "{:?}", rows(&pair, "/api/v1/edges", "edges").await);
     assert_eq!(rows(&pair, "/api/v1/open", "long").await, Vec::<Value>::new());
     assert_eq!(told(&pair).await, BTreeMap::new());
     pair.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn websocket_shows_with_its_bytes_while_it_lives_and_is_one_request() {
+    let pair = start(parts::path("HOPSCOPE_ENVOY")).await;
+    let mut socket = Connection::open(pair.doors().http).await.unwrap();
+    socket.upgrade().await.unwrap();
+    socket.echo(5_000).await.unwrap();
+    stream(pair, socket, (5_000, 5_000), "101").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connect_shows_with_its_bytes_while_it_lives_and_is_one_request() {
+    let pair = start(parts::path("HOPSCOPE_ENVOY")).await;
+    let mut tunnel = Connection::open(pair.doors().http).await.unwrap();
+    tunnel.connect().await.unwrap();
+    tunnel.exchange(5_000, 7_000).await.unwrap();
+    stream(pair, tunnel, (5_000, 7_000), "200").await;
 }

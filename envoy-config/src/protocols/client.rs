@@ -1,6 +1,6 @@
 //! Who calls through the calling Envoy.
 //!
-//! In: a door. Out: bytes there and back over TCP or WebSocket, statuses of HTTP and gRPC.
+//! In: a door. Out: bytes there and back over TCP, WebSocket or a CONNECT tunnel, statuses of HTTP and gRPC.
 //! Always: a call ends within 30 s.
 
 use std::net::SocketAddr;
@@ -77,6 +77,19 @@ impl Connection {
         self.0.write_all(head.as_bytes()).await?;
         let answer = self.head().await?;
         ensure!(answer.starts_with("HTTP/1.1 101 "), "no WebSocket: {answer}");
+        Ok(())
+    }
+
+    /// Asks for a tunnel to the application's TCP port.
+    ///
+    /// # Errors
+    /// When it is not given.
+    pub async fn connect(&mut self) -> Result<()> {
+        let head = "CONNECT payments.shop.svc.cluster.local:9000 HTTP/1.1\r\n\
+                    host: payments.shop.svc.cluster.local:9000\r\n\r\n";
+        self.0.write_all(head.as_bytes()).await?;
+        let answer = self.head().await?;
+        ensure!(answer.starts_with("HTTP/1.1 200 "), "no tunnel: {answer}");
         Ok(())
     }
 

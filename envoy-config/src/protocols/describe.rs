@@ -147,6 +147,7 @@ impl Pair {
             http_listener(
                 "OUTBOUND",
                 doors.http.port(),
+                &self.outbound(HTTP),
                 &[("/grpc", self.outbound(GRPC)), ("/", self.outbound(HTTP))],
             ),
         ]
@@ -155,8 +156,8 @@ impl Pair {
     fn inbound_listeners(&self) -> Vec<Value> {
         vec![
             tcp_listener("INBOUND", self.tcp_entrance, &inbound(TCP)),
-            http_listener("INBOUND", self.http_entrance, &[("/", inbound(HTTP))]),
-            http_listener("INBOUND", self.grpc_entrance, &[("/", inbound(GRPC))]),
+            http_listener("INBOUND", self.http_entrance, &inbound(TCP), &[("/", inbound(HTTP))]),
+            http_listener("INBOUND", self.grpc_entrance, &inbound(TCP), &[("/", inbound(GRPC))]),
         ]
     }
 
@@ -254,9 +255,14 @@ fn tcp_listener(direction: &str, port: u16, cluster: &str) -> Value {
     })
 }
 
-fn http_listener(direction: &str, port: u16, routes: &[(&str, String)]) -> Value {
-    let routes: Vec<Value> =
-        routes.iter().map(|(prefix, cluster)| json!({"prefix": prefix, "cluster": cluster})).collect();
+/// `tunnel`: the cluster that CONNECT leads to. The called side ends it, and passes on what is in it.
+fn http_listener(direction: &str, port: u16, tunnel: &str, routes: &[(&str, String)]) -> Value {
+    let ends_connect = direction == "INBOUND";
+    let connect = json!({"prefix": null, "cluster": tunnel, "ends_connect": ends_connect});
+    let routes = routes
+        .iter()
+        .map(|(prefix, cluster)| json!({"prefix": prefix, "cluster": cluster, "ends_connect": false}));
+    let routes: Vec<Value> = std::iter::once(connect).chain(routes).collect();
     json!({
         "name": format!("{direction}_{port}"), "direction": direction, "port": port,
         "tls": direction == "INBOUND", "cluster": null, "routes": routes,
