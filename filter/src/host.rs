@@ -53,7 +53,8 @@ fn on_context_create(context: u32, root: u32) {
         with_vm(|vm| vm.root_begins(context));
     } else if with_vm(|vm| vm.begin(context, root)) == Some(true) {
         // Two of three VMs never see a request: the one that tries a configuration out, and that of the main thread.
-        properties::compile();
+        let hop_header = with_vm(|vm| vm.config().map(|config| config.hop_header.clone())).flatten();
+        properties::compile(&hop_header.unwrap_or_default());
     }
 }
 
