@@ -61,8 +61,8 @@ const STORIES: [Story; 9] = [
     ("collector_outside", collector_outside::tell),
 ];
 
-/// Those that can be told without pods, each in part.
-const ON_LOOPBACK: [&str; 2] = ["manifests", "edges"];
+/// Those that can be told without pods, the first two in part.
+const ON_LOOPBACK: [&str; 4] = ["manifests", "edges", "flags", "access_log"];
 
 /// Tells the stories whose name holds this.
 pub(super) fn tell(name: Option<&str>, json: bool) -> anyhow::Result<()> {
