@@ -5,6 +5,7 @@
 
 mod seen;
 mod traffic;
+mod first;
 mod edges;
 mod flags;
 mod live;
@@ -14,6 +15,8 @@ mod manifests;
 mod collector_outside;
 mod tcp;
 mod access_log;
+
+pub(super) use first::edges as first_edges;
 
 use super::site::Site;
 use super::{cluster, mesh, run};
