@@ -8,7 +8,7 @@ mod json;
 mod keys;
 mod overrides;
 
-use crate::record::fnv1a;
+use crate::texts::fnv1a;
 use keys::Keys;
 pub use overrides::Place;
 

@@ -35,6 +35,7 @@ pub mod service;
 pub mod identity;
 pub mod memo;
 pub mod exchange;
+pub mod texts;
 pub mod record;
 pub mod observe;
 pub mod index;

@@ -11,9 +11,9 @@ use crate::memo::{Known, Memo, Name};
 use crate::question::{FAILURE_VALUES, Question, Told};
 use crate::record::{
     DURATION_US_MAX, Edge, Measure, Messages, Outcome, Peer, Protocol, Record, Reporter, Why, bounded,
-    request_id_hash,
 };
 use crate::service::{self, Service};
+use crate::texts::request_id_hash;
 use std::rc::Rc;
 
 mod connection;

@@ -5,8 +5,8 @@
 //! the same event, so the first to tell it leaves a mark for the others.
 
 use super::now_us;
-use crate::record::fnv1a;
 use crate::reply::Reply;
+use crate::texts::fnv1a;
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::LogLevel;
 
