@@ -80,8 +80,7 @@ impl<const N: usize> Rows<N> {
             }
         }
         // A copy, so that only the seldom case needs it in memory.
-        let at = at;
-        self.make_room(row, layout, &at, amount);
+        self.make_room(row, layout, &move |scale| at(scale), amount);
     }
 
     /// Lets an empty row begin with another scale than the finest.
