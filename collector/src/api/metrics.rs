@@ -102,7 +102,7 @@ fn series(text: &mut Exposition<'_>, state: &State) {
     each(
         text,
         state,
-        |series, _| (series.created_us, series.measure.count()),
+        |series, _| (series.created_us(), series.measure.count()),
         |text, labels, (created_us, count)| {
             text.spelled(REQUESTS, labels, "", count);
             text.created(REQUESTS, labels, created_us);
@@ -115,7 +115,7 @@ fn series(text: &mut Exposition<'_>, state: &State) {
         text,
         state,
         |series, exemplar| {
-            (series.created_us, Buckets { exemplar, ..Buckets::of(series.measure.durations()) })
+            (series.created_us(), Buckets { exemplar, ..Buckets::of(series.measure.durations()) })
         },
         |text, labels, (created_us, buckets)| {
             buckets.tell(text, &names, labels);
@@ -133,7 +133,7 @@ fn series(text: &mut Exposition<'_>, state: &State) {
         each(
             text,
             state,
-            |series, _| (series.created_us, Buckets::of(sizes(&series.measure))),
+            |series, _| (series.created_us(), Buckets::of(sizes(&series.measure))),
             |text, labels, (created_us, buckets)| {
                 buckets.tell(text, &names, labels);
                 text.created(name, labels, created_us);
@@ -154,7 +154,7 @@ fn messages(text: &mut Exposition<'_>, state: &State) {
         each(
             text,
             state,
-            |series, _| (series.created_us, series.measure.messages().map(side)),
+            |series, _| (series.created_us(), series.measure.messages().map(side)),
             |text, labels, (created_us, count)| {
                 if let Some(count) = count {
                     text.spelled(name, labels, "", count);
