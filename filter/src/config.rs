@@ -119,7 +119,7 @@ impl Config {
         if bytes.is_empty() {
             return Err("there is none; set `collector.cluster`".to_owned());
         }
-        let keys = overrides::resolve(json::read(bytes).map_err(|e| e.to_string())?, place)?;
+        let keys = overrides::resolve(json::read(bytes).map_err(|malformed| malformed.line())?, place)?;
         keys.check(&KEYS)?;
         let Levels { report_interval_ms, detail, slow_ms, open_age_ms } = Levels::read(&keys)?;
         Ok(Self {

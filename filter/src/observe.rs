@@ -229,7 +229,7 @@ fn measure(attributes: &impl Attributes, facts: &Facts, now_us: u64) -> Measure 
 fn address(address_and_port: &str) -> String {
     match service::split_port(address_and_port) {
         (_, 0) => String::new(),
-        (host, _) => bounded(host.trim_start_matches('[').trim_end_matches(']')),
+        (host, _) => bounded(host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)),
     }
 }
 
