@@ -24,6 +24,8 @@ pub struct Batch {
     folds: Vec<(u32, u32, Fold)>,
     open: Vec<v1::Open>,
     connections: Vec<v1::Connections>,
+    /// One row per edge and outcome that has any.
+    messages: Vec<(u32, u32, Messages)>,
 }
 
 impl Batch {
@@ -33,13 +35,32 @@ impl Batch {
     /// Appends a record.
     pub fn push(&mut self, record: Record) {
         let row = (self.edges.index(&record.edge), self.outcomes.index(record.outcome), record.measure);
+        self.add_messages(row.0, row.1, record.messages);
         self.rows.push(row);
     }
 
     /// Appends a fold row.
     pub fn push_fold(&mut self, edge: &Rc<Edge>, outcome: Outcome, fold: Fold) {
         let row = (self.edges.index(edge), self.outcomes.index(outcome), fold);
+        self.add_messages(row.0, row.1, row.2.messages);
         self.folds.push(row);
+    }
+
+    fn add_messages(&mut self, edge: u32, outcome: u32, messages: Messages) {
+        if messages == Messages::default() {
+            return;
+        }
+        match self.messages.iter_mut().find(|row| (row.0, row.1) == (edge, outcome)) {
+            Some(row) => row.2.add(messages),
+            None => self.messages.push((edge, outcome, messages)),
+        }
+    }
+
+    /// The messages of its requests, by edge and outcome.
+    pub fn messages(&self) -> impl Iterator<Item = (&Rc<Edge>, &Outcome, Messages)> {
+        self.messages.iter().filter_map(|(edge, outcome, messages)| {
+            Some((self.edges.get(*edge)?, self.outcomes.get(*outcome)?, *messages))
+        })
     }
 
     /// Appends what one side has open.
@@ -112,25 +133,14 @@ impl Batch {
         first_row.or(first_fold).unwrap_or(0)
     }
 
-    /// The messages of all its requests, one row per edge and outcome.
-    fn messages(&self) -> Vec<v1::Messages> {
-        let of_records = self.rows.iter().map(|(edge, outcome, measure)| (*edge, *outcome, measure.messages));
-        let of_folds = self.folds.iter().map(|(edge, outcome, fold)| (*edge, *outcome, fold.messages));
-        let mut rows: Vec<(u32, u32, Messages)> = Vec::new();
-        for (edge, outcome, messages) in of_records.chain(of_folds).filter(|row| row.2 != Messages::default())
-        {
-            match rows.iter_mut().find(|row| (row.0, row.1) == (edge, outcome)) {
-                Some(row) => row.2.add(messages),
-                None => rows.push((edge, outcome, messages)),
-            }
-        }
-        let to_wire = |(edge, outcome, messages): (u32, u32, Messages)| v1::Messages {
-            edge,
-            outcome,
+    fn messages_to_wire(&self) -> Vec<v1::Messages> {
+        let to_wire = |(edge, outcome, messages): &(u32, u32, Messages)| v1::Messages {
+            edge: *edge,
+            outcome: *outcome,
             request_messages: messages.request,
             response_messages: messages.response,
         };
-        rows.into_iter().map(to_wire).collect()
+        self.messages.iter().map(to_wire).collect()
     }
 
     fn tables(&self, head: v1::Batch) -> v1::Batch {
@@ -142,7 +152,7 @@ impl Batch {
             folds: self.folds.iter().map(|row| fold_to_wire(row, self.base_us())).collect(),
             open: self.open.clone(),
             connections: self.connections.clone(),
-            messages: self.messages(),
+            messages: self.messages_to_wire(),
             strings: strings.into_values(),
             ..head
         }
@@ -230,6 +240,7 @@ mod tests {
             edge: Rc::new(edge),
             outcome: Outcome { response_code, ..Outcome::default() },
             measure: Measure { start_us, duration_us: 9, attempts: 1, ..Measure::default() },
+            messages: Messages::default(),
         }
     }
 
@@ -256,8 +267,9 @@ mod tests {
         let mut table = FoldTable::default();
         for (service, text) in [("a", "1,5"), ("b", ""), ("a", "2,0"), ("c", "7,7,7"), ("a", "x")] {
             let mut record = record(service, 200, 1_000);
-            record.measure.messages = Messages::read(text);
+            record.messages = Messages::read(text);
             assert!(table.add(&record.edge, &record.outcome, &record.measure, 8));
+            table.add_messages(&record.edge, &record.outcome, record.messages);
             batch.push(record);
         }
         for (edge, outcome, fold) in table.take(8) {

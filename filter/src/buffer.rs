@@ -11,7 +11,7 @@ use crate::connections::Connections;
 use crate::fold::FoldTable;
 use crate::ledger::{Content, Ledger};
 use crate::open::OpenTable;
-use crate::record::{Edge, Measure, Outcome, Record};
+use crate::record::{Edge, Measure, Messages, Outcome, Record};
 use hopscope_proto::v1::DropReason;
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -46,6 +46,9 @@ impl Buffer {
         self.holds_failure |= record.outcome.has_failed();
         if !record.is_told(config.detail, config.slow_ms) {
             self.fold(&record.edge, &record.outcome, &record.measure, fold_rows_max);
+            if record.messages != Messages::default() {
+                self.folds.add_messages(&record.edge, &record.outcome, record.messages);
+            }
             return;
         }
         self.filling.push(record);
@@ -60,6 +63,9 @@ impl Buffer {
             let Some(batch) = self.waiting.pop_front() else { return };
             for (edge, outcome, measure) in batch.records() {
                 self.fold(edge, outcome, measure, fold_rows_max);
+            }
+            for (edge, outcome, messages) in batch.messages() {
+                self.folds.add_messages(edge, outcome, messages);
             }
         }
     }

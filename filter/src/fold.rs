@@ -37,7 +37,6 @@ impl Fold {
         self.duration.add(measure.duration_us);
         self.request_bytes_sum = self.request_bytes_sum.saturating_add(measure.request_bytes);
         self.response_bytes_sum = self.response_bytes_sum.saturating_add(measure.response_bytes);
-        self.messages.add(measure.messages);
     }
 }
 
@@ -54,9 +53,7 @@ pub struct FoldTable {
 impl FoldTable {
     /// Adds a request; `false` when it would need a row beyond `rows_max`.
     pub fn add(&mut self, edge: &Rc<Edge>, outcome: &Outcome, measure: &Measure, rows_max: usize) -> bool {
-        let known = self.edges.find(edge).zip(self.outcomes.find(outcome));
-        let place = known.and_then(|(edge, outcome)| self.keys.find(&key(edge, outcome)));
-        if let Some(row) = place.and_then(|place| self.rows.get_mut(usize::try_from(place).ok()?)) {
+        if let Some(row) = self.row(edge, outcome) {
             row.add(measure);
             return true;
         }
@@ -67,6 +64,19 @@ impl FoldTable {
         row.add(measure);
         self.insert(edge, outcome.clone(), row);
         true
+    }
+
+    /// Adds the messages of requests that were added; those of a request that found no row have none either.
+    pub fn add_messages(&mut self, edge: &Rc<Edge>, outcome: &Outcome, messages: Messages) {
+        if let Some(row) = self.row(edge, outcome) {
+            row.messages.add(messages);
+        }
+    }
+
+    fn row(&mut self, edge: &Rc<Edge>, outcome: &Outcome) -> Option<&mut Fold> {
+        let (edge, outcome) = self.edges.find(edge).zip(self.outcomes.find(outcome))?;
+        let place = self.keys.find(&key(edge, outcome))?;
+        self.rows.get_mut(usize::try_from(place).ok()?)
     }
 
     /// Adds a row that is not there.

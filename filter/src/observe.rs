@@ -46,6 +46,7 @@ impl Observer {
             edge: self.edge(attributes, &facts, now_us),
             outcome: outcome(attributes, &facts),
             measure: measure(attributes, &facts, now_us),
+            messages: messages(attributes, &facts),
         };
         attributes.give_back(answer);
         record
@@ -217,10 +218,13 @@ fn measure(attributes: &impl Attributes, facts: &Facts, now_us: u64) -> Measure 
         response_bytes: facts.response_bytes,
         request_id_hash: if facts.request_id.is_empty() { 0 } else { request_id_hash(facts.request_id) },
         attempts: facts.attempts,
-        messages: match facts.grpc {
-            Grpc::No => Messages::default(),
-            _ => Messages::read(&attributes.text(Attribute::GrpcMessages).unwrap_or_default()),
-        },
+    }
+}
+
+fn messages(attributes: &impl Attributes, facts: &Facts) -> Messages {
+    match facts.grpc {
+        Grpc::No => Messages::default(),
+        _ => Messages::read(&attributes.text(Attribute::GrpcMessages).unwrap_or_default()),
     }
 }
 

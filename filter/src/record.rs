@@ -24,6 +24,8 @@ pub struct Record {
     pub outcome: Outcome,
     /// Its figures.
     pub measure: Measure,
+    /// Its messages, when it is a gRPC request. They are no figure of it: a batch tells only their sums.
+    pub messages: Messages,
 }
 
 impl Record {
@@ -67,8 +69,6 @@ pub struct Measure {
     pub request_id_hash: u32,
     /// Attempts upstream (source), or the caller's attempt number (destination); 0 when not known.
     pub attempts: u32,
-    /// Of a gRPC request.
-    pub messages: Messages,
 }
 
 /// Messages of gRPC requests, 0 where nobody counts them.

@@ -13,7 +13,7 @@ use crate::answer::Answer;
 use crate::attributes::{Attribute, Attributes};
 use crate::facts::Facts;
 use crate::question::{CONNECTION_VALUES, Question};
-use crate::record::{DURATION_US_MAX, Edge, Measure, Outcome, Protocol, Record, Why, bounded};
+use crate::record::{DURATION_US_MAX, Edge, Measure, Messages, Outcome, Protocol, Record, Why, bounded};
 use crate::service::ServiceEvidence;
 use std::rc::Rc;
 
@@ -83,7 +83,7 @@ impl Observer {
         let start_us = now_us.saturating_sub(duration_us);
         let measure =
             Measure { start_us, duration_us, request_bytes, response_bytes, attempts, ..Measure::default() };
-        Seen::Record(Record { edge, outcome, measure })
+        Seen::Record(Record { edge, outcome, measure, messages: Messages::default() })
     }
 
     /// Where no service is behind the cluster, what the caller asked TLS for stands in for the authority of a request.

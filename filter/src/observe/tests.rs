@@ -8,7 +8,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 const NOW_US: u64 = 1_700_000_001_000_000;
 
 fn text(record: &Record) -> String {
-    let Record { edge, outcome, measure } = record;
+    let Record { edge, outcome, measure, .. } = record;
     let peer = [
         ("workload", &edge.peer.workload),
         ("namespace", &edge.peer.namespace),

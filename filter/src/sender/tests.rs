@@ -41,7 +41,12 @@ impl Bench {
     fn see(&mut self, service: u32) {
         let mut edge = Edge::default();
         edge.service.host = format!("s{service}");
-        let record = Record { edge: edge.into(), outcome: Outcome::default(), measure: Measure::default() };
+        let record = Record {
+            edge: edge.into(),
+            outcome: Outcome::default(),
+            measure: Measure::default(),
+            messages: crate::record::Messages::default(),
+        };
         self.buffer.push(record, &self.config);
     }
 
@@ -240,7 +245,15 @@ fn check_times(config: &str, requests: &[(u64, u32, u64)], until_s: u64, expecte
                 duration_us: took_ms * 1_000,
                 ..Measure::default()
             };
-            bench.buffer.push(Record { edge: Edge::default().into(), outcome, measure }, &bench.config);
+            bench.buffer.push(
+                Record {
+                    edge: Edge::default().into(),
+                    outcome,
+                    measure,
+                    messages: crate::record::Messages::default(),
+                },
+                &bench.config,
+            );
         }
         while let Some(report) = bench.poll() {
             let batch = v1::Batch::decode(report.message.as_slice()).unwrap();
