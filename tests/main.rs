@@ -11,6 +11,7 @@ mod metrics;
 mod conservation;
 mod faults;
 mod verdicts;
+mod hop_header;
 mod identity;
 mod exchange;
 mod open;

@@ -22,21 +22,24 @@ pub(crate) async fn start(envoy: PathBuf) -> Protocols {
 
 /// With HTTP filters before the filter on every listener.
 pub(crate) async fn start_behind(envoy: PathBuf, before: Vec<Value>) -> Protocols {
-    started(envoy, serde_json::json!({}), before).await
+    started(envoy, &serde_json::json!({}), before).await
 }
 
 async fn start_with(envoy: PathBuf, limits: Value) -> Protocols {
-    started(envoy, limits, Vec::new()).await
+    started(envoy, &serde_json::json!({"limits": limits}), Vec::new()).await
 }
 
-async fn started(envoy: PathBuf, limits: Value, before: Vec<Value>) -> Protocols {
-    let configuration = serde_json::json!({
+/// `more` stands in the filter's configuration besides; `before`: filters before it.
+pub(crate) async fn started(envoy: PathBuf, more: &Value, before: Vec<Value>) -> Protocols {
+    let mut configuration = serde_json::json!({
         "collector": {"cluster": COLLECTOR_CLUSTER, "authority": COLLECTOR_AUTHORITY},
         "report_interval_ms": 200,
         "open_age_ms": 300,
         "backoff_ms_max": 1_000,
-        "limits": limits,
     });
+    for (key, value) in more.as_object().unwrap() {
+        configuration[key] = value.clone();
+    }
     let filter = FilterSettings {
         configuration: configuration.to_string(),
         ..FilterSettings::reporting(Some(parts::path("HOPSCOPE_MODULE")))

@@ -118,13 +118,32 @@ const EDGE: u64 = 0;
 pub struct Series {
     /// Counts, durations, sizes.
     pub measure: Measure,
-    /// When it began, microseconds since the Unix epoch.
-    pub created_us: u64,
-    /// When something was added last.
-    pub last_us: u64,
+    /// When it began, seconds since the Unix epoch. Half the size of microseconds, which nobody needs here.
+    pub created_s: u32,
+    /// When something was added last, likewise.
+    pub last_s: u32,
 }
 
-keep!(struct Series { measure, created_us, last_us });
+keep!(struct Series { measure, created_s, last_s });
+
+impl Series {
+    /// When it began, microseconds since the Unix epoch, to the second.
+    #[must_use]
+    pub fn created_us(&self) -> u64 {
+        u64::from(self.created_s) * 1_000_000
+    }
+
+    /// Something is added now.
+    #[inline]
+    fn touch(&mut self, now_us: u64) {
+        self.last_s = self.last_s.max(seconds(now_us));
+    }
+}
+
+/// Until the year 2106.
+fn seconds(time_us: u64) -> u32 {
+    u32::try_from(time_us / 1_000_000).unwrap_or(u32::MAX)
+}
 
 /// The number of an edge that has series, or may get some.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -295,14 +314,14 @@ impl Aggregate {
             return;
         }
         self.looked_us = now_us;
-        let idle_since = now_us.saturating_sub(self.limits.idle_us_max);
+        let idle_since = seconds(now_us.saturating_sub(self.limits.idle_us_max));
         let Self { series, edges, names, expired_series, expired_requests, exemplars, tenants, .. } = self;
         let mut gone = false;
         for (_, edge) in edges.iter_mut() {
             let (mut at, mut kept) = (edge.first, NONE);
             while let Some(entry) = series.get_mut(at as usize) {
                 let next = entry.next;
-                if entry.series.last_us >= idle_since {
+                if entry.series.last_s >= idle_since {
                     entry.next = kept;
                     kept = at;
                 } else {
@@ -382,7 +401,7 @@ impl Aggregate {
         match step {
             Fetch::Counters => entry.series.measure.touch().into(),
             // Of each of its cache lines something.
-            _ => u64::from(entry.next) ^ entry.series.last_us ^ entry.series.measure.request_bytes,
+            _ => u64::from(entry.next) ^ u64::from(entry.series.last_s) ^ entry.series.measure.request_bytes,
         }
     }
 
@@ -405,7 +424,7 @@ impl Aggregate {
         let mut at = edge.first;
         while let Some(entry) = self.series.get_mut(at as usize) {
             if entry.outcome == ended {
-                entry.series.last_us = entry.series.last_us.max(now_us);
+                entry.series.touch(now_us);
                 return Some(at);
             }
             at = entry.next;
@@ -426,7 +445,7 @@ impl Aggregate {
     fn tenant_overflow_of(&mut self, reporter: Reporter, namespace: &Text, now_us: u64) -> Option<u32> {
         if let Some(number) = self.tenants.overflow(reporter, namespace) {
             let series = self.get_mut(SeriesNumber(number))?;
-            series.last_us = series.last_us.max(now_us);
+            series.touch(now_us);
             return Some(number);
         }
         if !self.tenants.may_overflow() || !self.tenants.is_full(namespace, self.limits.namespace_series_max)
@@ -442,7 +461,7 @@ impl Aggregate {
         if let Some((_, number)) = self.overflow.iter().find(|(known, _)| *known == reporter) {
             let number = *number;
             if let Some(series) = self.get_mut(SeriesNumber(number)) {
-                series.last_us = series.last_us.max(now_us);
+                series.touch(now_us);
             }
             return number;
         }
@@ -457,7 +476,8 @@ impl Aggregate {
     }
 
     fn insert(&mut self, edge: u32, outcome: Ended, next: u32, now_us: u64) -> Option<u32> {
-        let series = Series { created_us: now_us, last_us: now_us, ..Series::default() };
+        let now_s = seconds(now_us);
+        let series = Series { created_s: now_s, last_s: now_s, ..Series::default() };
         let number = u32::try_from(self.series.vacant_key()).ok().filter(|number| *number != NONE)?;
         self.series.insert(Entry { edge, next, outcome, series });
         Some(number)
@@ -509,11 +529,13 @@ impl Restore for Aggregate {
                 Key::Edge(edge, outcome) => {
                     let (reporter, namespace) = (edge.reporter, tenant(&edge).clone());
                     let edge = self.number(&edge);
-                    self.series(edge, (reporter, &namespace), outcome, kept.created_us)
+                    self.series(edge, (reporter, &namespace), outcome, kept.created_us())
                 }
-                Key::Overflow(reporter) => (SeriesNumber(self.overflow_of(reporter, kept.created_us)), true),
+                Key::Overflow(reporter) => {
+                    (SeriesNumber(self.overflow_of(reporter, kept.created_us())), true)
+                }
                 Key::TenantOverflow(reporter, namespace) => {
-                    let number = self.insert_overflow(kept.created_us).unwrap_or(NONE);
+                    let number = self.insert_overflow(kept.created_us()).unwrap_or(NONE);
                     self.tenants.put_overflow(reporter, namespace, number);
                     (SeriesNumber(number), true)
                 }

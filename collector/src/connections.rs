@@ -67,11 +67,13 @@ impl Counts {
 pub struct Series {
     /// What.
     pub counts: Counts,
-    /// When something was added last, microseconds since the Unix epoch.
+    /// When it began, microseconds since the Unix epoch.
+    pub created_us: u64,
+    /// When something was added last.
     pub last_us: u64,
 }
 
-keep!(struct Series { counts, last_us });
+keep!(struct Series { counts, created_us, last_us });
 
 /// All connections.
 #[derive(Debug, Clone, Default)]
@@ -187,7 +189,8 @@ impl Connections {
         if !self.series.contains_key(&key) && self.series.len() >= self.limits.series_max {
             key = Key::Overflow(reporter);
         }
-        let series = self.series.entry(key).or_default();
+        let begun = || Series { created_us: now_us, ..Series::default() };
+        let series = self.series.entry(key).or_insert_with(begun);
         series.counts.merge(counts);
         series.last_us = series.last_us.max(now_us);
     }

@@ -96,6 +96,10 @@ pub enum PeerObject {
     Upstream,
     /// The same before 1.29.
     UpstreamOld,
+    /// Who was called over TCP: there the exchange is between the two proxies' connections.
+    UpstreamOfConnection,
+    /// The same before 1.29.
+    UpstreamOfConnectionOld,
     /// Who called.
     Downstream,
     /// The same before 1.29.
@@ -161,6 +165,8 @@ impl Attribute {
             Self::NodeZone => "xds.node.locality.zone",
             Self::Peer(PeerObject::Upstream, _) => "filter_state.upstream_peer_obj",
             Self::Peer(PeerObject::UpstreamOld, _) => "filter_state.upstream_peer",
+            Self::Peer(PeerObject::UpstreamOfConnection, _) => "upstream_filter_state.upstream_peer_obj",
+            Self::Peer(PeerObject::UpstreamOfConnectionOld, _) => "upstream_filter_state.upstream_peer",
             Self::Peer(PeerObject::Downstream, _) => "filter_state.downstream_peer_obj",
             Self::Peer(PeerObject::DownstreamOld, _) => "filter_state.downstream_peer",
             Self::NodeMetadata(_) => "xds.node.metadata",

@@ -8,7 +8,7 @@ mod json;
 mod keys;
 mod overrides;
 
-use crate::record::fnv1a;
+use crate::texts::fnv1a;
 use keys::Keys;
 pub use overrides::Place;
 
@@ -36,6 +36,9 @@ pub struct Config {
     pub timeout_ms: u64,
     /// The longest pause between two tries to reach the collector, milliseconds; 1,000 to 300,000, default 10,000.
     pub backoff_ms_max: u64,
+    /// The request header with an id of its own for each hop, in lower case; empty (the default) where there is none. Where a
+    /// request has it, both sides are joined by it in place of `x-request-id`, which stands on every hop of a request.
+    pub hop_header: String,
     /// Bounds of what waits in the proxy.
     pub limits: Limits,
 }
@@ -91,7 +94,7 @@ impl Default for Limits {
 }
 
 /// Every key that there is.
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 13] = [
     "collector.cluster",
     "collector.authority",
     "report_interval_ms",
@@ -100,6 +103,7 @@ const KEYS: [&str; 12] = [
     "open_age_ms",
     "timeout_ms",
     "backoff_ms_max",
+    "hop_header",
     "limits.batch_records_max",
     "limits.buffer_bytes_max",
     "limits.batches_in_flight_max",
@@ -115,7 +119,7 @@ impl Config {
         if bytes.is_empty() {
             return Err("there is none; set `collector.cluster`".to_owned());
         }
-        let keys = overrides::resolve(json::read(bytes).map_err(|e| e.to_string())?, place)?;
+        let keys = overrides::resolve(json::read(bytes).map_err(|malformed| malformed.line())?, place)?;
         keys.check(&KEYS)?;
         let Levels { report_interval_ms, detail, slow_ms, open_age_ms } = Levels::read(&keys)?;
         Ok(Self {
@@ -126,9 +130,15 @@ impl Config {
             open_age_ms,
             timeout_ms: keys.number("timeout_ms", 100..=60_000, 5_000)?,
             backoff_ms_max: keys.number("backoff_ms_max", 1_000..=300_000, 10_000)?,
+            hop_header: keys.text("hop_header", is_of_header)?.unwrap_or_default(),
             limits: Limits::read(&keys)?,
         })
     }
+}
+
+/// Names of headers come in lower case, whatever was sent.
+fn is_of_header(byte: &u8) -> bool {
+    byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(byte)
 }
 
 /// What can differ between parts of the mesh.
@@ -231,7 +241,7 @@ mod tests {
         check(
             r#"{"speed": 5}"#,
             "`speed` is not known; possible are `collector.cluster`, `collector.authority`, `report_interval_ms`, \
-             `detail`, `slow_ms`, `open_age_ms`, `timeout_ms`, `backoff_ms_max`, `limits.batch_records_max`, \
+             `detail`, `slow_ms`, `open_age_ms`, `timeout_ms`, `backoff_ms_max`, `hop_header`, `limits.batch_records_max`, \
              `limits.buffer_bytes_max`, `limits.batches_in_flight_max`, `limits.fold_rows_max`",
         );
         check(r#"{"colector": 5}"#, "`colector` is not known; did you mean `collector`?");
@@ -256,6 +266,10 @@ mod tests {
         check(
             r#"{"collector": {"cluster": "c", "authority": "a|b"}}"#,
             "`collector.authority` holds '|', which is not allowed there",
+        );
+        check(
+            r#"{"collector": {"cluster": "c"}, "hop_header": "X-Hop"}"#,
+            "`hop_header` holds 'X', which is not allowed there",
         );
         check(
             r#"{"collector": {"cluster": "ü"}}"#,

@@ -14,6 +14,16 @@
 use crate::attributes::{Attribute, Attributes, PeerObject};
 use crate::record::{Edge, Peer, Reporter, bounded};
 
+/// Where a called side looks.
+const DOWNSTREAM: [PeerObject; 2] = [PeerObject::Downstream, PeerObject::DownstreamOld];
+/// Where a calling side looks.
+const UPSTREAM: [PeerObject; 4] = [
+    PeerObject::Upstream,
+    PeerObject::UpstreamOld,
+    PeerObject::UpstreamOfConnection,
+    PeerObject::UpstreamOfConnectionOld,
+];
+
 /// Edges without a peer after which none is expected.
 const MISSES_MAX: u32 = 32;
 
@@ -30,10 +40,10 @@ impl Exchange {
             return;
         }
         let objects = match edge.reporter {
-            Reporter::Destination => [PeerObject::Downstream, PeerObject::DownstreamOld],
-            _ => [PeerObject::Upstream, PeerObject::UpstreamOld],
+            Reporter::Destination => DOWNSTREAM.as_slice(),
+            _ => &UPSTREAM,
         };
-        let found = objects.into_iter().any(|object| complete(&mut edge.peer, object, attributes));
+        let found = objects.iter().any(|object| complete(&mut edge.peer, *object, attributes));
         // One that was found is worth the search for ever.
         self.misses = if found { 0 } else { self.misses.saturating_add(1) };
     }
@@ -118,6 +128,17 @@ mod tests {
     }
 
     #[test]
+    fn over_tcp_a_caller_finds_it_on_the_connection_to_the_other_proxy() {
+        check(
+            Reporter::Source,
+            "xds.listener_direction = 2
+             upstream_filter_state.upstream_peer.workload = ledger-v1
+             upstream_filter_state.upstream_peer.namespace = shop",
+            "ledger-v1 shop     ",
+        );
+    }
+
+    #[test]
     fn a_pod_without_labels_says_what_it_has() {
         check(
             Reporter::Destination,
@@ -146,6 +167,6 @@ mod tests {
         for _ in 0..2 * MISSES_MAX {
             exchange.complete(&mut Edge { reporter: Reporter::Source, ..Edge::default() }, &table);
         }
-        assert_eq!(table.calls.get(), 2 * MISSES_MAX);
+        assert_eq!(table.calls.get(), 4 * MISSES_MAX);
     }
 }

@@ -10,6 +10,7 @@ mod metrics;
 
 use crate::config::Config;
 use crate::identity;
+use crate::line::line;
 use crate::upstream::grpc_service;
 use crate::vm::Vm;
 use log::{info, warn};
@@ -53,7 +54,8 @@ fn on_context_create(context: u32, root: u32) {
         with_vm(|vm| vm.root_begins(context));
     } else if with_vm(|vm| vm.begin(context, root)) == Some(true) {
         // Two of three VMs never see a request: the one that tries a configuration out, and that of the main thread.
-        properties::compile();
+        let hop_header = with_vm(|vm| vm.config().map(|config| config.hop_header.clone())).flatten();
+        properties::compile(&hop_header.unwrap_or_default());
     }
 }
 
@@ -95,7 +97,7 @@ fn on_configure(_root: u32, configuration_bytes: usize) {
         Some(Err((line, in_force))) => {
             let consequence =
                 if in_force.is_some() { "the one before stays in force" } else { "nothing is recorded" };
-            warn(&format!("the plugin configuration is not valid, {consequence}: {line}"));
+            warn(&line!("the plugin configuration is not valid, ", consequence, ": ", line));
             in_force
         }
         None => None,
@@ -173,10 +175,10 @@ fn report(root: u32) {
         let Some(token) = call else {
             let first = with_vm(|vm| vm.not_dispatched(report.sequence, now_ms()));
             if first == Some(true) {
-                warn(&format!(
-                    "cannot report: Envoy has no cluster `{}`, or no endpoint in it; records are kept, and folded \
-                     when the buffer is full",
-                    config.collector.cluster
+                warn(&line!(
+                    "cannot report: Envoy has no cluster `",
+                    config.collector.cluster,
+                    "`, or no endpoint in it; records are kept, and folded when the buffer is full",
                 ));
             }
             return;

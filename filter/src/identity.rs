@@ -7,6 +7,7 @@
 
 use crate::attributes::{Attribute, Attributes};
 use crate::config::Place;
+use crate::line::line;
 use hopscope_proto::v1::{Identity, Source};
 
 /// The most addresses that are reported; a pod has one per family and network.
@@ -47,7 +48,7 @@ pub fn read(attributes: &impl Attributes, config_hash: u64) -> Identity {
 pub fn place(attributes: &impl Attributes) -> Place {
     let metadata = |key| attributes.text(Attribute::NodeMetadata(key)).unwrap_or_default();
     Place {
-        workload: [metadata("NAMESPACE"), metadata("WORKLOAD_NAME")].join("/"),
+        workload: line!(metadata("NAMESPACE"), "/", metadata("WORKLOAD_NAME")),
         sites: [metadata("CLUSTER_ID"), region(attributes), zone(attributes)],
         is_waypoint: attributes.text(Attribute::NodeId).is_some_and(|id| id.starts_with("waypoint~")),
     }

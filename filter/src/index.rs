@@ -4,7 +4,7 @@
 //! with, and a value that was never entered is not. It knows no values, so that its code is in the module once and not for
 //! each type of them; nobody gains by choosing values that collide, since each list is short.
 
-use crate::record::spread;
+use crate::texts::spread;
 use std::hash::{Hash, Hasher};
 
 /// Slots at first, a power of two.

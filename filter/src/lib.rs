@@ -22,10 +22,17 @@
         clippy::panic,
         clippy::indexing_slicing,
         clippy::arithmetic_side_effects,
-        clippy::use_debug
+        clippy::use_debug,
+        clippy::disallowed_macros,
+        clippy::disallowed_methods
     )
 )]
+#![cfg_attr(
+    test,
+    allow(clippy::disallowed_macros, clippy::disallowed_methods, reason = "only the module is without")
+)]
 
+mod line;
 pub mod config;
 pub mod attributes;
 pub mod question;
@@ -35,6 +42,7 @@ pub mod service;
 pub mod identity;
 pub mod memo;
 pub mod exchange;
+pub mod texts;
 pub mod record;
 pub mod observe;
 pub mod index;

@@ -10,7 +10,8 @@
 //! not reached, since its certificate was not seen.
 
 use crate::facts::Facts;
-use crate::record::{Edge, FACTOR, same, sketch};
+use crate::record::Edge;
+use crate::texts::{FACTOR, same, sketch};
 use std::rc::Rc;
 
 /// Edges in the table, a power of two.

@@ -11,9 +11,9 @@ use crate::memo::{Known, Memo, Name};
 use crate::question::{FAILURE_VALUES, Question, Told};
 use crate::record::{
     DURATION_US_MAX, Edge, Measure, Messages, Outcome, Peer, Protocol, Record, Reporter, Why, bounded,
-    request_id_hash,
 };
 use crate::service::{self, Service};
+use crate::texts::request_id_hash;
 use std::rc::Rc;
 
 mod connection;
@@ -229,7 +229,7 @@ fn measure(attributes: &impl Attributes, facts: &Facts, now_us: u64) -> Measure 
 fn address(address_and_port: &str) -> String {
     match service::split_port(address_and_port) {
         (_, 0) => String::new(),
-        (host, _) => bounded(host.trim_start_matches('[').trim_end_matches(']')),
+        (host, _) => bounded(host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)),
     }
 }
 

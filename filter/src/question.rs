@@ -55,6 +55,9 @@ pub const FAILURE_VALUES: usize = 2;
 /// Values of [`Question::Connection`].
 pub const CONNECTION_VALUES: usize = 12;
 
+/// Stands for the name of the header in an expression.
+const HOP_HEADER: char = '@';
+
 /// Stands for a number that is not known.
 pub const ABSENT: i64 = -1;
 /// Stands for the gRPC status of a request that is no gRPC.
@@ -143,6 +146,26 @@ impl Question {
             Self::DestinationEdge => include_str!("question/destination_edge.cel"),
             Self::Connection => include_str!("question/connection.cel"),
         }
+    }
+
+    /// The expression where hops have ids of their own in this header; as without where it is empty.
+    #[must_use]
+    pub fn expression_with(self, hop_header: &str) -> String {
+        let template = match self {
+            Self::Request if !hop_header.is_empty() => include_str!("question/request_of_hop.cel"),
+            Self::RequestGuarded if !hop_header.is_empty() => {
+                include_str!("question/request_guarded_of_hop.cel")
+            }
+            _ => self.expression(),
+        };
+        let mut expression = String::new();
+        for c in template.chars() {
+            match c {
+                HOP_HEADER => expression.push_str(hop_header),
+                c => expression.push(c),
+            }
+        }
+        expression
     }
 
     /// The same answer, asked attribute by attribute.

@@ -20,12 +20,23 @@ pub(crate) enum Arm {
     HopscopeAll,
     /// The filter, `detail: failures`.
     HopscopeFailures,
+    /// The filter, `detail: all`, with an id for each hop that Envoy stamps.
+    HopscopeHopHeader,
 }
+
+/// The header of that id.
+const HOP_HEADER: &str = "x-hopscope-hop";
 
 impl Arm {
     /// All of them, the one that the others are held against first.
-    pub(crate) const ALL: [Self; 5] =
-        [Self::Bare, Self::AlsLeast, Self::AlsIstio, Self::HopscopeAll, Self::HopscopeFailures];
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Bare,
+        Self::AlsLeast,
+        Self::AlsIstio,
+        Self::HopscopeAll,
+        Self::HopscopeFailures,
+        Self::HopscopeHopHeader,
+    ];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -34,6 +45,7 @@ impl Arm {
             Self::AlsIstio => "als_istio",
             Self::HopscopeAll => "hopscope_all",
             Self::HopscopeFailures => "hopscope_failures",
+            Self::HopscopeHopHeader => "hopscope_hop_header",
         }
     }
 
@@ -54,7 +66,7 @@ impl Arm {
                 let headers = ["traceparent", "x-forwarded-proto", "x-request-id", "user-agent"];
                 vec![als(&nodes.chain(literals).collect::<Vec<_>>(), &headers)]
             }
-            Self::Bare | Self::HopscopeAll | Self::HopscopeFailures => Vec::new(),
+            Self::Bare | Self::HopscopeAll | Self::HopscopeFailures | Self::HopscopeHopHeader => Vec::new(),
         }
     }
 
@@ -78,13 +90,16 @@ impl Arm {
     /// HTTP filters before the router.
     pub(super) fn http_filters(self, around: Surroundings<'_>) -> Vec<Value> {
         let detail = match self {
-            Self::HopscopeAll => "all",
+            Self::HopscopeAll | Self::HopscopeHopHeader => "all",
             Self::HopscopeFailures => "failures",
             Self::Bare | Self::AlsLeast | Self::AlsIstio => return Vec::new(),
         };
         let mut settings = json!({"collector": {"cluster": TELEMETRY}, "detail": detail});
         if let (Some(settings), Some(limits)) = (settings.as_object_mut(), around.limits) {
             settings.insert("limits".to_owned(), limits.clone());
+        }
+        if let (Some(settings), Self::HopscopeHopHeader) = (settings.as_object_mut(), self) {
+            settings.insert("hop_header".to_owned(), HOP_HEADER.into());
         }
         let config = json!({
             "name": self.name(),
@@ -98,8 +113,22 @@ impl Arm {
             },
         });
         let config = typed("envoy.extensions.filters.http.wasm.v3.Wasm", json!({"config": config}));
-        vec![json!({"name": "hopscope", "typed_config": config})]
+        let filter = json!({"name": "hopscope", "typed_config": config});
+        if self == Self::HopscopeHopHeader { vec![stamp(), filter] } else { vec![filter] }
     }
+}
+
+/// Gives each request an id of its own.
+fn stamp() -> Value {
+    let append = json!({
+        "header": {"key": HOP_HEADER, "value": "%UNIQUE_ID%"},
+        "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+    });
+    let config = typed(
+        "envoy.extensions.filters.http.header_mutation.v3.HeaderMutation",
+        json!({"mutations": {"request_mutations": [{"append": append}]}}),
+    );
+    json!({"name": "stamp", "typed_config": config})
 }
 
 fn als(tags: &[Value], headers: &[&str]) -> Value {

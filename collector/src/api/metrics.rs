@@ -103,7 +103,7 @@ fn series(text: &mut Exposition<'_>, state: &State) {
     each(
         text,
         state,
-        |series, _| (series.created_us, series.measure.count()),
+        |series, _| (series.created_us(), series.measure.count()),
         |text, labels, (created_us, count)| {
             text.spelled(REQUESTS, labels, "", count);
             text.created(REQUESTS, labels, created_us);
@@ -116,7 +116,7 @@ fn series(text: &mut Exposition<'_>, state: &State) {
         text,
         state,
         |series, exemplar| {
-            (series.created_us, Buckets { exemplar, ..Buckets::of(series.measure.durations()) })
+            (series.created_us(), Buckets { exemplar, ..Buckets::of(series.measure.durations()) })
         },
         |text, labels, (created_us, buckets)| {
             buckets.tell(text, &names, labels);
@@ -134,7 +134,7 @@ fn series(text: &mut Exposition<'_>, state: &State) {
         each(
             text,
             state,
-            |series, _| (series.created_us, Buckets::of(sizes(&series.measure))),
+            |series, _| (series.created_us(), Buckets::of(sizes(&series.measure))),
             |text, labels, (created_us, buckets)| {
                 buckets.tell(text, &names, labels);
                 text.created(name, labels, created_us);
@@ -155,7 +155,7 @@ fn messages(text: &mut Exposition<'_>, state: &State) {
         each(
             text,
             state,
-            |series, _| (series.created_us, series.measure.messages().map(side)),
+            |series, _| (series.created_us(), series.measure.messages().map(side)),
             |text, labels, (created_us, count)| {
                 if let Some(count) = count {
                     text.spelled(name, labels, "", count);

@@ -156,7 +156,10 @@ fn series_have_a_budget_and_an_end() {
     rows(&mut told, "1 closed 1 2");
     connections.take(&told, &own(), &mut book, SECOND_US);
     assert_eq!(text(&connections), "overflow destination 1/1 1>2, unknown 0 2/2 2>4");
+    connections.take(&told, &own(), &mut book, 3 * SECOND_US);
+    let began = connections.iter().map(|(_, series)| series.created_us).max();
+    assert_eq!(began, Some(SECOND_US), "a series begins once");
     connections.expire(12 * SECOND_US);
-    assert_eq!(text(&connections), "overflow destination 1/1 1>2");
+    assert_eq!(text(&connections), "overflow destination 2/2 2>4");
     assert_eq!(connections.expired_closed(), 2);
 }

@@ -60,8 +60,6 @@ const OCTAVES: usize = 40;
 const LARGEST: u64 = 1 << OCTAVES;
 /// The last bucket of the finest scale.
 const INDEX_MAX: u16 = ((OCTAVES << FINEST) - 1) as u16;
-/// Positions of the finest scale, at most: those of 0 and of 1, the buckets, and one more for each that is split.
-const FINE_MAX: usize = 2 + (OCTAVES << FINEST) + BOUNDS;
 /// An octave is cut into 2^6 equal parts; none of them is longer than the first, shortest bucket of the finest scale.
 const CUT_BITS: usize = 6;
 /// Edges that may lie within such a part: one between buckets, and a classic bound.
@@ -87,14 +85,22 @@ impl Fine {
     }
 }
 
+/// A part of an octave: half a cache line.
+#[derive(Debug, Clone, Copy, Default)]
+struct Part {
+    /// The largest whole number below or at each edge within, or what is larger than all of the part.
+    edges: [u64; EDGES_MAX],
+    /// The places between.
+    fine: [Fine; EDGES_MAX + 1],
+}
+
 /// All edges of one kind of values.
 #[derive(Debug)]
 pub(super) struct Layout {
-    /// The largest whole number of each finest position.
-    upper: [u64; FINE_MAX],
-    fine: [Fine; FINE_MAX],
-    /// The finest position of the first number in each part of an octave.
-    parts: [u16; OCTAVES << CUT_BITS],
+    /// The largest whole number of each finest position, and its place.
+    #[cfg(test)]
+    upper: Vec<(u64, Fine)>,
+    parts: Vec<Part>,
     /// The last position below or at each classic bound, by scale.
     bounds: [[u16; BOUNDS]; SCALES],
     /// The classic bounds that split a bucket: which one, and their logarithms to base 2.
@@ -134,21 +140,26 @@ impl Layout {
             }
             edges.push((upper, Fine { before, index }));
         }
+        // What stands at the end takes all that is larger.
+        edges.push((u64::MAX, Fine { before, index: INDEX_MAX }));
+        let parts = (0..OCTAVES << CUT_BITS).map(|place| {
+            let (octave, cut) = (place >> CUT_BITS, place & ((1 << CUT_BITS) - 1));
+            let first = (1_u64 << octave) + (((cut as u64) << octave) >> CUT_BITS) + 1;
+            let place = edges.partition_point(|(upper, _)| *upper < first);
+            let at = |further: usize| edges.get(place + further).copied().unwrap_or_default();
+            Part {
+                edges: std::array::from_fn(|further| at(further).0),
+                fine: std::array::from_fn(|further| at(further).1),
+            }
+        });
+        let parts = parts.collect();
         let mut it = Self {
-            upper: [u64::MAX; FINE_MAX],
-            fine: [Fine { before, index: INDEX_MAX }; FINE_MAX],
-            parts: [0; OCTAVES << CUT_BITS],
+            #[cfg(test)]
+            upper: edges,
+            parts,
             bounds: [[0; BOUNDS]; SCALES],
             splits,
         };
-        for ((upper, fine), edge) in it.upper.iter_mut().zip(&mut it.fine).zip(edges) {
-            (*upper, *fine) = edge;
-        }
-        for (place, part) in it.parts.iter_mut().enumerate() {
-            let (octave, cut) = (place >> CUT_BITS, place & ((1 << CUT_BITS) - 1));
-            let first = (1_u64 << octave) + (((cut as u64) << octave) >> CUT_BITS) + 1;
-            *part = position(it.upper.partition_point(|upper| *upper < first));
-        }
         it.bounds = std::array::from_fn(|scale| {
             let scale = u8::try_from(scale).unwrap_or(FINEST);
             bounds.map(|bound| position(it.fine(bound).at(scale)))
@@ -168,12 +179,9 @@ impl Layout {
         let below = value - 1;
         let octave = below.ilog2() as usize;
         let cut = (below << (63 - octave) << 1) >> (64 - CUT_BITS);
-        let part = self.parts.get(octave << CUT_BITS | cut as usize).copied().unwrap_or_default();
-        let mut place = usize::from(part);
-        for _ in 0..EDGES_MAX {
-            place += usize::from(self.upper.get(place).is_some_and(|upper| *upper < value));
-        }
-        self.fine.get(place).copied().unwrap_or_default()
+        let Some(part) = self.parts.get(octave << CUT_BITS | cut as usize) else { return Fine::default() };
+        let above = part.edges.iter().filter(|edge| **edge < value).count();
+        part.fine.get(above).copied().unwrap_or_default()
     }
 
     /// The last position below or at each classic bound.
@@ -243,13 +251,13 @@ mod tests {
 
     /// The place by definition: the first whose upper end is not below the value.
     fn slowly(layout: &Layout, value: u64) -> Fine {
-        layout.fine[layout.upper.partition_point(|upper| *upper < value.min(LARGEST))]
+        layout.upper[layout.upper.partition_point(|(upper, _)| *upper < value.min(LARGEST))].1
     }
 
     #[test]
     fn every_place_is_found_at_both_ends() {
         for layout in [Layout::durations(), Layout::sizes()] {
-            for upper in &layout.upper {
+            for (upper, _) in &layout.upper {
                 for value in [upper.saturating_sub(1), *upper, upper.saturating_add(1)] {
                     assert_eq!(layout.fine(value), slowly(layout, value), "{value}");
                 }
@@ -262,7 +270,7 @@ mod tests {
         let whole = BOUNDS_BYTES.map(|bound| bound as u64);
         assert_eq!((BOUNDS_BYTES[0], BOUNDS_BYTES[18]), (0.5, 3_600_000.0));
         for (layout, bounds) in [(Layout::durations(), BOUNDS_US), (Layout::sizes(), whole)] {
-            assert!(bounds.is_sorted() && layout.upper.is_sorted());
+            assert!(bounds.is_sorted() && layout.upper.is_sorted_by_key(|(upper, _)| *upper));
             for scale in COARSEST..=FINEST {
                 for (bound, place) in bounds.into_iter().zip(layout.bounds(scale)) {
                     assert_eq!(layout.fine(bound).at(scale), usize::from(*place));

@@ -70,13 +70,17 @@ impl<const N: usize> Default for Rows<N> {
 impl<const N: usize> Rows<N> {
     /// Counts. `at`: the position at a scale.
     #[inline]
-    pub(super) fn add(&mut self, row: usize, layout: &Layout, at: impl Fn(u8) -> usize, amount: u64) {
+    pub(super) fn add(&mut self, row: usize, layout: &Layout, at: impl Fn(u8) -> usize + Copy, amount: u64) {
         let Some(head) = self.heads.get(row).copied() else { return };
         let place = at(head.scale()).wrapping_sub(head.first.into());
-        let start = self.start(row);
-        if place >= head.length.into() || !grow(head, self.bytes.get_mut(start..), place, amount) {
-            self.make_room(row, layout, &at, amount);
+        if place < head.length.into() {
+            let byte = self.start(row) + (place << head.width_log2());
+            if grow(head.width_log2(), self.bytes.get_mut(byte..), amount) {
+                return;
+            }
         }
+        // A copy, so that only the seldom case needs it in memory.
+        self.make_room(row, layout, &move |scale| at(scale), amount);
     }
 
     /// Lets an empty row begin with another scale than the finest.
@@ -246,11 +250,10 @@ impl Counts {
     }
 }
 
-/// Adds, unless the counter is too narrow for it. `row`: its memory, and what comes after.
+/// Adds, unless the counter is too narrow for it. `rest`: its memory, and what comes after.
 #[inline]
-fn grow(head: Head, row: Option<&mut [u8]>, place: usize, amount: u64) -> bool {
-    let width_log2 = head.width_log2();
-    let Some(rest) = row.and_then(|row| row.get_mut(place << width_log2..)) else { return false };
+fn grow(width_log2: u8, rest: Option<&mut [u8]>, amount: u64) -> bool {
+    let Some(rest) = rest else { return false };
     match width_log2 {
         BYTES => rest.first_mut().is_some_and(|counter| {
             let sum = u8::try_from(u64::from(*counter).saturating_add(amount));

@@ -67,14 +67,13 @@ impl Default for Memo {
 
 impl Memo {
     pub(super) fn new(max: usize) -> Self {
-        // An edge has at most one, so there is always room.
-        let peers = Registry::new(usize::MAX);
-        Self { slots: HashTable::new(), known: Vec::new(), peers, max, forgotten: 0 }
+        Self { slots: HashTable::new(), known: Vec::new(), peers: Registry::new(max), max, forgotten: 0 }
     }
 
     /// Another bound from now on.
     pub(super) fn limit(&mut self, max: usize) {
         self.max = max;
+        self.peers.limit(max);
     }
 
     /// What is known of an edge, be it of today or not.
@@ -85,6 +84,10 @@ impl Memo {
 
     /// The number of a proxy at other ends.
     pub(super) fn peer(&mut self, proxy: &Text) -> u32 {
+        if self.peers.len() >= self.max && self.peers.find(&**proxy).is_none() {
+            // Proxies come and go behind one address, so that there may be more of them than edges.
+            self.forget();
+        }
         self.peers.number(proxy, || 0).unwrap_or(NOBODY)
     }
 
@@ -119,16 +122,20 @@ impl Memo {
             return;
         }
         if self.known.len() >= self.max {
-            self.forgotten = self.forgotten.saturating_add(self.known.len() as u64);
-            self.slots.clear();
-            self.known.clear();
-            self.peers.retain(|_| false);
+            self.forget();
         }
         let Ok(place) = u32::try_from(self.known.len()) else { return };
         self.known.push((print, known));
         let Self { slots, known, .. } = self;
         let hash = |place: &u32| known.get(*place as usize).map_or(0, |(print, _)| print.0);
         slots.insert_unique(print.0, place, hash);
+    }
+
+    fn forget(&mut self) {
+        self.forgotten = self.forgotten.saturating_add(self.known.len() as u64);
+        self.slots.clear();
+        self.known.clear();
+        self.peers.retain(|_| false);
     }
 
     /// Edges that are known.
@@ -157,9 +164,19 @@ mod tests {
     }
 
     #[test]
+    fn proxies_are_bounded_as_edges_are() {
+        let mut memo = Memo::new(2);
+        memo.put(Print(1, 1), known(1));
+        let peers = ["a", "b", "a", "c"].map(|proxy| memo.peer(&proxy.into()));
+        assert_eq!((&peers[..3], memo.len(), memo.forgotten()), (&[0, 1, 0][..], 0, 1));
+        assert!(memo.meet(peers[3], 1, 9).is_some_and(|proxy| &**proxy == "c"));
+    }
+
+    #[test]
     fn a_proxy_is_met_again_after_a_while() {
         let mut memo = Memo::new(9);
         let peer = memo.peer(&"a".into());
+        assert_eq!((memo.peer(&"b".into()), memo.peer(&"a".into())), (1, peer));
         let met = [7, 8, 17].map(|now_us| memo.meet(peer, 10, 10 + now_us).is_some());
         assert_eq!((met, memo.meet(NOBODY, 10, 99)), ([true, false, true], None));
     }

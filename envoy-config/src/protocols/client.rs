@@ -109,7 +109,15 @@ impl Connection {
     /// # Errors
     /// When the answer is not 200.
     pub async fn get(&mut self) -> Result<String> {
-        let head = "GET / HTTP/1.1\r\nhost: payments.shop.svc.cluster.local:8080\r\n\r\n";
+        self.get_with("").await
+    }
+
+    /// The same with more headers, each with its end of line.
+    ///
+    /// # Errors
+    /// When the answer is not 200.
+    pub async fn get_with(&mut self, headers: &str) -> Result<String> {
+        let head = format!("GET / HTTP/1.1\r\nhost: payments.shop.svc.cluster.local:8080\r\n{headers}\r\n");
         self.0.write_all(head.as_bytes()).await?;
         let answer = self.head().await?;
         ensure!(answer.starts_with("HTTP/1.1 200 "), "no answer: {answer}");

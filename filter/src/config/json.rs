@@ -3,7 +3,7 @@
 //! In: bytes. Out: every value with the dotted path of its key, in order. Always holds: no recursion deeper than
 //! [`DEPTH_MAX`], and a complaint says where, as line and column. A full JSON library would be an eighth of the module.
 
-use std::fmt;
+use crate::line::line;
 
 /// Objects within objects.
 const DEPTH_MAX: usize = 4;
@@ -26,9 +26,10 @@ pub(super) struct Malformed {
     column: usize,
 }
 
-impl fmt::Display for Malformed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "it is not the JSON that is expected at line {} column {}", self.line, self.column)
+impl Malformed {
+    /// One line for the operator.
+    pub(super) fn line(&self) -> String {
+        line!("it is not the JSON that is expected at line ", self.line, " column ", self.column)
     }
 }
 
@@ -147,7 +148,7 @@ mod tests {
     #[track_caller]
     fn check(json: &str, expected: &str) {
         let text = match read(json.as_bytes()) {
-            Err(malformed) => malformed.to_string(),
+            Err(malformed) => malformed.line(),
             Ok(values) => {
                 let line = |(path, value): &(String, Value)| format!("{path}={value:?}");
                 values.iter().map(line).collect::<Vec<_>>().join(" ")

@@ -4,6 +4,7 @@
 
 use super::ADDRESS_PART_BYTES_MAX;
 use super::json::Value;
+use crate::line::{line, listed};
 use std::ops::RangeInclusive;
 
 /// Values by the path of their key.
@@ -17,14 +18,14 @@ impl Keys {
             return Ok(());
         };
         if known.iter().any(|known| known.split('.').next() == Some(unknown)) {
-            return Err(format!("`{unknown}` is not an object"));
+            return Err(line!("`", unknown, "` is not an object"));
         }
         let groups = known.iter().filter_map(|known| known.split_once('.')).map(|(group, _)| group);
         let advice = match known.iter().copied().chain(groups).find(|known| one_edit_apart(known, unknown)) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("possible are `{}`", known.join("`, `")),
+            Some(near) => line!("did you mean `", near, "`?"),
+            None => line!("possible are ", listed(known.iter().copied())),
         };
-        Err(format!("`{unknown}` is not known; {advice}"))
+        Err(line!("`", unknown, "` is not known; ", advice))
     }
 
     /// A whole number within `range`.
@@ -33,7 +34,7 @@ impl Keys {
             None => Ok(default),
             Some(Value::Number(number)) if range.contains(number) => Ok(*number),
             Some(_) => {
-                Err(format!("`{path}` is not a whole number from {} to {}", range.start(), range.end()))
+                Err(line!("`", path, "` is not a whole number from ", range.start(), " to ", range.end()))
             }
         }
     }
@@ -47,7 +48,7 @@ impl Keys {
     ) -> Result<usize, String> {
         let default = u64::try_from(default).unwrap_or(u64::MAX);
         let number = self.number(path, range, default)?;
-        usize::try_from(number).map_err(|e| format!("`{path}`: {e}"))
+        usize::try_from(number).map_err(|_| line!("`", path, "` is too large"))
     }
 
     /// A text of 1 to [`ADDRESS_PART_BYTES_MAX`] bytes, all of them `allowed`; `None` when it is missing.
@@ -55,14 +56,22 @@ impl Keys {
         let text = match self.get(path) {
             None => return Ok(None),
             Some(Value::Text(text)) => text,
-            Some(_) => return Err(format!("`{path}` is not a text")),
+            Some(_) => return Err(line!("`", path, "` is not a text")),
         };
         if text.is_empty() || text.len() > ADDRESS_PART_BYTES_MAX {
             let length = text.len();
-            return Err(format!("`{path}` has {length} bytes; 1 to {ADDRESS_PART_BYTES_MAX} are possible"));
+            return Err(line!(
+                "`",
+                path,
+                "` has ",
+                length,
+                " bytes; 1 to ",
+                ADDRESS_PART_BYTES_MAX,
+                " are possible"
+            ));
         }
         match text.chars().find(|c| !u8::try_from(*c).is_ok_and(|byte| allowed(&byte))) {
-            Some(c) => Err(format!("`{path}` holds '{c}', which is not allowed there")),
+            Some(c) => Err(line!("`", path, "` holds '", c, "', which is not allowed there")),
             None => Ok(Some(text.clone())),
         }
     }
@@ -77,10 +86,7 @@ impl Keys {
             Some(_) => "",
         };
         let chosen = choices.iter().find(|(known, _)| *known == word).map(|(_, choice)| *choice);
-        chosen.ok_or_else(|| {
-            let words: Vec<String> = choices.iter().map(|(word, _)| format!("`{word}`")).collect();
-            format!("`{path}` is none of {}", words.join(", "))
-        })
+        chosen.ok_or_else(|| line!("`", path, "` is none of ", listed(choices.iter().map(|(word, _)| *word))))
     }
 
     fn get(&self, path: &str) -> Option<&Value> {

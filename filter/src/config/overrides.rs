@@ -7,6 +7,7 @@
 use super::Levels;
 use super::json::Value;
 use super::keys::Keys;
+use crate::line::{line, listed};
 
 /// What can be set for a part of the mesh.
 const KEYS: [&str; 4] = ["report_interval_ms", "detail", "slow_ms", "open_age_ms"];
@@ -25,8 +26,8 @@ pub struct Place {
 impl Place {
     /// The parts of the mesh that it is in, the one that outranks the others last.
     fn parts(&self) -> impl Iterator<Item = String> {
-        let sites = self.sites.iter().map(|site| format!("sites.{site}"));
-        sites.chain(std::iter::once(format!("workloads.{}", self.workload)))
+        let sites = self.sites.iter().map(|site| line!("sites.", site));
+        sites.chain(std::iter::once(line!("workloads.", self.workload)))
     }
 }
 
@@ -48,16 +49,14 @@ pub(super) fn resolve(values: Vec<(String, Value)>, place: &Place) -> Result<Key
     for (path, value) in for_parts {
         let (part, key) = path.rsplit_once('.').unwrap_or_default();
         if !KEYS.contains(&key) {
-            return Err(format!(
-                "`{path}` is not known; for a part of the mesh can be set `{}`",
-                KEYS.join("`, `")
-            ));
+            let possible = listed(KEYS.into_iter());
+            return Err(line!("`", path, "` is not known; for a part of the mesh can be set ", possible));
         }
         overrides.push(Override { part: part.to_owned(), key: key.to_owned(), value });
     }
     for one in &overrides {
         let alone = Keys(vec![(one.key.clone(), one.value.clone())]);
-        Levels::read(&alone).map_err(|line| format!("in `{}` {line}", one.part))?;
+        Levels::read(&alone).map_err(|line| line!("in `", one.part, "` ", line))?;
     }
     for part in place.parts() {
         let of_part = overrides.iter().filter(|one| one.part == part);

@@ -5,8 +5,9 @@
 //! the same event, so the first to tell it leaves a mark for the others.
 
 use super::now_us;
-use crate::record::fnv1a;
+use crate::line::line;
 use crate::reply::Reply;
+use crate::texts::fnv1a;
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::LogLevel;
 
@@ -25,14 +26,20 @@ pub(super) fn warn(line: &str) {
 pub(super) fn answer(status: u32, answer: Option<(Reply, bool)>) {
     match answer {
         Some((Reply::Failed, true)) => {
-            warn(&format!(
-                "the collector does not answer (gRPC status {status}); records are kept and sent later"
+            warn(&line!(
+                "the collector does not answer (gRPC status ",
+                status,
+                "); records are kept and sent later",
             ));
         }
         Some((Reply::Refused(reason), _)) => {
             let reason = reason.as_str_name();
-            warn(&format!(
-                "the collector refused a batch for good (gRPC status {status}, counted as {reason})"
+            warn(&line!(
+                "the collector refused a batch for good (gRPC status ",
+                status,
+                ", counted as ",
+                reason,
+                ")",
             ));
         }
         Some((Reply::Taken { .. }, false)) => info("the collector answers again"),
@@ -43,14 +50,14 @@ pub(super) fn answer(status: u32, answer: Option<(Reply, bool)>) {
 fn write(level: LogLevel, line: &str) {
     if first_to_tell(line) {
         // A line that Envoy does not take is no reason to stop.
-        let _ = hostcalls::log(level, &format!("hopscope: {line}"));
+        let _ = hostcalls::log(level, &line!("hopscope: ", line));
     }
 }
 
 /// Leaves a mark for this line; `false` when another VM has left one just now. Two VMs in the same instant may both
 /// tell, which harms nobody.
 fn first_to_tell(line: &str) -> bool {
-    let key = format!("hopscope.line.{:x}", fnv1a(line.bytes()));
+    let key = line!("hopscope.line.", fnv1a(line.bytes()));
     let now_us = now_us();
     let mark = hostcalls::get_shared_data(&key).ok().and_then(|(mark, _)| mark);
     let told_us = mark.and_then(|mark| mark.try_into().ok()).map(u64::from_le_bytes);

@@ -26,9 +26,9 @@ thread_local! {
 }
 
 /// Compiles the questions for the plugin that Envoy's callback is about; to be called once for each.
-pub(super) fn compile() {
+pub(super) fn compile(hop_header: &str) {
     let numbers = QUESTIONS.map(|question| {
-        let number = abi::foreign_function("expr_create", question.expression().as_bytes());
+        let number = abi::foreign_function("expr_create", question.expression_with(hop_header).as_bytes());
         number.and_then(|number| <[u8; 4]>::try_from(number).ok())
     });
     let mut known = [[0; 4]; QUESTIONS.len()];

@@ -338,14 +338,14 @@ const CLUSTER: &str = "xds.cluster_name = outbound|80||a.b";
 fn a_known_edge_costs_one_call_until_it_is_old() {
     let known = format!("{SUCCESS}{CLUSTER}");
     let other = known.replace("|a.b", "|c.b");
-    check_calls(&[(&known, 0), (&known, 1), (&other, 1), (&known, 9), (&known, 10)], &[4, 1, 4, 1, 4]);
+    check_calls(&[(&known, 0), (&known, 1), (&other, 1), (&known, 9), (&known, 10)], &[6, 1, 6, 1, 6]);
 }
 
 #[test]
 fn a_service_named_by_the_request_costs_one_call_more() {
     let passing = format!("{SUCCESS}xds.cluster_name = PassthroughCluster\nrequest.host = example.org");
     let elsewhere = passing.replace("example", "elsewhere");
-    check_calls(&[(&passing, 0), (&passing, 0), (&passing, 0), (&elsewhere, 0)], &[4, 5, 2, 5]);
+    check_calls(&[(&passing, 0), (&passing, 0), (&passing, 0), (&elsewhere, 0)], &[6, 7, 2, 7]);
 }
 
 #[test]

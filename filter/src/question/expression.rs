@@ -71,18 +71,42 @@ fn metadata(attribute: Attribute) -> String {
     format!("{guard} ? {inner} : ''")
 }
 
+#[cfg(not(target_arch = "wasm32"))]
+fn snake(question: Question) -> String {
+    format!("{question:?}").chars().fold(String::new(), |name, c| match c {
+        'A'..='Z' if !name.is_empty() => name + "_" + &c.to_ascii_lowercase().to_string(),
+        c => name + &c.to_ascii_lowercase().to_string(),
+    })
+}
+
 #[test]
 #[cfg(not(target_arch = "wasm32"))]
 fn the_files_say_what_the_values_say() {
-    let stale: Vec<Question> =
+    let mut stale: Vec<Question> =
         QUESTIONS.into_iter().filter(|it| it.expression().trim_end() != it.written()).collect();
     for question in &stale {
-        let snake = format!("{question:?}").chars().fold(String::new(), |name, c| match c {
-            'A'..='Z' if !name.is_empty() => name + "_" + &c.to_ascii_lowercase().to_string(),
-            c => name + &c.to_ascii_lowercase().to_string(),
-        });
+        let snake = snake(*question);
         let path = format!("{}/src/question/{snake}.cel", env!("CARGO_MANIFEST_DIR"));
         std::fs::write(path, question.written() + "\n").unwrap();
     }
+    for question in [Question::Request, Question::RequestGuarded] {
+        let (snake, plain) = (snake(question), question.written());
+        let header = "'@' in request.headers ? request.headers['@'] : ";
+        let line = plain.lines().find(|line| line.contains("request.id")).unwrap();
+        let text = plain.replace(line, &format!("  {header}{}", line.trim_start())) + "\n";
+        let path = format!("{}/src/question/{snake}_of_hop.cel", env!("CARGO_MANIFEST_DIR"));
+        if std::fs::read_to_string(&path).ok().as_ref() != Some(&text) {
+            std::fs::write(path, text).unwrap();
+            stale.push(question);
+        }
+    }
     assert!(stale.is_empty(), "written anew, run again: {stale:?}");
+}
+
+#[test]
+fn the_name_of_the_hop_header_stands_in_the_expression() {
+    let with = Question::Request.expression_with("x-hop");
+    assert!(with.contains("'x-hop' in request.headers ? request.headers['x-hop'] : request.id,"), "{with}");
+    assert!(!with.contains('@'));
+    assert_eq!(Question::Request.expression_with(""), Question::Request.expression());
 }

@@ -8,6 +8,8 @@
 mod agent;
 mod objects;
 
+pub(super) use objects::outward;
+
 use super::workload::{self, Workload};
 use super::{cluster, control_plane, mesh, pods, run};
 use crate::progress::step;

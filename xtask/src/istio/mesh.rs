@@ -87,7 +87,7 @@ pub(super) fn pod(workload: &str) -> anyhow::Result<Pod> {
 }
 
 /// A program of the workspace in a workload's pod, as its application.
-pub(super) fn in_pod(workload: &str, arguments: &[&str]) -> anyhow::Result<Command> {
+pub(super) fn in_pod(workload: &str, arguments: &[String]) -> anyhow::Result<Command> {
     let mut command = Sandbox::of(pod(workload)?.sandbox).command(workspace::binary("hopscope-mesh"));
     command.arg("pod").args(arguments);
     Ok(command)

@@ -5,6 +5,7 @@
 
 mod seen;
 mod traffic;
+mod first;
 mod edges;
 mod flags;
 mod live;
@@ -14,6 +15,8 @@ mod manifests;
 mod collector_outside;
 mod tcp;
 mod access_log;
+
+pub(super) use first::edges as first_edges;
 
 use super::site::Site;
 use super::{cluster, mesh, run};
@@ -61,8 +64,8 @@ const STORIES: [Story; 9] = [
     ("collector_outside", collector_outside::tell),
 ];
 
-/// Those that can be told without pods, each in part.
-const ON_LOOPBACK: [&str; 2] = ["manifests", "edges"];
+/// Those that can be told without pods, the first two in part.
+const ON_LOOPBACK: [&str; 4] = ["manifests", "edges", "flags", "access_log"];
 
 /// Tells the stories whose name holds this.
 pub(super) fn tell(name: Option<&str>, json: bool) -> anyhow::Result<()> {

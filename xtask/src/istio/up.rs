@@ -4,7 +4,9 @@
 //! mesh that runs. Always holds: whoever a part needs is ready before it starts.
 
 use super::site::Site;
-use super::{cluster, control_plane, iptables, loopback, mesh, pods, programs, registry, run, workload};
+use super::{
+    cluster, control_plane, iptables, loopback, mesh, pods, programs, registry, run, story, workload,
+};
 use crate::progress::step;
 use crate::tools::envoy;
 use crate::{package, process, workspace};
@@ -28,9 +30,14 @@ pub(super) fn build(site: Site) -> anyhow::Result<PathBuf> {
 
 /// Starts everything inside the machine.
 pub(super) fn inside(envoy: &Path) -> anyhow::Result<()> {
-    if Site::here() == Site::Loopback {
-        return loopback::inside(envoy);
+    match Site::here() {
+        Site::Namespaces => in_namespaces(envoy)?,
+        Site::Loopback => loopback::inside(envoy)?,
     }
+    step("edges, told by both reporters with versions", story::first_edges)
+}
+
+fn in_namespaces(envoy: &Path) -> anyhow::Result<()> {
     run::keep_envoy(envoy)?;
     control_plane::start()?;
     step("the registry", registry::start)?;

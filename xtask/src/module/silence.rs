@@ -7,11 +7,14 @@
 //! the environment, standard error) is a tenth of the code, V8 compiles it in each proxy, and the standard library comes
 //! compiled with it. Envoy logs a trap by itself.
 
-use walrus::{FunctionBuilder, FunctionId, FunctionKind, Module};
+use anyhow::bail;
+use std::collections::HashSet;
+use walrus::ir::{Call, Visitor, dfs_in_order};
+use walrus::{Function, FunctionBuilder, FunctionId, FunctionKind, Module};
 
 /// What only panics run, by path. A function counts when its name has the path in it, be it a method or a closure there, or
-/// one made for a type from there. `Debug` is among them since the filter's lints keep it out of everything else.
-const PANICS: [&str; 13] = [
+/// one made for a type from there.
+const PANICS: [&str; 12] = [
     "core::panicking",
     "core::str::slice_error_fail",
     "core::str::slice_error_fail_rt",
@@ -19,35 +22,70 @@ const PANICS: [&str; 13] = [
     "core::option::unwrap_failed",
     "core::option::expect_failed",
     "core::result::unwrap_failed",
-    "core::fmt::builders",
-    "Debug::fmt",
     "std::panicking",
     "panicking::default_hook",
     "std::sys::backtrace",
-    "std::io::default_write_fmt",
+    "std::io",
+    "std::sys::stdio",
 ];
 
-/// Silences all that is there, and returns how many functions these were.
-pub(super) fn panics(module: &mut Module) -> usize {
-    let marks: Vec<String> = PANICS.iter().map(|path| mangled(path)).collect();
-    let silenced: Vec<FunctionId> = module
-        .funcs
-        .iter_local()
-        .map(|(id, _)| id)
-        .filter(|id| {
-            let name = module.funcs.get(*id).name.as_deref().unwrap_or_default();
-            marks.iter().any(|mark| name.contains(mark))
-        })
-        .collect();
-    for id in &silenced {
-        let ty = module.types.get(module.funcs.get(*id).ty());
-        let (parameters, results) = (ty.params().to_vec(), ty.results().to_vec());
-        let arguments = parameters.iter().map(|ty| module.locals.add(*ty)).collect();
-        let mut builder = FunctionBuilder::new(&mut module.types, &parameters, &results);
-        builder.func_body().unreachable();
-        module.funcs.get_mut(*id).kind = FunctionKind::Local(builder.local_func(arguments));
+/// What they print with. The filter's lints keep it out of everything else.
+const FORMATTING: [&str; 6] =
+    ["core::fmt", "alloc::fmt", "core::str::count", "fmt::Write", "Display::fmt", "Debug::fmt"];
+
+/// Silences all that is there.
+///
+/// # Errors
+/// When nothing is found under these names, and when something that is no panic formats: it would trap.
+pub(super) fn panics(module: &mut Module) -> anyhow::Result<()> {
+    let panics = named(module, &PANICS);
+    let formatting = named(module, &FORMATTING);
+    if panics.is_empty() || formatting.is_empty() {
+        bail!("no function that prints a panic was found by its name; does rustc name them otherwise?");
     }
-    silenced.len()
+    let silenced: HashSet<FunctionId> = panics.union(&formatting).copied().collect();
+    for (id, function) in module.funcs.iter_local().filter(|(id, _)| !silenced.contains(id)) {
+        let mut calls = Calls::default();
+        dfs_in_order(&mut calls, function, function.entry_block());
+        if let Some(formats) = calls.0.iter().find(|callee| formatting.contains(callee)) {
+            let name = |id: FunctionId| module.funcs.get(id).name.clone().unwrap_or_default();
+            bail!(
+                "`{}` formats by `{}`, which the module is to do without; use `line!`",
+                name(id),
+                name(*formats)
+            );
+        }
+    }
+    silenced.into_iter().for_each(|id| silence(module, id));
+    Ok(())
+}
+
+#[derive(Default)]
+struct Calls(Vec<FunctionId>);
+
+impl Visitor<'_> for Calls {
+    fn visit_call(&mut self, call: &Call) {
+        self.0.push(call.func);
+    }
+}
+
+fn named(module: &Module, paths: &[&str]) -> HashSet<FunctionId> {
+    let marks: Vec<String> = paths.iter().map(|path| mangled(path)).collect();
+    let is_one = |function: &Function| {
+        let name = function.name.as_deref().unwrap_or_default();
+        marks.iter().any(|mark| name.contains(mark))
+    };
+    let locals = module.funcs.iter_local().map(|(id, _)| id);
+    locals.filter(|id| is_one(module.funcs.get(*id))).collect()
+}
+
+fn silence(module: &mut Module, id: FunctionId) {
+    let ty = module.types.get(module.funcs.get(id).ty());
+    let (parameters, results) = (ty.params().to_vec(), ty.results().to_vec());
+    let arguments = parameters.iter().map(|ty| module.locals.add(*ty)).collect();
+    let mut builder = FunctionBuilder::new(&mut module.types, &parameters, &results);
+    builder.func_body().unreachable();
+    module.funcs.get_mut(id).kind = FunctionKind::Local(builder.local_func(arguments));
 }
 
 /// A path as both of rustc's manglings spell it within a name: each part behind its length.

@@ -34,19 +34,21 @@ const COUNTERS: [Counter; 4] = [
 
 /// All families.
 pub(super) fn families(text: &mut Exposition<'_>, connections: &Connections) {
-    let rows: Vec<_> = connections.iter().map(|(key, series)| (Values::of(key), series)).collect();
+    let spelled = |key| Exposition::spell(&Values::of(key).pairs());
+    let rows: Vec<_> = connections.iter().map(|(key, series)| (spelled(key), series)).collect();
     for (name, help, figure) in COUNTERS {
         text.family(name, Kind::Counter, help);
-        for (values, series) in &rows {
-            text.sample(name, &values.pairs(), figure(&series.counts));
+        for (labels, series) in &rows {
+            text.spelled(name, labels, "", figure(&series.counts));
+            text.created(name, labels, series.created_us);
         }
     }
     const NAME: &str = "hopscope_tcp_connection_duration_seconds";
     text.family(NAME, Kind::Histogram, "How long closed TCP connections lasted.");
     let names = Names::durations(NAME);
-    for (values, series) in &rows {
-        let labels = Exposition::spell(&values.pairs());
-        Buckets::of(series.counts.durations.histogram()).tell(text, &names, &labels);
+    for (labels, series) in &rows {
+        Buckets::of(series.counts.durations.histogram()).tell(text, &names, labels);
+        text.created(NAME, labels, series.created_us);
     }
     text.single(
         "hopscope_tcp_expired_connections_total",

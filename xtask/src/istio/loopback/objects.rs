@@ -67,7 +67,7 @@ fn sidecar(workload: &Workload) -> Value {
 }
 
 /// Where a workload's Envoy takes what its application calls.
-fn outward(inward: &str) -> String {
+pub(in crate::istio) fn outward(inward: &str) -> String {
     inward.replacen("127.77.0.", "127.77.1.", 1)
 }
 

@@ -45,6 +45,7 @@ fn changed(tale: &mut Tale, scheme: &str) -> anyhow::Result<()> {
             .replace(&format!("oci://{}", image.name), &format!("http://{}/x.wasm", registry::address())),
     };
     let other = other.replace(&image.digest, &"3".repeat(64));
+    let before = Seen::settled()?;
     let traffic = begin(FROM, "load --url http://backend.shop:8080/ --rate 20 --seconds 60")?;
     std::thread::sleep(Duration::from_secs(2));
     let start = Instant::now();
@@ -58,6 +59,14 @@ fn changed(tale: &mut Tale, scheme: &str) -> anyhow::Result<()> {
     tale.figure(&format!("{what}: the agent gives up after, s"), gave_up);
     let load = traffic.end()?;
     tale.check(format!("{what}: traffic flows meanwhile"), load.with("200") == load.sent, load.show());
+    let told = Seen::settled()?.since(&before).sum(&format!("reporter=source source_workload={FROM}"));
+    // Those of the half minute, not those after it.
+    let of_the_wait = (gave_up * 20.0) as u64;
+    tale.check(
+        format!("{what}: the old module reports until then"),
+        told >= of_the_wait && told < load.sent,
+        format!("{told} of {}, {of_the_wait} of them while the agent waits", load.sent),
+    );
     let said = said(FROM)?;
     tale.check(format!("{what}: the agent's log says it"), !said.is_empty(), said);
     let pod = mesh::pod(FROM)?;

@@ -2,8 +2,8 @@
 //!
 //! In: from whom, where to, how much. Out: what came back. Always holds: it ends by itself.
 
-use crate::istio::mesh;
 use crate::istio::site::Site;
+use crate::istio::{loopback, mesh};
 use crate::workspace;
 use anyhow::Context;
 use serde::Deserialize;
@@ -62,16 +62,29 @@ impl Running {
 
 /// Begins `hopscope-mesh pod …`: in a workload's pod, as its application would, or outside.
 pub(super) fn begin(from: &str, arguments: &str) -> anyhow::Result<Running> {
-    let arguments: Vec<&str> = arguments.split_whitespace().collect();
-    let mut command = if from == OUTSIDE {
+    let arguments: Vec<String> = arguments.split_whitespace().map(str::to_owned).collect();
+    let here = |arguments: &[String]| {
         let mut command = Command::new(workspace::binary("hopscope-mesh"));
-        command.arg("pod").args(&arguments);
+        command.arg("pod").args(arguments);
         command
-    } else {
-        mesh::in_pod(from, &arguments)?
+    };
+    let mut command = match Site::here() {
+        _ if from == OUTSIDE => here(&arguments),
+        Site::Namespaces => mesh::in_pod(from, &arguments)?,
+        Site::Loopback => here(&led(&arguments, &loopback::outward(&mesh::pod(from)?.address))),
     };
     command.stdin(Stdio::null()).stdout(Stdio::piped());
     Ok(Running(command.spawn().context("failed to start traffic")?))
+}
+
+/// The same traffic by a workload's way out, where nothing captures it: there the host header says whom it is for.
+fn led(arguments: &[String], outward: &str) -> Vec<String> {
+    let lead = |argument: &String| {
+        let Some(url) = argument.strip_prefix("http://") else { return vec![argument.clone()] };
+        let (host, path) = url.split_once('/').unwrap_or((url, ""));
+        vec![format!("http://{outward}:8080/{path}"), "--host".to_owned(), host.to_owned()]
+    };
+    arguments.iter().flat_map(lead).collect()
 }
 
 /// Sends `requests` to a URL, so many a second, and waits for the answers.
@@ -86,4 +99,15 @@ pub(super) fn visit(path: &str, requests: u64, rate: u64) -> anyhow::Result<Load
         gateway()
     );
     begin(OUTSIDE, &arguments)?.end()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn on_loopback_the_host_header_says_whom_it_is_for() {
+        let arguments =
+            ["load", "--url", "http://backend.shop:8080/denied", "--rate", "5"].map(str::to_owned);
+        let led = super::led(&arguments, "127.77.1.12").join(" ");
+        assert_eq!(led, "load --url http://127.77.1.12:8080/denied --host backend.shop:8080 --rate 5");
+    }
 }

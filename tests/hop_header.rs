@@ -1,0 +1,70 @@
+//! An id of its own for each hop: calls that all have one request id, at one time, are paired without a doubt.
+
+use crate::{parts, tcp};
+use hopscope_mesh::eventually::eventually;
+use hopscope_mesh::fetch;
+use hopscope_mesh::protocols::Protocols;
+use hopscope_mesh::protocols::client::Connection;
+use serde_json::{Value, json};
+use std::time::Duration;
+use tokio::task::JoinSet;
+
+const CLIENTS: u64 = 20;
+const CALLS: u64 = 20;
+const HEADER: &str = "x-hopscope-hop";
+
+/// Stamps each request that has none, so that the calling side gives the id and the called one keeps it.
+fn stamp() -> Value {
+    json!({
+        "name": "envoy.filters.http.header_mutation",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.header_mutation.v3.HeaderMutation",
+            "mutations": {"request_mutations": [{"append": {
+                "header": {"key": HEADER, "value": "%UNIQUE_ID%"},
+                "append_action": "ADD_IF_ABSENT",
+            }}]},
+        },
+    })
+}
+
+async fn calls_of_one_request(pair: &Protocols) {
+    let door = pair.doors().http;
+    let mut clients = JoinSet::new();
+    for _ in 0..CLIENTS {
+        clients.spawn(async move {
+            let mut connection = Connection::open(door).await.unwrap();
+            for _ in 0..CALLS {
+                connection.get_with("x-request-id: one-and-the-same-for-all\r\n").await.unwrap();
+            }
+        });
+    }
+    clients.join_all().await;
+}
+
+/// Records by what became of them, once none waits for its other side.
+async fn fates(pair: &Protocols) -> Value {
+    let all = eventually("every record has been looked at", Duration::from_secs(60), async || {
+        let hops = fetch::json(pair.collector().http(), "/api/v1/hops").await.unwrap();
+        let sum =
+            |name: &str| -> u64 { hops[name].as_object().unwrap().values().filter_map(Value::as_u64).sum() };
+        let all = ["records", "evicted", "unjoinable"].map(sum).iter().sum::<u64>();
+        (hops["open"] == 0 && all == 2 * CLIENTS * CALLS).then(|| hops["records"].clone())
+    });
+    all.await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hop_header_tells_calls_of_one_request_apart() {
+    for envoy in ["HOPSCOPE_ENVOY", "HOPSCOPE_ENVOY_OLDEST"] {
+        let pair = tcp::started(parts::path(envoy), &json!({"hop_header": HEADER}), vec![stamp()]).await;
+        calls_of_one_request(&pair).await;
+        let records = 2 * CLIENTS * CALLS;
+        assert_eq!(fates(&pair).await, json!({"joined": records, "alone": 0, "ambiguous": 0}));
+        pair.stop().await.unwrap();
+    }
+    let pair = tcp::start(parts::path("HOPSCOPE_ENVOY")).await;
+    calls_of_one_request(&pair).await;
+    let without = fates(&pair).await;
+    assert!(without["joined"].as_u64() < Some(2 * CLIENTS * CALLS), "{without}");
+    pair.stop().await.unwrap();
+}
