@@ -259,6 +259,11 @@ impl Aggregate {
         Some(EdgeNumber(number))
     }
 
+    /// Whether a number stands for an edge.
+    pub(crate) fn has(&self, edge: EdgeNumber) -> bool {
+        self.edges.contains(edge.0 as usize)
+    }
+
     /// The name of an edge.
     #[must_use]
     pub fn name(&self, edge: EdgeNumber) -> Option<Arc<NamedEdge>> {

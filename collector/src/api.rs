@@ -13,6 +13,7 @@ mod labels;
 mod metrics;
 mod open;
 mod proxies;
+mod windows;
 
 pub use connections::ConnectionRow;
 pub use edges::EdgeRow;
@@ -21,6 +22,7 @@ pub use filters::FilterRow;
 pub use hops::{HopRow, Hops};
 pub use open::{OpenLongRow, OpenProxyRow, OpenRows};
 pub use proxies::{Proxies, ProxyRow};
+pub use windows::{EdgeLabels, EdgeWindows, InstanceRow, Instances, WindowRow, WindowRows};
 
 use crate::state::State;
 use axum::Json;
@@ -40,7 +42,7 @@ use tokio_stream::wrappers::ReceiverStream;
 /// Parts of an answer that wait for a slow reader.
 const PARTS_MAX: usize = 4;
 
-const PATHS: [&str; 9] = [
+const PATHS: [&str; 11] = [
     "/metrics",
     "/healthz",
     "/readyz",
@@ -48,8 +50,10 @@ const PATHS: [&str; 9] = [
     "/api/v1/edges",
     "/api/v1/failures",
     "/api/v1/hops",
+    "/api/v1/instances",
     "/api/v1/open",
     "/api/v1/proxies",
+    "/api/v1/windows",
 ];
 
 /// All routes.
@@ -62,8 +66,10 @@ pub fn router(state: Arc<State>) -> Router {
         .route("/api/v1/edges", get(edges))
         .route("/api/v1/failures", get(failures))
         .route("/api/v1/hops", get(hops))
+        .route("/api/v1/instances", get(instances))
         .route("/api/v1/open", get(open))
         .route("/api/v1/proxies", get(proxies))
+        .route("/api/v1/windows", get(windows))
         .fallback(unknown)
         .with_state(state)
 }
@@ -114,6 +120,13 @@ async fn hops(Shared(state): Shared<Arc<State>>) -> Response {
     Json(hops::rows(&state.pipeline().join)).into_response()
 }
 
+async fn instances(Shared(state): Shared<Arc<State>>, uri: Uri) -> Response {
+    match windows::Query::read(uri.query().unwrap_or_default()) {
+        Ok(query) => Json(windows::instances(&state.pipeline(), &query, state.now_us())).into_response(),
+        Err(problem) => (StatusCode::BAD_REQUEST, Json(json!({"error": problem}))).into_response(),
+    }
+}
+
 async fn open(Shared(state): Shared<Arc<State>>) -> Response {
     Json(open::rows(&state.pipeline().open, state.now_us())).into_response()
 }
@@ -134,6 +147,13 @@ async fn proxies(Shared(state): Shared<Arc<State>>, uri: Uri) -> Response {
     let open = open::by_proxy(&pipeline.open, state.now_us());
     Json(proxies::rows(&pipeline.ledger, &pipeline.address_book, since_us, state.now_us()).with_open(&open))
         .into_response()
+}
+
+async fn windows(Shared(state): Shared<Arc<State>>, uri: Uri) -> Response {
+    match windows::Query::read(uri.query().unwrap_or_default()) {
+        Ok(query) => Json(windows::windows(&state.pipeline(), &query, state.now_us())).into_response(),
+        Err(problem) => (StatusCode::BAD_REQUEST, Json(json!({"error": problem}))).into_response(),
+    }
 }
 
 async fn unknown(uri: Uri) -> Response {

@@ -72,6 +72,7 @@ fn sections(pipeline: &mut Pipeline) -> [Section<'_>; 5] {
         connections,
         failures: _,
         failures_waiting: _,
+        windows: _,
         memo: _,
         cells: _,
         settled: _,

@@ -10,6 +10,7 @@ mod edges;
 mod explain;
 mod failure;
 mod hops;
+mod instances;
 mod open;
 mod schema;
 mod serve;
@@ -64,6 +65,10 @@ enum Command {
                             hopscope hops --verdict disagreement\n  hopscope hops --json | jq '.hops[].matrix'"
     )]
     Hops(hops::Arguments),
+    /// Show each called instance of an edge beside the others, in the last minute: one pod of five that fails.
+    #[command(after_help = "Examples:\n  hopscope instances --to payments\n  hopscope instances --worse\n  \
+                            hopscope instances --json | jq '.instances[] | select(.failed_share > 0.1)'")]
+    Instances(instances::Arguments),
     /// Show requests that have begun and not ended: those that do not end with their destination, oldest first.
     #[command(after_help = "Examples:\n  hopscope open\n  hopscope open --to payments\n  \
                             hopscope open --json | jq '.proxies[] | select(.open_long > 0)'")]
@@ -97,6 +102,7 @@ impl Cli {
             Command::Schema => schema::run(),
             Command::Edges(arguments) => edges::run(arguments).await,
             Command::Hops(arguments) => hops::run(arguments).await,
+            Command::Instances(arguments) => instances::run(arguments).await,
             Command::Open(arguments) => open::run(arguments).await,
             Command::Tail(arguments) => tail::run(arguments).await,
             Command::Show(arguments) => show::run(arguments).await,

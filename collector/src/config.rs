@@ -21,6 +21,7 @@ pub mod journal;
 pub mod ledger;
 pub mod listen;
 pub mod tls;
+pub mod windows;
 pub mod connections;
 
 pub mod yaml;
@@ -70,6 +71,8 @@ section::sections! {
         aggregate: aggregate::Aggregate,
         /// The last failed requests and connections, in full.
         failures: failures::Failures,
+        /// The last minutes of each edge.
+        windows: windows::Windows,
     }
     conflicts: |config: &Config| [
         listen::conflicts(&config.listen),
@@ -83,7 +86,7 @@ impl Config {
     /// The bounds of the rooms.
     #[must_use]
     pub fn limits(&self) -> Limits {
-        let Self { ledger, identity, join, aggregate, failures, .. } = self;
+        let Self { ledger, identity, join, aggregate, failures, windows, .. } = self;
         Limits {
             ledger: crate::ledger::Limits {
                 epochs_max: ledger.epochs_max,
@@ -110,6 +113,10 @@ impl Config {
                 edge_records_max: failures.edge_records_max,
                 records_max: failures.records_max,
                 bytes_max: failures.bytes_max,
+            },
+            windows: crate::windows::Limits {
+                bytes_max: windows.bytes_max,
+                edge_instances_max: windows.edge_instances_max,
             },
             join: crate::join::Limits {
                 enabled: join.enabled,

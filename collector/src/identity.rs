@@ -211,6 +211,12 @@ impl AddressBook {
         is_of(&edge.peer.principal, &known.identity).then_some(proxy)
     }
 
+    /// Which proxy claimed an address last.
+    #[must_use]
+    pub fn proxy_at(&self, address: &str) -> Option<&Text> {
+        self.addresses.get(address)
+    }
+
     /// Whether the peer of an edge may get a better name when more proxies have said who they are.
     #[must_use]
     pub fn may_improve(&self, edge: &Edge, named: &NamedEdge) -> bool {

@@ -19,6 +19,7 @@
 //! - [`open`]: requests that have begun and not ended.
 //! - [`connections`]: TCP connections, open and closed.
 //! - [`failures`]: the last failed requests and connections, in full.
+//! - [`windows`]: the last minutes of each edge, and of each called instance.
 //! - [`pipeline`]: the rooms from check to aggregate, in one function of (state, report, now).
 //! - [`checkpoint`]: the state of the rooms as bytes, and back.
 //! - [`journal`]: what was acknowledged is on disk; a start goes on where the last one ended.
@@ -42,6 +43,7 @@ pub mod aggregate;
 pub mod open;
 pub mod connections;
 pub mod failures;
+pub mod windows;
 pub mod pipeline;
 pub mod checkpoint;
 pub mod journal;
@@ -55,7 +57,7 @@ mod tests {
     use std::path::{Path, PathBuf};
 
     /// The rooms between the doors.
-    const PURE: [&str; 25] = [
+    const PURE: [&str; 26] = [
         "report",
         "ledger",
         "measure",
@@ -68,6 +70,7 @@ mod tests {
         "open",
         "connections",
         "failures",
+        "windows",
         "ingest/check",
         "ingest/decode",
         "ingest/als",

@@ -9,6 +9,7 @@ mod cells;
 mod exemplars;
 mod failing;
 mod memo;
+mod recent;
 
 use crate::aggregate::{self, Aggregate};
 use crate::connections::Connections;
@@ -19,6 +20,7 @@ use crate::ledger::{self, Admission, Ledger};
 use crate::measure::Measure;
 use crate::open::OpenRequests;
 use crate::report::{Identity, Print, Report};
+use crate::windows::{self, Tally, Windows};
 use cells::{Cell, Cells};
 use identity::Told;
 use memo::{Counted, Known, Memo, NOBODY};
@@ -45,6 +47,8 @@ pub struct Limits {
     pub aggregate: aggregate::Limits,
     /// Of the last failed requests.
     pub failures: failures::Limits,
+    /// Of the last minutes.
+    pub windows: windows::Limits,
 }
 
 /// The answer to a report.
@@ -79,6 +83,8 @@ pub struct Pipeline {
     pub failures: Failures,
     /// Those whose edge waits for a name.
     pub failures_waiting: failures::Waiting,
+    /// The last minutes of each edge. They are no part of a checkpoint.
+    pub windows: Windows,
     /// Edges that are known already; made anew after a start, like the rest.
     pub(crate) memo: Memo,
     /// Room for the report at hand.
@@ -100,6 +106,7 @@ impl Pipeline {
             connections: Connections::new(limits.aggregate.clone(), limits.waiting.clone()),
             failures: Failures::new(limits.failures),
             failures_waiting: failures::Waiting::new(limits.waiting.clone()),
+            windows: Windows::new(limits.windows),
             waiting: Waiting::new(limits.waiting),
             join: Join::new(limits.join),
             aggregate: Aggregate::new(limits.aggregate),
@@ -120,6 +127,7 @@ impl Pipeline {
             connections: self.connections.clone(),
             failures: Failures::default(),
             failures_waiting: failures::Waiting::default(),
+            windows: Windows::default(),
             memo: Memo::default(),
             cells: Cells::default(),
             settled: 0,
@@ -137,6 +145,7 @@ impl Pipeline {
         self.waiting.limit(limits.waiting);
         self.join.limit(limits.join);
         self.aggregate.limit(limits.aggregate);
+        self.windows.limit(limits.windows);
     }
 
     /// Takes a report. `now_us`: microseconds since the Unix epoch.
@@ -180,7 +189,13 @@ impl Pipeline {
         self.open.expire(now_us);
         self.connections.expire(now_us);
         self.address_book.expire(now_us);
+        let generation = self.aggregate.generation();
         self.aggregate.expire(now_us);
+        // Before a number is given again.
+        if self.aggregate.generation() != generation {
+            self.windows.retain(|edge| self.aggregate.has(edge));
+        }
+        self.windows.expire(now_us);
     }
 
     /// Names all that waits as well as can be, since no more reports will come.
@@ -196,6 +211,7 @@ impl Pipeline {
         let tells = self.join.is_enabled().then(|| self.join.tells(report, now_us));
         let mut cells = std::mem::take(&mut self.cells);
         cells.begin(report.edges.len(), report.outcomes.len());
+        cells.recent.begin(report);
         let looks_ahead = report.edges.len() >= ahead::EDGES_MIN;
         for records in report.records.chunks(ahead::RECORDS) {
             if looks_ahead {
@@ -207,6 +223,9 @@ impl Pipeline {
                     Some(cell) => cell,
                     None => self.find(&mut cells, report, (edge, outcome), own, tells, now_us),
                 };
+                if let Cell::Series(_) = cell {
+                    cells.recent.record(record);
+                }
                 if let Some(measure) = self.measure(&mut cells, cell) {
                     measure.record(record);
                 }
@@ -218,6 +237,9 @@ impl Pipeline {
                 Some(cell) => cell,
                 None => self.find(&mut cells, report, (edge, outcome), own, tells, now_us),
             };
+            if let Cell::Series(_) = cell {
+                cells.recent.fold(fold);
+            }
             if let Some(measure) = self.measure(&mut cells, cell) {
                 measure.fold(fold);
             }
@@ -234,6 +256,7 @@ impl Pipeline {
             let after = self.aggregate.get_mut(number).map_or(0, |series| series.measure.count());
             self.aggregate.overflow(after.saturating_sub(before));
         }
+        self.keep_recent(report, &cells.recent, own, now_us);
         for (edge, outcome, measure) in std::mem::take(&mut cells.waiting) {
             let (Some(edge), Some(outcome)) = (report.edges.get(edge), report.outcomes.get(outcome)) else {
                 continue;
@@ -278,6 +301,7 @@ impl Pipeline {
             cells.waiting.push((edge, outcome, Measure::default()));
             Cell::Waiting(cells.waiting.len() - 1)
         } else {
+            cells.recent.know(edge, known.counted.edge());
             let reporter = report.edges.reporter(edge).unwrap_or_default();
             let ended = report.outcomes.get(outcome).copied().unwrap_or_default();
             let (number, overflows) =
@@ -356,6 +380,9 @@ impl Pipeline {
     fn count(&mut self, told: &Told, measure: &Measure, now_us: u64) {
         let named = self.address_book.complete(&told.own, &told.edge);
         self.aggregate.add(&named, told.outcome, measure, now_us);
+        let edge = self.aggregate.number(&named);
+        let instance = recent::called(told.edge.reporter, &told.own, &told.edge.peer.address, "");
+        self.windows.add(edge, instance, Tally::of(measure, told.outcome.is_failure()), now_us);
     }
 }
 

@@ -170,6 +170,32 @@ async fn a_request_is_counted_once_and_shown_everywhere() {
 }
 
 #[tokio::test]
+async fn the_last_minutes_show_by_edge_and_by_instance() {
+    let collector = Collector::start(&[]).await;
+    let mut told = batch(1);
+    told.strings.push("10.0.0.1".into());
+    told.edges[0].peer_address = 3;
+    collector.report(told).await.unwrap();
+    let windows = collector.get("/api/v1/windows?service=ledger-db&workload=ledger-db").await;
+    let window = "\"requests\":1,\"failed\":1,\"duration_us_sum\":7000,\"duration_us_max\":7000}]";
+    assert!(windows.contains("\"window_us\":10000000") && windows.contains(window), "{windows}");
+    let instances = collector.get("/api/v1/instances?reporter=source").await;
+    let row = "\"instance\":\"pay.shop\",\"address\":\"10.0.0.1\",\"requests\":1,\"failed\":1";
+    let alone = "\"failed_share\":1.0,\"rest_failed_share\":null";
+    assert!(instances.contains(row) && instances.contains(alone), "{instances}");
+    let none = collector.get("/api/v1/instances?reporter=waypoint").await;
+    assert!(none.contains("\"instances\":[]"), "{none}");
+    let wrong = collector.get("/api/v1/windows?edge=1").await;
+    assert!(wrong.starts_with("HTTP/1.1 400") && wrong.contains("there is no `edge`"), "{wrong}");
+    let kept = ["edges", "instances"].map(|what| format!("hopscope_windows_{what}"));
+    for name in kept {
+        assert_eq!(collector.sample(&name).await, "1");
+    }
+    assert_eq!(collector.sample("hopscope_windows_refused_requests_total{reason=\"bytes\"}").await, "0");
+    collector.stop().await;
+}
+
+#[tokio::test]
 async fn a_failure_is_kept_in_full() {
     let collector = Collector::start(&["--failures-edge-max", "1"]).await;
     let mut told = batch(1);

@@ -44,6 +44,7 @@ pub(super) fn render(state: &State, format: Format, what: What, sink: &mut Sink<
         ledger(text, &pipeline.ledger);
         rooms(text, &pipeline, waiting);
         super::failures::metrics(text, &pipeline.failures, &pipeline.failures_waiting);
+        super::windows::metrics(text, &pipeline.windows);
         super::filters::metrics(text, &pipeline.address_book);
         standings(text, &pipeline.address_book, state.now_us());
     });

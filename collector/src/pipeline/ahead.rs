@@ -57,6 +57,9 @@ impl Pipeline {
             let of_series = known().filter_map(|known| known.counted.edge());
             black_box(of_series.fold(0, |sum, edge| sum ^ self.aggregate.fetch(edge, step)));
             if step != Fetch::Edge {
+                let of_windows = known().filter_map(|known| known.counted.edge());
+                let cell = step == Fetch::Counters;
+                black_box(of_windows.fold(0, |sum, edge| sum ^ self.windows.fetch(edge, cell)));
                 let of_hops = known().filter_map(|known| known.joined.as_ref());
                 let counters = step == Fetch::Counters;
                 black_box(of_hops.fold(0, |sum, joined| sum ^ self.join.fetch(joined, counters)));

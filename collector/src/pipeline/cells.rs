@@ -4,6 +4,7 @@
 //! nothing of one report is seen in the next; the memory is kept for the next one.
 
 use super::ahead::Ahead;
+use super::recent::Recent;
 use crate::aggregate::SeriesNumber;
 use crate::join::Line;
 use crate::measure::Measure;
@@ -37,6 +38,8 @@ pub(crate) struct Cells {
     pub(super) overflowing: Vec<(SeriesNumber, u64)>,
     /// For the look ahead.
     pub(super) ahead: Ahead,
+    /// For the windows.
+    pub(super) recent: Recent,
     /// One per edge that has records; for the join.
     pub(super) lines: Vec<Option<Line>>,
 }

@@ -1,5 +1,6 @@
 use super::{Answer, Limits, Pipeline};
-use crate::report::{Edge, Identity, Outcome, Peer, Record, Report, Reporter, Teller, Totals};
+use crate::report::{Edge, Fold, FoldedDurations, Identity, Outcome, Peer};
+use crate::report::{Record, Report, Reporter, Teller, Totals};
 use std::sync::Arc;
 
 const SECOND_US: u64 = 1_000_000;
@@ -122,7 +123,7 @@ fn both_sides_of_a_call_are_one_hop() {
             attempts: 1,
             ..Record::default()
         }];
-        report.folds = vec![crate::report::Fold { count: 3, ..crate::report::Fold::default() }];
+        report.folds = vec![Fold { count: 3, ..Fold::default() }];
         pipeline.take(&report, 2 * SECOND_US);
     };
     let at = |address: &str| Peer { address: address.into(), ..Peer::default() };
@@ -162,7 +163,7 @@ fn the_last_failures_are_kept_with_their_details_and_named_in_time() {
     told.records = [(0, 1), (1, 2), (1, 3), (1, 4)]
         .map(|(outcome, request_id_hash)| Record { outcome, request_id_hash, ..Record::default() })
         .to_vec();
-    told.folds = vec![crate::report::Fold { outcome: 1, count: 5, ..crate::report::Fold::default() }];
+    told.folds = vec![Fold { outcome: 1, count: 5, ..Fold::default() }];
     pipeline.take(&told, SECOND_US);
     assert_eq!(
         (failures(&pipeline).len(), pipeline.failures_waiting.len()),
@@ -181,4 +182,73 @@ fn the_last_failures_are_kept_with_their_details_and_named_in_time() {
     told.connections.closed = std::mem::take(&mut told.records);
     pipeline.take(&told, 3 * SECOND_US);
     assert_eq!(failures(&pipeline), ["shop -> pay 0 overflow 3", "shop -> pay 0 overflow 4"]);
+}
+
+/// The last minute: `caller -> called by reporter: instance=requests/failed …`, and how many requests all windows have.
+fn recent(pipeline: &Pipeline, now_us: u64) -> (Vec<String>, u64) {
+    let (mut lines, mut sum) = (Vec::new(), 0);
+    for edge in pipeline.windows.edges() {
+        let name = pipeline.aggregate.name(edge).unwrap();
+        let (source, destination) = (&name.source.workload, &name.destination.workload);
+        let mut line = format!("{source} -> {destination} by {}:", name.reporter.label());
+        for share in pipeline.windows.instances(edge, now_us) {
+            let crate::windows::Instance::At(address) = share.instance else { panic!("{share:?}") };
+            line += &format!(" {address}={}/{}", share.own.requests, share.own.failed);
+        }
+        sum += pipeline.windows.of(edge, now_us).iter().map(|window| window.tally.requests).sum::<u64>();
+        lines.push(line);
+    }
+    lines.sort();
+    (lines, sum)
+}
+
+#[test]
+fn the_last_minutes_have_what_is_counted_by_called_instance() {
+    let mut limits = Limits::default();
+    limits.aggregate.idle_us_max = 60 * SECOND_US;
+    let mut pipeline = Pipeline::new(limits);
+    pipeline.tick(SECOND_US);
+    pipeline.take(&report("p", 1, Some(identity("pay", "10.0.0.1")), "10.0.0.2"), SECOND_US);
+    assert_eq!(recent(&pipeline, SECOND_US), (vec![], 0), "its caller is not known yet");
+
+    let to = |address: &str| {
+        let peer = Peer { workload: "pay".into(), address: address.into(), ..Peer::default() };
+        Arc::new(Edge { reporter: Reporter::Source, peer, ..Edge::default() })
+    };
+    let mut told = report("s", 1, Some(identity("shop", "10.0.0.2")), "");
+    told.edges = vec![to("10.0.0.1"), to("10.0.0.3")].into();
+    told.outcomes.push(Outcome { response_code: 503, ..Outcome::default() });
+    told.records = [(0, 0), (0, 0), (1, 0), (1, 1)]
+        .map(|(edge, outcome)| Record { edge, outcome, ..Record::default() })
+        .into();
+    let durations = FoldedDurations { zero_count: 5, ..FoldedDurations::default() };
+    told.folds = vec![Fold { edge: 1, outcome: 1, count: 5, durations, ..Fold::default() }];
+    pipeline.take(&told, 2 * SECOND_US);
+    // The called side comes once more, now that its caller has a name.
+    pipeline.take(&report("p", 2, None, "10.0.0.2"), 2 * SECOND_US);
+    let expected =
+        ["shop -> pay by destination: 10.0.0.1=2/0", "shop -> pay by source: 10.0.0.1=2/0 10.0.0.3=7/6"];
+    let (lines, sum) = recent(&pipeline, 2 * SECOND_US);
+    let counted: u64 = pipeline.aggregate.iter().map(|(_, series)| series.measure.count()).sum();
+    assert_eq!((lines, sum, counted), (expected.map(str::to_owned).to_vec(), 11, 11));
+    assert_eq!(pipeline.kept().windows.edges().count(), 0);
+
+    // Both series go before their windows are too old, and another edge may get the number of one.
+    pipeline.tick(70 * SECOND_US);
+    pipeline.take(&report("q", 1, Some(identity("cart", "10.0.0.4")), ""), 70 * SECOND_US);
+    assert_eq!(
+        recent(&pipeline, 70 * SECOND_US),
+        (vec!["unknown -> cart by destination: 10.0.0.4=1/0".to_owned()], 1)
+    );
+}
+
+#[test]
+fn what_has_no_series_has_no_windows_and_is_counted() {
+    let mut limits = Limits::default();
+    limits.aggregate.series_max = 1;
+    let mut pipeline = Pipeline::new(limits);
+    pipeline.take(&report("p", 1, Some(identity("pay", "10.0.0.1")), ""), SECOND_US);
+    pipeline.take(&report("q", 1, Some(identity("cart", "10.0.0.4")), ""), SECOND_US);
+    let (_, sum) = recent(&pipeline, SECOND_US);
+    assert_eq!((sum, pipeline.windows.refused(crate::windows::Refused::Overflow)), (1, 1));
 }

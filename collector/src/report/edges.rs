@@ -149,6 +149,14 @@ impl Edges {
         self.rows.get(place).map(|row| row.print)
     }
 
+    /// The address of the other side; empty where it was not told.
+    #[must_use]
+    pub fn peer_address(&self, place: usize) -> &str {
+        let row = self.rows.get(place);
+        let text = row.and_then(|row| row.texts.get(Place::PeerAddress as usize));
+        text.map_or("", |text| self.text(*text as usize))
+    }
+
     /// An edge.
     #[must_use]
     pub fn get(&self, place: usize) -> Option<Arc<Edge>> {
