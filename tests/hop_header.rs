@@ -45,10 +45,12 @@ async fn calls_of_one_request(pair: &Protocols) {
 async fn fates(pair: &Protocols) -> Value {
     let all = eventually("every record has been looked at", Duration::from_secs(60), async || {
         let hops = fetch::json(pair.collector().http(), "/api/v1/hops").await.unwrap();
-        let sum =
-            |name: &str| -> u64 { hops[name].as_object().unwrap().values().filter_map(Value::as_u64).sum() };
+        let sum = |name: &str| -> u64 {
+            hops.get(name).unwrap().as_object().unwrap().values().filter_map(Value::as_u64).sum()
+        };
         let all = ["records", "evicted", "unjoinable"].map(sum).iter().sum::<u64>();
-        (hops["open"] == 0 && all == 2 * CLIENTS * CALLS).then(|| hops["records"].clone())
+        let is_judged = hops.get("open")? == 0 && all == 2 * CLIENTS * CALLS;
+        is_judged.then(|| hops.get("records").cloned()).flatten()
     });
     all.await.unwrap()
 }

@@ -37,9 +37,7 @@ pub(crate) async fn started(envoy: PathBuf, more: &Value, before: Vec<Value>) ->
         "open_age_ms": 300,
         "backoff_ms_max": 1_000,
     });
-    for (key, value) in more.as_object().unwrap() {
-        configuration[key] = value.clone();
-    }
+    configuration.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     let filter = FilterSettings {
         configuration: configuration.to_string(),
         ..FilterSettings::reporting(Some(parts::path("HOPSCOPE_MODULE")))
