@@ -8,6 +8,7 @@
 //! by what, so the exports have to be gone before it looks.
 
 use crate::process;
+use crate::progress;
 use anyhow::Context;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
@@ -26,8 +27,17 @@ pub(super) fn through_us(cargo: &mut Command) -> anyhow::Result<()> {
 pub(crate) fn instead() -> Option<ExitCode> {
     let linker = std::env::var_os(LINKER)?;
     let arguments = without_exports(std::env::args().skip(1));
-    let status = Command::new(linker).args(["-flavor", "wasm"]).args(arguments).status();
-    Some(if status.is_ok_and(|status| status.success()) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let status = Command::new(&linker).args(["-flavor", "wasm"]).args(arguments).status();
+    let status = status.with_context(|| format!("failed to start the linker {}", linker.display()));
+    match status {
+        Ok(status) if status.success() => Some(ExitCode::SUCCESS),
+        // The linker has said why.
+        Ok(_) => Some(ExitCode::FAILURE),
+        Err(error) => {
+            progress::failed(&error);
+            Some(ExitCode::FAILURE)
+        }
+    }
 }
 
 fn without_exports(arguments: impl Iterator<Item = String>) -> Vec<String> {
