@@ -65,7 +65,9 @@ pub(crate) fn vm(bytes: &[u8]) {
         let context = 2 + u32::from(step >> 4);
         now_us += u64::from(step) * 10_000;
         match step & 15 {
-            0..=2 => drop(vm.begin(context, 1)),
+            0..=2 => {
+                vm.begin(context, 1);
+            }
             3 => vm.connect(context),
             4..=7 => vm.observe(context, &envoy, now_us),
             8 => {

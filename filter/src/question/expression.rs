@@ -110,3 +110,8 @@ fn the_name_of_the_hop_header_stands_in_the_expression() {
     assert!(!with.contains('@'));
     assert_eq!(Question::Request.expression_with(""), Question::Request.expression());
 }
+
+#[test]
+fn a_question_is_its_place_in_the_list() {
+    assert!(QUESTIONS.into_iter().enumerate().all(|(place, question)| question as usize == place));
+}
