@@ -4,6 +4,7 @@
 //! output and everything else to standard error; `--json` gives one JSON document.
 
 mod audit;
+mod calls;
 mod client;
 mod config;
 mod edges;

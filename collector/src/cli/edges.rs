@@ -1,5 +1,6 @@
 //! `hopscope edges`.
 
+use super::calls::{Calls, is_asked_for};
 use super::client::Collector;
 use super::{answer, table};
 use crate::api::{ConnectionRow, EdgeRow};
@@ -13,12 +14,8 @@ mod tcp;
 pub(super) struct Arguments {
     #[command(flatten)]
     collector: Collector,
-    /// Only calls from this workload.
-    #[arg(long, value_name = "WORKLOAD")]
-    from: Option<String>,
-    /// Only calls to this workload or service.
-    #[arg(long, value_name = "WORKLOAD|SERVICE")]
-    to: Option<String>,
+    #[command(flatten)]
+    calls: Calls,
     /// Only what this side tells: source, destination or waypoint.
     #[arg(long, value_name = "SIDE")]
     reporter: Option<String>,
@@ -87,13 +84,8 @@ impl<'a> From<&'a EdgeRow> for Choice<'a> {
 
 impl Arguments {
     fn wants(&self, row: Choice<'_>) -> bool {
-        let is = |wanted: &Option<String>, values: &[&String]| {
-            wanted.as_ref().is_none_or(|wanted| values.contains(&wanted))
-        };
-        let short = row.destination_service.split('.').next().unwrap_or_default().to_owned();
-        is(&self.from, &[row.source_workload])
-            && is(&self.to, &[row.destination_workload, row.destination_service, &short])
-            && is(&self.reporter, &[row.reporter])
+        self.calls.are_between(row.source_workload, row.destination_workload, row.destination_service)
+            && is_asked_for(self.reporter.as_ref(), &[row.reporter])
             && (!self.failed || row.failed)
     }
 }

@@ -1,5 +1,6 @@
 //! `hopscope hops`.
 
+use super::calls::Calls;
 use super::client::Collector;
 use super::{answer, table};
 use crate::api::{HopRow, Hops};
@@ -14,12 +15,8 @@ const DISAGREEMENT: &str = "disagreement";
 pub(super) struct Arguments {
     #[command(flatten)]
     collector: Collector,
-    /// Only calls from this workload.
-    #[arg(long, value_name = "WORKLOAD")]
-    from: Option<String>,
-    /// Only calls to this workload or service.
-    #[arg(long, value_name = "WORKLOAD|SERVICE")]
-    to: Option<String>,
+    #[command(flatten)]
+    calls: Calls,
     /// Only edges with this verdict, and only this verdict of them; `disagreement` stands for all that are one.
     #[arg(long, value_name = "VERDICT", value_parser = verdict)]
     verdict: Option<String>,
@@ -50,12 +47,8 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 impl Arguments {
     /// Whether to show a row; takes the verdicts that are not wanted out of it.
     fn wants(&self, row: &mut HopRow) -> bool {
-        let is = |wanted: &Option<String>, values: &[&str]| {
-            wanted.as_ref().is_none_or(|wanted| values.contains(&wanted.as_str()))
-        };
-        let short = row.destination_service.split('.').next().unwrap_or_default();
-        let fits = is(&self.from, &[&row.source_workload])
-            && is(&self.to, &[&row.destination_workload, &row.destination_service, short]);
+        let fits =
+            self.calls.are_between(&row.source_workload, &row.destination_workload, &row.destination_service);
         if let Some(wanted) = &self.verdict {
             let fits = |label: &str| {
                 label == wanted

@@ -1,5 +1,6 @@
 //! `hopscope instances`.
 
+use super::calls::{Calls, is_asked_for};
 use super::client::Collector;
 use super::{answer, table};
 use crate::api::{InstanceRow, Instances};
@@ -10,12 +11,8 @@ use std::process::ExitCode;
 pub(super) struct Arguments {
     #[command(flatten)]
     collector: Collector,
-    /// Only calls from this workload.
-    #[arg(long, value_name = "WORKLOAD")]
-    from: Option<String>,
-    /// Only calls to this workload or service.
-    #[arg(long, value_name = "WORKLOAD|SERVICE")]
-    to: Option<String>,
+    #[command(flatten)]
+    calls: Calls,
     /// Only what this side tells: source, destination or waypoint.
     #[arg(long, value_name = "SIDE")]
     reporter: Option<String>,
@@ -40,14 +37,9 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 
 impl Arguments {
     fn wants(&self, row: &InstanceRow) -> bool {
-        let is = |wanted: &Option<String>, values: &[&str]| {
-            wanted.as_ref().is_none_or(|wanted| values.contains(&wanted.as_str()))
-        };
         let edge = &row.edge;
-        let short = edge.destination_service.split('.').next().unwrap_or_default();
-        is(&self.from, &[&edge.source_workload])
-            && is(&self.to, &[&edge.destination_workload, &edge.destination_service, short])
-            && is(&self.reporter, &[&edge.reporter])
+        self.calls.are_between(&edge.source_workload, &edge.destination_workload, &edge.destination_service)
+            && is_asked_for(self.reporter.as_ref(), &[&edge.reporter])
             && (!self.worse || row.failed_share > row.rest_failed_share.unwrap_or(1.0))
     }
 }
