@@ -218,11 +218,7 @@ impl Pipeline {
                 self.look_ahead(&mut cells.ahead, report, records, own);
             }
             for record in records {
-                let (edge, outcome) = (record.edge, record.outcome);
-                let cell = match cells.get(edge, outcome) {
-                    Some(cell) => cell,
-                    None => self.find(&mut cells, report, (edge, outcome), own, tells, now_us),
-                };
+                let cell = self.cell(&mut cells, report, (record.edge, record.outcome), own, tells, now_us);
                 if let Cell::Series(_) = cell {
                     cells.recent.record(record);
                 }
@@ -232,11 +228,7 @@ impl Pipeline {
             }
         }
         for fold in &report.folds {
-            let (edge, outcome) = (fold.edge, fold.outcome);
-            let cell = match cells.get(edge, outcome) {
-                Some(cell) => cell,
-                None => self.find(&mut cells, report, (edge, outcome), own, tells, now_us),
-            };
+            let cell = self.cell(&mut cells, report, (fold.edge, fold.outcome), own, tells, now_us);
             if let Cell::Series(_) = cell {
                 cells.recent.fold(fold);
             }
@@ -277,6 +269,23 @@ impl Pipeline {
         match cell {
             Cell::Series(number) => self.aggregate.get_mut(number).map(|series| &mut series.measure),
             Cell::Waiting(place) => cells.waiting.get_mut(place).map(|(_, _, measure)| measure),
+        }
+    }
+
+    /// The cell of an edge and an outcome.
+    #[inline]
+    fn cell(
+        &mut self,
+        cells: &mut Cells,
+        report: &Report,
+        (edge, outcome): (usize, usize),
+        own: &Arc<Identity>,
+        tells: Option<Tells>,
+        now_us: u64,
+    ) -> Cell {
+        match cells.get(edge, outcome) {
+            Some(cell) => cell,
+            None => self.find(cells, report, (edge, outcome), own, tells, now_us),
         }
     }
 
