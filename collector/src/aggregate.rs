@@ -11,19 +11,22 @@
 
 mod ended;
 mod exemplars;
+mod key;
+mod kept;
 mod names;
 mod tenants;
 
 pub use exemplars::Exemplar;
+pub use key::Key;
 
-use crate::checkpoint::keep::{Keep, Reader, Restore, Unreadable, Writer, keep};
+use crate::checkpoint::keep::keep;
 use crate::identity::NamedEdge;
 use crate::measure::Measure;
 use crate::report::{Outcome, Reporter, Text};
 use ended::Ended;
 use exemplars::Exemplars;
 use hashbrown::HashTable;
-use names::{Kept, Name, Names};
+use names::{Name, Names};
 use slab::Slab;
 use std::hash::BuildHasher;
 use std::sync::Arc;
@@ -48,70 +51,6 @@ impl Default for Limits {
 
 /// Between two looks for idle series.
 const LOOK_US: u64 = 10 * 1_000_000;
-
-/// What tells one series from another.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Key {
-    /// An edge and how its requests ended.
-    Edge(Arc<NamedEdge>, Outcome),
-    /// What found no room.
-    Overflow(Reporter),
-    /// What found no room among the series of its namespace.
-    TenantOverflow(Reporter, Text),
-}
-
-impl Key {
-    /// Which side tells.
-    #[must_use]
-    pub fn reporter(&self) -> Reporter {
-        match self {
-            Self::Edge(edge, _) => edge.reporter,
-            Self::Overflow(reporter) | Self::TenantOverflow(reporter, _) => *reporter,
-        }
-    }
-}
-
-impl Keep for Key {
-    fn save(&self, to: &mut Writer) {
-        match self {
-            Self::Edge(edge, outcome) => {
-                to.number(EDGE);
-                edge.save(to);
-                outcome.save(to);
-            }
-            Self::Overflow(reporter) => {
-                to.number(1);
-                reporter.save(to);
-            }
-            Self::TenantOverflow(reporter, namespace) => {
-                to.number(2);
-                reporter.save(to);
-                namespace.save(to);
-            }
-        }
-    }
-
-    fn load(from: &mut Reader<'_>) -> Result<Self, Unreadable> {
-        match from.number()? {
-            EDGE => Ok(Self::Edge(Arc::load(from)?, Outcome::load(from)?)),
-            other => Self::load_other(other, from),
-        }
-    }
-}
-
-impl Key {
-    /// What the numbers other than [`EDGE`] stand for.
-    fn load_other(number: u64, from: &mut Reader<'_>) -> Result<Self, Unreadable> {
-        match number {
-            1 => Ok(Self::Overflow(Reporter::load(from)?)),
-            2 => Ok(Self::TenantOverflow(Reporter::load(from)?, Text::load(from)?)),
-            _ => Err(from.broken("no such Key")),
-        }
-    }
-}
-
-/// In a checkpoint, the series of an edge.
-const EDGE: u64 = 0;
 
 /// What was counted under one key.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -490,65 +429,6 @@ impl Aggregate {
         numbers.retain(|number| edges.get(*number as usize).is_some_and(|edge| edge.first != NONE));
         edges.retain(|_, edge| edge.first != NONE);
         names.keep(edges.iter().map(|(_, edge)| edge.name));
-    }
-}
-
-impl Restore for Aggregate {
-    fn save(&self, to: &mut Writer) {
-        self.names.save(to);
-        self.series.len().save(to);
-        for (number, entry) in &self.series {
-            match self.edges.get(entry.edge as usize) {
-                // By its name: there are far more series than texts.
-                Some(edge) => {
-                    to.number(EDGE);
-                    edge.name.save(to);
-                    Outcome::from(entry.outcome).save(to);
-                }
-                None => self.key(number, entry).unwrap_or(Key::Overflow(Reporter::default())).save(to),
-            }
-            entry.series.save(to);
-        }
-        for sum in [self.overflowed, self.expired_series, self.expired_requests] {
-            sum.save(to);
-        }
-    }
-
-    fn restore(&mut self, from: &mut Reader<'_>) -> Result<(), Unreadable> {
-        // Series that an earlier life had room for keep it.
-        let limits = self.limits.clone();
-        (self.limits.series_max, self.limits.namespace_series_max) = (usize::MAX, None);
-        let names = Kept::load(from)?;
-        for _ in 0..from.count()? {
-            let key = match from.number()? {
-                EDGE => Key::Edge(Arc::new(names.edge(from)?), Outcome::load(from)?),
-                other => Key::load_other(other, from)?,
-            };
-            let kept = Series::load(from)?;
-            let (number, _) = match key {
-                Key::Edge(edge, outcome) => {
-                    let (reporter, namespace) = (edge.reporter, tenant(&edge).clone());
-                    let edge = self.number(&edge);
-                    self.series(edge, (reporter, &namespace), outcome, kept.created_us())
-                }
-                Key::Overflow(reporter) => {
-                    (SeriesNumber(self.overflow_of(reporter, kept.created_us())), true)
-                }
-                Key::TenantOverflow(reporter, namespace) => {
-                    let number = self.insert_overflow(kept.created_us()).unwrap_or(NONE);
-                    self.tenants.put_overflow(reporter, namespace, number);
-                    (SeriesNumber(number), true)
-                }
-            };
-            if let Some(series) = self.get_mut(number) {
-                *series = kept;
-            }
-        }
-        self.limits = limits;
-        self.overflowed = Keep::load(from)?;
-        self.expired_series = Keep::load(from)?;
-        self.expired_requests = Keep::load(from)?;
-        Ok(())
     }
 }
 
