@@ -23,6 +23,11 @@ fn batches() {
 }
 
 #[test]
+fn configurations() {
+    check("config", targets::config);
+}
+
+#[test]
 fn access_logs() {
     check("access_log", targets::access_log);
 }

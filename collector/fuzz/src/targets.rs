@@ -3,6 +3,8 @@
 //! In: bytes from anybody. Out: nothing, or a panic that is a defect. Always holds: a clock that stands still, so that the
 //! same bytes always do the same.
 
+use hopscope::config::shown::{Beside, yaml};
+use hopscope::config::{Config, Layers, Loaded};
 use hopscope::ingest::als::Stream;
 use hopscope::ingest::check::{Limits, check, rows_fit};
 use hopscope::ingest::read;
@@ -55,6 +57,25 @@ pub(crate) fn access_log(mut bytes: &[u8]) {
                 batches.stream().lost(records);
                 lost += records;
             }
+        }
+    }
+}
+
+/// One configuration file.
+pub(crate) fn config(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let load = |text: &str| {
+        let file = Some(("hopscope.yaml".to_owned(), text.to_owned()));
+        Layers { file, ..Layers::default() }.load::<Config>()
+    };
+    match load(text) {
+        Ok(loaded) => {
+            // What is shown as being in force is in force when it is read again.
+            let shown: Result<Loaded<Config>, _> = load(&yaml(&loaded, Beside::Nothing));
+            assert_eq!(shown.map(|shown| shown.config), Ok(loaded.config));
+        }
+        Err(problems) => {
+            assert!(!problems.is_empty() && problems.iter().all(|problem| !problem.to_string().is_empty()));
         }
     }
 }

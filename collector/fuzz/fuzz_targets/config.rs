@@ -1,0 +1,8 @@
+//! Bytes → YAML → settings.
+#![no_main]
+
+#[path = "../src/targets.rs"]
+#[allow(dead_code, reason = "each target uses one of them")]
+mod targets;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| targets::config(bytes));
