@@ -278,10 +278,23 @@ async fn tcp_connections_that_reach_nobody_are_told_with_their_flag() {
     }
 }
 
-/// A stream over a request shows with its bytes on both sides while it lives, and is one request of each with this code then.
-async fn stream(pair: Protocols, stream: Connection, (sent, received): (u64, u64), code: &str) {
+/// `requests/responses` bytes of the bodies of streams, as both sides have told them by now.
+async fn flowed(pair: &Protocols) -> [String; 2] {
+    let metrics = fetch::text(pair.collector().http(), "/metrics").await.unwrap();
+    SIDES.map(|side| {
+        let sum = |name: &str| -> u64 {
+            let head = format!("hopscope_stream{name}{{reporter=\"{side}\"");
+            let values = metrics.lines().filter_map(|line| line.strip_prefix(&head)?.rsplit(' ').next());
+            values.map(|value| value.parse::<u64>().unwrap()).sum()
+        };
+        format!("{}: {}/{}", sum("s_total"), sum("_request_bytes_total"), sum("_response_bytes_total"))
+    })
+}
+
+/// A stream over a request shows with its bytes on both sides while it lives.
+async fn shows(pair: &Protocols, (sent, received): (u64, u64)) {
     let shows = eventually("the stream shows on both sides", SOON, async || {
-        let rows = rows(&pair, "/api/v1/open", "long").await;
+        let rows = rows(pair, "/api/v1/open", "long").await;
         let shown = |side: &&str| {
             rows.iter().any(|row| {
                 row["reporter"] == **side && row["request_bytes"] == sent && row["response_bytes"] == received
@@ -290,8 +303,12 @@ async fn stream(pair: Protocols, stream: Connection, (sent, received): (u64, u64
         SIDES.iter().all(shown).then_some(())
     });
     let shows = shows.await;
-    assert!(shows.is_ok(), "{:?}", rows(&pair, "/api/v1/open", "long").await);
-    drop(stream);
+    assert!(shows.is_ok(), "{:?}", rows(pair, "/api/v1/open", "long").await);
+    assert_eq!(flowed(pair).await, SIDES.map(|_| format!("1: {sent}/{received}")));
+}
+
+/// Then it is one request of each side with this code, and each of its bytes was told once.
+async fn ends(pair: Protocols, (sent, received): (u64, u64), code: &str) {
     let ends = eventually("it is one request of each side", SOON, async || {
         let edges = rows(&pair, "/api/v1/edges", "edges").await;
         let ended = |side: &&str| {
@@ -305,6 +322,7 @@ async fn stream(pair: Protocols, stream: Connection, (sent, received): (u64, u64
     assert!(ends.is_ok(), "{:?}", rows(&pair, "/api/v1/edges", "edges").await);
     assert_eq!(rows(&pair, "/api/v1/open", "long").await, Vec::<Value>::new());
     assert_eq!(told(&pair).await, BTreeMap::new());
+    assert_eq!(flowed(&pair).await, SIDES.map(|_| format!("1: {sent}/{received}")));
     pair.stop().await.unwrap();
 }
 
@@ -314,7 +332,10 @@ async fn websocket_shows_with_its_bytes_while_it_lives_and_is_one_request() {
     let mut socket = Connection::open(pair.doors().http).await.unwrap();
     socket.upgrade().await.unwrap();
     socket.echo(5_000).await.unwrap();
-    stream(pair, socket, (5_000, 5_000), "101").await;
+    shows(&pair, (5_000, 5_000)).await;
+    socket.echo(1_000).await.unwrap();
+    drop(socket);
+    ends(pair, (6_000, 6_000), "101").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -323,5 +344,8 @@ async fn connect_shows_with_its_bytes_while_it_lives_and_is_one_request() {
     let mut tunnel = Connection::open(pair.doors().http).await.unwrap();
     tunnel.connect().await.unwrap();
     tunnel.exchange(5_000, 7_000).await.unwrap();
-    stream(pair, tunnel, (5_000, 7_000), "200").await;
+    shows(&pair, (5_000, 7_000)).await;
+    tunnel.exchange(100, 200).await.unwrap();
+    drop(tunnel);
+    ends(pair, (5_100, 7_200), "200").await;
 }

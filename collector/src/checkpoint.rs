@@ -61,7 +61,7 @@ pub enum Unreadable {
 /// One room's part: its name, the version of its content, and the room.
 type Section<'a> = (&'static str, u64, &'a mut dyn Restore);
 
-fn sections(pipeline: &mut Pipeline) -> [Section<'_>; 5] {
+fn sections(pipeline: &mut Pipeline) -> [Section<'_>; 6] {
     let Pipeline {
         ledger,
         address_book,
@@ -70,6 +70,7 @@ fn sections(pipeline: &mut Pipeline) -> [Section<'_>; 5] {
         aggregate,
         open: _,
         connections,
+        streams,
         failures: _,
         failures_waiting: _,
         windows: _,
@@ -83,6 +84,7 @@ fn sections(pipeline: &mut Pipeline) -> [Section<'_>; 5] {
         ("waiting", 5, waiting),
         ("aggregate", 3, aggregate),
         ("connections", 3, connections),
+        ("streams", 1, streams),
     ]
 }
 

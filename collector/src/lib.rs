@@ -17,7 +17,7 @@
 //! - [`flags`]: every response flag of Envoy, explained.
 //! - [`aggregate`]: counters and histograms per series, within a budget.
 //! - [`open`]: requests that have begun and not ended.
-//! - [`connections`]: TCP connections, open and closed.
+//! - [`flows`]: TCP connections, open and closed, and what streams move.
 //! - [`failures`]: the last failed requests and connections, in full.
 //! - [`windows`]: the last minutes of each edge, and of each called instance.
 //! - [`pipeline`]: the rooms from check to aggregate, in one function of (state, report, now).
@@ -41,7 +41,7 @@ pub mod join;
 pub mod flags;
 pub mod aggregate;
 pub mod open;
-pub mod connections;
+pub mod flows;
 pub mod failures;
 pub mod windows;
 pub mod pipeline;
@@ -68,7 +68,7 @@ mod tests {
         "aggregate",
         "pipeline",
         "open",
-        "connections",
+        "flows",
         "failures",
         "windows",
         "ingest/check",

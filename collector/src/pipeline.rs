@@ -12,8 +12,8 @@ mod memo;
 mod recent;
 
 use crate::aggregate::{self, Aggregate};
-use crate::connections::Connections;
 use crate::failures::{self, Failures};
+use crate::flows::{self, Flows};
 use crate::identity::{self, AddressBook, Waiting, WaitingLimits};
 use crate::join::{self, Join, Tells};
 use crate::ledger::{self, Admission, Ledger};
@@ -78,7 +78,9 @@ pub struct Pipeline {
     /// What has not ended. It is no part of a checkpoint: the proxies tell it again.
     pub open: OpenRequests,
     /// TCP connections.
-    pub connections: Connections,
+    pub connections: Flows,
+    /// What the bodies of requests that do not end move.
+    pub streams: Flows,
     /// The last of what failed. It is no part of a checkpoint.
     pub failures: Failures,
     /// Those whose edge waits for a name.
@@ -103,7 +105,8 @@ impl Pipeline {
             settled: 0,
             ledger: Ledger::new(limits.ledger),
             address_book: AddressBook::new(limits.identity),
-            connections: Connections::new(limits.aggregate.clone(), limits.waiting.clone()),
+            connections: Flows::new(limits.aggregate.clone(), limits.waiting.clone()),
+            streams: Flows::new(limits.aggregate.clone(), limits.waiting.clone()),
             failures: Failures::new(limits.failures),
             failures_waiting: failures::Waiting::new(limits.waiting.clone()),
             windows: Windows::new(limits.windows),
@@ -125,6 +128,7 @@ impl Pipeline {
             aggregate: self.aggregate.clone(),
             open: OpenRequests::default(),
             connections: self.connections.clone(),
+            streams: self.streams.clone(),
             failures: Failures::default(),
             failures_waiting: failures::Waiting::default(),
             windows: Windows::default(),
@@ -139,7 +143,9 @@ impl Pipeline {
         self.memo.limit(known_max(&limits));
         self.ledger.limit(limits.ledger);
         self.address_book.limit(limits.identity);
-        self.connections.limit(limits.aggregate.clone(), limits.waiting.clone());
+        for flows in [&mut self.connections, &mut self.streams] {
+            flows.limit(limits.aggregate.clone(), limits.waiting.clone());
+        }
         self.failures.limit(limits.failures);
         self.failures_waiting.limit(limits.waiting.clone());
         self.waiting.limit(limits.waiting);
@@ -168,7 +174,8 @@ impl Pipeline {
         self.keep_failures(report, &own, now_us);
         let book = &mut self.address_book;
         self.open.tell(report, |edge| book.complete(&own, edge), now_us);
-        self.connections.take(report, &own, book, now_us);
+        self.connections.take(report, flows::connections(report), &own, book, now_us);
+        self.streams.take(report, flows::streams(report), &own, book, now_us);
         if report.identity.is_some() {
             self.settle(now_us);
         }
@@ -188,6 +195,7 @@ impl Pipeline {
         self.join.tick(now_us);
         self.open.expire(now_us);
         self.connections.expire(now_us);
+        self.streams.expire(now_us);
         self.address_book.expire(now_us);
         let generation = self.aggregate.generation();
         self.aggregate.expire(now_us);
@@ -204,6 +212,7 @@ impl Pipeline {
             self.count(&told, &measure, now_us);
         }
         self.connections.close(&mut self.address_book, now_us);
+        self.streams.close(&mut self.address_book, now_us);
     }
 
     /// Counts and joins the requests of a report.
@@ -383,6 +392,7 @@ impl Pipeline {
             self.count(&told, &measure, now_us);
         }
         self.connections.settle(&mut self.address_book, now_us);
+        self.streams.settle(&mut self.address_book, now_us);
         self.settle_failures(now_us);
     }
 

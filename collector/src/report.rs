@@ -44,6 +44,8 @@ pub struct Report {
     pub open: Vec<Open>,
     /// TCP connections.
     pub connections: Connections,
+    /// What is new of the bodies of requests that do not end.
+    pub streams: Vec<Flow>,
     /// gRPC messages of its requests.
     pub messages: Vec<Messages>,
 }
@@ -80,7 +82,7 @@ pub struct Connections {
     /// Those that were closed and whose detail was given up.
     pub folds: Vec<Fold>,
     /// What is new of those that are open.
-    pub open: Vec<OpenConnections>,
+    pub open: Vec<Flow>,
     /// By the places of [`Report::outcomes`], whether those that ended so were told as opened before; what is missing was
     /// not.
     pub continued: Vec<bool>,
@@ -94,9 +96,9 @@ impl Connections {
     }
 }
 
-/// What is new of the open connections of one edge.
+/// What is new of the open connections, or the streams, of one edge.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct OpenConnections {
+pub struct Flow {
     /// Place in [`Report::edges`].
     pub edge: usize,
     /// Those that were not told before.

@@ -4,7 +4,7 @@
 //! once; the order of the rows is the order in which the requests ended.
 
 use crate::columns::{self, Row};
-use crate::connections;
+use crate::flows::Flow;
 use crate::fold::Fold;
 use crate::open::Open;
 use crate::record::{Edge, Measure, Messages, Outcome, Record};
@@ -23,7 +23,8 @@ pub struct Batch {
     rows: Vec<Row>,
     folds: Vec<(u32, u32, Fold)>,
     open: Vec<v1::Open>,
-    connections: Vec<v1::Connections>,
+    connections: Vec<v1::Flow>,
+    streams: Vec<v1::Flow>,
     /// One row per edge and outcome that has any.
     messages: Vec<(u32, u32, Messages)>,
 }
@@ -83,13 +84,24 @@ impl Batch {
     }
 
     /// Appends what is new of open connections.
-    pub fn push_connections(&mut self, row: &connections::Row) {
-        self.connections.push(v1::Connections {
-            edge: self.edges.index(&row.edge),
-            opened: row.opened,
-            request_bytes: row.request_bytes,
-            response_bytes: row.response_bytes,
-        });
+    pub fn push_connections(&mut self, flow: &Flow) {
+        let flow = self.flow(flow);
+        self.connections.push(flow);
+    }
+
+    /// Appends what is new of streams.
+    pub fn push_streams(&mut self, flow: &Flow) {
+        let flow = self.flow(flow);
+        self.streams.push(flow);
+    }
+
+    fn flow(&mut self, flow: &Flow) -> v1::Flow {
+        v1::Flow {
+            edge: self.edges.index(&flow.edge),
+            opened: flow.opened,
+            request_bytes: flow.request_bytes,
+            response_bytes: flow.response_bytes,
+        }
     }
 
     /// How many single records it holds.
@@ -152,6 +164,7 @@ impl Batch {
             folds: self.folds.iter().map(|row| fold_to_wire(row, self.base_us())).collect(),
             open: self.open.clone(),
             connections: self.connections.clone(),
+            streams: self.streams.clone(),
             messages: self.messages_to_wire(),
             strings: strings.into_values(),
             ..head

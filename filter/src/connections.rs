@@ -2,10 +2,10 @@
 //!
 //! In: openings and closes, and what Envoy says of a connection that it is asked about. Out: which connections to ask about,
 //! and what is new of them, by edge. Always holds: what was told of a connection is told once; at most `KEPT_MAX`
-//! connections are kept and `ROWS_MAX` rows wait; what finds no room is told when its connection closes, and by then no
-//! byte of it is missing.
+//! connections are kept; what finds no room is told when its connection closes, and by then no byte of it is missing.
 
 use crate::config::Config;
+use crate::flows::Flows;
 use crate::record::{Edge, Measure};
 use std::rc::Rc;
 
@@ -13,21 +13,6 @@ use std::rc::Rc;
 const KEPT_MAX: usize = 16_384;
 /// Connections that Envoy is asked about on one tick.
 const LOOKS_MAX: usize = 64;
-/// Edges that wait to be told.
-const ROWS_MAX: usize = 256;
-
-/// What is new of the open connections of one edge.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Row {
-    /// Between whom.
-    pub edge: Rc<Edge>,
-    /// Connections that were not told before.
-    pub opened: u64,
-    /// From the clients.
-    pub request_bytes: u64,
-    /// To the clients.
-    pub response_bytes: u64,
-}
 
 /// What was told of a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,7 +32,8 @@ pub struct Connections {
     unkept: u64,
     /// Number of the connection to go on with.
     next: u32,
-    rows: Vec<Row>,
+    /// What is new.
+    pub flows: Flows,
 }
 
 #[derive(Debug)]
@@ -142,23 +128,9 @@ impl Connections {
         if opened == 0 && request_bytes == 0 && response_bytes == 0 {
             return false;
         }
-        let known = self.rows.iter().position(|row| Rc::ptr_eq(&row.edge, edge) || row.edge == *edge);
-        let place = known.unwrap_or(self.rows.len());
-        if known.is_none() {
-            if self.rows.len() >= ROWS_MAX {
-                return false;
-            }
-            self.rows.push(Row { edge: Rc::clone(edge), opened: 0, request_bytes: 0, response_bytes: 0 });
-        }
-        let Some(row) = self.rows.get_mut(place) else { return false };
-        row.opened = row.opened.saturating_add(opened);
-        row.request_bytes = row.request_bytes.saturating_add(request_bytes);
-        row.response_bytes = row.response_bytes.saturating_add(response_bytes);
-        connection.told = Some(Told {
-            edge: Rc::clone(&row.edge),
-            request_bytes: measure.request_bytes,
-            response_bytes: measure.response_bytes,
-        });
+        let Some(edge) = self.flows.add(edge, opened, (request_bytes, response_bytes)) else { return false };
+        connection.told =
+            Some(Told { edge, request_bytes: measure.request_bytes, response_bytes: measure.response_bytes });
         true
     }
 
@@ -174,11 +146,6 @@ impl Connections {
         if let Some(connection) = self.place(context).ok().and_then(|place| self.kept.get_mut(place)) {
             connection.carries_http = true;
         }
-    }
-
-    /// Takes out what waits to be told.
-    pub fn take(&mut self) -> Vec<Row> {
-        std::mem::take(&mut self.rows)
     }
 
     fn place(&self, context: u32) -> Result<usize, usize> {

@@ -52,6 +52,7 @@ pub mod batch;
 pub mod histogram;
 pub mod fold;
 pub mod ledger;
+pub mod flows;
 pub mod open;
 pub mod connections;
 pub mod buffer;

@@ -9,6 +9,7 @@
 //! that of the numbers and an end is found by bisection.
 
 use crate::config::Config;
+use crate::flows::Flows;
 use crate::record::{Edge, Reporter};
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -72,6 +73,8 @@ pub struct OpenTable {
     roots: Vec<Root>,
     /// In the order of their numbers.
     named: Vec<(u32, Named)>,
+    /// What is new of the bodies of those that are named.
+    pub flows: Flows,
     clock_us: u64,
     told_us: u64,
 }
@@ -212,13 +215,32 @@ impl OpenTable {
         match self.place_of_name(context) {
             Ok(place) => {
                 if let Some((_, named)) = self.named.get_mut(place) {
-                    (named.edge, named.moved, named.looked_us) = (edge, moved, now_us);
+                    (named.edge, named.looked_us) = (edge, now_us);
                 }
             }
             Err(place) => {
-                self.named.insert(place, (context, Named { edge, moved, looked_us: now_us, told: false }));
+                let named = Named { edge, moved: (0, 0), looked_us: now_us, told: false };
+                self.named.insert(place, (context, named));
             }
         }
+        self.moved(context, moved);
+    }
+
+    /// Envoy said how many bytes each way the bodies of a request that is named have brought.
+    pub fn moved(&mut self, context: u32, moved: (u64, u64)) {
+        let place = self.place_of_name(context).ok();
+        let Some((_, named)) = place.and_then(|place| self.named.get_mut(place)) else { return };
+        let new = (moved.0.saturating_sub(named.moved.0), moved.1.saturating_sub(named.moved.1));
+        // What finds no room is told the next time.
+        if new != (0, 0) && self.flows.add(&named.edge, u64::from(named.moved == (0, 0)), new).is_some() {
+            named.moved = moved;
+        }
+    }
+
+    /// Whether it was named, because it was open for long.
+    #[must_use]
+    pub fn is_named(&self, context: u32) -> bool {
+        self.place_of_name(context).is_ok()
     }
 
     /// Whether a batch should leave for the sake of those that do not end.

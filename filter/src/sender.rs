@@ -131,8 +131,11 @@ impl Sender {
         for open in buffer.open.tell(now_ms.saturating_mul(1_000), config) {
             batch.push_open(&open);
         }
-        for row in buffer.connections.take() {
-            batch.push_connections(&row);
+        for flow in buffer.connections.flows.take() {
+            batch.push_connections(&flow);
+        }
+        for flow in buffer.open.flows.take() {
+            batch.push_streams(&flow);
         }
         let ledger = buffer.ledger.to_wire();
         self.sequence = self.sequence.saturating_add(1);

@@ -141,6 +141,9 @@ impl Vm {
 
     /// Records the request that just ended, or the connection that was just closed.
     pub fn observe(&mut self, context: u32, attributes: &impl Attributes, now_us: u64) {
+        if self.buffer.open.is_named(context) {
+            self.buffer.open.moved(context, moved(attributes));
+        }
         let root = self.buffer.open.end(context, now_us);
         if root.is_none() {
             if self.close(context, attributes, now_us) {
@@ -200,20 +203,15 @@ impl Vm {
             return;
         }
         let start_us = attributes.number(Attribute::RequestTime).map(|ns| ns / 1_000);
-        let bytes = |attribute| attributes.number(attribute).unwrap_or(0);
-        let moved = (bytes(Attribute::RequestSize), bytes(Attribute::ResponseSize));
-        self.buffer.open.name(context, observe::open_edge(attributes), start_us, moved, now_us);
+        let edge = observe::open_edge(attributes);
+        self.buffer.open.name(context, edge, start_us, moved(attributes), now_us);
     }
 
     fn look_at_connection(&mut self, context: u32, attributes: &impl Attributes, now_us: u64) {
         let Buffer { connections, .. } = &mut self.buffer;
         if let Some(edge) = connections.edge(context).cloned() {
-            let bytes = |attribute| attributes.number(attribute).unwrap_or(0);
-            let measure = Measure {
-                request_bytes: bytes(Attribute::RequestSize),
-                response_bytes: bytes(Attribute::ResponseSize),
-                ..Measure::default()
-            };
+            let (request_bytes, response_bytes) = moved(attributes);
+            let measure = Measure { request_bytes, response_bytes, ..Measure::default() };
             if connections.moved(context, &edge, &measure, now_us) {
                 self.buffer.note(now_us);
             }
@@ -302,6 +300,12 @@ impl Vm {
             self.sender.on_reply(&mut self.buffer, config, sequence, reply, now_ms);
         }
     }
+}
+
+/// Bytes from the client and to it so far: of a connection all, of a request those of the bodies.
+fn moved(attributes: &impl Attributes) -> (u64, u64) {
+    let bytes = |attribute| attributes.number(attribute).unwrap_or(0);
+    (bytes(Attribute::RequestSize), bytes(Attribute::ResponseSize))
 }
 
 #[cfg(test)]

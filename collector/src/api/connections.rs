@@ -5,7 +5,7 @@
 
 use super::labels::Values;
 use crate::aggregate::Key;
-use crate::connections::{Connections, Series};
+use crate::flows::{Flows, Series};
 use serde::{Deserialize, Serialize};
 
 /// One series. Labels as in `/metrics`; durations in microseconds.
@@ -44,7 +44,7 @@ pub struct ConnectionRow {
 }
 
 /// All rows.
-pub(super) fn rows(connections: &Connections) -> Vec<ConnectionRow> {
+pub(super) fn rows(connections: &Flows) -> Vec<ConnectionRow> {
     let mut rows: Vec<ConnectionRow> = connections.iter().map(|(key, series)| row(key, series)).collect();
     rows.sort_by(|a, b| order(a).cmp(&order(b)));
     rows

@@ -6,6 +6,7 @@
 mod door;
 mod journal;
 mod settings;
+mod streams;
 mod tcp;
 
 use super::exposition::{Exposition, Format, Kind, Sink, Spelled};
@@ -39,6 +40,7 @@ pub(super) fn render(state: &State, format: Format, what: What, sink: &mut Sink<
     text.kept_back(|text| {
         let pipeline = state.pipeline();
         tcp::families(text, &pipeline.connections);
+        streams::families(text, &pipeline.streams);
         super::hops::rooms(text, &pipeline.join);
         super::open::metrics(text, &pipeline.open, state.now_us());
         ledger(text, &pipeline.ledger);

@@ -1,8 +1,8 @@
 use super::{decode, encode};
 use crate::pipeline::{Limits, Pipeline};
 use crate::report::{
-    Connections, DropReason, Edge, Evidence, Fold, FoldedDurations, Identity, OpenConnections, Outcome, Peer,
-    Protocol, Record, Report, Reporter, Service, Teller, Totals,
+    Connections, DropReason, Edge, Evidence, Flow, Fold, FoldedDurations, Identity, Outcome, Peer, Protocol,
+    Record, Report, Reporter, Service, Teller, Totals,
 };
 use proptest::prelude::*;
 use std::sync::Arc;
@@ -22,9 +22,10 @@ fn report(proxy: &str, sequence: u64, caller: &str) -> Report {
         messages: vec![crate::report::Messages { request: 3, response: 5, ..Default::default() }],
         connections: Connections {
             closed: vec![Record { edge: 2, request_bytes: 7, ..Record::default() }],
-            open: vec![OpenConnections { edge: 0, opened: 2, request_bytes: 3, response_bytes: 4 }],
+            open: vec![Flow { edge: 0, opened: 2, request_bytes: 3, response_bytes: 4 }],
             ..Connections::default()
         },
+        streams: vec![Flow { edge: 0, opened: 1, request_bytes: 5, response_bytes: 6 }],
         identity: Some(Identity {
             workload: text("workload"),
             service_account: "sa".into(),
@@ -193,7 +194,7 @@ fn the_bytes_are_those_of_the_version() {
     one.identity = Some(Identity { workload: "w".into(), ..Identity::default() });
     pipeline.take(&one, SECOND_US);
     let file = encode(pipeline, 3);
-    assert_eq!((file.len(), crc32fast::hash(&file[12..])), (289, 2_292_720_063));
+    assert_eq!((file.len(), crc32fast::hash(&file[12..])), (350, 2_863_689_349));
 }
 
 proptest! {

@@ -55,15 +55,16 @@ impl Default for Limits {
 ///
 /// [`Refusal::TooMany`]. What is no protobuf is left to the decoder, which says it better.
 pub fn rows_fit(message: &[u8], limits: &Limits) -> Result<(), Refusal> {
-    let tables: [_; 6] = [
+    let tables: [_; 7] = [
         (8, "strings", limits.strings_max),
         (9, "edges", limits.rows_max),
         (10, "outcomes", limits.rows_max),
         (12, "folds", limits.rows_max),
         (14, "connections", limits.rows_max),
         (16, "messages", limits.rows_max),
+        (17, "streams", limits.rows_max),
     ];
-    let mut found = [0_usize; 6];
+    let mut found = [0_usize; 7];
     for (number, _) in Fields::new(message).flatten() {
         for (found, (table, field, limit)) in found.iter_mut().zip(tables) {
             if table == number {
@@ -113,6 +114,7 @@ pub fn check(batch: v1::Batch, limits: &Limits, now_us: u64) -> Result<Report, R
     let continued = batch.outcomes.iter().map(|outcome| outcome.continued).collect();
     let parted = (&mut records, &mut folds);
     let connections = tcp::part(&batch.connections, continued, &outcomes, edges.len(), parted, limits)?;
+    let streams = tcp::flows(&batch.streams, ("streams", "streams.edge"), edges.len(), limits)?;
     let report = Report {
         teller: Teller { proxy: batch.proxy.into(), epoch: batch.epoch },
         sequence: batch.sequence,
@@ -126,6 +128,7 @@ pub fn check(batch: v1::Batch, limits: &Limits, now_us: u64) -> Result<Report, R
         folds,
         open,
         connections,
+        streams,
         messages,
     };
     holds_no_more_than_it_says(&report)?;

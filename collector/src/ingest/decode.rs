@@ -116,7 +116,7 @@ impl<'a> Reading<'a> {
             (15, Value::Varint(it)) => self.head.attempt = it as u32,
             (16, Value::Bytes(it)) => self.messages.push(v1::Messages::decode(it).ok()?),
             // Of another kind than the contract says.
-            (1..=16, _) => return None,
+            (1..=17, _) => return None,
             _ => {}
         }
         let most = self.folds.len().max(self.open.len()).max(self.messages.len());
@@ -225,6 +225,7 @@ impl<'a> Reading<'a> {
             folds,
             open,
             connections: Connections::default(),
+            streams: Vec::new(),
             messages,
         };
         (good && check::holds_no_more_than_it_says(&report).is_ok()).then_some(report)

@@ -123,6 +123,7 @@ mod tests {
             folds: Vec::new(),
             open: Vec::new(),
             connections: crate::report::Connections::default(),
+            streams: Vec::new(),
             messages: Vec::new(),
         };
         let known = (!known.is_empty()).then(|| identity(known));

@@ -110,6 +110,7 @@ mod tests {
             edges: Edges::default(),
             open: Vec::new(),
             connections: crate::report::Connections::default(),
+            streams: Vec::new(),
             messages: Vec::new(),
             attempt: 1,
             details: crate::report::Details::default(),

@@ -105,6 +105,7 @@ impl Scene {
             edges: vec![Arc::new(Edge { reporter, ..Edge::default() })].into(),
             open: Vec::new(),
             connections: crate::report::Connections::default(),
+            streams: Vec::new(),
             messages: Vec::new(),
             attempt: 1,
             details: crate::report::Details::default(),

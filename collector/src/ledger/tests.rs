@@ -30,6 +30,7 @@ fn report(text: &str) -> Report {
         records: vec![Record::default(); usize::try_from(records).unwrap()],
         open: Vec::new(),
         connections: crate::report::Connections::default(),
+        streams: Vec::new(),
         messages: Vec::new(),
         folds: (folded > 0).then(|| Fold { count: folded, ..Fold::default() }).into_iter().collect(),
     }

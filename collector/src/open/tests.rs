@@ -33,6 +33,7 @@ fn report(epoch: u64, sequence: u64, count: u64) -> Report {
         records: Vec::new(),
         folds: Vec::new(),
         connections: crate::report::Connections::default(),
+        streams: Vec::new(),
         messages: Vec::new(),
         open: (count > 0).then_some(open).into_iter().collect(),
     }

@@ -29,6 +29,7 @@ fn report(proxy: &str, sequence: u64, identity: Option<Identity>, caller: &str) 
         folds: Vec::new(),
         open: Vec::new(),
         connections: crate::report::Connections::default(),
+        streams: Vec::new(),
         messages: Vec::new(),
     }
 }

@@ -1,5 +1,6 @@
-use super::{Closed, Connections, KEPT_MAX, LOOKS_MAX, ROWS_MAX, since};
+use super::{Closed, Connections, KEPT_MAX, LOOKS_MAX, since};
 use crate::config::{Config, Place};
+use crate::flows::FLOWS_MAX;
 use crate::record::{Edge, Measure};
 use std::rc::Rc;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
@@ -37,7 +38,7 @@ fn check(steps: &str, expected: &str) {
                 table.moved(context, &edge(words[3]), &measure(number(4), number(5)), now_us);
             }
             "http" => table.carries_http(context),
-            "tell" => told.extend(table.take().into_iter().map(|row| {
+            "tell" => told.extend(table.flows.take().into_iter().map(|row| {
                 let (sent, received) = (row.request_bytes, row.response_bytes);
                 format!("{}+{} {sent}/{received}", row.edge.service.host, row.opened)
             })),
@@ -113,12 +114,12 @@ fn everything_has_a_bound_and_nothing_is_told_twice() {
     (0..10).for_each(|_| table.close_unkept());
     assert!(!table.has_unkept());
 
-    let rows = u32::try_from(ROWS_MAX).unwrap();
+    let rows = u32::try_from(FLOWS_MAX).unwrap();
     for context in 0..rows {
         assert!(table.moved(context, &edge(&context.to_string()), &measure(1, 1), SECOND_US));
     }
     assert!(!table.moved(rows, &edge("one more"), &measure(1, 1), SECOND_US));
     assert!(table.moved(rows + 1, &edge("0"), &measure(1, 1), SECOND_US));
-    assert_eq!(table.take().len(), ROWS_MAX);
+    assert_eq!(table.flows.take().len(), FLOWS_MAX);
     assert_eq!(table.close(rows), Closed::Kept(None), "it is told as a whole when it closes");
 }

@@ -1,5 +1,6 @@
 use super::{ENDED_MAX, Open, OpenTable, ROWS_MAX};
 use crate::config::{Config, Place};
+use crate::flows::FLOWS_MAX;
 use crate::record::{Edge, Reporter};
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -146,4 +147,58 @@ fn one_plugin_may_serve_both_sides() {
     table.begin(5, OUTBOUND);
     let expected = "Source 1/100s long 1: a=1/100s; Destination 1/100s long 1: a=1/100s";
     assert_eq!(text(&table.tell(now_us, &config)), expected);
+}
+
+/// What Envoy says of requests that are open for long in, what is told of their bytes out: `6 look 3 10 20`, `7 tell`, `8 end
+/// 3 10 25` (the last look and the end).
+#[track_caller]
+fn check_streams(steps: &str, expected: &str) {
+    let mut table = OpenTable::default();
+    let mut told = Vec::new();
+    for step in steps.split(", ") {
+        let words: Vec<&str> = step.split(' ').collect();
+        let number = |place: usize| words.get(place).map_or(0, |word| word.parse::<u64>().unwrap());
+        let (now_us, context) = (START_US + number(0) * SECOND_US, number(2) as u32);
+        let moved = (number(3), number(4));
+        match words[1] {
+            "begin" => table.begin(context, OUTBOUND),
+            "look" => {
+                let edge = edge(Reporter::Source, ["a", "b", "c"][context as usize % 3]);
+                table.name(context, edge, None, moved, now_us);
+            }
+            "end" => {
+                table.moved(context, moved);
+                end(&mut table, context, now_us);
+            }
+            _ => told.extend(table.flows.take().into_iter().map(|flow| {
+                let (service, opened) = (&flow.edge.service.host, flow.opened);
+                format!("{service}+{opened} {}/{}", flow.request_bytes, flow.response_bytes)
+            })),
+        }
+    }
+    assert_eq!(told.join(", "), expected);
+}
+
+#[test]
+fn every_byte_of_a_stream_is_told_once() {
+    check_streams(
+        "0 begin 3, 0 begin 4, 0 begin 6, 6 look 3 10 20, 6 look 4 0 0, 6 look 6 1 0, 6 tell, 11 look 3 10 25, 11 tell, \
+         12 end 3 11 30, 12 end 4 0 7, 12 tell",
+        "a+2 11/20, a+0 0/5, a+0 1/5, b+1 0/7",
+    );
+    check_streams("0 begin 3, 1 end 3 5 5, 6 look 3 9 9, 6 tell", "");
+}
+
+#[test]
+fn bytes_that_find_no_room_are_told_later() {
+    let mut table = OpenTable::default();
+    let all = u32::try_from(FLOWS_MAX).unwrap() + 1;
+    for context in 1..=all {
+        table.begin(context, OUTBOUND);
+        table.name(context, edge(Reporter::Source, &context.to_string()), None, (1, 2), START_US);
+    }
+    assert_eq!(table.flows.take().len(), FLOWS_MAX);
+    table.moved(all, (3, 3));
+    let late = table.flows.take();
+    assert_eq!(late.iter().map(|row| (row.opened, row.request_bytes)).collect::<Vec<_>>(), [(1, 3)]);
 }

@@ -31,8 +31,8 @@ pub struct Batch {
     /// Every string of this batch once. At least one entry, and entry 0 is empty. Each at most 512 bytes.
     #[prost(string, repeated, tag = "8")]
     pub strings: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    /// Every edge of this batch once; `Records.edge`, `Fold.edge`, `OpenLong.edge` and `Connections.edge` are indexes into
-    /// it.
+    /// Every edge of this batch once; `Records.edge`, `Fold.edge`, `OpenLong.edge`, `Flow.edge` and `Messages.edge` are indexes
+    /// into it.
     #[prost(message, repeated, tag = "9")]
     pub edges: ::prost::alloc::vec::Vec<Edge>,
     /// Every outcome of this batch once; `Records.outcome` and `Fold.outcome` are indexes into it.
@@ -51,7 +51,7 @@ pub struct Batch {
     pub open: ::prost::alloc::vec::Vec<Open>,
     /// What is new of TCP connections that have not been closed, at most one entry per edge.
     #[prost(message, repeated, tag = "14")]
-    pub connections: ::prost::alloc::vec::Vec<Connections>,
+    pub connections: ::prost::alloc::vec::Vec<Flow>,
     /// Which attempt to hand this batch over it is: 1, and one more for each earlier one that brought no `Ack`. Absent for 1.
     /// Over 1, another collector may have taken the batch, and its answer may have been lost. It is appended like the identity,
     /// and likewise no part of what (epoch, sequence) names.
@@ -61,6 +61,10 @@ pub struct Batch {
     /// edge and outcome, and none for requests whose messages nobody counted.
     #[prost(message, repeated, tag = "16")]
     pub messages: ::prost::alloc::vec::Vec<Messages>,
+    /// What is new of requests that are open for longer than the writer's threshold and whose bodies have brought something:
+    /// streams and upgraded connections above all. At most one entry per edge.
+    #[prost(message, repeated, tag = "17")]
+    pub streams: ::prost::alloc::vec::Vec<Flow>,
 }
 /// gRPC messages, as Envoy's filter `grpc_stats` counts them where it is told to `emit_filter_state`; istiod puts it into
 /// every HTTP filter chain.
@@ -78,17 +82,21 @@ pub struct Messages {
     #[prost(uint64, tag = "4")]
     pub response_messages: u64,
 }
-/// What is new, since it was told last, of the TCP connections of one edge that have not been closed. None of it is in the
-/// ledger: a connection is seen when it is closed, and then it is one record (or part of a fold row) with `PROTOCOL_TCP`,
-/// whose bytes are those that no entry told before. So all bytes are those of entries and records together, the closed
-/// connections are the records, and the opened ones are `opened` and the records that are not `Outcome.continued`. What a
-/// refused batch told here is lost with it.
+/// What is new, since it was told last, of the TCP connections or the streams of one edge that have not ended. None of it is in
+/// the ledger, and what a refused batch told here is lost with it.
+///
+/// A connection is seen when it is closed, and then it is one record (or part of a fold row) with `PROTOCOL_TCP`, whose bytes
+/// are those that no entry told before. So all bytes are those of entries and records together, the closed connections are the
+/// records, and the opened ones are `opened` and the records that are not `Outcome.continued`.
+///
+/// The record of a stream tells all of its bytes again, with its headers, since they are the size of that request. So the
+/// entries are an account of their own: each byte of a stream's bodies once, soon after it flowed, the last when it ends.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct Connections {
+pub struct Flow {
     /// Index into `Batch.edges`.
     #[prost(uint32, tag = "1")]
     pub edge: u32,
-    /// Connections that are told for the first time.
+    /// Connections, or streams, that are told for the first time.
     #[prost(uint64, tag = "2")]
     pub opened: u64,
     /// What came from the clients, and what went to them, as Envoy counts `request.size` and `response.size`.
@@ -291,7 +299,7 @@ pub struct Outcome {
     pub code_details: u32,
     #[prost(uint32, tag = "6")]
     pub transport_failure_reason: u32,
-    /// Only with `PROTOCOL_TCP`: the connections were told as opened before, in `Connections.opened`.
+    /// Only with `PROTOCOL_TCP`: the connections were told as opened before, in `Flow.opened`.
     #[prost(bool, tag = "7")]
     pub continued: bool,
 }
@@ -313,7 +321,7 @@ pub struct Records {
     #[prost(uint64, repeated, tag = "4")]
     pub duration_us: ::prost::alloc::vec::Vec<u64>,
     /// Headers and body, as Envoy counts `request.total_size` and `response.total_size`. Of a TCP connection the bytes that no
-    /// `Connections` told before.
+    /// `Flow` told before.
     #[prost(uint64, repeated, tag = "5")]
     pub request_bytes: ::prost::alloc::vec::Vec<u64>,
     #[prost(uint64, repeated, tag = "6")]

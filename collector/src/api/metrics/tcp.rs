@@ -8,7 +8,7 @@
 use super::super::exposition::{Exposition, Kind};
 use super::super::labels::Values;
 use super::{Buckets, Names};
-use crate::connections::{Connections, Counts};
+use crate::flows::{Counts, Flows};
 
 /// Name, help, and which figure.
 type Counter = (&'static str, &'static str, fn(&Counts) -> u64);
@@ -33,7 +33,7 @@ const COUNTERS: [Counter; 4] = [
 ];
 
 /// All families.
-pub(super) fn families(text: &mut Exposition<'_>, connections: &Connections) {
+pub(super) fn families(text: &mut Exposition<'_>, connections: &Flows) {
     let spelled = |key| Exposition::spell(&Values::of(key).pairs());
     let rows: Vec<_> = connections.iter().map(|(key, series)| (spelled(key), series)).collect();
     for (name, help, figure) in COUNTERS {

@@ -5,29 +5,20 @@
 
 use super::{Limits, tables};
 use crate::ingest::refusal::Refusal;
-use crate::report::{Connections, Fold, OpenConnections, Outcome, Protocol, Record};
+use crate::report::{Connections, Flow, Fold, Outcome, Protocol, Record};
 use hopscope_proto::v1;
 
 /// Takes the connections out of the requests. `continued`: of each outcome whether it is of connections that were told as
 /// opened before.
 pub(super) fn part(
-    wire: &[v1::Connections],
+    wire: &[v1::Flow],
     continued: Vec<bool>,
     outcomes: &[Outcome],
     edges: usize,
     (records, folds): (&mut Vec<Record>, &mut Vec<Fold>),
     limits: &Limits,
 ) -> Result<Connections, Refusal> {
-    tables::at_most("connections", wire.len(), limits.rows_max)?;
-    let open = wire.iter().enumerate().map(|(row, wire)| {
-        Ok(OpenConnections {
-            edge: tables::inside("connections.edge", row, wire.edge, edges)?,
-            opened: wire.opened,
-            request_bytes: wire.request_bytes,
-            response_bytes: wire.response_bytes,
-        })
-    });
-    let open = open.collect::<Result<_, _>>()?;
+    let open = flows(wire, ("connections", "connections.edge"), edges, limits)?;
     if outcomes.iter().all(|outcome| outcome.protocol != Protocol::Tcp) {
         return Ok(Connections { open, ..Connections::default() });
     }
@@ -39,4 +30,23 @@ pub(super) fn part(
         open,
         continued,
     })
+}
+
+/// What is new of what has not ended. `names`: of the table, and of its column of edges.
+pub(super) fn flows(
+    wire: &[v1::Flow],
+    names: (&'static str, &'static str),
+    edges: usize,
+    limits: &Limits,
+) -> Result<Vec<Flow>, Refusal> {
+    tables::at_most(names.0, wire.len(), limits.rows_max)?;
+    let flows = wire.iter().enumerate().map(|(row, wire)| {
+        Ok(Flow {
+            edge: tables::inside(names.1, row, wire.edge, edges)?,
+            opened: wire.opened,
+            request_bytes: wire.request_bytes,
+            response_bytes: wire.response_bytes,
+        })
+    });
+    flows.collect()
 }

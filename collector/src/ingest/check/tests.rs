@@ -202,7 +202,7 @@ fn open_requests_add_up() {
 fn connections(batch: &mut v1::Batch) {
     batch.outcomes[1] =
         v1::Outcome { protocol: 3, response_flags: 2, continued: true, ..v1::Outcome::default() };
-    batch.connections = vec![v1::Connections { edge: 0, opened: 1, request_bytes: 5, response_bytes: 6 }];
+    batch.connections = vec![v1::Flow { edge: 0, opened: 1, request_bytes: 5, response_bytes: 6 }];
 }
 
 #[test]
@@ -228,7 +228,7 @@ fn connections_are_no_requests_and_stay_in_the_ledger() {
     };
     refused(more_than_was_sent, text);
     let limits = Limits { rows_max: 0, ..Limits::default() };
-    let bytes = v1::Batch { connections: vec![v1::Connections::default()], ..v1::Batch::default() };
+    let bytes = v1::Batch { connections: vec![v1::Flow::default()], ..v1::Batch::default() };
     let refusal = super::rows_fit(&bytes.encode_to_vec(), &limits).unwrap_err();
     assert_eq!(refusal.to_string(), "connections has 1 entries, and 0 are allowed");
 }

@@ -104,6 +104,7 @@ prop_compose! {
         folds in proptest::collection::vec((0..3_u32, 0..3_u32, 1..5_u64), 0..2),
         open in proptest::collection::vec((1..3_i32, 0..3_u64, 0..3_u32), 0..2),
         connections in proptest::collection::vec((0..3_u32, 0..3_u64), 0..2),
+        streams in proptest::collection::vec((0..3_u32, 0..3_u64), 0..2),
         messages in proptest::collection::vec((0..3_u32, 0..3_u32, 0..3_u64), 0..2),
         identity in proptest::option::of("[a-z]{0,4}"),
         (epoch, sequence, attempt) in (0..9_u64, 0..9_u64, 0..3_u32),
@@ -142,10 +143,15 @@ prop_compose! {
                 request_messages,
                 response_messages: 7,
             }).collect(),
-            connections: connections.into_iter().map(|(edge, opened)| v1::Connections {
+            connections: connections.into_iter().map(|(edge, opened)| v1::Flow {
                 edge,
                 opened,
-                ..v1::Connections::default()
+                ..v1::Flow::default()
+            }).collect(),
+            streams: streams.into_iter().map(|(edge, request_bytes)| v1::Flow {
+                edge,
+                request_bytes,
+                ..v1::Flow::default()
             }).collect(),
         }
     }
@@ -170,10 +176,11 @@ proptest! {
     fn every_batch_is_read_as_prost_reads_it(batch in batch()) {
         let bytes = batch.encode_to_vec();
         let fast = compared(&bytes)?;
-        // What is good is read in place: it is as writers encode it. Connections are left to prost.
+        // What is good is read in place: it is as writers encode it. Connections and streams are left to prost.
         let told = |outcome: &v1::Outcome| outcome.continued || outcome.protocol == i32::from(v1::Protocol::Tcp);
-        let has_connections = !batch.connections.is_empty() || batch.outcomes.iter().any(told);
-        prop_assert_eq!(fast, !has_connections && oracle(&bytes).is_ok());
+        let has_flows = !batch.connections.is_empty() || !batch.streams.is_empty();
+        let is_left = has_flows || batch.outcomes.iter().any(told);
+        prop_assert_eq!(fast, !is_left && oracle(&bytes).is_ok());
     }
 
     #[test]

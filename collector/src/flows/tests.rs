@@ -1,9 +1,9 @@
-use super::Connections;
+use super::{Flows, streams};
 use crate::aggregate::{Key, Limits};
 use crate::identity::{self, AddressBook, WaitingLimits};
 use crate::report::{
-    Edge, Fold, FoldedDurations, Identity, OpenConnections, Outcome, Peer, Protocol, Record, Report,
-    Reporter, Teller, Totals,
+    Edge, Flow, Fold, FoldedDurations, Identity, Outcome, Peer, Protocol, Record, Report, Reporter, Teller,
+    Totals,
 };
 use std::sync::Arc;
 
@@ -34,6 +34,7 @@ fn report(caller: &str) -> Report {
         folds: Vec::new(),
         open: Vec::new(),
         messages: Vec::new(),
+        streams: Vec::new(),
         connections: crate::report::Connections {
             continued: vec![false, false, true, true],
             ..crate::report::Connections::default()
@@ -49,7 +50,7 @@ fn rows(report: &mut Report, rows: &str) {
         let told = &mut report.connections;
         if words[0] == "open" {
             let (opened, request_bytes, response_bytes) = (number(1), number(2), number(3));
-            told.open.push(OpenConnections { edge: 0, opened, request_bytes, response_bytes });
+            told.open.push(Flow { edge: 0, opened, request_bytes, response_bytes });
         } else if words[1] == "fold" {
             let durations = FoldedDurations { zero_count: number(2), ..FoldedDurations::default() };
             told.folds.push(Fold {
@@ -80,7 +81,7 @@ fn book() -> AddressBook {
 }
 
 /// `caller flags opened/closed received>sent` of all series.
-fn text(connections: &Connections) -> String {
+fn text(connections: &Flows) -> String {
     let mut lines: Vec<String> = connections
         .iter()
         .map(|(key, series)| {
@@ -101,11 +102,11 @@ fn text(connections: &Connections) -> String {
 /// Batches in, series out.
 #[track_caller]
 fn check(batches: &[&str], expected: &str) {
-    let (mut connections, mut book) = (Connections::new(Limits::default(), WaitingLimits::default()), book());
+    let (mut connections, mut book) = (Flows::new(Limits::default(), WaitingLimits::default()), book());
     for batch in batches {
         let mut report = report("");
         rows(&mut report, batch);
-        connections.take(&report, &own(), &mut book, SECOND_US);
+        connections.take(&report, super::connections(&report), &own(), &mut book, SECOND_US);
     }
     assert_eq!(text(&connections), expected);
 }
@@ -121,12 +122,24 @@ fn each_connection_is_opened_and_closed_once_and_each_byte_counts_once() {
 }
 
 #[test]
+fn what_streams_move_is_counted_apart_from_connections() {
+    let (mut moved, mut book) = (Flows::new(Limits::default(), WaitingLimits::default()), book());
+    let mut told = report("");
+    rows(&mut told, "0 closed 3 4, open 2 10 20");
+    for (opened, request_bytes, response_bytes) in [(1, 5, 6), (0, 1, 0)] {
+        told.streams = vec![Flow { edge: 0, opened, request_bytes, response_bytes }];
+        moved.take(&told, streams(&told), &own(), &mut book, SECOND_US);
+    }
+    assert_eq!(text(&moved), "unknown 0 1/0 6>6");
+}
+
+#[test]
 fn a_caller_that_introduces_itself_in_time_is_named() {
-    let (mut connections, mut book) = (Connections::new(Limits::default(), WaitingLimits::default()), book());
+    let (mut connections, mut book) = (Flows::new(Limits::default(), WaitingLimits::default()), book());
     let mut told = report("10.0.0.2");
     rows(&mut told, "0 closed 1 2, open 1 3 4");
-    connections.take(&told, &own(), &mut book, SECOND_US);
-    connections.take(&told, &own(), &mut book, SECOND_US);
+    connections.take(&told, super::connections(&told), &own(), &mut book, SECOND_US);
+    connections.take(&told, super::connections(&told), &own(), &mut book, SECOND_US);
     assert_eq!(text(&connections), "");
     let shop =
         Identity { workload: "shop".into(), addresses: vec!["10.0.0.2".into()], ..Identity::default() };
@@ -136,11 +149,11 @@ fn a_caller_that_introduces_itself_in_time_is_named() {
 
     let mut stranger = report("10.9.9.9");
     rows(&mut stranger, "0 closed 1 2");
-    connections.take(&stranger, &own(), &mut book, 2 * SECOND_US);
+    connections.take(&stranger, super::connections(&stranger), &own(), &mut book, 2 * SECOND_US);
     connections.settle(&mut book, 3 * SECOND_US);
     assert_eq!(text(&connections), "shop 0 4/2 8>12");
     connections.settle(&mut book, 5 * SECOND_US);
-    connections.take(&stranger, &own(), &mut book, 6 * SECOND_US);
+    connections.take(&stranger, super::connections(&stranger), &own(), &mut book, 6 * SECOND_US);
     connections.close(&mut book, 6 * SECOND_US);
     assert_eq!(text(&connections), "shop 0 4/2 8>12, unknown 0 2/2 2>4");
 }
@@ -148,15 +161,15 @@ fn a_caller_that_introduces_itself_in_time_is_named() {
 #[test]
 fn series_have_a_budget_and_an_end() {
     let limits = Limits { series_max: 1, idle_us_max: 10 * SECOND_US, ..Limits::default() };
-    let (mut connections, mut book) = (Connections::new(limits, WaitingLimits::default()), book());
+    let (mut connections, mut book) = (Flows::new(limits, WaitingLimits::default()), book());
     let mut told = report("");
     rows(&mut told, "0 closed 1 2, 0 closed 1 2");
-    connections.take(&told, &own(), &mut book, SECOND_US);
+    connections.take(&told, super::connections(&told), &own(), &mut book, SECOND_US);
     told.connections.closed.clear();
     rows(&mut told, "1 closed 1 2");
-    connections.take(&told, &own(), &mut book, SECOND_US);
+    connections.take(&told, super::connections(&told), &own(), &mut book, SECOND_US);
     assert_eq!(text(&connections), "overflow destination 1/1 1>2, unknown 0 2/2 2>4");
-    connections.take(&told, &own(), &mut book, 3 * SECOND_US);
+    connections.take(&told, super::connections(&told), &own(), &mut book, 3 * SECOND_US);
     let began = connections.iter().map(|(_, series)| series.created_us).max();
     assert_eq!(began, Some(SECOND_US), "a series begins once");
     connections.expire(12 * SECOND_US);

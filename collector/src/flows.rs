@@ -1,4 +1,4 @@
-//! TCP connections.
+//! TCP connections, and what streams move.
 //!
 //! In: reports, with their edges named, and the time. Out: per edge and how they ended, how many were opened and closed,
 //! how long those lasted, and the bytes of all, open ones too. Always holds: the closed connections of all series are the
@@ -7,13 +7,14 @@
 //! series per reporter.
 //!
 //! What an open connection moves is told before anybody knows how it will end; so it is counted under no response flag, and
-//! only what was not told by then under the flag of its end, as Istio does it.
+//! only what was not told by then under the flag of its end, as Istio does it. A stream is a request, and is counted as one
+//! with all of its bytes when it ends; what its bodies move until then is here, in [`Flows`] of its own, once.
 
 use crate::aggregate::{Key, Limits};
 use crate::checkpoint::keep::keep;
 use crate::identity::{AddressBook, Told, WaitingLimits};
 use crate::measure::durations::Durations;
-use crate::report::{Fold, Identity, Outcome, Protocol, Record, Report};
+use crate::report::{Flow, Fold, Identity, Outcome, Protocol, Record, Report};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -75,9 +76,9 @@ pub struct Series {
 
 keep!(struct Series { counts, created_us, last_us });
 
-/// All connections.
+/// All connections, or all streams.
 #[derive(Debug, Clone, Default)]
-pub struct Connections {
+pub struct Flows {
     limits: Limits,
     waiting_limits: WaitingLimits,
     series: HashMap<Key, Series>,
@@ -86,9 +87,9 @@ pub struct Connections {
     expired_closed: u64,
 }
 
-keep!(room Connections { series, waiting, expired_closed } besides { limits, waiting_limits });
+keep!(room Flows { series, waiting, expired_closed } besides { limits, waiting_limits });
 
-impl Connections {
+impl Flows {
     /// Nothing counted yet.
     #[must_use]
     pub fn new(limits: Limits, waiting_limits: WaitingLimits) -> Self {
@@ -101,9 +102,16 @@ impl Connections {
         self.waiting_limits = waiting_limits;
     }
 
-    /// Counts the connections of a report.
-    pub fn take(&mut self, report: &Report, own: &Arc<Identity>, book: &mut AddressBook, now_us: u64) {
-        for (edge, outcome, counts) in group(report) {
+    /// Counts groups of a report: [`connections`], or [`streams`].
+    pub fn take(
+        &mut self,
+        report: &Report,
+        groups: Vec<Group>,
+        own: &Arc<Identity>,
+        book: &mut AddressBook,
+        now_us: u64,
+    ) {
+        for (edge, outcome, counts) in groups {
             let Some(edge) = report.edges.get(edge) else { continue };
             let told = Told { own: own.clone(), edge: edge.clone(), outcome };
             if !self.wait(&told, &counts, book, now_us) {
@@ -196,8 +204,23 @@ impl Connections {
     }
 }
 
-/// The connections of a report by edge (an index into [`Report::edges`]) and how they ended.
-fn group(report: &Report) -> Vec<(usize, Outcome, Counts)> {
+/// The place of an edge in [`Report::edges`], how they ended, and how many and how much.
+pub type Group = (usize, Outcome, Counts);
+
+/// What streams of a report moved, by edge.
+#[must_use]
+pub fn streams(report: &Report) -> Vec<Group> {
+    let group = |flow: &Flow| {
+        let mut counts = Counts { opened: flow.opened, ..Counts::default() };
+        counts.move_bytes(flow.request_bytes, flow.response_bytes);
+        (flow.edge, Outcome::default(), counts)
+    };
+    report.streams.iter().map(group).collect()
+}
+
+/// The connections of a report by edge and how they ended.
+#[must_use]
+pub fn connections(report: &Report) -> Vec<Group> {
     let told = &report.connections;
     if told.is_empty() {
         return Vec::new();
