@@ -5,6 +5,9 @@
 //! Source: proxy-wasm's serialised pairs, little-endian: `u32` number of pairs, for each the `u32` sizes of key and value,
 //! then for each the key, a NUL, the value, a NUL. Envoy gives the elements of a list as keys without values.
 
+/// The sizes of an integer, and of what Envoy gives beside it.
+const NUMBER: u64 = 8;
+
 /// The values of one answer that were not taken yet.
 #[derive(Debug, Clone)]
 pub struct Answer<'a> {
@@ -34,19 +37,47 @@ impl<'a> Answer<'a> {
     pub fn number(&mut self) -> i64 {
         self.bytes().try_into().map_or(0, i64::from_le_bytes)
     }
+
+    /// The next values, where all of them are integers or durations; each is for [`number`].
+    pub fn numbers<const N: usize>(&mut self) -> Option<&'a [[u8; 10]; N]> {
+        let (sizes, other_sizes) = self.sizes.as_slice().split_first_chunk::<N>()?;
+        for sizes in sizes {
+            if u64::from_le_bytes(*sizes) != NUMBER {
+                return None;
+            }
+        }
+        let values = self.values.as_chunks::<10>().0.first_chunk::<N>()?;
+        self.values = self.values.get(values.as_flattened().len()..)?;
+        self.sizes = other_sizes.iter();
+        Some(values)
+    }
+
+    /// The next two values, and both with what stands between them.
+    pub fn pair(&mut self) -> (&'a [u8], &'a [u8], &'a [u8]) {
+        let from = self.values;
+        let (first, second) = (self.bytes(), self.bytes());
+        let both = from.len().saturating_sub(self.values.len()).saturating_sub(2);
+        (first, second, from.get(..both).unwrap_or_default())
+    }
 }
 
 impl<'a> Iterator for Answer<'a> {
     type Item = &'a [u8];
 
     fn next(&mut self) -> Option<&'a [u8]> {
-        let sizes = u64::from_le_bytes(*self.sizes.next()?);
-        let (size, beside) = (sizes & u64::from(u32::MAX), sizes >> 32);
-        let whole = size.saturating_add(beside).saturating_add(2);
-        let (value, rest) = self.values.split_at_checked(usize::try_from(whole).ok()?)?;
-        self.values = rest;
-        value.get(..usize::try_from(size).ok()?)
+        let [a, b, c, d, beside @ ..] = *self.sizes.next()?;
+        let size = usize::try_from(u32::from_le_bytes([a, b, c, d])).ok()?;
+        let beside = usize::try_from(u32::from_le_bytes(beside)).ok()?;
+        let (value, rest) = self.values.split_at_checked(size)?;
+        self.values = rest.get(beside.checked_add(2)?..)?;
+        Some(value)
     }
+}
+
+/// One of [`Answer::numbers`].
+#[must_use]
+pub fn number([number @ .., _, _]: &[u8; 10]) -> i64 {
+    i64::from_le_bytes(*number)
 }
 
 /// Writes values as Envoy does, for hosts that have no expressions.
@@ -67,7 +98,7 @@ pub fn write(values: &[Vec<u8>]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Answer, write};
+    use super::{Answer, number, write};
     #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -98,6 +129,24 @@ mod tests {
         let bytes = write(&[7_i64.to_le_bytes().to_vec(), (-1_i64).to_le_bytes().to_vec(), b"200".to_vec()]);
         let mut answer = Answer::read(&bytes, 3).unwrap();
         assert_eq!([answer.number(), answer.number(), answer.number(), answer.number()], [7, -1, 0, 0]);
+        let mut answer = Answer::read(&bytes, 3).unwrap();
+        assert_eq!(answer.numbers::<3>(), None, "one of them is none");
+        assert_eq!(answer.numbers::<2>().map(|numbers| numbers.each_ref().map(number)), Some([7, -1]));
+        assert_eq!((answer.bytes(), answer.bytes(), answer.numbers::<1>()), (&b"200"[..], &b""[..], None));
+    }
+
+    #[test]
+    fn two_values_are_one_text_too() {
+        let check = |values: &[&str], expected: (&str, &str, &str)| {
+            let bytes = write(&values.iter().map(|value| value.as_bytes().to_vec()).collect::<Vec<_>>());
+            let (first, second, both) = Answer::read(&bytes, values.len()).unwrap().pair();
+            let [first, second, both] = [first, second, both].map(|it| str::from_utf8(it).unwrap());
+            assert_eq!((first, second, both), expected);
+        };
+        check(&["ab", "c", "d"], ("ab", "c", "ab\0\0c"));
+        check(&["", ""], ("", "", "\0\0"));
+        check(&["ab"], ("ab", "", "ab"));
+        check(&[], ("", "", ""));
     }
 
     /// Every prefix of a good answer, every byte of it changed, and noise.
@@ -126,6 +175,10 @@ mod tests {
             for count in [0, 1, 3, 20, usize::MAX] {
                 let values = Answer::read(input, count).into_iter().flatten();
                 assert!(values.map(<[u8]>::len).sum::<usize>() <= input.len());
+                if let Some(mut answer) = Answer::read(input, count) {
+                    answer.numbers::<2>();
+                    assert!(answer.pair().2.len() <= input.len());
+                }
             }
         }
     }

@@ -34,14 +34,14 @@ impl Batch {
     pub const RECORD_BYTES: usize = size_of::<Row>();
 
     /// Appends a record.
-    pub fn push(&mut self, record: Record) {
-        let row = (self.edges.index(&record.edge), self.outcomes.index(record.outcome), record.measure);
-        self.add_messages(row.0, row.1, record.messages);
-        self.rows.push(row);
+    pub fn push(&mut self, record: &Record) {
+        let (edge, outcome) = (self.edges.index(&record.edge), self.outcomes.index(&record.outcome));
+        self.rows.push((edge, outcome, record.measure));
+        self.add_messages(edge, outcome, record.messages);
     }
 
     /// Appends a fold row.
-    pub fn push_fold(&mut self, edge: &Rc<Edge>, outcome: Outcome, fold: Fold) {
+    pub fn push_fold(&mut self, edge: &Rc<Edge>, outcome: &Outcome, fold: Fold) {
         let row = (self.edges.index(edge), self.outcomes.index(outcome), fold);
         self.add_messages(row.0, row.1, row.2.messages);
         self.folds.push(row);
@@ -157,7 +157,7 @@ impl Batch {
 
     fn tables(&self, head: v1::Batch) -> v1::Batch {
         let mut strings = Table::default();
-        strings.index(String::new());
+        strings.index("");
         v1::Batch {
             edges: self.edges.values().iter().map(|edge| edge_to_wire(edge, &mut strings)).collect(),
             outcomes: self.outcomes.values().iter().map(|o| outcome_to_wire(o, &mut strings)).collect(),
@@ -173,7 +173,7 @@ impl Batch {
 }
 
 fn edge_to_wire(edge: &Edge, strings: &mut Table<String>) -> v1::Edge {
-    let mut text = |text: &str| strings.index(text.to_owned());
+    let mut text = |text: &str| strings.index(text);
     v1::Edge {
         reporter: edge.reporter.into(),
         peer_workload: text(&edge.peer.workload),
@@ -204,8 +204,8 @@ fn outcome_to_wire(outcome: &Outcome, strings: &mut Table<String>) -> v1::Outcom
         response_flags: outcome.response_flags,
         grpc_status: outcome.grpc_status,
         protocol: outcome.protocol.into(),
-        code_details: strings.index(details.to_owned()),
-        transport_failure_reason: strings.index(reason.to_owned()),
+        code_details: strings.index(details),
+        transport_failure_reason: strings.index(reason),
         continued: outcome.continued,
     }
 }
@@ -263,7 +263,7 @@ mod tests {
         let mut second = record("b", 200, 900);
         second.measure.attempts = 0;
         for record in [record("a", 200, 1_000), second, record("a", 503, 1_100)] {
-            batch.push(record);
+            batch.push(&record);
         }
         let wire = wire(&batch);
         let records = wire.records.unwrap();
@@ -283,10 +283,10 @@ mod tests {
             record.messages = Messages::read(text);
             assert!(table.add(&record.edge, &record.outcome, &record.measure, 8));
             table.add_messages(&record.edge, &record.outcome, record.messages);
-            batch.push(record);
+            batch.push(&record);
         }
         for (edge, outcome, fold) in table.take(8) {
-            batch.push_fold(&edge, outcome, fold);
+            batch.push_fold(&edge, &outcome, fold);
         }
         let rows = wire(&batch).messages;
         let rows = rows.iter().map(|row| (row.edge, row.request_messages, row.response_messages));
@@ -297,7 +297,7 @@ mod tests {
     fn one_attempt_each_needs_no_column() {
         let mut batch = Batch::default();
         for start_us in [1_000, 1_010] {
-            batch.push(record("a", 200, start_us));
+            batch.push(&record("a", 200, start_us));
         }
         assert_eq!(wire(&batch).records.unwrap().attempts, [0_u32; 0]);
     }
@@ -306,12 +306,12 @@ mod tests {
     fn fold_rows_share_the_tables() {
         let mut table = FoldTable::default();
         let mut batch = Batch::default();
-        batch.push(record("a", 200, 1_000));
+        batch.push(&record("a", 200, 1_000));
         for record in [record("a", 200, 10), record("a", 200, 30)] {
             assert!(table.add(&record.edge, &record.outcome, &record.measure, 8));
         }
         for (edge, outcome, fold) in table.take(8) {
-            batch.push_fold(&edge, outcome, fold);
+            batch.push_fold(&edge, &outcome, fold);
         }
         assert_eq!((batch.len(), batch.folded()), (1, 2));
         let wire = wire(&batch);
@@ -335,7 +335,7 @@ mod tests {
                     attempts: if count % 2 == 0 { 1 } else { i as u32 * 77 },
                     ..record.measure
                 };
-                batch.push(record);
+                batch.push(&record);
             }
             let bytes = batch.to_bytes(v1::Batch::default());
             let prost = v1::Batch::decode(bytes.as_slice()).unwrap();

@@ -38,7 +38,7 @@ pub struct Buffer {
 
 impl Buffer {
     /// Takes one record in.
-    pub fn push(&mut self, record: Record, config: &Config) {
+    pub fn push(&mut self, record: &Record, config: &Config) {
         self.ledger.see();
         let Limits { batch_records_max, buffer_bytes_max, fold_rows_max, .. } = config.limits;
         let ended_us = record.measure.start_us.saturating_add(record.measure.duration_us);
@@ -111,7 +111,7 @@ impl Buffer {
     pub fn pop(&mut self) -> Option<(Batch, Content)> {
         let mut batch = self.waiting.pop_front().unwrap_or_else(|| std::mem::take(&mut self.filling));
         for (edge, outcome, fold) in self.folds.take(FOLD_ROWS_PER_BATCH) {
-            batch.push_fold(&edge, outcome, fold);
+            batch.push_fold(&edge, &outcome, fold);
         }
         if self.waiting.is_empty() && self.filling.is_empty() && self.folds.is_empty() {
             self.since_us = None;

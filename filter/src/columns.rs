@@ -19,7 +19,7 @@ pub type Row = (u32, u32, Measure);
 pub fn pack(rows: &[Row], base_us: u64) -> Vec<u8> {
     let mut columns: [Vec<u8>; COLUMNS] =
         std::array::from_fn(|_| Vec::with_capacity(rows.len().saturating_mul(2)));
-    let mut hashes = Vec::with_capacity(rows.len().saturating_mul(4));
+    let mut hashes = Vec::with_capacity(rows.len());
     let mut before_us = base_us;
     for (edge, outcome, measure) in rows {
         let figures = [
@@ -34,7 +34,7 @@ pub fn pack(rows: &[Row], base_us: u64) -> Vec<u8> {
         for (column, figure) in columns.iter_mut().zip(figures) {
             put(column, figure);
         }
-        hashes.extend_from_slice(&measure.request_id_hash.to_le_bytes());
+        hashes.push(measure.request_id_hash.to_le_bytes());
         before_us = measure.start_us;
     }
     let mut packed = Vec::new();
@@ -43,7 +43,9 @@ pub fn pack(rows: &[Row], base_us: u64) -> Vec<u8> {
         attempts.clear();
     }
     // The fields of `v1::Records` are numbered in this order.
-    for (field, column) in (1..).zip(before_hashes.iter().chain([&hashes, attempts])) {
+    let hashes = hashes.as_flattened();
+    let columns = before_hashes.iter().map(Vec::as_slice).chain([hashes, attempts.as_slice()]);
+    for (field, column) in (1..).zip(columns) {
         if !column.is_empty() {
             append(&mut packed, field, column);
         }

@@ -3,7 +3,7 @@
 //! In: the answer to [`Question::Request`]. Out: [`Facts`]. Always holds: whatever the bytes, there are facts; what
 //! could not be read is as good as absent.
 
-use crate::answer::Answer;
+use crate::answer::{Answer, number};
 use crate::attributes::Attributes;
 use crate::question::{ABSENT, DESTINATION_VALUES, NO_GRPC, Question, SOURCE_VALUES};
 
@@ -30,6 +30,8 @@ pub struct Facts<'a> {
     pub grpc: Grpc,
     /// Address and port of the upstream at a source, of the downstream at a destination.
     pub address: &'a [u8],
+    /// Cluster and address as they stand side by side in the answer: one text that names both.
+    pub route: &'a [u8],
     /// Upstream attempts at a source, the caller's attempt number at a destination.
     pub attempts: u32,
     /// Envoy's number of the downstream connection, at a destination.
@@ -49,39 +51,46 @@ pub enum Grpc {
 }
 
 impl<'a> Facts<'a> {
-    /// Reads an answer; `None` when it is none.
+    /// Reads an answer; where it is none, nothing is known.
     #[must_use]
-    pub fn read(bytes: &'a [u8]) -> Option<Self> {
-        let (mut answer, is_destination) = match Answer::read(bytes, SOURCE_VALUES) {
-            Some(answer) => (answer, false),
-            None => (Answer::read(bytes, DESTINATION_VALUES)?, true),
+    pub fn read(bytes: &'a [u8]) -> Self {
+        let (answer, is_destination) = match Answer::read(bytes, SOURCE_VALUES) {
+            Some(answer) => (Some(answer), false),
+            None => (Answer::read(bytes, DESTINATION_VALUES), true),
         };
+        let Some(mut answer) = answer else { return Self::default() };
         // The order is that of the question.
-        let mut facts = Self {
+        let Some([duration_ns, code, flags, request_bytes, response_bytes, grpc]) = answer.numbers() else {
+            return Self::default();
+        };
+        let unsigned = |value| u64::try_from(number(value));
+        let request_id = answer.bytes();
+        let (cluster, address, route) = answer.pair();
+        let (attempts, connection) = if is_destination {
+            let attempt = str::from_utf8(answer.bytes()).ok().and_then(|n| n.parse().ok());
+            (attempt.unwrap_or(0), u64::try_from(answer.number()).unwrap_or(0))
+        } else {
+            (small(answer.number()), 0)
+        };
+        Self {
             is_destination,
-            duration_ns: u64::try_from(answer.number()).ok(),
-            response_code: small(answer.number()),
-            response_flags: u64::try_from(answer.number()).unwrap_or(0),
-            request_bytes: u64::try_from(answer.number()).unwrap_or(0),
-            response_bytes: u64::try_from(answer.number()).unwrap_or(0),
-            request_id: answer.bytes(),
-            cluster: answer.bytes(),
-            grpc: match answer.number() {
+            duration_ns: unsigned(duration_ns).ok(),
+            response_code: small(number(code)),
+            response_flags: unsigned(flags).unwrap_or(0),
+            request_bytes: unsigned(request_bytes).unwrap_or(0),
+            response_bytes: unsigned(response_bytes).unwrap_or(0),
+            grpc: match number(grpc) {
                 NO_GRPC => Grpc::No,
                 ABSENT => Grpc::Unended,
                 status => Grpc::Ended(small(status)),
             },
-            address: answer.bytes(),
-            ..Self::default()
-        };
-        if is_destination {
-            let attempt = answer.bytes();
-            facts.attempts = str::from_utf8(attempt).ok().and_then(|n| n.parse().ok()).unwrap_or(0);
-            facts.connection = u64::try_from(answer.number()).unwrap_or(0);
-        } else {
-            facts.attempts = small(answer.number());
+            request_id,
+            cluster,
+            address,
+            route,
+            attempts,
+            connection,
         }
-        Some(facts)
     }
 }
 

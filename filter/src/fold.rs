@@ -62,7 +62,7 @@ impl FoldTable {
         }
         let mut row = Fold::default();
         row.add(measure);
-        self.insert(edge, outcome.clone(), row);
+        self.insert(edge, outcome, row);
         true
     }
 
@@ -80,9 +80,9 @@ impl FoldTable {
     }
 
     /// Adds a row that is not there.
-    fn insert(&mut self, edge: &Rc<Edge>, outcome: Outcome, row: Fold) {
+    fn insert(&mut self, edge: &Rc<Edge>, outcome: &Outcome, row: Fold) {
         let key = key(self.edges.index(edge), self.outcomes.index(outcome));
-        self.keys.index(key);
+        self.keys.index(&key);
         self.rows.push(row);
     }
 
@@ -109,7 +109,7 @@ impl FoldTable {
                 taken.push((Rc::clone(edge), outcome.clone(), fold));
             } else {
                 // Into new tables, which hold nothing that no row needs any more.
-                self.insert(edge, outcome.clone(), fold);
+                self.insert(edge, outcome, fold);
             }
         }
         taken

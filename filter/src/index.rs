@@ -61,7 +61,7 @@ impl Index {
 }
 
 /// A hash of a value, of all its fields.
-pub fn hash(value: &impl Hash) -> u64 {
+pub fn hash(value: &(impl Hash + ?Sized)) -> u64 {
     let mut spreading = Spreading(0);
     value.hash(&mut spreading);
     spreading.0

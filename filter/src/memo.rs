@@ -40,8 +40,7 @@ pub struct Memo {
 
 #[derive(Debug, Clone)]
 struct Slot {
-    cluster: Box<[u8]>,
-    address: Box<[u8]>,
+    route: Box<[u8]>,
     more: Box<[u8]>,
     connection: Option<u64>,
     asked_us: u64,
@@ -51,8 +50,7 @@ struct Slot {
 /// What names an edge.
 #[derive(Debug, Clone, Copy)]
 pub struct Name<'a> {
-    cluster: &'a [u8],
-    address: &'a [u8],
+    route: &'a [u8],
     more: &'a [u8],
     connection: Option<u64>,
 }
@@ -62,22 +60,17 @@ impl<'a> Name<'a> {
     #[must_use]
     pub fn new(facts: &Facts<'a>, more: &'a [u8]) -> Self {
         // Behind a forwarded-for header every request brings another address, all without meaning.
-        let address = if facts.address.ends_with(b":0") { b"" } else { facts.address };
-        let connection = facts.is_destination.then_some(facts.connection);
-        Self { cluster: facts.cluster, address, more, connection }
+        let route = if let [.., b':', b'0'] = facts.address { facts.cluster } else { facts.route };
+        Self { route, more, connection: facts.is_destination.then_some(facts.connection) }
     }
 
     fn place(&self) -> usize {
-        let hash = sketch(self.address, self.connection.unwrap_or(0));
-        let hash = sketch(self.more, sketch(self.cluster, hash));
+        let hash = sketch(self.more, sketch(self.route, self.connection.unwrap_or(0)));
         usize::try_from(hash.wrapping_mul(FACTOR) >> SHIFT).unwrap_or(0)
     }
 
     fn is_of(&self, slot: &Slot) -> bool {
-        self.connection == slot.connection
-            && same(self.address, &slot.address)
-            && same(self.cluster, &slot.cluster)
-            && same(self.more, &slot.more)
+        self.connection == slot.connection && same(self.route, &slot.route) && same(self.more, &slot.more)
     }
 }
 
@@ -94,8 +87,7 @@ impl Memo {
         self.slots.resize_with(SLOTS, || None);
         if let Some(slot) = self.slots.get_mut(name.place()) {
             *slot = Some(Slot {
-                cluster: name.cluster.into(),
-                address: name.address.into(),
+                route: name.route.into(),
                 more: name.more.into(),
                 connection: name.connection,
                 asked_us: now_us,

@@ -41,15 +41,13 @@ impl Observer {
     /// Makes the record of the request that just ended. `now_us`: microseconds since the Unix epoch.
     pub fn observe(&mut self, attributes: &impl Attributes, now_us: u64) -> Record {
         let answer = self.asking.ask(attributes);
-        let facts = Facts::read(&answer).unwrap_or_default();
-        let record = Record {
-            edge: self.edge(attributes, &facts, now_us),
-            outcome: outcome(attributes, &facts),
-            measure: measure(attributes, &facts, now_us),
-            messages: messages(attributes, &facts),
-        };
+        let facts = Facts::read(&answer);
+        let edge = self.edge(attributes, &facts, now_us);
+        let outcome = outcome(attributes, &facts);
+        let measure = measure(attributes, &facts, now_us);
+        let messages = messages(attributes, &facts);
         attributes.give_back(answer);
-        record
+        Record { edge, outcome, measure, messages }
     }
 
     /// See [`Asking::fallbacks`].

@@ -149,18 +149,23 @@ impl OpenTable {
 
     /// A request is open no more. Returns its plugin.
     pub fn forget(&mut self, context: u32) -> Option<u32> {
-        let place = self.place(context);
-        let entry =
-            self.entries.get_mut(place).filter(|entry| entry.context == context && entry.root != 0)?;
-        let root = std::mem::take(&mut entry.root);
+        let root = match self.entries.front() {
+            // What ends is most often the oldest, and that has not ended.
+            Some(first) if first.context == context => self.entries.pop_front()?.root,
+            _ => {
+                let place = self.place(context);
+                let entry = self.entries.get_mut(place).filter(|it| it.context == context && it.root != 0)?;
+                self.ended = self.ended.saturating_add(1);
+                std::mem::take(&mut entry.root)
+            }
+        };
         if let Ok(place) = self.place_of_name(context) {
             self.named.remove(place);
         }
         if let Some(known) = self.roots.iter_mut().find(|known| known.root == root) {
             known.open = known.open.saturating_sub(1);
         }
-        self.ended = self.ended.saturating_add(1);
-        while self.entries.front().is_some_and(|first| first.root == 0) {
+        while self.ended > 0 && self.entries.front().is_some_and(|first| first.root == 0) {
             self.entries.pop_front();
             self.ended = self.ended.saturating_sub(1);
         }
@@ -329,7 +334,6 @@ impl OpenTable {
     /// Where the entry of a context is, or would be.
     fn place(&self, context: u32) -> usize {
         let rank = self.rank(context);
-        // What ends is most often the oldest.
         if rank == 0 { 0 } else { self.entries.partition_point(|entry| self.rank(entry.context) < rank) }
     }
 

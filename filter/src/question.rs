@@ -80,15 +80,16 @@ enum Value {
     Has(Attribute),
 }
 
+/// The numbers first, since those are read all at once; the cluster last, since it and the address after it name an edge.
 const BOTH_SIDES: [Value; 8] = [
     Value::Number(Attribute::RequestDuration),
     Value::Number(Attribute::ResponseCode),
     Value::Number(Attribute::ResponseFlags),
     Value::Number(Attribute::RequestTotalSize),
     Value::Number(Attribute::ResponseTotalSize),
+    Value::Grpc,
     Value::Text(Attribute::RequestId),
     Value::Text(Attribute::ClusterName),
-    Value::Grpc,
 ];
 const SOURCE: [Value; 2] =
     [Value::Text(Attribute::UpstreamAddress), Value::Number(Attribute::UpstreamAttempts)];

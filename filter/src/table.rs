@@ -6,6 +6,7 @@
 
 use crate::index::{Index, hash};
 use crate::record::Edge;
+use std::borrow::Borrow;
 use std::hash::Hash;
 use std::rc::Rc;
 
@@ -27,22 +28,31 @@ impl<T> Default for Table<T> {
 
 impl<T: Eq + Hash> Table<T> {
     /// The index of a value that is there.
-    pub fn find(&self, value: &T) -> Option<u32> {
-        match self.values.iter().take(COMPARED).position(|known| known == value) {
+    pub fn find<Q: Eq + Hash + ?Sized>(&self, value: &Q) -> Option<u32>
+    where
+        T: Borrow<Q>,
+    {
+        match self.values.iter().take(COMPARED).position(|known| known.borrow() == value) {
             Some(place) => u32::try_from(place).ok(),
-            None => self.index.find(hash(value), &|index| self.get(index) == Some(value)),
+            None => {
+                let is_it = |index| self.get(index).is_some_and(|known| known.borrow() == value);
+                self.index.find(hash(value), &is_it)
+            }
         }
     }
 
-    /// The index of a value, that is added when it is new.
-    pub fn index(&mut self, value: T) -> u32 {
-        if let Some(index) = self.find(&value) {
+    /// The index of a value, of which a copy is added when it is new.
+    pub fn index<Q: Eq + Hash + ToOwned<Owned = T> + ?Sized>(&mut self, value: &Q) -> u32
+    where
+        T: Borrow<Q>,
+    {
+        if let Some(index) = self.find(value) {
             return index;
         }
         // A batch holds far fewer values than there are indexes.
         let index = u32::try_from(self.values.len()).unwrap_or(u32::MAX);
-        self.index.enter(hash(&value), index);
-        self.values.push(value);
+        self.index.enter(hash(value), index);
+        self.values.push(value.to_owned());
         index
     }
 
@@ -74,7 +84,7 @@ pub struct Edges {
 }
 
 /// Objects that are known by their address, a power of two.
-const LATELY: usize = 64;
+const LATELY: usize = 256;
 
 impl Edges {
     /// The index of an edge that is there.
@@ -93,7 +103,7 @@ impl Edges {
             return index;
         }
         let address = Rc::as_ptr(edge);
-        let index = self.table.index(Rc::clone(edge));
+        let index = self.table.index(edge);
         // Only what the table holds stays alive, and with it its address.
         self.lately.resize(LATELY, None);
         if let Some(slot) = self.lately.get_mut(place(address)) {
@@ -117,7 +127,7 @@ impl Edges {
 
 /// Objects of one size lie in some pattern, which a factor of none destroys.
 fn place(address: *const Edge) -> usize {
-    ((address.addr() >> 4).wrapping_mul(0x9e37_79b1) >> 16) % LATELY
+    ((address.addr() >> 3).wrapping_mul(0x9e37_79b1) >> 24) % LATELY
 }
 
 #[cfg(test)]
@@ -137,7 +147,7 @@ mod tests {
     #[test]
     fn equal_values_have_one_index() {
         let mut table = Table::default();
-        let indexes: Vec<u32> = (0..60).map(|i| table.index(i % 20)).collect();
+        let indexes: Vec<u32> = (0..60).map(|i| table.index(&(i % 20))).collect();
         assert_eq!(indexes, (0..60).map(|i| i % 20).collect::<Vec<_>>());
         assert_eq!(table.into_values(), (0..20).collect::<Vec<_>>());
     }

@@ -156,7 +156,7 @@ impl Vm {
             if let Some(root) = root {
                 self.buffer.open.learn(root, record.edge.reporter);
             }
-            self.buffer.push(record, config);
+            self.buffer.push(&record, config);
         }
     }
 
@@ -182,7 +182,7 @@ impl Vm {
             record.measure.request_bytes = request_bytes;
             record.measure.response_bytes = response_bytes;
             record.outcome.continued = told.is_some();
-            self.buffer.push(record, config);
+            self.buffer.push(&record, config);
         }
         true
     }

@@ -11,9 +11,10 @@
 #![allow(unsafe_code, reason = "an ABI is addresses and lengths; all of the filter's are in this file")]
 
 use crate::health::Kind;
-use std::cell::Cell;
 use std::mem::ManuallyDrop;
 use std::ptr::{null, null_mut};
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize};
 
 /// What a host call answers; anything but this is a failure.
 const OK: u32 = 0;
@@ -54,34 +55,47 @@ unsafe extern "C" {
     ) -> u32;
 }
 
-thread_local! {
-    /// Memory of an answer that was read, for the next one.
-    static KEPT: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
-    /// The capacity of what Envoy was given last. It asks for memory once in each call that brings something.
-    static CAPACITY: Cell<usize> = const { Cell::new(0) };
-    /// Whether what Envoy is given comes back here, and not to the SDK.
-    static IS_OURS: Cell<bool> = const { Cell::new(false) };
-}
-
 /// No answer is kept that is larger, bytes.
 const KEPT_MAX: usize = 4_096;
 
+// A VM has one thread, so these are plain words; thread locals would cost each request 150 instructions more.
+/// Memory of an answer that was read, for the next one, and its capacity; null when there is none.
+static KEPT: AtomicPtr<u8> = AtomicPtr::new(null_mut());
+static KEPT_CAPACITY: AtomicUsize = AtomicUsize::new(0);
+/// The capacity of what Envoy was given last. It asks for memory once in each call that brings something.
+static CAPACITY: AtomicUsize = AtomicUsize::new(0);
+/// Whether what Envoy is given comes back here, and not to the SDK.
+static IS_OURS: AtomicBool = AtomicBool::new(false);
+
 /// Keeps the memory of an answer for the next.
 pub(super) fn keep(answer: Vec<u8>) {
-    if answer.capacity() <= KEPT_MAX {
-        KEPT.set(answer);
+    if (1..=KEPT_MAX).contains(&answer.capacity()) {
+        drop(kept());
+        let mut answer = ManuallyDrop::new(answer);
+        KEPT_CAPACITY.store(answer.capacity(), Relaxed);
+        KEPT.store(answer.as_mut_ptr(), Relaxed);
     }
+}
+
+/// Takes out what is kept.
+fn kept() -> Vec<u8> {
+    let memory = KEPT.swap(null_mut(), Relaxed);
+    if memory.is_null() {
+        return Vec::new();
+    }
+    // SAFETY: `keep` took both from one `Vec`, and whoever takes the address out is its only owner.
+    unsafe { Vec::from_raw_parts(memory, 0, KEPT_CAPACITY.load(Relaxed)) }
 }
 
 /// Envoy wants memory for what it brings.
 #[unsafe(export_name = "hop_on_memory_allocate")]
 extern "C" fn memory_allocate(size: usize) -> *mut u8 {
-    let kept = if IS_OURS.get() { KEPT.take() } else { Vec::new() };
+    let kept = if IS_OURS.load(Relaxed) { kept() } else { Vec::new() };
     if kept.capacity() >= size {
-        CAPACITY.set(kept.capacity());
+        CAPACITY.store(kept.capacity(), Relaxed);
         return ManuallyDrop::new(kept).as_mut_ptr();
     }
-    CAPACITY.set(size);
+    CAPACITY.store(size, Relaxed);
     // The SDK takes back exactly what was asked for.
     Box::into_raw(Box::<[u8]>::new_uninit_slice(size)).cast()
 }
@@ -97,7 +111,7 @@ pub(super) fn now_ns() -> u64 {
 /// The value at `path`, whose parts are parted by NUL.
 pub(super) fn property(path: &[u8]) -> Option<Vec<u8>> {
     let (mut value, mut size) = (null_mut(), 0);
-    IS_OURS.set(true);
+    IS_OURS.store(true, Relaxed);
     // SAFETY: Envoy reads `path` during the call and writes an address and a length.
     let status = unsafe { proxy_get_property(path.as_ptr(), path.len(), &raw mut value, &raw mut size) };
     given(status, value, size)
@@ -106,7 +120,7 @@ pub(super) fn property(path: &[u8]) -> Option<Vec<u8>> {
 /// What Envoy's function of this name makes of the argument; `None` when it fails, or where there is none.
 pub(super) fn foreign_function(name: &str, argument: &[u8]) -> Option<Vec<u8>> {
     let (mut result, mut size) = (null_mut(), 0);
-    IS_OURS.set(true);
+    IS_OURS.store(true, Relaxed);
     // SAFETY: Envoy reads name and argument during the call and writes an address and a length.
     let status = unsafe {
         proxy_call_foreign_function(
@@ -179,7 +193,7 @@ pub(super) fn grpc_call(
 
 /// What Envoy gave back, as memory of ours.
 fn given(status: u32, value: *mut u8, size: usize) -> Option<Vec<u8>> {
-    IS_OURS.set(false);
+    IS_OURS.store(false, Relaxed);
     if status != OK {
         return None;
     }
@@ -188,7 +202,7 @@ fn given(status: u32, value: *mut u8, size: usize) -> Option<Vec<u8>> {
     }
     // SAFETY: Envoy got this memory from `memory_allocate` in the call that has just ended, the only time there; it has
     // that capacity, at least `size` bytes, which Envoy has written, and it gives each of them back once.
-    Some(unsafe { Vec::from_raw_parts(value, size, CAPACITY.get()) })
+    Some(unsafe { Vec::from_raw_parts(value, size, CAPACITY.load(Relaxed)) })
 }
 
 #[unsafe(export_name = "hop_on_context_create")]

@@ -20,8 +20,10 @@ impl Observer {
         now_us: u64,
     ) -> Rc<Edge> {
         let upstream = attributes.bytes(Attribute::UpstreamAddress).unwrap_or_default();
-        let onward = Facts { is_destination: false, address: &upstream, connection: 0, ..*facts };
-        let name = Name::new(&onward, b"");
+        let cluster = facts.cluster;
+        let onward =
+            Facts { is_destination: false, address: &upstream, route: cluster, connection: 0, ..*facts };
+        let name = Name::new(&onward, &upstream);
         let reached = onward.response_flags == 0 && !onward.address.is_empty();
         if reached && let Some(Known::Edge(edge)) = self.memo.look_up(&name, now_us) {
             return edge;

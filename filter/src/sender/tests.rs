@@ -47,7 +47,7 @@ impl Bench {
             measure: Measure::default(),
             messages: crate::record::Messages::default(),
         };
-        self.buffer.push(record, &self.config);
+        self.buffer.push(&record, &self.config);
     }
 
     fn poll(&mut self) -> Option<Report> {
@@ -246,7 +246,7 @@ fn check_times(config: &str, requests: &[(u64, u32, u64)], until_s: u64, expecte
                 ..Measure::default()
             };
             bench.buffer.push(
-                Record {
+                &Record {
                     edge: Edge::default().into(),
                     outcome,
                     measure,
