@@ -7,7 +7,8 @@
 //! UNAVAILABLE.
 
 use hopscope_proto::v1::{Ack, DropReason};
-use prost::Message;
+
+mod ack;
 
 /// The longest backoff that a collector may ask for, milliseconds.
 const BACKOFF_MS_MAX: u32 = 60_000;
@@ -43,7 +44,7 @@ const OUT_OF_RANGE: u32 = 11;
 #[must_use]
 pub fn read(sequence: u64, status: u32, message: &[u8]) -> Reply {
     match status {
-        OK => Ack::decode(message).map_or(Reply::Failed, |ack| acknowledged(sequence, ack)),
+        OK => ack::read(message).map_or(Reply::Failed, |ack| acknowledged(sequence, ack)),
         INVALID_ARGUMENT => Reply::Refused(DropReason::Refused),
         OUT_OF_RANGE => Reply::Refused(DropReason::TooLarge),
         _ => Reply::Failed,
