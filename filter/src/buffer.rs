@@ -13,7 +13,6 @@ use crate::ledger::{Content, Ledger};
 use crate::open::OpenTable;
 use crate::record::{Edge, Measure, Messages, Outcome, Record};
 use hopscope_proto::v1::DropReason;
-use std::collections::VecDeque;
 use std::rc::Rc;
 
 /// Fold rows that one batch carries; the rest rides with the next.
@@ -29,7 +28,8 @@ pub struct Buffer {
     /// Connections that have not been closed; likewise.
     pub connections: Connections,
     filling: Batch,
-    waiting: VecDeque<Batch>,
+    /// The oldest first. Not many wait, and the code of a queue is 1 kB in each proxy.
+    waiting: Vec<Batch>,
     folds: FoldTable,
     since_us: Option<u64>,
     holds_failure: bool,
@@ -58,9 +58,9 @@ impl Buffer {
         if self.filling.len() < full {
             return;
         }
-        self.waiting.push_back(std::mem::take(&mut self.filling));
+        self.waiting.push(std::mem::take(&mut self.filling));
         while self.waiting.iter().map(Batch::len).sum::<usize>() > records_max.saturating_sub(full) {
-            let Some(batch) = self.waiting.pop_front() else { return };
+            let batch = self.waiting.remove(0);
             for (edge, outcome, measure) in batch.records() {
                 self.fold(edge, outcome, measure, fold_rows_max);
             }
@@ -109,7 +109,8 @@ impl Buffer {
 
     /// Takes the next batch out, with the fold rows that ride along, and books it as sent. `None` when nothing waits.
     pub fn pop(&mut self) -> Option<(Batch, Content)> {
-        let mut batch = self.waiting.pop_front().unwrap_or_else(|| std::mem::take(&mut self.filling));
+        let mut batch =
+            if self.waiting.is_empty() { std::mem::take(&mut self.filling) } else { self.waiting.remove(0) };
         for (edge, outcome, fold) in self.folds.take(FOLD_ROWS_PER_BATCH) {
             batch.push_fold(&edge, &outcome, fold);
         }

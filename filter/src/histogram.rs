@@ -36,7 +36,7 @@ pub struct Histogram {
     zero_count: u64,
     /// Bucket index of `counts[0]`.
     offset: i32,
-    counts: std::collections::VecDeque<u64>,
+    counts: Vec<u64>,
 }
 
 impl Histogram {
@@ -57,12 +57,12 @@ impl Histogram {
             self.offset = index;
         }
         while index < self.offset {
-            self.counts.push_front(0);
+            self.counts.insert(0, 0);
             self.offset = self.offset.saturating_sub(1);
         }
         let place = usize::try_from(index.saturating_sub(self.offset)).unwrap_or(0);
         while self.counts.len() <= place {
-            self.counts.push_back(0);
+            self.counts.push(0);
         }
         if let Some(count) = self.counts.get_mut(place) {
             *count = count.saturating_add(1);
@@ -79,7 +79,7 @@ impl Histogram {
             scale: SCALE,
             zero_count: self.zero_count,
             offset: self.offset,
-            counts: self.counts.iter().copied().collect(),
+            counts: self.counts.clone(),
         }
     }
 }

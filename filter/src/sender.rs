@@ -10,7 +10,6 @@ use crate::config::Config;
 use crate::ledger::Content;
 use crate::reply::Reply;
 use hopscope_proto::v1;
-use std::collections::VecDeque;
 
 /// The first pause after a failure, milliseconds.
 const BACKOFF_MS_MIN: u64 = 500;
@@ -42,7 +41,7 @@ pub struct Signature {
 pub struct Sender {
     epoch: u64,
     sequence: u64,
-    numbered: VecDeque<Numbered>,
+    numbered: Vec<Numbered>,
     identity_told: bool,
     ledger_told: v1::Ledger,
     next_batch_ms: u64,
@@ -77,7 +76,7 @@ impl Sender {
         Self {
             epoch: seed.max(1),
             sequence: 0,
-            numbered: VecDeque::new(),
+            numbered: Vec::new(),
             identity_told: false,
             ledger_told: v1::Ledger::default(),
             next_batch_ms: 0,
@@ -148,7 +147,7 @@ impl Sender {
             ..v1::Batch::default()
         });
         let sequence = self.sequence;
-        self.numbered.push_back(Numbered { sequence, message, content, in_flight: false, attempt: 1 });
+        self.numbered.push(Numbered { sequence, message, content, in_flight: false, attempt: 1 });
         self.ledger_told = ledger;
         self.age_max_ms = if fails { 0 } else { self.age_max_ms.saturating_mul(2).max(config.tick_ms()) };
         self.heartbeat_ms = now_ms.saturating_add(HEARTBEAT_MS);
@@ -194,9 +193,8 @@ impl Sender {
         let Some(place) = self.numbered.iter().position(|batch| batch.sequence == sequence) else { return };
         match reply {
             Reply::Taken { need_identity, backoff_ms } => {
-                if let Some(batch) = self.numbered.remove(place) {
-                    self.acknowledged = self.acknowledged.saturating_add(batch.content.requests());
-                }
+                let batch = self.numbered.remove(place);
+                self.acknowledged = self.acknowledged.saturating_add(batch.content.requests());
                 self.answered(need_identity, backoff_ms, now_ms);
                 self.identity_told = !need_identity;
             }
@@ -205,9 +203,8 @@ impl Sender {
                 self.answered(need_identity, backoff_ms, now_ms);
             }
             Reply::Refused(reason) => {
-                if let Some(batch) = self.numbered.remove(place) {
-                    buffer.ledger.refuse(batch.content, reason);
-                }
+                let batch = self.numbered.remove(place);
+                buffer.ledger.refuse(batch.content, reason);
                 self.answered(false, 0, now_ms);
             }
             Reply::Failed => {
