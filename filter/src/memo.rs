@@ -20,8 +20,8 @@ const SLOTS: usize = 1_024;
 /// What leaves a place of a hash.
 const SHIFT: u32 = u64::BITS - SLOTS.ilog2();
 
-/// Edges are asked for anew after ten seconds.
-const AGE_MAX_US: u64 = 10_000_000;
+/// Edges are asked for anew after so long. Amazon's network plugin keeps an address for as long before it gives it again.
+const AGE_MAX_US: u64 = 30_000_000;
 
 /// What is known under a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
