@@ -1,39 +1,68 @@
 //! Both sides of a call speak of the same edge, with versions, whatever each of them could know by itself.
 
 use crate::parts;
+use hopscope_mesh::mesh::MeshOptions;
 use hopscope_mesh::traffic::{Mix, drive};
+use std::collections::BTreeSet;
 
-#[tokio::test(flavor = "multi_thread")]
-async fn both_reporters_tell_the_same_edges() {
-    let mesh = parts::start(parts::observed()).await;
+/// Who calls whom, and what the called side's name for its caller rests on.
+type Hops = [(&'static str, &'static str, &'static str); 5];
+
+async fn both_reporters_tell_the_same_edges(options: MeshOptions, hops: Hops) {
+    let mesh = parts::start(options).await;
     drive(&mesh.client(), 2_000, &Mix::healthy(), 16).await;
     mesh.settled(parts::SETTLED_WITHIN).await.unwrap();
     let edges = mesh.collector().unwrap().edges().await.unwrap();
-    let count = |reporter: &str, from: &str, to: &str| -> u64 {
-        let told = edges.iter().filter(|edge| {
+    let told = |reporter: &str, from: &str, to: &str| {
+        let edges = edges.iter().filter(|edge| {
             edge.reporter == reporter
                 && format!("{}@{}", edge.source_workload, edge.source_version) == from
                 && format!("{}@{}", edge.destination_workload, edge.destination_version) == to
         });
-        told.map(|edge| edge.requests).sum()
+        edges.collect::<Vec<_>>()
     };
-    // The callers of payments are known by certificate and address, those of ledger-db (plaintext) by address alone.
-    let hops = [
-        ("gateway@v1", "shop@v1"),
-        ("shop@v1", "payments@v1"),
-        ("shop@v1", "payments@v2"),
-        ("payments@v1", "ledger-db@v1"),
-        ("payments@v2", "ledger-db@v1"),
-    ];
-    for (from, to) in hops {
+    let count = |reporter: &str, from: &str, to: &str| -> u64 {
+        told(reporter, from, to).iter().map(|edge| edge.requests).sum()
+    };
+    for (from, to, evidence) in hops {
         let (source, destination) = (count("source", from, to), count("destination", from, to));
         assert!(source > 0 && source == destination, "{from} -> {to}: {source} and {destination}");
+        let named_by = told("destination", from, to);
+        let named_by: BTreeSet<&str> = named_by.iter().map(|edge| edge.peer_evidence.as_str()).collect();
+        assert_eq!(named_by, BTreeSet::from([evidence]), "{from} -> {to}");
     }
     let canary = count("source", "shop@v1", "payments@v2");
     assert!((100..=320).contains(&canary), "10 % of 2,000 go to v2: {canary}");
     let total: u64 = edges.iter().map(|edge| edge.requests).sum();
     let told: u64 =
-        hops.iter().map(|(from, to)| count("source", from, to) + count("destination", from, to)).sum();
+        hops.iter().map(|(from, to, _)| count("source", from, to) + count("destination", from, to)).sum();
     assert_eq!(told, total, "every record stands on one of the edges: {edges:?}");
     mesh.stop().await.unwrap();
+}
+
+/// The gateway's address is hidden by the forwarded-for header that it adds; the others stand behind their own.
+#[tokio::test(flavor = "multi_thread")]
+async fn both_reporters_tell_the_same_edges_by_address_and_certificate() {
+    let hops = [
+        ("gateway@v1", "shop@v1", "certificate"),
+        ("shop@v1", "payments@v1", "address"),
+        ("shop@v1", "payments@v2", "address"),
+        ("payments@v1", "ledger-db@v1", "address"),
+        ("payments@v2", "ledger-db@v1", "address"),
+    ];
+    both_reporters_tell_the_same_edges(parts::observed(), hops).await;
+}
+
+/// Where all workloads run under one account, no certificate tells them apart.
+#[tokio::test(flavor = "multi_thread")]
+async fn both_reporters_tell_the_same_edges_though_all_have_one_service_account() {
+    let hops = [
+        ("gateway@v1", "shop@v1", "joined"),
+        ("shop@v1", "payments@v1", "address"),
+        ("shop@v1", "payments@v2", "address"),
+        ("payments@v1", "ledger-db@v1", "address"),
+        ("payments@v2", "ledger-db@v1", "address"),
+    ];
+    let options = MeshOptions { service_account: Some("default".into()), ..parts::observed() };
+    both_reporters_tell_the_same_edges(options, hops).await;
 }

@@ -66,6 +66,7 @@ fn sections(pipeline: &mut Pipeline) -> [Section<'_>; 6] {
         ledger,
         address_book,
         waiting,
+        unnamed: _,
         join: _,
         aggregate,
         open: _,

@@ -104,6 +104,7 @@ impl Config {
                 groups_max: identity.name_wait_groups_max,
                 wait_us_max: milliseconds(identity.name_wait_ms),
             },
+            unnamed_max: identity.name_by_join_max,
             aggregate: crate::aggregate::Limits {
                 series_max: aggregate.series_max,
                 namespace_series_max: aggregate.namespace_series_max,

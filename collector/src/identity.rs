@@ -8,11 +8,13 @@
 mod named;
 mod services;
 mod standing;
+mod unnamed;
 mod waiting;
 
 pub use named::{End, Evidence, NamedEdge, Security};
 pub use services::ServiceName;
 pub use standing::{Standing, was_met};
+pub use unnamed::{Unnamed, UnnamedRequests};
 pub use waiting::{Told, Waiting, WaitingLimits};
 
 use crate::checkpoint::keep::keep;
@@ -201,6 +203,27 @@ impl AddressBook {
             security: security(edge),
             evidence,
         }
+    }
+
+    /// Completes an edge that a called side told, whose caller is known to be this proxy.
+    pub fn complete_with_caller(&mut self, own: &Identity, edge: &Edge, caller: &Text) -> NamedEdge {
+        let mut named = self.complete(own, edge);
+        if named.evidence == Evidence::None
+            && let Some(known) = self.proxies.get(caller)
+            && is_of(&edge.peer.principal, &known.identity)
+        {
+            named.source = Arc::new(End::of_identity(&known.identity, &edge.peer.principal));
+            named.evidence = Evidence::Joined;
+        }
+        named
+    }
+
+    /// Whether only what its caller's proxy tells can name the caller of a request.
+    #[must_use]
+    pub fn needs_caller(&self, edge: &Edge, named: &NamedEdge) -> bool {
+        edge.reporter == Reporter::Destination
+            && named.evidence == Evidence::None
+            && edge.peer.address.is_empty()
     }
 
     /// Which proxy the peer of an edge is, where its address tells and its certificate does not contradict.

@@ -19,6 +19,7 @@ mod verdict;
 mod half;
 mod table;
 mod books;
+mod callers;
 mod skew;
 mod loss;
 mod lines;
@@ -28,6 +29,7 @@ mod settle;
 mod stats;
 
 pub use books::{Cell, EdgeBook, HopEdge, Place};
+pub use callers::Caller;
 pub use ending::Ending;
 pub use lines::{Known, Line, Named, Tells};
 pub use stats::{Eviction, Stats, Unjoinable};
@@ -117,6 +119,7 @@ pub struct Join {
     ticked_us: u64,
     expired_us: u64,
     generation: u64,
+    callers_found: Vec<Caller>,
     /// Records of a batch on their way into the table, and keys that are due: kept for their memory.
     coming: Vec<Words>,
     due: Vec<u64>,
@@ -142,6 +145,7 @@ impl Join {
             ticked_us: 0,
             expired_us: 0,
             generation: 0,
+            callers_found: Vec::new(),
             coming: Vec::new(),
             due: Vec::new(),
             limits,

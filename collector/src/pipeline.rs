@@ -5,6 +5,7 @@
 //! name, and so is every connection; every single request of it is also joined with its other side, or waits for that; nothing here does I/O.
 
 mod ahead;
+mod callers;
 mod cells;
 mod exemplars;
 mod failing;
@@ -14,7 +15,7 @@ mod recent;
 use crate::aggregate::{self, Aggregate};
 use crate::failures::{self, Failures};
 use crate::flows::{self, Flows};
-use crate::identity::{self, AddressBook, Waiting, WaitingLimits};
+use crate::identity::{self, AddressBook, UnnamedRequests, Waiting, WaitingLimits};
 use crate::join::{self, Join, Tells};
 use crate::ledger::{self, Admission, Ledger};
 use crate::measure::Measure;
@@ -22,7 +23,7 @@ use crate::open::OpenRequests;
 use crate::report::{Identity, Print, Report};
 use crate::windows::{self, Tally, Windows};
 use cells::{Cell, Cells};
-use identity::Told;
+use identity::{NamedEdge, Told};
 use memo::{Counted, Known, Memo, NOBODY};
 use std::sync::Arc;
 
@@ -33,7 +34,7 @@ const KNOWN_PER_SERIES: usize = 4;
 const MEET_AGAIN_US: u64 = 1_000_000;
 
 /// The bounds of every room.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// Of the books.
     pub ledger: ledger::Limits,
@@ -41,6 +42,8 @@ pub struct Limits {
     pub identity: identity::Limits,
     /// Of what waits for a name.
     pub waiting: WaitingLimits,
+    /// Requests whose callers the join may find.
+    pub unnamed_max: usize,
     /// Of what waits for the other side of its hop.
     pub join: join::Limits,
     /// Of the series.
@@ -49,6 +52,21 @@ pub struct Limits {
     pub failures: failures::Limits,
     /// Of the last minutes.
     pub windows: windows::Limits,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            ledger: ledger::Limits::default(),
+            identity: identity::Limits::default(),
+            waiting: WaitingLimits::default(),
+            unnamed_max: 100_000,
+            join: join::Limits::default(),
+            aggregate: aggregate::Limits::default(),
+            failures: failures::Limits::default(),
+            windows: windows::Limits::default(),
+        }
+    }
 }
 
 /// The answer to a report.
@@ -71,6 +89,8 @@ pub struct Pipeline {
     pub address_book: AddressBook,
     /// What waits for a name.
     pub waiting: Waiting,
+    /// Requests whose callers the join may find.
+    pub unnamed: UnnamedRequests,
     /// The hops.
     pub join: Join,
     /// The series.
@@ -111,6 +131,7 @@ impl Pipeline {
             failures_waiting: failures::Waiting::new(limits.waiting.clone()),
             windows: Windows::new(limits.windows),
             waiting: Waiting::new(limits.waiting),
+            unnamed: UnnamedRequests::new(limits.unnamed_max),
             join: Join::new(limits.join),
             aggregate: Aggregate::new(limits.aggregate),
             open: OpenRequests::default(),
@@ -123,7 +144,8 @@ impl Pipeline {
         Self {
             ledger: self.ledger.clone(),
             address_book: self.address_book.clone(),
-            waiting: self.waiting.clone(),
+            waiting: self.waiting_with_unnamed(),
+            unnamed: UnnamedRequests::default(),
             join: Join::new(join::Limits::default()),
             aggregate: self.aggregate.clone(),
             open: OpenRequests::default(),
@@ -149,6 +171,7 @@ impl Pipeline {
         self.failures.limit(limits.failures);
         self.failures_waiting.limit(limits.waiting.clone());
         self.waiting.limit(limits.waiting);
+        self.unnamed.limit(limits.unnamed_max);
         self.join.limit(limits.join);
         self.aggregate.limit(limits.aggregate);
         self.windows.limit(limits.windows);
@@ -193,6 +216,8 @@ impl Pipeline {
         self.settle(now_us);
         self.ledger.tick(now_us);
         self.join.tick(now_us);
+        self.name_callers(now_us);
+        self.give_callers_up(now_us, now_us);
         self.open.expire(now_us);
         self.connections.expire(now_us);
         self.streams.expire(now_us);
@@ -211,6 +236,7 @@ impl Pipeline {
         for (told, measure) in self.waiting.take_all() {
             self.count(&told, &measure, now_us);
         }
+        self.give_callers_up(u64::MAX, now_us);
         self.connections.close(&mut self.address_book, now_us);
         self.streams.close(&mut self.address_book, now_us);
     }
@@ -228,8 +254,13 @@ impl Pipeline {
             }
             for record in records {
                 let cell = self.cell(&mut cells, report, (record.edge, record.outcome), own, tells, now_us);
-                if let Cell::Series(_) = cell {
-                    cells.recent.record(record);
+                match cell {
+                    Cell::Series(_) => cells.recent.record(record),
+                    Cell::Waiting(_) => {}
+                    Cell::Unnamed(place) => {
+                        cells.unnamed_records.push((place, *record));
+                        continue;
+                    }
                 }
                 if let Some(measure) = self.measure(&mut cells, cell) {
                     measure.record(record);
@@ -267,9 +298,11 @@ impl Pipeline {
                 self.count(&told, &measure, now_us);
             }
         }
+        self.seek_callers(report, &mut cells, own, now_us);
         if tells.is_some() {
             self.join.take(report, &cells.lines, now_us);
         }
+        self.name_callers(now_us);
         self.cells = cells;
     }
 
@@ -278,6 +311,7 @@ impl Pipeline {
         match cell {
             Cell::Series(number) => self.aggregate.get_mut(number).map(|series| &mut series.measure),
             Cell::Waiting(place) => cells.waiting.get_mut(place).map(|(_, _, measure)| measure),
+            Cell::Unnamed(place) => cells.unnamed.get_mut(place).map(|(_, _, rest)| rest),
         }
     }
 
@@ -318,6 +352,9 @@ impl Pipeline {
         let cell = if known.counted == Counted::WAITS {
             cells.waiting.push((edge, outcome, Measure::default()));
             Cell::Waiting(cells.waiting.len() - 1)
+        } else if known.counted == Counted::UNNAMED {
+            cells.unnamed.push((edge, outcome, Measure::default()));
+            Cell::Unnamed(cells.unnamed.len() - 1)
         } else {
             cells.recent.know(edge, known.counted.edge());
             let reporter = report.edges.reporter(edge).unwrap_or_default();
@@ -361,7 +398,13 @@ impl Pipeline {
         let peer = self.address_book.peer_proxy(&edge);
         let joined = self.join.is_enabled().then(|| self.join.know(&named, peer));
         let peer = peer.map_or(NOBODY, |peer| self.memo.peer(peer));
-        let counted = if waits { Counted::WAITS } else { Counted::of(self.aggregate.number(&named)) };
+        let counted = if joined.is_some() && self.address_book.needs_caller(&edge, &named) {
+            Counted::UNNAMED
+        } else if waits {
+            Counted::WAITS
+        } else {
+            Counted::of(self.aggregate.number(&named))
+        };
         let known = Known { generation: self.generation(), counted, joined, peer };
         self.memo.put(print, known);
         known
@@ -398,8 +441,12 @@ impl Pipeline {
 
     fn count(&mut self, told: &Told, measure: &Measure, now_us: u64) {
         let named = self.address_book.complete(&told.own, &told.edge);
-        self.aggregate.add(&named, told.outcome, measure, now_us);
-        let edge = self.aggregate.number(&named);
+        self.count_as(&named, told, measure, now_us);
+    }
+
+    fn count_as(&mut self, named: &NamedEdge, told: &Told, measure: &Measure, now_us: u64) {
+        self.aggregate.add(named, told.outcome, measure, now_us);
+        let edge = self.aggregate.number(named);
         let instance = recent::called(told.edge.reporter, &told.own, &told.edge.peer.address, "");
         self.windows.add(edge, instance, Tally::of(measure, told.outcome.is_failure()), now_us);
     }

@@ -161,9 +161,10 @@ pub(crate) fn templates() -> Result<Environment<'static>> {
 }
 
 impl Topology {
-    /// The SPIFFE identity of a workload: its service account has its name, whatever the version.
+    /// The SPIFFE identity of a workload: its service account has its name, whatever the version, or is that of all.
     pub fn spiffe_id(&self, workload: &str) -> String {
-        format!("spiffe://{}/ns/{}/sa/{workload}", self.trust_domain, self.namespace)
+        let account = self.service_account.as_deref().unwrap_or(workload);
+        format!("spiffe://{}/ns/{}/sa/{account}", self.trust_domain, self.namespace)
     }
 
     /// What istiod puts under `istio.services` of a cluster.

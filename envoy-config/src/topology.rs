@@ -33,6 +33,9 @@ pub struct Topology {
     pub namespace: String,
     /// Trust domain of the SPIFFE identities.
     pub trust_domain: String,
+    /// Service account of every workload; without one each has its own, of its name.
+    #[serde(default)]
+    pub service_account: Option<String>,
     /// Cluster id of every workload.
     pub cluster_id: String,
     /// Mesh id of every workload.

@@ -31,7 +31,8 @@ pub(super) fn render(state: &State, format: Format, what: What, sink: &mut Sink<
     // Told below, but read first: what waits now and is in a series in a moment is then seen twice, not never.
     let waiting = {
         let pipeline = state.pipeline();
-        (pipeline.waiting.len() as u64, pipeline.waiting.requests())
+        let requests = pipeline.waiting.requests().saturating_add(pipeline.unnamed.len() as u64);
+        (pipeline.waiting.len() as u64, requests)
     };
     if what == What::All {
         series(&mut text, state);
@@ -314,6 +315,11 @@ fn rooms(text: &mut Exposition<'_>, pipeline: &crate::pipeline::Pipeline, waitin
             pipeline.address_book.authorities_refused(),
         ),
         (
+            "hopscope_unnamed_refused_total",
+            "Requests that could not wait until the join had found their caller, since too many did.",
+            pipeline.unnamed.refused(),
+        ),
+        (
             "hopscope_known_edges_forgotten_total",
             "Edges that were forgotten since too many were known, and are learnt anew.",
             pipeline.known_edges().1,
@@ -331,12 +337,21 @@ fn rooms(text: &mut Exposition<'_>, pipeline: &crate::pipeline::Pipeline, waitin
         ),
         ("hopscope_waiting_groups", "Groups of requests that wait for their peer's name.", waiting.0),
         (
+            "hopscope_unnamed_requests",
+            "Requests among those whose caller the join may find.",
+            pipeline.unnamed.len() as u64,
+        ),
+        (
             "hopscope_known_edges",
             "Edges, each as one proxy tells it, whose names need no look in the address book.",
             pipeline.known_edges().0 as u64,
         ),
         ("hopscope_edges", "Edges that have such series.", pipeline.aggregate.edges() as u64),
-        ("hopscope_waiting_requests", "Requests in those groups.", waiting.1),
+        (
+            "hopscope_waiting_requests",
+            "Requests that wait for their peer's name, in those groups or one by one.",
+            waiting.1,
+        ),
     ];
     for (name, help, value) in gauges {
         text.single(name, Kind::Gauge, help, value);

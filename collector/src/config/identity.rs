@@ -22,5 +22,9 @@ section! {
         /// Groups of requests that wait at a time; one that finds no room is named at once as well as can be.
         name_wait_groups_max: usize = 10_000,
             { option: "name-wait-groups-max", unit: "groups", range: (0, 1_000_000), live: true };
+        /// Requests of called sides that wait until their hop is joined, since neither address nor certificate says who
+        /// called, about 200 bytes each; one that finds no room is named at once as well as can be. 0 to name none so.
+        name_by_join_max: usize = 100_000,
+            { option: "name-by-join-max", unit: "requests", range: (0, 10_000_000), live: true };
     }
 }

@@ -71,13 +71,15 @@ pub enum Evidence {
     Service,
     /// Its certificate: all proxies of that service account agree on what is named.
     Certificate,
+    /// What its own proxy told of the request.
+    Joined,
     /// Its address.
     Address,
     /// What the proxy was told of it by the control plane.
     Metadata,
 }
 
-keep!(enum Evidence { 0 = None, 1 = Authority, 2 = Service, 3 = Certificate, 4 = Address, 5 = Metadata });
+keep!(enum Evidence { 0 = None, 1 = Authority, 2 = Service, 3 = Certificate, 4 = Address, 5 = Metadata, 6 = Joined });
 
 impl Evidence {
     /// As the label `peer_evidence` says it.
@@ -88,6 +90,7 @@ impl Evidence {
             Self::Authority => "authority",
             Self::Service => "service",
             Self::Certificate => "certificate",
+            Self::Joined => "joined",
             Self::Address => "address",
             Self::Metadata => "metadata",
         }

@@ -73,6 +73,12 @@ impl Waiting {
         true
     }
 
+    /// Takes a group in whatever the limits say, to be taken out at once.
+    pub(crate) fn put_at_once(&mut self, told: &Told, measure: &Measure) {
+        let (waiting, _) = self.groups.entry(told.clone()).or_default();
+        waiting.merge(measure);
+    }
+
     /// Takes out what is due and what `ready` says can be named now.
     pub fn take(&mut self, now_us: u64, mut ready: impl FnMut(&Told) -> bool) -> Vec<(Told, Measure)> {
         let taken = self.groups.extract_if(|told, (_, due_us)| *due_us <= now_us || ready(told));

@@ -113,7 +113,7 @@ impl Join {
             Half::second_word(end_us, record.duration_us),
             line.third_word,
         ];
-        let out_of_time = end_us.abs_diff(now_us) > AGE_US_MAX;
+        let out_of_time = is_out_of_time(record, now_us);
         if unreached || out_of_time || line.one_sided || line.unjoinable.is_some() {
             let reason = line.unjoinable.or(out_of_time.then_some(Unjoinable::OutOfTime));
             match reason.filter(|reason| !unreached || *reason != Unjoinable::NoPeer) {
@@ -221,6 +221,7 @@ impl Join {
     /// Counts a hop whose both sides are known.
     pub(super) fn joined(&mut self, source: &Half, destination: &Half, pair: &Pair, sure: bool) {
         self.stats.joined = self.stats.joined.saturating_add(2);
+        self.found(destination, Some(source));
         if !sure {
             self.stats.unsure = self.stats.unsure.saturating_add(1);
         }
@@ -272,8 +273,13 @@ fn is_near(one: &Half, other: &Half, slack_us: i64) -> bool {
     later_us <= i64::from(other.duration_us) + slack_us && -later_us <= i64::from(one.duration_us) + slack_us
 }
 
+/// Whether a record ended too long ago, or too far in the future.
+pub(super) fn is_out_of_time(record: &Record, now_us: u64) -> bool {
+    record.start_us.saturating_add(record.duration_us).abs_diff(now_us) > AGE_US_MAX
+}
+
 /// Request and called end in one number, never 0; what is different stays different.
-fn key(request_id_hash: u32, called: u32) -> u64 {
+pub(super) fn key(request_id_hash: u32, called: u32) -> u64 {
     let mixed = u64::from(request_id_hash) | u64::from(called) << 32;
     let mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);

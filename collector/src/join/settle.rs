@@ -4,6 +4,7 @@
 //! with it is judged with it, and what has not waits on.
 
 use super::books::{Cell, Entry};
+use super::callers;
 use super::half::Half;
 use super::judge::{self, Found, Times, is_same_answer};
 use super::table::Place;
@@ -77,12 +78,19 @@ impl Join {
 
     fn count(&mut self, group: &[Half], found: &[Found], late: &[bool], now_us: u64) {
         let mut ambiguous: Vec<&Half> = Vec::new();
+        let sole = callers::sole(group);
         for ((half, found), late) in group.iter().zip(found).zip(late) {
             match found {
                 Found::Paired => {}
                 Found::Alone => self.alone(half, now_us),
-                Found::Ambiguous => ambiguous.push(half),
-                Found::Earlier { .. } => self.stats.joined = self.stats.joined.saturating_add(1),
+                Found::Ambiguous => {
+                    self.found(half, sole);
+                    ambiguous.push(half);
+                }
+                Found::Earlier { source } => {
+                    self.stats.joined = self.stats.joined.saturating_add(1);
+                    self.found(half, group.get(*source));
+                }
                 Found::Last { source, sure } => {
                     let Some(source) = group.get(*source) else { continue };
                     let pair = Pair {
@@ -117,6 +125,7 @@ impl Join {
     /// Counts a record whose other side told nothing.
     pub(super) fn alone(&mut self, half: &Half, now_us: u64) {
         self.stats.alone = self.stats.alone.saturating_add(1);
+        self.found(half, None);
         let verdict = match half.side {
             Side::Source => Verdict::of_source(half.ending),
             Side::Destination => Verdict::of_destination(half.ending),

@@ -8,6 +8,7 @@ use super::recent::Recent;
 use crate::aggregate::SeriesNumber;
 use crate::join::Line;
 use crate::measure::Measure;
+use crate::report::Record;
 use std::collections::HashMap;
 
 /// Where requests of one edge and outcome go.
@@ -17,11 +18,14 @@ pub(super) enum Cell {
     Series(SeriesNumber),
     /// Together, since their edge waits for a name: place in [`Cells::waiting`].
     Waiting(usize),
+    /// One by one, since the join may find their callers: place in [`Cells::unnamed`].
+    Unnamed(usize),
 }
 
 /// A small number that stands for a [`Cell`]; 0 for none yet.
 type Packed = u32;
 const WAITS: Packed = 1 << 31;
+const UNNAMED: Packed = 1 << 30;
 
 /// As many cells stand in a table; a report with more gets a map.
 const TABLE_MAX: usize = 1 << 16;
@@ -34,6 +38,10 @@ pub(crate) struct Cells {
     map: HashMap<(usize, usize), Packed>,
     /// Groups that wait: edge, outcome, measure.
     pub(super) waiting: Vec<(usize, usize, Measure)>,
+    /// Edge and outcome of what the join may find the callers of; and what of that it will not.
+    pub(super) unnamed: Vec<(usize, usize, Measure)>,
+    /// Those requests, by their place there.
+    pub(super) unnamed_records: Vec<(usize, Record)>,
     /// Series of what finds no room, and what they had counted before.
     pub(super) overflowing: Vec<(SeriesNumber, u64)>,
     /// For the look ahead.
@@ -51,6 +59,8 @@ impl Cells {
         self.table.clear();
         self.map.clear();
         self.waiting.clear();
+        self.unnamed.clear();
+        self.unnamed_records.clear();
         self.overflowing.clear();
         self.ahead.begin(edges);
         self.lines.clear();
@@ -70,6 +80,7 @@ impl Cells {
         match packed {
             0 => None,
             packed if packed & WAITS != 0 => Some(Cell::Waiting((packed & !WAITS) as usize)),
+            packed if packed & UNNAMED != 0 => Some(Cell::Unnamed((packed & !UNNAMED) as usize)),
             packed => Some(Cell::Series(SeriesNumber(packed - 1))),
         }
     }
@@ -78,8 +89,9 @@ impl Cells {
     pub(super) fn put(&mut self, edge: usize, outcome: usize, cell: Cell) {
         let packed = match cell {
             // There are far fewer series and edges than that.
-            Cell::Series(number) => (number.0 + 1) & !WAITS,
+            Cell::Series(number) => (number.0 + 1) & !(WAITS | UNNAMED),
             Cell::Waiting(place) => WAITS | u32::try_from(place).unwrap_or(0),
+            Cell::Unnamed(place) => UNNAMED | u32::try_from(place).unwrap_or(0),
         };
         match self.table.get_mut(edge * self.outcomes + outcome) {
             Some(slot) => *slot = packed,
@@ -103,8 +115,11 @@ mod tests {
             assert_eq!(cells.get(2, 1), None);
             cells.put(2, 1, Cell::Series(SeriesNumber(0)));
             cells.put(0, 1, Cell::Waiting(0));
-            let found = [(2, 1), (0, 1), (1, 1)].map(|(edge, outcome)| cells.get(edge, outcome));
-            assert_eq!(found, [Some(Cell::Series(SeriesNumber(0))), Some(Cell::Waiting(0)), None]);
+            cells.put(0, 0, Cell::Unnamed(3));
+            let found = [(2, 1), (0, 1), (0, 0), (1, 1)].map(|(edge, outcome)| cells.get(edge, outcome));
+            let [series, waiting, unnamed] =
+                [Cell::Series(SeriesNumber(0)), Cell::Waiting(0), Cell::Unnamed(3)].map(Some);
+            assert_eq!(found, [series, waiting, unnamed, None]);
         }
     }
 }

@@ -31,6 +31,8 @@ impl Counted {
     pub(super) const WAITS: Self = Self(u32::MAX);
     /// There was no room for series of its own.
     const OVERFLOWS: Self = Self(u32::MAX - 1);
+    /// One by one, as the join finds who called.
+    pub(super) const UNNAMED: Self = Self(u32::MAX - 2);
 
     /// In the series of this edge.
     pub(super) fn of(edge: Option<EdgeNumber>) -> Self {
@@ -40,7 +42,7 @@ impl Counted {
     /// The edge, where it has one.
     #[inline]
     pub(super) fn edge(self) -> Option<EdgeNumber> {
-        (self.0 < Self::OVERFLOWS.0).then_some(EdgeNumber(self.0))
+        (self.0 < Self::UNNAMED.0).then_some(EdgeNumber(self.0))
     }
 }
 

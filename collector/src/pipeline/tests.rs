@@ -253,3 +253,80 @@ fn what_has_no_series_has_no_windows_and_is_counted() {
     let (_, sum) = recent(&pipeline, SECOND_US);
     assert_eq!((sum, pipeline.windows.refused(crate::windows::Refused::Overflow)), (1, 1));
 }
+
+/// What two callers and a called side tell of requests, in this order; what is in the series then and after the join's window.
+/// `shop 7`, `cart 7`: a caller tells of request 7; `pay 7`: the called side does, which knows the caller by an account that
+/// both callers have; `pay 7 1`: it numbers no attempt of its caller.
+#[track_caller]
+fn check_callers(requests_max: usize, told: &str, soon: &str, in_the_end: &str) {
+    let mut pipeline = Pipeline::new(Limits { unnamed_max: requests_max, ..Limits::default() });
+    let principal = "spiffe://cluster.local/ns/ns/sa/default";
+    let mut now_us = 3_600 * SECOND_US;
+    for (sequence, line) in told.split(", ").enumerate() {
+        let mut words = line.split(' ');
+        let (who, hash) = (words.next().unwrap(), words.next().unwrap().parse().unwrap());
+        let is_called = who == "pay";
+        let mut told = report(who, sequence as u64 + 1, None, "");
+        told.identity = Some(Identity {
+            namespace: "ns".into(),
+            service_account: "default".into(),
+            canonical_service: who.into(),
+            ..identity(who, &format!("10.0.0.{who}"))
+        });
+        let peer = if is_called {
+            Peer { principal: principal.into(), ..Peer::default() }
+        } else {
+            let pay = || "pay".into();
+            Peer { workload: pay(), namespace: "ns".into(), canonical_service: pay(), ..Peer::default() }
+        };
+        let reporter = if is_called { Reporter::Destination } else { Reporter::Source };
+        told.edges = vec![Arc::new(Edge { reporter, peer, ..Edge::default() })].into();
+        told.records = vec![Record {
+            start_us: now_us - 10_000 + u64::from(is_called),
+            duration_us: if is_called { 900 } else { 1_000 },
+            request_id_hash: hash,
+            attempts: if words.next().is_some() { 0 } else { 1 },
+            ..Record::default()
+        }];
+        told.totals = Totals { seen: sequence as u64 + 1, sent: sequence as u64 + 1, ..Totals::default() };
+        assert_eq!(pipeline.take(&told, now_us), Answer::Taken);
+        now_us += 1_000;
+    }
+    assert_eq!(series(&pipeline), soon);
+    let kept = pipeline.kept().waiting.requests();
+    assert_eq!(kept as usize, pipeline.unnamed.len(), "a checkpoint keeps what waits");
+    for _ in 0..200 {
+        now_us += SECOND_US / 10;
+        pipeline.tick(now_us);
+    }
+    assert_eq!((series(&pipeline).as_str(), pipeline.unnamed.len()), (in_the_end, 0));
+}
+
+#[test]
+fn a_caller_that_nothing_else_names_is_named_by_the_join() {
+    let named = "shop -> pay = 1, shop -> pay = 1";
+    check_callers(9, "shop 7, pay 7", named, named);
+    check_callers(
+        9,
+        "cart 1, shop 1, pay 7, shop 7",
+        "cart -> pay = 1, shop -> pay = 1, shop -> pay = 2",
+        "cart -> pay = 1, shop -> pay = 1, shop -> pay = 2",
+    );
+}
+
+#[test]
+fn each_caller_has_as_many_as_it_told() {
+    let twice = "cart -> pay = 1, cart -> pay = 1, shop -> pay = 1, shop -> pay = 1";
+    check_callers(9, "cart 7, shop 7, pay 7, pay 7", twice, twice);
+    let twice = "shop -> pay = 2, shop -> pay = 2";
+    check_callers(9, "shop 7, shop 7, pay 7, pay 7", twice, twice);
+}
+
+#[test]
+fn who_cannot_be_found_is_not_waited_for_for_ever() {
+    let callers = "cart -> pay = 1, shop -> pay = 1";
+    let all = "cart -> pay = 1, shop -> pay = 1, unknown -> pay = 1";
+    check_callers(9, "cart 1, shop 1, pay 7", callers, all);
+    check_callers(9, "cart 1, shop 1, pay 7 0", all, all);
+    check_callers(0, "cart 1, shop 7, pay 7", all, all);
+}

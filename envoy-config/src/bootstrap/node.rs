@@ -38,7 +38,7 @@ pub(crate) fn describe(topology: &Topology, workload: &Workload, address: Ipv4Ad
             "NAMESPACE": namespace,
             "WORKLOAD_NAME": name,
             "OWNER": format!("kubernetes://apis/apps/v1/namespaces/{namespace}/deployments/{name}"),
-            "SERVICE_ACCOUNT": name,
+            "SERVICE_ACCOUNT": topology.service_account.as_ref().unwrap_or(name),
             "CLUSTER_ID": topology.cluster_id,
             "MESH_ID": topology.mesh_id,
             "INSTANCE_IPS": address.to_string(),

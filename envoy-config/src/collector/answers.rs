@@ -30,6 +30,9 @@ pub struct EdgeRow {
     pub response_code: String,
     /// Envoy's flags; `-` without one.
     pub response_flags: String,
+    /// What the name of the other side rests on.
+    #[serde(default)]
+    pub peer_evidence: String,
     /// Requests.
     pub requests: u64,
     /// Whether they count as failed.

@@ -23,6 +23,8 @@ pub struct MeshOptions {
     pub collector: Option<PathBuf>,
     /// More options of `hopscope serve`.
     pub collector_options: Vec<String>,
+    /// Service account of all workloads, as where nobody made any; without it each has its own.
+    pub service_account: Option<String>,
     /// Whether each Envoy writes a JSON line for each request, see `Mesh::request_log`.
     pub log_requests: bool,
     /// Whether the folder stays when the mesh has gone.
@@ -39,6 +41,7 @@ impl MeshOptions {
             filter_exceptions: BTreeMap::new(),
             collector: None,
             collector_options: Vec::new(),
+            service_account: None,
             log_requests: false,
             keep_folder: false,
         }

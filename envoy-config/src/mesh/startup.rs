@@ -42,7 +42,7 @@ pub(super) async fn start(options: MeshOptions, tell: &mut impl FnMut(&str)) -> 
     for module in filters.filter_map(|filter| filter.module.as_ref()) {
         ensure!(module.is_file(), "there is no filter at {}", module.display());
     }
-    let ground = Ground::prepare(options.keep_folder)?;
+    let ground = Ground::prepare(&options)?;
     ground.render(&options)?;
     let collector = match &options.collector {
         Some(binary) => {
@@ -69,7 +69,7 @@ pub(super) async fn start(options: MeshOptions, tell: &mut impl FnMut(&str)) -> 
 /// When the bootstraps cannot be written.
 pub fn validate(envoy: &Path, module: Option<PathBuf>) -> Result<BTreeMap<String, Result<()>>> {
     let options = MeshOptions { filter: FilterSettings::reporting(module), ..MeshOptions::new(envoy) };
-    let ground = Ground::prepare(false)?;
+    let ground = Ground::prepare(&options)?;
     ground.render(&options)?;
     let judged = ground.proxied().map(|workload| {
         let id = workload.id();
@@ -87,12 +87,13 @@ pub(super) fn gateway(surroundings: &Surroundings) -> Result<SocketAddr> {
 }
 
 impl Ground {
-    fn prepare(keep_folder: bool) -> Result<Self> {
-        let topology = Topology::shipped()?;
+    fn prepare(options: &MeshOptions) -> Result<Self> {
+        let service_account = options.service_account.clone();
+        let topology = Topology { service_account, ..Topology::shipped()? };
         let block = Block::claim()?;
         let places = Places::choose(&topology, &block)?;
         let collector = CollectorPlace::choose()?;
-        let folder = Folder::create(keep_folder)?;
+        let folder = Folder::create(options.keep_folder)?;
         let surroundings = Surroundings { topology: topology.clone(), places, collector: collector.grpc };
         Ok(Self { topology: Arc::new(topology), surroundings, collector, folder, block })
     }
