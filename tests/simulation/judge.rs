@@ -6,6 +6,7 @@
 use crate::collector::Collector;
 use crate::proxy::Proxy;
 use crate::truth::{Epoch, Sums, Told};
+use hopscope::aggregate::Key;
 use hopscope::report::DropReason;
 use hopscope_proto::v1;
 use std::collections::BTreeMap;
@@ -109,7 +110,7 @@ pub(crate) fn join(collector: &Collector) {
 }
 
 /// The counters, once nothing waits for a name any more: each request that was taken is in one of them, once.
-pub(crate) fn counters(collector: &Collector, epochs: &Epochs) {
+pub(crate) fn counters(collector: &Collector, epochs: &Epochs, sums: &mut Sums) {
     let taken = epochs.iter().flat_map(|(number, epoch)| collector.batches(*number, epoch));
     let (requests, sum) =
         taken.fold((0, 0), |(requests, sum), told| (requests + told.requests(), sum + told.sum));
@@ -118,6 +119,14 @@ pub(crate) fn counters(collector: &Collector, epochs: &Epochs) {
         (requests + series.measure.count(), sum + series.measure.request_bytes)
     });
     assert_eq!(counted, (requests, sum), "every request that was taken is counted once");
+    for (key, series) in collector.pipeline.aggregate.iter() {
+        let evidence = if let Key::Edge(edge, _) = key { edge.evidence.label() } else { "overflow" };
+        match evidence {
+            "joined" => sums.count("named_by_join", series.measure.count()),
+            "none" => sums.count("nameless", series.measure.count()),
+            _ => {}
+        }
+    }
 }
 
 /// All books are closed: nothing is open, and everything is under its reason.

@@ -39,6 +39,8 @@ pub(crate) struct Ended {
     pub(crate) flags: u64,
     /// The other side.
     pub(crate) peer: Site,
+    /// A forwarded-for header hides the caller's address from the called side.
+    pub(crate) is_hidden: bool,
     /// Which of the peer's services was meant.
     pub(crate) service: u64,
 }
@@ -66,7 +68,10 @@ impl Said<'_> {
                 text(format!("outbound|8080||{}-{}.shop.svc.cluster.local", peer.workload, ended.service))
             }
             Attribute::UpstreamAddress if !ended.is_destination => text(format!("{}:8080", peer.address)),
-            Attribute::SourceAddress if ended.is_destination => text(format!("{}:4000", peer.address)),
+            Attribute::SourceAddress if ended.is_destination => {
+                let port = if ended.is_hidden { 0 } else { 4_000 };
+                text(format!("{}:{port}", peer.address))
+            }
             Attribute::EndpointWorkload if !ended.is_destination => {
                 text(format!("{0};shop;{0};;Kubernetes", peer.workload))
             }

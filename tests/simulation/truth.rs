@@ -92,7 +92,7 @@ impl Epoch {
 pub(crate) struct Sums(pub(crate) BTreeMap<&'static str, u64>);
 
 /// What must have happened in a number of runs.
-const FAULTS: [&str; 19] = [
+const FAULTS: [&str; 21] = [
     "delivered",
     "folded",
     "fold_table_full",
@@ -112,6 +112,8 @@ const FAULTS: [&str; 19] = [
     "proxies_ended",
     "collectors_ended_with_journal",
     "collectors_ended_without",
+    "named_by_join",
+    "nameless",
 ];
 
 impl Sums {

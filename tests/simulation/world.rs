@@ -97,6 +97,7 @@ impl World {
         limits.join.edges_max = usize::try_from(random.between(1, 40)).unwrap();
         limits.aggregate.series_max = usize::try_from(random.between(2, 60)).unwrap();
         limits.waiting.groups_max = usize::try_from(random.between(0, 20)).unwrap();
+        limits.unnamed_max = usize::try_from(random.between(0, 60)).unwrap();
         // Some collectors refuse what some filters send.
         let records_max = if random.percent(20) { random.between(2, 11) } else { 1_024 };
         // And some do not take what waited for long.
@@ -243,6 +244,7 @@ impl World {
             let has_failed = self.random.percent(10);
             let id = format!("id-{}", self.random.between(0, 400));
             let service = self.random.between(0, 4);
+            let is_hidden = self.random.percent(30);
             for (own, peer) in [(caller, called), (called, caller)] {
                 self.numbers += 1;
                 let is_destination = own == called;
@@ -254,6 +256,7 @@ impl World {
                     code: if has_failed { 503 } else { 200 },
                     flags: if has_failed && !is_destination { 0x40 } else { 0 },
                     peer: self.proxies[peer].site.clone(),
+                    is_hidden,
                     service,
                 };
                 let proxy = &mut self.proxies[own];
@@ -348,7 +351,7 @@ impl World {
             }
         }
         self.collector.pipeline.close(self.now);
-        judge::counters(&self.collector, &self.epochs);
+        judge::counters(&self.collector, &self.epochs, &mut self.sums);
         let silent = hopscope::ledger::Limits::default().silent_us_max;
         self.collector.pipeline.tick(self.now + silent + 60 * SECOND);
         judge::closed(&self.collector, &self.epochs, &mut self.sums);
