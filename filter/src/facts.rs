@@ -60,7 +60,8 @@ impl<'a> Facts<'a> {
         };
         let Some(mut answer) = answer else { return Self::default() };
         // The order is that of the question.
-        let Some([duration_ns, code, flags, request_bytes, response_bytes, grpc]) = answer.numbers() else {
+        let Some([duration_ns, code, flags, request_bytes, response_bytes, grpc, last]) = answer.numbers()
+        else {
             return Self::default();
         };
         let unsigned = |value| u64::try_from(number(value));
@@ -68,9 +69,9 @@ impl<'a> Facts<'a> {
         let (cluster, address, route) = answer.pair();
         let (attempts, connection) = if is_destination {
             let attempt = str::from_utf8(answer.bytes()).ok().and_then(|n| n.parse().ok());
-            (attempt.unwrap_or(0), u64::try_from(answer.number()).unwrap_or(0))
+            (attempt.unwrap_or(0), unsigned(last).unwrap_or(0))
         } else {
-            (small(answer.number()), 0)
+            (small(number(last)), 0)
         };
         Self {
             is_destination,

@@ -40,9 +40,8 @@ pub struct Memo {
 
 #[derive(Debug, Clone)]
 struct Slot {
-    route: Box<[u8]>,
+    hash: u64,
     more: Box<[u8]>,
-    connection: Option<u64>,
     asked_us: u64,
     known: Known,
 }
@@ -50,9 +49,11 @@ struct Slot {
 /// What names an edge.
 #[derive(Debug, Clone, Copy)]
 pub struct Name<'a> {
-    route: &'a [u8],
+    /// Of cluster, address and connection, in place of these: 64 bits tell some thousand names apart, and nobody from outside
+    /// chooses them.
+    hash: u64,
+    /// Whoever sends requests may choose this, so it is compared.
     more: &'a [u8],
-    connection: Option<u64>,
 }
 
 impl<'a> Name<'a> {
@@ -61,16 +62,17 @@ impl<'a> Name<'a> {
     pub fn new(facts: &Facts<'a>, more: &'a [u8]) -> Self {
         // Behind a forwarded-for header every request brings another address, all without meaning.
         let route = if let [.., b':', b'0'] = facts.address { facts.cluster } else { facts.route };
-        Self { route, more, connection: facts.is_destination.then_some(facts.connection) }
+        // 0 at a source; Envoy counts connections from 0.
+        let connection = facts.connection.wrapping_add(u64::from(facts.is_destination));
+        Self { hash: sketch(more, sketch(route, connection)), more }
     }
 
     fn place(&self) -> usize {
-        let hash = sketch(self.more, sketch(self.route, self.connection.unwrap_or(0)));
-        usize::try_from(hash.wrapping_mul(FACTOR) >> SHIFT).unwrap_or(0)
+        usize::try_from(self.hash.wrapping_mul(FACTOR) >> SHIFT).unwrap_or(0)
     }
 
     fn is_of(&self, slot: &Slot) -> bool {
-        self.connection == slot.connection && same(self.route, &slot.route) && same(self.more, &slot.more)
+        self.hash == slot.hash && same(self.more, &slot.more)
     }
 }
 
@@ -86,13 +88,7 @@ impl Memo {
     pub fn remember(&mut self, name: &Name<'_>, known: Known, now_us: u64) {
         self.slots.resize_with(SLOTS, || None);
         if let Some(slot) = self.slots.get_mut(name.place()) {
-            *slot = Some(Slot {
-                route: name.route.into(),
-                more: name.more.into(),
-                connection: name.connection,
-                asked_us: now_us,
-                known,
-            });
+            *slot = Some(Slot { hash: name.hash, more: name.more.into(), asked_us: now_us, known });
         }
     }
 }

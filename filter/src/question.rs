@@ -80,23 +80,27 @@ enum Value {
     Has(Attribute),
 }
 
-/// The numbers first, since those are read all at once; the cluster last, since it and the address after it name an edge.
-const BOTH_SIDES: [Value; 8] = [
+/// The numbers first, since those are read all at once; cluster and address side by side, since both together name an edge.
+const BOTH_SIDES: [Value; 6] = [
     Value::Number(Attribute::RequestDuration),
     Value::Number(Attribute::ResponseCode),
     Value::Number(Attribute::ResponseFlags),
     Value::Number(Attribute::RequestTotalSize),
     Value::Number(Attribute::ResponseTotalSize),
     Value::Grpc,
+];
+const SOURCE: [Value; 4] = [
+    Value::Number(Attribute::UpstreamAttempts),
     Value::Text(Attribute::RequestId),
     Value::Text(Attribute::ClusterName),
+    Value::Text(Attribute::UpstreamAddress),
 ];
-const SOURCE: [Value; 2] =
-    [Value::Text(Attribute::UpstreamAddress), Value::Number(Attribute::UpstreamAttempts)];
-const DESTINATION: [Value; 3] = [
+const DESTINATION: [Value; 5] = [
+    Value::Number(Attribute::ConnectionId),
+    Value::Text(Attribute::RequestId),
+    Value::Text(Attribute::ClusterName),
     Value::Text(Attribute::SourceAddress),
     Value::Header(Attribute::CallerAttempt),
-    Value::Number(Attribute::ConnectionId),
 ];
 const FAILURE: [Value; FAILURE_VALUES] =
     [Value::Text(Attribute::ResponseCodeDetails), Value::Text(Attribute::UpstreamFailureReason)];

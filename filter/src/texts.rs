@@ -71,6 +71,9 @@ pub fn same(a: &[u8], b: &[u8]) -> bool {
     if a.len() != b.len() {
         return false;
     }
+    if a.is_empty() {
+        return true;
+    }
     let word = |chunk: &[u8; 8]| u64::from_le_bytes(*chunk);
     let (Some(a_end), Some(b_end)) = (a.last_chunk::<8>(), b.last_chunk::<8>()) else {
         return a.iter().eq(b);

@@ -24,7 +24,7 @@ pub(crate) struct Effort {
 impl Effort {
     /// What the published figures come from.
     pub(crate) const FULL: Self =
-        Self { warm_up_requests: 2_000, counted_requests: 1_000, counts: 3, rounds: 5, round_seconds: 5 };
+        Self { warm_up_requests: 2_000, counted_requests: 1_000, counts: 7, rounds: 5, round_seconds: 5 };
     /// To see that everything works; instructions and bytes are good to some percent.
     pub(crate) const QUICK: Self =
         Self { warm_up_requests: 1_000, counted_requests: 500, counts: 1, rounds: 2, round_seconds: 2 };

@@ -338,7 +338,7 @@ const CLUSTER: &str = "xds.cluster_name = outbound|80||a.b";
 fn a_known_edge_costs_one_call_until_it_is_old() {
     let known = format!("{SUCCESS}{CLUSTER}");
     let other = known.replace("|a.b", "|c.b");
-    check_calls(&[(&known, 0), (&known, 1), (&other, 1), (&known, 9), (&known, 10)], &[6, 1, 6, 1, 6]);
+    check_calls(&[(&known, 0), (&known, 1), (&other, 1), (&known, 29), (&known, 30)], &[6, 1, 6, 1, 6]);
 }
 
 #[test]
