@@ -7,8 +7,10 @@
 
 use super::super::exposition::{Exposition, Kind};
 use super::super::labels::Values;
+use super::super::look::Looks;
 use super::{Buckets, Names};
-use crate::connections::{Connections, Counts};
+use crate::aggregate::Key;
+use crate::connections::{Counts, Series};
 
 /// Name, help, and which figure.
 type Counter = (&'static str, &'static str, fn(&Counts) -> u64);
@@ -33,9 +35,16 @@ const COUNTERS: [Counter; 4] = [
 ];
 
 /// All families.
-pub(super) fn families(text: &mut Exposition<'_>, connections: &Connections) {
+pub(super) fn families(text: &mut Exposition<'_>, looks: &Looks) {
+    let copied = |(key, series): (&Key, &Series)| (key.clone(), series.clone());
+    let seen = looks.look(move |pipeline| {
+        let connections = &pipeline.connections;
+        (connections.iter().map(copied).collect::<Vec<_>>(), connections.expired_closed())
+    });
+    let Some((rows, expired_closed)) = seen else { return text.give_up() };
+    let size = rows.len() as u64;
     let spelled = |key| Exposition::spell(&Values::of(key).pairs());
-    let rows: Vec<_> = connections.iter().map(|(key, series)| (spelled(key), series)).collect();
+    let rows: Vec<_> = rows.iter().map(|(key, series)| (spelled(key), series)).collect();
     for (name, help, figure) in COUNTERS {
         text.family(name, Kind::Counter, help);
         for (labels, series) in &rows {
@@ -54,8 +63,7 @@ pub(super) fn families(text: &mut Exposition<'_>, connections: &Connections) {
         "hopscope_tcp_expired_connections_total",
         Kind::Counter,
         "Closed TCP connections of series that were taken out since they were idle.",
-        connections.expired_closed(),
+        expired_closed,
     );
-    let size = connections.len() as u64;
     text.single("hopscope_tcp_series", Kind::Gauge, "Series of TCP connections.", size);
 }
