@@ -10,6 +10,7 @@ mod failures;
 mod filters;
 mod hops;
 mod labels;
+mod look;
 mod metrics;
 mod open;
 mod proxies;
@@ -33,6 +34,7 @@ use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use exposition::Format;
+use look::Looks;
 use serde_json::json;
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -94,8 +96,10 @@ async fn metrics(Shared(state): Shared<Arc<State>>, uri: Uri, headers: HeaderMap
         }
     };
     let (parts, body) = mpsc::channel::<Result<String, Infallible>>(PARTS_MAX);
+    let (looks, take) = Looks::new(state.clone());
+    tokio::spawn(take);
     tokio::task::spawn_blocking(move || {
-        metrics::render(&state, format, what, &mut |part| parts.blocking_send(Ok(part)).is_ok());
+        metrics::render(&state, &looks, format, what, &mut |part| parts.blocking_send(Ok(part)).is_ok());
     });
     let body = Body::from_stream(ReceiverStream::new(body));
     ([(header::CONTENT_TYPE, format.content_type())], body).into_response()

@@ -12,6 +12,7 @@ mod waiting;
 
 pub use failed::{Failed, Named};
 
+use crate::aggregate::EdgeNumber;
 use crate::identity::NamedEdge;
 use failed::{edge_bytes, row_bytes};
 use slab::Slab;
@@ -65,6 +66,8 @@ impl Evicted {
 #[derive(Debug)]
 struct Ring {
     edge: Arc<NamedEdge>,
+    /// Under which number it is known.
+    number: Option<EdgeNumber>,
     /// The oldest first.
     numbers: VecDeque<u64>,
 }
@@ -83,6 +86,10 @@ pub struct Failures {
     rows: BTreeMap<u64, Box<Row>>,
     rings: Slab<Ring>,
     by_edge: HashMap<Arc<NamedEdge>, usize, foldhash::quality::RandomState>,
+    /// Rings by the numbers that their edges have among the series: to spell and to hash a name costs more than all else.
+    by_number: HashMap<u32, usize, foldhash::fast::RandomState>,
+    /// As of which numbers hold.
+    generation: u64,
     bytes: usize,
     last: u64,
     seen: u64,
@@ -129,6 +136,45 @@ impl Failures {
     /// Keeps failed ones of an edge, the oldest first. `now_us`: microseconds since the Unix epoch.
     pub fn put(&mut self, edge: &Arc<NamedEdge>, failed: impl IntoIterator<Item = Failed>, now_us: u64) {
         let ring = self.ring(edge);
+        self.keep((ring, edge), failed, now_us);
+    }
+
+    /// The same for an edge of the series, whose number holds as long as `generation` does. `name` is asked for when none of it
+    /// are kept yet; without a name they come back.
+    pub(crate) fn put_numbered<F: IntoIterator<Item = Failed>>(
+        &mut self,
+        (number, generation): (EdgeNumber, u64),
+        name: impl FnOnce() -> Option<Arc<NamedEdge>>,
+        failed: F,
+        now_us: u64,
+    ) -> Result<(), F> {
+        if std::mem::replace(&mut self.generation, generation) != generation {
+            self.by_number.clear();
+        }
+        let known = self.by_number.get(&number.0).copied();
+        let known = known.and_then(|ring| Some((ring, self.rings.get(ring)?.edge.clone())));
+        let (ring, edge) = match known {
+            Some(known) => known,
+            None => {
+                let Some(edge) = name() else { return Err(failed) };
+                let ring = self.ring(&edge);
+                self.by_number.insert(number.0, ring);
+                if let Some(ring) = self.rings.get_mut(ring) {
+                    ring.number = Some(number);
+                }
+                (ring, edge)
+            }
+        };
+        self.keep((ring, &edge), failed, now_us);
+        Ok(())
+    }
+
+    fn keep(
+        &mut self,
+        (ring, edge): (usize, &Arc<NamedEdge>),
+        failed: impl IntoIterator<Item = Failed>,
+        now_us: u64,
+    ) {
         for failed in failed {
             self.seen = self.seen.saturating_add(1);
             self.last = self.last.saturating_add(1).max(now_us);
@@ -204,7 +250,7 @@ impl Failures {
             return *ring;
         }
         self.bytes = self.bytes.saturating_add(edge_bytes(edge));
-        let ring = self.rings.insert(Ring { edge: edge.clone(), numbers: VecDeque::new() });
+        let ring = self.rings.insert(Ring { edge: edge.clone(), number: None, numbers: VecDeque::new() });
         self.by_edge.insert(edge.clone(), ring);
         ring
     }
@@ -242,8 +288,10 @@ impl Failures {
 
     fn forget_if_empty(&mut self, ring: usize) {
         if self.rings.get(ring).is_some_and(|ring| ring.numbers.is_empty()) {
-            let Ring { edge, .. } = self.rings.remove(ring);
+            let Ring { edge, number, .. } = self.rings.remove(ring);
             self.by_edge.remove(&edge);
+            // One that stands for another edge by now is learnt anew.
+            number.and_then(|EdgeNumber(number)| self.by_number.remove(&number));
             self.bytes = self.bytes.saturating_sub(edge_bytes(&edge));
         }
     }

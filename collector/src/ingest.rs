@@ -27,7 +27,7 @@ mod health;
 
 use crate::pipeline::Answer;
 use crate::report::{Report, Teller};
-use crate::state::State;
+use crate::state::{State, Taking};
 use budget::{Budget, Rate};
 use check::Limits;
 use hopscope_proto::v1;
@@ -86,6 +86,14 @@ pub struct ConnectionLimits {
     pub open_streams_max: u64,
     /// How long it may take to the first HTTP/2 bytes.
     pub handshake_timeout: Duration,
+}
+
+/// What became of a message.
+enum Handed {
+    /// It is handed on; its number, which is acknowledged once it is taken.
+    On(Taking, u64),
+    /// It was taken before.
+    Known(v1::Ack),
 }
 
 /// What all connections share.
@@ -154,16 +162,12 @@ impl Door {
         visitor: &Visitor,
         limits: &DoorLimits,
     ) -> Result<v1::Ack, Refusal> {
-        if self.state.is_stopping() {
-            return Err(Refusal::Stopping);
-        }
-        let now_us = self.state.now_us();
-        let report = match read(&message, &limits.batch, now_us) {
-            Ok(report) => report,
-            Err(refusal) => return self.taken_before(&message, limits).ok_or(refusal),
+        let bytes = message.len() as u64;
+        let (taking, sequence) = match self.hand_on(message, visitor, limits)? {
+            Handed::On(taking, sequence) => (taking, sequence),
+            Handed::Known(ack) => return Ok(ack),
         };
-        let (bytes, sequence) = (message.len() as u64, report.sequence);
-        match self.take(message, report, visitor, now_us).await? {
+        match taking.answer().await? {
             Answer::Taken => {
                 self.state.stats().took(bytes);
                 Ok(v1::Ack { accepted_sequence: sequence, ..v1::Ack::default() })
@@ -171,6 +175,20 @@ impl Door {
             Answer::WhoAreYou => Ok(v1::Ack { need_identity: true, ..v1::Ack::default() }),
             Answer::Full(table) => Err(Refusal::Full(table)),
         }
+    }
+
+    /// Reads one message and hands it on. No task of its own: a report would stand in it, and a task is copied some times.
+    fn hand_on(&self, message: Bytes, visitor: &Visitor, limits: &DoorLimits) -> Result<Handed, Refusal> {
+        if self.state.is_stopping() {
+            return Err(Refusal::Stopping);
+        }
+        let now_us = self.state.now_us();
+        let report = match read(&message, &limits.batch, now_us) {
+            Ok(report) => report,
+            Err(refusal) => return self.taken_before(&message, limits).map(Handed::Known).ok_or(refusal),
+        };
+        let sequence = report.sequence;
+        Ok(Handed::On(self.take(message, report, visitor, now_us)?, sequence))
     }
 
     /// The answer to a batch that is no longer let through, and was taken when it came first: its filter would count as
@@ -182,19 +200,19 @@ impl Door {
     }
 
     /// Hands a checked report on, with the bytes that it was read from, if whoever brings it may.
-    async fn take(
+    fn take(
         &self,
         message: Bytes,
         report: Report,
         visitor: &Visitor,
         now_us: u64,
-    ) -> Result<Answer, Refusal> {
+    ) -> Result<Taking, Refusal> {
         if visitor.standing != Standing::Open {
             let pipeline = self.state.pipeline();
             let known = pipeline.address_book.known(&report.teller.proxy);
             vouch(&visitor.standing, &report, known, now_us)?;
         }
-        self.state.take(message, report, now_us).await
+        self.state.take(message, report, now_us)
     }
 
     async fn report(&self, request: http::Request<Body>, visitor: &Visitor) -> http::Response<Body> {
@@ -223,11 +241,12 @@ impl Door {
                 Status::unimplemented("a batch is not to be compressed: it is compact already").into_http()
             }
             REPORT => self.report(request, &visitor).await,
-            log::PATH => self.clone().log(request, visitor).await,
+            // Boxed, or every report would be moved about with the room that these need.
+            log::PATH => Box::pin(self.clone().log(request, visitor)).await,
             path if path.starts_with(health::PREFIX) => {
                 let mut request = request;
                 request.extensions_mut().insert(visitor);
-                match self.health.clone().call(request).await {
+                match Box::pin(self.health.clone().call(request)).await {
                     Ok(response) => response,
                     Err(never) => match never {},
                 }

@@ -97,6 +97,21 @@ pub enum Error {
     Thread(#[source] std::io::Error),
 }
 
+/// The answer to a report that is on its way to the disk.
+#[derive(Debug)]
+pub struct Coming(oneshot::Receiver<Result<Answer, Refusal>>);
+
+impl Coming {
+    /// Waits for it.
+    ///
+    /// # Errors
+    ///
+    /// When the report is not on disk: it was not counted, and the filter is to keep it.
+    pub async fn answer(self) -> Result<Answer, Refusal> {
+        self.0.await.unwrap_or(Err(Refusal::Stopping))
+    }
+}
+
 /// The way into the journal; clones share it.
 #[derive(Debug, Clone)]
 pub struct Journal {
@@ -105,15 +120,15 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Puts a report on disk and then before the rooms.
+    /// Puts a report on disk and then before the rooms, for which the answer waits.
     ///
     /// # Errors
     ///
-    /// When it is not on disk: it was not counted, and the filter is to keep it.
-    pub async fn take(&self, message: Bytes, report: Report, received_us: u64) -> Result<Answer, Refusal> {
+    /// When there is no room for it: it was not counted, and the filter is to keep it.
+    pub fn take(&self, message: Bytes, report: Report, received_us: u64) -> Result<Coming, Refusal> {
         let (reply, answer) = oneshot::channel();
         self.queue.batch(Box::new(Batch { message, report, received_us, reply }))?;
-        answer.await.unwrap_or(Err(Refusal::Stopping))
+        Ok(Coming(answer))
     }
 
     /// Lets time pass in the rooms, once what came before is counted.
@@ -175,6 +190,7 @@ impl Opened {
             next,
             segment: None,
             buffer: Vec::new(),
+            began: None,
         };
         let thread = std::thread::Builder::new().name("journal".into());
         thread.spawn(move || writer.run(&written)).map_err(Error::Thread)?;

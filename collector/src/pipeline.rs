@@ -9,6 +9,7 @@ mod callers;
 mod cells;
 mod exemplars;
 mod failing;
+mod marked;
 mod memo;
 mod recent;
 
@@ -193,8 +194,10 @@ impl Pipeline {
             Admission::New => {}
         }
         self.count_all(report, &own, now_us);
-        self.offer_exemplars(report);
-        self.keep_failures(report, &own, now_us);
+        let marked = std::mem::take(&mut self.cells.marked);
+        self.offer_exemplars(report, &marked);
+        self.keep_failures(report, &marked, &own, now_us);
+        self.cells.marked = marked;
         let book = &mut self.address_book;
         self.open.tell(report, |edge| book.complete(&own, edge), now_us);
         self.connections.take(report, flows::connections(report), &own, book, now_us);
@@ -247,15 +250,19 @@ impl Pipeline {
         let mut cells = std::mem::take(&mut self.cells);
         cells.begin(report.edges.len(), report.outcomes.len());
         cells.recent.begin(report);
+        cells.marked.begin(&report.outcomes);
         let looks_ahead = report.edges.len() >= ahead::EDGES_MIN;
+        let mut place = 0;
         for records in report.records.chunks(ahead::RECORDS) {
             if looks_ahead {
                 self.look_ahead(&mut cells.ahead, report, records, own);
             }
             for record in records {
                 let cell = self.cell(&mut cells, report, (record.edge, record.outcome), own, tells, now_us);
+                cells.marked.look(place, record);
+                place += 1;
                 match cell {
-                    Cell::Series(_) => cells.recent.record(record),
+                    Cell::Series(_) => cells.recent.record(record, cells.marked.is_failure(record.outcome)),
                     Cell::Waiting(_) => {}
                     Cell::Unnamed(place) => {
                         cells.unnamed_records.push((place, *record));
@@ -270,7 +277,7 @@ impl Pipeline {
         for fold in &report.folds {
             let cell = self.cell(&mut cells, report, (fold.edge, fold.outcome), own, tells, now_us);
             if let Cell::Series(_) = cell {
-                cells.recent.fold(fold);
+                cells.recent.fold(fold, cells.marked.is_failure(fold.outcome));
             }
             if let Some(measure) = self.measure(&mut cells, cell) {
                 measure.fold(fold);

@@ -5,13 +5,36 @@
 //! nothing but what comes through it.
 
 use crate::ingest::refusal::Refusal;
-use crate::journal::Journal;
+use crate::journal::{Coming, Journal};
 use crate::pipeline::{Answer, Pipeline};
 use crate::report::{Report, Teller};
 use crate::self_stats::SelfStats;
 use prost::bytes::Bytes;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// The answer to a report that was handed on.
+#[derive(Debug)]
+pub enum Taking {
+    /// It is here.
+    Answered(Answer),
+    /// It comes when the report is on disk.
+    Coming(Coming),
+}
+
+impl Taking {
+    /// Waits for it. Nothing of the report stands in what waits.
+    ///
+    /// # Errors
+    ///
+    /// When the report did not get to the disk.
+    pub async fn answer(self) -> Result<Answer, Refusal> {
+        match self {
+            Self::Answered(answer) => Ok(answer),
+            Self::Coming(coming) => coming.answer().await,
+        }
+    }
+}
 
 /// The running collector.
 pub struct State {
@@ -54,12 +77,14 @@ impl State {
     /// # Errors
     ///
     /// When the journal cannot take it.
-    pub async fn take(&self, message: Bytes, report: Report, now_us: u64) -> Result<Answer, Refusal> {
-        let Some(journal) = &self.journal else { return Ok(self.pipeline().take(&report, now_us)) };
-        if self.pipeline().is_of_stranger(&report) {
-            return Ok(Answer::WhoAreYou);
+    pub fn take(&self, message: Bytes, report: Report, now_us: u64) -> Result<Taking, Refusal> {
+        let Some(journal) = &self.journal else {
+            return Ok(Taking::Answered(self.pipeline().take(&report, now_us)));
+        };
+        if report.identity.is_none() && self.pipeline().is_of_stranger(&report) {
+            return Ok(Taking::Answered(Answer::WhoAreYou));
         }
-        journal.take(message, report, now_us).await
+        journal.take(message, report, now_us).map(Taking::Coming)
     }
 
     /// An epoch has ended and never comes again. The journal does not know: after a start its book is open once more until

@@ -93,6 +93,25 @@ impl Collector {
         Ok(answer)
     }
 
+    /// Asks for a path as Prometheus would, in a program of its own: whoever sends reports meanwhile must not be the one who
+    /// reads, and the answer is not kept. Its bytes.
+    pub(crate) async fn scrape(&self, path: &str) -> anyhow::Result<u64> {
+        let mut stream = TcpStream::connect(self.http).await?;
+        let request = format!("GET {path} HTTP/1.0\r\nhost: bench\r\n\r\n");
+        let read = async move {
+            stream.write_all(request.as_bytes()).await?;
+            let mut part = vec![0; 256 << 10];
+            let mut bytes = 0;
+            loop {
+                match stream.read(&mut part).await? {
+                    0 => return anyhow::Ok(bytes),
+                    more => bytes += more as u64,
+                }
+            }
+        };
+        tokio::spawn(read).await?
+    }
+
     /// The value of a sample without labels; 0 when there is none.
     pub(crate) async fn sample(&self, name: &str) -> anyhow::Result<u64> {
         let text = self.get("/metrics?only=own").await?;

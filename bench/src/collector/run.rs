@@ -137,7 +137,7 @@ pub(super) async fn scraped<T>(
     let scraping = async {
         loop {
             tokio::time::sleep(SCRAPE_INTERVAL).await;
-            if collector.get(path).await.is_err() {
+            if collector.scrape(path).await.is_err() {
                 break;
             }
         }

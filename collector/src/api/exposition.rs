@@ -49,9 +49,9 @@ pub(super) type Sink<'a> = dyn FnMut(String) -> bool + 'a;
 pub(super) struct Exposition<'a> {
     text: String,
     format: Format,
-    sink: &'a mut Sink<'a>,
+    /// None for a part.
+    sink: Option<&'a mut Sink<'a>>,
     wanted: bool,
-    kept_back: bool,
 }
 
 /// Labels of a sample, spelled once for all samples that have them.
@@ -62,7 +62,31 @@ pub(super) type Labels<'a> = &'a [(&'a str, &'a str)];
 
 impl<'a> Exposition<'a> {
     pub(super) fn new(format: Format, sink: &'a mut Sink<'a>) -> Self {
-        Self { text: String::with_capacity(ROOM_BYTES), format, sink, wanted: true, kept_back: false }
+        Self { text: String::with_capacity(ROOM_BYTES), format, sink: Some(sink), wanted: true }
+    }
+
+    /// What `tell` tells, to be [put](Self::put) into another text. Nothing is handed on, so it may be told while the rooms are
+    /// locked: who takes a text is waited for, and may wait for the rooms.
+    pub(super) fn part(format: Format, tell: impl FnOnce(&mut Exposition<'_>)) -> String {
+        let mut part = Exposition { text: String::new(), format, sink: None, wanted: true };
+        tell(&mut part);
+        part.text
+    }
+
+    /// Adds a part.
+    pub(super) fn put(&mut self, part: &str) {
+        self.text.push_str(part);
+        self.hand_on(PART_BYTES);
+    }
+
+    /// As it was asked for.
+    pub(super) fn format(&self) -> Format {
+        self.format
+    }
+
+    /// Hands on nothing more.
+    pub(super) fn give_up(&mut self) {
+        self.wanted = false;
     }
 
     /// Whether anybody still wants it.
@@ -119,17 +143,12 @@ impl<'a> Exposition<'a> {
         self.spelled(name, labels, last, format_args!("{value} {mark}"));
     }
 
-    /// Hands nothing on until `tell` is through. Who takes the parts is waited for, and may wait for what `tell` holds locked.
-    pub(super) fn kept_back(&mut self, tell: impl FnOnce(&mut Self)) {
-        self.kept_back = true;
-        tell(self);
-        self.kept_back = false;
-        self.hand_on(PART_BYTES);
-    }
-
     fn hand_on(&mut self, bytes: usize) {
-        if self.wanted && !self.kept_back && self.text.len() >= bytes {
-            self.wanted = (self.sink)(std::mem::replace(&mut self.text, String::with_capacity(ROOM_BYTES)));
+        if let Some(sink) = &mut self.sink
+            && self.wanted
+            && self.text.len() >= bytes
+        {
+            self.wanted = sink(std::mem::replace(&mut self.text, String::with_capacity(ROOM_BYTES)));
         }
     }
 
@@ -210,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_told_under_a_lock_is_handed_on_after_it() {
+    fn a_part_is_handed_on_with_the_text_that_it_is_put_into() {
         let parts = Cell::new(0);
         let mut sink = |_: String| {
             parts.set(parts.get() + 1);
@@ -223,13 +242,17 @@ mod tests {
                 text.spelled("a", &labels, "", value);
             }
         };
-        text.kept_back(|text| {
-            fill(text);
-            assert_eq!(parts.get(), 0);
-        });
+        let part = Exposition::part(text.format(), fill);
+        assert_eq!(parts.get(), 0);
+        text.put(&part);
         assert_eq!(parts.get(), 1);
         fill(&mut text);
-        assert!(parts.get() > 2, "{}", parts.get());
+        let wanted = parts.get();
+        assert!(wanted > 2, "{wanted}");
+        text.give_up();
+        fill(&mut text);
+        text.end();
+        assert_eq!(parts.get(), wanted);
     }
 
     #[test]

@@ -4,9 +4,9 @@
 //! its hops, and so does its matrix; hops of edges that found no room stand in a row whose labels read `overflow`.
 
 use super::exposition::{Exposition, Kind, Spelled};
+use super::look::Looks;
 use super::metrics::{Buckets, Names, seconds};
 use crate::join::{EdgeBook, Ending, HopEdge, Join, Verdict};
-use crate::state::State;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -179,29 +179,23 @@ fn matrix(book: &EdgeBook) -> Vec<MatrixCell> {
     cells
 }
 
-/// Edges that are copied while the rooms are locked.
-const CHUNK: usize = 1_024;
+/// Edges that are copied in one look.
+const CHUNK: usize = 128;
 
 /// Calls `tell` for what `pick` takes of the hops of each edge.
 fn each<T>(
     text: &mut Exposition<'_>,
-    state: &State,
-    pick: impl Fn(&EdgeBook) -> Option<T>,
+    looks: &Looks,
+    pick: impl Fn(&EdgeBook) -> Option<T> + Copy + Send + 'static,
     mut tell: impl FnMut(&mut Exposition<'_>, &Spelled, T),
-) {
-    let mut from = 0;
-    loop {
-        let pipeline = state.pipeline();
-        let (join, end) = (&pipeline.join, pipeline.join.numbers());
-        let mut rows: Vec<(Option<HopEdge>, T)> = join
-            .some(from..from + CHUNK)
-            .filter_map(|(edge, book)| Some((Some(edge), pick(book)?)))
-            .collect();
-        from += CHUNK;
-        if from >= end {
-            rows.extend(pick(join.overflow()).map(|picked| (None, picked)));
-        }
-        drop(pipeline);
+) where
+    T: Send + 'static,
+{
+    let mut next = Some(0);
+    while let Some(from) = next.filter(|_| text.is_wanted()) {
+        let some = looks.look(move |pipeline| some(&pipeline.join, from, pick));
+        let Some((rows, rest)) = some else { return text.give_up() };
+        next = rest;
         for (edge, picked) in rows {
             let values = labels(edge.as_ref());
             let mut pairs = [("", ""); NAMES.len()];
@@ -210,18 +204,29 @@ fn each<T>(
             }
             tell(text, &Exposition::spell(&pairs), picked);
         }
-        if from >= end || !text.is_wanted() {
-            return;
-        }
     }
 }
 
+/// What `pick` takes of edges, and where to go on; none for the edges that found no room, which come last.
+type Part<T> = (Vec<(Option<HopEdge>, T)>, Option<usize>);
+
+fn some<T>(join: &Join, from: usize, pick: impl Fn(&EdgeBook) -> Option<T>) -> Part<T> {
+    let to = from + CHUNK;
+    let edges = join.some(from..to).filter_map(|(edge, book)| Some((Some(edge), pick(book)?)));
+    let mut rows: Vec<_> = edges.collect();
+    let rest = (to < join.numbers()).then_some(to);
+    if rest.is_none() {
+        rows.extend(pick(join.overflow()).map(|picked| (None, picked)));
+    }
+    (rows, rest)
+}
+
 /// The hops in `/metrics`, edge by edge.
-pub(super) fn metrics(text: &mut Exposition<'_>, state: &State) {
+pub(super) fn metrics(text: &mut Exposition<'_>, looks: &Looks) {
     const HOPS: &str = "hopscope_hops_total";
     text.family(HOPS, Kind::Counter, "Hops, by what both sides say together.");
     let some = |book: &EdgeBook| (book.hops() > 0).then(|| verdicts(book).collect::<Vec<_>>());
-    each(text, state, some, |text, labels, verdicts| {
+    each(text, looks, some, |text, labels, verdicts| {
         for (verdict, count) in verdicts {
             text.spelled(HOPS, labels, &format!(",verdict=\"{}\"", verdict.label()), count);
         }
@@ -234,7 +239,7 @@ pub(super) fn metrics(text: &mut Exposition<'_>, state: &State) {
     );
     let names = Names::durations(GAP);
     let some = |book: &EdgeBook| (book.gap().count() > 0).then(|| Buckets::of(book.gap().histogram()));
-    each(text, state, some, |text, labels, buckets| buckets.tell(text, &names, labels));
+    each(text, looks, some, |text, labels, buckets| buckets.tell(text, &names, labels));
 }
 
 /// What became of all records.

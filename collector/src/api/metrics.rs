@@ -11,45 +11,49 @@ mod tcp;
 
 use super::exposition::{Exposition, Format, Kind, Sink, Spelled};
 use super::labels::Values;
-use crate::aggregate::{Exemplar, Series};
+use super::look::Looks;
+use crate::aggregate::{Exemplar, Key, Series};
+use crate::flows::{self, Flows};
 use crate::identity::{AddressBook, Standing};
 use crate::journal::Journal;
 use crate::ledger::{Entry, Ledger};
 use crate::measure::durations::BOUNDS_US;
 use crate::measure::{BOUNDS, BOUNDS_BYTES, Histogram, Measure, Messages};
+use crate::pipeline::Pipeline;
 use crate::report::DropReason;
 use crate::self_stats::SelfStats;
 use crate::state::State;
 
-/// Series that are copied while the rooms are locked.
-const CHUNK: usize = 1_024;
+/// Series that are copied in one look: for less than a tenth of a millisecond.
+const CHUNK: usize = 128;
 
-/// Everything that is counted, part by part into `sink`. The rooms are locked for some series at a time, so that nobody waits
-/// for long, and never while the sink is waited for; two families may tell of different moments.
-pub(super) fn render(state: &State, format: Format, what: What, sink: &mut Sink<'_>) {
+/// Everything that is counted, part by part into `sink`. Some series are copied at a time, so that nobody waits for long, and
+/// the rooms are never held while the sink is waited for; two families may tell of different moments.
+pub(super) fn render(state: &State, looks: &Looks, format: Format, what: What, sink: &mut Sink<'_>) {
     let mut text = Exposition::new(format, sink);
     // Told below, but read first: what waits now and is in a series in a moment is then seen twice, not never.
-    let waiting = {
-        let pipeline = state.pipeline();
+    let waiting = looks.look(|pipeline| {
         let requests = pipeline.waiting.requests().saturating_add(pipeline.unnamed.len() as u64);
         (pipeline.waiting.len() as u64, requests)
-    };
+    });
     if what == What::All {
-        series(&mut text, state);
-        super::hops::metrics(&mut text, state);
+        series(&mut text, looks);
+        super::hops::metrics(&mut text, looks);
     }
-    text.kept_back(|text| {
-        let pipeline = state.pipeline();
-        tcp::families(text, &pipeline.connections);
-        streams::families(text, &pipeline.streams);
-        super::hops::rooms(text, &pipeline.join);
-        super::open::metrics(text, &pipeline.open, state.now_us());
-        ledger(text, &pipeline.ledger);
-        rooms(text, &pipeline, waiting);
+    tcp::families(&mut text, looks);
+    streams::families(&mut text, looks);
+    let now_us = state.now_us();
+    part(&mut text, looks, |text, pipeline| super::hops::rooms(text, &pipeline.join));
+    part(&mut text, looks, move |text, pipeline| super::open::metrics(text, &pipeline.open, now_us));
+    part(&mut text, looks, |text, pipeline| ledger(text, &pipeline.ledger));
+    part(&mut text, looks, move |text, pipeline| {
+        rooms(text, pipeline, waiting.unwrap_or_default());
         super::failures::metrics(text, &pipeline.failures, &pipeline.failures_waiting);
         super::windows::metrics(text, &pipeline.windows);
+    });
+    part(&mut text, looks, move |text, pipeline| {
         super::filters::metrics(text, &pipeline.address_book);
-        standings(text, &pipeline.address_book, state.now_us());
+        standings(text, &pipeline.address_book, now_us);
     });
     doors(&mut text, state.stats());
     door::render(&mut text, state.stats().door());
@@ -66,6 +70,24 @@ pub(super) fn render(state: &State, format: Format, what: What, sink: &mut Sink<
     text.end();
 }
 
+/// What is told in one look, since it is not much.
+fn part(
+    text: &mut Exposition<'_>,
+    looks: &Looks,
+    tell: impl FnOnce(&mut Exposition<'_>, &Pipeline) + Send + 'static,
+) {
+    let format = text.format();
+    match looks.look(move |pipeline| Exposition::part(format, |text| tell(text, pipeline))) {
+        Some(part) => text.put(&part),
+        None => text.give_up(),
+    }
+}
+
+/// All series of connections or streams.
+fn copied(flows: &Flows) -> Vec<(Key, flows::Series)> {
+    flows.iter().map(|(key, series)| (key.clone(), series.clone())).collect()
+}
+
 /// What of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum What {
@@ -78,13 +100,16 @@ pub(super) enum What {
 /// Calls `tell` for what `pick` takes of each series.
 fn each<T>(
     text: &mut Exposition<'_>,
-    state: &State,
-    pick: impl Fn(&Series, Option<Exemplar>) -> T,
+    looks: &Looks,
+    pick: impl Fn(&Series, Option<Exemplar>) -> T + Copy + Send + 'static,
     mut tell: impl FnMut(&mut Exposition<'_>, &Spelled, T),
-) {
+) where
+    T: Send + 'static,
+{
     let mut next = Some(0);
     while let Some(from) = next.filter(|_| text.is_wanted()) {
-        let (rows, rest) = state.pipeline().aggregate.some(from, CHUNK, &pick);
+        let some = looks.look(move |pipeline| pipeline.aggregate.some(from, CHUNK, pick));
+        let Some((rows, rest)) = some else { return text.give_up() };
         next = rest;
         for (key, picked) in rows {
             let labels = Exposition::spell(&Values::of(&key).pairs());
@@ -96,7 +121,7 @@ fn each<T>(
 /// A histogram of a series.
 type Sizes = fn(&Measure) -> Histogram<'_>;
 
-fn series(text: &mut Exposition<'_>, state: &State) {
+fn series(text: &mut Exposition<'_>, looks: &Looks) {
     const REQUESTS: &str = "hopscope_requests_total";
     text.family(
         REQUESTS,
@@ -105,7 +130,7 @@ fn series(text: &mut Exposition<'_>, state: &State) {
     );
     each(
         text,
-        state,
+        looks,
         |series, _| (series.created_us(), series.measure.count()),
         |text, labels, (created_us, count)| {
             text.spelled(REQUESTS, labels, "", count);
@@ -117,7 +142,7 @@ fn series(text: &mut Exposition<'_>, state: &State) {
     let names = Names::durations(DURATION);
     each(
         text,
-        state,
+        looks,
         |series, exemplar| {
             (series.created_us(), Buckets { exemplar, ..Buckets::of(series.measure.durations()) })
         },
@@ -126,7 +151,7 @@ fn series(text: &mut Exposition<'_>, state: &State) {
             text.created(DURATION, labels, created_us);
         },
     );
-    messages(text, state);
+    messages(text, looks);
     const SIZES: [(&str, &str, Sizes); 2] = [
         ("hopscope_request_bytes", "Headers and bodies of those requests.", Measure::request_sizes),
         ("hopscope_response_bytes", "Headers and bodies of their responses.", Measure::response_sizes),
@@ -136,8 +161,8 @@ fn series(text: &mut Exposition<'_>, state: &State) {
         let names = Names::sizes(name);
         each(
             text,
-            state,
-            |series, _| (series.created_us(), Buckets::of(sizes(&series.measure))),
+            looks,
+            move |series, _| (series.created_us(), Buckets::of(sizes(&series.measure))),
             |text, labels, (created_us, buckets)| {
                 buckets.tell(text, &names, labels);
                 text.created(name, labels, created_us);
@@ -147,7 +172,7 @@ fn series(text: &mut Exposition<'_>, state: &State) {
 }
 
 /// Only of series that have any.
-fn messages(text: &mut Exposition<'_>, state: &State) {
+fn messages(text: &mut Exposition<'_>, looks: &Looks) {
     type Side = fn(Messages) -> u64;
     const MESSAGES: [(&str, &str, Side); 2] = [
         ("hopscope_request_messages_total", "gRPC messages that clients sent.", |it| it.request),
@@ -157,8 +182,8 @@ fn messages(text: &mut Exposition<'_>, state: &State) {
         text.family(name, Kind::Counter, help);
         each(
             text,
-            state,
-            |series, _| (series.created_us(), series.measure.messages().map(side)),
+            looks,
+            move |series, _| (series.created_us(), series.measure.messages().map(side)),
             |text, labels, (created_us, count)| {
                 if let Some(count) = count {
                     text.spelled(name, labels, "", count);
@@ -299,7 +324,7 @@ fn ledger(text: &mut Exposition<'_>, ledger: &Ledger) {
     }
 }
 
-fn rooms(text: &mut Exposition<'_>, pipeline: &crate::pipeline::Pipeline, waiting: (u64, u64)) {
+fn rooms(text: &mut Exposition<'_>, pipeline: &Pipeline, waiting: (u64, u64)) {
     let (expired_series, expired_requests) = pipeline.aggregate.expired();
     let counters = [
         (

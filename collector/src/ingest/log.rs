@@ -124,7 +124,7 @@ impl Door {
         // The journal keeps bytes, and those of an access log are not what the next start would read.
         let message = Bytes::from(batch.encode_to_vec());
         let report = check::check(batch, &self.limits().batch, now_us)?;
-        match self.take(message, report, visitor, now_us).await? {
+        match self.take(message, report, visitor, now_us)?.answer().await? {
             Answer::Taken => Ok(()),
             Answer::WhoAreYou => Err(Refusal::Full("proxies")),
             Answer::Full(table) => Err(Refusal::Full(table)),

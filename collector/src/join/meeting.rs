@@ -77,9 +77,10 @@ impl Join {
                 let Some(seen) = seen.get(record.outcome) else { continue };
                 coming.extend(self.half(record, line, seen, deadline, now_us));
             }
-            // A loop of its own, so short that many of its reads are under way at a time.
+            // Loops of their own, so short that many of their reads are under way at a time.
             let touched = coming.iter().fold(0, |sum, [key, ..]| sum ^ self.table.touch(*key));
-            std::hint::black_box(touched);
+            let further = coming.iter().fold(0, |sum, [key, ..]| sum ^ self.table.touch_further(*key));
+            std::hint::black_box((touched, further));
             coming.iter().for_each(|words| self.meet(&Half::unpack(*words), now_us));
         }
         self.coming = coming;

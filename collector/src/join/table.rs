@@ -37,6 +37,13 @@ impl Bucket {
         self.keys.iter().rev().fold(0, |mask, found| mask << 1 | u32::from(*found == key))
     }
 
+    /// Of each of its lines something.
+    #[inline]
+    fn touch(&self) -> u64 {
+        let first = |words: &[u64; SLOTS]| words.first().copied().unwrap_or(0);
+        first(&self.keys) ^ first(&self.third)
+    }
+
     fn words(&self, slot: usize) -> Option<Words> {
         let word = |words: &[u64; SLOTS]| words.get(slot).copied();
         Some([word(&self.keys)?, word(&self.first)?, word(&self.second)?, word(&self.third)?])
@@ -96,13 +103,25 @@ impl Table {
 
     /// Brings the bucket of a key into the cache. Reads that depend on nothing run side by side, so a batch that does
     /// this for its keys first waits for memory once, not once a record.
+    #[inline]
     pub(super) fn touch(&self, key: u64) -> u64 {
-        let first = |words: &[u64; SLOTS]| words.first().copied().unwrap_or(0);
         let home = self.home(key);
         let passed = self.passed.get(home).copied().unwrap_or(0);
-        self.buckets
-            .get(home)
-            .map_or(0, |bucket| first(&bucket.keys) ^ first(&bucket.third) ^ u64::from(passed))
+        self.buckets.get(home).map_or(0, Bucket::touch) ^ u64::from(passed)
+    }
+
+    /// The same for the buckets to which that one passes on, once [`Table::touch`] has brought what tells so.
+    #[inline]
+    pub(super) fn touch_further(&self, key: u64) -> u64 {
+        let (mut index, mut touched) = (self.home(key), 0);
+        for _ in 1..PROBES_MAX {
+            if self.passed.get(index).is_none_or(|passed| *passed == 0) {
+                break;
+            }
+            index = self.next(index);
+            touched ^= self.buckets.get(index).map_or(0, Bucket::touch);
+        }
+        touched
     }
 
     /// Calls `visit` for all records under a key. Packed, since most are only looked at in part.

@@ -120,7 +120,12 @@ impl<const N: usize> Rows<N> {
     /// Where in the memory a row stands.
     #[inline]
     fn start(&self, row: usize) -> usize {
-        self.heads.iter().take(row).map(|head| head.bytes()).sum()
+        let mut start = 0;
+        for (place, head) in self.heads.iter().enumerate() {
+            // A comparison for each, rather than a loop of a length that is not known when this is compiled.
+            start += if place < row { head.bytes() } else { 0 };
+        }
+        start
     }
 
     /// Something that depends on the memory of the counters having arrived.

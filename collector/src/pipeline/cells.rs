@@ -4,6 +4,7 @@
 //! nothing of one report is seen in the next; the memory is kept for the next one.
 
 use super::ahead::Ahead;
+use super::marked::Marked;
 use super::recent::Recent;
 use crate::aggregate::SeriesNumber;
 use crate::join::Line;
@@ -46,6 +47,8 @@ pub(crate) struct Cells {
     pub(super) overflowing: Vec<(SeriesNumber, u64)>,
     /// For the look ahead.
     pub(super) ahead: Ahead,
+    /// For a second look.
+    pub(super) marked: Marked,
     /// For the windows.
     pub(super) recent: Recent,
     /// One per edge that has records; for the join.

@@ -6,24 +6,22 @@
 
 use super::Pipeline;
 use super::cells::Cell;
+use super::marked::Marked;
 use crate::aggregate::Exemplar;
-use crate::report::{Outcome, Record, Report};
+use crate::report::{Record, Report};
 use std::collections::BTreeMap;
 
 impl Pipeline {
     /// Offers them.
-    pub(super) fn offer_exemplars(&mut self, report: &Report) {
-        let with_id = || report.records.iter().filter(|record| record.request_id_hash != 0);
-        let failed = |outcome: usize| report.outcomes.get(outcome).is_some_and(Outcome::is_failure);
-        if let Some(slowest) = with_id().max_by_key(|record| record.duration_us) {
-            self.offer(slowest, failed(slowest.outcome));
-        }
-        if !report.outcomes.iter().any(Outcome::is_failure) {
-            return;
-        }
+    pub(super) fn offer_exemplars(&mut self, report: &Report, marked: &Marked) {
+        let slowest =
+            marked.slowest(&report.records).map(|slowest| (slowest, marked.is_failure(slowest.outcome)));
         let mut last: BTreeMap<(usize, usize), &Record> = BTreeMap::new();
-        for record in with_id().filter(|record| failed(record.outcome)) {
+        for record in marked.failed(&report.records).filter(|record| record.request_id_hash != 0) {
             last.insert((record.edge, record.outcome), record);
+        }
+        if let Some((slowest, failed)) = slowest {
+            self.offer(slowest, failed);
         }
         for record in last.into_values() {
             self.offer(record, true);

@@ -4,25 +4,35 @@
 //! look at its outcomes; of each edge no more are copied than are kept of it, and the edge is named once.
 
 use super::Pipeline;
+use super::marked::Marked;
 use crate::failures::Failed;
 use crate::identity::NamedEdge;
-use crate::report::{Detail, Edge, Identity, Outcome, Record, Report};
+use crate::report::{Detail, Edge, Identity, Record, Report};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 impl Pipeline {
     /// Keeps what failed.
-    pub(super) fn keep_failures(&mut self, report: &Report, own: &Arc<Identity>, now_us: u64) {
-        if !report.outcomes.iter().any(Outcome::is_failure) {
+    pub(super) fn keep_failures(
+        &mut self,
+        report: &Report,
+        marked: &Marked,
+        own: &Arc<Identity>,
+        now_us: u64,
+    ) {
+        if !marked.has_failures() {
             return;
         }
-        let is_failed = |outcome: usize| report.outcomes.get(outcome).is_some_and(Outcome::is_failure);
         let folds = report.folds.iter().chain(&report.connections.folds);
-        folds.filter(|fold| is_failed(fold.outcome)).for_each(|fold| self.failures.fold(fold.count));
+        folds.filter(|fold| marked.is_failure(fold.outcome)).for_each(|fold| self.failures.fold(fold.count));
+        let edge_max = self.failures.edge_records_max();
+        let closed = report.connections.closed.iter().filter(|closed| marked.is_failure(closed.outcome));
+        let last = [
+            (last_by_edge(marked.failed(&report.records), edge_max), true),
+            (last_by_edge(closed, edge_max), false),
+        ];
         let mut details: BTreeMap<usize, Detail> = BTreeMap::new();
-        for (records, is_counted) in [(&report.records, true), (&report.connections.closed, false)] {
-            let failed = records.iter().filter(|record| is_failed(record.outcome));
-            let (by_edge, passed) = last_by_edge(failed, self.failures.edge_records_max());
+        for ((by_edge, passed), is_counted) in last {
             self.failures.pass_over(passed);
             for (edge, records) in by_edge.into_iter().filter(|(_, records)| !records.is_empty()) {
                 let failed = records.into_iter().map(|record| {
@@ -46,23 +56,24 @@ impl Pipeline {
         now_us: u64,
     ) {
         let known = is_counted.then(|| self.known(report, place, own));
-        let name = known.and_then(|known| self.aggregate.name(known.counted.edge()?));
-        let named = match name {
-            Some(name) => name,
-            None => {
-                let edge = report.edges.get(place).unwrap_or_default();
-                let named = self.address_book.complete(own, &edge);
-                if self.address_book.may_improve(&edge, &named) {
-                    let limits = (self.failures.edge_records_max(), self.failures.records_max());
-                    match self.failures_waiting.put((own.clone(), edge), failed, limits, now_us) {
-                        Ok(gone) => return self.failures.pass_over(gone),
-                        Err(back) => failed = back,
-                    }
-                }
-                Arc::new(named)
+        if let Some(number) = known.and_then(|known| known.counted.edge()) {
+            let Self { aggregate, failures, .. } = self;
+            let numbered = (number, aggregate.generation());
+            match failures.put_numbered(numbered, || aggregate.name(number), failed, now_us) {
+                Ok(()) => return,
+                Err(back) => failed = back,
             }
-        };
-        self.failures.put(&named, failed, now_us);
+        }
+        let edge = report.edges.get(place).unwrap_or_default();
+        let named = self.address_book.complete(own, &edge);
+        if self.address_book.may_improve(&edge, &named) {
+            let limits = (self.failures.edge_records_max(), self.failures.records_max());
+            match self.failures_waiting.put((own.clone(), edge), failed, limits, now_us) {
+                Ok(gone) => return self.failures.pass_over(gone),
+                Err(back) => failed = back,
+            }
+        }
+        self.failures.put(&Arc::new(named), failed, now_us);
     }
 
     /// Names those that wait and can be named now, or have waited long enough.

@@ -5,7 +5,7 @@
 
 use super::Pipeline;
 use crate::aggregate::EdgeNumber;
-use crate::report::{Fold, Identity, Outcome, Record, Report, Reporter};
+use crate::report::{Fold, Identity, Record, Report, Reporter};
 use crate::windows::Tally;
 
 /// See above.
@@ -13,8 +13,6 @@ use crate::windows::Tally;
 pub(super) struct Recent {
     /// By the places of [`Report::edges`].
     edges: Vec<(Option<EdgeNumber>, Tally)>,
-    /// By the places of [`Report::outcomes`], whether it is a failure.
-    failed: Vec<bool>,
 }
 
 impl Recent {
@@ -22,8 +20,6 @@ impl Recent {
     pub(super) fn begin(&mut self, report: &Report) {
         self.edges.clear();
         self.edges.resize(report.edges.len(), (None, Tally::default()));
-        self.failed.clear();
-        self.failed.extend(report.outcomes.iter().map(Outcome::is_failure));
     }
 
     /// Notes which edge it is.
@@ -34,15 +30,13 @@ impl Recent {
     }
 
     #[inline]
-    pub(super) fn record(&mut self, record: &Record) {
-        let failed = self.failed.get(record.outcome).copied().unwrap_or(false);
+    pub(super) fn record(&mut self, record: &Record, failed: bool) {
         if let Some((_, tally)) = self.edges.get_mut(record.edge) {
             tally.record(record.duration_us, failed);
         }
     }
 
-    pub(super) fn fold(&mut self, fold: &Fold) {
-        let failed = self.failed.get(fold.outcome).copied().unwrap_or(false);
+    pub(super) fn fold(&mut self, fold: &Fold, failed: bool) {
         if let Some((_, tally)) = self.edges.get_mut(fold.edge) {
             tally.add(Tally {
                 requests: fold.count,

@@ -8,7 +8,8 @@
 
 use super::super::exposition::{Exposition, Kind};
 use super::super::labels::Values;
-use crate::flows::{Counts, Flows};
+use super::super::look::Looks;
+use crate::flows::Counts;
 
 /// Labels that are not known while a stream lasts.
 const OF_THE_END: [&str; 4] = ["request_protocol", "response_code", "grpc_response_status", "response_flags"];
@@ -35,14 +36,16 @@ const COUNTERS: [Counter; 3] = [
 ];
 
 /// All families.
-pub(super) fn families(text: &mut Exposition<'_>, streams: &Flows) {
+pub(super) fn families(text: &mut Exposition<'_>, looks: &Looks) {
+    let Some(rows) = looks.look(|pipeline| super::copied(&pipeline.streams)) else { return text.give_up() };
+    let size = rows.len() as u64;
     let spelled = |key| {
         let values = Values::of(key);
         let known: Vec<_> =
             values.pairs().into_iter().filter(|(name, _)| !OF_THE_END.contains(name)).collect();
         Exposition::spell(&known)
     };
-    let rows: Vec<_> = streams.iter().map(|(key, series)| (spelled(key), series)).collect();
+    let rows: Vec<_> = rows.iter().map(|(key, series)| (spelled(key), series)).collect();
     for (name, help, figure) in COUNTERS {
         text.family(name, Kind::Counter, help);
         for (labels, series) in &rows {
@@ -50,6 +53,5 @@ pub(super) fn families(text: &mut Exposition<'_>, streams: &Flows) {
             text.created(name, labels, series.created_us);
         }
     }
-    let size = streams.len() as u64;
     text.single("hopscope_stream_series", Kind::Gauge, "Series of streams.", size);
 }

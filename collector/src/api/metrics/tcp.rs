@@ -7,8 +7,9 @@
 
 use super::super::exposition::{Exposition, Kind};
 use super::super::labels::Values;
+use super::super::look::Looks;
 use super::{Buckets, Names};
-use crate::flows::{Counts, Flows};
+use crate::flows::Counts;
 
 /// Name, help, and which figure.
 type Counter = (&'static str, &'static str, fn(&Counts) -> u64);
@@ -33,9 +34,15 @@ const COUNTERS: [Counter; 4] = [
 ];
 
 /// All families.
-pub(super) fn families(text: &mut Exposition<'_>, connections: &Flows) {
+pub(super) fn families(text: &mut Exposition<'_>, looks: &Looks) {
+    let seen = looks.look(|pipeline| {
+        let connections = &pipeline.connections;
+        (super::copied(connections), connections.expired_closed())
+    });
+    let Some((rows, expired_closed)) = seen else { return text.give_up() };
+    let size = rows.len() as u64;
     let spelled = |key| Exposition::spell(&Values::of(key).pairs());
-    let rows: Vec<_> = connections.iter().map(|(key, series)| (spelled(key), series)).collect();
+    let rows: Vec<_> = rows.iter().map(|(key, series)| (spelled(key), series)).collect();
     for (name, help, figure) in COUNTERS {
         text.family(name, Kind::Counter, help);
         for (labels, series) in &rows {
@@ -54,8 +61,7 @@ pub(super) fn families(text: &mut Exposition<'_>, connections: &Flows) {
         "hopscope_tcp_expired_connections_total",
         Kind::Counter,
         "Closed TCP connections of series that were taken out since they were idle.",
-        connections.expired_closed(),
+        expired_closed,
     );
-    let size = connections.len() as u64;
     text.single("hopscope_tcp_series", Kind::Gauge, "Series of TCP connections.", size);
 }
