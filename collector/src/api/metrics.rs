@@ -83,6 +83,19 @@ fn part(
     }
 }
 
+/// Name, help, and which figure of connections or streams.
+type FlowCounter = (&'static str, &'static str, fn(&flows::Counts) -> u64);
+
+fn counters(text: &mut Exposition<'_>, counters: &[FlowCounter], rows: &[(Spelled, &flows::Series)]) {
+    for (name, help, figure) in counters {
+        text.family(name, Kind::Counter, help);
+        for (labels, series) in rows {
+            text.spelled(name, labels, "", figure(&series.counts));
+            text.created(name, labels, series.created_us);
+        }
+    }
+}
+
 /// All series of connections or streams.
 fn copied(flows: &Flows) -> Vec<(Key, flows::Series)> {
     flows.iter().map(|(key, series)| (key.clone(), series.clone())).collect()

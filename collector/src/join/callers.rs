@@ -15,7 +15,7 @@ use crate::report::{Record, Text};
 /// Which record it is about, and whose request it was.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
-    /// That of [`Join::sought`].
+    /// The key under which it was sought.
     pub key: u64,
     end: u32,
     duration_us: u32,

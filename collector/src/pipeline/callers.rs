@@ -1,7 +1,7 @@
 //! Requests that only the join can name the caller of.
 //!
-//! In: a report's requests whose cells are [`Cell::Unnamed`], and what the join has found. Out: the same requests in series,
-//! under the name of their caller, or without one. Always holds: each waits until the join has judged it, and is counted once;
+//! In: a report's requests that are not named, and what the join has found. Out: the same requests in series, under the name of
+//! their caller, or without one. Always holds: each waits until the join has judged it, and is counted once;
 //! what cannot be found is counted at once.
 
 use super::Pipeline;

@@ -9,15 +9,12 @@
 use super::super::exposition::{Exposition, Kind};
 use super::super::labels::Values;
 use super::super::look::Looks;
-use crate::flows::Counts;
+use super::FlowCounter;
 
 /// Labels that are not known while a stream lasts.
 const OF_THE_END: [&str; 4] = ["request_protocol", "response_code", "grpc_response_status", "response_flags"];
 
-/// Name, help, and which figure.
-type Counter = (&'static str, &'static str, fn(&Counts) -> u64);
-
-const COUNTERS: [Counter; 3] = [
+const COUNTERS: [FlowCounter; 3] = [
     (
         "hopscope_streams_total",
         "Requests that outlived their proxy's threshold and whose bodies brought something.",
@@ -46,12 +43,6 @@ pub(super) fn families(text: &mut Exposition<'_>, looks: &Looks) {
         Exposition::spell(&known)
     };
     let rows: Vec<_> = rows.iter().map(|(key, series)| (spelled(key), series)).collect();
-    for (name, help, figure) in COUNTERS {
-        text.family(name, Kind::Counter, help);
-        for (labels, series) in &rows {
-            text.spelled(name, labels, "", figure(&series.counts));
-            text.created(name, labels, series.created_us);
-        }
-    }
+    super::counters(text, &COUNTERS, &rows);
     text.single("hopscope_stream_series", Kind::Gauge, "Series of streams.", size);
 }

@@ -8,13 +8,10 @@
 use super::super::exposition::{Exposition, Kind};
 use super::super::labels::Values;
 use super::super::look::Looks;
-use super::{Buckets, Names};
+use super::{Buckets, FlowCounter, Names};
 use crate::flows::Counts;
 
-/// Name, help, and which figure.
-type Counter = (&'static str, &'static str, fn(&Counts) -> u64);
-
-const COUNTERS: [Counter; 4] = [
+const COUNTERS: [FlowCounter; 4] = [
     (
         "hopscope_tcp_connections_opened_total",
         "TCP connections opened; told when their peer is known, or when they close.",
@@ -43,13 +40,7 @@ pub(super) fn families(text: &mut Exposition<'_>, looks: &Looks) {
     let size = rows.len() as u64;
     let spelled = |key| Exposition::spell(&Values::of(key).pairs());
     let rows: Vec<_> = rows.iter().map(|(key, series)| (spelled(key), series)).collect();
-    for (name, help, figure) in COUNTERS {
-        text.family(name, Kind::Counter, help);
-        for (labels, series) in &rows {
-            text.spelled(name, labels, "", figure(&series.counts));
-            text.created(name, labels, series.created_us);
-        }
-    }
+    super::counters(text, &COUNTERS, &rows);
     const NAME: &str = "hopscope_tcp_connection_duration_seconds";
     text.family(NAME, Kind::Histogram, "How long closed TCP connections lasted.");
     let names = Names::durations(NAME);
