@@ -10,6 +10,7 @@ mod metrics;
 
 mod conservation;
 mod faults;
+mod failures;
 mod verdicts;
 mod hop_header;
 mod identity;
