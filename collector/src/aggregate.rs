@@ -18,6 +18,7 @@ mod tenants;
 
 pub use exemplars::Exemplar;
 pub use key::Key;
+pub(crate) use tenants::tenant;
 
 use crate::checkpoint::keep::keep;
 use crate::identity::NamedEdge;
@@ -30,7 +31,7 @@ use names::{Name, Names};
 use slab::Slab;
 use std::hash::BuildHasher;
 use std::sync::Arc;
-use tenants::{Tenants, tenant};
+use tenants::Tenants;
 
 /// How many series are kept, and for how long.
 #[derive(Debug, Clone, PartialEq, Eq)]

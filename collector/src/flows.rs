@@ -4,17 +4,17 @@
 //! how long those lasted, and the bytes of all, open ones too. Always holds: the closed connections of all series are the
 //! connections of the reports that came in, those apart that wait for their peer's name; nothing here is a request, and no
 //! request is here; as many series as of requests have a name of their own, and what is more is counted in one overflow
-//! series per reporter.
+//! series per reporter, or, where a namespace has as many as it may, per reporter and namespace.
 //!
 //! What an open connection moves is told before anybody knows how it will end; so it is counted under no response flag, and
 //! only what was not told by then under the flag of its end, as Istio does it. A stream is a request, and is counted as one
 //! with all of its bytes when it ends; what its bodies move until then is here, in [`Flows`] of its own, once.
 
-use crate::aggregate::{Key, Limits};
+use crate::aggregate::{Key, Limits, tenant};
 use crate::checkpoint::keep::keep;
-use crate::identity::{AddressBook, Told, WaitingLimits};
+use crate::identity::{AddressBook, NamedEdge, Told, WaitingLimits};
 use crate::measure::durations::Durations;
-use crate::report::{Flow, Fold, Identity, Outcome, Protocol, Record, Report};
+use crate::report::{Flow, Fold, Identity, Outcome, Protocol, Record, Report, Text};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -82,12 +82,14 @@ pub struct Flows {
     limits: Limits,
     waiting_limits: WaitingLimits,
     series: HashMap<Key, Series>,
+    /// How many series each namespace has.
+    tenants: HashMap<Text, usize>,
     /// What may get a better name, and until when it waits for that.
     waiting: HashMap<Told, (Counts, u64)>,
     expired_closed: u64,
 }
 
-keep!(room Flows { series, waiting, expired_closed } besides { limits, waiting_limits });
+keep!(room Flows { series, waiting, expired_closed } besides { limits, waiting_limits, tenants });
 
 impl Flows {
     /// Nothing counted yet.
@@ -142,14 +144,19 @@ impl Flows {
     /// Takes out series that nothing was added to for long.
     pub fn expire(&mut self, now_us: u64) {
         let idle_since = now_us.saturating_sub(self.limits.idle_us_max);
-        let Self { series, expired_closed, .. } = self;
+        let Self { series, expired_closed, tenants, .. } = self;
         series.retain(|key, series| {
-            let stays = series.last_us >= idle_since || matches!(key, Key::Overflow(_));
+            let Key::Edge(edge, _) = key else { return true };
+            let stays = series.last_us >= idle_since;
             if !stays {
                 *expired_closed = expired_closed.saturating_add(series.counts.closed());
+                if let Some(count) = tenants.get_mut(tenant(edge)) {
+                    *count = count.saturating_sub(1);
+                }
             }
             stays
         });
+        tenants.retain(|_, count| *count > 0);
     }
 
     /// Every series, in no order.
@@ -191,18 +198,48 @@ impl Flows {
     }
 
     fn count(&mut self, told: &Told, counts: &Counts, book: &mut AddressBook, now_us: u64) {
-        let named = book.complete(&told.own, &told.edge);
-        let reporter = named.reporter;
-        let mut key = Key::Edge(Arc::new(named), told.outcome);
-        if !self.series.contains_key(&key) && self.series.len() >= self.limits.series_max {
-            key = Key::Overflow(reporter);
+        let named = Arc::new(book.complete(&told.own, &told.edge));
+        let mut key = Key::Edge(named.clone(), told.outcome);
+        if !self.series.contains_key(&key) {
+            key = self.new_key(&named, key);
         }
         let begun = || Series { created_us: now_us, ..Series::default() };
         let series = self.series.entry(key).or_insert_with(begun);
         series.counts.merge(counts);
         series.last_us = series.last_us.max(now_us);
     }
+
+    /// Where a series is counted that there is none of yet: under its own name, as long as there is room for it.
+    fn new_key(&mut self, named: &NamedEdge, own: Key) -> Key {
+        let named_series = self.series.keys().filter(|key| matches!(key, Key::Edge(..)));
+        if self.tenants.values().sum::<usize>() == 0 {
+            // None yet, or all of them come out of a checkpoint.
+            for key in named_series {
+                let Key::Edge(edge, _) = key else { continue };
+                *self.tenants.entry(tenant(edge).clone()).or_default() += 1;
+            }
+        }
+        let tenant = tenant(named);
+        let count = self.tenants.get(tenant).copied().unwrap_or(0);
+        if self.limits.namespace_series_max.is_some_and(|max| count >= max) {
+            let overflow = Key::TenantOverflow(named.reporter, tenant.clone());
+            let overflows =
+                || self.series.keys().filter(|key| matches!(key, Key::TenantOverflow(..))).count();
+            if self.series.contains_key(&overflow) || overflows() < TENANT_OVERFLOWS_MAX {
+                return overflow;
+            }
+            return Key::Overflow(named.reporter);
+        }
+        if self.series.len() >= self.limits.series_max {
+            return Key::Overflow(named.reporter);
+        }
+        *self.tenants.entry(tenant.clone()).or_default() += 1;
+        own
+    }
 }
+
+/// Overflow series with the name of a namespace.
+const TENANT_OVERFLOWS_MAX: usize = 1_000;
 
 /// The place of an edge in [`Report::edges`], how they ended, and how many and how much.
 pub type Group = (usize, Outcome, Counts);

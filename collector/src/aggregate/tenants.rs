@@ -19,7 +19,7 @@ pub(super) struct Tenants {
 }
 
 /// The namespace of the proxy that tells of an edge.
-pub(super) fn tenant(edge: &NamedEdge) -> &Text {
+pub(crate) fn tenant(edge: &NamedEdge) -> &Text {
     match edge.reporter {
         Reporter::Destination => &edge.destination.namespace,
         Reporter::Source | Reporter::Waypoint => &edge.source.namespace,

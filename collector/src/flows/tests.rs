@@ -89,7 +89,9 @@ fn text(connections: &Flows) -> String {
             let (received, sent) = (series.counts.request_bytes, series.counts.response_bytes);
             let name = match key {
                 Key::Edge(edge, outcome) => format!("{} {}", edge.source.workload, outcome.response_flags),
-                Key::TenantOverflow(..) => String::new(),
+                Key::TenantOverflow(reporter, namespace) => {
+                    format!("overflow {} of {namespace}", reporter.label())
+                }
                 Key::Overflow(reporter) => format!("overflow {}", reporter.label()),
             };
             format!("{name} {opened}/{closed} {received}>{sent}")
@@ -175,4 +177,39 @@ fn series_have_a_budget_and_an_end() {
     connections.expire(12 * SECOND_US);
     assert_eq!(text(&connections), "overflow destination 2/2 2>4");
     assert_eq!(connections.expired_closed(), 2);
+}
+
+#[test]
+fn a_namespace_has_a_budget_of_its_own() {
+    let limits = Limits { namespace_series_max: Some(1), idle_us_max: 10 * SECOND_US, ..Limits::default() };
+    let (mut connections, mut book) = (Flows::new(limits, WaitingLimits::default()), book());
+    let mut take = |connections: &mut Flows, line: &str, namespace: &str, now_us| {
+        let mut told = report("");
+        rows(&mut told, line);
+        let own = Arc::new(Identity { namespace: namespace.into(), ..Identity::default() });
+        connections.take(&told, super::connections(&told), &own, &mut book, now_us);
+    };
+    for (line, namespace) in
+        [("0 closed 1 2", "a"), ("1 closed 1 2", "a"), ("0 closed 1 2", "b"), ("1 closed 3 3", "a")]
+    {
+        take(&mut connections, line, namespace, SECOND_US);
+    }
+    let all = "overflow destination of a 2/2 4>5, unknown 0 1/1 1>2, unknown 0 1/1 1>2";
+    assert_eq!(text(&connections), all);
+    // The budget is known anew after a start.
+    connections.tenants.clear();
+    take(&mut connections, "1 closed 1 1", "b", 2 * SECOND_US);
+    assert_eq!(
+        text(&connections),
+        format!(
+            "overflow destination of a 2/2 4>5, overflow destination of b 1/1 1>1, {}",
+            "unknown 0 1/1 1>2, unknown 0 1/1 1>2"
+        )
+    );
+    connections.expire(60 * SECOND_US);
+    take(&mut connections, "1 closed 1 1", "b", 60 * SECOND_US);
+    assert_eq!(
+        text(&connections),
+        "overflow destination of a 2/2 4>5, overflow destination of b 1/1 1>1, unknown 2 1/1 1>1"
+    );
 }
