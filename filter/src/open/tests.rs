@@ -1,4 +1,5 @@
-use super::{ENDED_MAX, Open, OpenTable, ROWS_MAX};
+use super::told::ROWS_MAX;
+use super::{ENDED_MAX, Open, OpenTable};
 use crate::config::{Config, Place};
 use crate::flows::FLOWS_MAX;
 use crate::record::{Edge, Reporter};
