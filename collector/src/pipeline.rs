@@ -123,7 +123,7 @@ impl Pipeline {
             address_book: self.address_book.clone(),
             waiting: self.waiting.clone(),
             join: Join::new(join::Limits::default()),
-            aggregate: self.aggregate.clone(),
+            aggregate: self.aggregate.kept(),
             open: OpenRequests::default(),
             connections: self.connections.clone(),
             failures: Failures::default(),
