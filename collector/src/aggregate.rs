@@ -11,16 +11,18 @@
 
 mod ended;
 mod exemplars;
+mod idle;
 mod key;
 mod kept;
 mod names;
+mod series;
 mod tenants;
 
 pub use exemplars::Exemplar;
 pub use key::Key;
+pub use series::Series;
 pub(crate) use tenants::tenant;
 
-use crate::checkpoint::keep::keep;
 use crate::identity::NamedEdge;
 use crate::measure::Measure;
 use crate::report::{Outcome, Reporter, Text};
@@ -28,6 +30,7 @@ use ended::Ended;
 use exemplars::Exemplars;
 use hashbrown::HashTable;
 use names::{Name, Names};
+use series::seconds;
 use slab::Slab;
 use std::hash::BuildHasher;
 use std::sync::Arc;
@@ -48,41 +51,6 @@ impl Default for Limits {
     fn default() -> Self {
         Self { series_max: 100_000, namespace_series_max: None, idle_us_max: 24 * 3600 * 1_000_000 }
     }
-}
-
-/// Between two looks for idle series.
-const LOOK_US: u64 = 10 * 1_000_000;
-
-/// What was counted under one key.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Series {
-    /// Counts, durations, sizes.
-    pub measure: Measure,
-    /// When it began, seconds since the Unix epoch. Half the size of microseconds, which nobody needs here.
-    pub created_s: u32,
-    /// When something was added last, likewise.
-    pub last_s: u32,
-}
-
-keep!(struct Series { measure, created_s, last_s });
-
-impl Series {
-    /// When it began, microseconds since the Unix epoch, to the second.
-    #[must_use]
-    pub fn created_us(&self) -> u64 {
-        u64::from(self.created_s) * 1_000_000
-    }
-
-    /// Something is added now.
-    #[inline]
-    fn touch(&mut self, now_us: u64) {
-        self.last_s = self.last_s.max(seconds(now_us));
-    }
-}
-
-/// Until the year 2106.
-fn seconds(time_us: u64) -> u32 {
-    u32::try_from(time_us / 1_000_000).unwrap_or(u32::MAX)
 }
 
 /// The number of an edge that has series, or may get some.
@@ -248,39 +216,6 @@ impl Aggregate {
         self.overflowed = self.overflowed.saturating_add(requests);
     }
 
-    /// Takes out what nothing was added to for long.
-    pub fn expire(&mut self, now_us: u64) {
-        if self.looked_us > 0 && now_us.saturating_sub(self.looked_us) < LOOK_US {
-            return;
-        }
-        self.looked_us = now_us;
-        let idle_since = seconds(now_us.saturating_sub(self.limits.idle_us_max));
-        let Self { series, edges, names, expired_series, expired_requests, exemplars, tenants, .. } = self;
-        let mut gone = false;
-        for (_, edge) in edges.iter_mut() {
-            let (mut at, mut kept) = (edge.first, NONE);
-            while let Some(entry) = series.get_mut(at as usize) {
-                let next = entry.next;
-                if entry.series.last_s >= idle_since {
-                    entry.next = kept;
-                    kept = at;
-                } else {
-                    *expired_series = expired_series.saturating_add(1);
-                    *expired_requests = expired_requests.saturating_add(entry.series.measure.count());
-                    series.remove(at as usize);
-                    exemplars.forget(at);
-                    names.tenant(edge.name).into_iter().for_each(|tenant| tenants.take(tenant));
-                    gone = true;
-                }
-                at = next;
-            }
-            edge.first = kept;
-        }
-        if gone {
-            self.forget_empty();
-        }
-    }
-
     /// Every series, in no order.
     pub fn iter(&self) -> impl Iterator<Item = (Key, &Series)> {
         self.series.iter().filter_map(|(number, entry)| Some((self.key(number, entry)?, &entry.series)))
@@ -421,15 +356,6 @@ impl Aggregate {
         let number = u32::try_from(self.series.vacant_key()).ok().filter(|number| *number != NONE)?;
         self.series.insert(Entry { edge, next, outcome, series });
         Some(number)
-    }
-
-    /// Takes out edges that have no series any more.
-    fn forget_empty(&mut self) {
-        self.generation += 1;
-        let Self { edges, numbers, names, .. } = self;
-        numbers.retain(|number| edges.get(*number as usize).is_some_and(|edge| edge.first != NONE));
-        edges.retain(|_, edge| edge.first != NONE);
-        names.keep(edges.iter().map(|(_, edge)| edge.name));
     }
 }
 

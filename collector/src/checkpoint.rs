@@ -19,6 +19,10 @@ use keep::{Keep, Restore};
 const MAGIC: [u8; 4] = *b"HOPC";
 /// Version of the frame around the sections.
 const FORMAT: u32 = 1;
+/// Bytes before the body.
+const HEAD_BYTES: usize = 12;
+/// About so many bytes a series takes; room for more is made where they are not enough.
+const SERIES_BYTES: usize = 96;
 
 /// Why bytes are no state of this version. The text fits "failed to read the checkpoint: …".
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -94,19 +98,21 @@ fn sections(pipeline: &mut Pipeline) -> [Section<'_>; 6] {
 /// The pipeline is one's own, a copy of the running one say, so that nobody waits for this.
 #[must_use]
 pub fn encode(mut pipeline: Pipeline, resume: u64) -> Vec<u8> {
-    let mut body = Writer::default();
+    // In one piece from the beginning: what grows is copied, and memory that is new costs more than what is written to it.
+    let room = HEAD_BYTES.saturating_add(pipeline.aggregate.named().saturating_mul(SERIES_BYTES));
+    let mut body = Writer::after(Vec::with_capacity(room), &[0; HEAD_BYTES]);
     resume.save(&mut body);
     for (name, version, room) in sections(&mut pipeline) {
         body.text(name);
         version.save(&mut body);
         body.measured(|body| room.save(body));
     }
-    let body = body.end();
-    let mut file = Vec::with_capacity(body.len().saturating_add(12));
-    file.extend_from_slice(&MAGIC);
-    file.extend_from_slice(&FORMAT.to_le_bytes());
-    file.extend_from_slice(&crc32fast::hash(&body).to_le_bytes());
-    file.extend_from_slice(&body);
+    let mut file = body.end();
+    if let Some((head, body)) = file.split_first_chunk_mut::<HEAD_BYTES>() {
+        head[..4].copy_from_slice(&MAGIC);
+        head[4..8].copy_from_slice(&FORMAT.to_le_bytes());
+        head[8..].copy_from_slice(&crc32fast::hash(body).to_le_bytes());
+    }
     file
 }
 

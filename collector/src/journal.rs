@@ -190,7 +190,6 @@ impl Opened {
             next,
             segment: None,
             buffer: Vec::new(),
-            began: None,
         };
         let thread = std::thread::Builder::new().name("journal".into());
         thread.spawn(move || writer.run(&written)).map_err(Error::Thread)?;

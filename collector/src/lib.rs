@@ -12,7 +12,7 @@
 //! - [`ledger`]: repeats dropped, gaps seen, books closed.
 //! - [`measure`]: what many requests of one edge and outcome measured together.
 //! - [`identity`]: who reports under which address and certificate; names the peers of an edge.
-//! - `registry`: small numbers for names.
+//! - `registry`: small numbers for names. `prefetch`: memory on its way before it is needed.
 //! - [`join`]: the two sides of each hop, and what they say together.
 //! - [`flags`]: every response flag of Envoy, explained.
 //! - [`aggregate`]: counters and histograms per series, within a budget.
@@ -37,6 +37,7 @@ pub mod ledger;
 pub mod measure;
 pub mod identity;
 mod registry;
+mod prefetch;
 pub mod join;
 pub mod flags;
 pub mod aggregate;
@@ -57,12 +58,13 @@ mod tests {
     use std::path::{Path, PathBuf};
 
     /// The rooms between the doors.
-    const PURE: [&str; 26] = [
+    const PURE: [&str; 27] = [
         "report",
         "ledger",
         "measure",
         "identity",
         "registry",
+        "prefetch",
         "join",
         "flags",
         "aggregate",

@@ -5,13 +5,19 @@
 
 pub(crate) mod edges;
 mod details;
+mod edge;
+mod outcome;
 mod request_id;
+mod totals;
 
 pub use details::{Detail, Details};
+pub use edge::{Edge, Evidence, Peer, Reporter, Service};
 pub use edges::{Edges, Print};
+pub use outcome::{Outcome, Protocol};
 pub use request_id::request_id_hash;
+pub use totals::{DropReason, Teller, Totals};
 
-use crate::checkpoint::keep::{Keep, Reader, Unreadable, Writer, keep};
+use crate::checkpoint::keep::keep;
 use std::sync::Arc;
 
 /// A text that many labels share.
@@ -139,100 +145,6 @@ pub struct OpenLong {
     pub response_bytes: u64,
 }
 
-/// One life of one filter VM in one proxy.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Teller {
-    /// Envoy's node id, 1 to 512 bytes.
-    pub proxy: Text,
-    /// The random number of this life, never 0.
-    pub epoch: u64,
-}
-
-keep!(struct Teller { proxy, epoch });
-
-/// The running totals of an epoch: `seen = sent + folded + dropped + buffered`.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Totals {
-    /// Finished requests that the filter saw.
-    pub seen: u64,
-    /// Those in single records of batches 1 to this one.
-    pub sent: u64,
-    /// Those in fold rows of batches 1 to this one.
-    pub folded: u64,
-    /// Those given up, by reason.
-    pub dropped: Vec<(DropReason, u64)>,
-    /// Those that wait in the filter.
-    pub buffered: u64,
-}
-
-keep!(struct Totals { seen, sent, folded, dropped, buffered });
-
-impl Totals {
-    /// Those that left the filter.
-    #[must_use]
-    pub fn left(&self) -> u64 {
-        self.sent.saturating_add(self.folded)
-    }
-}
-
-/// Why requests are missing from the counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum DropReason {
-    /// The filter's fold table was full.
-    FoldTableFull,
-    /// The collector called a batch invalid.
-    Refused,
-    /// The collector called a batch too large.
-    TooLarge,
-    /// Told to an earlier life of this collector.
-    CollectorRestart,
-    /// It waited in a filter that was not heard of again.
-    EpochEnded,
-    /// A reason that this collector does not know, by its number on the wire.
-    Unknown(i32),
-}
-
-impl std::fmt::Display for DropReason {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::FoldTableFull => f.write_str("fold_table_full"),
-            Self::Refused => f.write_str("refused"),
-            Self::TooLarge => f.write_str("too_large"),
-            Self::CollectorRestart => f.write_str("collector_restart"),
-            Self::EpochEnded => f.write_str("epoch_ended"),
-            Self::Unknown(number) => write!(f, "reason{number}"),
-        }
-    }
-}
-
-impl Keep for DropReason {
-    fn save(&self, to: &mut Writer) {
-        match self {
-            Self::FoldTableFull => to.number(1),
-            Self::Refused => to.number(2),
-            Self::TooLarge => to.number(3),
-            Self::CollectorRestart => to.number(4),
-            Self::EpochEnded => to.number(5),
-            Self::Unknown(number) => {
-                to.number(0);
-                number.save(to);
-            }
-        }
-    }
-
-    fn load(from: &mut Reader<'_>) -> Result<Self, Unreadable> {
-        match from.number()? {
-            0 => Ok(Self::Unknown(i32::load(from)?)),
-            1 => Ok(Self::FoldTableFull),
-            2 => Ok(Self::Refused),
-            3 => Ok(Self::TooLarge),
-            4 => Ok(Self::CollectorRestart),
-            5 => Ok(Self::EpochEnded),
-            _ => Err(from.broken("no such DropReason")),
-        }
-    }
-}
-
 /// Who a proxy is, from its own node metadata. An absent label is empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Identity {
@@ -289,164 +201,6 @@ keep!(struct Identity {
     workload, namespace, app, version, canonical_service, canonical_revision, service_account, cluster, addresses,
     filter_version, config_hash, source,
 });
-
-/// Which side of the call tells.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Reporter {
-    /// The caller's proxy; the peer is the destination.
-    #[default]
-    Source,
-    /// The called proxy; the peer is the source.
-    Destination,
-    /// An Istio waypoint; the peer is the destination.
-    Waypoint,
-}
-
-keep!(enum Reporter { 1 = Source, 2 = Destination, 3 = Waypoint });
-
-impl Reporter {
-    /// As Istio's label `reporter` says it.
-    #[must_use]
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::Source => "source",
-            Self::Destination => "destination",
-            Self::Waypoint => "waypoint",
-        }
-    }
-}
-
-/// source → destination with the service that was meant, as far as one proxy could tell.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub struct Edge {
-    /// Which side tells.
-    pub reporter: Reporter,
-    /// The other side.
-    pub peer: Peer,
-    /// URI SAN of the proxy's own certificate.
-    pub local_principal: Text,
-    /// Whether both sides presented a certificate.
-    pub mutual_tls: bool,
-    /// The destination service that was meant.
-    pub service: Service,
-}
-
-keep!(struct Edge { reporter, peer, local_principal, mutual_tls, service });
-
-/// The other side of an edge. What is not known is empty.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub struct Peer {
-    /// Its workload.
-    pub workload: Text,
-    /// Its namespace.
-    pub namespace: Text,
-    /// Its label `app`.
-    pub app: Text,
-    /// Its label `version`.
-    pub version: Text,
-    /// Its canonical service.
-    pub canonical_service: Text,
-    /// Its canonical revision.
-    pub canonical_revision: Text,
-    /// Its cluster.
-    pub cluster: Text,
-    /// Its address without port.
-    pub address: Text,
-    /// URI SAN of its certificate.
-    pub principal: Text,
-}
-
-keep!(struct Peer {
-    workload, namespace, app, version, canonical_service, canonical_revision, cluster, address, principal,
-});
-
-/// The destination service that was meant. What is not known is empty.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub struct Service {
-    /// Host, such as `payments.shop.svc.cluster.local`.
-    pub host: Text,
-    /// Short name.
-    pub name: Text,
-    /// Namespace.
-    pub namespace: Text,
-    /// Subset of its `DestinationRule`.
-    pub subset: Text,
-    /// What the host rests on.
-    pub evidence: Evidence,
-}
-
-keep!(struct Service { host, name, namespace, subset, evidence });
-
-/// What the name of a service rests on.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub enum Evidence {
-    /// Nothing that was told.
-    #[default]
-    None,
-    /// The cluster that Envoy chose.
-    Cluster,
-    /// The server name of TLS.
-    Sni,
-    /// The requested authority: it comes from outside.
-    Authority,
-}
-
-keep!(enum Evidence { 0 = None, 1 = Cluster, 2 = Sni, 3 = Authority });
-
-/// How a request ended.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub struct Outcome {
-    /// HTTP status, 0 or 100 to 999; 0 when no response headers were sent.
-    pub response_code: u32,
-    /// Envoy's bitmap of response flags.
-    pub response_flags: u64,
-    /// Only for gRPC.
-    pub grpc_status: Option<u32>,
-    /// What was spoken.
-    pub protocol: Protocol,
-}
-
-keep!(struct Outcome { response_code, response_flags, grpc_status, protocol });
-
-impl Outcome {
-    /// Whether it counts as failed: a response flag, no response, 5xx, or a gRPC status other than 0.
-    #[must_use]
-    pub fn is_failure(&self) -> bool {
-        self.response_flags != 0
-            || self.response_code == 0 && self.protocol != Protocol::Tcp
-            || self.response_code >= 500
-            || self.grpc_status.is_some_and(|status| status != 0)
-    }
-}
-
-/// What was spoken, as Istio's label `request_protocol` tells it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Protocol {
-    /// Not told.
-    #[default]
-    Unknown,
-    /// HTTP.
-    Http,
-    /// gRPC.
-    Grpc,
-    /// A plain connection.
-    Tcp,
-}
-
-keep!(enum Protocol { 0 = Unknown, 1 = Http, 2 = Grpc, 3 = Tcp });
-
-impl Protocol {
-    /// As the label says it.
-    #[must_use]
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::Unknown => "unknown",
-            Self::Http => "http",
-            Self::Grpc => "grpc",
-            Self::Tcp => "tcp",
-        }
-    }
-}
 
 /// One request, or one closed connection.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -11,6 +11,25 @@ use crate::checkpoint::keep::{Keep, Reader, Restore, Unreadable, Writer};
 use crate::report::{Outcome, Reporter};
 use std::sync::Arc;
 
+impl Aggregate {
+    /// A copy that is good for [`Restore::save`] only: without what finds an edge by its name, and without exemplars.
+    pub(crate) fn kept(&self) -> Self {
+        let Self { limits, series, edges, names, overflow, tenants, .. } = self;
+        Self {
+            limits: limits.clone(),
+            series: series.clone(),
+            edges: edges.clone(),
+            names: names.clone(),
+            overflow: overflow.clone(),
+            tenants: tenants.clone(),
+            overflowed: self.overflowed,
+            expired_series: self.expired_series,
+            expired_requests: self.expired_requests,
+            ..Self::default()
+        }
+    }
+}
+
 impl Restore for Aggregate {
     fn save(&self, to: &mut Writer) {
         self.names.save(to);

@@ -4,10 +4,13 @@
 //! counted and not expired.
 
 mod door;
+mod histogram;
 mod journal;
 mod settings;
 mod streams;
 mod tcp;
+
+pub(super) use histogram::{Buckets, Names};
 
 use super::exposition::{Exposition, Format, Kind, Sink, Spelled};
 use super::labels::Values;
@@ -17,8 +20,7 @@ use crate::flows::{self, Flows};
 use crate::identity::{AddressBook, Standing};
 use crate::journal::Journal;
 use crate::ledger::{Entry, Ledger};
-use crate::measure::durations::BOUNDS_US;
-use crate::measure::{BOUNDS, BOUNDS_BYTES, Histogram, Measure, Messages};
+use crate::measure::{Histogram, Measure, Messages};
 use crate::pipeline::Pipeline;
 use crate::report::DropReason;
 use crate::self_stats::SelfStats;
@@ -156,9 +158,7 @@ fn series(text: &mut Exposition<'_>, looks: &Looks) {
     each(
         text,
         looks,
-        |series, exemplar| {
-            (series.created_us(), Buckets { exemplar, ..Buckets::of(series.measure.durations()) })
-        },
+        |series, exemplar| (series.created_us(), Buckets::of(series.measure.durations()).with(exemplar)),
         |text, labels, (created_us, buckets)| {
             buckets.tell(text, &names, labels);
             text.created(DURATION, labels, created_us);
@@ -204,63 +204,6 @@ fn messages(text: &mut Exposition<'_>, looks: &Looks) {
                 }
             },
         );
-    }
-}
-
-/// The names of a histogram's samples.
-pub(super) struct Names {
-    bucket: String,
-    sum: String,
-    count: String,
-    /// The label `le` of each classic bucket.
-    bounds: [String; BOUNDS],
-    /// What a value is divided by to be shown.
-    unit: f64,
-}
-
-impl Names {
-    /// Of durations, in seconds.
-    pub(super) fn durations(name: &str) -> Self {
-        Self::of(name, BOUNDS_US.map(seconds), 1_000_000.0)
-    }
-
-    /// Of sizes, in bytes.
-    fn sizes(name: &str) -> Self {
-        Self::of(name, BOUNDS_BYTES, 1.0)
-    }
-
-    fn of(name: &str, bounds: [f64; BOUNDS], unit: f64) -> Self {
-        let [bucket, sum, count] = ["bucket", "sum", "count"].map(|part| format!("{name}_{part}"));
-        Self { bucket, sum, count, bounds: bounds.map(|bound| format!(",le=\"{bound:?}\"")), unit }
-    }
-}
-
-/// A histogram as it is shown.
-pub(super) struct Buckets {
-    cumulative: [u64; BOUNDS],
-    sum: u64,
-    count: u64,
-    /// A request of it that is worth a look.
-    exemplar: Option<Exemplar>,
-}
-
-impl Buckets {
-    pub(super) fn of(values: Histogram<'_>) -> Self {
-        Self { cumulative: values.cumulative(), sum: values.sum(), count: values.count(), exemplar: None }
-    }
-
-    pub(super) fn tell(&self, text: &mut Exposition<'_>, names: &Names, labels: &Spelled) {
-        let exemplar = self.exemplar.map(|it| {
-            let bucket = BOUNDS_US.iter().position(|bound_us| it.duration_us <= *bound_us);
-            (bucket.unwrap_or(BOUNDS), it)
-        });
-        let in_bucket = |place| exemplar.filter(|(bucket, _)| *bucket == place).map(|(_, it)| it);
-        for (place, (bound, count)) in names.bounds.iter().zip(self.cumulative).enumerate() {
-            text.marked(&names.bucket, labels, bound, count, in_bucket(place));
-        }
-        text.marked(&names.bucket, labels, ",le=\"+Inf\"", self.count, in_bucket(BOUNDS));
-        text.spelled(&names.sum, labels, "", self.sum as f64 / names.unit);
-        text.spelled(&names.count, labels, "", self.count);
     }
 }
 

@@ -16,6 +16,12 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
+    /// One that goes on after a head, in memory that is given.
+    pub(super) fn after(mut memory: Vec<u8>, head: &[u8]) -> Self {
+        memory.extend_from_slice(head);
+        Self { bytes: memory, texts: HashMap::new() }
+    }
+
     /// A number.
     pub(crate) fn number(&mut self, mut value: u64) {
         while value >= 0x80 {

@@ -15,8 +15,12 @@ use super::verdict::{Pair, Verdict};
 use super::{Join, Side};
 use crate::report::{Outcome, Record, Report};
 
-/// So many records are looked up side by side.
+/// So many records are prepared together; they fit the first cache.
 const AHEAD: usize = 256;
+/// So many records before one its bucket is fetched, and so many before it those that follow the bucket: as many as a processor
+/// has reads under way, and more than that.
+const FAR: usize = 32;
+const NEAR: usize = 16;
 /// So many records may wait under one key.
 const GROUP_MAX: usize = 24;
 /// A record that ended so long ago, or lies so far ahead, is not joined: within it times are told apart.
@@ -77,13 +81,25 @@ impl Join {
                 let Some(seen) = seen.get(record.outcome) else { continue };
                 coming.extend(self.half(record, line, seen, deadline, now_us));
             }
-            // Loops of their own, so short that many of their reads are under way at a time.
-            let touched = coming.iter().fold(0, |sum, [key, ..]| sum ^ self.table.touch(*key));
-            let further = coming.iter().fold(0, |sum, [key, ..]| sum ^ self.table.touch_further(*key));
-            std::hint::black_box((touched, further));
-            coming.iter().for_each(|words| self.meet(&Half::unpack(*words), now_us));
+            self.meet_coming(&coming, now_us);
         }
         self.coming = coming;
+    }
+
+    /// Each finds its bucket fetched: the table is far larger than any cache, and one after the other they would wait for it.
+    fn meet_coming(&mut self, coming: &[Words], now_us: u64) {
+        let key_of = |words: &Words| words[0];
+        coming.iter().take(FAR).map(key_of).for_each(|key| self.table.prefetch(key));
+        coming.iter().take(NEAR).map(key_of).for_each(|key| self.table.prefetch_further(key));
+        for (place, words) in coming.iter().enumerate() {
+            if let Some(key) = coming.get(place + FAR).map(key_of) {
+                self.table.prefetch(key);
+            }
+            if let Some(key) = coming.get(place + NEAR).map(key_of) {
+                self.table.prefetch_further(key);
+            }
+            self.meet(&Half::unpack(*words), now_us);
+        }
     }
 
     /// A record that is to wait; `None` when its fate is known at once.

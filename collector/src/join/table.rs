@@ -9,6 +9,7 @@
 //! and a removal leaves no trace (as in Facebook's F14).
 
 use super::half::{Half, Words};
+use crate::prefetch::prefetch;
 
 /// Records in a bucket.
 const SLOTS: usize = 4;
@@ -37,11 +38,11 @@ impl Bucket {
         self.keys.iter().rev().fold(0, |mask, found| mask << 1 | u32::from(*found == key))
     }
 
-    /// Of each of its lines something.
+    /// Begins to fetch both of its lines.
     #[inline]
-    fn touch(&self) -> u64 {
-        let first = |words: &[u64; SLOTS]| words.first().copied().unwrap_or(0);
-        first(&self.keys) ^ first(&self.third)
+    fn prefetch(&self) {
+        prefetch(&self.keys);
+        prefetch(&self.second);
     }
 
     fn words(&self, slot: usize) -> Option<Words> {
@@ -101,27 +102,25 @@ impl Table {
         self.buckets.capacity() * size_of::<Bucket>() + self.passed.capacity()
     }
 
-    /// Brings the bucket of a key into the cache. Reads that depend on nothing run side by side, so a batch that does
-    /// this for its keys first waits for memory once, not once a record.
+    /// Begins to fetch the bucket of a key, and how much it passed on.
     #[inline]
-    pub(super) fn touch(&self, key: u64) -> u64 {
+    pub(super) fn prefetch(&self, key: u64) {
         let home = self.home(key);
-        let passed = self.passed.get(home).copied().unwrap_or(0);
-        self.buckets.get(home).map_or(0, Bucket::touch) ^ u64::from(passed)
+        self.passed.get(home).into_iter().for_each(prefetch);
+        self.buckets.get(home).into_iter().for_each(Bucket::prefetch);
     }
 
-    /// The same for the buckets to which that one passes on, once [`Table::touch`] has brought what tells so.
+    /// The same for the buckets to which that one passes on, once [`Table::prefetch`] has brought what tells so.
     #[inline]
-    pub(super) fn touch_further(&self, key: u64) -> u64 {
-        let (mut index, mut touched) = (self.home(key), 0);
+    pub(super) fn prefetch_further(&self, key: u64) {
+        let mut index = self.home(key);
         for _ in 1..PROBES_MAX {
             if self.passed.get(index).is_none_or(|passed| *passed == 0) {
-                break;
+                return;
             }
             index = self.next(index);
-            touched ^= self.buckets.get(index).map_or(0, Bucket::touch);
+            self.buckets.get(index).into_iter().for_each(Bucket::prefetch);
         }
-        touched
     }
 
     /// Calls `visit` for all records under a key. Packed, since most are only looked at in part.

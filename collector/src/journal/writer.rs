@@ -13,12 +13,8 @@ use super::{chain, segment};
 use crate::ingest::refusal::Refusal;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tokio::sync::mpsc;
-
-/// Groups are begun no sooner one after the other, so that a fast disk is not asked once for each report: a sync costs about
-/// as much processor time as a report, whatever it syncs.
-const GATHER: Duration = Duration::from_millis(2);
 
 /// What comes out of the writer.
 #[derive(Debug)]
@@ -49,16 +45,12 @@ pub(super) struct Writer {
     pub(super) next: u64,
     pub(super) segment: Option<Segment>,
     pub(super) buffer: Vec<u8>,
-    /// When the last group was begun.
-    pub(super) began: Option<Instant>,
 }
 
 impl Writer {
     /// Works until the queue is closed.
     pub(super) fn run(mut self, written: &mpsc::Sender<Written>) {
-        loop {
-            self.pause();
-            let Some(work) = self.queue.next() else { return };
+        while let Some(work) = self.queue.next() {
             let done = match work {
                 Work::Group(items) => {
                     let outcome = self.commit(&items);
@@ -72,17 +64,8 @@ impl Writer {
         }
     }
 
-    /// Lets a group gather, unless it is long ago that the last one was written.
-    fn pause(&self) {
-        let since = self.began.map(|began| began.elapsed());
-        if let Some(rest) = since.and_then(|since| GATHER.checked_sub(since)) {
-            std::thread::sleep(rest);
-        }
-    }
-
     fn commit(&mut self, items: &[Item]) -> Result<(), Refusal> {
         let began = Instant::now();
-        self.began = Some(began);
         let batches = items.iter().filter(|item| matches!(item, Item::Batch(_))).count() as u64;
         match self.write(items, batches > 0) {
             Ok(()) => {

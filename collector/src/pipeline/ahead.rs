@@ -7,7 +7,8 @@
 //! in the cache. One after the other every record would wait for memory five times. Here each step is a loop of its own, whose
 //! reads do not depend on each other, so that a processor has many of them under way at a time.
 
-use super::{Pipeline, print_of};
+use super::Pipeline;
+use super::count::print_of;
 use crate::aggregate::Fetch;
 use crate::report::{Identity, Record, Report};
 use std::hint::black_box;

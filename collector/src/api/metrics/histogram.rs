@@ -1,0 +1,72 @@
+//! A histogram as Prometheus shows it: classic buckets, sum and count.
+//!
+//! In: a histogram, and the name and labels of a series. Out: samples. Always holds: buckets are cumulative and exact; an exemplar
+//! stands at the bucket that its request is in.
+
+use super::super::exposition::{Exposition, Spelled};
+use super::seconds;
+use crate::aggregate::Exemplar;
+use crate::measure::durations::BOUNDS_US;
+use crate::measure::{BOUNDS, BOUNDS_BYTES, Histogram};
+
+/// The names of a histogram's samples.
+pub(in crate::api) struct Names {
+    bucket: String,
+    sum: String,
+    count: String,
+    /// The label `le` of each classic bucket.
+    bounds: [String; BOUNDS],
+    /// What a value is divided by to be shown.
+    unit: f64,
+}
+
+impl Names {
+    /// Of durations, in seconds.
+    pub(in crate::api) fn durations(name: &str) -> Self {
+        Self::of(name, BOUNDS_US.map(seconds), 1_000_000.0)
+    }
+
+    /// Of sizes, in bytes.
+    pub(super) fn sizes(name: &str) -> Self {
+        Self::of(name, BOUNDS_BYTES, 1.0)
+    }
+
+    fn of(name: &str, bounds: [f64; BOUNDS], unit: f64) -> Self {
+        let [bucket, sum, count] = ["bucket", "sum", "count"].map(|part| format!("{name}_{part}"));
+        Self { bucket, sum, count, bounds: bounds.map(|bound| format!(",le=\"{bound:?}\"")), unit }
+    }
+}
+
+/// A histogram as it is shown.
+pub(in crate::api) struct Buckets {
+    cumulative: [u64; BOUNDS],
+    sum: u64,
+    count: u64,
+    /// A request of it that is worth a look.
+    exemplar: Option<Exemplar>,
+}
+
+impl Buckets {
+    pub(in crate::api) fn of(values: Histogram<'_>) -> Self {
+        Self { cumulative: values.cumulative(), sum: values.sum(), count: values.count(), exemplar: None }
+    }
+
+    /// With a request of it that is worth a look.
+    pub(super) fn with(self, exemplar: Option<Exemplar>) -> Self {
+        Self { exemplar, ..self }
+    }
+
+    pub(in crate::api) fn tell(&self, text: &mut Exposition<'_>, names: &Names, labels: &Spelled) {
+        let exemplar = self.exemplar.map(|it| {
+            let bucket = BOUNDS_US.iter().position(|bound_us| it.duration_us <= *bound_us);
+            (bucket.unwrap_or(BOUNDS), it)
+        });
+        let in_bucket = |place| exemplar.filter(|(bucket, _)| *bucket == place).map(|(_, it)| it);
+        for (place, (bound, count)) in names.bounds.iter().zip(self.cumulative).enumerate() {
+            text.marked(&names.bucket, labels, bound, count, in_bucket(place));
+        }
+        text.marked(&names.bucket, labels, ",le=\"+Inf\"", self.count, in_bucket(BOUNDS));
+        text.spelled(&names.sum, labels, "", self.sum as f64 / names.unit);
+        text.spelled(&names.count, labels, "", self.count);
+    }
+}
