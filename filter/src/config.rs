@@ -150,6 +150,7 @@ struct Levels {
 }
 
 impl Levels {
+    #[inline(never)]
     fn read(keys: &Keys) -> Result<Self, String> {
         let details = [("all", Detail::All), ("failures", Detail::Failures), ("none", Detail::None)];
         Ok(Self {

@@ -15,9 +15,9 @@ const ADDRESSES_MAX: usize = 16;
 
 /// Reads the proxy's own identity; `config_hash` is that of the plugin configuration in force.
 pub fn read(attributes: &impl Attributes, config_hash: u64) -> Identity {
-    let metadata = |key| attributes.text(Attribute::NodeMetadata(key)).unwrap_or_default();
-    let label = |key| attributes.text(Attribute::NodeLabel(key)).unwrap_or_default();
-    let node_id = attributes.text(Attribute::NodeId).unwrap_or_default();
+    let metadata = |key| text(attributes, Attribute::NodeMetadata(key));
+    let label = |key| text(attributes, Attribute::NodeLabel(key));
+    let node_id = text(attributes, Attribute::NodeId);
     let mut id_parts = node_id.split('~');
     let kind = id_parts.next().unwrap_or_default();
     let own_address = id_parts.next().unwrap_or_default();
@@ -46,12 +46,18 @@ pub fn read(attributes: &impl Attributes, config_hash: u64) -> Identity {
 
 /// Where the proxy is, for what a configuration sets for parts of the mesh.
 pub fn place(attributes: &impl Attributes) -> Place {
-    let metadata = |key| attributes.text(Attribute::NodeMetadata(key)).unwrap_or_default();
+    let metadata = |key| text(attributes, Attribute::NodeMetadata(key));
     Place {
         workload: line!(metadata("NAMESPACE"), "/", metadata("WORKLOAD_NAME")),
         sites: [metadata("CLUSTER_ID"), region(attributes), zone(attributes)],
         is_waypoint: attributes.text(Attribute::NodeId).is_some_and(|id| id.starts_with("waypoint~")),
     }
+}
+
+/// A text, or nothing. A function of its own, since V8 takes memory for a large one.
+#[inline(never)]
+fn text(attributes: &impl Attributes, attribute: Attribute) -> String {
+    attributes.text(attribute).unwrap_or_default()
 }
 
 fn region(attributes: &impl Attributes) -> String {

@@ -5,6 +5,7 @@
 //! `batches_in_flight_max` batches are numbered at a time; after a failure nothing is sent before a jittered pause that
 //! doubles up to `backoff_ms_max`; a VM that has seen a request tells its books at least every [`HEARTBEAT_MS`].
 
+use crate::batch::Batch;
 use crate::buffer::Buffer;
 use crate::config::Config;
 use crate::ledger::Content;
@@ -126,16 +127,7 @@ impl Sender {
             return;
         }
         let fails = buffer.holds_failure();
-        let (mut batch, content) = buffer.pop().unwrap_or_default();
-        for open in buffer.open.tell(now_ms.saturating_mul(1_000), config) {
-            batch.push_open(&open);
-        }
-        for flow in buffer.connections.flows.take() {
-            batch.push_connections(&flow);
-        }
-        for flow in buffer.open.flows.take() {
-            batch.push_streams(&flow);
-        }
+        let (batch, content) = next(buffer, config, now_ms);
         let ledger = buffer.ledger.to_wire();
         self.sequence = self.sequence.saturating_add(1);
         let message = batch.to_bytes(v1::Batch {
@@ -298,6 +290,22 @@ impl Sender {
         self.random ^= self.random << 17;
         self.random
     }
+}
+
+/// The next batch, with all that rides along.
+#[inline(never)]
+fn next(buffer: &mut Buffer, config: &Config, now_ms: u64) -> (Batch, Content) {
+    let (mut batch, content) = buffer.pop().unwrap_or_default();
+    for open in buffer.open.tell(now_ms.saturating_mul(1_000), config) {
+        batch.push_open(&open);
+    }
+    for flow in buffer.connections.flows.take() {
+        batch.push_connections(&flow);
+    }
+    for flow in buffer.open.flows.take() {
+        batch.push_streams(&flow);
+    }
+    (batch, content)
 }
 
 #[cfg(test)]

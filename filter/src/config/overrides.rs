@@ -25,9 +25,14 @@ pub struct Place {
 
 impl Place {
     /// The parts of the mesh that it is in, the one that outranks the others last.
-    fn parts(&self) -> impl Iterator<Item = String> {
-        let sites = self.sites.iter().map(|site| line!("sites.", site));
-        sites.chain(std::iter::once(line!("workloads.", self.workload)))
+    fn parts(&self) -> [String; 4] {
+        let [cluster, region, zone] = &self.sites;
+        [
+            line!("sites.", cluster),
+            line!("sites.", region),
+            line!("sites.", zone),
+            line!("workloads.", self.workload),
+        ]
     }
 }
 
@@ -41,28 +46,38 @@ struct Override {
 
 /// Takes what is set for parts of the mesh out, and puts what is set for this place on top.
 #[inline(never)]
-pub(super) fn resolve(values: Vec<(String, Value)>, place: &Place) -> Result<Keys, String> {
-    let (for_parts, mut values): (Vec<_>, Vec<_>) = values
-        .into_iter()
-        .partition(|(path, _)| path.starts_with("sites.") || path.starts_with("workloads."));
-    let mut overrides = Vec::new();
-    for (path, value) in for_parts {
+pub(super) fn resolve(all: Vec<(String, Value)>, place: &Place) -> Result<Keys, String> {
+    let (mut values, mut overrides) = (Vec::new(), Vec::new());
+    for (path, value) in all {
+        if path.starts_with("sites.") || path.starts_with("workloads.") {
+            overrides.push(Override::read(&path, value)?);
+        } else {
+            values.push((path, value));
+        }
+    }
+    for part in place.parts() {
+        for one in &overrides {
+            if one.part == part {
+                values.push((one.key.clone(), one.value.clone()));
+            }
+        }
+    }
+    Ok(Keys(values))
+}
+
+impl Override {
+    /// Reads one, and holds it against what its key may be.
+    #[inline(never)]
+    fn read(path: &str, value: Value) -> Result<Self, String> {
         let (part, key) = path.rsplit_once('.').unwrap_or_default();
         if !KEYS.contains(&key) {
             let possible = listed(KEYS.into_iter());
             return Err(line!("`", path, "` is not known; for a part of the mesh can be set ", possible));
         }
-        overrides.push(Override { part: part.to_owned(), key: key.to_owned(), value });
+        let alone = Keys(vec![(key.to_owned(), value.clone())]);
+        Levels::read(&alone).map_err(|line| line!("in `", part, "` ", line))?;
+        Ok(Self { part: part.to_owned(), key: key.to_owned(), value })
     }
-    for one in &overrides {
-        let alone = Keys(vec![(one.key.clone(), one.value.clone())]);
-        Levels::read(&alone).map_err(|line| line!("in `", one.part, "` ", line))?;
-    }
-    for part in place.parts() {
-        let of_part = overrides.iter().filter(|one| one.part == part);
-        values.extend(of_part.map(|one| (one.key.clone(), one.value.clone())));
-    }
-    Ok(Keys(values))
 }
 
 #[cfg(test)]
