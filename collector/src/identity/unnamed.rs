@@ -50,7 +50,8 @@ impl UnnamedRequests {
             return false;
         }
         let request = Unnamed { told: told.clone(), record: *record, due_us };
-        self.by_key.entry(key).or_default().push(request);
+        // Few keys have more than one.
+        self.by_key.entry(key).or_insert_with(|| Vec::with_capacity(1)).push(request);
         self.due.push_back((due_us, key));
         self.count += 1;
         true
