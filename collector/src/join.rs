@@ -119,6 +119,8 @@ pub struct Join {
     ticked_us: u64,
     expired_us: u64,
     generation: u64,
+    /// Whether anybody wants to know who called.
+    seeks_callers: bool,
     callers_found: Vec<Caller>,
     /// Records of a batch on their way into the table, and keys that are due: kept for their memory.
     coming: Vec<Words>,
@@ -145,6 +147,7 @@ impl Join {
             ticked_us: 0,
             expired_us: 0,
             generation: 0,
+            seeks_callers: false,
             callers_found: Vec::new(),
             coming: Vec::new(),
             due: Vec::new(),

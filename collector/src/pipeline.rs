@@ -218,6 +218,7 @@ impl Pipeline {
     pub fn tick(&mut self, now_us: u64) {
         self.settle(now_us);
         self.ledger.tick(now_us);
+        self.join.seek_callers(!self.unnamed.is_empty());
         self.join.tick(now_us);
         self.name_callers(now_us);
         self.give_callers_up(now_us, now_us);

@@ -7,6 +7,8 @@
 
 /// The sizes of an integer, and of what Envoy gives beside it.
 const NUMBER: u64 = 8;
+/// What such a value takes, with the NUL of the key and that of the value.
+const NUMBER_BYTES: usize = 8 + 2;
 
 /// The values of one answer that were not taken yet.
 #[derive(Debug, Clone)]
@@ -39,14 +41,14 @@ impl<'a> Answer<'a> {
     }
 
     /// The next values, where all of them are integers or durations; each is for [`number`].
-    pub fn numbers<const N: usize>(&mut self) -> Option<&'a [[u8; 10]; N]> {
+    pub fn numbers<const N: usize>(&mut self) -> Option<&'a [[u8; NUMBER_BYTES]; N]> {
         let (sizes, other_sizes) = self.sizes.as_slice().split_first_chunk::<N>()?;
         for sizes in sizes {
             if u64::from_le_bytes(*sizes) != NUMBER {
                 return None;
             }
         }
-        let values = self.values.as_chunks::<10>().0.first_chunk::<N>()?;
+        let values = self.values.as_chunks::<NUMBER_BYTES>().0.first_chunk::<N>()?;
         self.values = self.values.get(values.as_flattened().len()..)?;
         self.sizes = other_sizes.iter();
         Some(values)
@@ -76,7 +78,7 @@ impl<'a> Iterator for Answer<'a> {
 
 /// One of [`Answer::numbers`].
 #[must_use]
-pub fn number([number @ .., _, _]: &[u8; 10]) -> i64 {
+pub fn number([number @ .., _, _]: &[u8; NUMBER_BYTES]) -> i64 {
     i64::from_le_bytes(*number)
 }
 

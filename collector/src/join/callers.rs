@@ -4,7 +4,8 @@
 //! or that nobody is to be found. Always holds: a proxy is named for no more records than it told attempts, so that the counts
 //! by caller are its own, though of two calls of one id at one time each may have the other's figures; where a pairing is
 //! ambiguous, a proxy is named only if all that may have called are that one. What is found waits for
-//! [`Join::callers_found`] until the end of the report or of the tick.
+//! [`Join::callers_found`] until the end of the report or of the tick, so that there is no more of it than a report has records,
+//! or than fall due in one tick; and nothing is noted while nobody seeks.
 
 use super::half::{DURATION_US_MAX, Half};
 use super::lines::Line;
@@ -46,6 +47,11 @@ impl Join {
         is_joined.then(|| key(record.request_id_hash, line.called))
     }
 
+    /// Whether anybody waits for what is found from now on.
+    pub(crate) fn seek_callers(&mut self, any: bool) {
+        self.seeks_callers = any;
+    }
+
     /// What was found since the last time.
     pub fn callers_found(&mut self) -> Vec<Caller> {
         std::mem::take(&mut self.callers_found)
@@ -61,7 +67,7 @@ impl Join {
     /// Notes whose request a called side's record is, where that does not say it itself.
     #[inline]
     pub(super) fn found(&mut self, half: &Half, source: Option<&Half>) {
-        if half.caller == 0 && half.side == Side::Destination {
+        if half.caller == 0 && half.side == Side::Destination && self.seeks_callers {
             self.found_unnamed(half, source);
         }
     }

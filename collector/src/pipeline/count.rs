@@ -77,6 +77,7 @@ impl Pipeline {
         }
         self.seek_callers(report, &mut cells, own, now_us);
         if tells.is_some() {
+            self.join.seek_callers(!self.unnamed.is_empty());
             self.join.take(report, &cells.lines, now_us);
         }
         self.name_callers(now_us);
