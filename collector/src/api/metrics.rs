@@ -98,7 +98,8 @@ fn counters(text: &mut Exposition<'_>, counters: &[FlowCounter], rows: &[(Spelle
     }
 }
 
-/// All series of connections or streams.
+/// All series of connections or streams, in one look: there are few beside those of requests, and their map has no place to go
+/// on from.
 fn copied(flows: &Flows) -> Vec<(Key, flows::Series)> {
     flows.iter().map(|(key, series)| (key.clone(), series.clone())).collect()
 }
