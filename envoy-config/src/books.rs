@@ -113,7 +113,9 @@ pub(crate) async fn settled(mesh: &Mesh, within: Duration) -> Result<Vec<ProxyRo
     loop {
         let rows = compare(mesh, &counts).await;
         match rows {
-            Ok(rows) if rows.iter().all(ProxyRow::balances) => return Ok(rows),
+            Ok(rows) if rows.iter().all(ProxyRow::balances) && mesh.collector()?.waiting().await? == 0 => {
+                return Ok(rows);
+            }
             // A collector that has just started may be busy, and a report may be on its way.
             _ if Instant::now() < deadline => time::sleep(PAUSE).await,
             Ok(rows) => {

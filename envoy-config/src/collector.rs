@@ -147,6 +147,14 @@ impl Collector {
         answers::ledgers(self.place.http).await
     }
 
+    /// Requests that it answers for and that are in no series yet, since they wait for their peer's name.
+    ///
+    /// # Errors
+    /// When it does not answer, or does not say so.
+    pub async fn waiting(&self) -> Result<u64> {
+        answers::waiting(self.place.http).await
+    }
+
     /// Everything it has logged.
     pub fn said(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()

@@ -1,6 +1,6 @@
 //! What the collector answers, as far as the mesh asks.
 //!
-//! In: its JSON. Out: rows.
+//! In: its JSON and its metrics. Out: rows and figures.
 //! Always: fields that the mesh does not know are passed over, so that the API can grow.
 
 use std::net::SocketAddr;
@@ -86,6 +86,18 @@ pub(super) async fn ledgers(collector: SocketAddr) -> Result<Vec<LedgerRow>> {
     Ok(read::<Proxies>(collector, "/api/v1/proxies").await?.proxies)
 }
 
+pub(super) async fn waiting(collector: SocketAddr) -> Result<u64> {
+    let text = fetch::text(collector, "/metrics").await?;
+    sample(&text, "hopscope_waiting_requests")
+}
+
+/// The value of a sample without labels.
+fn sample(text: &str, name: &str) -> Result<u64> {
+    let mut values = text.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    let value = values.next().with_context(|| format!("the collector does not tell {name}"))?;
+    value.parse().with_context(|| format!("failed to understand the collector's {name} {value}"))
+}
+
 async fn read<T: DeserializeOwned>(collector: SocketAddr, path: &str) -> Result<T> {
     let document = fetch::json(collector, path).await?;
     serde_json::from_value(document).with_context(|| format!("failed to understand the collector's {path}"))
@@ -116,5 +128,13 @@ mod tests {
         }], "total": {}});
         let proxies: Proxies = serde_json::from_value(proxies).unwrap();
         assert_eq!((proxies.proxies[0].seen, proxies.proxies[0].unaccounted), (9, 1));
+    }
+
+    #[test]
+    fn a_sample_is_found_by_its_whole_name() {
+        let text = "# TYPE waiting gauge\nwaiting_groups 9\nwaiting 4\n";
+        assert_eq!(sample(text, "waiting").unwrap(), 4);
+        assert!(sample(text, "unknown").is_err());
+        assert!(sample("waiting x\n", "waiting").is_err());
     }
 }
