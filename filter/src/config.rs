@@ -119,20 +119,23 @@ impl Config {
         if bytes.is_empty() {
             return Err("there is none; set `collector.cluster`".to_owned());
         }
-        let keys = overrides::resolve(json::read(bytes).map_err(|malformed| malformed.line())?, place)?;
-        keys.check(&KEYS)?;
-        let Levels { report_interval_ms, detail, slow_ms, open_age_ms } = Levels::read(&keys)?;
-        Ok(Self {
-            collector: Collector::read(&keys)?,
+        let values = json::read(bytes).map_err(|malformed| malformed.line())?;
+        let mut keys = Keys::new(values, place.parts());
+        keys.check(&KEYS);
+        keys.check_parts();
+        let Levels { report_interval_ms, detail, slow_ms, open_age_ms } = Levels::read(&mut keys);
+        let config = Self {
+            collector: Collector::read(&mut keys),
             report_interval_ms,
             detail,
             slow_ms,
             open_age_ms,
-            timeout_ms: keys.number("timeout_ms", 100..=60_000, 5_000)?,
-            backoff_ms_max: keys.number("backoff_ms_max", 1_000..=300_000, 10_000)?,
-            hop_header: keys.text("hop_header", is_of_header)?.unwrap_or_default(),
-            limits: Limits::read(&keys)?,
-        })
+            timeout_ms: keys.number("timeout_ms", (100, 60_000), 5_000),
+            backoff_ms_max: keys.number("backoff_ms_max", (1_000, 300_000), 10_000),
+            hop_header: keys.text("hop_header", is_of_header),
+            limits: Limits::read(&mut keys),
+        };
+        keys.verdict().map(|()| config)
     }
 }
 
@@ -151,14 +154,14 @@ struct Levels {
 
 impl Levels {
     #[inline(never)]
-    fn read(keys: &Keys) -> Result<Self, String> {
+    fn read(keys: &mut Keys) -> Self {
         let details = [("all", Detail::All), ("failures", Detail::Failures), ("none", Detail::None)];
-        Ok(Self {
-            report_interval_ms: keys.number("report_interval_ms", 50..=60_000, 5_000)?,
-            detail: keys.choice("detail", &details)?,
-            slow_ms: keys.number("slow_ms", 1..=3_600_000, 1_000)?,
-            open_age_ms: keys.number("open_age_ms", 100..=3_600_000, 5_000)?,
-        })
+        Self {
+            report_interval_ms: keys.number("report_interval_ms", (50, 60_000), 5_000),
+            detail: keys.choice("detail", &details),
+            slow_ms: keys.number("slow_ms", (1, 3_600_000), 1_000),
+            open_age_ms: keys.number("open_age_ms", (100, 3_600_000), 5_000),
+        }
     }
 }
 
@@ -172,30 +175,35 @@ impl Config {
 
 impl Collector {
     #[inline(never)]
-    fn read(keys: &Keys) -> Result<Self, String> {
-        let cluster = keys.text("collector.cluster", u8::is_ascii_graphic)?;
-        let cluster = cluster.ok_or("`collector.cluster` is missing")?;
+    fn read(keys: &mut Keys) -> Self {
+        let cluster = keys.text("collector.cluster", u8::is_ascii_graphic);
+        if cluster.is_empty() {
+            keys.complain("`collector.cluster` is missing".to_owned());
+        }
         let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b".-_:".contains(byte);
-        let authority = keys.text("collector.authority", allowed)?;
-        let host = || cluster.rsplit('|').next().unwrap_or_default().to_owned();
-        Ok(Self { authority: authority.unwrap_or_else(host), cluster })
+        let mut authority = keys.text("collector.authority", allowed);
+        if authority.is_empty() {
+            authority = cluster.rsplit('|').next().unwrap_or_default().to_owned();
+        }
+        Self { cluster, authority }
     }
 }
 
 impl Limits {
-    fn read(keys: &Keys) -> Result<Self, String> {
+    #[inline(never)]
+    fn read(keys: &mut Keys) -> Self {
         let default = Self::default();
-        let count = |key, range, default| keys.count(key, range, default);
-        Ok(Self {
-            batch_records_max: count("limits.batch_records_max", 1..=4_096, default.batch_records_max)?,
-            buffer_bytes_max: count("limits.buffer_bytes_max", 4_096..=1 << 26, default.buffer_bytes_max)?,
+        let mut count = |key, range, default| keys.count(key, range, default);
+        Self {
+            batch_records_max: count("limits.batch_records_max", (1, 4_096), default.batch_records_max),
+            buffer_bytes_max: count("limits.buffer_bytes_max", (4_096, 1 << 26), default.buffer_bytes_max),
             batches_in_flight_max: count(
                 "limits.batches_in_flight_max",
-                1..=16,
+                (1, 16),
                 default.batches_in_flight_max,
-            )?,
-            fold_rows_max: count("limits.fold_rows_max", 0..=65_536, default.fold_rows_max)?,
-        })
+            ),
+            fold_rows_max: count("limits.fold_rows_max", (0, 65_536), default.fold_rows_max),
+        }
     }
 }
 

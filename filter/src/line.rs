@@ -6,13 +6,17 @@
 
 /// Puts a line together of its parts.
 macro_rules! line {
-    ($($part:expr),+ $(,)?) => {{
-        let mut line = String::new();
-        $($crate::line::Part::append(&$part, &mut line);)+
-        line
-    }};
+    ($($part:expr),+ $(,)?) => { $crate::line::of(&[$(&$part as &dyn $crate::line::Part),+]) };
 }
 pub(crate) use line;
+
+/// A line of parts. One function for all lines, since each would else be made of as many pieces of code as it has parts.
+#[inline(never)]
+pub(crate) fn of(parts: &[&dyn Part]) -> String {
+    let mut line = String::new();
+    parts.iter().for_each(|part| part.append(&mut line));
+    line
+}
 
 /// What a line is made of.
 pub(crate) trait Part {

@@ -72,6 +72,7 @@ impl Reader<'_> {
         }
     }
 
+    #[inline(never)]
     fn value(&mut self) -> Option<Value> {
         if self.peek()? == b'"' {
             return self.text().map(Value::Text);
@@ -95,6 +96,7 @@ impl Reader<'_> {
         }
     }
 
+    #[inline(never)]
     fn text(&mut self) -> Option<String> {
         self.expect(b'"')?;
         let mut text = Vec::new();
@@ -126,6 +128,7 @@ impl Reader<'_> {
         self.bytes.get(self.at).copied()
     }
 
+    #[inline(never)]
     fn expect(&mut self, byte: u8) -> Option<()> {
         (self.peek()? == byte).then(|| self.at = self.at.saturating_add(1))
     }

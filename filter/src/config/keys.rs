@@ -1,97 +1,138 @@
 //! The values of a configuration, taken key by key.
 //!
-//! In: what the JSON held. Out: each value, held against its range. Always holds: every complaint names the key.
+//! In: what the JSON held, and which parts of the mesh this proxy is in. Out: each value, held against its range. Always holds:
+//! every complaint names the key, and the first one is the verdict; what is complained about has its default meanwhile.
 
 use super::ADDRESS_PART_BYTES_MAX;
 use super::json::Value;
+use super::overrides;
 use crate::line::{line, listed};
-use std::ops::RangeInclusive;
 
 /// Values by the path of their key.
-pub(super) struct Keys(pub(super) Vec<(String, Value)>);
+pub(super) struct Keys {
+    values: Vec<(String, Value)>,
+    /// Prefixes of keys that outrank those without; the one that outranks the others last.
+    parts: [String; 4],
+    complaint: Option<String>,
+}
 
 impl Keys {
-    /// Refuses what is not among `known`.
-    #[inline(never)]
-    pub(super) fn check(&self, known: &[&str]) -> Result<(), String> {
-        let Some((unknown, _)) = self.0.iter().find(|(path, _)| !known.contains(&path.as_str())) else {
-            return Ok(());
-        };
-        if known.iter().any(|known| known.split('.').next() == Some(unknown)) {
-            return Err(line!("`", unknown, "` is not an object"));
-        }
-        let groups = known.iter().filter_map(|known| known.split_once('.')).map(|(group, _)| group);
-        let advice = match known.iter().copied().chain(groups).find(|known| one_edit_apart(known, unknown)) {
-            Some(near) => line!("did you mean `", near, "`?"),
-            None => line!("possible are ", listed(known.iter().copied())),
-        };
-        Err(line!("`", unknown, "` is not known; ", advice))
+    pub(super) fn new(values: Vec<(String, Value)>, parts: [String; 4]) -> Self {
+        Self { values, parts, complaint: None }
     }
 
-    /// A whole number within `range`.
-    pub(super) fn number(&self, path: &str, range: RangeInclusive<u64>, default: u64) -> Result<u64, String> {
+    /// What is wrong, if anything is.
+    pub(super) fn verdict(self) -> Result<(), String> {
+        self.complaint.map_or(Ok(()), Err)
+    }
+
+    pub(super) fn complain(&mut self, line: String) {
+        self.complaint.get_or_insert(line);
+    }
+
+    /// Refuses what is not among `known` and not set for a part of the mesh.
+    #[inline(never)]
+    pub(super) fn check(&mut self, known: &[&str]) {
+        let is_known = |path: &str| known.contains(&path) || overrides::is_one(path);
+        if let Some((unknown, _)) = self.values.iter().find(|(path, _)| !is_known(path)) {
+            let line = unknown_line(unknown, known);
+            self.complain(line);
+        }
+    }
+
+    /// Refuses what cannot be set for a part of the mesh.
+    #[inline(never)]
+    pub(super) fn check_parts(&mut self) {
+        let parts = self.values.iter().filter(|(path, _)| overrides::is_one(path));
+        let complaint = parts.filter_map(|(path, value)| overrides::complaint(path, value)).next();
+        complaint.into_iter().for_each(|line| self.complain(line));
+    }
+
+    /// A whole number from one to another.
+    #[inline(never)]
+    pub(super) fn number(&mut self, path: &str, (least, most): (u64, u64), default: u64) -> u64 {
         match self.get(path) {
-            None => Ok(default),
-            Some(Value::Number(number)) if range.contains(number) => Ok(*number),
+            None => default,
+            Some(Value::Number(number)) if (least..=most).contains(number) => *number,
             Some(_) => {
-                Err(line!("`", path, "` is not a whole number from ", range.start(), " to ", range.end()))
+                self.complain(line!("`", path, "` is not a whole number from ", least, " to ", most));
+                default
             }
         }
     }
 
     /// As [`Keys::number`], of things that are counted in memory.
-    pub(super) fn count(
-        &self,
-        path: &str,
-        range: RangeInclusive<u64>,
-        default: usize,
-    ) -> Result<usize, String> {
-        let default = u64::try_from(default).unwrap_or(u64::MAX);
-        let number = self.number(path, range, default)?;
-        usize::try_from(number).map_err(|_| line!("`", path, "` is too large"))
+    pub(super) fn count(&mut self, path: &str, range: (u64, u64), default: usize) -> usize {
+        let number = self.number(path, range, u64::try_from(default).unwrap_or(u64::MAX));
+        // No range reaches so far.
+        usize::try_from(number).unwrap_or(default)
     }
 
-    /// A text of 1 to [`ADDRESS_PART_BYTES_MAX`] bytes, all of them `allowed`; `None` when it is missing.
-    pub(super) fn text(&self, path: &str, allowed: fn(&u8) -> bool) -> Result<Option<String>, String> {
-        let text = match self.get(path) {
-            None => return Ok(None),
-            Some(Value::Text(text)) => text,
-            Some(_) => return Err(line!("`", path, "` is not a text")),
+    /// A text of 1 to [`ADDRESS_PART_BYTES_MAX`] bytes, all of them `allowed`; empty when it is missing.
+    #[inline(never)]
+    pub(super) fn text(&mut self, path: &str, allowed: fn(&u8) -> bool) -> String {
+        let refused = match self.get(path) {
+            None => return String::new(),
+            Some(Value::Text(text)) => match refusal(text, allowed) {
+                None => return text.clone(),
+                Some(refused) => refused,
+            },
+            Some(_) => "` is not a text".to_owned(),
         };
-        if text.is_empty() || text.len() > ADDRESS_PART_BYTES_MAX {
-            let length = text.len();
-            return Err(line!(
-                "`",
-                path,
-                "` has ",
-                length,
-                " bytes; 1 to ",
-                ADDRESS_PART_BYTES_MAX,
-                " are possible"
-            ));
-        }
-        match text.chars().find(|c| !u8::try_from(*c).is_ok_and(|byte| allowed(&byte))) {
-            Some(c) => Err(line!("`", path, "` holds '", c, "', which is not allowed there")),
-            None => Ok(Some(text.clone())),
-        }
+        self.complain(line!("`", path, refused));
+        String::new()
     }
 
     /// One of a few words; the first is the default.
     #[inline(never)]
-    pub(super) fn choice<T: Copy>(&self, path: &str, choices: &[(&str, T); 3]) -> Result<T, String> {
+    pub(super) fn choice<T: Copy>(&mut self, path: &str, choices: &[(&str, T); 3]) -> T {
         let [(_, default), ..] = choices;
         let word = match self.get(path) {
-            None => return Ok(*default),
+            None => return *default,
             Some(Value::Text(word)) => word.as_str(),
             Some(_) => "",
         };
         let chosen = choices.iter().find(|(known, _)| *known == word).map(|(_, choice)| *choice);
-        chosen.ok_or_else(|| line!("`", path, "` is none of ", listed(choices.iter().map(|(word, _)| *word))))
+        chosen.unwrap_or_else(|| {
+            self.complain(line!("`", path, "` is none of ", listed(choices.iter().map(|(word, _)| *word))));
+            *default
+        })
     }
 
+    #[inline(never)]
     fn get(&self, path: &str) -> Option<&Value> {
-        self.0.iter().rev().find(|(known, _)| known == path).map(|(_, value)| value)
+        let of_part = |part: &String| self.find(&line!(part, ".", path));
+        self.parts.iter().rev().find_map(of_part).or_else(|| self.find(path))
     }
+
+    #[inline(never)]
+    fn find(&self, path: &str) -> Option<&Value> {
+        self.values.iter().rev().find(|(known, _)| known == path).map(|(_, value)| value)
+    }
+}
+
+/// Why a text is none that is possible, as the rest of a line after its key.
+#[inline(never)]
+fn refusal(text: &str, allowed: fn(&u8) -> bool) -> Option<String> {
+    if text.is_empty() || text.len() > ADDRESS_PART_BYTES_MAX {
+        let length = text.len();
+        return Some(line!("` has ", length, " bytes; 1 to ", ADDRESS_PART_BYTES_MAX, " are possible"));
+    }
+    let refused = text.chars().find(|c| !u8::try_from(*c).is_ok_and(|byte| allowed(&byte)))?;
+    Some(line!("` holds '", refused, "', which is not allowed there"))
+}
+
+#[inline(never)]
+fn unknown_line(unknown: &str, known: &[&str]) -> String {
+    if known.iter().any(|known| known.split('.').next() == Some(unknown)) {
+        return line!("`", unknown, "` is not an object");
+    }
+    let groups = known.iter().filter_map(|known| known.split_once('.')).map(|(group, _)| group);
+    let advice = match known.iter().copied().chain(groups).find(|known| one_edit_apart(known, unknown)) {
+        Some(near) => line!("did you mean `", near, "`?"),
+        None => line!("possible are ", listed(known.iter().copied())),
+    };
+    line!("`", unknown, "` is not known; ", advice)
 }
 
 /// Whether one letter more, less or other makes `b` of `a`.

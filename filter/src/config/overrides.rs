@@ -1,7 +1,7 @@
 //! Other values for parts of the mesh, in one configuration for all of it.
 //!
-//! In: all values, and where this proxy is. Out: the values for this proxy. Always holds: what is set for the workload
-//! outranks what is set for a site, and a narrow site a wide one; what is set for others is held against the same ranges,
+//! In: keys, and where this proxy is. Out: which keys are for it, and what is wrong with them. Always holds: what is set for the
+//! workload outranks what is set for a site, and a narrow site a wide one; what is set for others is held against the same ranges,
 //! so that a mistake is told by every proxy and not by the one that it is for.
 
 use super::Levels;
@@ -25,7 +25,7 @@ pub struct Place {
 
 impl Place {
     /// The parts of the mesh that it is in, the one that outranks the others last.
-    fn parts(&self) -> [String; 4] {
+    pub(super) fn parts(&self) -> [String; 4] {
         let [cluster, region, zone] = &self.sites;
         [
             line!("sites.", cluster),
@@ -36,48 +36,22 @@ impl Place {
     }
 }
 
-/// Values of one key for one part of the mesh.
-struct Override {
-    /// `sites.dc2`, `workloads.shop/payments-v2`.
-    part: String,
-    key: String,
-    value: Value,
+/// Whether a key is set for a part of the mesh.
+pub(super) fn is_one(path: &str) -> bool {
+    path.starts_with("sites.") || path.starts_with("workloads.")
 }
 
-/// Takes what is set for parts of the mesh out, and puts what is set for this place on top.
+/// What is wrong with what is set for a part of the mesh.
 #[inline(never)]
-pub(super) fn resolve(all: Vec<(String, Value)>, place: &Place) -> Result<Keys, String> {
-    let (mut values, mut overrides) = (Vec::new(), Vec::new());
-    for (path, value) in all {
-        if path.starts_with("sites.") || path.starts_with("workloads.") {
-            overrides.push(Override::read(&path, value)?);
-        } else {
-            values.push((path, value));
-        }
+pub(super) fn complaint(path: &str, value: &Value) -> Option<String> {
+    let (part, key) = path.rsplit_once('.').unwrap_or_default();
+    if !KEYS.contains(&key) {
+        let possible = listed(KEYS.into_iter());
+        return Some(line!("`", path, "` is not known; for a part of the mesh can be set ", possible));
     }
-    for part in place.parts() {
-        for one in &overrides {
-            if one.part == part {
-                values.push((one.key.clone(), one.value.clone()));
-            }
-        }
-    }
-    Ok(Keys(values))
-}
-
-impl Override {
-    /// Reads one, and holds it against what its key may be.
-    #[inline(never)]
-    fn read(path: &str, value: Value) -> Result<Self, String> {
-        let (part, key) = path.rsplit_once('.').unwrap_or_default();
-        if !KEYS.contains(&key) {
-            let possible = listed(KEYS.into_iter());
-            return Err(line!("`", path, "` is not known; for a part of the mesh can be set ", possible));
-        }
-        let alone = Keys(vec![(key.to_owned(), value.clone())]);
-        Levels::read(&alone).map_err(|line| line!("in `", part, "` ", line))?;
-        Ok(Self { part: part.to_owned(), key: key.to_owned(), value })
-    }
+    let mut alone = Keys::new(vec![(key.to_owned(), value.clone())], Default::default());
+    Levels::read(&mut alone);
+    alone.verdict().err().map(|line| line!("in `", part, "` ", line))
 }
 
 #[cfg(test)]
