@@ -130,6 +130,8 @@ fn indexes(key: u64) -> (u32, u32) {
 mod tests {
     use super::FoldTable;
     use crate::record::{Measure, Outcome};
+    use hopscope_proto::v1::DurationHistogram;
+    use prost::Message;
     use std::rc::Rc;
     #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -153,7 +155,9 @@ mod tests {
         let text: Vec<String> = rows
             .iter()
             .map(|(_, outcome, fold)| {
-                let (code, sum) = (outcome.response_code, fold.duration.to_wire().sum_us);
+                let duration = fold.duration.to_wire().into_bytes();
+                let sum = DurationHistogram::decode(duration.as_slice()).unwrap().sum_us;
+                let code = outcome.response_code;
                 let (first, last, bytes) = (fold.first_start_us, fold.last_start_us, fold.request_bytes_sum);
                 format!("{code}×{} {sum}us {first}..{last} {bytes}B", fold.count)
             })

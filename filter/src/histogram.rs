@@ -4,7 +4,7 @@
 //! the number of durations; a bucket's bounds are at most 2^(1/8) apart, so a quantile is off by at most 4.4 %; at most
 //! [`BUCKETS_MAX`] buckets, since durations over [`DURATION_US_MAX`] are counted there.
 
-use hopscope_proto::v1;
+use crate::wire::{Wire, zigzag};
 
 /// Eight buckets an octave.
 pub const SCALE: i32 = 3;
@@ -71,16 +71,13 @@ impl Histogram {
 
     /// As the contract carries it.
     #[must_use]
-    pub fn to_wire(&self) -> v1::DurationHistogram {
-        v1::DurationHistogram {
-            sum_us: self.sum_us,
-            min_us: self.min_us,
-            max_us: self.max_us,
-            scale: SCALE,
-            zero_count: self.zero_count,
-            offset: self.offset,
-            counts: self.counts.clone(),
-        }
+    pub fn to_wire(&self) -> Wire {
+        let (scale, offset) = (zigzag(i64::from(SCALE)), zigzag(i64::from(self.offset)));
+        let mut wire = Wire::default();
+        // The fields of `v1::DurationHistogram`, in order.
+        wire.numbers(1, &[self.sum_us, self.min_us, self.max_us, scale, self.zero_count, offset]);
+        wire.packed(7, &self.counts);
+        wire
     }
 }
 
@@ -90,14 +87,16 @@ fn bucket(value: u64) -> Option<i32> {
     // The mantissa in [1, 2) with 62 binary digits; an exact power of two has no bound below it, and so belongs to
     // the last bucket of the octave before.
     let mantissa = value.checked_shl(62_u32.checked_sub(octave)?)?;
-    let below = OCTAVE.iter().filter(|bound| **bound << 30 < mantissa).count();
+    let below = OCTAVE.partition_point(|bound| *bound << 30 < mantissa);
     let octave = i32::try_from(octave).ok()?;
     octave.checked_mul(8)?.checked_add(i32::try_from(below).ok()?)?.checked_sub(1)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{BUCKETS_MAX, DURATION_US_MAX, Histogram, bucket};
+    use super::{BUCKETS_MAX, DURATION_US_MAX, Histogram, SCALE, bucket};
+    use hopscope_proto::v1::DurationHistogram;
+    use prost::Message;
     #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -116,13 +115,20 @@ mod tests {
         assert_eq!(bucket(0), None);
     }
 
+    fn wire(histogram: &Histogram) -> DurationHistogram {
+        let bytes = histogram.to_wire().into_bytes();
+        let wire = DurationHistogram::decode(bytes.as_slice()).unwrap();
+        assert_eq!((wire.encode_to_vec(), wire.scale), (bytes, SCALE));
+        wire
+    }
+
     #[track_caller]
     fn check(durations_us: &[u64], expected: &str) {
         let mut histogram = Histogram::default();
         for duration_us in durations_us {
             histogram.add(*duration_us);
         }
-        let wire = histogram.to_wire();
+        let wire = wire(&histogram);
         let counted: u64 = wire.counts.iter().sum::<u64>() + wire.zero_count;
         assert_eq!(counted, durations_us.len() as u64);
         let text = format!(
@@ -146,7 +152,7 @@ mod tests {
         for duration_us in [0, 1, DURATION_US_MAX, u64::MAX] {
             histogram.add(duration_us);
         }
-        let wire = histogram.to_wire();
+        let wire = wire(&histogram);
         assert!(wire.counts.len() <= BUCKETS_MAX);
         assert_eq!(wire.max_us, u64::MAX);
     }

@@ -1,6 +1,6 @@
 //! Who this proxy is, read once per VM.
 //!
-//! In: the node's attributes. Out: the [`Identity`] of the contract. Always holds: a proxy knows itself, so what is
+//! In: the node's attributes. Out: a `v1::Identity` of the contract. Always holds: a proxy knows itself, so what is
 //! missing here is missing in the node's metadata, and stays empty (Istio leaves own labels empty, too).
 //!
 //! Source: Istio's node metadata, `pkg/model/proxy.go`; the node id is `kind~address~pod.namespace~domain`.
@@ -8,40 +8,48 @@
 use crate::attributes::{Attribute, Attributes};
 use crate::config::Place;
 use crate::line::line;
-use hopscope_proto::v1::{Identity, Source};
+use crate::wire::Wire;
 
 /// The most addresses that are reported; a pod has one per family and network.
 const ADDRESSES_MAX: usize = 16;
 
+/// What field 1 of the identity says, and those after it.
+const NAMES: [Attribute; 11] = [
+    Attribute::NodeMetadata("WORKLOAD_NAME"),
+    Attribute::NodeMetadata("NAMESPACE"),
+    Attribute::NodeLabel("app"),
+    Attribute::NodeLabel("version"),
+    Attribute::NodeLabel("service.istio.io/canonical-name"),
+    Attribute::NodeLabel("service.istio.io/canonical-revision"),
+    Attribute::NodeMetadata("SERVICE_ACCOUNT"),
+    Attribute::NodeMetadata("CLUSTER_ID"),
+    Attribute::NodeMetadata("MESH_ID"),
+    Attribute::NodeMetadata("NAME"),
+    Attribute::NodeMetadata("NODE_NAME"),
+];
+
 /// Reads the proxy's own identity; `config_hash` is that of the plugin configuration in force.
-pub fn read(attributes: &impl Attributes, config_hash: u64) -> Identity {
-    let metadata = |key| text(attributes, Attribute::NodeMetadata(key));
-    let label = |key| text(attributes, Attribute::NodeLabel(key));
+pub fn read(attributes: &impl Attributes, config_hash: u64) -> Wire {
+    let mut wire = Wire::default();
+    for (field, attribute) in (1..).zip(NAMES) {
+        wire.text(field, &text(attributes, attribute));
+    }
     let node_id = text(attributes, Attribute::NodeId);
     let mut id_parts = node_id.split('~');
     let kind = id_parts.next().unwrap_or_default();
     let own_address = id_parts.next().unwrap_or_default();
-    Identity {
-        workload: metadata("WORKLOAD_NAME"),
-        namespace: metadata("NAMESPACE"),
-        app: label("app"),
-        version: label("version"),
-        canonical_service: label("service.istio.io/canonical-name"),
-        canonical_revision: label("service.istio.io/canonical-revision"),
-        service_account: metadata("SERVICE_ACCOUNT"),
-        cluster: metadata("CLUSTER_ID"),
-        mesh: metadata("MESH_ID"),
-        instance: metadata("NAME"),
-        node: metadata("NODE_NAME"),
-        addresses: addresses(own_address, &metadata("INSTANCE_IPS")),
-        region: region(attributes),
-        zone: zone(attributes),
-        kind: if own_address.is_empty() { String::new() } else { kind.to_owned() },
-        istio_version: metadata("ISTIO_VERSION"),
-        filter_version: env!("CARGO_PKG_VERSION").to_owned(),
-        config_hash,
-        source: Source::Filter.into(),
+    let instance_ips = text(attributes, Attribute::NodeMetadata("INSTANCE_IPS"));
+    for address in addresses(own_address, &instance_ips) {
+        wire.bytes(12, address.as_bytes());
     }
+    wire.text(13, &region(attributes));
+    wire.text(14, &zone(attributes));
+    wire.text(15, if own_address.is_empty() { "" } else { kind });
+    wire.text(16, &text(attributes, Attribute::NodeMetadata("ISTIO_VERSION")));
+    wire.text(17, env!("CARGO_PKG_VERSION"));
+    wire.fixed(18, config_hash);
+    // The source, a filter, is 0.
+    wire
 }
 
 /// Where the proxy is, for what a configuration sets for parts of the mesh.
@@ -75,11 +83,11 @@ fn locality(attributes: &impl Attributes, own: Attribute, label: &'static str) -
 }
 
 /// The node id's address first, then `INSTANCE_IPS`, each once.
-fn addresses(own: &str, instance_ips: &str) -> Vec<String> {
-    let mut addresses: Vec<String> = Vec::new();
+fn addresses<'a>(own: &'a str, instance_ips: &'a str) -> Vec<&'a str> {
+    let mut addresses = Vec::new();
     for address in std::iter::once(own).chain(instance_ips.split(',')).map(str::trim) {
-        if !address.is_empty() && addresses.len() < ADDRESSES_MAX && !addresses.iter().any(|a| a == address) {
-            addresses.push(address.to_owned());
+        if !address.is_empty() && addresses.len() < ADDRESSES_MAX && !addresses.contains(&address) {
+            addresses.push(address);
         }
     }
     addresses
@@ -87,16 +95,23 @@ fn addresses(own: &str, instance_ips: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::read;
     use crate::attributes::table::Table;
+    use hopscope_proto::v1::Identity;
+    use prost::Message;
     #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    fn read(attributes: &str, config_hash: u64) -> Identity {
+        let bytes = super::read(&Table::parse(attributes), config_hash).into_bytes();
+        let identity = Identity::decode(bytes.as_slice()).unwrap();
+        assert_eq!(identity.encode_to_vec(), bytes);
+        identity
+    }
 
     #[test]
     fn an_injected_sidecar_knows_itself() {
         let identity = read(
-            &Table::parse(
-                "xds.node.id = sidecar~10.244.0.2~shop-v1-7d9c.shop~shop.svc.cluster.local
+            "xds.node.id = sidecar~10.244.0.2~shop-v1-7d9c.shop~shop.svc.cluster.local
                  xds.node.metadata.WORKLOAD_NAME = shop-v1
                  xds.node.metadata.NAMESPACE = shop
                  xds.node.metadata.NAME = shop-v1-7d9c
@@ -108,7 +123,6 @@ mod tests {
                  xds.node.metadata.LABELS.topology.kubernetes.io/region = eu-1
                  xds.node.metadata.LABELS.topology.kubernetes.io/zone = eu-1a
                  xds.node.metadata.ISTIO_VERSION = 1.31.0",
-            ),
             7,
         );
         assert_eq!((identity.kind.as_str(), identity.workload.as_str()), ("sidecar", "shop-v1"));
@@ -122,7 +136,7 @@ mod tests {
 
     #[test]
     fn a_plain_envoy_says_little_and_that_is_no_error() {
-        let identity = read(&Table::parse("xds.node.id = edge-1"), 0);
+        let identity = read("xds.node.id = edge-1", 0);
         assert_eq!((identity.kind.as_str(), identity.workload.as_str()), ("", ""));
         assert!(identity.addresses.is_empty());
     }

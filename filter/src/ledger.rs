@@ -3,7 +3,8 @@
 //! In: what happened to requests. Out: the running totals that every batch carries. Always holds, since every change
 //! here moves a count from one place to another: `seen = sent + folded + dropped + buffered`.
 
-use hopscope_proto::v1::{self, DropReason};
+use crate::wire::Wire;
+use hopscope_proto::v1::DropReason;
 
 /// Why requests were given up; the order is that of [`Ledger::dropped`].
 const REASONS: [DropReason; 3] = [DropReason::FoldTableFull, DropReason::Refused, DropReason::TooLarge];
@@ -76,23 +77,31 @@ impl Ledger {
     /// Requests that have no number yet and were not given up.
     #[must_use]
     pub fn buffered(&self) -> u64 {
-        let gone =
-            self.dropped.iter().fold(self.sent.saturating_add(self.folded), |a, b| a.saturating_add(*b));
-        self.seen.saturating_sub(gone)
+        self.seen.saturating_sub(self.gone())
+    }
+
+    /// Whether nothing stands in it twice.
+    #[must_use]
+    pub fn balances(&self) -> bool {
+        self.gone() <= self.seen
+    }
+
+    fn gone(&self) -> u64 {
+        self.dropped.iter().fold(self.sent.saturating_add(self.folded), |a, b| a.saturating_add(*b))
     }
 
     /// As the contract carries it.
     #[must_use]
-    pub fn to_wire(&self) -> v1::Ledger {
-        let drops = self.dropped.iter().zip(REASONS).filter(|(total, _)| **total > 0);
-        v1::Ledger {
-            seen_total: self.seen,
-            sent_total: self.sent,
-            folded_total: self.folded,
-            dropped: drops
-                .map(|(&count_total, reason)| v1::Drop { reason: reason.into(), count_total })
-                .collect(),
-            buffered: self.buffered(),
+    pub fn to_wire(&self) -> Wire {
+        let mut wire = Wire::default();
+        // The fields of `v1::Ledger`, in order.
+        wire.numbers(1, &[self.seen, self.sent, self.folded]);
+        for (total, reason) in self.dropped.iter().zip(REASONS).filter(|(total, _)| **total > 0) {
+            let mut drop = Wire::default();
+            drop.numbers(1, &[reason as u64, *total]);
+            wire.message(4, &drop);
         }
+        wire.numbers(5, &[self.buffered()]);
+        wire
     }
 }

@@ -47,6 +47,7 @@ pub mod record;
 pub mod observe;
 pub mod index;
 pub mod table;
+pub mod wire;
 pub mod columns;
 pub mod batch;
 pub mod histogram;

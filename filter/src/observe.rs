@@ -137,8 +137,7 @@ pub fn open_edge(attributes: &impl Attributes) -> Edge {
 }
 
 fn source_edge(attributes: &impl Attributes) -> Edge {
-    let text = |attribute| attributes.text(attribute).unwrap_or_default();
-    let endpoint = text(Attribute::EndpointWorkload);
+    let endpoint = text(attributes, Attribute::EndpointWorkload);
     let mut endpoint = endpoint.split(';').map(bounded);
     let mut next = || endpoint.next().unwrap_or_default();
     let peer = Peer {
@@ -149,10 +148,10 @@ fn source_edge(attributes: &impl Attributes) -> Edge {
         cluster: next(),
         app: String::new(),
         version: String::new(),
-        address: address(&text(Attribute::UpstreamAddress)),
-        principal: bounded(&text(Attribute::UpstreamPeerPrincipal)),
+        address: address(&text(attributes, Attribute::UpstreamAddress)),
+        principal: bounded_text(attributes, Attribute::UpstreamPeerPrincipal),
     };
-    let local_principal = bounded(&text(Attribute::UpstreamLocalPrincipal));
+    let local_principal = bounded_text(attributes, Attribute::UpstreamLocalPrincipal);
     Edge {
         reporter: Reporter::Source,
         mutual_tls: !peer.principal.is_empty() && !local_principal.is_empty(),
@@ -163,13 +162,12 @@ fn source_edge(attributes: &impl Attributes) -> Edge {
 }
 
 fn destination_edge(attributes: &impl Attributes) -> Edge {
-    let text = |attribute| attributes.text(attribute).unwrap_or_default();
     let peer = Peer {
-        address: address(&text(Attribute::SourceAddress)),
-        principal: bounded(&text(Attribute::ConnectionPeerPrincipal)),
+        address: address(&text(attributes, Attribute::SourceAddress)),
+        principal: bounded_text(attributes, Attribute::ConnectionPeerPrincipal),
         ..Peer::default()
     };
-    let local_principal = bounded(&text(Attribute::ConnectionLocalPrincipal));
+    let local_principal = bounded_text(attributes, Attribute::ConnectionLocalPrincipal);
     Edge {
         reporter: Reporter::Destination,
         mutual_tls: !peer.principal.is_empty() && !local_principal.is_empty(),
@@ -177,6 +175,16 @@ fn destination_edge(attributes: &impl Attributes) -> Edge {
         local_principal,
         service: bounded_service(&service::of_destination(attributes)),
     }
+}
+
+#[inline(never)]
+fn text(attributes: &impl Attributes, attribute: Attribute) -> String {
+    attributes.text(attribute).unwrap_or_default()
+}
+
+#[inline(never)]
+fn bounded_text(attributes: &impl Attributes, attribute: Attribute) -> String {
+    bounded(&text(attributes, attribute))
 }
 
 fn outcome(attributes: &impl Attributes, facts: &Facts) -> Outcome {

@@ -8,8 +8,9 @@
 use crate::batch::Batch;
 use crate::buffer::Buffer;
 use crate::config::Config;
-use crate::ledger::Content;
+use crate::ledger::{Content, Ledger};
 use crate::reply::Reply;
+use crate::wire::Wire;
 use hopscope_proto::v1;
 
 /// The first pause after a failure, milliseconds.
@@ -18,6 +19,17 @@ const BACKOFF_MS_MIN: u64 = 500;
 /// The longest silence of a VM that has something in its books, milliseconds. A collector that started anew learns by it
 /// what was told to the one before, and one that went on that the VM still lives.
 pub const HEARTBEAT_MS: u64 = 15_000;
+
+/// Numbers of the fields of `v1::Batch` that are not a batch's rows and tables.
+mod field {
+    pub(super) const SCHEMA_VERSION: u32 = 1;
+    pub(super) const PROXY: u32 = 2;
+    pub(super) const EPOCH: u32 = 3;
+    pub(super) const SEQUENCE: u32 = 4;
+    pub(super) const IDENTITY: u32 = 5;
+    pub(super) const LEDGER: u32 = 6;
+    pub(super) const ATTEMPT: u32 = 15;
+}
 
 /// One message for the collector.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,8 +45,8 @@ pub struct Report {
 pub struct Signature {
     /// Envoy's node id.
     pub proxy: String,
-    /// Who the proxy is.
-    pub identity: v1::Identity,
+    /// Who the proxy is: a `v1::Identity`.
+    pub identity: Wire,
 }
 
 /// The state of reporting in one epoch.
@@ -44,7 +56,7 @@ pub struct Sender {
     sequence: u64,
     numbered: Vec<Numbered>,
     identity_told: bool,
-    ledger_told: v1::Ledger,
+    ledger_told: Ledger,
     next_batch_ms: u64,
     /// For how long records may wait: rises from batch to batch while all is well.
     age_max_ms: u64,
@@ -63,7 +75,7 @@ pub struct Sender {
 struct Numbered {
     sequence: u64,
     /// Without identity: that is appended when it is sent, since protobuf merges it.
-    message: Vec<u8>,
+    message: Wire,
     content: Content,
     in_flight: bool,
     /// As in `v1::Batch.attempt`; it is appended likewise.
@@ -79,7 +91,7 @@ impl Sender {
             sequence: 0,
             numbered: Vec::new(),
             identity_told: false,
-            ledger_told: v1::Ledger::default(),
+            ledger_told: Ledger::default(),
             next_batch_ms: 0,
             age_max_ms: 0,
             heartbeat_ms: 0,
@@ -109,11 +121,15 @@ impl Sender {
         }
         let batch = self.numbered.iter_mut().find(|batch| !batch.in_flight)?;
         batch.in_flight = true;
+        // Protobuf takes what is appended for fields like all others.
         let mut message = batch.message.clone();
-        if !self.identity_told || batch.attempt > 1 {
-            let identity = (!self.identity_told).then(|| signature.identity.clone());
-            message.extend(v1::Batch { identity, attempt: batch.attempt, ..v1::Batch::default() }.to_bytes());
+        if !self.identity_told {
+            message.message(field::IDENTITY, &signature.identity);
         }
+        if batch.attempt > 1 {
+            message.numbers(field::ATTEMPT, &[u64::from(batch.attempt)]);
+        }
+        let message = message.into_bytes();
         let bytes = u64::try_from(message.len()).unwrap_or(u64::MAX);
         self.bytes_sent = self.bytes_sent.saturating_add(bytes);
         Some(Report { sequence: batch.sequence, message })
@@ -128,19 +144,17 @@ impl Sender {
         }
         let fails = buffer.holds_failure();
         let (batch, content) = next(buffer, config, now_ms);
-        let ledger = buffer.ledger.to_wire();
-        self.sequence = self.sequence.saturating_add(1);
-        let message = batch.to_bytes(v1::Batch {
-            schema_version: v1::SCHEMA_VERSION,
-            proxy: signature.proxy.clone(),
-            epoch: self.epoch,
-            sequence: self.sequence,
-            ledger: Some(ledger.clone()),
-            ..v1::Batch::default()
-        });
-        let sequence = self.sequence;
+        let sequence = self.sequence.saturating_add(1);
+        self.sequence = sequence;
+        let mut message = Wire::default();
+        message.numbers(field::SCHEMA_VERSION, &[u64::from(v1::SCHEMA_VERSION)]);
+        message.text(field::PROXY, &signature.proxy);
+        message.fixed(field::EPOCH, self.epoch);
+        message.numbers(field::SEQUENCE, &[sequence]);
+        message.message(field::LEDGER, &buffer.ledger.to_wire());
+        batch.write(&mut message);
         self.numbered.push(Numbered { sequence, message, content, in_flight: false, attempt: 1 });
-        self.ledger_told = ledger;
+        self.ledger_told = buffer.ledger;
         self.age_max_ms = if fails { 0 } else { self.age_max_ms.saturating_mul(2).max(config.tick_ms()) };
         self.heartbeat_ms = now_ms.saturating_add(HEARTBEAT_MS);
         // Two plugins of one VM tick apart from each other; a little slack keeps one of them from skipping a turn.
@@ -155,7 +169,7 @@ impl Sender {
             return true;
         }
         if self.leaving {
-            return buffer.since_ms().is_some() || buffer.ledger.to_wire() != self.ledger_told;
+            return buffer.since_ms().is_some() || buffer.ledger != self.ledger_told;
         }
         if now_ms < self.next_batch_ms {
             return false;
@@ -164,9 +178,8 @@ impl Sender {
             return true;
         }
         let Some(since_ms) = buffer.since_ms() else {
-            let ledger = buffer.ledger.to_wire();
-            return ledger != self.ledger_told
-                || ledger != v1::Ledger::default() && now_ms >= self.heartbeat_ms;
+            return buffer.ledger != self.ledger_told
+                || buffer.ledger != Ledger::default() && now_ms >= self.heartbeat_ms;
         };
         // At the next tick it would be too old.
         let age_max_ms = self.age_max_ms.min(config.report_interval_ms).saturating_sub(config.tick_ms());

@@ -43,6 +43,7 @@ struct Call {
 impl Vm {
     /// A VM that is not configured yet; `seed` is random and becomes its epoch.
     #[must_use]
+    #[inline(never)]
     pub fn new(seed: u64) -> Self {
         Self {
             config: None,

@@ -10,15 +10,6 @@ pub mod v1 {
 
     /// The value of `Batch.schema_version` that these bindings speak.
     pub const SCHEMA_VERSION: u32 = 1;
-
-    impl Batch {
-        /// Its bytes. Not generic, so that it is compiled here, for size, and not in a caller that is compiled for speed:
-        /// what V8 optimises costs each proxy memory by the size of its functions.
-        #[must_use]
-        pub fn to_bytes(&self) -> Vec<u8> {
-            prost::Message::encode_to_vec(self)
-        }
-    }
 }
 
 /// Envoy's access log service, version 3, as far as the collector reads it.

@@ -53,6 +53,7 @@ impl OpenTable {
     }
 
     /// What is open now, one entry per reporter that is known and has something open; it then counts as told.
+    #[inline(never)]
     pub fn tell(&mut self, now_us: u64, config: &Config) -> Vec<Open> {
         let sides = [Reporter::Source, Reporter::Destination, Reporter::Waypoint];
         let told: Vec<Open> = sides.into_iter().filter_map(|side| self.side(side, now_us, config)).collect();

@@ -341,7 +341,8 @@ fn whatever_happens(seed: u64) {
     }
     let sequences: Vec<u64> = bench.told.keys().copied().collect();
     assert_eq!(sequences, (1..=sequences.len() as u64).collect::<Vec<_>>(), "numbers without gaps");
-    let ledger = bench.buffer.ledger.to_wire();
+    let ledger = bench.buffer.ledger.to_wire().into_bytes();
+    let ledger = v1::Ledger::decode(ledger.as_slice()).unwrap();
     let dropped: u64 = ledger.dropped.iter().map(|drop| drop.count_total).sum();
     let text = format!("{}+{} of {seen} ({dropped})", ledger.sent_total, ledger.folded_total);
     assert_eq!((bench.books(), ledger.buffered), (text, 0));
