@@ -47,6 +47,8 @@ pub struct FoldTable {
     outcomes: Table<Outcome>,
     /// The key of each row.
     keys: Table<u64>,
+    /// By the index of an edge, the outcome and the place of the row that was found for it last: most of its requests end alike.
+    lately: Vec<(u32, u32)>,
     rows: Vec<Fold>,
 }
 
@@ -75,14 +77,20 @@ impl FoldTable {
 
     fn row(&mut self, edge: &Rc<Edge>, outcome: &Outcome) -> Option<&mut Fold> {
         let (edge, outcome) = self.edges.find(edge).zip(self.outcomes.find(outcome))?;
-        let place = self.keys.find(&key(edge, outcome))?;
-        self.rows.get_mut(usize::try_from(place).ok()?)
+        let lately = self.lately.get_mut(usize::try_from(edge).ok()?)?;
+        if lately.0 != outcome {
+            *lately = (outcome, self.keys.find(&key(edge, outcome))?);
+        }
+        self.rows.get_mut(usize::try_from(lately.1).ok()?)
     }
 
     /// Adds a row that is not there.
     fn insert(&mut self, edge: &Rc<Edge>, outcome: &Outcome, row: Fold) {
-        let key = key(self.edges.index(edge), self.outcomes.index(outcome));
-        self.keys.index(&key);
+        let (edge, outcome) = (self.edges.index(edge), self.outcomes.index(outcome));
+        let place = self.keys.index(&key(edge, outcome));
+        if self.lately.len() < self.edges.values().len() {
+            self.lately.push((outcome, place));
+        }
         self.rows.push(row);
     }
 
@@ -100,7 +108,7 @@ impl FoldTable {
 
     /// Takes up to `rows_max` rows out, those that were there first.
     pub fn take(&mut self, rows_max: usize) -> Vec<(Rc<Edge>, Outcome, Fold)> {
-        let Self { edges, outcomes, keys, rows } = std::mem::take(self);
+        let Self { edges, outcomes, keys, rows, .. } = std::mem::take(self);
         let mut taken = Vec::with_capacity(rows.len().min(rows_max));
         for (key, fold) in keys.into_values().into_iter().zip(rows) {
             let (edge, outcome) = indexes(key);
