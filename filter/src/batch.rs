@@ -1,7 +1,7 @@
 //! Records on their way: tables of what repeats, and a row of figures per request.
 //!
-//! In: records, and fold rows. Out: the fields of the contract's `v1::Batch` that hold them. Always holds: each edge, outcome and text stands
-//! once; the order of the rows is the order in which the requests ended.
+//! In: records, and fold rows. Out: the fields of the contract's `v1::Batch` that hold them. Always holds: each edge, outcome
+//! and text stands once; the order of the rows is the order in which the requests ended.
 
 use crate::columns::{self, Row};
 use crate::flows::Flow;
@@ -12,8 +12,14 @@ use crate::table::{Edges, Table};
 use crate::wire::{Wire, zigzag};
 use std::rc::Rc;
 
-/// Numbers of the fields of `v1::Batch` that are written here.
-mod field {
+/// Numbers of the fields of `v1::Batch`. Who sends it and the books are the sender's to write, the rest is written here.
+pub(crate) mod field {
+    pub(crate) const SCHEMA_VERSION: u32 = 1;
+    pub(crate) const PROXY: u32 = 2;
+    pub(crate) const EPOCH: u32 = 3;
+    pub(crate) const SEQUENCE: u32 = 4;
+    pub(crate) const IDENTITY: u32 = 5;
+    pub(crate) const LEDGER: u32 = 6;
     pub(super) const BASE_TIME: u32 = 7;
     pub(super) const STRINGS: u32 = 8;
     pub(super) const EDGES: u32 = 9;
@@ -22,6 +28,7 @@ mod field {
     pub(super) const FOLDS: u32 = 12;
     pub(super) const OPEN: u32 = 13;
     pub(super) const CONNECTIONS: u32 = 14;
+    pub(crate) const ATTEMPT: u32 = 15;
     pub(super) const MESSAGES: u32 = 16;
     pub(super) const STREAMS: u32 = 17;
 }

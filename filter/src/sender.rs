@@ -5,7 +5,7 @@
 //! `batches_in_flight_max` batches are numbered at a time; after a failure nothing is sent before a jittered pause that
 //! doubles up to `backoff_ms_max`; a VM that has seen a request tells its books at least every [`HEARTBEAT_MS`].
 
-use crate::batch::Batch;
+use crate::batch::{Batch, field};
 use crate::buffer::Buffer;
 use crate::config::Config;
 use crate::ledger::{Content, Ledger};
@@ -19,17 +19,6 @@ const BACKOFF_MS_MIN: u64 = 500;
 /// The longest silence of a VM that has something in its books, milliseconds. A collector that started anew learns by it
 /// what was told to the one before, and one that went on that the VM still lives.
 pub const HEARTBEAT_MS: u64 = 15_000;
-
-/// Numbers of the fields of `v1::Batch` that are not a batch's rows and tables.
-mod field {
-    pub(super) const SCHEMA_VERSION: u32 = 1;
-    pub(super) const PROXY: u32 = 2;
-    pub(super) const EPOCH: u32 = 3;
-    pub(super) const SEQUENCE: u32 = 4;
-    pub(super) const IDENTITY: u32 = 5;
-    pub(super) const LEDGER: u32 = 6;
-    pub(super) const ATTEMPT: u32 = 15;
-}
 
 /// One message for the collector.
 #[derive(Debug, Clone, PartialEq, Eq)]
