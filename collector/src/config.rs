@@ -139,6 +139,7 @@ impl Config {
         Some(crate::journal::Settings {
             data_dir,
             bytes_max: journal.bytes_max,
+            commit_interval: Duration::from_millis(journal.commit_interval_ms),
             checkpoint_interval: Duration::from_millis(journal.checkpoint_interval_ms),
         })
     }

@@ -8,7 +8,7 @@
 //!
 //! ```text
 //! door ─▶ queue ─▶ writer (a thread: write, sync) ─▶ applier (a task: rooms, answers, checkpoints)
-//!          └ one group gathers while the last one is synced ┘ one wake-up per group
+//!          └ one group gathers while the last one is synced, and for a few milliseconds: one sync, one wake-up per group
 //! ```
 //!
 //! A checkpoint is the state of the rooms between two groups. It begins a new segment, and the segments before it go: a
@@ -63,6 +63,8 @@ pub struct Settings {
     pub data_dir: PathBuf,
     /// Bytes of all segments. A checkpoint is written when half of it is used.
     pub bytes_max: u64,
+    /// Least time between the beginnings of two commits.
+    pub commit_interval: Duration,
     /// Time between two checkpoints, when reports came.
     pub checkpoint_interval: Duration,
 }
@@ -186,6 +188,7 @@ impl Opened {
             folder: folder.clone(),
             queue: queue.clone(),
             stats: stats.clone(),
+            interval: settings.commit_interval,
             segment_bytes_max: (settings.bytes_max / SEGMENTS_MIN).min(SEGMENT_BYTES_MAX),
             next,
             segment: None,

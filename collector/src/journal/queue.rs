@@ -11,6 +11,7 @@ use crate::report::Report;
 use prost::bytes::Bytes;
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 use tokio::sync::oneshot;
 
 /// Bytes of batches that may wait: a tenth of a second of the largest load that one core can take. What was made of
@@ -104,8 +105,8 @@ impl Queue {
         self.came.notify_one();
     }
 
-    /// Waits for the next piece of work; `None` when the queue is closed and empty.
-    pub(super) fn next(&self) -> Option<Work> {
+    /// Waits for the next piece of work, and until `not_before` for more of it; `None` when the queue is closed and empty.
+    pub(super) fn next(&self, not_before: Instant) -> Option<Work> {
         let mut waiting = self.lock();
         while waiting.items.is_empty() {
             if waiting.closed {
@@ -113,6 +114,10 @@ impl Queue {
             }
             waiting = self.came.wait(waiting).unwrap_or_else(PoisonError::into_inner);
         }
+        let rest = not_before.saturating_duration_since(Instant::now());
+        // Nobody is woken for what else comes.
+        let more = self.came.wait_timeout_while(waiting, rest, |waiting| !waiting.closed);
+        let (mut waiting, _) = more.unwrap_or_else(PoisonError::into_inner);
         let mut group = Vec::new();
         let mut bytes = 0_usize;
         while let Some(item) = waiting.items.pop_front() {
@@ -148,5 +153,63 @@ impl Queue {
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Batch, Item, Queue, Work};
+    use crate::journal::stats::Stats;
+    use crate::report::{Connections, Details, Edges, Report, Teller, Totals};
+    use std::sync::Arc;
+    use std::time::{Duration, Instant};
+
+    fn put(queue: &Queue) {
+        let report = Report {
+            teller: Teller { proxy: "p".into(), epoch: 7 },
+            sequence: 1,
+            attempt: 1,
+            identity: None,
+            totals: Totals::default(),
+            edges: Edges::default(),
+            outcomes: Vec::new(),
+            details: Details::default(),
+            records: Vec::new(),
+            folds: Vec::new(),
+            open: Vec::new(),
+            connections: Connections::default(),
+            streams: Vec::new(),
+            messages: Vec::new(),
+        };
+        let message = prost::bytes::Bytes::from_static(b"batch");
+        let (reply, _) = tokio::sync::oneshot::channel();
+        queue.batch(Box::new(Batch { message, report, received_us: 1, reply })).unwrap();
+    }
+
+    /// How many batches are in the next group; `None` when there is none.
+    fn next(queue: &Queue, wait: Duration) -> Option<usize> {
+        let Work::Group(group) = queue.next(Instant::now() + wait)? else { return None };
+        Some(group.iter().filter(|item| matches!(item, Item::Batch(_))).count())
+    }
+
+    #[test]
+    fn what_waits_is_given_out_when_it_is_time_or_nothing_more_comes() {
+        let queue = Queue::new(Arc::new(Stats::new(1 << 20)));
+        put(&queue);
+        assert_eq!(next(&queue, Duration::ZERO), Some(1));
+        let (began, wait) = (Instant::now(), Duration::from_millis(20));
+        put(&queue);
+        assert_eq!(next(&queue, wait), Some(1));
+        assert!(began.elapsed() >= wait);
+
+        let hour = Duration::from_secs(3_600);
+        put(&queue);
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| next(&queue, hour));
+            put(&queue);
+            queue.close();
+            assert_eq!(waiting.join().unwrap(), Some(2));
+        });
+        assert_eq!(next(&queue, hour), None);
     }
 }

@@ -1,8 +1,8 @@
 //! The one thread that writes.
 //!
 //! In: what waits in the queue. Out: groups, on disk or refused, in the same order. Always holds: a group with batches is
-//! on disk as a whole before it goes on; while one group is synced, the next one gathers, so that one sync and one
-//! wake-up serve all of them; a group that could not be written leaves nothing behind that counts, and the next one tries
+//! on disk as a whole before it goes on; while one group is synced, and until `interval` after it began, the next one gathers,
+//! so that one sync and one wake-up serve all of them; a group that could not be written leaves nothing behind that counts, and the next one tries
 //! anew; segments never hold more than `bytes_max` together.
 
 use super::folder::{self, Folder, Segment};
@@ -13,7 +13,7 @@ use super::{chain, segment};
 use crate::ingest::refusal::Refusal;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 /// What comes out of the writer.
@@ -40,6 +40,8 @@ pub(super) struct Writer {
     pub(super) folder: Arc<Folder>,
     pub(super) queue: Arc<Queue>,
     pub(super) stats: Arc<Stats>,
+    /// Least time between the beginnings of two commits.
+    pub(super) interval: Duration,
     pub(super) segment_bytes_max: u64,
     /// The number that no segment has yet.
     pub(super) next: u64,
@@ -50,7 +52,9 @@ pub(super) struct Writer {
 impl Writer {
     /// Works until the queue is closed.
     pub(super) fn run(mut self, written: &mpsc::Sender<Written>) {
-        while let Some(work) = self.queue.next() {
+        let mut not_before = Instant::now();
+        while let Some(work) = self.queue.next(not_before) {
+            not_before = Instant::now() + self.interval;
             let done = match work {
                 Work::Group(items) => {
                     let outcome = self.commit(&items);
