@@ -18,7 +18,7 @@ section! {
         bytes_max: u64 = 512 << 20, { unit: "bytes", range: (1 << 20, 1 << 40) };
         /// Least time between the beginnings of two commits: what comes meanwhile goes to disk together, since a commit costs the
         /// same for one report as for many. After a pause a report waits for nothing. 0 to commit as often as the disk can.
-        commit_interval_ms: u64 = 5, { option: "commit-interval-ms", unit: "ms", range: (0, 1_000) };
+        commit_interval_ms: u64 = 8, { option: "commit-interval-ms", unit: "ms", range: (0, 1_000) };
         /// Time between two checkpoints; the longer, the more a start has to read again.
         checkpoint_interval_ms: u64 = 60_000,
             { option: "checkpoint-interval-ms", unit: "ms", range: (100, 3_600_000) };

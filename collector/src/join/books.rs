@@ -247,12 +247,6 @@ pub(super) struct Entry {
 
 impl Default for Entry {
     fn default() -> Self {
-        Self::new((NONE, NONE))
-    }
-}
-
-impl Entry {
-    pub(super) fn new((caller, called): (u32, u32)) -> Self {
-        Self { last_us: 0, book: EdgeBook::default(), caller, called }
+        Self { last_us: 0, book: EdgeBook::default(), caller: NONE, called: NONE }
     }
 }

@@ -33,12 +33,33 @@ pub struct Known {
     unjoinable: Option<Unjoinable>,
     /// Tells the callers of one request apart; 0 when it has no name.
     caller_tag: u16,
-    /// Numbers, or [`NONE`].
-    caller: u32,
-    called: u32,
-    edge: u32,
+    ends: Ends,
     /// One more than that of the proxy at the other side; 0 when it is not known.
     peer: u32,
+}
+
+/// The number of an edge, which knows its ends; where there was no room for it, that of the called end, by which its hops are
+/// joined all the same. In four bytes, since there is one for each edge and proxy that tells of it.
+#[derive(Debug, Clone, Copy)]
+struct Ends(u32);
+
+impl Ends {
+    /// Edges and ends have lower numbers.
+    const ROOMLESS: u32 = 1 << 31;
+
+    fn new(edge: Option<u32>, called: u32) -> Self {
+        Self(edge.unwrap_or(called | Self::ROOMLESS))
+    }
+
+    #[inline]
+    fn edge(self) -> Option<u32> {
+        (self.0 < Self::ROOMLESS).then_some(self.0)
+    }
+
+    /// The called end of an edge without room.
+    fn called(self) -> Option<u32> {
+        (Self::ROOMLESS..NONE).contains(&self.0).then_some(self.0 ^ Self::ROOMLESS)
+    }
 }
 
 /// Who tells a report.
@@ -92,16 +113,16 @@ impl Join {
         let called = called_name.as_ref().and_then(|name| self.called.number(name, EndBook::default));
         let (caller, called) = (caller.unwrap_or(NONE), called.unwrap_or(NONE));
         let key = self.shared.key(edge);
+        let edge = key.and_then(|key| self.edges.number(&key, Entry::default));
+        if let Some(entry) = edge.and_then(|edge| self.edges.get_mut(edge)) {
+            (entry.caller, entry.called) = (caller, called);
+        }
         let peer = peer.and_then(|peer| self.proxies.find(peer));
         Known {
             side,
             unjoinable: unjoinable(*reporter, called_name.is_some()),
             caller_tag: caller_name.as_ref().map_or(0, number_of),
-            caller,
-            called,
-            edge: key
-                .and_then(|key| self.edges.number(&key, || Entry::new((caller, called))))
-                .unwrap_or(NONE),
+            ends: Ends::new(edge, called),
             peer: peer.map_or(0, |number| number.saturating_add(1)),
         }
     }
@@ -109,16 +130,19 @@ impl Join {
     /// Begins to fetch what joining requests of an edge needs: the edge, or then its counters. What comes back depends on it.
     #[inline]
     pub(crate) fn fetch(&self, known: &Known, counters: bool) -> u64 {
-        let Some(entry) = self.edges.get(known.edge) else { return 0 };
+        let Some(entry) = known.ends.edge().and_then(|edge| self.edges.get(edge)) else { return 0 };
         // Of each of its two lines something.
         if counters { entry.book.touch().into() } else { entry.last_us ^ u64::from(entry.called) }
     }
 
     /// What holds for the records of an edge in a report.
     pub fn line(&mut self, known: &Known, tells: Tells, now_us: u64) -> Line {
-        let Known { side, unjoinable, caller_tag, peer, .. } = *known;
+        let Known { side, unjoinable, caller_tag, ends, peer } = *known;
         let some = |number: u32| (number != NONE).then_some(number);
-        let (caller, called, edge) = (some(known.caller), some(known.called), some(known.edge));
+        let edge = ends.edge();
+        let entry = edge.and_then(|edge| self.edges.get(edge));
+        let (caller, called) =
+            entry.map_or((None, ends.called()), |entry| (some(entry.caller), some(entry.called)));
         touch(&mut self.callers, caller, now_us);
         touch(&mut self.called, called, now_us);
         let (mine, ours, others, theirs) = match side {

@@ -10,7 +10,7 @@ use crate::registry::Registry;
 use crate::report::{Print, Text};
 use hashbrown::HashTable;
 
-/// What is known of an edge as one proxy told it: half a cache line.
+/// What is known of an edge as one proxy told it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Known {
     /// When this was learnt: the lower half of a generation.
@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn it_is_small() {
-        assert_eq!(size_of::<(Print, Known)>(), 48);
+        assert_eq!(size_of::<(Print, Known)>(), 40);
     }
 
     #[test]
