@@ -1,8 +1,9 @@
 //! Requests whose caller neither address nor certificate names, while the join looks for what their caller's proxy tells.
 //!
 //! In: single requests of called sides, under the keys by which the join finds them. Out: the same, when their caller is
-//! found, when they can be named without the join, when nobody is any more to be found, or when their time is over. Always holds: what goes in comes out once; at most
-//! `requests_max` wait, and one that finds no room is counted at once, as well as it can be named.
+//! found, when they can be named without the join, when nobody is any more to be found, or when their time is over. Always
+//! holds: what goes in comes out once; at most `requests_max` wait, and one that finds no room is counted at once, as well as
+//! it can be named.
 
 use super::Told;
 use crate::report::Record;

@@ -49,6 +49,8 @@ pub(super) enum Work {
 #[derive(Debug, Default)]
 struct Waiting {
     items: VecDeque<Item>,
+    /// Of the batches among them.
+    bytes: usize,
     tick: bool,
     closed: bool,
 }
@@ -78,6 +80,7 @@ impl Queue {
             return Err(Refusal::JournalBusy(WAITING_BYTES_MAX));
         }
         self.stats.waiting_bytes.add(bytes);
+        waiting.bytes = waiting.bytes.saturating_add(batch.message.len());
         self.put(&mut waiting, Item::Batch(batch));
         Ok(())
     }
@@ -105,7 +108,8 @@ impl Queue {
         self.came.notify_one();
     }
 
-    /// Waits for the next piece of work, and until `not_before` for more of it; `None` when the queue is closed and empty.
+    /// Waits for the next piece of work, and until `not_before` for more of it, unless as much waits as one group may hold;
+    /// `None` when the queue is closed and empty.
     pub(super) fn next(&self, not_before: Instant) -> Option<Work> {
         let mut waiting = self.lock();
         while waiting.items.is_empty() {
@@ -115,8 +119,8 @@ impl Queue {
             waiting = self.came.wait(waiting).unwrap_or_else(PoisonError::into_inner);
         }
         let rest = not_before.saturating_duration_since(Instant::now());
-        // Nobody is woken for what else comes.
-        let more = self.came.wait_timeout_while(waiting, rest, |waiting| !waiting.closed);
+        let is_short = |waiting: &mut Waiting| !waiting.closed && waiting.bytes < GROUP_BYTES_MAX;
+        let more = self.came.wait_timeout_while(waiting, rest, is_short);
         let (mut waiting, _) = more.unwrap_or_else(PoisonError::into_inner);
         let mut group = Vec::new();
         let mut bytes = 0_usize;
@@ -128,7 +132,10 @@ impl Queue {
                     break;
                 }
                 Item::Tick(_) => waiting.tick = false,
-                Item::Batch(batch) => bytes = bytes.saturating_add(batch.message.len()),
+                Item::Batch(batch) => {
+                    bytes = bytes.saturating_add(batch.message.len());
+                    waiting.bytes = waiting.bytes.saturating_sub(batch.message.len());
+                }
             }
             group.push(item);
             if bytes >= GROUP_BYTES_MAX {
@@ -146,7 +153,8 @@ impl Queue {
     fn put(&self, waiting: &mut Waiting, item: Item) {
         let idle = waiting.items.is_empty();
         waiting.items.push_back(item);
-        if idle {
+        // For what comes meanwhile the writer, which waits for more of it, is left asleep.
+        if idle || waiting.bytes >= GROUP_BYTES_MAX {
             self.came.notify_one();
         }
     }
@@ -158,13 +166,13 @@ impl Queue {
 
 #[cfg(test)]
 mod tests {
-    use super::{Batch, Item, Queue, Work};
+    use super::{Batch, GROUP_BYTES_MAX, Item, Queue, Work};
     use crate::journal::stats::Stats;
     use crate::report::{Connections, Details, Edges, Report, Teller, Totals};
     use std::sync::Arc;
     use std::time::{Duration, Instant};
 
-    fn put(queue: &Queue) {
+    fn put(queue: &Queue, bytes: usize) {
         let report = Report {
             teller: Teller { proxy: "p".into(), epoch: 7 },
             sequence: 1,
@@ -181,7 +189,7 @@ mod tests {
             streams: Vec::new(),
             messages: Vec::new(),
         };
-        let message = prost::bytes::Bytes::from_static(b"batch");
+        let message = prost::bytes::Bytes::from(vec![0; bytes]);
         let (reply, _) = tokio::sync::oneshot::channel();
         queue.batch(Box::new(Batch { message, report, received_us: 1, reply })).unwrap();
     }
@@ -193,20 +201,28 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_is_given_out_when_it_is_time_or_nothing_more_comes() {
+    fn what_waits_is_given_out_when_it_is_time_or_a_group_or_nothing_more_comes() {
         let queue = Queue::new(Arc::new(Stats::new(1 << 20)));
-        put(&queue);
+        put(&queue, 5);
         assert_eq!(next(&queue, Duration::ZERO), Some(1));
         let (began, wait) = (Instant::now(), Duration::from_millis(20));
-        put(&queue);
+        put(&queue, 5);
         assert_eq!(next(&queue, wait), Some(1));
         assert!(began.elapsed() >= wait);
 
         let hour = Duration::from_secs(3_600);
-        put(&queue);
+        put(&queue, GROUP_BYTES_MAX);
+        put(&queue, 5);
+        assert_eq!(next(&queue, hour), Some(1), "a whole group");
         std::thread::scope(|scope| {
             let waiting = scope.spawn(|| next(&queue, hour));
-            put(&queue);
+            put(&queue, GROUP_BYTES_MAX);
+            assert_eq!(waiting.join().unwrap(), Some(2));
+        });
+        put(&queue, 5);
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| next(&queue, hour));
+            put(&queue, 5);
             queue.close();
             assert_eq!(waiting.join().unwrap(), Some(2));
         });

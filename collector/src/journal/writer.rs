@@ -1,9 +1,9 @@
 //! The one thread that writes.
 //!
 //! In: what waits in the queue. Out: groups, on disk or refused, in the same order. Always holds: a group with batches is
-//! on disk as a whole before it goes on; while one group is synced, and until `interval` after it began, the next one gathers,
-//! so that one sync and one wake-up serve all of them; a group that could not be written leaves nothing behind that counts, and the next one tries
-//! anew; segments never hold more than `bytes_max` together.
+//! on disk as a whole before it goes on; while one group is synced, and until `interval` after it began, the next one
+//! gathers, unless it is a whole one before, so that one sync and one wake-up serve all of them; a group that could not be
+//! written leaves nothing behind that counts, and the next one tries anew; segments never hold more than `bytes_max` together.
 
 use super::folder::{self, Folder, Segment};
 use super::frame::{self, Entry, Place};
