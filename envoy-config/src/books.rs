@@ -107,20 +107,25 @@ pub(crate) async fn at_rest(mesh: &Mesh, within: Duration) -> Result<Counts> {
     }
 }
 
+/// The rows, and how many requests are in the books and in no series yet.
+async fn looked(mesh: &Mesh, counts: &Counts) -> Result<(Vec<ProxyRow>, u64)> {
+    Ok((compare(mesh, counts).await?, mesh.collector()?.waiting().await?))
+}
+
 pub(crate) async fn settled(mesh: &Mesh, within: Duration) -> Result<Vec<ProxyRow>> {
     let deadline = Instant::now() + within;
     let counts = at_rest(mesh, within).await?;
     loop {
-        let rows = compare(mesh, &counts).await;
-        match rows {
-            Ok(rows) if rows.iter().all(ProxyRow::balances) && mesh.collector()?.waiting().await? == 0 => {
-                return Ok(rows);
-            }
+        match looked(mesh, &counts).await {
+            Ok((rows, 0)) if rows.iter().all(ProxyRow::balances) => return Ok(rows),
             // A collector that has just started may be busy, and a report may be on its way.
             _ if Instant::now() < deadline => time::sleep(PAUSE).await,
-            Ok(rows) => {
+            Ok((rows, waiting)) => {
                 let lines: Vec<String> = rows.iter().map(ToString::to_string).collect();
-                bail!("the books do not balance\n{}", lines.join("\n"));
+                bail!(
+                    "the books do not balance, or requests wait for a name: {waiting}\n{}",
+                    lines.join("\n")
+                );
             }
             Err(error) => return Err(error),
         }

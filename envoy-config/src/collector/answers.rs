@@ -87,7 +87,7 @@ pub(super) async fn ledgers(collector: SocketAddr) -> Result<Vec<LedgerRow>> {
 }
 
 pub(super) async fn waiting(collector: SocketAddr) -> Result<u64> {
-    let text = fetch::text(collector, "/metrics").await?;
+    let text = fetch::text(collector, "/metrics?only=own").await?;
     sample(&text, "hopscope_waiting_requests")
 }
 
