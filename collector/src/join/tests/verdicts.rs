@@ -388,3 +388,21 @@ fn edges_that_find_no_room_are_counted_together() {
     );
     assert_eq!(scene.join.overflow().hops(), 1);
 }
+
+#[test]
+fn an_edge_without_room_is_joined_by_whom_it_calls() {
+    let limits = Limits { edges_max: 1, ..Limits::default() };
+    let scene = check_with(
+        limits,
+        "1000 src shop>pay #1 0+10 200
+         1000 dst shop>pay #1 1+8 200
+         1000 src cart>pay #2 0+10 200
+         1000 dst cart>pay #2 1+8 200
+         1000 src cart>pay #3 0+10 200
+         1000 dst cart>stock #3 1+8 200",
+        &["shop>pay agreed ok/ok 1"],
+    );
+    // The third request's two sides are about other called ends.
+    let overflow = scene.join.overflow();
+    assert_eq!((overflow.hops(), overflow.joined), (3, 1));
+}
