@@ -82,7 +82,6 @@ fn sections(pipeline: &mut Pipeline) -> [Section<'_>; 6] {
         memo: _,
         cells: _,
         settled: _,
-        introduced: _,
     } = pipeline;
     [
         ("ledger", 2, ledger),

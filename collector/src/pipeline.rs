@@ -114,8 +114,6 @@ pub struct Pipeline {
     pub(crate) cells: Cells,
     /// As of when what waits was looked at.
     pub(crate) settled: u64,
-    /// As of when the unnamed requests were looked at.
-    pub(crate) introduced: u64,
 }
 
 impl Pipeline {
@@ -126,7 +124,6 @@ impl Pipeline {
             memo: Memo::new(known_max(&limits)),
             cells: Cells::default(),
             settled: 0,
-            introduced: 0,
             ledger: Ledger::new(limits.ledger),
             address_book: AddressBook::new(limits.identity),
             connections: Flows::new(limits.aggregate.clone(), limits.waiting.clone()),
@@ -161,7 +158,6 @@ impl Pipeline {
             memo: Memo::default(),
             cells: Cells::default(),
             settled: 0,
-            introduced: 0,
         }
     }
 
@@ -225,7 +221,6 @@ impl Pipeline {
         self.join.seek_callers(!self.unnamed.is_empty());
         self.join.tick(now_us);
         self.name_callers(now_us);
-        self.name_introduced_callers(now_us);
         self.give_callers_up(now_us, now_us);
         self.open.expire(now_us);
         self.connections.expire(now_us);

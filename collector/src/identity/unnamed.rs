@@ -1,9 +1,8 @@
 //! Requests whose caller neither address nor certificate names, while the join looks for what their caller's proxy tells.
 //!
 //! In: single requests of called sides, under the keys by which the join finds them. Out: the same, when their caller is
-//! found, when they can be named without the join, when nobody is any more to be found, or when their time is over. Always
-//! holds: what goes in comes out once; at most `requests_max` wait, and one that finds no room is counted at once, as well as
-//! it can be named.
+//! found, when nobody is any more to be found, or when their time is over. Always holds: what goes in comes out once; at most
+//! `requests_max` wait, and one that finds no room is counted at once, as well as it can be named.
 
 use super::Told;
 use crate::report::Record;
@@ -70,20 +69,6 @@ impl UnnamedRequests {
         Some(request)
     }
 
-    /// Takes out those of edges that are `ready`. Each edge is asked about once.
-    pub fn take_ready(&mut self, mut ready: impl FnMut(&Told) -> bool) -> Vec<Unnamed> {
-        let mut known: HashMap<*const Told, bool> = HashMap::new();
-        let mut taken = Vec::new();
-        self.by_key.retain(|_, requests| {
-            taken.extend(requests.extract_if(.., |request| {
-                *known.entry(Arc::as_ptr(&request.told)).or_insert_with(|| ready(&request.told))
-            }));
-            !requests.is_empty()
-        });
-        self.count -= taken.len();
-        taken
-    }
-
     /// Takes out those whose time is over.
     pub fn take_due(&mut self, now_us: u64) -> Vec<Unnamed> {
         let mut due = Vec::new();
@@ -129,8 +114,7 @@ mod tests {
     use crate::report::{Edge, Identity, Outcome, Record};
     use std::sync::Arc;
 
-    /// Steps in, durations of what comes out: `put 7 1 until 10` (key, duration), `take 7 1`, `due 10`; `ready 1` or `0`: all
-    /// edges are, or none is.
+    /// Steps in, durations of what comes out: `put 7 1 until 10` (key, duration), `take 7 1`, `due 10`.
     #[track_caller]
     fn check(requests_max: usize, steps: &str, expected: &str) {
         let (own, edge) = (Arc::new(Identity::default()), Arc::new(Edge::default()));
@@ -150,10 +134,6 @@ mod tests {
                 "take" => {
                     let taken = room.take(number(1), |record| record.duration_us == number(2));
                     out.push(taken.map_or("none".to_owned(), |it| it.record.duration_us.to_string()));
-                }
-                "ready" => {
-                    let ready = room.take_ready(|_| number(1) == 1);
-                    out.extend(ready.iter().map(|it| format!("{} ready", it.record.duration_us)));
                 }
                 _ => {
                     let due = room.take_due(number(1));
@@ -175,12 +155,6 @@ mod tests {
             "1 late, 2 late, 0 left",
         );
         check(9, "put 7 1 until 10, take 7 1, put 7 1 until 20, due 10, due 20", "1, 1 late, 0 left");
-    }
-
-    #[test]
-    fn what_can_be_named_comes_out_at_once() {
-        check(9, "put 7 1 until 10, ready 0, ready 1, take 7 1, due 10", "1 ready, none, 0 left");
-        check(9, "put 7 1 until 10, take 7 1, ready 1, put 8 2 until 10, due 10", "1, 2 late, 0 left");
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Requests that only the join can name the caller of.
 //!
 //! In: a report's requests that are not named, and what the join has found. Out: the same requests in series, under the name of
-//! their caller, or without one. Always holds: each waits until the join has judged it, or until it can be named without the
-//! join, and is counted once; what cannot be found is counted at once.
+//! their caller, or without one. Always holds: each waits until the join has judged it, and is counted once;
+//! what cannot be found is counted at once.
 
 use super::Pipeline;
 use super::cells::Cells;
@@ -90,30 +90,10 @@ impl Pipeline {
         }
     }
 
-    /// Counts those whose caller's proxy has said meanwhile who it is, so that their certificate names them: what it told of
-    /// them may have been lost.
-    pub(super) fn name_introduced_callers(&mut self, now_us: u64) {
-        let news = std::mem::replace(&mut self.introduced, self.address_book.generation());
-        if news == self.introduced || self.unnamed.is_empty() {
-            return;
-        }
-        let book = &mut self.address_book;
-        let ready = self.unnamed.take_ready(|told| {
-            let named = book.complete(&told.own, &told.edge);
-            !book.needs_caller(&told.edge, &named)
-        });
-        self.count_unfound(ready, now_us);
-    }
-
     /// Counts those that nothing was found of in time.
     pub(super) fn give_callers_up(&mut self, until_us: u64, now_us: u64) {
-        let due = self.unnamed.take_due(until_us);
-        self.count_unfound(due, now_us);
-    }
-
-    fn count_unfound(&mut self, unnamed: Vec<Unnamed>, now_us: u64) {
         let mut groups = Groups::default();
-        for Unnamed { told, record, .. } in unnamed {
+        for Unnamed { told, record, .. } in self.unnamed.take_due(until_us) {
             groups.add(&told, None, &record);
         }
         for (told, _, measure) in groups.all() {

@@ -330,26 +330,3 @@ fn who_cannot_be_found_is_not_waited_for_for_ever() {
     check_callers(9, "cart 1, shop 1, pay 7 0", all, all);
     check_callers(0, "cart 1, shop 7, pay 7", all, all);
 }
-
-#[test]
-fn a_caller_whose_records_were_lost_is_named_when_it_says_who_it_is() {
-    let whose = |workload: &str, address: &str| {
-        let (namespace, service_account) = ("ns".into(), workload.into());
-        Some(Identity { namespace, service_account, ..identity(workload, address) })
-    };
-    let mut pipeline = Pipeline::new(Limits::default());
-    let mut told = report("pay", 1, whose("pay", "10.0.0.1"), "");
-    let principal = "spiffe://cluster.local/ns/ns/sa/shop".into();
-    let peer = Peer { principal, ..Peer::default() };
-    told.edges = vec![Arc::new(Edge { reporter: Reporter::Destination, peer, ..Edge::default() })].into();
-    let now_us = 3_600 * SECOND_US;
-    told.records = vec![Record { start_us: now_us, request_id_hash: 7, attempts: 1, ..Record::default() }];
-    assert_eq!(pipeline.take(&told, now_us), Answer::Taken);
-    pipeline.tick(now_us + SECOND_US);
-    assert_eq!((series(&pipeline).as_str(), pipeline.unnamed.len()), ("", 1));
-
-    let other = report("shop", 1, whose("shop", "10.0.0.2"), "10.0.0.3");
-    assert_eq!(pipeline.take(&other, now_us + SECOND_US), Answer::Taken);
-    pipeline.tick(now_us + 2 * SECOND_US);
-    assert_eq!((series(&pipeline).as_str(), pipeline.unnamed.len()), ("shop -> pay = 1", 0));
-}
