@@ -26,7 +26,10 @@ async fn both_reporters_tell_the_same_edges(options: MeshOptions, hops: Hops) {
     };
     for (from, to, evidence) in hops {
         let (source, destination) = (count("source", from, to), count("destination", from, to));
-        assert!(source > 0 && source == destination, "{from} -> {to}: {source} and {destination}");
+        assert!(
+            source > 0 && source == destination,
+            "{from} -> {to}: {source} and {destination} of {edges:#?}"
+        );
         let named_by = told("destination", from, to);
         let named_by: BTreeSet<&str> = named_by.iter().map(|edge| edge.peer_evidence.as_str()).collect();
         assert_eq!(named_by, BTreeSet::from([evidence]), "{from} -> {to}");

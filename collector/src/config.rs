@@ -97,6 +97,7 @@ impl Config {
                 proxies_max: identity.proxies_max,
                 silent_us_max: seconds(identity.silent_s_max),
                 quiet_us: seconds(identity.quiet_s),
+                account_us: seconds(identity.account_s),
                 services_max: identity.services_max,
                 authorities_max: identity.authorities_max,
             },

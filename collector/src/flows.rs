@@ -198,7 +198,7 @@ impl Flows {
     }
 
     fn count(&mut self, told: &Told, counts: &Counts, book: &mut AddressBook, now_us: u64) {
-        let named = Arc::new(book.complete(&told.own, &told.edge));
+        let named = Arc::new(book.complete_at_last(&told.own, &told.edge));
         let mut key = Key::Edge(named.clone(), told.outcome);
         if !self.series.contains_key(&key) {
             key = self.new_key(&named, key);

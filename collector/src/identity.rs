@@ -3,8 +3,10 @@
 //!
 //! In: the identities that proxies tell of themselves, and edges as they were told. Out: [`NamedEdge`]s. Always holds: a
 //! peer is named by the strongest evidence there is, and the edge says by which; an address names nobody whose
-//! certificate contradicts it; a proxy that has long been silent names nobody; every table is bounded.
+//! certificate contradicts it; a service account names no caller while others of it may not have said yet who they are; a
+//! proxy that has long been silent names nobody; every table is bounded.
 
+mod accounts;
 mod named;
 mod services;
 mod standing;
@@ -19,10 +21,11 @@ pub use waiting::{Told, Waiting, WaitingLimits};
 
 use crate::checkpoint::keep::keep;
 use crate::report::{Edge, Identity, Reporter, Text};
+use accounts::{Accounts, is_of, spiffe};
 use named::known;
 use services::Services;
 use standing::Awake;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// What the address book may hold.
@@ -34,6 +37,9 @@ pub struct Limits {
     pub silent_us_max: u64,
     /// A proxy that did not report for so long is quiet, or blind: some heartbeats of a filter, which are 15 s.
     pub quiet_us: u64,
+    /// So long after the first proxy of a service account the others are taken to have said who they are: a filter that
+    /// has nothing to tell speaks every 15 s. Until then they may be of any workload.
+    pub account_us: u64,
     /// Services known from clusters.
     pub services_max: usize,
     /// Services known only by a requested authority, which comes from outside; what is more shows as `other`.
@@ -46,6 +52,7 @@ impl Default for Limits {
             proxies_max: 50_000,
             silent_us_max: 24 * 3600 * 1_000_000,
             quiet_us: 45 * 1_000_000,
+            account_us: 15 * 1_000_000,
             services_max: 20_000,
             authorities_max: 100,
         }
@@ -69,14 +76,15 @@ pub struct AddressBook {
     proxies: HashMap<Text, Proxy>,
     /// Who claimed an address last.
     addresses: HashMap<Text, Text>,
-    /// The proxies of a namespace and service account.
-    accounts: HashMap<(Text, Text), BTreeSet<Text>>,
+    accounts: Accounts,
     services: Services,
     awake: Awake,
     generation: u64,
 }
 
-keep!(room AddressBook { proxies, addresses, accounts } within { services } besides { limits, awake, generation });
+keep!(room AddressBook { proxies, addresses } within { accounts, services } besides {
+    limits, awake, generation
+});
 
 impl AddressBook {
     /// An empty book.
@@ -87,7 +95,7 @@ impl AddressBook {
             limits,
             proxies: HashMap::new(),
             addresses: HashMap::new(),
-            accounts: HashMap::new(),
+            accounts: Accounts::default(),
             services,
             awake: Awake::default(),
             generation: 0,
@@ -116,11 +124,14 @@ impl AddressBook {
             return false;
         }
         self.generation += 1;
-        self.forget(proxy);
+        let before = self.proxies.get(proxy).map(|known| known.identity.clone());
+        self.accounts.join(proxy, &identity, before.as_deref(), now_us);
+        if let Some(before) = before {
+            self.forget_addresses(proxy, &before);
+        }
         for address in &identity.addresses {
             self.addresses.insert(address.clone(), proxy.clone());
         }
-        self.accounts.entry(account_of(&identity)).or_default().insert(proxy.clone());
         self.proxies
             .insert(proxy.clone(), Proxy { identity: Arc::new(identity), last_us: now_us, met_us: 0 });
         true
@@ -163,9 +174,12 @@ impl AddressBook {
         self.services.refused()
     }
 
-    /// Forgets proxies that have long been silent.
+    /// Forgets proxies that have long been silent, and trusts accounts that are known for long enough.
     pub fn expire(&mut self, now_us: u64) {
         self.awake(now_us);
+        if self.accounts.grow_old(now_us.saturating_sub(self.limits.account_us)) {
+            self.generation += 1;
+        }
         let silent_since = now_us.saturating_sub(self.limits.silent_us_max);
         let silent = self.proxies.iter().filter(|(_, known)| known.last_us < silent_since);
         for proxy in silent.map(|(proxy, _)| proxy.clone()).collect::<Vec<_>>() {
@@ -187,9 +201,19 @@ impl AddressBook {
 
     /// Completes an edge that proxy `own` told.
     pub fn complete(&mut self, own: &Identity, edge: &Edge) -> NamedEdge {
+        self.complete_trusting(false, own, edge)
+    }
+
+    /// Completes an edge that nothing better is to be waited for of: the proxies that are known of a new account stand for
+    /// all of it.
+    pub fn complete_at_last(&mut self, own: &Identity, edge: &Edge) -> NamedEdge {
+        self.complete_trusting(true, own, edge)
+    }
+
+    fn complete_trusting(&mut self, new_accounts: bool, own: &Identity, edge: &Edge) -> NamedEdge {
         let service = self.services.name(&edge.service, &own.namespace);
         let here = End::of_identity(own, &edge.local_principal);
-        let (mut there, mut evidence) = self.peer(edge);
+        let (mut there, mut evidence) = self.peer(edge, new_accounts);
         if evidence == Evidence::None && edge.reporter != Reporter::Destination {
             evidence = self.intended(&mut there, edge, &service);
         }
@@ -207,13 +231,16 @@ impl AddressBook {
 
     /// Completes an edge that a called side told, whose caller is known to be this proxy.
     pub fn complete_with_caller(&mut self, own: &Identity, edge: &Edge, caller: &Text) -> NamedEdge {
-        let mut named = self.complete(own, edge);
-        if named.evidence == Evidence::None
+        let mut named = self.complete_at_last(own, edge);
+        if named.evidence <= Evidence::Certificate
             && let Some(known) = self.proxies.get(caller)
             && is_of(&edge.peer.principal, &known.identity)
         {
-            named.source = Arc::new(End::of_identity(&known.identity, &edge.peer.principal));
-            named.evidence = Evidence::Joined;
+            let caller = End::of_identity(&known.identity, &edge.peer.principal);
+            if named.evidence == Evidence::None || !named.source.may_be(&caller) {
+                named.source = Arc::new(caller);
+                named.evidence = Evidence::Joined;
+            }
         }
         named
     }
@@ -246,13 +273,12 @@ impl AddressBook {
         if edge.reporter != Reporter::Destination || named.evidence >= Evidence::Address {
             return false;
         }
-        if !edge.peer.address.is_empty() {
-            return !self.addresses.contains_key(&edge.peer.address);
-        }
-        !edge.peer.principal.is_empty() && named.evidence == Evidence::None
+        let address = &edge.peer.address;
+        (!address.is_empty() && !self.addresses.contains_key(address))
+            || (!edge.peer.principal.is_empty() && named.evidence == Evidence::None)
     }
 
-    fn peer(&self, edge: &Edge) -> (End, Evidence) {
+    fn peer(&self, edge: &Edge, trusts_new_accounts: bool) -> (End, Evidence) {
         let peer = &edge.peer;
         let by_address = self.by_address(&peer.address).filter(|who| is_of(&peer.principal, who));
         let mut end = End::of_peer(peer);
@@ -268,7 +294,8 @@ impl AddressBook {
         if let Some(who) = by_address {
             return (End::of_identity(who, &peer.principal), Evidence::Address);
         }
-        let candidates = self.by_account(&peer.principal);
+        let trusts = trusts_new_accounts || edge.reporter != Reporter::Destination;
+        let candidates = self.by_account(&peer.principal, trusts);
         if end.agreed(&candidates) { (end, Evidence::Certificate) } else { (end, Evidence::None) }
     }
 
@@ -292,46 +319,26 @@ impl AddressBook {
         self.proxies.get(proxy).map(|known| &*known.identity)
     }
 
-    fn by_account(&self, principal: &str) -> Vec<&Identity> {
-        let Some((namespace, account)) = spiffe(principal) else { return Vec::new() };
-        let proxies = self.accounts.get(&(namespace.into(), account.into()));
+    fn by_account(&self, principal: &str, trusts_new: bool) -> Vec<&Identity> {
+        let proxies = self.accounts.of(principal).filter(|(_, is_new)| trusts_new || !is_new);
         let identity = |proxy: &Text| self.proxies.get(proxy).map(|known| &*known.identity);
-        proxies.into_iter().flatten().filter_map(identity).collect()
+        proxies.into_iter().flat_map(|(proxies, _)| proxies).filter_map(identity).collect()
     }
 
     fn forget(&mut self, proxy: &Text) {
         let Some(known) = self.proxies.remove(proxy) else { return };
         self.generation += 1;
-        for address in &known.identity.addresses {
+        self.forget_addresses(proxy, &known.identity);
+        self.accounts.leave(proxy, &known.identity);
+    }
+
+    fn forget_addresses(&mut self, proxy: &Text, identity: &Identity) {
+        for address in &identity.addresses {
             if self.addresses.get(address) == Some(proxy) {
                 self.addresses.remove(address);
             }
         }
-        let account = account_of(&known.identity);
-        if let Some(proxies) = self.accounts.get_mut(&account) {
-            proxies.remove(proxy);
-            if proxies.is_empty() {
-                self.accounts.remove(&account);
-            }
-        }
     }
-}
-
-fn account_of(identity: &Identity) -> (Text, Text) {
-    (identity.namespace.clone(), identity.service_account.clone())
-}
-
-/// Namespace and service account of `spiffe://<trust domain>/ns/<namespace>/sa/<service account>`.
-fn spiffe(principal: &str) -> Option<(&str, &str)> {
-    let (_, path) = principal.strip_prefix("spiffe://")?.split_once('/')?;
-    path.strip_prefix("ns/")?.split_once("/sa/")
-}
-
-/// Whether a certificate may be that of `who`; an absent one says nothing.
-fn is_of(principal: &str, who: &Identity) -> bool {
-    spiffe(principal).is_none_or(|(namespace, account)| {
-        who.service_account.is_empty() || (namespace == &*who.namespace && account == &*who.service_account)
-    })
 }
 
 /// As Istio's label `connection_security_policy`: only a destination knows.

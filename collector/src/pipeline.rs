@@ -269,7 +269,7 @@ impl Pipeline {
     }
 
     fn count(&mut self, told: &Told, measure: &Measure, now_us: u64) {
-        let named = self.address_book.complete(&told.own, &told.edge);
+        let named = self.address_book.complete_at_last(&told.own, &told.edge);
         self.count_as(&named, told, measure, now_us);
     }
 

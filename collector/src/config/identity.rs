@@ -12,6 +12,9 @@ section! {
         silent_s_max: u64 = 86_400, { unit: "s", range: (60, 2_592_000), live: true };
         /// A proxy that did not report for so long is quiet, or blind if others meet it; a filter speaks every 15 s.
         quiet_s: u64 = 45, { unit: "s", range: (1, 3_600), live: true };
+        /// A certificate names a caller only when its service account is known for so long: until then others that share
+        /// the account may not have said who they are. A filter speaks every 15 s.
+        account_s: u64 = 15, { unit: "s", range: (0, 3_600), live: true };
         /// Services known from clusters; what is more gets no intended destination.
         services_max: usize = 20_000, { unit: "services", range: (1, 1_000_000), live: true };
         /// Services that only requests named (flags NR and NC); what is more is shown as `other`.

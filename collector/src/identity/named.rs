@@ -179,6 +179,19 @@ impl End {
         }
     }
 
+    /// Whether nothing that is known here is otherwise there.
+    pub(super) fn may_be(&self, other: &Self) -> bool {
+        let fields: [fn(&Self) -> &Text; 6] = [
+            |it| &it.workload,
+            |it| &it.app,
+            |it| &it.version,
+            |it| &it.canonical_service,
+            |it| &it.canonical_revision,
+            |it| &it.cluster,
+        ];
+        fields.iter().all(|field| [&*UNKNOWN, field(other)].contains(&field(self)))
+    }
+
     /// Takes over what all candidates have in common; `false` when that is not even the workload.
     pub(super) fn agreed(&mut self, candidates: &[&Identity]) -> bool {
         let common = |field: Field| {

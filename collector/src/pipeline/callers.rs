@@ -60,7 +60,8 @@ impl Pipeline {
         }
         for ((.., rest), told) in cells.unnamed.drain(..).zip(told) {
             if rest.count() > 0 || rest.messages().is_some() {
-                self.count(&told, &rest, now_us);
+                let named = self.address_book.complete(&told.own, &told.edge);
+                self.count_as(&named, &told, &rest, now_us);
             }
         }
     }

@@ -88,7 +88,7 @@ impl Pipeline {
             !book.may_improve(edge, &named)
         };
         for ((own, edge), failed) in self.failures_waiting.take(now_us, generation, ready) {
-            let named: NamedEdge = self.address_book.complete(&own, &edge);
+            let named: NamedEdge = self.address_book.complete_at_last(&own, &edge);
             self.failures.put(&Arc::new(named), failed, now_us);
         }
     }

@@ -314,6 +314,13 @@ fn a_caller_that_nothing_else_names_is_named_by_the_join() {
     );
 }
 
+/// The called side comes first: of the account that both have nobody else is known.
+#[test]
+fn who_was_the_first_of_an_account_is_not_taken_for_all_of_it() {
+    let named = "shop -> pay = 1, shop -> pay = 1";
+    check_callers(9, "pay 7, shop 7", named, named);
+}
+
 #[test]
 fn each_caller_has_as_many_as_it_told() {
     let twice = "cart -> pay = 1, cart -> pay = 1, shop -> pay = 1, shop -> pay = 1";
