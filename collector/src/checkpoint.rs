@@ -86,8 +86,8 @@ fn sections(pipeline: &mut Pipeline) -> [Section<'_>; 6] {
     [
         ("ledger", 2, ledger),
         ("address_book", 4, address_book),
-        ("waiting", 5, waiting),
-        ("aggregate", 3, aggregate),
+        ("waiting", 6, waiting),
+        ("aggregate", 4, aggregate),
         ("connections", 3, connections),
         ("streams", 1, streams),
     ]

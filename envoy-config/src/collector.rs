@@ -147,7 +147,8 @@ impl Collector {
         answers::ledgers(self.place.http).await
     }
 
-    /// Requests that it answers for and that are in no series yet, since they wait for their peer's name.
+    /// Requests that it answers for and that are in no series yet, and failures that it shows nowhere yet, since they wait for
+    /// their peer's name.
     ///
     /// # Errors
     /// When it does not answer, or does not say so.

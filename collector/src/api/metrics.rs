@@ -113,11 +113,11 @@ pub(super) enum What {
     Own,
 }
 
-/// Calls `tell` for what `pick` takes of each series.
+/// Calls `tell` for what `pick` takes of each series that it takes something of.
 fn each<T>(
     text: &mut Exposition<'_>,
     looks: &Looks,
-    pick: impl Fn(&Series, Option<Exemplar>) -> T + Copy + Send + 'static,
+    pick: impl Fn(&Series, Option<Exemplar>) -> Option<T> + Copy + Send + 'static,
     mut tell: impl FnMut(&mut Exposition<'_>, &Spelled, T),
 ) where
     T: Send + 'static,
@@ -127,7 +127,7 @@ fn each<T>(
         let some = looks.look(move |pipeline| pipeline.aggregate.some(from, CHUNK, pick));
         let Some((rows, rest)) = some else { return text.give_up() };
         next = rest;
-        for (key, picked) in rows {
+        for (key, picked) in rows.into_iter().filter_map(|(key, picked)| Some((key, picked?))) {
             let labels = Exposition::spell(&Values::of(&key).pairs());
             tell(text, &labels, picked);
         }
@@ -147,7 +147,7 @@ fn series(text: &mut Exposition<'_>, looks: &Looks) {
     each(
         text,
         looks,
-        |series, _| (series.created_us(), series.measure.count()),
+        |series, _| Some((series.created_us(), series.measure.count())),
         |text, labels, (created_us, count)| {
             text.spelled(REQUESTS, labels, "", count);
             text.created(REQUESTS, labels, created_us);
@@ -159,7 +159,9 @@ fn series(text: &mut Exposition<'_>, looks: &Looks) {
     each(
         text,
         looks,
-        |series, exemplar| (series.created_us(), Buckets::of(series.measure.durations()).with(exemplar)),
+        |series, exemplar| {
+            Some((series.created_us(), Buckets::of(series.measure.durations()).with(exemplar)))
+        },
         |text, labels, (created_us, buckets)| {
             buckets.tell(text, &names, labels);
             text.created(DURATION, labels, created_us);
@@ -176,7 +178,7 @@ fn series(text: &mut Exposition<'_>, looks: &Looks) {
         each(
             text,
             looks,
-            move |series, _| (series.created_us(), Buckets::of(sizes(&series.measure))),
+            move |series, _| Some((series.created_us(), Buckets::of(sizes(&series.measure)))),
             |text, labels, (created_us, buckets)| {
                 buckets.tell(text, &names, labels);
                 text.created(name, labels, created_us);
@@ -197,12 +199,10 @@ fn messages(text: &mut Exposition<'_>, looks: &Looks) {
         each(
             text,
             looks,
-            move |series, _| (series.created_us(), series.measure.messages().map(side)),
+            move |series, _| Some((series.created_us(), series.measure.messages().map(side)?)),
             |text, labels, (created_us, count)| {
-                if let Some(count) = count {
-                    text.spelled(name, labels, "", count);
-                    text.created(name, labels, created_us);
-                }
+                text.spelled(name, labels, "", count);
+                text.created(name, labels, created_us);
             },
         );
     }

@@ -7,12 +7,12 @@
 
 use std::sync::LazyLock;
 
-/// How many classic buckets there are, without the one of what is larger.
-pub const BOUNDS: usize = 19;
+/// How many classic buckets a histogram has at most, without the one of what is larger.
+pub const BOUNDS_MAX: usize = BOUNDS_US.len();
 
 /// Upper bounds of the classic buckets of durations, microseconds: Envoy's defaults, which Istio leaves as they are
 /// (`source/common/stats/histogram_impl.cc`). Longer durations are counted above the last.
-pub const BOUNDS_US: [u64; BOUNDS] = [
+pub const BOUNDS_US: [u64; 19] = [
     500,
     1_000,
     5_000,
@@ -34,20 +34,11 @@ pub const BOUNDS_US: [u64; BOUNDS] = [
     3_600_000_000,
 ];
 
-/// Upper bounds of the classic buckets of sizes, bytes. Envoy has one default for all of its histograms, whatever their unit, so
-/// these are the milliseconds of [`BOUNDS_US`], and what `istio_request_bytes` and `istio_response_bytes` have.
-pub const BOUNDS_BYTES: [f64; BOUNDS] = {
-    let mut bounds = [0.0; BOUNDS];
-    let mut place = 0;
-    while place < BOUNDS {
-        #[expect(clippy::indexing_slicing, reason = "both arrays have this length")]
-        {
-            bounds[place] = BOUNDS_US[place] as f64 / 1_000.0;
-        }
-        place += 1;
-    }
-    bounds
-};
+/// Upper bounds of the classic buckets of sizes, bytes: powers of four from 256 B to 64 MiB. Envoy has one default for all of its
+/// histograms, whatever their unit, so that `istio_request_bytes` has the milliseconds of [`BOUNDS_US`]: twice as many samples,
+/// half of which no size needs.
+pub const BOUNDS_BYTES: [u64; 10] =
+    [1 << 8, 1 << 10, 1 << 12, 1 << 14, 1 << 16, 1 << 18, 1 << 20, 1 << 22, 1 << 24, 1 << 26];
 
 /// The scale that a row begins with, as OpenTelemetry counts scales.
 pub(super) const FINEST: u8 = 5;
@@ -102,13 +93,13 @@ pub(super) struct Layout {
     upper: Vec<(u64, Fine)>,
     parts: Vec<Part>,
     /// The last position below or at each classic bound, by scale.
-    bounds: [[u16; BOUNDS]; SCALES],
+    bounds: [Vec<u16>; SCALES],
     /// The classic bounds that split a bucket: which one, and their logarithms to base 2.
     splits: Vec<(u16, f64)>,
 }
 
-static DURATIONS: LazyLock<Layout> = LazyLock::new(|| Layout::new(BOUNDS_US));
-static SIZES: LazyLock<Layout> = LazyLock::new(|| Layout::new(BOUNDS_BYTES.map(|bound| bound as u64)));
+static DURATIONS: LazyLock<Layout> = LazyLock::new(|| Layout::new(&BOUNDS_US));
+static SIZES: LazyLock<Layout> = LazyLock::new(|| Layout::new(&BOUNDS_BYTES));
 
 impl Layout {
     /// That of microseconds.
@@ -123,11 +114,11 @@ impl Layout {
         &SIZES
     }
 
-    fn new(bounds: [u64; BOUNDS]) -> Self {
+    fn new(bounds: &[u64]) -> Self {
         let (mut edges, mut splits) =
             (vec![(0, Fine::default()), (1, Fine { before: 1, index: 0 })], Vec::new());
-        // Those at 0 and 1 are edges at every scale.
-        let mut splitting = bounds.into_iter().filter(|bound| *bound > 1).peekable();
+        // Powers of two are edges at every scale.
+        let mut splitting = bounds.iter().copied().filter(|bound| !bound.is_power_of_two()).peekable();
         let mut before = 2;
         for index in 0..=INDEX_MAX {
             // A cast saturates; whole powers are exact.
@@ -157,12 +148,12 @@ impl Layout {
             #[cfg(test)]
             upper: edges,
             parts,
-            bounds: [[0; BOUNDS]; SCALES],
+            bounds: Default::default(),
             splits,
         };
         it.bounds = std::array::from_fn(|scale| {
             let scale = u8::try_from(scale).unwrap_or(FINEST);
-            bounds.map(|bound| position(it.fine(bound).at(scale)))
+            bounds.iter().map(|bound| position(it.fine(*bound).at(scale))).collect()
         });
         it
     }
@@ -185,9 +176,8 @@ impl Layout {
     }
 
     /// The last position below or at each classic bound.
-    pub(super) fn bounds(&self, scale: u8) -> &[u16; BOUNDS] {
-        const NONE: &[u16; BOUNDS] = &[0; BOUNDS];
-        self.bounds.get(usize::from(scale)).unwrap_or(NONE)
+    pub(super) fn bounds(&self, scale: u8) -> &[u16] {
+        self.bounds.get(usize::from(scale)).map_or(&[], Vec::as_slice)
     }
 
     /// Where what stands at a position of one scale stands at a coarser one.
@@ -267,12 +257,11 @@ mod tests {
 
     #[test]
     fn every_bound_is_an_edge_at_every_scale() {
-        let whole = BOUNDS_BYTES.map(|bound| bound as u64);
-        assert_eq!((BOUNDS_BYTES[0], BOUNDS_BYTES[18]), (0.5, 3_600_000.0));
-        for (layout, bounds) in [(Layout::durations(), BOUNDS_US), (Layout::sizes(), whole)] {
+        for (layout, bounds) in [(Layout::durations(), &BOUNDS_US[..]), (Layout::sizes(), &BOUNDS_BYTES)] {
             assert!(bounds.is_sorted() && layout.upper.is_sorted_by_key(|(upper, _)| *upper));
             for scale in COARSEST..=FINEST {
-                for (bound, place) in bounds.into_iter().zip(layout.bounds(scale)) {
+                assert_eq!(layout.bounds(scale).len(), bounds.len());
+                for (bound, place) in bounds.iter().copied().zip(layout.bounds(scale)) {
                     assert_eq!(layout.fine(bound).at(scale), usize::from(*place));
                     assert!(layout.fine(bound + 1).at(scale) > usize::from(*place));
                 }

@@ -4,7 +4,7 @@
 //! holds: the counts of all buckets add up to the number of values; a quantile of values that came one by one is off by at
 //! most [`Histogram::error_max`].
 
-use super::buckets::{BOUNDS, Layout, ZERO};
+use super::buckets::{Layout, ZERO};
 use super::cells::Row;
 
 /// See above. Values are microseconds, or bytes.
@@ -55,12 +55,11 @@ impl<'a> Histogram<'a> {
     }
 
     /// How many were at most as large as each classic bound.
-    #[must_use]
-    pub fn cumulative(&self) -> [u64; BOUNDS] {
+    pub fn cumulative(&self) -> impl Iterator<Item = u64> {
         let mut cells = self.row.iter().peekable();
         let mut sum = 0_u64;
-        self.layout.bounds(self.row.scale()).map(|bound| {
-            while let Some((_, count)) = cells.next_if(|(position, _)| *position <= bound.into()) {
+        self.layout.bounds(self.row.scale()).iter().map(move |bound| {
+            while let Some((_, count)) = cells.next_if(|(position, _)| *position <= usize::from(*bound)) {
                 sum = sum.saturating_add(count);
             }
             sum

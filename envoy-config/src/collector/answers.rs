@@ -88,7 +88,8 @@ pub(super) async fn ledgers(collector: SocketAddr) -> Result<Vec<LedgerRow>> {
 
 pub(super) async fn waiting(collector: SocketAddr) -> Result<u64> {
     let text = fetch::text(collector, "/metrics?only=own").await?;
-    sample(&text, "hopscope_waiting_requests")
+    let [counted, failed] = ["hopscope_waiting_requests", "hopscope_failures_waiting"];
+    Ok(sample(&text, counted)? + sample(&text, failed)?)
 }
 
 /// The value of a sample without labels.
