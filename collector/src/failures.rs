@@ -8,6 +8,7 @@
 //! It is no part of a checkpoint: after a start it holds what the journal still has.
 
 mod failed;
+mod rows;
 mod waiting;
 
 pub use failed::{Failed, Named};
@@ -15,8 +16,9 @@ pub use failed::{Failed, Named};
 use crate::aggregate::EdgeNumber;
 use crate::identity::NamedEdge;
 use failed::{edge_bytes, row_bytes};
+use rows::Rows;
 use slab::Slab;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 pub use waiting::Waiting;
 
@@ -68,8 +70,8 @@ struct Ring {
     edge: Arc<NamedEdge>,
     /// Under which number it is known.
     number: Option<EdgeNumber>,
-    /// The oldest first.
-    numbers: VecDeque<u64>,
+    /// Places of its rows, the oldest first.
+    places: VecDeque<u64>,
 }
 
 #[derive(Debug)]
@@ -82,8 +84,7 @@ struct Row {
 #[derive(Debug, Default)]
 pub struct Failures {
     limits: Limits,
-    /// Boxed, since they come and go all the time, and a tree moves what stands beside them.
-    rows: BTreeMap<u64, Box<Row>>,
+    rows: Rows<Row>,
     rings: Slab<Ring>,
     by_edge: HashMap<Arc<NamedEdge>, usize, foldhash::quality::RandomState>,
     /// Rings by the numbers that their edges have among the series: to spell and to hash a name costs more than all else.
@@ -180,21 +181,34 @@ impl Failures {
             self.last = self.last.saturating_add(1).max(now_us);
             let named = Named { number: self.last, edge: edge.clone(), failed };
             self.bytes = self.bytes.saturating_add(row_bytes(&named.failed));
-            self.rows.insert(self.last, Box::new(Row { ring, named }));
+            let place = self.rows.push(self.last, Row { ring, named });
             if let Some(ring) = self.rings.get_mut(ring) {
-                ring.numbers.push_back(self.last);
+                ring.places.push_back(place);
             }
-            while self.rings.get(ring).is_some_and(|it| it.numbers.len() > self.limits.edge_records_max) {
+            while self.rings.get(ring).is_some_and(|it| it.places.len() > self.limits.edge_records_max) {
                 self.evict(ring, Evicted::Edge);
             }
             self.shrink(Some(ring));
         }
         self.forget_if_empty(ring);
+        if self.rows.is_untidy() {
+            self.tidy();
+        }
+    }
+
+    fn tidy(&mut self) {
+        let Self { rows, rings, .. } = self;
+        rings.iter_mut().for_each(|(_, ring)| ring.places.clear());
+        rows.tidy(|row, place| {
+            if let Some(ring) = rings.get_mut(row.ring) {
+                ring.places.push_back(place);
+            }
+        });
     }
 
     /// Those with a number over `after`, the oldest first.
     pub fn after(&self, after: u64) -> impl DoubleEndedIterator<Item = &Named> {
-        self.rows.range(after.saturating_add(1)..).map(|(_, row)| &row.named)
+        self.rows.after(after).map(|row| &row.named)
     }
 
     /// The last number that was given.
@@ -212,7 +226,7 @@ impl Failures {
     /// Whether none is kept.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+        self.rows.len() == 0
     }
 
     /// Edges that have some.
@@ -250,7 +264,7 @@ impl Failures {
             return *ring;
         }
         self.bytes = self.bytes.saturating_add(edge_bytes(edge));
-        let ring = self.rings.insert(Ring { edge: edge.clone(), number: None, numbers: VecDeque::new() });
+        let ring = self.rings.insert(Ring { edge: edge.clone(), number: None, places: VecDeque::new() });
         self.by_edge.insert(edge.clone(), ring);
         ring
     }
@@ -263,7 +277,7 @@ impl Failures {
                 (false, true) => Evicted::Bytes,
                 (false, false) => break,
             };
-            let Some(ring) = self.rows.first_key_value().map(|(_, row)| row.ring) else { break };
+            let Some(ring) = self.rows.oldest().map(|row| row.ring) else { break };
             self.evict(ring, why);
             if busy != Some(ring) {
                 self.forget_if_empty(ring);
@@ -273,8 +287,8 @@ impl Failures {
 
     /// Lets go of the oldest of a ring.
     fn evict(&mut self, ring: usize, why: Evicted) {
-        let number = self.rings.get_mut(ring).and_then(|ring| ring.numbers.pop_front());
-        if let Some(row) = number.and_then(|number| self.rows.remove(&number)) {
+        let place = self.rings.get_mut(ring).and_then(|ring| ring.places.pop_front());
+        if let Some(row) = place.and_then(|place| self.rows.take(place)) {
             self.bytes = self.bytes.saturating_sub(row_bytes(&row.named.failed));
             self.note(why, 1);
         }
@@ -287,7 +301,7 @@ impl Failures {
     }
 
     fn forget_if_empty(&mut self, ring: usize) {
-        if self.rings.get(ring).is_some_and(|ring| ring.numbers.is_empty()) {
+        if self.rings.get(ring).is_some_and(|ring| ring.places.is_empty()) {
             let Ring { edge, number, .. } = self.rings.remove(ring);
             self.by_edge.remove(&edge);
             // One that stands for another edge by now is learnt anew.
