@@ -10,6 +10,7 @@
 //! A new field of the contract is a new arm: of [`Reading::field`] for the batch, [`tables::edge`] and [`tables::outcome`] for
 //! the rows, [`records::read`] for a column. Fields that have no arm are passed over.
 
+mod numbers;
 mod records;
 mod tables;
 mod wire;

@@ -3,6 +3,7 @@
 //! In: the encoded columns, and what they are checked against. Out: records. Always holds: each column is read once, from its
 //! first byte to its last; a record that comes out keeps the rules of the check.
 
+use super::numbers::{Numbers, count};
 use super::wire::{self, Cursor, Value};
 use crate::ingest::check::DURATION_US_MAX;
 use crate::report::Record;
@@ -38,17 +39,15 @@ pub(super) fn read(bytes: &[u8], rows: &Rows) -> Option<Vec<Record>> {
     }
     let [edge, outcome, start, duration, request, response, hash, attempts] = columns;
     let edge = edge.unwrap_or_default();
-    let count = wire::count(edge);
+    let count = count(edge);
     if count > rows.records_max || count.checked_mul(4)? != hash.map_or(0, <[u8]>::len) {
         return None;
     }
-    let mut records = Vec::with_capacity(count);
-    let mut cursor = Cursor::new(edge);
-    for _ in 0..count {
-        let edge = place(cursor.varint()?, rows.edges)?;
-        records.push(Record { edge, attempts: 1, ..Record::default() });
-    }
-    end(&cursor)?;
+    let mut records = vec![Record { attempts: 1, ..Record::default() }; count];
+    column(&mut records, Some(edge), |record, number| {
+        record.edge = place(number, rows.edges)?;
+        Some(())
+    })?;
     column(&mut records, outcome, |record, number| {
         record.outcome = place(number, rows.outcomes)?;
         Some(())
@@ -93,15 +92,20 @@ fn column(
     column: Option<&[u8]>,
     mut put: impl FnMut(&mut Record, u64) -> Option<()>,
 ) -> Option<()> {
-    let mut cursor = Cursor::new(column.unwrap_or_default());
-    for record in records {
-        put(record, cursor.varint()?)?;
+    let bytes = column.unwrap_or_default();
+    if bytes.len() == records.len() {
+        // As most columns of places are: numbers of one byte.
+        for (record, byte) in records.iter_mut().zip(bytes) {
+            let number = Some(*byte).filter(|byte| *byte < 0x80)?;
+            put(record, number.into())?;
+        }
+        return Some(());
     }
-    end(&cursor)
-}
-
-fn end(cursor: &Cursor<'_>) -> Option<()> {
-    cursor.is_empty().then_some(())
+    let mut numbers = Numbers::new(bytes);
+    for record in records {
+        put(record, numbers.next()?)?;
+    }
+    numbers.is_empty().then_some(())
 }
 
 /// An index of the wire, which has 32 bits there.

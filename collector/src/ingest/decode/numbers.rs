@@ -1,0 +1,153 @@
+//! The numbers of a packed column, read in place.
+//!
+//! In: the bytes of a column. Out: its numbers, one by one. Always holds: they are those of the wire format; what is none gives
+//! nothing; no byte is read outside.
+//!
+//! Where numbers end is found for a whole window of bytes at a time. So no number waits for the length of the one before it, which
+//! nobody can foresee in a column of sizes or times.
+
+/// Bytes of a window: as many as a word has bits.
+const WINDOW: usize = u64::BITS as usize;
+/// The bit that says that more bytes of the number follow.
+const MORE: u64 = 0x8080_8080_8080_8080;
+
+/// A walk over a column.
+#[derive(Debug, Clone)]
+pub(super) struct Numbers<'a> {
+    bytes: &'a [u8],
+    /// Where the next number begins.
+    start: usize,
+    /// Where the window begins.
+    window: usize,
+    /// The last bytes of the window's numbers that are not read yet, one bit each.
+    ends: u64,
+}
+
+impl<'a> Numbers<'a> {
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, start: 0, window: 0, ends: ends_within(bytes) }
+    }
+
+    /// The next number; `None` at the end, or where there is none.
+    #[inline]
+    pub(super) fn next(&mut self) -> Option<u64> {
+        while self.ends == 0 {
+            self.window += WINDOW;
+            self.ends = ends_within(self.bytes.get(self.window..)?);
+        }
+        let (start, end) = (self.start, self.window + self.ends.trailing_zeros() as usize);
+        self.ends &= self.ends - 1;
+        self.start = end + 1;
+        let rest = self.bytes.get(start..)?;
+        match (rest.first_chunk(), end - start) {
+            (Some(eight), last @ 0..8) => {
+                let word = u64::from_le_bytes(*eight);
+                Some(squeezed(word & u64::MAX >> (56 - 8 * last)))
+            }
+            (_, last) => slowly(rest.get(..=last)?),
+        }
+    }
+
+    /// Whether all is read.
+    pub(super) fn is_empty(&self) -> bool {
+        self.start == self.bytes.len()
+    }
+}
+
+/// How many numbers a column holds.
+pub(super) fn count(column: &[u8]) -> usize {
+    column.iter().filter(|byte| **byte < 0x80).count()
+}
+
+/// The last bytes of numbers among the first bytes, one bit each.
+#[inline]
+fn ends_within(bytes: &[u8]) -> u64 {
+    if let Some(window) = bytes.first_chunk() {
+        return ends_of(window);
+    }
+    let mut window = [0xff; WINDOW];
+    window.iter_mut().zip(bytes).for_each(|(into, byte)| *into = *byte);
+    ends_of(&window)
+}
+
+#[inline]
+fn ends_of(window: &[u8; WINDOW]) -> u64 {
+    /// Brings the lowest bit of byte n to bit n of the highest byte; nothing else meets there.
+    const GATHER: u64 = 0x0102_0408_1020_4080;
+    let (words, _) = window.as_chunks();
+    words.iter().rev().fold(0, |ends, word| {
+        let last = !u64::from_le_bytes(*word) & MORE;
+        ends << 8 | (last >> 7).wrapping_mul(GATHER) >> 56
+    })
+}
+
+/// Groups of seven bits, one in each byte, side by side.
+#[inline]
+fn squeezed(word: u64) -> u64 {
+    let word = (word & 0x007f_007f_007f_007f) | (word & 0x7f00_7f00_7f00_7f00) >> 1;
+    let word = (word & 0x0000_3fff_0000_3fff) | (word & 0x3fff_0000_3fff_0000) >> 2;
+    (word & 0x0fff_ffff) | (word & 0x0fff_ffff_0000_0000) >> 4
+}
+
+/// The number that all of these bytes are: one near the end of the column, or a long one.
+#[cold]
+fn slowly(bytes: &[u8]) -> Option<u64> {
+    let mut value = 0;
+    for (place, byte) in bytes.iter().enumerate() {
+        // The tenth byte holds the highest bit only.
+        if place > 9 || place == 9 && *byte > 1 {
+            return None;
+        }
+        value |= u64::from(byte & 0x7f) << (7 * place);
+    }
+    Some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Numbers, count};
+    use proptest::prelude::*;
+    use prost::encoding::{decode_varint, encode_varint};
+
+    /// What prost reads, up to what is none.
+    fn of_prost(mut rest: &[u8]) -> (Vec<u64>, bool) {
+        let mut numbers = Vec::new();
+        while !rest.is_empty() {
+            match decode_varint(&mut rest) {
+                Ok(number) => numbers.push(number),
+                Err(_) => return (numbers, false),
+            }
+        }
+        (numbers, true)
+    }
+
+    fn read(bytes: &[u8]) -> (Vec<u64>, bool) {
+        let mut column = Numbers::new(bytes);
+        let numbers = std::iter::from_fn(|| column.next()).collect();
+        (numbers, column.is_empty())
+    }
+
+    proptest! {
+        #[test]
+        fn numbers_are_those_of_prost(numbers in proptest::collection::vec((any::<u64>(), 0..64), 0..200)) {
+            let mut bytes = Vec::new();
+            let numbers: Vec<u64> = numbers.into_iter().map(|(number, bits)| number >> bits).collect();
+            numbers.iter().for_each(|number| encode_varint(*number, &mut bytes));
+            prop_assert_eq!(count(&bytes), numbers.len());
+            prop_assert_eq!(read(&bytes), (numbers, true));
+        }
+
+        #[test]
+        fn any_bytes_read_as_prost_reads_them(bytes in proptest::collection::vec(prop_oneof![any::<u8>(), 0x80..=0xff_u8], 0..200)) {
+            let (expected, is_whole) = of_prost(&bytes);
+            let (numbers, is_empty) = read(&bytes);
+            if is_whole {
+                prop_assert_eq!((numbers, is_empty), (expected, true));
+            } else {
+                prop_assert_eq!(&numbers[..expected.len()], &expected[..]);
+                // Whoever wants as many as there are ends finds the one that is none, or bytes that are left.
+                prop_assert!(numbers.len() < count(&bytes) || !is_empty);
+            }
+        }
+    }
+}
