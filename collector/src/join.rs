@@ -180,6 +180,8 @@ impl Join {
         /// Deadlines are told apart within an hour.
         const PAUSE_US_MAX: u64 = 3_600 * 1_000_000;
         const EXPIRE_US: u64 = 60 * 1_000_000;
+        /// Buckets of keys that are due are fetched so many keys before.
+        const AHEAD: usize = 16;
         // Before the first time there was no pause.
         let elapsed_us = if self.ticked_us == 0 { 0 } else { now_us.saturating_sub(self.ticked_us) };
         self.ticked_us = now_us;
@@ -192,7 +194,10 @@ impl Join {
             let count = usize::try_from(share).unwrap_or(usize::MAX).saturating_add(1);
             self.table.sweep(count, Half::tick(now_us), &mut due);
         }
-        for key in &due {
+        for (place, key) in due.iter().enumerate() {
+            if let Some(coming) = due.get(place + AHEAD) {
+                self.table.prefetch(*coming);
+            }
             self.settle(*key, elapsed_us > PAUSE_US_MAX, now_us);
         }
         self.due = due;

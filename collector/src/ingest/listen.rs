@@ -127,7 +127,8 @@ impl Porch {
         let (door, visitor) = (Arc::new(self.door.clone()), connection.visitor());
         let service = service_fn(move |request: http::Request<Incoming>| {
             let (door, visitor) = (door.clone(), visitor.clone());
-            async move { Ok::<_, Infallible>(door.call(request.map(Body::new), visitor).await) }
+            // Boxed: hyper moves a call about, and keeps its room beside that of the answer.
+            Box::pin(async move { Ok::<_, Infallible>(door.call(request.map(Body::new), visitor).await) })
         });
         let mut server = http2::Builder::new(TokioExecutor::new());
         server
