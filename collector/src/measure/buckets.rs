@@ -5,6 +5,9 @@
 //! the one that it lies in. So one row gives exact classic buckets, and, where the parts of a split bucket are added up, an exact
 //! exponential histogram. Buckets nest: a [`Fine`] place tells the position at every scale.
 
+mod octave;
+
+use octave::Octaves;
 use std::sync::LazyLock;
 
 /// How many classic buckets a histogram has at most, without the one of what is larger.
@@ -51,11 +54,6 @@ const OCTAVES: usize = 40;
 const LARGEST: u64 = 1 << OCTAVES;
 /// The last bucket of the finest scale.
 const INDEX_MAX: u16 = ((OCTAVES << FINEST) - 1) as u16;
-/// An octave is cut into 2^6 equal parts; none of them is longer than the first, shortest bucket of the finest scale.
-const CUT_BITS: usize = 6;
-/// Edges that may lie within such a part: one between buckets, and a classic bound.
-const EDGES_MAX: usize = 2;
-
 /// The position of zero.
 pub(super) const ZERO: usize = 0;
 
@@ -76,22 +74,13 @@ impl Fine {
     }
 }
 
-/// A part of an octave: half a cache line.
-#[derive(Debug, Clone, Copy, Default)]
-struct Part {
-    /// The largest whole number below or at each edge within, or what is larger than all of the part.
-    edges: [u64; EDGES_MAX],
-    /// The places between.
-    fine: [Fine; EDGES_MAX + 1],
-}
-
 /// All edges of one kind of values.
 #[derive(Debug)]
 pub(super) struct Layout {
     /// The largest whole number of each finest position, and its place.
     #[cfg(test)]
     upper: Vec<(u64, Fine)>,
-    parts: Vec<Part>,
+    octaves: Octaves,
     /// The last position below or at each classic bound, by scale.
     bounds: [Vec<u16>; SCALES],
     /// The classic bounds that split a bucket: which one, and their logarithms to base 2.
@@ -115,42 +104,17 @@ impl Layout {
     }
 
     fn new(bounds: &[u64]) -> Self {
-        let (mut edges, mut splits) =
-            (vec![(0, Fine::default()), (1, Fine { before: 1, index: 0 })], Vec::new());
         // Powers of two are edges at every scale.
-        let mut splitting = bounds.iter().copied().filter(|bound| !bound.is_power_of_two()).peekable();
-        let mut before = 2;
-        for index in 0..=INDEX_MAX {
-            // A cast saturates; whole powers are exact.
-            let upper = (f64::from(index + 1) / f64::from(1 << FINEST)).exp2() as u64;
-            // One at the largest whole number of a bucket is an edge here, but not at a coarser scale.
-            while let Some(bound) = splitting.next_if(|bound| *bound <= upper) {
-                edges.push((bound, Fine { before, index }));
-                splits.push((index, (bound as f64).log2()));
-                before += 1;
-            }
-            edges.push((upper, Fine { before, index }));
-        }
-        // What stands at the end takes all that is larger.
-        edges.push((u64::MAX, Fine { before, index: INDEX_MAX }));
-        let parts = (0..OCTAVES << CUT_BITS).map(|place| {
-            let (octave, cut) = (place >> CUT_BITS, place & ((1 << CUT_BITS) - 1));
-            let first = (1_u64 << octave) + (((cut as u64) << octave) >> CUT_BITS) + 1;
-            let place = edges.partition_point(|(upper, _)| *upper < first);
-            let at = |further: usize| edges.get(place + further).copied().unwrap_or_default();
-            Part {
-                edges: std::array::from_fn(|further| at(further).0),
-                fine: std::array::from_fn(|further| at(further).1),
-            }
-        });
-        let parts = parts.collect();
+        let splitting: Vec<u64> = bounds.iter().copied().filter(|bound| !bound.is_power_of_two()).collect();
+        let upper = octave::uppers(&splitting);
         let mut it = Self {
-            #[cfg(test)]
-            upper: edges,
-            parts,
+            octaves: Octaves::new(&splitting, &upper),
             bounds: Default::default(),
-            splits,
+            splits: Vec::new(),
+            #[cfg(test)]
+            upper,
         };
+        it.splits = splitting.iter().map(|bound| (it.fine(*bound).index, (*bound as f64).log2())).collect();
         it.bounds = std::array::from_fn(|scale| {
             let scale = u8::try_from(scale).unwrap_or(FINEST);
             bounds.iter().map(|bound| position(it.fine(*bound).at(scale))).collect()
@@ -158,21 +122,10 @@ impl Layout {
         it
     }
 
-    /// The place of a value. Without a logarithm: the octave and the bits after the first one lead to the part of an octave, and
-    /// at most [`EDGES_MAX`] edges lie in it.
+    /// The place of a value.
     #[inline]
     pub(super) fn fine(&self, value: u64) -> Fine {
-        if value <= 1 {
-            return Fine { before: value as u16, index: 0 };
-        }
-        let value = value.min(LARGEST);
-        // The octave above 2^n begins with 2^n + 1.
-        let below = value - 1;
-        let octave = below.ilog2() as usize;
-        let cut = (below << (63 - octave) << 1) >> (64 - CUT_BITS);
-        let Some(part) = self.parts.get(octave << CUT_BITS | cut as usize) else { return Fine::default() };
-        let above = part.edges.iter().filter(|edge| **edge < value).count();
-        part.fine.get(above).copied().unwrap_or_default()
+        self.octaves.fine(value)
     }
 
     /// The last position below or at each classic bound.
@@ -235,65 +188,4 @@ fn position(place: usize) -> u16 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{BOUNDS_BYTES, BOUNDS_US, COARSEST, FINEST, Fine, LARGEST, Layout};
-    use proptest::prelude::*;
-
-    /// The place by definition: the first whose upper end is not below the value.
-    fn slowly(layout: &Layout, value: u64) -> Fine {
-        layout.upper[layout.upper.partition_point(|(upper, _)| *upper < value.min(LARGEST))].1
-    }
-
-    #[test]
-    fn every_place_is_found_at_both_ends() {
-        for layout in [Layout::durations(), Layout::sizes()] {
-            for (upper, _) in &layout.upper {
-                for value in [upper.saturating_sub(1), *upper, upper.saturating_add(1)] {
-                    assert_eq!(layout.fine(value), slowly(layout, value), "{value}");
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn every_bound_is_an_edge_at_every_scale() {
-        for (layout, bounds) in [(Layout::durations(), &BOUNDS_US[..]), (Layout::sizes(), &BOUNDS_BYTES)] {
-            assert!(bounds.is_sorted() && layout.upper.is_sorted_by_key(|(upper, _)| *upper));
-            for scale in COARSEST..=FINEST {
-                assert_eq!(layout.bounds(scale).len(), bounds.len());
-                for (bound, place) in bounds.iter().copied().zip(layout.bounds(scale)) {
-                    assert_eq!(layout.fine(bound).at(scale), usize::from(*place));
-                    assert!(layout.fine(bound + 1).at(scale) > usize::from(*place));
-                }
-            }
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn a_value_lies_within_its_edges(log2 in 0.0..40.0_f64, scale in COARSEST..=FINEST) {
-            let value = log2.exp2() as u64;
-            for layout in [Layout::durations(), Layout::sizes()] {
-                let fine = layout.fine(value);
-                prop_assert_eq!(fine, slowly(layout, value));
-                let place = fine.at(scale);
-                let (low, high) = layout.edges(place, scale);
-                let log2 = (value as f64).log2();
-                prop_assert!(low < log2 + 1e-9 && log2 <= high + 1e-9, "{} in {} to {}", log2, low, high);
-                prop_assert!(high - low <= 1.0 / f64::from(1 << scale) + 1e-9);
-                let finest = fine.at(FINEST);
-                prop_assert_eq!(layout.coarser(finest, (FINEST, scale)), place);
-            }
-        }
-
-        #[test]
-        fn what_is_put_into_a_bucket_is_in_it(index: i64, scale in COARSEST..=FINEST, value: u64) {
-            let layout = Layout::durations();
-            let place = layout.within(index, scale, value);
-            let (low, high) = layout.edges(place, scale);
-            let index = index.clamp(-1, (40 << scale) - 1) as f64;
-            let width = f64::from(1 << scale);
-            prop_assert!(low >= index / width - 1e-9 && high <= (index + 1.0) / width + 1e-9);
-        }
-    }
-}
+mod tests;
