@@ -23,11 +23,6 @@ impl<'a> Cursor<'a> {
         Self { rest: bytes }
     }
 
-    /// Whether all is read.
-    pub(super) fn is_empty(&self) -> bool {
-        self.rest.is_empty()
-    }
-
     /// The next field and its number; `Some(None)` at the end.
     #[inline]
     pub(super) fn field(&mut self) -> Option<Option<(u32, Value<'a>)>> {
@@ -117,7 +112,7 @@ mod tests {
             numbers.iter().for_each(|number| encode_varint(*number, &mut bytes));
             let mut cursor = Cursor::new(&bytes);
             let read: Vec<u64> = std::iter::from_fn(|| cursor.varint()).collect();
-            prop_assert!(cursor.is_empty());
+            prop_assert!(cursor.rest.is_empty());
             prop_assert_eq!(read, numbers);
         }
 
