@@ -12,6 +12,8 @@ use std::ops::Range;
 
 /// Bytes of a frame before its body.
 pub const HEAD_BYTES: usize = 16;
+/// Bytes of the checksum of a body, which stand before it.
+const CHECKSUM_BYTES: usize = 4;
 /// Bytes of a body before the batch.
 const BODY_BYTES_MIN: usize = 9;
 /// No body is longer: the largest message that a door may be told to take, and some room.
@@ -63,18 +65,20 @@ pub fn write(entry: Entry<'_>, place: Place, to: &mut Vec<u8>) -> bool {
     };
     let length = message.len().saturating_add(BODY_BYTES_MIN);
     let Some(length) = u32::try_from(length).ok().filter(|_| length <= BODY_BYTES_MAX) else { return false };
-    let mut start = [0; BODY_BYTES_MIN];
-    start[0] = kind;
-    start[1..].copy_from_slice(&time_us.to_le_bytes());
-    let mut body = crc32fast::Hasher::new();
-    body.update(&start);
-    body.update(message);
     to.extend_from_slice(&MARKER);
     to.extend_from_slice(&length.to_le_bytes());
     to.extend_from_slice(&head_checksum(place, length).to_le_bytes());
-    to.extend_from_slice(&body.finalize().to_le_bytes());
-    to.extend_from_slice(&start);
+    let checksum = to.len();
+    to.extend_from_slice(&[0; CHECKSUM_BYTES]);
+    let body = to.len();
+    to.push(kind);
+    to.extend_from_slice(&time_us.to_le_bytes());
     to.extend_from_slice(message);
+    // In one piece: a short one before it would be summed up byte by byte.
+    let sum = crc32fast::hash(to.get(body..).unwrap_or_default());
+    if let Some(place) = to.get_mut(checksum..body) {
+        place.copy_from_slice(&sum.to_le_bytes());
+    }
     true
 }
 
@@ -110,12 +114,11 @@ fn head(bytes: &[u8], segment: u64, at: usize) -> Option<(usize, u32)> {
 }
 
 fn head_checksum(place: Place, length: u32) -> u32 {
-    let mut checksum = crc32fast::Hasher::new();
-    checksum.update(&place.segment.to_le_bytes());
-    checksum.update(&place.offset.to_le_bytes());
-    checksum.update(&MARKER);
-    checksum.update(&length.to_le_bytes());
-    checksum.finalize()
+    let mut head = [0; 24];
+    let Place { segment, offset } = place;
+    let parts: [&[u8]; 4] = [&segment.to_le_bytes(), &offset.to_le_bytes(), &MARKER, &length.to_le_bytes()];
+    head.iter_mut().zip(parts.into_iter().flatten()).for_each(|(into, byte)| *into = *byte);
+    crc32fast::hash(&head)
 }
 
 fn entry(body: &[u8]) -> Option<Entry<'_>> {
