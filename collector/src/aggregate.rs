@@ -227,14 +227,15 @@ impl Aggregate {
         &self,
         from: usize,
         count: usize,
-        pick: impl Fn(&Series, Option<Exemplar>) -> T,
+        pick: impl Fn(&Series, Option<Exemplar>) -> Option<T>,
     ) -> (Vec<(Key, T)>, Option<usize>) {
         let to = from.saturating_add(count);
         let entries = (from..to).filter_map(|number| Some((number, self.series.get(number)?)));
         let exemplar = |number: usize| self.exemplars.get(u32::try_from(number).ok()?);
         let some = entries
             .filter_map(|(number, entry)| {
-                Some((self.key(number, entry)?, pick(&entry.series, exemplar(number))))
+                let picked = pick(&entry.series, exemplar(number))?;
+                Some((self.key(number, entry)?, picked))
             })
             .collect();
         (some, (to < self.series.capacity()).then_some(to))

@@ -127,7 +127,7 @@ fn each<T>(
         let some = looks.look(move |pipeline| pipeline.aggregate.some(from, CHUNK, pick));
         let Some((rows, rest)) = some else { return text.give_up() };
         next = rest;
-        for (key, picked) in rows.into_iter().filter_map(|(key, picked)| Some((key, picked?))) {
+        for (key, picked) in rows {
             let labels = Exposition::spell(&Values::of(&key).pairs());
             tell(text, &labels, picked);
         }

@@ -22,10 +22,10 @@ impl AddressBook {
         self.complete_trusting(true, own, edge)
     }
 
-    fn complete_trusting(&mut self, new_accounts: bool, own: &Identity, edge: &Edge) -> NamedEdge {
+    fn complete_trusting(&mut self, trusts_new: bool, own: &Identity, edge: &Edge) -> NamedEdge {
         let service = self.services.name(&edge.service, &own.namespace);
         let here = End::of_identity(own, &edge.local_principal);
-        let (mut there, mut evidence) = self.peer(edge, new_accounts);
+        let (mut there, mut evidence) = self.peer(edge, trusts_new);
         if evidence == Evidence::None && edge.reporter != Reporter::Destination {
             evidence = self.intended(&mut there, edge, &service);
         }
@@ -76,7 +76,7 @@ impl AddressBook {
             || (!edge.peer.principal.is_empty() && named.evidence == Evidence::None)
     }
 
-    fn peer(&self, edge: &Edge, trusts_new_accounts: bool) -> (End, Evidence) {
+    fn peer(&self, edge: &Edge, trusts_new: bool) -> (End, Evidence) {
         let peer = &edge.peer;
         let by_address = self.by_address(&peer.address).filter(|who| is_of(&peer.principal, who));
         let mut end = End::of_peer(peer);
@@ -92,8 +92,8 @@ impl AddressBook {
         if let Some(who) = by_address {
             return (End::of_identity(who, &peer.principal), Evidence::Address);
         }
-        let trusts = trusts_new_accounts || edge.reporter != Reporter::Destination;
-        let candidates = self.by_account(&peer.principal, trusts);
+        let trusts_new = trusts_new || edge.reporter != Reporter::Destination;
+        let candidates = self.by_account(&peer.principal, trusts_new);
         if end.agreed(&candidates) { (end, Evidence::Certificate) } else { (end, Evidence::None) }
     }
 

@@ -76,8 +76,8 @@ pub fn write(entry: Entry<'_>, place: Place, to: &mut Vec<u8>) -> bool {
     to.extend_from_slice(message);
     // In one piece: a short one before it would be summed up byte by byte.
     let sum = crc32fast::hash(to.get(body..).unwrap_or_default());
-    if let Some(place) = to.get_mut(checksum..body) {
-        place.copy_from_slice(&sum.to_le_bytes());
+    if let Some(room) = to.get_mut(checksum..body) {
+        room.copy_from_slice(&sum.to_le_bytes());
     }
     true
 }

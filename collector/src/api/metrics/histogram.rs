@@ -63,7 +63,7 @@ impl Buckets {
     pub(in crate::api) fn tell(&self, text: &mut Exposition<'_>, names: &Names, labels: &Spelled) {
         let exemplar = self.exemplar.map(|it| {
             let bucket = BOUNDS_US.iter().position(|bound_us| it.duration_us <= *bound_us);
-            (bucket.unwrap_or(BOUNDS_US.len()), it)
+            (bucket.unwrap_or(names.bounds.len()), it)
         });
         let in_bucket = |place| exemplar.filter(|(bucket, _)| *bucket == place).map(|(_, it)| it);
         for (place, (bound, count)) in names.bounds.iter().zip(self.cumulative).enumerate() {
