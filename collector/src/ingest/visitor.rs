@@ -12,7 +12,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
@@ -111,13 +111,26 @@ pub(super) struct Connection {
     socket: Socket,
     /// How much of [`PREFACE`] was handed on again.
     replayed: usize,
+    /// Whether the others had their turn before the next write.
+    gave_way: bool,
     visitor: Arc<Visitor>,
     _seat: Seat,
 }
 
 impl Connection {
     pub(super) fn new(socket: Socket, visitor: Arc<Visitor>, seat: Seat) -> Self {
-        Self { socket, replayed: 0, visitor, _seat: seat }
+        Self { socket, replayed: 0, gave_way: false, visitor, _seat: seat }
+    }
+
+    /// Lets all other tasks have their turn before something is written. Whoever answers a report wakes its connection, which
+    /// would run next and write this one answer; after all others have had their turn, it has many.
+    fn give_way(&mut self, cx: &Context<'_>) -> Poll<()> {
+        self.gave_way = !self.gave_way;
+        if self.gave_way {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(())
     }
 
     /// Who it is.
@@ -165,15 +178,17 @@ macro_rules! delegate {
 }
 
 impl AsyncWrite for Connection {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        ready!(self.give_way(cx));
         delegate!(self, socket => socket.poll_write(cx, bytes))
     }
 
     fn poll_write_vectored(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        ready!(self.give_way(cx));
         delegate!(self, socket => socket.poll_write_vectored(cx, slices))
     }
 

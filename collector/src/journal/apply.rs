@@ -20,7 +20,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 /// Items for which the rooms stay locked.
-const CHUNK: usize = 64;
+const CHUNK: usize = 256;
 /// Without reports every so many intervals have a checkpoint, so that ticks do not pile up.
 const IDLE_INTERVALS: u32 = 15;
 /// After a failed checkpoint the next one waits at least so long.
