@@ -7,6 +7,7 @@
 //! total and for each, so that a slow, broken or hostile client costs the others nothing; with client authorities set, a
 //! proxy reports only for the identity in its certificate.
 
+pub mod arrival;
 pub mod check;
 pub mod refusal;
 pub mod als;
@@ -28,6 +29,7 @@ mod health;
 use crate::pipeline::Answer;
 use crate::report::{Report, Teller};
 use crate::state::{State, Taking};
+use arrival::Arrival;
 use budget::{Budget, Rate};
 use check::Limits;
 use hopscope_proto::v1;
@@ -183,12 +185,12 @@ impl Door {
             return Err(Refusal::Stopping);
         }
         let now_us = self.state.now_us();
-        let report = match read(&message, &limits.batch, now_us) {
-            Ok(report) => report,
+        let arrival = match Arrival::read(message.clone(), &limits.batch, now_us) {
+            Ok(arrival) => arrival,
             Err(refusal) => return self.taken_before(&message, limits).map(Handed::Known).ok_or(refusal),
         };
-        let sequence = report.sequence;
-        Ok(Handed::On(self.take(message, report, visitor, now_us)?, sequence))
+        let sequence = arrival.head().sequence;
+        Ok(Handed::On(self.take(arrival, visitor)?, sequence))
     }
 
     /// The answer to a batch that is no longer let through, and was taken when it came first: its filter would count as
@@ -199,20 +201,14 @@ impl Door {
         is_taken.then(|| v1::Ack { accepted_sequence: sequence, ..v1::Ack::default() })
     }
 
-    /// Hands a checked report on, with the bytes that it was read from, if whoever brings it may.
-    fn take(
-        &self,
-        message: Bytes,
-        report: Report,
-        visitor: &Visitor,
-        now_us: u64,
-    ) -> Result<Taking, Refusal> {
+    /// Hands a message on, if whoever brings it may.
+    fn take(&self, arrival: Arrival, visitor: &Visitor) -> Result<Taking, Refusal> {
         if visitor.standing != Standing::Open {
             let pipeline = self.state.pipeline();
-            let known = pipeline.address_book.known(&report.teller.proxy);
-            vouch(&visitor.standing, &report, known, now_us)?;
+            let known = pipeline.address_book.known(&arrival.head().teller.proxy);
+            vouch(&visitor.standing, arrival.head(), known, arrival.times().received_us)?;
         }
-        self.state.take(message, report, now_us)
+        self.state.take(arrival)
     }
 
     async fn report(&self, request: http::Request<Body>, visitor: &Visitor) -> http::Response<Body> {
@@ -292,12 +288,7 @@ impl Refusal {
 ///
 /// The first [`Refusal`] found.
 pub fn read(message: &Bytes, limits: &Limits, now_us: u64) -> Result<Report, Refusal> {
-    if let Some(report) = decode::read(message, limits, now_us) {
-        return Ok(report);
-    }
-    check::rows_fit(message, limits)?;
-    let batch = v1::Batch::decode(&**message).map_err(|e| Refusal::Malformed(e.to_string()))?;
-    check::check(batch, limits, now_us)
+    Arrival::read(message.clone(), limits, now_us)?.into_report()
 }
 
 /// Which batch a message is, whatever else it says; `None` where it has more rows than may be decoded, or is none.

@@ -25,12 +25,11 @@ pub mod stats;
 mod writer;
 
 use crate::checkpoint::Unreadable;
+use crate::ingest::arrival::Arrival;
 use crate::ingest::refusal::Refusal;
 use crate::pipeline::{Answer, Pipeline};
-use crate::report::Report;
 use crate::state::State;
 use folder::Folder;
-use prost::bytes::Bytes;
 use queue::{Batch, Queue};
 use stats::Stats;
 use std::path::PathBuf;
@@ -127,9 +126,9 @@ impl Journal {
     /// # Errors
     ///
     /// When there is no room for it: it was not counted, and the filter is to keep it.
-    pub fn take(&self, message: Bytes, report: Report, received_us: u64) -> Result<Coming, Refusal> {
+    pub fn take(&self, arrival: Arrival) -> Result<Coming, Refusal> {
         let (reply, answer) = oneshot::channel();
-        self.queue.batch(Box::new(Batch { message, report, received_us, reply }))?;
+        self.queue.batch(Box::new(Batch { arrival, reply }))?;
         Ok(Coming(answer))
     }
 

@@ -4,12 +4,12 @@
 //! pipeline is locked for some reports or one reading, never across a wait; where there is a journal, the pipeline counts
 //! nothing but what comes through it.
 
+use crate::ingest::arrival::Arrival;
 use crate::ingest::refusal::Refusal;
 use crate::journal::{Coming, Journal};
 use crate::pipeline::{Answer, Pipeline};
-use crate::report::{Report, Teller};
+use crate::report::Teller;
 use crate::self_stats::SelfStats;
-use prost::bytes::Bytes;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -72,19 +72,19 @@ impl State {
         self.journal.as_ref()
     }
 
-    /// Hands a report to the rooms: through the journal, so that the answer comes when it is on disk, or at once.
+    /// Hands a message to the rooms: through the journal, so that the answer comes when it is on disk, or at once.
     ///
     /// # Errors
     ///
-    /// When the journal cannot take it.
-    pub fn take(&self, message: Bytes, report: Report, now_us: u64) -> Result<Taking, Refusal> {
+    /// When the journal cannot take it, or one of its records breaks a rule.
+    pub fn take(&self, mut arrival: Arrival) -> Result<Taking, Refusal> {
         let Some(journal) = &self.journal else {
-            return Ok(Taking::Answered(self.pipeline().take(&report, now_us)));
+            return arrival.tell(&mut self.pipeline(), &mut Vec::new()).map(Taking::Answered);
         };
-        if report.identity.is_none() && self.pipeline().is_of_stranger(&report) {
+        if arrival.head().identity.is_none() && self.pipeline().is_of_stranger(arrival.head()) {
             return Ok(Taking::Answered(Answer::WhoAreYou));
         }
-        journal.take(message, report, now_us).map(Taking::Coming)
+        journal.take(arrival).map(Taking::Coming)
     }
 
     /// An epoch has ended and never comes again. The journal does not know: after a start its book is open once more until

@@ -131,7 +131,7 @@ pub fn check(batch: v1::Batch, limits: &Limits, now_us: u64) -> Result<Report, R
         streams,
         messages,
     };
-    holds_no_more_than_it_says(&report)?;
+    holds_no_more_than_it_says(&report, 0)?;
     Ok(report)
 }
 
@@ -201,10 +201,11 @@ pub(super) fn identity(wire: v1::Identity) -> Result<Identity, Refusal> {
     })
 }
 
-/// A batch is part of its own totals; one that brings more than it ever sent would make the books negative.
-pub(super) fn holds_no_more_than_it_says(report: &Report) -> Result<(), Refusal> {
+/// A batch is part of its own totals; one that brings more than it ever sent would make the books negative. `unread`: single
+/// records that are not in the report yet.
+pub(super) fn holds_no_more_than_it_says(report: &Report, unread: usize) -> Result<(), Refusal> {
     let (single, folded) = report.content();
-    if single > report.totals.sent {
+    if single.saturating_add(unread as u64) > report.totals.sent {
         return Err(Refusal::Ledger("says less was sent than this batch holds"));
     }
     // A sum that stops at its limit is no sum.

@@ -21,10 +21,27 @@ use crate::report::{Connections, Details, Identity, Outcome, Record, Report, Tel
 use hopscope_proto::v1;
 use prost::Message;
 use prost::bytes::Bytes;
+use records::Rows;
+use std::ops::Range;
 use wire::{Cursor, Value};
 
-/// Reads a batch; `None` for one that prost is to read.
-pub(super) fn read(message: &Bytes, limits: &Limits, now_us: u64) -> Option<Report> {
+/// Single records that are not read yet.
+#[derive(Debug)]
+pub(super) struct Columns {
+    /// Where they stand in the message.
+    span: Range<usize>,
+    rows: Rows,
+}
+
+impl Columns {
+    /// Reads them; `None` when prost is to read the message. Whatever was in `records` goes.
+    pub(super) fn read(&self, message: &[u8], records: &mut Vec<Record>) -> Option<()> {
+        records::read(message.get(self.span.clone())?, &self.rows, records)
+    }
+}
+
+/// Reads all of a batch but its single records; `None` for one that prost is to read.
+pub(super) fn read(message: &Bytes, limits: &Limits, now_us: u64) -> Option<(Report, Option<Columns>)> {
     let mut reading = Reading::new(message, limits, now_us)?;
     let mut fields = Cursor::new(message);
     while let Some((number, value)) = fields.field()? {
@@ -48,7 +65,7 @@ struct Reading<'a> {
     edges: Option<Edges>,
     outcomes: Vec<Outcome>,
     details: Details,
-    records: Option<Vec<Record>>,
+    columns: Option<Columns>,
     folds: Vec<v1::Fold>,
     open: Vec<v1::Open>,
     messages: Vec<v1::Messages>,
@@ -82,7 +99,7 @@ impl<'a> Reading<'a> {
             edges: None,
             outcomes: Vec::new(),
             details: Details::default(),
-            records: None,
+            columns: None,
             folds: Vec::new(),
             open: Vec::new(),
             messages: Vec::new(),
@@ -145,7 +162,7 @@ impl<'a> Reading<'a> {
             return None;
         }
         std::str::from_utf8(bytes).ok()?;
-        let start = (bytes.as_ptr() as usize).checked_sub(self.message.as_ptr() as usize)?;
+        let start = self.place_of(bytes)?;
         self.spans.push((u32::try_from(start).ok()?, u32::try_from(bytes.len()).ok()?));
         self.texts = self.spans.len();
         Some(())
@@ -160,7 +177,7 @@ impl<'a> Reading<'a> {
         let edges = self.edges.as_mut()?;
         let (kind, texts) = tables::edge(bytes, edges.len())?;
         let there = edges.len() < self.limits.rows_max && edges.push(kind, texts, &self.prints);
-        (there && self.records.is_none() && !self.timed).then_some(())
+        (there && self.columns.is_none() && !self.timed).then_some(())
     }
 
     fn outcome(&mut self, bytes: &[u8]) -> Option<()> {
@@ -171,7 +188,7 @@ impl<'a> Reading<'a> {
         }
         let there = self.outcomes.len() < self.limits.rows_max;
         self.outcomes.push(outcome);
-        (there && self.records.is_none() && !self.timed).then_some(())
+        (there && self.columns.is_none() && !self.timed).then_some(())
     }
 
     /// Where a text of the table stands.
@@ -184,18 +201,25 @@ impl<'a> Reading<'a> {
 
     fn records(&mut self, bytes: &[u8]) -> Option<()> {
         self.timed = true;
-        let rows = records::Rows {
+        let rows = Rows {
+            count: records::count(bytes, self.limits.records_max)?,
             edges: self.edges.as_ref().map_or(0, Edges::len),
             outcomes: self.outcomes.len(),
             base_us: self.head.base_us,
             last_us: self.now_us.saturating_add(self.limits.ahead_us_max),
             first_us: self.now_us.saturating_sub(self.limits.age_us_max),
-            records_max: self.limits.records_max,
         };
-        self.records.replace(records::read(bytes, &rows)?).is_none().then_some(())
+        let start = self.place_of(bytes)?;
+        let columns = Columns { span: start..start.checked_add(bytes.len())?, rows };
+        self.columns.replace(columns).is_none().then_some(())
     }
 
-    fn report(self) -> Option<Report> {
+    /// Where a part of the message begins in it.
+    fn place_of(&self, part: &[u8]) -> Option<usize> {
+        (part.as_ptr() as usize).checked_sub(self.message.as_ptr() as usize)
+    }
+
+    fn report(self) -> Option<(Report, Option<Columns>)> {
         let Head { schema_version, proxy, epoch, sequence, attempt, base_us } = self.head;
         let good = schema_version == v1::SCHEMA_VERSION
             && (1..=TEXT_BYTES_MAX).contains(&proxy.len())
@@ -222,14 +246,16 @@ impl<'a> Reading<'a> {
             edges,
             outcomes: self.outcomes,
             details: self.details,
-            records: self.records.unwrap_or_default(),
+            records: Vec::new(),
             folds,
             open,
             connections: Connections::default(),
             streams: Vec::new(),
             messages,
         };
-        (good && check::holds_no_more_than_it_says(&report).is_ok()).then_some(report)
+        let singles = self.columns.as_ref().map_or(0, |columns| columns.rows.count);
+        let holds = check::holds_no_more_than_it_says(&report, singles).is_ok();
+        (good && holds).then_some((report, self.columns))
     }
 }
 

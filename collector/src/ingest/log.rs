@@ -6,6 +6,7 @@
 //! is closed with it.
 
 use super::als::{Error, Stream};
+use super::arrival::Arrival;
 use super::metered::{Meter, Metered};
 use super::raw::RawDecoder;
 use super::refusal::Refusal;
@@ -123,8 +124,10 @@ impl Door {
     async fn log_batch(&self, batch: Batch, visitor: &Visitor, now_us: u64) -> Result<(), Refusal> {
         // The journal keeps bytes, and those of an access log are not what the next start would read.
         let message = Bytes::from(batch.encode_to_vec());
-        let report = check::check(batch, &self.limits().batch, now_us)?;
-        match self.take(message, report, visitor, now_us)?.answer().await? {
+        let limits = &self.limits().batch;
+        let report = check::check(batch, limits, now_us)?;
+        let arrival = Arrival::made(message, report, limits, now_us);
+        match self.take(arrival, visitor)?.answer().await? {
             Answer::Taken => Ok(()),
             Answer::WhoAreYou => Err(Refusal::Full("proxies")),
             Answer::Full(table) => Err(Refusal::Full(table)),

@@ -13,6 +13,7 @@ use super::stats::Stats;
 use super::writer::Written;
 use crate::checkpoint;
 use crate::ingest::refusal::Refusal;
+use crate::report::Record;
 use crate::state::State;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -41,6 +42,8 @@ pub(super) struct Applier {
     /// Intervals since the last checkpoint.
     idle: u32,
     writing: Option<JoinHandle<bool>>,
+    /// Memory for the records of a message.
+    room: Vec<Record>,
 }
 
 impl Applier {
@@ -62,6 +65,7 @@ impl Applier {
             held: 0,
             idle: 0,
             writing: None,
+            room: Vec::new(),
         }
     }
 
@@ -99,13 +103,14 @@ impl Applier {
         }
     }
 
-    fn chunk(&self, items: impl Iterator<Item = Item>, outcome: &Result<(), Refusal>) {
+    fn chunk(&mut self, items: impl Iterator<Item = Item>, outcome: &Result<(), Refusal>) {
         let mut answers = Vec::with_capacity(CHUNK);
         let mut pipeline = self.state.pipeline();
         for item in items {
             match item {
-                Item::Batch(batch) => {
-                    let taken = outcome.clone().map(|()| pipeline.take(&batch.report, batch.received_us));
+                Item::Batch(mut batch) => {
+                    let on_disk = outcome.clone();
+                    let taken = on_disk.and_then(|()| batch.arrival.tell(&mut pipeline, &mut self.room));
                     answers.push((batch, taken));
                 }
                 Item::Tick(now_us) => pipeline.tick(now_us),

@@ -5,17 +5,20 @@
 //! are told apart, since after a good head the next frame is known.
 //!
 //! Layout, little-endian: marker (4 bytes), length of the body (u32), CRC-32 of place, marker and length (u32), CRC-32 of
-//! the body (u32), body. The body is a kind (u8), a time (u64, microseconds since the Unix epoch), and for a batch its
-//! bytes as they were received.
+//! the body (u32), body. The body is a kind (u8), a time (u64, microseconds since the Unix epoch), and for a batch two more times,
+//! between which its requests may lie, and its bytes as they were received.
 
+use crate::ingest::arrival::Times;
 use std::ops::Range;
 
 /// Bytes of a frame before its body.
 pub const HEAD_BYTES: usize = 16;
 /// Bytes of the checksum of a body, which stand before it.
 const CHECKSUM_BYTES: usize = 4;
-/// Bytes of a body before the batch.
+/// Bytes of the shortest body: kind and time.
 const BODY_BYTES_MIN: usize = 9;
+/// Bytes of the two times that stand before a batch.
+const WINDOW_BYTES: usize = 16;
 /// No body is longer: the largest message that a door may be told to take, and some room.
 const BODY_BYTES_MAX: usize = (64 << 20) + 1024;
 const MARKER: [u8; 4] = [0xf5, b'H', b'J', 0x0a];
@@ -28,8 +31,8 @@ const TICK: u8 = 2;
 pub enum Entry<'a> {
     /// A batch as it was received, and when.
     Batch {
-        /// Microseconds since the Unix epoch.
-        received_us: u64,
+        /// When it was received, and when its requests may have been.
+        times: Times,
         /// `hopscope.v1.Batch`, encoded.
         message: &'a [u8],
     },
@@ -59,11 +62,13 @@ pub enum Found<'a> {
 
 /// Appends a frame. Returns `false`, and appends nothing, when the batch is larger than any door lets in.
 pub fn write(entry: Entry<'_>, place: Place, to: &mut Vec<u8>) -> bool {
-    let (kind, time_us, message) = match entry {
-        Entry::Batch { received_us, message } => (BATCH, received_us, message),
-        Entry::Tick(now_us) => (TICK, now_us, [].as_slice()),
+    let (kind, time_us, window, message) = match entry {
+        Entry::Batch { times: Times { received_us, first_us, last_us }, message } => {
+            (BATCH, received_us, &[first_us, last_us][..], message)
+        }
+        Entry::Tick(now_us) => (TICK, now_us, &[][..], [].as_slice()),
     };
-    let length = message.len().saturating_add(BODY_BYTES_MIN);
+    let length = message.len().saturating_add(BODY_BYTES_MIN + size_of_val(window));
     let Some(length) = u32::try_from(length).ok().filter(|_| length <= BODY_BYTES_MAX) else { return false };
     to.extend_from_slice(&MARKER);
     to.extend_from_slice(&length.to_le_bytes());
@@ -73,6 +78,7 @@ pub fn write(entry: Entry<'_>, place: Place, to: &mut Vec<u8>) -> bool {
     let body = to.len();
     to.push(kind);
     to.extend_from_slice(&time_us.to_le_bytes());
+    window.iter().for_each(|time_us| to.extend_from_slice(&time_us.to_le_bytes()));
     to.extend_from_slice(message);
     // In one piece: a short one before it would be summed up byte by byte.
     let sum = crc32fast::hash(to.get(body..).unwrap_or_default());
@@ -123,11 +129,16 @@ fn head_checksum(place: Place, length: u32) -> u32 {
 
 fn entry(body: &[u8]) -> Option<Entry<'_>> {
     let (&kind, rest) = body.split_first()?;
-    let (time, message) = rest.split_first_chunk()?;
+    let (time, rest) = rest.split_first_chunk()?;
     let time_us = u64::from_le_bytes(*time);
     match kind {
-        BATCH => Some(Entry::Batch { received_us: time_us, message }),
-        TICK if message.is_empty() => Some(Entry::Tick(time_us)),
+        BATCH => {
+            let (window, message) = rest.split_first_chunk::<WINDOW_BYTES>()?;
+            let ([first, last], _) = window.as_chunks() else { return None };
+            let (first_us, last_us) = (u64::from_le_bytes(*first), u64::from_le_bytes(*last));
+            Some(Entry::Batch { times: Times { received_us: time_us, first_us, last_us }, message })
+        }
+        TICK if rest.is_empty() => Some(Entry::Tick(time_us)),
         _ => None,
     }
 }

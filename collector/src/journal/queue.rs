@@ -5,10 +5,9 @@
 //! not those who asked still do; at most one tick waits; a closed queue gives out what it holds and takes nothing.
 
 use super::stats::Stats;
+use crate::ingest::arrival::Arrival;
 use crate::ingest::refusal::Refusal;
 use crate::pipeline::Answer;
-use crate::report::Report;
-use prost::bytes::Bytes;
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -23,10 +22,15 @@ pub(super) const GROUP_BYTES_MAX: usize = 4 << 20;
 /// A batch on its way through the journal.
 #[derive(Debug)]
 pub(super) struct Batch {
-    pub(super) message: Bytes,
-    pub(super) report: Report,
-    pub(super) received_us: u64,
+    pub(super) arrival: Arrival,
     pub(super) reply: oneshot::Sender<Result<Answer, Refusal>>,
+}
+
+impl Batch {
+    /// Bytes of its message.
+    pub(super) fn len(&self) -> usize {
+        self.arrival.message().len()
+    }
 }
 
 /// What passes through the journal.
@@ -70,7 +74,7 @@ impl Queue {
 
     /// Takes a batch in.
     pub(super) fn batch(&self, batch: Box<Batch>) -> Result<(), Refusal> {
-        let bytes = batch.message.len() as u64;
+        let bytes = batch.len() as u64;
         let mut waiting = self.lock();
         if waiting.closed {
             return Err(Refusal::Stopping);
@@ -80,7 +84,7 @@ impl Queue {
             return Err(Refusal::JournalBusy(WAITING_BYTES_MAX));
         }
         self.stats.waiting_bytes.add(bytes);
-        waiting.bytes = waiting.bytes.saturating_add(batch.message.len());
+        waiting.bytes = waiting.bytes.saturating_add(batch.len());
         self.put(&mut waiting, Item::Batch(batch));
         Ok(())
     }
@@ -133,8 +137,8 @@ impl Queue {
                 }
                 Item::Tick(_) => waiting.tick = false,
                 Item::Batch(batch) => {
-                    bytes = bytes.saturating_add(batch.message.len());
-                    waiting.bytes = waiting.bytes.saturating_sub(batch.message.len());
+                    bytes = bytes.saturating_add(batch.len());
+                    waiting.bytes = waiting.bytes.saturating_sub(batch.len());
                 }
             }
             group.push(item);
@@ -147,7 +151,7 @@ impl Queue {
 
     /// A batch is counted or refused.
     pub(super) fn done(&self, batch: &Batch) {
-        self.stats.waiting_bytes.take(batch.message.len() as u64);
+        self.stats.waiting_bytes.take(batch.len() as u64);
     }
 
     fn put(&self, waiting: &mut Waiting, item: Item) {
@@ -167,6 +171,8 @@ impl Queue {
 #[cfg(test)]
 mod tests {
     use super::{Batch, GROUP_BYTES_MAX, Item, Queue, Work};
+    use crate::ingest::arrival::Arrival;
+    use crate::ingest::check::Limits;
     use crate::journal::stats::Stats;
     use crate::report::{Connections, Details, Edges, Report, Teller, Totals};
     use std::sync::Arc;
@@ -190,8 +196,9 @@ mod tests {
             messages: Vec::new(),
         };
         let message = prost::bytes::Bytes::from(vec![0; bytes]);
+        let arrival = Arrival::made(message, report, &Limits::default(), 1);
         let (reply, _) = tokio::sync::oneshot::channel();
-        queue.batch(Box::new(Batch { message, report, received_us: 1, reply })).unwrap();
+        queue.batch(Box::new(Batch { arrival, reply })).unwrap();
     }
 
     /// How many batches are in the next group; `None` when there is none.

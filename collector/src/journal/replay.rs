@@ -10,19 +10,11 @@ use super::segment::{self, Step};
 use super::stats::Stats;
 use super::{Error, chain};
 use crate::checkpoint;
-use crate::ingest::{self, check::Limits};
+use crate::ingest::arrival::Arrival;
 use crate::pipeline::Pipeline;
+use crate::report::Record;
 use prost::bytes::Bytes;
 use std::time::Instant;
-
-/// What was let in once is taken up, whatever the door lets in today.
-const LIMITS: Limits = Limits {
-    strings_max: usize::MAX,
-    rows_max: usize::MAX,
-    records_max: usize::MAX,
-    ahead_us_max: u64::MAX,
-    age_us_max: u64::MAX,
-};
 
 pub(super) fn replay(folder: &Folder, pipeline: &mut Pipeline, stats: &Stats) -> Result<u64, Error> {
     let began = Instant::now();
@@ -36,7 +28,7 @@ pub(super) fn replay(folder: &Folder, pipeline: &mut Pipeline, stats: &Stats) ->
     };
     let segments = current(folder, resume, stats)?;
     let last = segments.last().copied();
-    let mut replay = Replay { pipeline, stats, first_refusal: true };
+    let mut replay = Replay { pipeline, stats, first_refusal: true, room: Vec::new() };
     for number in &segments {
         let bytes = folder.read_segment(*number)?;
         if let Some(length) = replay.segment(folder, *number, &bytes, Some(*number) == last)? {
@@ -82,6 +74,8 @@ struct Replay<'a> {
     pipeline: &'a mut Pipeline,
     stats: &'a Stats,
     first_refusal: bool,
+    /// Memory for the records of a batch.
+    room: Vec<Record>,
 }
 
 impl Replay<'_> {
@@ -115,12 +109,13 @@ impl Replay<'_> {
     fn entry(&mut self, entry: Entry<'_>) {
         match entry {
             Entry::Tick(now_us) => self.pipeline.tick(now_us),
-            Entry::Batch { received_us, message } => {
-                match ingest::read(&Bytes::copy_from_slice(message), &LIMITS, received_us) {
-                    Ok(report) => {
-                        self.pipeline.take(&report, received_us);
-                        self.stats.replayed_batches.add(1);
-                    }
+            Entry::Batch { times, message } => {
+                match Arrival::again(Bytes::copy_from_slice(message), times) {
+                    Ok(mut arrival) => match arrival.tell(self.pipeline, &mut self.room) {
+                        Ok(_) => self.stats.replayed_batches.add(1),
+                        // Its records were what they are when it came, too: whoever sent it was told.
+                        Err(_) => self.stats.replay_refused_again.add(1),
+                    },
                     Err(refusal) => {
                         self.stats.replay_refused.add(1);
                         if std::mem::take(&mut self.first_refusal) {

@@ -12,7 +12,7 @@ use super::frame::{self, Entry, Found};
 pub const HEAD_BYTES: usize = 12;
 const MAGIC: [u8; 4] = *b"HOPJ";
 /// Version of the layout of segments and frames.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// A segment of a version that this hopscope does not read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

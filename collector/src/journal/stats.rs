@@ -103,6 +103,8 @@ pub struct Stats {
     pub replayed_batches: Count,
     /// Batches of the journal that the start could not take.
     pub replay_refused: Count,
+    /// Batches of the journal whose records broke a rule when they came, too.
+    pub replay_refused_again: Count,
     /// Time of the start, from the checkpoint to the last entry.
     pub replay_us: Count,
     /// Bytes that the start cut off the end of the journal.
@@ -138,6 +140,7 @@ impl Stats {
             waiting_bytes: zero(),
             replayed_batches: zero(),
             replay_refused: zero(),
+            replay_refused_again: zero(),
             replay_us: zero(),
             torn_bytes: zero(),
             corrupt_records: zero(),

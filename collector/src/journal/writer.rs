@@ -198,7 +198,9 @@ fn is_empty(segment: &Segment) -> bool {
 
 fn entry(item: &Item) -> Option<Entry<'_>> {
     match item {
-        Item::Batch(batch) => Some(Entry::Batch { received_us: batch.received_us, message: &batch.message }),
+        Item::Batch(batch) => {
+            Some(Entry::Batch { times: batch.arrival.times(), message: batch.arrival.message() })
+        }
         Item::Tick(now_us) => Some(Entry::Tick(*now_us)),
         Item::Roll => None,
     }
@@ -206,9 +208,9 @@ fn entry(item: &Item) -> Option<Entry<'_>> {
 
 /// An upper bound on the bytes of an item's frame.
 fn room(item: &Item) -> u64 {
-    const FRAME_BYTES: u64 = 32;
+    const FRAME_BYTES: u64 = 64;
     match item {
-        Item::Batch(batch) => FRAME_BYTES.saturating_add(batch.message.len() as u64),
+        Item::Batch(batch) => FRAME_BYTES.saturating_add(batch.len() as u64),
         Item::Tick(_) => FRAME_BYTES,
         Item::Roll => 0,
     }

@@ -51,6 +51,11 @@ fn counters(text: &mut Exposition<'_>, stats: &Stats) {
             &stats.replay_refused,
         ),
         (
+            "hopscope_journal_replay_refused_again_total",
+            "Batches of the journal whose records broke a rule when they came, too: never acknowledged.",
+            &stats.replay_refused_again,
+        ),
+        (
             "hopscope_journal_torn_bytes_total",
             "Bytes that the start cut off the end of the journal: never acknowledged.",
             &stats.torn_bytes,

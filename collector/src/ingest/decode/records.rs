@@ -3,13 +3,16 @@
 //! In: the encoded columns, and what they are checked against. Out: records. Always holds: each column is read once, from its
 //! first byte to its last; a record that comes out keeps the rules of the check.
 
-use super::numbers::{Numbers, count};
+use super::numbers::{self, Numbers};
 use super::wire::{self, Cursor, Value};
 use crate::ingest::check::DURATION_US_MAX;
 use crate::report::Record;
 
 /// What records are checked against.
+#[derive(Debug)]
 pub(super) struct Rows {
+    /// So many there are.
+    pub(super) count: usize,
     pub(super) edges: usize,
     pub(super) outcomes: usize,
     pub(super) base_us: u64,
@@ -17,14 +20,21 @@ pub(super) struct Rows {
     pub(super) last_us: u64,
     /// Nothing ended earlier.
     pub(super) first_us: u64,
-    pub(super) records_max: usize,
 }
 
 /// Columns there are.
 const COLUMNS: usize = 8;
 
-/// Reads all columns.
-pub(super) fn read(bytes: &[u8], rows: &Rows) -> Option<Vec<Record>> {
+/// How many records there are.
+pub(super) fn count(bytes: &[u8], records_max: usize) -> Option<usize> {
+    let [edge, .., hash, _] = columns(bytes)?;
+    let count = numbers::count(edge.unwrap_or_default());
+    let is_whole = count <= records_max && count.checked_mul(4)? == hash.map_or(0, <[u8]>::len);
+    is_whole.then_some(count)
+}
+
+/// Finds all columns.
+fn columns(bytes: &[u8]) -> Option<[Option<&[u8]>; COLUMNS]> {
     let mut columns: [Option<&[u8]>; COLUMNS] = [None; COLUMNS];
     let mut fields = Cursor::new(bytes);
     while let Some((number, value)) = fields.field()? {
@@ -37,37 +47,38 @@ pub(super) fn read(bytes: &[u8], rows: &Rows) -> Option<Vec<Record>> {
             return None;
         }
     }
-    let [edge, outcome, start, duration, request, response, hash, attempts] = columns;
-    let edge = edge.unwrap_or_default();
-    let count = count(edge);
-    if count > rows.records_max || count.checked_mul(4)? != hash.map_or(0, <[u8]>::len) {
-        return None;
-    }
-    let mut records = vec![Record { attempts: 1, ..Record::default() }; count];
-    column(&mut records, Some(edge), |record, number| {
+    Some(columns)
+}
+
+/// Reads all columns.
+pub(super) fn read(bytes: &[u8], rows: &Rows, records: &mut Vec<Record>) -> Option<()> {
+    let [edge, outcome, start, duration, request, response, hash, attempts] = columns(bytes)?;
+    records.clear();
+    records.resize(rows.count, Record { attempts: 1, ..Record::default() });
+    column(records, edge, |record, number| {
         record.edge = place(number, rows.edges)?;
         Some(())
     })?;
-    column(&mut records, outcome, |record, number| {
+    column(records, outcome, |record, number| {
         record.outcome = place(number, rows.outcomes)?;
         Some(())
     })?;
     let mut start_us = rows.base_us;
-    column(&mut records, start, |record, number| {
+    column(records, start, |record, number| {
         start_us = start_us.checked_add_signed(wire::signed(number))?;
         record.start_us = start_us;
         (start_us <= rows.last_us).then_some(())
     })?;
-    column(&mut records, duration, |record, duration_us| {
+    column(records, duration, |record, duration_us| {
         record.duration_us = duration_us;
         let in_time = record.start_us.saturating_add(duration_us) >= rows.first_us;
         (in_time && duration_us < DURATION_US_MAX).then_some(())
     })?;
-    column(&mut records, request, |record, bytes| {
+    column(records, request, |record, bytes| {
         record.request_bytes = bytes;
         Some(())
     })?;
-    column(&mut records, response, |record, bytes| {
+    column(records, response, |record, bytes| {
         record.response_bytes = bytes;
         Some(())
     })?;
@@ -77,12 +88,12 @@ pub(super) fn read(bytes: &[u8], rows: &Rows) -> Option<Vec<Record>> {
     }
     // The column of attempts is left out when every entry is 1.
     if attempts.is_some_and(|attempts| !attempts.is_empty()) {
-        column(&mut records, attempts, |record, number| {
+        column(records, attempts, |record, number| {
             record.attempts = number as u32;
             Some(())
         })?;
     }
-    Some(records)
+    Some(())
 }
 
 /// Gives each record its number of a column; nothing when there are more or less of them.

@@ -1,15 +1,26 @@
-use super::{HEAD_BYTES, Step, UnknownVersion, head, head_of, scan};
+use super::{HEAD_BYTES, Step, UnknownVersion, VERSION, head, head_of, scan};
+use crate::ingest::arrival::Times;
 use crate::journal::frame::{self, Entry, Place};
 use proptest::prelude::*;
 
 const NUMBER: u64 = 7;
+/// Of a body before the message.
+const BODY_BYTES: usize = 25;
+
+/// What a batch that was received then is in a segment.
+fn batch(received_us: u64, message: &[u8]) -> Entry<'_> {
+    Entry::Batch {
+        times: Times { received_us, first_us: received_us / 2, last_us: received_us * 2 },
+        message,
+    }
+}
 
 /// A segment with these messages, received at 1, 2, 3, … µs.
 fn segment(messages: &[&[u8]]) -> Vec<u8> {
     let mut bytes = head().to_vec();
     for (received_us, message) in (1..).zip(messages) {
         let place = Place { segment: NUMBER, offset: bytes.len() as u64 };
-        assert!(frame::write(Entry::Batch { received_us, message }, place, &mut bytes));
+        assert!(frame::write(batch(received_us, message), place, &mut bytes));
     }
     bytes
 }
@@ -17,8 +28,8 @@ fn segment(messages: &[&[u8]]) -> Vec<u8> {
 /// The steps as text: `1:abc` an entry, `#12..40` damage, `|80` torn from there on.
 fn steps(bytes: &[u8], number: u64) -> String {
     let steps = scan(bytes, number).unwrap().map(|step| match step {
-        Step::Entry(Entry::Batch { received_us, message }) => {
-            format!("{received_us}:{}", String::from_utf8_lossy(message))
+        Step::Entry(Entry::Batch { times, message }) => {
+            format!("{}:{}", times.received_us, String::from_utf8_lossy(message))
         }
         Step::Entry(Entry::Tick(now_us)) => format!("tick {now_us}"),
         Step::Corrupt(first, end) => format!("#{first}..{end}"),
@@ -34,7 +45,7 @@ fn check(bytes: &[u8], expected: &str) {
 
 const THREE: [&[u8]; 3] = [b"one", b"", b"three"];
 /// Where the three frames begin, and where they end.
-const BOUNDS: [usize; 4] = [12, 40, 65, 95];
+const BOUNDS: [usize; 4] = [12, 56, 97, 143];
 
 #[test]
 fn what_was_written_is_read() {
@@ -72,9 +83,9 @@ fn one_flipped_bit_costs_at_most_the_entry_it_is_in() {
             bytes[place] ^= 1 << bit;
             let expected = match BOUNDS.partition_point(|bound| *bound <= place) {
                 0 => "#0..12 1:one 2: 3:three",
-                1 => "#12..40 2: 3:three",
-                2 => "1:one #40..65 3:three",
-                _ => "1:one 2: |65",
+                1 => "#12..56 2: 3:three",
+                2 => "1:one #56..97 3:three",
+                _ => "1:one 2: |97",
             };
             check(&bytes, expected);
         }
@@ -84,8 +95,8 @@ fn one_flipped_bit_costs_at_most_the_entry_it_is_in() {
 #[test]
 fn damage_that_touches_two_entries_is_one_hole() {
     let mut bytes = segment(&THREE);
-    bytes[30..50].fill(0);
-    check(&bytes, "#12..65 3:three");
+    bytes[40..70].fill(0);
+    check(&bytes, "#12..97 3:three");
     bytes[12..].fill(0);
     check(&bytes, "|12");
 }
@@ -95,7 +106,7 @@ fn bytes_that_look_like_an_entry_are_none_elsewhere() {
     let inner = segment(&[b"forged"])[HEAD_BYTES..].to_vec();
     let mut bytes = segment(&[&inner, b"after"]);
     bytes[HEAD_BYTES] ^= 1;
-    let after = bytes.len() - 16 - 9 - 5;
+    let after = bytes.len() - frame::HEAD_BYTES - BODY_BYTES - 5;
     check(&bytes, &format!("#12..{after} 2:after"));
     assert_eq!(steps(&segment(&THREE), NUMBER + 1), "|12", "of another segment");
 }
@@ -103,8 +114,8 @@ fn bytes_that_look_like_an_entry_are_none_elsewhere() {
 #[test]
 fn another_version_is_refused_and_a_damaged_one_is_not() {
     let mut bytes = segment(&THREE);
-    bytes[..HEAD_BYTES].copy_from_slice(&head_of(2));
-    assert_eq!(scan(&bytes, NUMBER).unwrap_err(), UnknownVersion { found: 2 });
+    bytes[..HEAD_BYTES].copy_from_slice(&head_of(VERSION + 1));
+    assert_eq!(scan(&bytes, NUMBER).unwrap_err(), UnknownVersion { found: VERSION + 1 });
     bytes[..HEAD_BYTES].fill(0);
     check(&bytes, "#0..12 1:one 2: 3:three");
 }
@@ -125,9 +136,9 @@ proptest! {
         let mut start = HEAD_BYTES;
         let mut expected = Vec::new();
         for (received_us, message) in (1..).zip(&messages) {
-            let end = start + frame::HEAD_BYTES + 9 + message.len();
+            let end = start + frame::HEAD_BYTES + BODY_BYTES + message.len();
             if bytes[start..end] == whole[start..end] {
-                expected.push(Entry::Batch { received_us, message });
+                expected.push(batch(received_us, message));
             }
             start = end;
         }
