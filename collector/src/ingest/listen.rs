@@ -133,6 +133,8 @@ impl Porch {
         let mut server = http2::Builder::new(TokioExecutor::new());
         server
             .timer(TokioTimer::new())
+            // Nobody reads it, and it is spelled anew for each answer.
+            .auto_date_header(false)
             .keep_alive_interval(Some(Duration::from_millis(keepalive_interval_ms)))
             .keep_alive_timeout(Duration::from_millis(keepalive_timeout_ms))
             .max_concurrent_streams(whole(streams_max))

@@ -8,7 +8,7 @@
 
 use hopscope_proto::v1::Ack;
 use http_body_util::BodyExt;
-use hyper::body::{Body as HttpBody, Frame, SizeHint};
+use hyper::body::{Body as HttpBody, Frame};
 use prost::Message;
 use prost::bytes::{BufMut, Bytes, BytesMut};
 use std::convert::Infallible;
@@ -147,13 +147,6 @@ impl HttpBody for Reply {
 
     fn is_end_stream(&self) -> bool {
         matches!(self, Self::End)
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match self {
-            Self::Message(data) => SizeHint::with_exact(data.len() as u64),
-            Self::Status | Self::End => SizeHint::with_exact(0),
-        }
     }
 }
 

@@ -8,7 +8,6 @@ use super::marked::Marked;
 use crate::failures::Failed;
 use crate::identity::NamedEdge;
 use crate::report::{Detail, Edge, Identity, Record, Report};
-use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 impl Pipeline {
@@ -27,21 +26,19 @@ impl Pipeline {
         folds.filter(|fold| marked.is_failure(fold.outcome)).for_each(|fold| self.failures.fold(fold.count));
         let edge_max = self.failures.edge_records_max();
         let closed = report.connections.closed.iter().filter(|closed| marked.is_failure(closed.outcome));
-        let last = [
-            (last_by_edge(marked.failed(&report.records), edge_max), true),
-            (last_by_edge(closed, edge_max), false),
-        ];
-        let mut details: BTreeMap<usize, Detail> = BTreeMap::new();
-        for ((by_edge, passed), is_counted) in last {
-            self.failures.pass_over(passed);
-            for (edge, records) in by_edge.into_iter().filter(|(_, records)| !records.is_empty()) {
-                let failed = records.into_iter().map(|record| {
-                    let outcome = record.outcome;
-                    let detail = details.entry(outcome).or_insert_with(|| report.details.get(outcome));
-                    let ended = report.outcomes.get(outcome).copied().unwrap_or_default();
-                    Failed::of(record, &report.teller.proxy, ended, detail.clone(), now_us)
+        let all = [(by_edge(marked.failed(&report.records)), true), (by_edge(closed), false)];
+        let mut details = Explained { report, known: Vec::new() };
+        for (records, is_counted) in all {
+            for of_edge in records.chunk_by(|one, other| one.edge == other.edge) {
+                let (passed, last) = of_edge.split_at(of_edge.len().saturating_sub(edge_max));
+                self.failures.pass_over(passed.len() as u64);
+                let Some(edge) = last.first().map(|record| record.edge) else { continue };
+                let failed = last.iter().map(|record| {
+                    let ended = report.outcomes.get(record.outcome).copied().unwrap_or_default();
+                    let detail = details.of(record.outcome);
+                    Failed::of(record, &report.teller.proxy, ended, detail, now_us)
                 });
-                self.keep_failed(report, (edge, is_counted), own, failed.collect(), now_us);
+                self.keep_failed(report, (edge, is_counted), own, failed, now_us);
             }
         }
     }
@@ -52,7 +49,7 @@ impl Pipeline {
         report: &Report,
         (place, is_counted): (usize, bool),
         own: &Arc<Identity>,
-        mut failed: VecDeque<Failed>,
+        mut failed: impl Iterator<Item = Failed>,
         now_us: u64,
     ) {
         let known = is_counted.then(|| self.known(report, place, own));
@@ -66,6 +63,7 @@ impl Pipeline {
         }
         let edge = report.edges.get(place).unwrap_or_default();
         let named = self.address_book.complete(own, &edge);
+        let mut failed = failed.collect();
         if self.address_book.may_improve(&edge, &named) {
             let limits = (self.failures.edge_records_max(), self.failures.records_max());
             match self.failures_waiting.put((own.clone(), edge), failed, limits, now_us) {
@@ -94,19 +92,26 @@ impl Pipeline {
     }
 }
 
-type ByEdge<'a> = BTreeMap<usize, VecDeque<&'a Record>>;
+/// Those of an edge beside each other, the oldest first.
+fn by_edge<'a>(records: impl Iterator<Item = &'a Record>) -> Vec<&'a Record> {
+    let mut records: Vec<&Record> = records.collect();
+    records.sort_by_key(|record| record.edge);
+    records
+}
 
-/// The last of each edge, and how many others there are.
-fn last_by_edge<'a>(records: impl Iterator<Item = &'a Record>, edge_max: usize) -> (ByEdge<'a>, u64) {
-    let mut by_edge = ByEdge::new();
-    let mut passed = 0;
-    for record in records {
-        let last = by_edge.entry(record.edge).or_default();
-        last.push_back(record);
-        if last.len() > edge_max {
-            last.pop_front();
-            passed += 1;
+/// What explains outcomes, each copied once.
+struct Explained<'a> {
+    report: &'a Report,
+    known: Vec<(usize, Detail)>,
+}
+
+impl Explained<'_> {
+    fn of(&mut self, outcome: usize) -> Detail {
+        if let Some((_, detail)) = self.known.iter().find(|(known, _)| *known == outcome) {
+            return detail.clone();
         }
+        let detail = self.report.details.get(outcome);
+        self.known.push((outcome, detail.clone()));
+        detail
     }
-    (by_edge, passed)
 }
