@@ -15,7 +15,6 @@ pub use failed::{Failed, Named};
 
 use crate::aggregate::EdgeNumber;
 use crate::identity::NamedEdge;
-use crate::prefetch::prefetch;
 use failed::{edge_bytes, row_bytes};
 use rows::Rows;
 use slab::Slab;
@@ -288,27 +287,10 @@ impl Failures {
 
     /// Lets go of the oldest of a ring.
     fn evict(&mut self, ring: usize, why: Evicted) {
-        self.fetch();
         let place = self.rings.get_mut(ring).and_then(|ring| ring.places.pop_front());
         if let Some(row) = place.and_then(|place| self.rows.take(place)) {
             self.bytes = self.bytes.saturating_sub(row_bytes(&row.named.failed));
             self.note(why, 1);
-        }
-    }
-
-    /// Begins to fetch those that go soon, which lie in no cache: what was told last stands between them and whoever looks.
-    fn fetch(&self) {
-        const FAR: usize = 8;
-        const NEAR: usize = 4;
-        if let Some(Row { named, .. }) = self.rows.after_front(FAR) {
-            prefetch(&named.number);
-            prefetch(&named.failed.detail);
-            prefetch(&named.failed.attempts);
-        }
-        if let Some(Row { ring, named }) = self.rows.after_front(NEAR) {
-            self.rings.get(*ring).into_iter().for_each(prefetch);
-            prefetch(&*named.edge);
-            named.failed.proxy.as_bytes().first().into_iter().for_each(prefetch);
         }
     }
 

@@ -73,7 +73,7 @@ keep!(struct Proxy { identity, last_us, met_us });
 #[derive(Debug, Clone)]
 pub struct AddressBook {
     limits: Limits,
-    proxies: HashMap<Text, Proxy>,
+    proxies: HashMap<Text, Proxy, foldhash::quality::RandomState>,
     /// Who claimed an address last.
     addresses: HashMap<Text, Text>,
     accounts: Accounts,
@@ -93,7 +93,7 @@ impl AddressBook {
         let services = Services::new(limits.services_max, limits.authorities_max);
         Self {
             limits,
-            proxies: HashMap::new(),
+            proxies: HashMap::default(),
             addresses: HashMap::new(),
             accounts: Accounts::default(),
             services,

@@ -67,7 +67,7 @@ pub enum Admission {
 #[derive(Debug, Clone, Default)]
 pub struct Ledger {
     limits: Limits,
-    books: HashMap<Teller, Book>,
+    books: HashMap<Teller, Book, foldhash::quality::RandomState>,
     /// What closed books said, by proxy, and when the last of them was closed.
     closed: BTreeMap<Text, (Entry, u64)>,
     /// When silent books were looked for.

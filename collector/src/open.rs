@@ -14,7 +14,7 @@ pub const SILENT_US_MAX: u64 = 45 * 1_000_000;
 /// All epochs that have something open.
 #[derive(Debug, Clone, Default)]
 pub struct OpenRequests {
-    epochs: HashMap<Teller, Told>,
+    epochs: HashMap<Teller, Told, foldhash::quality::RandomState>,
 }
 
 /// What the latest batch of an epoch said.

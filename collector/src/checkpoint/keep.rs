@@ -9,7 +9,7 @@ pub(crate) use super::bytes::{Reader, Writer};
 pub(crate) use super::Unreadable;
 use crate::report::Text;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
-use std::hash::Hash;
+use std::hash::{BuildHasher, Hash};
 use std::sync::Arc;
 
 /// A value that is written and read as a whole.
@@ -207,8 +207,8 @@ macro_rules! collection {
             }
         }
     };
-    ($collection:ident<K, V> where K: $($bound:ident)&+) => {
-        impl<K: Keep $(+ $bound)+, V: Keep> Keep for $collection<K, V> {
+    ($collection:ident<K, V $(, $hasher:ident)?> where K: $($bound:ident)&+) => {
+        impl<K: Keep $(+ $bound)+, V: Keep $(, $hasher: BuildHasher + Default)?> Keep for $collection<K, V $(, $hasher)?> {
             fn save(&self, to: &mut Writer) {
                 self.len().save(to);
                 for (key, value) in self {
@@ -230,4 +230,4 @@ collection!(VecDeque<T>);
 collection!(BTreeSet<T> where T: Ord);
 collection!(HashSet<T> where T: Eq & Hash);
 collection!(BTreeMap<K, V> where K: Ord);
-collection!(HashMap<K, V> where K: Eq & Hash);
+collection!(HashMap<K, V, S> where K: Eq & Hash);

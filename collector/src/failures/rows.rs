@@ -49,11 +49,6 @@ impl<T> Rows<T> {
         self.places.front()?.1.as_deref()
     }
 
-    /// The row so many places after the front, unless it is gone.
-    pub(super) fn after_front(&self, places: usize) -> Option<&T> {
-        self.places.get(places)?.1.as_deref()
-    }
-
     /// Those with a number over `after`, the oldest first.
     pub(super) fn after(&self, after: u64) -> impl DoubleEndedIterator<Item = &T> {
         let from = self.places.partition_point(|(number, _)| *number <= after);

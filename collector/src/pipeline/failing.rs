@@ -29,7 +29,7 @@ impl Pipeline {
         let all = [(by_edge(marked.failed(&report.records)), true), (by_edge(closed), false)];
         let mut details = Explained { report, known: Vec::new() };
         for (records, is_counted) in all {
-            for of_edge in records.chunk_by(|one, other| one.edge == other.edge) {
+            for of_edge in records.chunk_by(is_same_edge) {
                 let (passed, last) = of_edge.split_at(of_edge.len().saturating_sub(edge_max));
                 self.failures.pass_over(passed.len() as u64);
                 let Some(edge) = last.first().map(|record| record.edge) else { continue };
@@ -97,6 +97,10 @@ fn by_edge<'a>(records: impl Iterator<Item = &'a Record>) -> Vec<&'a Record> {
     let mut records: Vec<&Record> = records.collect();
     records.sort_by_key(|record| record.edge);
     records
+}
+
+fn is_same_edge(one: &&Record, other: &&Record) -> bool {
+    one.edge == other.edge
 }
 
 /// What explains outcomes, each copied once.
