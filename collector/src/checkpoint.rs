@@ -62,10 +62,19 @@ pub enum Unreadable {
     },
 }
 
-/// One room's part: its name, the version of its content, and the room.
-type Section<'a> = (&'static str, u64, &'a mut dyn Restore);
+/// One room's part: its name, and the version of its content.
+const SECTIONS: [(&str, u64); 6] = [
+    ("ledger", 2),
+    ("address_book", 4),
+    ("waiting", 6),
+    ("aggregate", 4),
+    ("connections", 3),
+    ("streams", 1),
+];
 
-fn sections(pipeline: &mut Pipeline) -> [Section<'_>; 6] {
+/// The rooms of the sections, in the same order. Open hops are in none: after a start their other sides count as lost telemetry. Nor
+/// are the last failures and windows: the journal still has some.
+fn rooms(pipeline: &mut Pipeline) -> [&mut dyn Restore; SECTIONS.len()] {
     let Pipeline {
         ledger,
         address_book,
@@ -83,37 +92,45 @@ fn sections(pipeline: &mut Pipeline) -> [Section<'_>; 6] {
         cells: _,
         settled: _,
     } = pipeline;
-    [
-        ("ledger", 2, ledger),
-        ("address_book", 4, address_book),
-        ("waiting", 6, waiting),
-        ("aggregate", 4, aggregate),
-        ("connections", 3, connections),
-        ("streams", 1, streams),
-    ]
+    [ledger, address_book, waiting, aggregate, connections, streams]
 }
 
-/// The state of a pipeline that holds all of the journal before segment `resume`.
-///
-/// The pipeline is one's own, a copy of the running one say, so that nobody waits for this.
+/// A state as bytes, whose checksum is missing.
+#[derive(Debug)]
+pub struct Draft(Vec<u8>);
+
+impl Draft {
+    /// All bytes.
+    #[must_use]
+    pub fn sealed(self) -> Vec<u8> {
+        let Self(mut file) = self;
+        if let Some((head, body)) = file.split_first_chunk_mut::<HEAD_BYTES>() {
+            head[..4].copy_from_slice(&MAGIC);
+            head[4..8].copy_from_slice(&FORMAT.to_le_bytes());
+            head[8..].copy_from_slice(&crc32fast::hash(body).to_le_bytes());
+        }
+        file
+    }
+}
+
+/// The state of a pipeline that holds all of the journal before segment `resume`. Everybody waits for this: a copy of the rooms, to
+/// be written down at leisure, takes longer than to write them down. What comes out equals what went in.
 #[must_use]
-pub fn encode(mut pipeline: Pipeline, resume: u64) -> Vec<u8> {
+pub fn encode(pipeline: &Pipeline, resume: u64) -> Draft {
     // In one piece from the beginning: what grows is copied, and memory that is new costs more than what is written to it.
     let room = HEAD_BYTES.saturating_add(pipeline.aggregate.named().saturating_mul(SERIES_BYTES));
     let mut body = Writer::after(Vec::with_capacity(room), &[0; HEAD_BYTES]);
     resume.save(&mut body);
-    for (name, version, room) in sections(&mut pipeline) {
+    let Pipeline { ledger, address_book, aggregate, connections, streams, .. } = pipeline;
+    let waiting = &pipeline.waiting_with_unnamed();
+    let rooms: [&dyn Restore; SECTIONS.len()] =
+        [ledger, address_book, waiting, aggregate, connections, streams];
+    for ((name, version), room) in SECTIONS.into_iter().zip(rooms) {
         body.text(name);
         version.save(&mut body);
         body.measured(|body| room.save(body));
     }
-    let mut file = body.end();
-    if let Some((head, body)) = file.split_first_chunk_mut::<HEAD_BYTES>() {
-        head[..4].copy_from_slice(&MAGIC);
-        head[4..8].copy_from_slice(&FORMAT.to_le_bytes());
-        head[8..].copy_from_slice(&crc32fast::hash(body).to_le_bytes());
-    }
-    file
+    Draft(body.end())
 }
 
 /// Fills a new pipeline; returns the number of the journal segment to go on with.
@@ -138,8 +155,8 @@ pub fn decode(file: &[u8], pipeline: &mut Pipeline) -> Result<u64, Unreadable> {
         let name = body.text()?;
         let found = u64::load(&mut body)?;
         let end = body.measured()?;
-        let known = sections(pipeline).into_iter().find(|(known, ..)| *known == &*name);
-        let Some((section, known, room)) = known else { return Err(Unreadable::Section(name.to_string())) };
+        let known = SECTIONS.into_iter().zip(rooms(pipeline)).find(|((known, _), _)| *known == &*name);
+        let Some(((section, known), room)) = known else { return Err(Unreadable::Section(name.to_string())) };
         if found != known {
             return Err(Unreadable::Version { section, found, known });
         }

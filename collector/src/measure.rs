@@ -154,6 +154,12 @@ impl Measure {
         self.rows.touch()
     }
 
+    /// Begins to fetch the memory of the counters.
+    #[inline]
+    pub(crate) fn prefetch(&self) {
+        self.rows.prefetch();
+    }
+
     fn size(&mut self, row: usize, bytes: u64, count: u64) {
         let fine = Layout::sizes().fine(bytes);
         self.rows.add(row, Layout::sizes(), |scale| fine.at(scale), count);

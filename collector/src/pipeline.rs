@@ -139,28 +139,6 @@ impl Pipeline {
         }
     }
 
-    /// A copy of what a checkpoint keeps. Open hops are not kept: after a start their other sides count as lost telemetry.
-    #[must_use]
-    pub fn kept(&self) -> Self {
-        Self {
-            ledger: self.ledger.clone(),
-            address_book: self.address_book.clone(),
-            waiting: self.waiting_with_unnamed(),
-            unnamed: UnnamedRequests::default(),
-            join: Join::new(join::Limits::default()),
-            aggregate: self.aggregate.kept(),
-            open: OpenRequests::default(),
-            connections: self.connections.clone(),
-            streams: self.streams.clone(),
-            failures: Failures::default(),
-            failures_waiting: failures::Waiting::default(),
-            windows: Windows::default(),
-            memo: Memo::default(),
-            cells: Cells::default(),
-            settled: 0,
-        }
-    }
-
     /// Other bounds from now on. What is held already is kept; only what comes is measured by them.
     pub fn limit(&mut self, limits: Limits) {
         self.memo.limit(known_max(&limits));

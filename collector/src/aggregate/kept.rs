@@ -11,30 +11,16 @@ use crate::checkpoint::keep::{Keep, Reader, Restore, Unreadable, Writer};
 use crate::report::{Outcome, Reporter};
 use std::sync::Arc;
 
-impl Aggregate {
-    /// A copy that is good for [`Restore::save`] only: without what finds an edge by its name, and without exemplars.
-    pub(crate) fn kept(&self) -> Self {
-        let Self { limits, series, edges, names, overflow, tenants, .. } = self;
-        Self {
-            limits: limits.clone(),
-            series: series.clone(),
-            edges: edges.clone(),
-            names: names.clone(),
-            overflow: overflow.clone(),
-            tenants: tenants.clone(),
-            overflowed: self.overflowed,
-            expired_series: self.expired_series,
-            expired_requests: self.expired_requests,
-            ..Self::default()
-        }
-    }
-}
+/// The counters of a series are fetched so many series before: they stand anywhere in memory.
+const AHEAD: usize = 16;
 
 impl Restore for Aggregate {
     fn save(&self, to: &mut Writer) {
         self.names.save(to);
         self.series.len().save(to);
+        let mut coming = self.series.iter().skip(AHEAD);
         for (number, entry) in &self.series {
+            coming.next().into_iter().for_each(|(_, entry)| entry.series.measure.prefetch());
             match self.edges.get(entry.edge as usize) {
                 // By its name: there are far more series than texts.
                 Some(edge) => {

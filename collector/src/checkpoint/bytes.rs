@@ -7,6 +7,9 @@ use super::Unreadable;
 use crate::report::Text;
 use std::collections::HashMap;
 
+/// No number takes more.
+const NUMBER_BYTES_MAX: usize = 10;
+
 /// Bytes in the making.
 #[derive(Debug, Default)]
 pub(crate) struct Writer {
@@ -23,12 +26,23 @@ impl Writer {
     }
 
     /// A number.
+    #[inline]
     pub(crate) fn number(&mut self, mut value: u64) {
-        while value >= 0x80 {
-            self.bytes.push(value as u8 | 0x80);
-            value >>= 7;
+        if value < 0x80 {
+            return self.bytes.push(value as u8);
         }
-        self.bytes.push(value as u8);
+        let mut number = [0; NUMBER_BYTES_MAX];
+        let mut length = 0;
+        for byte in &mut number {
+            *byte = value as u8 | 0x80;
+            value >>= 7;
+            length += 1;
+            if value == 0 {
+                *byte &= 0x7f;
+                break;
+            }
+        }
+        self.bytes.extend_from_slice(number.get(..length).unwrap_or_default());
     }
 
     /// A text: its number, or 0 and the text itself.

@@ -118,7 +118,7 @@ fn restored(pipeline: &Pipeline) -> Pipeline {
     let mut limits = Limits::default();
     limits.aggregate.series_max = 8;
     let mut restored = Pipeline::new(limits);
-    assert_eq!(decode(&encode(pipeline.kept(), 42), &mut restored), Ok(42));
+    assert_eq!(decode(&encode(pipeline, 42).sealed(), &mut restored), Ok(42));
     restored
 }
 
@@ -155,7 +155,7 @@ fn with_body(file: &[u8], change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
 
 #[test]
 fn what_this_version_cannot_read_is_refused_by_name() {
-    let file = encode(pipeline(), 1);
+    let file = encode(&pipeline(), 1).sealed();
     check(b"", "it does not begin like a checkpoint of hopscope");
     check(b"HOPC", "its checksum is wrong: it is damaged or incomplete");
     let mut newer = file.clone();
@@ -173,7 +173,7 @@ fn what_this_version_cannot_read_is_refused_by_name() {
 
 #[test]
 fn every_cut_and_every_flip_is_noticed() {
-    let file = encode(pipeline(), 1);
+    let file = encode(&pipeline(), 1).sealed();
     for place in 0..file.len() {
         assert!(decode(&file[..place], &mut Pipeline::new(Limits::default())).is_err(), "cut at {place}");
         let mut flipped = file.clone();
@@ -193,7 +193,7 @@ fn the_bytes_are_those_of_the_version() {
     one.edges.truncate(1);
     one.identity = Some(Identity { workload: "w".into(), ..Identity::default() });
     pipeline.take(&one, SECOND_US);
-    let file = encode(pipeline, 3);
+    let file = encode(&pipeline, 3).sealed();
     assert_eq!((file.len(), crc32fast::hash(&file[12..])), (350, 2_711_519_919));
 }
 
@@ -201,7 +201,7 @@ proptest! {
     /// Bytes with a right checksum, but of no state, are refused or read, never worse.
     #[test]
     fn any_body_is_survived(changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8)) {
-        let file = encode(pipeline(), 1);
+        let file = encode(&pipeline(), 1).sealed();
         let changed = with_body(&file, |body| {
             for (place, value) in changes {
                 let place = place.index(body.len());

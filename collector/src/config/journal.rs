@@ -15,7 +15,7 @@ section! {
         /// Whether an acknowledged report is on disk, or in memory only; by default on disk when there is a folder.
         durability: Option<Durability> = None, { option: "durability" };
         /// Disk space for the journal; the checkpoint comes on top, twice while it is written.
-        bytes_max: u64 = 512 << 20, { unit: "bytes", range: (1 << 20, 1 << 40) };
+        bytes_max: u64 = 1 << 30, { unit: "bytes", range: (1 << 20, 1 << 40) };
         /// Least time between the beginnings of two commits: what comes meanwhile goes to disk together, since a commit costs the
         /// same for one report as for many. After a pause a report waits for nothing. 0 to commit as often as the disk can.
         commit_interval_ms: u64 = 8, { option: "commit-interval-ms", unit: "ms", range: (0, 1_000) };

@@ -2,8 +2,8 @@
 //!
 //! In: groups, as the writer is done with them. Out: answers; from time to time a checkpoint. Always holds: reports are
 //! counted in the order in which they are on disk; the rooms are locked for [`CHUNK`] reports at a time; a checkpoint is
-//! taken between two groups, from a copy of the rooms, and the segments that it replaces go only after it is there; one
-//! checkpoint is written at a time, and a failed one costs nothing but disk space.
+//! made between two groups, and the segments that it replaces go only after it is on disk; one checkpoint is written at a time, and
+//! a failed one costs nothing but disk space.
 
 use super::Settings;
 use super::chain;
@@ -152,13 +152,13 @@ impl Applier {
         self.held = self.batches();
         self.idle = 0;
         let began = Instant::now();
-        let pipeline = self.state.pipeline().kept();
+        let draft = checkpoint::encode(&self.state.pipeline(), resume);
         let pause = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
         self.stats.checkpoint_pause_us.set(pause);
         let (folder, stats) = (self.folder.clone(), self.stats.clone());
         self.busy = true;
         self.writing = Some(tokio::task::spawn_blocking(move || {
-            let kept = keep(&folder, &checkpoint::encode(pipeline, resume), resume, &stats);
+            let kept = keep(&folder, &draft.sealed(), resume, &stats);
             let told = |error: &folder::Error| tracing::error!("{}; the journal keeps all", chain(error));
             kept.inspect_err(told).is_ok()
         }));

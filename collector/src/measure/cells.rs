@@ -6,6 +6,7 @@
 //! stand in one piece of memory, one after the other.
 
 use super::buckets::{COARSEST, FINEST, Layout};
+use crate::prefetch::prefetch;
 
 /// Counters in a row: enough for 20 octaves at scale 3, and for all that there is at the coarsest. Finer than that is worth no
 /// more than half of it.
@@ -133,6 +134,12 @@ impl<const N: usize> Rows<N> {
     pub(super) fn touch(&self) -> u8 {
         let byte = |byte: Option<&u8>| byte.copied().unwrap_or(0);
         byte(self.bytes.first()) ^ byte(self.bytes.last())
+    }
+
+    /// Begins to fetch the memory of the counters.
+    #[inline]
+    pub(super) fn prefetch(&self) {
+        self.bytes.first().into_iter().for_each(prefetch);
     }
 
     /// Bytes of memory beside itself.

@@ -12,7 +12,8 @@ keep!(struct Tally { sum, max });
 pub(super) fn save<const N: usize>(rows: &Rows<N>, to: &mut Writer) {
     for row in (0..N).map(|row| rows.row(row)) {
         to.number(row.scale().into());
-        row.iter().collect::<Vec<(usize, u64)>>().save(to);
+        row.iter().count().save(to);
+        row.iter().for_each(|count: (usize, u64)| count.save(to));
     }
 }
 

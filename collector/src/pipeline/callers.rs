@@ -103,7 +103,7 @@ impl Pipeline {
     }
 
     /// What waits for a name, and those besides: after a start the join has nothing that could name them.
-    pub(super) fn waiting_with_unnamed(&self) -> Waiting {
+    pub(crate) fn waiting_with_unnamed(&self) -> Waiting {
         let mut waiting = self.waiting.clone();
         let mut groups = Groups::default();
         for Unnamed { told, record, .. } in self.unnamed.iter() {
