@@ -165,7 +165,7 @@ impl Door {
         limits: &DoorLimits,
     ) -> Result<v1::Ack, Refusal> {
         let bytes = message.len() as u64;
-        let (taking, sequence) = match self.hand_on(message, visitor, limits)? {
+        let (taking, sequence) = match self.hand_on(&message, visitor, limits)? {
             Handed::On(taking, sequence) => (taking, sequence),
             Handed::Known(ack) => return Ok(ack),
         };
@@ -180,14 +180,14 @@ impl Door {
     }
 
     /// Reads one message and hands it on. No task of its own: a report would stand in it, and a task is copied some times.
-    fn hand_on(&self, message: Bytes, visitor: &Visitor, limits: &DoorLimits) -> Result<Handed, Refusal> {
+    fn hand_on(&self, message: &Bytes, visitor: &Visitor, limits: &DoorLimits) -> Result<Handed, Refusal> {
         if self.state.is_stopping() {
             return Err(Refusal::Stopping);
         }
         let now_us = self.state.now_us();
         let arrival = match Arrival::read(message.clone(), &limits.batch, now_us) {
             Ok(arrival) => arrival,
-            Err(refusal) => return self.taken_before(&message, limits).map(Handed::Known).ok_or(refusal),
+            Err(refusal) => return self.taken_before(message, limits).map(Handed::Known).ok_or(refusal),
         };
         let sequence = arrival.head().sequence;
         Ok(Handed::On(self.take(arrival, visitor)?, sequence))
