@@ -55,7 +55,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { bytes_max: 16 << 20, edge_instances_max: 16 }
+        Self { bytes_max: 12 << 20, edge_instances_max: 16 }
     }
 }
 
