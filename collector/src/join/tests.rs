@@ -7,6 +7,8 @@ use crate::report::{Edge, Fold, Outcome, Record, Report, Reporter, Teller, Text,
 use std::collections::HashMap;
 use std::sync::Arc;
 
+mod bounds;
+mod pairing;
 mod properties;
 mod verdicts;
 
