@@ -62,29 +62,49 @@ pub enum Unreadable {
     },
 }
 
-/// One room's part: its name, and the version of its content.
-const SECTIONS: [(&str, u64); 6] = [
-    ("ledger", 2),
-    ("address_book", 4),
-    ("waiting", 6),
-    ("aggregate", 4),
-    ("connections", 3),
-    ("streams", 1),
+/// One room's part.
+struct Section {
+    name: &'static str,
+    /// Of its content.
+    version: u64,
+    save: fn(&Pipeline, &mut Writer),
+    restore: fn(&mut Pipeline, &mut Reader<'_>) -> Result<(), Unreadable>,
+}
+
+macro_rules! section {
+    ($room:ident, $version:literal) => {
+        Section {
+            name: stringify!($room),
+            version: $version,
+            save: |pipeline, to| pipeline.$room.save(to),
+            restore: |pipeline, from| pipeline.$room.restore(from),
+        }
+    };
+}
+
+const SECTIONS: [Section; 6] = [
+    section!(ledger, 2),
+    section!(address_book, 4),
+    // With what the join might still name: that is for the next life like the rest of what waits.
+    Section { save: |pipeline, to| pipeline.waiting_with_unnamed().save(to), ..section!(waiting, 6) },
+    section!(aggregate, 4),
+    section!(connections, 3),
+    section!(streams, 1),
 ];
 
-/// The rooms of the sections, in the same order. Open hops are in none: after a start their other sides count as lost telemetry. Nor
-/// are the last failures and windows: the journal still has some.
-fn rooms(pipeline: &mut Pipeline) -> [&mut dyn Restore; SECTIONS.len()] {
+/// Does not compile until a new room stands here: it has a section, or there is a reason why not. Open hops have none: after a start
+/// their other sides count as lost telemetry. Nor have the last failures and windows: the journal still has some.
+const _: fn(&Pipeline) = |pipeline| {
     let Pipeline {
-        ledger,
-        address_book,
-        waiting,
+        ledger: _,
+        address_book: _,
+        waiting: _,
+        aggregate: _,
+        connections: _,
+        streams: _,
         unnamed: _,
         join: _,
-        aggregate,
         open: _,
-        connections,
-        streams,
         failures: _,
         failures_waiting: _,
         windows: _,
@@ -92,8 +112,7 @@ fn rooms(pipeline: &mut Pipeline) -> [&mut dyn Restore; SECTIONS.len()] {
         cells: _,
         settled: _,
     } = pipeline;
-    [ledger, address_book, waiting, aggregate, connections, streams]
-}
+};
 
 /// A state as bytes, whose checksum is missing.
 #[derive(Debug)]
@@ -121,14 +140,10 @@ pub fn encode(pipeline: &Pipeline, resume: u64) -> Draft {
     let room = HEAD_BYTES.saturating_add(pipeline.aggregate.named().saturating_mul(SERIES_BYTES));
     let mut body = Writer::after(Vec::with_capacity(room), &[0; HEAD_BYTES]);
     resume.save(&mut body);
-    let Pipeline { ledger, address_book, aggregate, connections, streams, .. } = pipeline;
-    let waiting = &pipeline.waiting_with_unnamed();
-    let rooms: [&dyn Restore; SECTIONS.len()] =
-        [ledger, address_book, waiting, aggregate, connections, streams];
-    for ((name, version), room) in SECTIONS.into_iter().zip(rooms) {
+    for Section { name, version, save, .. } in SECTIONS {
         body.text(name);
         version.save(&mut body);
-        body.measured(|body| room.save(body));
+        body.measured(|body| save(pipeline, body));
     }
     Draft(body.end())
 }
@@ -155,12 +170,13 @@ pub fn decode(file: &[u8], pipeline: &mut Pipeline) -> Result<u64, Unreadable> {
         let name = body.text()?;
         let found = u64::load(&mut body)?;
         let end = body.measured()?;
-        let known = SECTIONS.into_iter().zip(rooms(pipeline)).find(|((known, _), _)| *known == &*name);
-        let Some(((section, known), room)) = known else { return Err(Unreadable::Section(name.to_string())) };
-        if found != known {
-            return Err(Unreadable::Version { section, found, known });
+        let Some(section) = SECTIONS.into_iter().find(|section| *section.name == *name) else {
+            return Err(Unreadable::Section(name.to_string()));
+        };
+        if found != section.version {
+            return Err(Unreadable::Version { section: section.name, found, known: section.version });
         }
-        room.restore(&mut body)?;
+        (section.restore)(pipeline, &mut body)?;
         body.ends_at(end)?;
     }
     Ok(resume)

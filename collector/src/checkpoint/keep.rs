@@ -208,7 +208,9 @@ macro_rules! collection {
         }
     };
     ($collection:ident<K, V $(, $hasher:ident)?> where K: $($bound:ident)&+) => {
-        impl<K: Keep $(+ $bound)+, V: Keep $(, $hasher: BuildHasher + Default)?> Keep for $collection<K, V $(, $hasher)?> {
+        impl<K: Keep $(+ $bound)+, V: Keep $(, $hasher: BuildHasher + Default)?> Keep
+            for $collection<K, V $(, $hasher)?>
+        {
             fn save(&self, to: &mut Writer) {
                 self.len().save(to);
                 for (key, value) in self {
