@@ -1,7 +1,7 @@
 //! The gRPC door.
 //!
 //! In: connections with `hopscope.v1.Telemetry/Report`, Envoy's `AccessLogService/StreamAccessLogs` and
-//! `grpc.health.v1.Health` calls. Out: checked [`Report`]s for the pipeline, and acknowledgements.
+//! `grpc.health.v1.Health` calls. Out: [`Arrival`]s for the pipeline, and acknowledgements.
 //! Always holds: a call is answered with an `Ack` when the collector answers for the batch, and with a status that fits
 //! the contract when not; every refusal is counted by reason; what connections, messages and streams hold is bounded in
 //! total and for each, so that a slow, broken or hostile client costs the others nothing; with client authorities set, a
@@ -185,7 +185,7 @@ impl Door {
             return Err(Refusal::Stopping);
         }
         let now_us = self.state.now_us();
-        let arrival = match Arrival::read(message.clone(), &limits.batch, now_us) {
+        let arrival = match Arrival::read(message, &limits.batch, now_us) {
             Ok(arrival) => arrival,
             Err(refusal) => return self.taken_before(message, limits).map(Handed::Known).ok_or(refusal),
         };
@@ -288,7 +288,7 @@ impl Refusal {
 ///
 /// The first [`Refusal`] found.
 pub fn read(message: &Bytes, limits: &Limits, now_us: u64) -> Result<Report, Refusal> {
-    Arrival::read(message.clone(), limits, now_us)?.into_report()
+    Arrival::read(message, limits, now_us)?.into_report()
 }
 
 /// Which batch a message is, whatever else it says; `None` where it has more rows than may be decoded, or is none.

@@ -1,7 +1,7 @@
 //! What was acknowledged is on disk.
 //!
-//! In: checked reports with their bytes as they were received, and the passing of time. Out: the same to the rooms, in
-//! one order, each report after it is on disk; at a start, the state that an earlier life had reached. Always holds: no
+//! In: messages that the door let in, and the passing of time. Out: the same to the rooms, in one order, each report after it
+//! is on disk; at a start, the state that an earlier life had reached. Always holds: no
 //! report is counted or acknowledged before it is on disk; what is replayed is what was counted, in the same order with
 //! the same times, so that counters go on where they stood; a repeat passes through like any other report, and so waits
 //! for what it repeats; what the disk does not take is refused, and the filter keeps it.
@@ -13,7 +13,8 @@
 //!
 //! A checkpoint is the state of the rooms between two groups. It begins a new segment, and the segments before it go: a
 //! start reads the checkpoint and the segments after it. A report that is on disk but was refused or not answered may be
-//! counted by the next start; its filter sends it again, and it is then a repeat.
+//! counted by the next start; its filter sends it again, and it is then a repeat. One that was refused for a single record of it
+//! is refused by every start.
 
 mod apply;
 mod folder;
@@ -107,7 +108,8 @@ impl Coming {
     ///
     /// # Errors
     ///
-    /// When the report is not on disk: it was not counted, and the filter is to keep it.
+    /// When the report is not on disk, or one of its records breaks a rule. It was not counted; the refusal says whether the
+    /// filter is to keep it.
     pub async fn answer(self) -> Result<Answer, Refusal> {
         self.0.await.unwrap_or(Err(Refusal::Stopping))
     }

@@ -27,7 +27,7 @@ impl Taking {
     ///
     /// # Errors
     ///
-    /// When the report did not get to the disk.
+    /// When the report did not get to the disk, or one of its records breaks a rule.
     pub async fn answer(self) -> Result<Answer, Refusal> {
         match self {
             Self::Answered(answer) => Ok(answer),

@@ -45,6 +45,9 @@ impl Times {
     }
 }
 
+/// Memory for so many records, about a megabyte, is kept from one message to the next.
+const ROOM_MAX: usize = 16_384;
+
 /// A message that is let in.
 #[derive(Debug)]
 pub struct Arrival {
@@ -61,13 +64,13 @@ impl Arrival {
     /// # Errors
     ///
     /// The first [`Refusal`] found.
-    pub fn read(message: Bytes, limits: &Limits, received_us: u64) -> Result<Self, Refusal> {
+    pub fn read(message: &Bytes, limits: &Limits, received_us: u64) -> Result<Self, Refusal> {
         let times = Times::new(received_us, limits);
-        let (report, columns) = match decode::read(&message, limits, received_us) {
+        let (report, columns) = match decode::read(message, limits, received_us) {
             Some(read) => read,
-            None => (slowly(&message, limits, received_us)?, None),
+            None => (slowly(message, limits, received_us)?, None),
         };
-        Ok(Self { message, report, columns, times })
+        Ok(Self { message: message.clone(), report, columns, times })
     }
 
     /// One that comes from the journal.
@@ -75,7 +78,7 @@ impl Arrival {
     /// # Errors
     ///
     /// The first [`Refusal`] found.
-    pub fn again(message: Bytes, times: Times) -> Result<Self, Refusal> {
+    pub fn again(message: &Bytes, times: Times) -> Result<Self, Refusal> {
         Self::read(message, &times.limits(), times.received_us)
     }
 
@@ -102,7 +105,7 @@ impl Arrival {
         &self.report
     }
 
-    /// Puts it before the rooms. `room`: memory for records, which is given back.
+    /// Puts it before the rooms. `room`: memory for records, which is given back unless it became large.
     ///
     /// # Errors
     ///
@@ -115,7 +118,10 @@ impl Arrival {
             return if pipeline.ledger.has(teller, *sequence) { Ok(Answer::Taken) } else { Err(refusal) };
         }
         let answer = pipeline.take(&self.report, received_us);
-        *room = std::mem::take(&mut self.report.records);
+        let records = std::mem::take(&mut self.report.records);
+        if records.capacity() <= ROOM_MAX {
+            *room = records;
+        }
         Ok(answer)
     }
 

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-/// Items for which the rooms stay locked.
+/// Items for which the rooms stay locked. Their answers leave together: with fewer, a connection is written to more often.
 const CHUNK: usize = 256;
 /// Without reports every so many intervals have a checkpoint, so that ticks do not pile up.
 const IDLE_INTERVALS: u32 = 15;

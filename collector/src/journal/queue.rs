@@ -13,8 +13,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 use tokio::sync::oneshot;
 
-/// Bytes of batches that may wait: a tenth of a second of the largest load that one core can take. What was made of
-/// them in memory is about three times as large.
+/// Bytes of batches that may wait: a tenth of a second of the largest load that one core can take. What was read of
+/// them, all but single records, comes on top.
 pub(super) const WAITING_BYTES_MAX: u64 = 16 << 20;
 /// Bytes of batches that are committed together.
 pub(super) const GROUP_BYTES_MAX: usize = 4 << 20;

@@ -110,7 +110,7 @@ impl Replay<'_> {
         match entry {
             Entry::Tick(now_us) => self.pipeline.tick(now_us),
             Entry::Batch { times, message } => {
-                match Arrival::again(Bytes::copy_from_slice(message), times) {
+                match Arrival::again(&Bytes::copy_from_slice(message), times) {
                     Ok(mut arrival) => match arrival.tell(self.pipeline, &mut self.room) {
                         Ok(_) => self.stats.replayed_batches.add(1),
                         // Its records were what they are when it came, too: whoever sent it was told.

@@ -1,4 +1,4 @@
-use super::{Arrival, Limits};
+use super::{Arrival, Limits, ROOM_MAX};
 use crate::pipeline::{Answer, Limits as Rooms, Pipeline};
 use crate::report::Record;
 use hopscope_proto::v1;
@@ -29,7 +29,7 @@ fn message(sequence: u64, edges: &[u32], hours: i64) -> Bytes {
         epoch: 7,
         sequence,
         identity: Some(v1::Identity { workload: "shop".into(), ..v1::Identity::default() }),
-        ledger: Some(v1::Ledger { seen_total: 9, sent_total: 9, ..v1::Ledger::default() }),
+        ledger: Some(v1::Ledger { seen_total: 99_999, sent_total: 99_999, ..v1::Ledger::default() }),
         base_time_unix_us: NOW_US,
         strings: vec![String::new(), "pay".into(), "cart".into()],
         edges: vec![edge(1), edge(2)],
@@ -66,7 +66,7 @@ fn told(pipeline: &mut Pipeline, arrival: Result<Arrival, super::Refusal>) -> St
 fn check(steps: &[(Bytes, Limits, &str)]) {
     let mut pipeline = Pipeline::new(Rooms::default());
     for (message, limits, expected) in steps {
-        let arrival = Arrival::read(message.clone(), limits, NOW_US);
+        let arrival = Arrival::read(message, limits, NOW_US);
         assert_eq!(told(&mut pipeline, arrival), *expected);
     }
 }
@@ -95,10 +95,22 @@ fn what_was_taken_stays_taken() {
 #[test]
 fn a_start_judges_as_the_door_did() {
     for (limit, expected) in [(1, "time, 0"), (3, "taken, 1")] {
-        let arrival = Arrival::read(message(1, &[0], 2), &hours(limit), NOW_US).unwrap();
-        let again = Arrival::again(arrival.message().clone(), arrival.times());
+        let arrival = Arrival::read(&message(1, &[0], 2), &hours(limit), NOW_US).unwrap();
+        let again = Arrival::again(arrival.message(), arrival.times());
         assert_eq!(told(&mut Pipeline::new(Rooms::default()), again), expected);
         let report = arrival.into_report().map(|report| report.records.len()).map_err(|error| error.label());
         assert_eq!(report.is_ok(), expected.starts_with("taken"));
+    }
+}
+
+#[test]
+fn memory_is_kept_up_to_a_bound() {
+    let mut pipeline = Pipeline::new(Rooms::default());
+    let mut room = Vec::new();
+    for (sequence, records, is_kept) in [(1, 3, true), (2, ROOM_MAX + 1, false), (3, 3, true)] {
+        let message = message(sequence, &vec![0; records], 0);
+        let mut arrival = Arrival::read(&message, &hours(1), NOW_US).unwrap();
+        arrival.tell(&mut pipeline, &mut room).unwrap();
+        assert_eq!((1..=ROOM_MAX).contains(&room.capacity()), is_kept, "{records} records");
     }
 }
