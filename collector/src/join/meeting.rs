@@ -10,7 +10,7 @@ use super::half::{DURATION_US_MAX, Half, Words};
 use super::judge::{Times, is_same_answer};
 use super::lines::Line;
 use super::stats::{Eviction, Unjoinable};
-use super::table::Place;
+use super::table::{Place, Under};
 use super::verdict::{Pair, Verdict};
 use super::{Join, Side};
 use crate::report::{Outcome, Record, Report};
@@ -19,8 +19,8 @@ use crate::report::{Outcome, Record, Report};
 const AHEAD: usize = 256;
 /// So many records before one its bucket is fetched, and so many before it those that follow the bucket: as many as a processor
 /// has reads under way, and more than that.
-const FAR: usize = 32;
-const NEAR: usize = 16;
+const FAR: usize = 24;
+const NEAR: usize = 8;
 /// So many records may wait under one key.
 const GROUP_MAX: usize = 24;
 /// A record that ended so long ago, or lies so far ahead, is not joined: within it times are told apart.
@@ -90,15 +90,16 @@ impl Join {
     fn meet_coming(&mut self, coming: &[Words], now_us: u64) {
         let key_of = |words: &Words| words[0];
         coming.iter().take(FAR).map(key_of).for_each(|key| self.table.prefetch(key));
-        coming.iter().take(NEAR).map(key_of).for_each(|key| self.table.prefetch_further(key));
+        coming.iter().take(NEAR).map(key_of).for_each(|key| self.table.prefetch_further(key, true));
+        let mut stays = true;
         for (place, words) in coming.iter().enumerate() {
             if let Some(key) = coming.get(place + FAR).map(key_of) {
                 self.table.prefetch(key);
             }
             if let Some(key) = coming.get(place + NEAR).map(key_of) {
-                self.table.prefetch_further(key);
+                self.table.prefetch_further(key, stays);
             }
-            self.meet(&Half::unpack(*words), now_us);
+            stays = self.meet(*words, now_us);
         }
     }
 
@@ -142,7 +143,38 @@ impl Join {
         Some(words)
     }
 
-    fn meet(&mut self, half: &Half, now_us: u64) {
+    /// Most meet nobody, or their one other side. Whether it is the former.
+    #[inline]
+    fn meet(&mut self, words: Words, now_us: u64) -> bool {
+        let [key, ..] = words;
+        let under = self.table.under(key);
+        match under {
+            Under::Nobody if self.table.len() < self.limits.open_max => self.let_in(words, now_us),
+            Under::One(place, other) if self.meet_one(words, place, other) => {}
+            _ => self.meet_among(&Half::unpack(words), now_us),
+        }
+        matches!(under, Under::Nobody)
+    }
+
+    /// Joins a record with the only one that waits under its key, where nothing speaks against it.
+    #[inline]
+    fn meet_one(&mut self, words: Words, place: Place, other: Words) -> bool {
+        let (half, other) = (Half::unpack(words), Half::unpack(other));
+        if half.side == other.side {
+            return false;
+        }
+        let (source, destination) = if half.side == Side::Source { (&half, &other) } else { (&other, &half) };
+        let fits = may_be_joined(source, destination)
+            && Times::misfit_us(source, destination, 0) <= MISFIT_US_MAX
+            && self.table.remove(place);
+        if fits {
+            self.joined(source, destination, &at_once(source, destination), true);
+        }
+        fits
+    }
+
+    #[inline(never)]
+    fn meet_among(&mut self, half: &Half, now_us: u64) {
         let company = self.company(half);
         if let Some((misfit_us, place, other)) = company.best
             && misfit_us <= MISFIT_US_MAX
@@ -151,14 +183,7 @@ impl Join {
             let other = Half::unpack(other);
             let (source, destination) =
                 if half.side == Side::Source { (half, &other) } else { (&other, half) };
-            let pair = Pair {
-                source: source.ending,
-                destination: destination.ending,
-                same_answer: true,
-                retried: false,
-                began_after: false,
-            };
-            self.joined(source, destination, &pair, company.near <= 1);
+            self.joined(source, destination, &at_once(source, destination), company.near <= 1);
             return;
         }
         if company.count >= GROUP_MAX {
@@ -180,12 +205,7 @@ impl Join {
             }
             let (source, destination) =
                 if half.side == Side::Source { (half, &other) } else { (&other, half) };
-            let single = source.attempts <= 1 && destination.attempts <= 1;
-            if !(single
-                && source.ending.is_answer()
-                && is_same_answer(source, destination)
-                && source.may_be_of(destination.caller))
-            {
+            if !may_be_joined(source, destination) {
                 return;
             }
             let mut misfit_us = Times::misfit_us(source, destination, 0);
@@ -225,7 +245,15 @@ impl Join {
                 self.evict(Eviction::Full, now_us);
             }
         }
-        if self.table.len() >= self.limits.open_max || !self.table.insert(half.pack()) {
+        if self.table.len() >= self.limits.open_max {
+            return self.evict(Eviction::Crowded, now_us);
+        }
+        self.let_in(half.pack(), now_us);
+    }
+
+    #[inline]
+    fn let_in(&mut self, words: Words, now_us: u64) {
+        for _ in 0..self.table.insert(words) {
             self.evict(Eviction::Crowded, now_us);
         }
     }
@@ -236,6 +264,7 @@ impl Join {
     }
 
     /// Counts a hop whose both sides are known.
+    #[inline]
     pub(super) fn joined(&mut self, source: &Half, destination: &Half, pair: &Pair, sure: bool) {
         self.stats.joined = self.stats.joined.saturating_add(2);
         self.found(destination, Some(source));
@@ -281,6 +310,28 @@ impl Company {
             Side::Source => self.expected += usize::from(half.attempts.max(1)),
             Side::Destination => self.destinations += 1,
         }
+    }
+}
+
+/// Whether a caller's single attempt and a called side tell one answer.
+#[inline]
+fn may_be_joined(source: &Half, destination: &Half) -> bool {
+    source.attempts <= 1
+        && destination.attempts <= 1
+        && source.ending.is_answer()
+        && is_same_answer(source, destination)
+        && source.may_be_of(destination.caller)
+}
+
+/// What such two say together.
+#[inline]
+fn at_once(source: &Half, destination: &Half) -> Pair {
+    Pair {
+        source: source.ending,
+        destination: destination.ending,
+        same_answer: true,
+        retried: false,
+        began_after: false,
     }
 }
 

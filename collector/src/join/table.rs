@@ -1,64 +1,29 @@
 //! The records that wait for their other side.
 //!
-//! In: halves by key. Out: all that wait under one key, and those whose time is over. Always holds: a record takes 32
-//! bytes and a quarter, and the table is at most three quarters full when it has its whole size, so an open record costs
-//! at most [`BYTES_PER_OPEN_MAX`]; nothing is allocated per record; a search looks at no more than [`PROBES_MAX`] buckets.
+//! In: halves by key. Out: all that wait under one key, and those whose time is over. Always holds: a full table costs
+//! [`BYTES_PER_OPEN_MAX`] an open record; nothing is allocated per record; a search looks at no more than [`PROBES_MAX`] buckets,
+//! and at none that holds nothing of the bucket that the key belongs to.
 //!
-//! A bucket is two cache lines: keys and what a search compares in the first, the rest in the second. A bucket that is
-//! full passes on to the next one and counts how many it passed on, so that a search ends where nothing was passed on
-//! and a removal leaves no trace (as in Facebook's F14).
+//! A record whose bucket is full goes to another one near it, and the bucket notes to which, as in hopscotch hashing (Herlihy,
+//! Shavit, Tzafrir, 2008). A table that is seven tenths full looks at 1.7 buckets for a newcomer; with a count of what each full
+//! bucket had passed on to the next one (as in Facebook's F14) it would look at five or six.
+
+mod bucket;
 
 use super::half::{Half, Words};
 use crate::prefetch::prefetch;
+use bucket::{Bucket, SLOTS};
 
-/// Records in a bucket.
-const SLOTS: usize = 4;
-/// So many buckets from its own on may hold a record.
-pub(super) const PROBES_MAX: usize = 48;
-/// Records to a bucket when the table is as full as it gets.
-const FILL: usize = 3;
-/// Buckets of an empty table.
+/// How far from its own the buckets are that may hold a record: ever farther, so that full ones do not gather in rows.
+const STEPS: [u8; PROBES_MAX] = [0, 1, 3, 6, 10, 15, 21, 28, 36, 45, 55, 66, 78, 91, 105, 120, 136];
+/// So many buckets may hold a record: its own, and one for each bit of what that notes.
+pub(super) const PROBES_MAX: usize = 1 + u16::BITS as usize;
+/// Records to so many buckets when a table of its whole size is full: so few that hardly one in a million finds no room.
+const FILL: (usize, usize) = (57, 20);
+/// Buckets of an empty table; more than the [`STEPS`] are long.
 const BUCKETS_MIN: usize = 256;
 /// Memory per open record of a full table, rounded up.
-pub const BYTES_PER_OPEN_MAX: usize = size_of::<Bucket>().div_ceil(FILL) + 1;
-
-#[derive(Debug, Clone, Copy, Default)]
-#[repr(C, align(128))]
-struct Bucket {
-    /// 0 where nothing stands.
-    keys: [u64; SLOTS],
-    first: [u64; SLOTS],
-    second: [u64; SLOTS],
-    third: [u64; SLOTS],
-}
-
-impl Bucket {
-    /// One bit per slot that holds this key. Without branches: which slot it is cannot be foreseen.
-    fn slots_of(&self, key: u64) -> u32 {
-        self.keys.iter().rev().fold(0, |mask, found| mask << 1 | u32::from(*found == key))
-    }
-
-    /// Begins to fetch both of its lines.
-    #[inline]
-    fn prefetch(&self) {
-        prefetch(&self.keys);
-        prefetch(&self.second);
-    }
-
-    fn words(&self, slot: usize) -> Option<Words> {
-        let word = |words: &[u64; SLOTS]| words.get(slot).copied();
-        Some([word(&self.keys)?, word(&self.first)?, word(&self.second)?, word(&self.third)?])
-    }
-
-    fn put(&mut self, slot: usize, words: Words) {
-        let places = [&mut self.keys, &mut self.first, &mut self.second, &mut self.third];
-        for (place, word) in places.into_iter().zip(words) {
-            if let Some(place) = place.get_mut(slot) {
-                *place = word;
-            }
-        }
-    }
-}
+pub const BYTES_PER_OPEN_MAX: usize = (FILL.1 * (size_of::<Bucket>() + size_of::<u16>())).div_ceil(FILL.0);
 
 /// Where a record stands, until something is removed or the table grows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,12 +32,20 @@ pub(super) struct Place {
     slot: usize,
 }
 
+/// Who stands under a key.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Under {
+    Nobody,
+    One(Place, Words),
+    Several,
+}
+
 /// The open records.
 #[derive(Debug)]
 pub(super) struct Table {
     buckets: Vec<Bucket>,
-    /// How many records each bucket passed on that still stand further on; below `PROBES_MAX * SLOTS`.
-    passed: Vec<u8>,
+    /// By bucket, which of the [`STEPS`] from it lead to others that hold a record of it.
+    away: Vec<u16>,
     buckets_max: usize,
     len: usize,
     /// Where the next look for what is due begins.
@@ -82,10 +55,10 @@ pub(super) struct Table {
 impl Table {
     /// An empty table with room for `open_max` records.
     pub(super) fn new(open_max: usize) -> Self {
-        let buckets_max = open_max.div_ceil(FILL).max(1);
+        let buckets_max = open_max.saturating_mul(FILL.1).div_ceil(FILL.0).max(BUCKETS_MIN);
         let size = buckets_max.min(BUCKETS_MIN);
         let buckets = vec![Bucket::default(); size];
-        Self { buckets, passed: vec![0; size], buckets_max, len: 0, hand: 0 }
+        Self { buckets, away: vec![0; size], buckets_max, len: 0, hand: 0 }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -99,36 +72,57 @@ impl Table {
 
     /// Bytes that it holds.
     pub(super) fn bytes(&self) -> usize {
-        self.buckets.capacity() * size_of::<Bucket>() + self.passed.capacity()
+        self.buckets.capacity() * size_of::<Bucket>() + self.away.capacity() * size_of::<u16>()
     }
 
-    /// Begins to fetch the bucket of a key, and how much it passed on.
+    /// Begins to fetch the bucket of a key, and what that notes.
     #[inline]
     pub(super) fn prefetch(&self, key: u64) {
         let home = self.home(key);
-        self.passed.get(home).into_iter().for_each(prefetch);
-        self.buckets.get(home).into_iter().for_each(Bucket::prefetch);
+        self.away.get(home).into_iter().for_each(prefetch);
+        self.buckets.get(home).into_iter().for_each(Bucket::prefetch_first);
     }
 
-    /// The same for the buckets to which that one passes on, once [`Table::prefetch`] has brought what tells so.
+    /// The same for all else of what may hold a record under a key, once [`Table::prefetch`] has brought what tells so. `stays`:
+    /// whether the record will want room.
     #[inline]
-    pub(super) fn prefetch_further(&self, key: u64) {
-        let mut index = self.home(key);
-        for _ in 1..PROBES_MAX {
-            if self.passed.get(index).is_none_or(|passed| *passed == 0) {
-                return;
-            }
-            index = self.next(index);
-            self.buckets.get(index).into_iter().for_each(Bucket::prefetch);
+    pub(super) fn prefetch_further(&self, key: u64, stays: bool) {
+        let home = self.home(key);
+        let Some(bucket) = self.buckets.get(home) else { return };
+        bucket.prefetch_second();
+        let elsewhere = self.places(home).skip(1);
+        elsewhere.filter_map(|index| self.buckets.get(index)).for_each(Bucket::prefetch);
+        if stays && bucket.slots_of(0) == 0 {
+            self.buckets.get(self.at(home, 1)).into_iter().for_each(Bucket::prefetch);
         }
+    }
+
+    /// Who stands under a key, as far as most newcomers want to know.
+    #[inline]
+    pub(super) fn under(&self, key: u64) -> Under {
+        let mut found = Under::Nobody;
+        for index in self.places(self.home(key)) {
+            let Some(bucket) = self.buckets.get(index) else { continue };
+            let slots = bucket.slots_of(key);
+            if slots == 0 {
+                continue;
+            }
+            let slot = slots.trailing_zeros() as usize;
+            match (found, bucket.words(slot)) {
+                (Under::Nobody, Some(words)) if slots.is_power_of_two() => {
+                    found = Under::One(Place { bucket: index, slot }, words);
+                }
+                _ => return Under::Several,
+            }
+        }
+        found
     }
 
     /// Calls `visit` for all records under a key. Packed, since most are only looked at in part.
     #[inline]
     pub(super) fn visit(&self, key: u64, mut visit: impl FnMut(Place, Words)) {
-        let mut index = self.home(key);
-        for _ in 0..PROBES_MAX {
-            let Some(bucket) = self.buckets.get(index) else { return };
+        for index in self.places(self.home(key)) {
+            let Some(bucket) = self.buckets.get(index) else { continue };
             let mut slots = bucket.slots_of(key);
             while slots != 0 {
                 let slot = slots.trailing_zeros() as usize;
@@ -137,35 +131,40 @@ impl Table {
                     visit(Place { bucket: index, slot }, words);
                 }
             }
-            if self.passed.get(index).is_none_or(|passed| *passed == 0) {
-                return;
-            }
-            index = self.next(index);
         }
     }
 
-    /// Lets a record in; `false` when there is no room near its place.
-    pub(super) fn insert(&mut self, words: Words) -> bool {
-        if self.len >= self.buckets.len() * FILL {
-            self.grow();
-        }
-        self.put(words)
+    /// Lets a record in. How many found no room near their place: itself, or, where the table grew, others.
+    #[inline]
+    pub(super) fn insert(&mut self, words: Words) -> usize {
+        let lost = if self.len * FILL.1 < self.buckets.len() * FILL.0 { 0 } else { self.grow() };
+        lost + usize::from(!self.put(words))
     }
 
     /// Takes a record out.
+    #[inline]
     pub(super) fn remove(&mut self, place: Place) -> bool {
         let bucket = self.buckets.get_mut(place.bucket);
         let slot = bucket.and_then(|bucket| bucket.keys.get_mut(place.slot));
         let Some(key) = slot.map(std::mem::take).filter(|key| *key != 0) else { return false };
         self.len -= 1;
-        let mut index = self.home(key);
-        while index != place.bucket {
-            if let Some(passed) = self.passed.get_mut(index) {
-                *passed = passed.saturating_sub(1);
-            }
-            index = self.next(index);
+        let home = self.home(key);
+        if home != place.bucket {
+            self.leave(home, place.bucket);
         }
         true
+    }
+
+    /// Notes that a bucket holds one record less of those that belong to another.
+    fn leave(&mut self, home: usize, index: usize) {
+        let keys = self.buckets.get(index).map_or([0; SLOTS], |bucket| bucket.keys);
+        if keys.into_iter().any(|key| key != 0 && self.home(key) == home) {
+            return;
+        }
+        let noted = (0..u16::BITS).find(|bit| self.at(home, bit + 1) == index);
+        if let (Some(bit), Some(away)) = (noted, self.away.get_mut(home)) {
+            *away &= !(1 << bit);
+        }
     }
 
     /// Lets a record be judged at this time, when it would be judged later otherwise.
@@ -178,19 +177,18 @@ impl Table {
         }
     }
 
-    /// The record near the place of a key that would be judged first.
+    /// The record near the place of a key that would be judged first; where none is near, which is so in a table with more buckets
+    /// than it may hold records, of all.
     pub(super) fn next_due_near(&self, key: u64, now: u16) -> Option<Place> {
-        let mut index = self.home(key);
-        for _ in 0..PROBES_MAX {
-            let bucket = self.buckets.get(index)?;
-            let taken = bucket.keys.iter().zip(&bucket.first).enumerate().filter(|(_, (key, _))| **key != 0);
-            let left = |first: u64| Half::deadline_of(first).wrapping_sub(now).cast_signed();
-            if let Some((slot, _)) = taken.min_by_key(|(_, (_, first))| left(**first)) {
-                return Some(Place { bucket: index, slot });
-            }
-            index = self.next(index);
-        }
-        None
+        let home = self.home(key);
+        let near = (0..).take(PROBES_MAX).map(|step| self.at(home, step));
+        let first_of = |index: usize| {
+            let (slot, left) = self.buckets.get(index)?.next_due(now)?;
+            Some((left, Place { bucket: index, slot }))
+        };
+        let mut found = near.filter_map(first_of);
+        let all = || (0..self.buckets.len()).filter_map(first_of).min_by_key(|(left, _)| *left);
+        found.next().or_else(all).map(|(_, place)| place)
     }
 
     /// Looks at the next `count` buckets for records that are due, and adds their keys to `due`.
@@ -211,50 +209,39 @@ impl Table {
         self.buckets.iter().flat_map(|bucket| bucket.keys).filter(|key| *key != 0)
     }
 
+    #[inline]
     fn put(&mut self, words: Words) -> bool {
         let [key, ..] = words;
         let home = self.home(key);
-        let mut index = home;
-        for _ in 0..PROBES_MAX.min(self.buckets.len()) {
+        for step in (0..).take(PROBES_MAX) {
+            let index = self.at(home, step);
             let Some(bucket) = self.buckets.get_mut(index) else { return false };
             let free = bucket.slots_of(0);
             if free != 0 {
                 bucket.put(free.trailing_zeros() as usize, words);
                 self.len += 1;
-                self.pass_on(home, index);
+                if let (Some(bit), Some(away)) = (step.checked_sub(1), self.away.get_mut(home)) {
+                    *away |= 1 << bit;
+                }
                 return true;
             }
-            index = self.next(index);
         }
         false
     }
 
-    fn pass_on(&mut self, home: usize, index: usize) {
-        let mut passing = home;
-        while passing != index {
-            if let Some(passed) = self.passed.get_mut(passing) {
-                *passed = passed.saturating_add(1);
-            }
-            passing = self.next(passing);
-        }
-    }
-
-    fn grow(&mut self) {
+    /// Takes twice the room, if it may. How many records found none in it: of those that stood near their place none, unless
+    /// somebody chose their keys.
+    #[cold]
+    fn grow(&mut self) -> usize {
         let size = (self.buckets.len() * 2).min(self.buckets_max);
         if size <= self.buckets.len() {
-            return;
+            return 0;
         }
         let old = std::mem::replace(&mut self.buckets, vec![Bucket::default(); size]);
-        self.passed = vec![0; size];
+        self.away = vec![0; size];
         (self.len, self.hand) = (0, 0);
-        for bucket in &old {
-            for slot in 0..SLOTS {
-                if let Some(words) = bucket.words(slot).filter(|[key, ..]| *key != 0) {
-                    // Twice the room, so what stood near its place does so again.
-                    self.put(words);
-                }
-            }
-        }
+        let records = old.iter().flat_map(|bucket| (0..SLOTS).filter_map(|slot| bucket.words(slot)));
+        records.filter(|[key, ..]| *key != 0).filter(|words| !self.put(*words)).count()
     }
 
     /// The bucket of a key: its upper bits, scaled to the size.
@@ -264,6 +251,25 @@ impl Table {
     )]
     fn home(&self, key: u64) -> usize {
         ((u128::from(key) * self.buckets.len() as u128) >> 64) as usize
+    }
+
+    /// Where the records of a bucket stand.
+    #[inline]
+    fn places(&self, home: usize) -> impl Iterator<Item = usize> + '_ {
+        // The first step is to itself.
+        let mut steps = u32::from(self.away.get(home).copied().unwrap_or(0)) << 1 | 1;
+        std::iter::from_fn(move || {
+            let step = (steps != 0).then(|| steps.trailing_zeros())?;
+            steps &= steps - 1;
+            Some(self.at(home, step))
+        })
+    }
+
+    /// The bucket that one of the [`STEPS`] leads to.
+    #[inline]
+    fn at(&self, home: usize, step: u32) -> usize {
+        let index = home + usize::from(STEPS.get(step as usize).copied().unwrap_or(0));
+        if index < self.buckets.len() { index } else { index - self.buckets.len() }
     }
 
     fn next(&self, index: usize) -> usize {

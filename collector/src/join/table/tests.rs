@@ -1,4 +1,5 @@
-use super::{BYTES_PER_OPEN_MAX, Bucket, Place, Table};
+use super::bucket::SLOTS;
+use super::{BYTES_PER_OPEN_MAX, Bucket, PROBES_MAX, Place, Table, Under};
 use crate::join::half::{Half, Words};
 use proptest::prelude::*;
 use std::collections::HashMap;
@@ -23,7 +24,7 @@ fn a_million_open_records_cost_at_most_fifty_bytes_each() {
     const { assert!(BYTES_PER_OPEN_MAX <= 50) };
     let open = 1_000_000;
     let mut table = Table::new(open);
-    let refused = (0..open as u64).filter(|number| !table.insert(half(spread(*number), 7))).count();
+    let refused = (0..open as u64).map(|number| table.insert(half(spread(number), 7))).sum::<usize>();
     assert_eq!((refused, table.len()), (0, open));
     let bytes = table.bytes();
     assert!(bytes <= open * BYTES_PER_OPEN_MAX, "{bytes}");
@@ -33,14 +34,32 @@ fn a_million_open_records_cost_at_most_fifty_bytes_each() {
         assert!(table.remove(found[0].0));
     }
     assert_eq!((table.len(), table.bytes()), (0, bytes), "nothing is allocated per record");
-    assert!(table.passed.iter().all(|passed| *passed == 0), "a removal leaves no trace");
+    assert!(table.away.iter().all(|away| *away == 0), "a removal leaves no trace");
 }
 
 #[test]
 fn a_crowd_under_one_key_is_turned_away() {
     let mut table = Table::new(3_000);
-    let taken = (0..250).filter(|end| table.insert(half(spread(1), *end))).count();
-    assert_eq!((taken, under(&table, spread(1)).len()), (super::PROBES_MAX * 4, super::PROBES_MAX * 4));
+    let refused: usize = (0..250).map(|end| table.insert(half(spread(1), end))).sum();
+    assert_eq!(under(&table, spread(1)).len(), PROBES_MAX * SLOTS);
+    assert_eq!(refused, 250 - PROBES_MAX * SLOTS);
+}
+
+#[test]
+fn who_is_due_first_goes_first() {
+    let mut table = Table::new(3);
+    let due = |key: u64, deadline| Half { deadline, ..Half::unpack([key, 0, 0, 0]) }.pack();
+    let [far, near] = [u64::MAX / 2, 1];
+    for (key, deadline) in [(far, 1), (far, u16::MAX), (near, 7), (near, 6)] {
+        assert_eq!(table.insert(due(key, deadline)), 0);
+    }
+    let mut first = |key| {
+        let place = table.next_due_near(key, u16::MAX - 1)?;
+        let [.., deadline, _, _] = table.buckets[place.bucket].words(place.slot)?;
+        table.remove(place).then_some(Half::deadline_of(deadline))
+    };
+    let gone: Vec<_> = std::iter::from_fn(|| first(near)).collect();
+    assert_eq!(gone, [6, 7, u16::MAX, 1], "those near by first, then all others");
 }
 
 proptest! {
@@ -56,7 +75,7 @@ proptest! {
                 let Some((place, end)) = found else { continue };
                 prop_assert!(table.remove(place));
                 expected.get_mut(&key).unwrap().retain(|known| *known != end);
-            } else if table.insert(half(key, end)) {
+            } else if table.insert(half(key, end)) == 0 {
                 expected.entry(key).or_default().push(end);
             }
         }
@@ -64,6 +83,13 @@ proptest! {
             let mut found: Vec<u32> = under(&table, *key).into_iter().map(|(_, end)| end).collect();
             found.sort_unstable();
             prop_assert_eq!(&found, ends);
+            let few = match table.under(*key) {
+                Under::Nobody => vec![],
+                Under::One(_, words) => vec![Half::unpack(words).end],
+                Under::Several => found.clone(),
+            };
+            prop_assert_eq!(&few, &found);
+            prop_assert_eq!(found.len() > 1, matches!(table.under(*key), Under::Several));
         }
         prop_assert_eq!(table.len(), expected.values().map(Vec::len).sum::<usize>());
         prop_assert_eq!(table.keys().count(), table.len());
