@@ -23,6 +23,7 @@ mod callers;
 mod skew;
 mod loss;
 mod lines;
+mod coming;
 mod meeting;
 mod judge;
 mod settle;

@@ -7,9 +7,9 @@
 //! [`Join::callers_found`] until the end of the report or of the tick, so that there is no more of it than a report has records,
 //! or than fall due in one tick; and nothing is noted while nobody seeks.
 
+use super::coming::{is_out_of_time, key};
 use super::half::{DURATION_US_MAX, Half};
 use super::lines::Line;
-use super::meeting::{is_out_of_time, key};
 use super::{Join, Side};
 use crate::report::{Record, Text};
 
