@@ -7,6 +7,7 @@
 
 mod parts;
 mod metrics;
+mod prometheus;
 
 mod conservation;
 mod faults;

@@ -95,7 +95,7 @@ async fn metrics(Shared(state): Shared<Arc<State>>, uri: Uri, headers: HeaderMap
             return (StatusCode::BAD_REQUEST, Json(body)).into_response();
         }
     };
-    let (parts, body) = mpsc::channel::<Result<String, Infallible>>(PARTS_MAX);
+    let (parts, body) = mpsc::channel::<Result<Vec<u8>, Infallible>>(PARTS_MAX);
     let (looks, take) = Looks::new(state.clone());
     tokio::spawn(take);
     tokio::task::spawn_blocking(move || {

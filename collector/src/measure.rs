@@ -10,10 +10,12 @@ mod buckets;
 mod cells;
 mod histogram;
 mod keep;
+mod native;
 pub mod durations;
 
 pub use buckets::{BOUNDS_BYTES, BOUNDS_MAX};
 pub use histogram::Histogram;
+pub use native::Native;
 
 use crate::checkpoint::keep::{Keep, Reader, Unreadable, Writer, keep as kept};
 use crate::report::{Fold, FoldedDurations, Record};

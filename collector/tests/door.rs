@@ -74,9 +74,9 @@ impl Collector {
         let request =
             format!("GET {path} HTTP/1.1\r\nhost: x\r\naccept: {accept}\r\nconnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
-        answer
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.unwrap();
+        String::from_utf8_lossy(&answer).into_owned()
     }
 
     /// The value of one sample.
@@ -212,6 +212,11 @@ async fn a_failure_is_kept_in_full() {
     for name in created.map(|name| format!("\nhopscope_{name}_created{{")) {
         assert_eq!(told.matches(&name).count(), 1, "{name} in {told}");
     }
+    let protobuf =
+        "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited";
+    let told = collector.get_as("/metrics?only=own", protobuf).await;
+    let head = "content-type: application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited";
+    assert!(told.contains(head) && told.contains("hopscope_start_time_seconds") && !told.contains("# TYPE"));
     let older = collector.get("/metrics").await;
     assert!(!older.contains(" # {") && !older.contains("_created{"), "{older}");
     let answer = collector.get("/api/v1/failures?service=ledger-db&flag=uc&after=0").await;

@@ -5,7 +5,7 @@
 use crate::module;
 use crate::process;
 use crate::progress::{done, remark, step};
-use crate::tools::{envoy, promtool, rust_targets, wasm_bindgen};
+use crate::tools::{envoy, prometheus, rust_targets, wasm_bindgen};
 use crate::workspace;
 use anyhow::{Context, bail};
 use std::process::{Command, Stdio};
@@ -66,7 +66,7 @@ fn passed(output: &str) -> u64 {
 fn whole_mesh(name: Option<&str>) -> anyhow::Result<()> {
     let newest = envoy::install(envoy::NEWEST)?;
     let oldest = envoy::install(envoy::OLDEST)?;
-    let promtool = promtool::install()?;
+    let prometheus = prometheus::install()?;
     let module = module::build()?;
     let trapping = module::trap::build(&module)?;
     step("building the collector and the local mesh", || {
@@ -81,7 +81,8 @@ fn whole_mesh(name: Option<&str>) -> anyhow::Result<()> {
         command.env("HOPSCOPE_MODULE_THAT_TRAPS", trapping);
         command.env("HOPSCOPE_COLLECTOR", workspace::binary("hopscope"));
         command.env("HOPSCOPE_MESH", workspace::binary("hopscope-mesh"));
-        command.env("HOPSCOPE_PROMTOOL", promtool);
+        command.env("HOPSCOPE_PROMETHEUS", prometheus.server);
+        command.env("HOPSCOPE_PROMTOOL", prometheus.promtool);
         command.args(["--", "--nocapture", "--test-threads", "1"]).args(name);
         let mut lines = teed(&mut command)?;
         lines.retain(|line| line.starts_with("test result:"));

@@ -6,7 +6,7 @@
 pub(crate) mod rust_targets;
 pub(crate) mod envoy;
 pub(crate) mod otelcol;
-pub(crate) mod promtool;
+pub(crate) mod prometheus;
 pub(crate) mod wasm_bindgen;
 pub(crate) mod cargo_deny;
 pub(crate) mod wasm_opt;

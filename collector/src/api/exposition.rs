@@ -1,33 +1,17 @@
-//! Metrics as text: Prometheus' format 0.0.4, or OpenMetrics 1.0 for those who ask for it.
+//! Metrics in one of Prometheus' formats.
 //!
-//! In: families and samples. Out: text. Always holds: a family's samples stand together below its head; label values are
-//! escaped; an OpenMetrics text ends with `# EOF`.
-//!
-//! Source: Prometheus' exposition formats; OpenMetrics 1.0 (where a counter's family is named without `_total`).
+//! In: families and samples. Out: bytes. Always holds: a family's samples stand together below its head; an OpenMetrics text ends
+//! with `# EOF`; whoever takes the bytes gets them in parts, none much larger than [`PART_BYTES`].
 
-use crate::aggregate::Exemplar;
-use std::fmt::{Display, Write};
+mod accept;
+mod histogram;
+mod protobuf;
+mod text;
 
-/// Which of the two formats.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Format {
-    Prometheus,
-    OpenMetrics,
-}
+pub(super) use accept::Format;
+pub(super) use histogram::{Buckets, Names};
 
-impl Format {
-    /// The format that an `Accept` header asks for.
-    pub(super) fn wanted(accept: &str) -> Self {
-        if accept.contains("application/openmetrics-text") { Self::OpenMetrics } else { Self::Prometheus }
-    }
-
-    pub(super) fn content_type(self) -> &'static str {
-        match self {
-            Self::Prometheus => "text/plain; version=0.0.4; charset=utf-8",
-            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
-        }
-    }
-}
+use std::io::Write;
 
 /// The kinds of families that are used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,45 +21,82 @@ pub(super) enum Kind {
     Histogram,
 }
 
-/// So much text is handed on together.
+/// So many bytes are handed on together.
 const PART_BYTES: usize = 256 << 10;
-/// With the sample that makes it so much.
+/// With the sample that makes it so many.
 const ROOM_BYTES: usize = PART_BYTES + (4 << 10);
 
-/// Where a text goes, part by part; `false` when nobody wants more of it.
-pub(super) type Sink<'a> = dyn FnMut(String) -> bool + 'a;
+/// Where it goes, part by part; `false` when nobody wants more of it.
+pub(super) type Sink<'a> = dyn FnMut(Vec<u8>) -> bool + 'a;
 
-/// A text in the making.
+/// Metrics in the making.
 pub(super) struct Exposition<'a> {
-    text: String,
+    bytes: Vec<u8>,
     format: Format,
+    /// What of the family at hand is not among the bytes yet.
+    family: protobuf::Family,
     /// None for a part.
     sink: Option<&'a mut Sink<'a>>,
     wanted: bool,
 }
 
 /// Labels of a sample, spelled once for all samples that have them.
-pub(super) struct Spelled(String);
+pub(super) struct Spelled(Vec<u8>);
 
 /// Labels of one sample.
 pub(super) type Labels<'a> = &'a [(&'a str, &'a str)];
 
+/// The value of a sample.
+pub(super) trait Number: Copy {
+    /// As text.
+    fn write(self, text: &mut Vec<u8>);
+    /// As the protobuf format has it.
+    fn double(self) -> f64;
+}
+
+macro_rules! numbers {
+    ($($number:ty)*) => {$(
+        impl Number for $number {
+            #[inline]
+            fn write(self, text: &mut Vec<u8>) {
+                // Writing to memory cannot fail.
+                let _ = write!(text, "{self}");
+            }
+
+            #[inline]
+            #[expect(clippy::allow_attributes, reason = "not all of these are casts that lose something")]
+            #[allow(clippy::cast_lossless, clippy::unnecessary_cast, reason = "one text for all numbers")]
+            fn double(self) -> f64 {
+                self as f64
+            }
+        }
+    )*};
+}
+
+numbers!(u8 u64 usize f64);
+
 impl<'a> Exposition<'a> {
     pub(super) fn new(format: Format, sink: &'a mut Sink<'a>) -> Self {
-        Self { text: String::with_capacity(ROOM_BYTES), format, sink: Some(sink), wanted: true }
+        Self { bytes: Vec::with_capacity(ROOM_BYTES), sink: Some(sink), ..Self::empty(format) }
     }
 
-    /// What `tell` tells, to be [put](Self::put) into another text. Nothing is handed on, so it may be told while the rooms are
-    /// locked: who takes a text is waited for, and may wait for the rooms.
-    pub(super) fn part(format: Format, tell: impl FnOnce(&mut Exposition<'_>)) -> String {
-        let mut part = Exposition { text: String::new(), format, sink: None, wanted: true };
+    fn empty(format: Format) -> Self {
+        Self { bytes: Vec::new(), format, family: protobuf::Family::default(), sink: None, wanted: true }
+    }
+
+    /// What `tell` tells, to be [put](Self::put) among the rest. Nothing is handed on, so it may be told while the rooms are
+    /// locked: who takes a part is waited for, and may wait for the rooms.
+    pub(super) fn part(format: Format, tell: impl FnOnce(&mut Exposition<'_>)) -> Vec<u8> {
+        let mut part = Exposition::empty(format);
         tell(&mut part);
-        part.text
+        part.family.end(&mut part.bytes);
+        part.bytes
     }
 
     /// Adds a part.
-    pub(super) fn put(&mut self, part: &str) {
-        self.text.push_str(part);
+    pub(super) fn put(&mut self, part: &[u8]) {
+        self.family.end(&mut self.bytes);
+        self.bytes.extend_from_slice(part);
         self.hand_on(PART_BYTES);
     }
 
@@ -94,178 +115,105 @@ impl<'a> Exposition<'a> {
         self.wanted
     }
 
-    /// Spells labels.
-    pub(super) fn spell(labels: Labels<'_>) -> Spelled {
-        let mut text = String::with_capacity(1 << 10);
-        for (place, (label, value)) in labels.iter().enumerate() {
-            text.push_str(if place == 0 { "" } else { "," });
-            text.push_str(label);
-            text.push_str("=\"");
-            escaped(&mut text, value);
-            text.push('"');
+    /// Begins a family. The name of a counter ends with `_total`.
+    pub(super) fn family(&mut self, name: &str, kind: Kind, help: &str) {
+        if self.format == Format::Protobuf {
+            self.family.end(&mut self.bytes);
+            self.family.begin(name, kind, help);
+        } else {
+            text::head(&mut self.bytes, self.format, name, kind, help);
         }
-        Spelled(text)
     }
 
-    /// One sample with labels that are spelled already, and a last one such as `,le="0.5"`, or nothing.
-    pub(super) fn spelled(&mut self, name: &str, labels: &Spelled, last: &str, value: impl Display) {
-        for part in [name, "{", &labels.0, last, "} "] {
-            self.text.push_str(part);
+    /// Spells labels.
+    pub(super) fn spell(&self, labels: Labels<'_>) -> Spelled {
+        let mut spelled = Vec::with_capacity(1 << 10);
+        match self.format {
+            Format::Protobuf => {
+                labels.iter().for_each(|(name, value)| protobuf::label(name, value, &mut spelled));
+            }
+            Format::Prometheus | Format::OpenMetrics => text::spell(&mut spelled, labels),
         }
-        let _ = writeln!(self.text, "{value}");
+        Spelled(spelled)
+    }
+
+    /// One sample.
+    pub(super) fn sample(&mut self, name: &str, labels: Labels<'_>, value: impl Number) {
+        let Spelled(labels) = self.spell(labels);
+        self.write(name, &labels, b"", value, None);
+    }
+
+    /// A family of one sample without labels.
+    pub(super) fn single(&mut self, name: &str, kind: Kind, help: &str, value: impl Number) {
+        self.family(name, kind, help);
+        self.sample(name, &[], value);
+    }
+
+    /// One sample with labels that are spelled already, and a last one.
+    pub(super) fn labelled(&mut self, name: &str, labels: &Spelled, last: (&str, &str), value: u64) {
+        let Spelled(mut more) = self.spell(&[last]);
+        if self.format != Format::Protobuf {
+            more.insert(0, b',');
+        }
+        self.write(name, &labels.0, &more, value, None);
+    }
+
+    /// A counter that began at some time, microseconds since the Unix epoch. Text 0.0.4 has no place for that.
+    pub(super) fn counter(&mut self, name: &str, labels: &Spelled, value: u64, created_us: u64) {
+        self.write(name, &labels.0, b"", value, Some(created_us));
+    }
+
+    /// A histogram, and when it began, where that is known.
+    pub(super) fn histogram(
+        &mut self,
+        names: &Names,
+        labels: &Spelled,
+        buckets: &Buckets,
+        created_us: Option<u64>,
+    ) {
+        let Spelled(labels) = labels;
+        if self.format == Format::Protobuf {
+            self.family.histogram(names, labels, buckets, created_us);
+        } else {
+            text::histogram(&mut self.bytes, self.format, names, labels, buckets);
+            if let Some(created_us) = created_us {
+                text::created(&mut self.bytes, self.format, &names.created, labels, created_us);
+            }
+        }
         self.hand_on(PART_BYTES);
     }
 
-    /// When the series with these labels began, Unix time, below the last sample of it. The older format has no place for it.
-    pub(super) fn created(&mut self, name: &str, labels: &Spelled, created_us: u64) {
-        if self.format == Format::OpenMetrics {
-            let name = name.strip_suffix("_total").unwrap_or(name);
-            self.spelled(&format!("{name}_created"), labels, "", created_us as f64 / 1_000_000.0);
+    fn write(&mut self, name: &str, labels: &[u8], last: &[u8], value: impl Number, created_us: Option<u64>) {
+        if self.format == Format::Protobuf {
+            self.family.scalar(labels, last, value.double(), created_us);
+        } else {
+            text::sample(&mut self.bytes, name, labels, last, value);
+            if let Some(created_us) = created_us {
+                let name = format!("{}_created", name.strip_suffix("_total").unwrap_or(name));
+                text::created(&mut self.bytes, self.format, &name, labels, created_us);
+            }
         }
-    }
-
-    /// The same with a request that is in that bucket. The older format has no place for it.
-    pub(super) fn marked(
-        &mut self,
-        name: &str,
-        labels: &Spelled,
-        last: &str,
-        value: u64,
-        exemplar: Option<Exemplar>,
-    ) {
-        let Some(it) = exemplar.filter(|_| self.format == Format::OpenMetrics) else {
-            return self.spelled(name, labels, last, value);
-        };
-        let Exemplar { request_id_hash, duration_us, ended_us } = it;
-        let seconds = |us: u64| us as f64 / 1_000_000.0;
-        let (value_s, ended_s) = (seconds(duration_us), seconds(ended_us));
-        let mark = format!("# {{request_id_hash=\"{request_id_hash:08x}\"}} {value_s} {ended_s}");
-        self.spelled(name, labels, last, format_args!("{value} {mark}"));
+        self.hand_on(PART_BYTES);
     }
 
     fn hand_on(&mut self, bytes: usize) {
         if let Some(sink) = &mut self.sink
             && self.wanted
-            && self.text.len() >= bytes
+            && self.bytes.len() + self.family.len() >= bytes
         {
-            self.wanted = sink(std::mem::replace(&mut self.text, String::with_capacity(ROOM_BYTES)));
+            self.family.end(&mut self.bytes);
+            self.wanted = sink(std::mem::replace(&mut self.bytes, Vec::with_capacity(ROOM_BYTES)));
         }
-    }
-
-    /// Begins a family. The name of a counter ends with `_total`.
-    pub(super) fn family(&mut self, name: &str, kind: Kind, help: &str) {
-        let name = match (self.format, kind) {
-            (Format::OpenMetrics, Kind::Counter) => name.strip_suffix("_total").unwrap_or(name),
-            _ => name,
-        };
-        let kind = match kind {
-            Kind::Counter => "counter",
-            Kind::Gauge => "gauge",
-            Kind::Histogram => "histogram",
-        };
-        // Writing to a String cannot fail.
-        let _ = writeln!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}");
-    }
-
-    /// One sample.
-    pub(super) fn sample(&mut self, name: &str, labels: Labels<'_>, value: impl Display) {
-        self.text.push_str(name);
-        if !labels.is_empty() {
-            let Spelled(labels) = Self::spell(labels);
-            for part in ["{", &labels, "}"] {
-                self.text.push_str(part);
-            }
-        }
-        let _ = writeln!(self.text, " {value}");
-    }
-
-    /// A family of one sample without labels.
-    pub(super) fn single(&mut self, name: &str, kind: Kind, help: &str, value: impl Display) {
-        self.family(name, kind, help);
-        self.sample(name, &[], value);
     }
 
     /// Hands on what is left.
     pub(super) fn end(mut self) {
         if self.format == Format::OpenMetrics {
-            self.text.push_str("# EOF\n");
+            self.bytes.extend_from_slice(b"# EOF\n");
         }
         self.hand_on(0);
     }
 }
 
-fn escaped(text: &mut String, value: &str) {
-    if !value.contains(['\\', '"', '\n']) {
-        return text.push_str(value);
-    }
-    for c in value.chars() {
-        match c {
-            '\\' => text.push_str("\\\\"),
-            '"' => text.push_str("\\\""),
-            '\n' => text.push_str("\\n"),
-            c => text.push(c),
-        }
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::{Exposition, Format, Kind, PART_BYTES};
-    use std::cell::Cell;
-
-    #[track_caller]
-    fn check(accept: &str, expected: &str) {
-        let mut told = String::new();
-        let mut sink = |part: String| {
-            told.push_str(&part);
-            true
-        };
-        let mut text = Exposition::new(Format::wanted(accept), &mut sink);
-        text.family("a_total", Kind::Counter, "Things.");
-        text.sample("a_total", &[("x", "q\"b\\n\n"), ("y", "")], 3);
-        text.single("b", Kind::Gauge, "Others.", 0.5);
-        text.end();
-        assert_eq!(told, expected);
-    }
-
-    #[test]
-    fn a_part_is_handed_on_with_the_text_that_it_is_put_into() {
-        let parts = Cell::new(0);
-        let mut sink = |_: String| {
-            parts.set(parts.get() + 1);
-            true
-        };
-        let mut text = Exposition::new(Format::Prometheus, &mut sink);
-        let labels = Exposition::spell(&[("x", "y")]);
-        let fill = |text: &mut Exposition<'_>| {
-            for value in 0..3 * PART_BYTES / 10 {
-                text.spelled("a", &labels, "", value);
-            }
-        };
-        let part = Exposition::part(text.format(), fill);
-        assert_eq!(parts.get(), 0);
-        text.put(&part);
-        assert_eq!(parts.get(), 1);
-        fill(&mut text);
-        let wanted = parts.get();
-        assert!(wanted > 2, "{wanted}");
-        text.give_up();
-        fill(&mut text);
-        text.end();
-        assert_eq!(parts.get(), wanted);
-    }
-
-    #[test]
-    fn both_formats() {
-        check(
-            "*/*",
-            "# HELP a_total Things.\n# TYPE a_total counter\na_total{x=\"q\\\"b\\\\n\\n\",y=\"\"} 3\n\
-             # HELP b Others.\n# TYPE b gauge\nb 0.5\n",
-        );
-        check(
-            "application/openmetrics-text;version=1.0.0,text/plain;q=0.5",
-            "# HELP a Things.\n# TYPE a counter\na_total{x=\"q\\\"b\\\\n\\n\",y=\"\"} 3\n\
-             # HELP b Others.\n# TYPE b gauge\nb 0.5\n# EOF\n",
-        );
-    }
-}
+mod tests;

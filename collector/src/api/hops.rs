@@ -3,9 +3,9 @@
 //! In: the join. Out: one row per edge, and one sample per edge and verdict. Always holds: the verdicts of a row add up to
 //! its hops, and so does its matrix; hops of edges that found no room stand in a row whose labels read `overflow`.
 
-use super::exposition::{Exposition, Kind, Spelled};
+use super::exposition::{Buckets, Exposition, Format, Kind, Names, Spelled};
 use super::look::Looks;
-use super::metrics::{Buckets, Names, seconds};
+use super::metrics::{SECOND_US, seconds};
 use crate::join::{EdgeBook, Ending, HopEdge, Join, Verdict};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -202,7 +202,8 @@ fn each<T>(
             for (pair, named) in pairs.iter_mut().zip(NAMES.into_iter().zip(values)) {
                 *pair = named;
             }
-            tell(text, &Exposition::spell(&pairs), picked);
+            let labels = text.spell(&pairs);
+            tell(text, &labels, picked);
         }
     }
 }
@@ -228,7 +229,7 @@ pub(super) fn metrics(text: &mut Exposition<'_>, looks: &Looks) {
     let some = |book: &EdgeBook| (book.hops() > 0).then(|| verdicts(book).collect::<Vec<_>>());
     each(text, looks, some, |text, labels, verdicts| {
         for (verdict, count) in verdicts {
-            text.spelled(HOPS, labels, &format!(",verdict=\"{}\"", verdict.label()), count);
+            text.labelled(HOPS, labels, ("verdict", verdict.label()), count);
         }
     });
     const GAP: &str = "hopscope_hop_gap_seconds";
@@ -238,8 +239,12 @@ pub(super) fn metrics(text: &mut Exposition<'_>, looks: &Looks) {
         "How much longer the caller's side took than the called side: network, TLS, queues.",
     );
     let names = Names::durations(GAP);
-    let some = |book: &EdgeBook| (book.gap().count() > 0).then(|| Buckets::of(book.gap().histogram()));
-    each(text, looks, some, |text, labels, buckets| buckets.tell(text, &names, labels));
+    let with_native = text.format() == Format::Protobuf;
+    let some = move |book: &EdgeBook| {
+        let gaps = (book.gap().count() > 0).then(|| book.gap().histogram())?;
+        Some(Buckets::of(gaps).with_native(with_native.then(|| gaps.native(SECOND_US))))
+    };
+    each(text, looks, some, |text, labels, buckets| text.histogram(&names, labels, &buckets, None));
 }
 
 /// What became of all records.

@@ -4,15 +4,12 @@
 //! counted and not expired.
 
 mod door;
-mod histogram;
 mod journal;
 mod settings;
 mod streams;
 mod tcp;
 
-pub(super) use histogram::{Buckets, Names};
-
-use super::exposition::{Exposition, Format, Kind, Sink, Spelled};
+use super::exposition::{Buckets, Exposition, Format, Kind, Names, Sink, Spelled};
 use super::labels::Values;
 use super::look::Looks;
 use crate::aggregate::{Exemplar, Key, Series};
@@ -68,7 +65,7 @@ pub(super) fn render(state: &State, looks: &Looks, format: Format, what: What, s
         seconds(state.started_us()),
     );
     text.family("hopscope_build_info", Kind::Gauge, "Version of the collector; always 1.");
-    text.sample("hopscope_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
+    text.sample("hopscope_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1_u64);
     text.end();
 }
 
@@ -92,8 +89,7 @@ fn counters(text: &mut Exposition<'_>, counters: &[FlowCounter], rows: &[(Spelle
     for (name, help, figure) in counters {
         text.family(name, Kind::Counter, help);
         for (labels, series) in rows {
-            text.spelled(name, labels, "", figure(&series.counts));
-            text.created(name, labels, series.created_us);
+            text.counter(name, labels, figure(&series.counts), series.created_us);
         }
     }
 }
@@ -128,11 +124,14 @@ fn each<T>(
         let Some((rows, rest)) = some else { return text.give_up() };
         next = rest;
         for (key, picked) in rows {
-            let labels = Exposition::spell(&Values::of(&key).pairs());
+            let labels = text.spell(&Values::of(&key).pairs());
             tell(text, &labels, picked);
         }
     }
 }
+
+/// Durations are counted in microseconds and shown in seconds.
+pub(super) const SECOND_US: f64 = 1_000_000.0;
 
 /// A histogram of a series.
 type Sizes = fn(&Measure) -> Histogram<'_>;
@@ -148,24 +147,22 @@ fn series(text: &mut Exposition<'_>, looks: &Looks) {
         text,
         looks,
         |series, _| Some((series.created_us(), series.measure.count())),
-        |text, labels, (created_us, count)| {
-            text.spelled(REQUESTS, labels, "", count);
-            text.created(REQUESTS, labels, created_us);
-        },
+        |text, labels, (created_us, count)| text.counter(REQUESTS, labels, count, created_us),
     );
     const DURATION: &str = "hopscope_request_duration_seconds";
     text.family(DURATION, Kind::Histogram, "Duration of those requests.");
     let names = Names::durations(DURATION);
+    let with_native = text.format() == Format::Protobuf;
     each(
         text,
         looks,
-        |series, exemplar| {
-            Some((series.created_us(), Buckets::of(series.measure.durations()).with(exemplar)))
+        move |series, exemplar| {
+            let durations = series.measure.durations();
+            let native = with_native.then(|| durations.native(SECOND_US));
+            let buckets = Buckets::of(durations).with_native(native).with_exemplar(exemplar);
+            Some((series.created_us(), buckets))
         },
-        |text, labels, (created_us, buckets)| {
-            buckets.tell(text, &names, labels);
-            text.created(DURATION, labels, created_us);
-        },
+        |text, labels, (created_us, buckets)| text.histogram(&names, labels, &buckets, Some(created_us)),
     );
     messages(text, looks);
     const SIZES: [(&str, &str, Sizes); 2] = [
@@ -178,11 +175,12 @@ fn series(text: &mut Exposition<'_>, looks: &Looks) {
         each(
             text,
             looks,
-            move |series, _| Some((series.created_us(), Buckets::of(sizes(&series.measure)))),
-            |text, labels, (created_us, buckets)| {
-                buckets.tell(text, &names, labels);
-                text.created(name, labels, created_us);
+            move |series, _| {
+                let sizes = sizes(&series.measure);
+                let native = with_native.then(|| sizes.native(1.0));
+                Some((series.created_us(), Buckets::of(sizes).with_native(native)))
             },
+            |text, labels, (created_us, buckets)| text.histogram(&names, labels, &buckets, Some(created_us)),
         );
     }
 }
@@ -200,10 +198,7 @@ fn messages(text: &mut Exposition<'_>, looks: &Looks) {
             text,
             looks,
             move |series, _| Some((series.created_us(), series.measure.messages().map(side)?)),
-            |text, labels, (created_us, count)| {
-                text.spelled(name, labels, "", count);
-                text.created(name, labels, created_us);
-            },
+            |text, labels, (created_us, count)| text.counter(name, labels, count, created_us),
         );
     }
 }
@@ -258,7 +253,7 @@ fn ledger(text: &mut Exposition<'_>, ledger: &Ledger) {
     // A batch that comes late takes from this one, so it is no counter.
     let before = total.drops.remove(&DropReason::CollectorRestart).unwrap_or(0);
     for (reason, count) in &total.drops {
-        text.sample("hopscope_ledger_dropped_total", &[("reason", &reason.to_string())], count);
+        text.sample("hopscope_ledger_dropped_total", &[("reason", &reason.to_string())], *count);
     }
     let gauges = [
         (

@@ -142,6 +142,12 @@ impl Layout {
         usize::try_from((index >> from.saturating_sub(to)) + 2 + splits).unwrap_or(ZERO)
     }
 
+    /// The position below the classic bound that splits a bucket for the `number`th time.
+    pub(super) fn split_at(&self, number: usize, scale: u8) -> Option<usize> {
+        let (index, _) = self.splits.get(number)?;
+        Some(usize::from(index >> FINEST.saturating_sub(scale)) + 2 + number)
+    }
+
     /// Both edges of a position other than that of zero, as powers of two.
     pub(super) fn edges(&self, place: usize, scale: u8) -> (f64, f64) {
         let (index, splits) = self.bucket(place, scale);

@@ -3,9 +3,9 @@
 //! In: what it counts about itself. Out: its families. Always holds: what an acknowledgement promises is said, also
 //! without a journal.
 
-use super::super::exposition::{Exposition, Kind};
-use super::seconds;
-use crate::journal::stats::{Buckets, Stats};
+use super::super::exposition::{Buckets, Exposition, Kind, Names};
+use super::{SECOND_US, seconds};
+use crate::journal::stats::{self, COMMIT_BATCHES, COMMIT_US, Stats};
 use std::sync::atomic::Ordering;
 
 /// All families.
@@ -16,20 +16,26 @@ pub(super) fn families(text: &mut Exposition<'_>, stats: Option<&Stats>) {
         Kind::Gauge,
         "Where a report is when it is acknowledged; always 1.",
     );
-    text.sample("hopscope_durability_info", &[("durability", durability)], 1);
+    text.sample("hopscope_durability_info", &[("durability", durability)], 1_u64);
     let Some(stats) = stats else { return };
     counters(text, stats);
     gauges(text, stats);
-    let us = |value: u64| seconds(value);
-    buckets(
+    let name = "hopscope_journal_commit_seconds";
+    histogram(
         text,
-        "hopscope_journal_commit_seconds",
         "Time to write and sync a commit.",
+        &Names::of(name, &COMMIT_US, SECOND_US),
+        name,
         &stats.commit_us,
-        us,
     );
-    let count = |value: u64| value as f64;
-    buckets(text, "hopscope_journal_commit_batches", "Batches by commit.", &stats.commit_batches, count);
+    let name = "hopscope_journal_commit_batches";
+    histogram(
+        text,
+        "Batches by commit.",
+        &Names::of(name, &COMMIT_BATCHES, 1.0),
+        name,
+        &stats.commit_batches,
+    );
 }
 
 fn counters(text: &mut Exposition<'_>, stats: &Stats) {
@@ -116,14 +122,10 @@ fn gauges(text: &mut Exposition<'_>, stats: &Stats) {
     }
 }
 
-fn buckets(text: &mut Exposition<'_>, name: &str, help: &str, buckets: &Buckets, unit: fn(u64) -> f64) {
+fn histogram(text: &mut Exposition<'_>, help: &str, names: &Names, name: &str, told: &stats::Buckets) {
     text.family(name, Kind::Histogram, help);
-    let mut count = 0;
-    for (bound, below) in buckets.cumulative() {
-        let bound = bound.map_or_else(|| "+Inf".to_owned(), |bound| format!("{:?}", unit(bound)));
-        text.sample(&format!("{name}_bucket"), &[("le", &bound)], below);
-        count = below;
-    }
-    text.sample(&format!("{name}_sum"), &[], unit(buckets.sum()));
-    text.sample(&format!("{name}_count"), &[], count);
+    let cumulative: Vec<u64> = told.cumulative().map(|(_, below)| below).collect();
+    let count = cumulative.last().copied().unwrap_or(0);
+    let labels = text.spell(&[]);
+    text.histogram(names, &labels, &Buckets::counted(cumulative.into_iter(), told.sum(), count), None);
 }

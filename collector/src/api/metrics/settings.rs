@@ -29,6 +29,6 @@ pub(super) fn render(text: &mut Exposition<'_>, seen: &Seen) {
     );
     text.family("hopscope_config_value", Kind::Gauge, "Numbers that are in force, limits above all.");
     for (setting, value) in &seen.numbers {
-        text.sample("hopscope_config_value", &[("setting", setting)], value);
+        text.sample("hopscope_config_value", &[("setting", setting)], *value);
     }
 }

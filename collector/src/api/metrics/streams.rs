@@ -40,7 +40,7 @@ pub(super) fn families(text: &mut Exposition<'_>, looks: &Looks) {
         let values = Values::of(key);
         let known: Vec<_> =
             values.pairs().into_iter().filter(|(name, _)| !OF_THE_END.contains(name)).collect();
-        Exposition::spell(&known)
+        text.spell(&known)
     };
     let rows: Vec<_> = rows.iter().map(|(key, series)| (spelled(key), series)).collect();
     super::counters(text, &COUNTERS, &rows);

@@ -5,10 +5,10 @@
 //! Source: Istio's `istio_tcp_*` metrics. "Sent" is to the client and "received" from it, at both reporters
 //! (`istio_stats.cc` reads the meter of the downstream).
 
-use super::super::exposition::{Exposition, Kind};
+use super::super::exposition::{Buckets, Exposition, Format, Kind, Names};
 use super::super::labels::Values;
 use super::super::look::Looks;
-use super::{Buckets, FlowCounter, Names};
+use super::{FlowCounter, SECOND_US};
 use crate::flows::Counts;
 
 const COUNTERS: [FlowCounter; 4] = [
@@ -38,15 +38,17 @@ pub(super) fn families(text: &mut Exposition<'_>, looks: &Looks) {
     });
     let Some((rows, expired_closed)) = seen else { return text.give_up() };
     let size = rows.len() as u64;
-    let spelled = |key| Exposition::spell(&Values::of(key).pairs());
+    let spelled = |key| text.spell(&Values::of(key).pairs());
     let rows: Vec<_> = rows.iter().map(|(key, series)| (spelled(key), series)).collect();
     super::counters(text, &COUNTERS, &rows);
     const NAME: &str = "hopscope_tcp_connection_duration_seconds";
     text.family(NAME, Kind::Histogram, "How long closed TCP connections lasted.");
     let names = Names::durations(NAME);
     for (labels, series) in &rows {
-        Buckets::of(series.counts.durations.histogram()).tell(text, &names, labels);
-        text.created(NAME, labels, series.created_us);
+        let durations = series.counts.durations.histogram();
+        let native = (text.format() == Format::Protobuf).then(|| durations.native(SECOND_US));
+        let buckets = Buckets::of(durations).with_native(native);
+        text.histogram(&names, labels, &buckets, Some(series.created_us));
     }
     text.single(
         "hopscope_tcp_expired_connections_total",
