@@ -12,6 +12,7 @@ mod load;
 mod process;
 mod row;
 mod run;
+mod scrape;
 mod otlp;
 mod peer;
 

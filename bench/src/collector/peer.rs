@@ -8,6 +8,7 @@ use super::mesh::Mesh;
 use super::otlp;
 use super::process::{Collector, free_address};
 use super::row::Row;
+use super::scrape::{Scrape, scraped};
 use anyhow::ensure;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -48,10 +49,10 @@ pub(crate) async fn measure(binary: &Path, seconds: u64) -> anyhow::Result<Row> 
     let warm = send(&mut calls, &messages, Duration::ZERO, 0.0).await?;
     let before = peer.cpu_seconds()?;
     let time = Duration::from_secs(seconds);
-    let full = super::run::scraped(&peer, "/metrics", send(&mut calls, &messages, time, 0.0)).await?;
+    let full = scraped(&peer, Scrape::Protobuf, send(&mut calls, &messages, time, 0.0)).await?;
     let cpu = peer.cpu_seconds()? - before;
     let rate = full.messages as f64 / full.seconds / 2.0;
-    let mut half = super::run::scraped(&peer, "/metrics", send(&mut calls, &messages, time, rate)).await?;
+    let mut half = scraped(&peer, Scrape::Protobuf, send(&mut calls, &messages, time, rate)).await?;
     let expected = warm.records + full.records + half.records;
     let counted = settled(&peer, expected).await?;
     if counted != expected {

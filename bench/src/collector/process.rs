@@ -93,11 +93,11 @@ impl Collector {
         Ok(answer)
     }
 
-    /// Asks for a path as Prometheus would, in a program of its own: whoever sends reports meanwhile must not be the one who
-    /// reads, and the answer is not kept. Its bytes.
-    pub(crate) async fn scrape(&self, path: &str) -> anyhow::Result<u64> {
+    /// Asks for a path, in a task of its own: whoever sends reports meanwhile must not be the one who reads. The answer is not
+    /// kept. Its bytes.
+    pub(crate) async fn read(&self, path: &str, accept: &str) -> anyhow::Result<u64> {
         let mut stream = TcpStream::connect(self.http).await?;
-        let request = format!("GET {path} HTTP/1.0\r\nhost: bench\r\n\r\n");
+        let request = format!("GET {path} HTTP/1.0\r\nhost: bench\r\naccept: {accept}\r\n\r\n");
         let read = async move {
             stream.write_all(request.as_bytes()).await?;
             let mut part = vec![0; 256 << 10];

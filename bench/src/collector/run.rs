@@ -8,6 +8,7 @@ use super::load::Load;
 use super::mesh::Mesh;
 use super::process::Collector;
 use super::row::Row;
+use super::scrape::{Scrape, scraped};
 use super::template::Round;
 use anyhow::ensure;
 use std::path::Path;
@@ -15,7 +16,6 @@ use std::time::Duration;
 
 /// Connections to the collector.
 const CONNECTIONS: usize = 16;
-const SCRAPE_INTERVAL: Duration = Duration::from_secs(5);
 
 /// What is measured.
 #[derive(Debug, Clone, Copy)]
@@ -27,8 +27,7 @@ pub(crate) struct Run {
     batch_records: usize,
     join: bool,
     journal: bool,
-    /// Whether the families that have a series per edge are scraped.
-    scrape_all: bool,
+    scrape: Scrape,
     options: &'static [&'static str],
 }
 
@@ -40,14 +39,15 @@ const ALL_ON: Run = Run {
     batch_records: 256,
     join: true,
     journal: true,
-    scrape_all: true,
+    scrape: Scrape::Protobuf,
     options: &[],
 };
 
 /// All runs of the collector, in order.
-pub(crate) const RUNS: [Run; 7] = [
+pub(crate) const RUNS: [Run; 8] = [
     ALL_ON,
-    Run { name: "no_join", what: "the same without the join", join: false, ..ALL_ON },
+    Run { name: "all_on_text", what: "the same, but scraped as text", scrape: Scrape::Text, ..ALL_ON },
+    Run { name: "no_join", what: "all but the join", join: false, ..ALL_ON },
     Run { name: "no_journal", what: "all but the journal", journal: false, ..ALL_ON },
     Run { name: "plain", what: "neither journal nor join", join: false, journal: false, ..ALL_ON },
     Run {
@@ -70,7 +70,7 @@ pub(crate) const RUNS: [Run; 7] = [
         what: "the same with 1,000,000 edges; of /metrics only what the collector counts of itself",
         edges: 1_000_000,
         hops: 500_000,
-        scrape_all: false,
+        scrape: Scrape::Own,
         options: &["--series-max", "4000000", "--join-edges-max", "4000000"],
         ..ALL_ON
     },
@@ -100,13 +100,13 @@ pub(crate) async fn measure(run: &Run, binary: &Path, seconds: u64) -> anyhow::R
     warm += load.half(&mut round, false).await?.records;
     drop(once);
 
-    let path = if run.scrape_all { "/metrics" } else { "/metrics?only=own" };
     let (before, memory_bytes) = (collector.cpu_seconds()?, collector.memory_bytes()?);
-    let full = scraped(&collector, path, load.send(&mut round, Duration::from_secs(seconds), 0.0)).await?;
+    let full =
+        scraped(&collector, run.scrape, load.send(&mut round, Duration::from_secs(seconds), 0.0)).await?;
     let cpu = collector.cpu_seconds()? - before;
     let rate = full.messages as f64 / full.seconds / 2.0;
     let half_time = Duration::from_secs(seconds);
-    let mut half = scraped(&collector, path, load.send(&mut round, half_time, rate)).await?;
+    let mut half = scraped(&collector, run.scrape, load.send(&mut round, half_time, rate)).await?;
     let delivered = collector.sample("hopscope_ledger_delivered_total").await?;
     let acknowledged = warm + full.records + half.records;
     ensure!(delivered == acknowledged, "{delivered} records were counted, {acknowledged} acknowledged");
@@ -126,24 +126,4 @@ pub(crate) async fn measure(run: &Run, binary: &Path, seconds: u64) -> anyhow::R
         wire_bytes_per_record: full.bytes as f64 / full.records as f64,
         memory_bytes,
     })
-}
-
-/// Does something while `/metrics` is scraped.
-pub(super) async fn scraped<T>(
-    collector: &Collector,
-    path: &str,
-    work: impl Future<Output = anyhow::Result<T>>,
-) -> anyhow::Result<T> {
-    let scraping = async {
-        loop {
-            tokio::time::sleep(SCRAPE_INTERVAL).await;
-            if collector.scrape(path).await.is_err() {
-                break;
-            }
-        }
-    };
-    tokio::select! {
-        done = work => done,
-        () = scraping => anyhow::bail!("the collector does not answer any more"),
-    }
 }
