@@ -125,11 +125,8 @@ impl Measure {
         let Record { duration_us, request_bytes, response_bytes, .. } = *record;
         let (durations, sizes) = (Layout::durations(), Layout::sizes());
         // None of the three waits for another.
-        let (duration, request, response) =
-            (durations.fine(duration_us), sizes.fine(request_bytes), sizes.fine(response_bytes));
-        self.rows.add(DURATIONS, durations, |scale| duration.at(scale), 1);
-        self.rows.add(REQUESTS, sizes, |scale| request.at(scale), 1);
-        self.rows.add(RESPONSES, sizes, |scale| response.at(scale), 1);
+        let values = [durations.fine(duration_us), sizes.fine(request_bytes), sizes.fine(response_bytes)];
+        self.rows.add_each([durations, sizes, sizes], values);
         self.durations.add(Tally { sum: duration_us, max: duration_us });
         self.request_bytes = self.request_bytes.saturating_add(request_bytes);
         self.response_bytes = self.response_bytes.saturating_add(response_bytes);

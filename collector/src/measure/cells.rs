@@ -5,7 +5,7 @@
 //! takes the next coarser one when it would become longer than [`length_max`]; no count is lost by that. All rows of one owner
 //! stand in one piece of memory, one after the other.
 
-use super::buckets::{COARSEST, FINEST, Layout};
+use super::buckets::{COARSEST, FINEST, Fine, Layout};
 use crate::prefetch::prefetch;
 
 /// Counters in a row: enough for 20 octaves at scale 3, and for all that there is at the coarsest. Finer than that is worth no
@@ -82,6 +82,35 @@ impl<const N: usize> Rows<N> {
         }
         // A copy, so that only the seldom case needs it in memory.
         self.make_room(row, layout, &move |scale| at(scale), amount);
+    }
+
+    /// Counts one value in each row. As [`Rows::add`] for all of them, whose beginnings are found on the way.
+    #[inline]
+    pub(super) fn add_each(&mut self, layouts: [&Layout; N], values: [Fine; N]) {
+        let (mut start, mut missed) = (0, 0_u32);
+        for (row, (head, value)) in self.heads.iter().zip(values).enumerate() {
+            let place = value.at(head.scale()).wrapping_sub(head.first.into());
+            let counted = place < head.length.into() && {
+                let byte = start + (place << head.width_log2());
+                grow(head.width_log2(), self.bytes.get_mut(byte..), 1)
+            };
+            missed |= u32::from(!counted) << row;
+            start += head.bytes();
+        }
+        if missed != 0 {
+            self.add_missed(layouts, values, missed);
+        }
+    }
+
+    /// Counts a value in those rows that had no room for it; one bit each.
+    #[cold]
+    #[inline(never)]
+    fn add_missed(&mut self, layouts: [&Layout; N], values: [Fine; N], missed: u32) {
+        for (row, (layout, value)) in layouts.into_iter().zip(values).enumerate() {
+            if missed >> row & 1 == 1 {
+                self.make_room(row, layout, &move |scale| value.at(scale), 1);
+            }
+        }
     }
 
     /// Lets an empty row begin with another scale than the finest.

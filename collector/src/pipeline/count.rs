@@ -93,8 +93,8 @@ impl Pipeline {
         }
     }
 
-    /// The cell of an edge and an outcome.
-    #[inline]
+    /// The cell of an edge and an outcome. Part of each loop that asks: nearly always it is one look.
+    #[inline(always)]
     fn cell(
         &mut self,
         cells: &mut Cells,
@@ -111,6 +111,7 @@ impl Pipeline {
     }
 
     /// Finds the cell of an edge and an outcome that come first in a report.
+    #[inline(never)]
     fn find(
         &mut self,
         cells: &mut Cells,
