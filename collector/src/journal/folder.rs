@@ -195,13 +195,14 @@ impl Folder {
 }
 
 impl Segment {
-    /// Writes behind what counts. It counts, and is on disk, once [`Segment::sync`] succeeded.
+    /// Writes `offset` bytes behind what counts. It counts, and is on disk, once [`Segment::sync`] succeeded.
     ///
     /// # Errors
     ///
     /// When the system refuses, such as on a full disk.
-    pub(super) fn write(&self, bytes: &[u8]) -> Result<(), Error> {
-        self.file.write_all_at(bytes, self.length).map_err(failed("write", &self.path))
+    pub(super) fn write(&self, bytes: &[u8], offset: u64) -> Result<(), Error> {
+        let offset = self.length.saturating_add(offset);
+        self.file.write_all_at(bytes, offset).map_err(failed("write", &self.path))
     }
 
     /// Puts on disk what was written.

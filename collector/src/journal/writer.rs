@@ -16,6 +16,9 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
+/// So much is written at a time.
+const PIECE_BYTES: usize = 128 << 10;
+
 /// What comes out of the writer.
 #[derive(Debug)]
 pub(super) enum Written {
@@ -94,35 +97,49 @@ impl Writer {
             return Err(Failure::Full);
         }
         let mut segment = self.segment_for(bytes)?;
-        self.buffer.clear();
-        for item in items {
-            let place = Place {
-                segment: segment.number,
-                offset: segment.length.saturating_add(self.buffer.len() as u64),
-            };
-            if let Some(entry) = entry(item) {
-                // Nothing is larger than a frame: the door's bound is below that of frames.
-                frame::write(entry, place, &mut self.buffer);
+        let written = match self.append(items, &segment) {
+            Ok(written) => written,
+            Err(error) => {
+                // The segment is good up to its length, if the rest can be cut off.
+                match segment.cut() {
+                    Ok(()) => self.segment = Some(segment),
+                    Err(_) => self.give_up(&segment),
+                }
+                return Err(error.into());
             }
-        }
-        if let Err(error) = segment.write(&self.buffer) {
-            // The segment is good up to its length, if the rest can be cut off.
-            match segment.cut() {
-                Ok(()) => self.segment = Some(segment),
-                Err(_) => self.give_up(&segment),
-            }
-            return Err(error.into());
-        }
+        };
         if sync && let Err(error) = segment.sync() {
             // After a failed sync nobody knows what is on disk, and a second one would claim that all is.
             let _ = segment.cut();
             self.give_up(&segment);
             return Err(error.into());
         }
-        segment.length = segment.length.saturating_add(self.buffer.len() as u64);
-        self.stats.bytes.add(self.buffer.len() as u64);
+        segment.length = segment.length.saturating_add(written);
+        self.stats.bytes.add(written);
         self.segment = Some(segment);
         Ok(())
+    }
+
+    /// Writes frames behind what counts: how many bytes. Piece by piece, so that a piece is still in the cache when the system
+    /// takes it.
+    fn append(&mut self, items: &[Item], segment: &Segment) -> Result<u64, folder::Error> {
+        let mut written = 0_u64;
+        self.buffer.clear();
+        for item in items {
+            let behind = written.saturating_add(self.buffer.len() as u64);
+            let place = Place { segment: segment.number, offset: segment.length.saturating_add(behind) };
+            if let Some(entry) = entry(item) {
+                // Nothing is larger than a frame: the door's bound is below that of frames.
+                frame::write(entry, place, &mut self.buffer);
+            }
+            if self.buffer.len() >= PIECE_BYTES {
+                segment.write(&self.buffer, written)?;
+                written = written.saturating_add(self.buffer.len() as u64);
+                self.buffer.clear();
+            }
+        }
+        segment.write(&self.buffer, written)?;
+        Ok(written.saturating_add(self.buffer.len() as u64))
     }
 
     /// The segment to write so many bytes to.
