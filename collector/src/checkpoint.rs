@@ -5,24 +5,24 @@
 //! filled; a state that this version cannot read is refused with a reason, never read in part; nothing here panics on any
 //! bytes.
 //!
-//! Layout, little-endian: `HOPC`, format version (u32), CRC-32 of the body (u32), body. The body is the segment number,
-//! then one section per room: name, version of the section, length in bytes, content. A new room is a new section, and a
-//! state without it leaves that room empty; a room whose content changes raises the version of its section.
+//! Layout, little-endian: `HOPC`, format version (u32), body, CRC-32 of all before (u32). The body is the segment number,
+//! then one section per room: name, version of the section, content. A new room is a new section, and a state without it
+//! leaves that room empty; a room whose content changes raises the version of its section.
+//!
+//! The bytes come piece by piece, so that those of a large mesh are on their way to the disk while the rest is written down, and
+//! need no memory of their own: new memory costs more than what is written to it.
 
-mod bytes;
+pub(crate) mod bytes;
 pub(crate) mod keep;
 
 use crate::pipeline::Pipeline;
+pub use bytes::{PIECE_BYTES, Piece, Sink};
 use bytes::{Reader, Writer};
 use keep::{Keep, Restore};
 
 const MAGIC: [u8; 4] = *b"HOPC";
 /// Version of the frame around the sections.
-const FORMAT: u32 = 1;
-/// Bytes before the body.
-const HEAD_BYTES: usize = 12;
-/// About so many bytes a series takes; room for more is made where they are not enough.
-const SERIES_BYTES: usize = 96;
+const FORMAT: u32 = 2;
 
 /// Why bytes are no state of this version. The text fits "failed to read the checkpoint: …".
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -114,38 +114,25 @@ const _: fn(&Pipeline) = |pipeline| {
     } = pipeline;
 };
 
-/// A state as bytes, whose checksum is missing.
-#[derive(Debug)]
-pub struct Draft(Vec<u8>);
-
-impl Draft {
-    /// All bytes.
-    #[must_use]
-    pub fn sealed(self) -> Vec<u8> {
-        let Self(mut file) = self;
-        if let Some((head, body)) = file.split_first_chunk_mut::<HEAD_BYTES>() {
-            head[..4].copy_from_slice(&MAGIC);
-            head[4..8].copy_from_slice(&FORMAT.to_le_bytes());
-            head[8..].copy_from_slice(&crc32fast::hash(body).to_le_bytes());
-        }
-        file
+/// Writes down the state of a pipeline that holds all of the journal before segment `resume`. Everybody waits for this: a copy of
+/// the rooms, to be written down at leisure, takes longer. What comes out equals what went in.
+pub fn write(pipeline: &Pipeline, resume: u64, sink: Sink) {
+    let mut to = Writer::new(sink);
+    to.raw(&MAGIC);
+    to.raw(&FORMAT.to_le_bytes());
+    resume.save(&mut to);
+    for Section { name, version, save, .. } in SECTIONS {
+        to.text(name);
+        version.save(&mut to);
+        save(pipeline, &mut to);
     }
+    to.end();
 }
 
-/// The state of a pipeline that holds all of the journal before segment `resume`. Everybody waits for this: a copy of the rooms, to
-/// be written down at leisure, takes longer than to write them down. What comes out equals what went in.
+/// The same in one piece.
 #[must_use]
-pub fn encode(pipeline: &Pipeline, resume: u64) -> Draft {
-    // In one piece from the beginning: what grows is copied, and memory that is new costs more than what is written to it.
-    let room = HEAD_BYTES.saturating_add(pipeline.aggregate.named().saturating_mul(SERIES_BYTES));
-    let mut body = Writer::after(Vec::with_capacity(room), &[0; HEAD_BYTES]);
-    resume.save(&mut body);
-    for Section { name, version, save, .. } in SECTIONS {
-        body.text(name);
-        version.save(&mut body);
-        body.measured(|body| save(pipeline, body));
-    }
-    Draft(body.end())
+pub fn encode(pipeline: &Pipeline, resume: u64) -> Vec<u8> {
+    bytes::collected(|sink| write(pipeline, resume, sink))
 }
 
 /// Fills a new pipeline; returns the number of the journal segment to go on with.
@@ -160,8 +147,9 @@ pub fn decode(file: &[u8], pipeline: &mut Pipeline) -> Result<u64, Unreadable> {
     if found != FORMAT {
         return Err(Unreadable::Format { found });
     }
-    let (checksum, body) = rest.split_first_chunk().ok_or(Unreadable::Checksum)?;
-    if crc32fast::hash(body) != u32::from_le_bytes(*checksum) {
+    let (body, checksum) = rest.split_last_chunk::<4>().ok_or(Unreadable::Checksum)?;
+    let summed = file.get(..file.len() - checksum.len()).unwrap_or_default();
+    if crc32fast::hash(summed) != u32::from_le_bytes(*checksum) {
         return Err(Unreadable::Checksum);
     }
     let mut body = Reader::new(body);
@@ -169,7 +157,6 @@ pub fn decode(file: &[u8], pipeline: &mut Pipeline) -> Result<u64, Unreadable> {
     while !body.is_empty() {
         let name = body.text()?;
         let found = u64::load(&mut body)?;
-        let end = body.measured()?;
         let Some(section) = SECTIONS.into_iter().find(|section| *section.name == *name) else {
             return Err(Unreadable::Section(name.to_string()));
         };
@@ -177,7 +164,6 @@ pub fn decode(file: &[u8], pipeline: &mut Pipeline) -> Result<u64, Unreadable> {
             return Err(Unreadable::Version { section: section.name, found, known: section.version });
         }
         (section.restore)(pipeline, &mut body)?;
-        body.ends_at(end)?;
     }
     Ok(resume)
 }

@@ -231,6 +231,6 @@ async fn what_it_cannot_take_up_it_refuses_by_name() {
     bytes[4] = 9;
     fs::write(&checkpoint, &bytes).unwrap();
     let refused = Collector::spawn(folder.path(), &[]).err().unwrap();
-    assert!(refused.contains("format version is 9, and this hopscope reads 1"), "{refused}");
+    assert!(refused.contains("format version is 9, and this hopscope reads 2"), "{refused}");
     assert_eq!(fs::read(&checkpoint).unwrap(), bytes, "left as it is");
 }

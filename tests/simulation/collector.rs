@@ -121,7 +121,7 @@ impl Collector {
 
     pub(crate) fn checkpoint(&mut self) {
         if let Some(disk) = &mut self.disk {
-            disk.checkpoint = Some((checkpoint::encode(&self.pipeline, 1).sealed(), self.taken.clone()));
+            disk.checkpoint = Some((checkpoint::encode(&self.pipeline, 1), self.taken.clone()));
             disk.journal.clear();
         }
     }

@@ -1,4 +1,5 @@
 use super::{Aggregate, Key, Limits};
+use crate::checkpoint::bytes::collected;
 use crate::checkpoint::keep::{Reader, Restore, Writer};
 use crate::identity::{AddressBook, Limits as BookLimits, NamedEdge};
 use crate::measure::Measure;
@@ -90,9 +91,11 @@ fn a_namespace_that_has_its_share_overflows_alone_and_across_a_start() {
     };
     let expected = "TenantOverflow(Destination, \"a\")=1 TenantOverflow(Destination, \"b\")=2 x.a=2 x.b=1";
     assert_eq!((shown(&aggregate).as_str(), aggregate.named(), aggregate.overflowed()), (expected, 2, 3));
-    let mut bytes = Writer::default();
-    aggregate.save(&mut bytes);
-    let bytes = bytes.end();
+    let bytes = collected(|sink| {
+        let mut to = Writer::new(sink);
+        aggregate.save(&mut to);
+        to.end();
+    });
     let mut again = Aggregate::new(limits);
     again.restore(&mut Reader::new(&bytes)).unwrap();
     again.add(&of("a", "w", Reporter::Destination), Outcome::default(), &measure(1), 2);

@@ -1,6 +1,6 @@
 //! Numbers and texts as bytes.
 //!
-//! In: values, or bytes. Out: the other. Always holds: a number takes 1 to 10 bytes (LEB128); a text is written once and
+//! In: values, or bytes. Out: the other, piece by piece. Always holds: a number takes 1 to 10 bytes (LEB128); a text is written once and
 //! then referred to, so that reading restores its sharing; no length that was read is trusted with memory.
 
 use super::Unreadable;
@@ -10,24 +10,74 @@ use std::collections::HashMap;
 /// No number takes more.
 const NUMBER_BYTES_MAX: usize = 10;
 
+/// So many bytes make a piece, with the value that makes it so many.
+pub const PIECE_BYTES: usize = 256 << 10;
+
+/// A part of the bytes.
+#[derive(Debug)]
+pub enum Piece {
+    /// More will come.
+    More(Vec<u8>),
+    /// All is there.
+    Last(Vec<u8>),
+}
+
+/// Where pieces go; what comes back is empty memory for the next one.
+pub type Sink = Box<dyn FnMut(Piece) -> Vec<u8>>;
+
+/// All that is written, in one piece.
+pub(crate) fn collected(write: impl FnOnce(Sink)) -> Vec<u8> {
+    let (told, pieces) = std::sync::mpsc::channel();
+    write(Box::new(move |piece| {
+        // Nobody hangs up before the end.
+        let _ = told.send(piece);
+        Vec::new()
+    }));
+    pieces.iter().flat_map(|(Piece::More(bytes) | Piece::Last(bytes))| bytes).collect()
+}
+
 /// Bytes in the making.
-#[derive(Debug, Default)]
 pub(crate) struct Writer {
     bytes: Vec<u8>,
     /// Every text so far, and its number from 1.
     texts: HashMap<Text, u64>,
+    /// Of all that went.
+    sum: crc32fast::Hasher,
+    sink: Sink,
 }
 
 impl Writer {
-    /// One that goes on after a head, in memory that is given.
-    pub(super) fn after(mut memory: Vec<u8>, head: &[u8]) -> Self {
-        memory.extend_from_slice(head);
-        Self { bytes: memory, texts: HashMap::new() }
+    /// Nothing yet.
+    pub(crate) fn new(sink: Sink) -> Self {
+        Self { bytes: Vec::new(), texts: HashMap::new(), sum: crc32fast::Hasher::new(), sink }
+    }
+
+    /// Bytes as they are.
+    pub(super) fn raw(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    #[cold]
+    fn hand_on(&mut self) {
+        self.sum.update(&self.bytes);
+        let piece = std::mem::take(&mut self.bytes);
+        self.bytes = (self.sink)(Piece::More(piece));
+    }
+
+    /// Hands on the rest, and the checksum.
+    pub(crate) fn end(mut self) {
+        self.sum.update(&self.bytes);
+        let sum = self.sum.finalize();
+        self.bytes.extend_from_slice(&sum.to_le_bytes());
+        (self.sink)(Piece::Last(self.bytes));
     }
 
     /// A number.
     #[inline]
     pub(crate) fn number(&mut self, mut value: u64) {
+        if self.bytes.len() >= PIECE_BYTES {
+            self.hand_on();
+        }
         if value < 0x80 {
             return self.bytes.push(value as u8);
         }
@@ -55,22 +105,6 @@ impl Writer {
         self.number(0);
         self.number(text.len() as u64);
         self.bytes.extend_from_slice(text.as_bytes());
-    }
-
-    /// What `content` writes, after its length as 8 bytes.
-    pub(crate) fn measured(&mut self, content: impl FnOnce(&mut Self)) {
-        let start = self.bytes.len();
-        self.bytes.extend_from_slice(&[0; 8]);
-        content(self);
-        let length = self.bytes.len().saturating_sub(start + 8) as u64;
-        if let Some(place) = self.bytes.get_mut(start..start + 8) {
-            place.copy_from_slice(&length.to_le_bytes());
-        }
-    }
-
-    /// All bytes.
-    pub(crate) fn end(self) -> Vec<u8> {
-        self.bytes
     }
 }
 
@@ -132,18 +166,6 @@ impl<'a> Reader<'a> {
         let text: Text = std::str::from_utf8(bytes).map_err(|_| self.broken("a text is not UTF-8"))?.into();
         self.texts.push(text.clone());
         Ok(text)
-    }
-
-    /// Where the part that follows is to end.
-    pub(crate) fn measured(&mut self) -> Result<usize, Unreadable> {
-        let length = self.take(8)?.first_chunk().copied().map_or(u64::MAX, u64::from_le_bytes);
-        let length = usize::try_from(length).unwrap_or(usize::MAX);
-        Ok(self.at().saturating_add(length))
-    }
-
-    /// Holds that a part ends where it said it would.
-    pub(crate) fn ends_at(&self, end: usize) -> Result<(), Unreadable> {
-        if self.at() == end { Ok(()) } else { Err(self.broken("a section ends elsewhere than it says")) }
     }
 
     fn at(&self) -> usize {

@@ -11,11 +11,12 @@ use super::folder::{self, Folder};
 use super::queue::{Item, Queue};
 use super::stats::Stats;
 use super::writer::Written;
-use crate::checkpoint;
+use crate::checkpoint::{self, PIECE_BYTES, Piece};
 use crate::ingest::refusal::Refusal;
 use crate::report::Record;
 use crate::state::State;
 use std::sync::Arc;
+use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -151,17 +152,24 @@ impl Applier {
         let Some(resume) = resume else { return self.written(false) };
         self.held = self.batches();
         self.idle = 0;
-        let began = Instant::now();
-        let draft = checkpoint::encode(&self.state.pipeline(), resume);
-        let pause = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
-        self.stats.checkpoint_pause_us.set(pause);
         let (folder, stats) = (self.folder.clone(), self.stats.clone());
+        let (told, pieces) = std::sync::mpsc::channel();
+        let (emptied, spare) = std::sync::mpsc::channel();
         self.busy = true;
         self.writing = Some(tokio::task::spawn_blocking(move || {
-            let kept = keep(&folder, &draft.sealed(), resume, &stats);
+            let kept = keep(&folder, pieces.iter(), &emptied, resume, &stats);
             let told = |error: &folder::Error| tracing::error!("{}; the journal keeps all", chain(error));
             kept.inspect_err(told).is_ok()
         }));
+        // Who writes may be slower, or have failed: nobody waits for that here.
+        let sink = move |piece: Piece| {
+            let _ = told.send(piece);
+            spare.try_recv().unwrap_or_else(|_| Vec::with_capacity(PIECE_BYTES + (PIECE_BYTES >> 4)))
+        };
+        let began = Instant::now();
+        checkpoint::write(&self.state.pipeline(), resume, Box::new(sink));
+        let pause = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.stats.checkpoint_pause_us.set(pause);
     }
 
     fn written(&mut self, good: bool) {
@@ -176,10 +184,16 @@ impl Applier {
     }
 }
 
-/// Writes a checkpoint, then removes what it replaces.
-fn keep(folder: &Folder, bytes: &[u8], resume: u64, stats: &Stats) -> Result<(), folder::Error> {
-    folder.write_checkpoint(bytes)?;
-    stats.checkpoint_bytes.set(bytes.len() as u64);
+/// Writes a checkpoint, then removes what it replaces. `emptied`: whoever makes pieces may fill their memory again.
+fn keep(
+    folder: &Folder,
+    pieces: impl Iterator<Item = Piece>,
+    emptied: &Sender<Vec<u8>>,
+    resume: u64,
+    stats: &Stats,
+) -> Result<(), folder::Error> {
+    let bytes = folder.write_checkpoint(pieces, emptied)?;
+    stats.checkpoint_bytes.set(bytes);
     for (number, length) in folder.segments()?.into_iter().filter(|(number, _)| *number < resume) {
         folder.remove_segment(number)?;
         stats.bytes.take(length);

@@ -11,10 +11,12 @@
 //! ```
 
 use super::segment;
+use crate::checkpoint::Piece;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::Sender;
 
 /// Why the folder cannot be used. The text fits "failed to open the journal: …".
 #[derive(Debug, thiserror::Error)]
@@ -105,13 +107,18 @@ impl Folder {
     /// # Errors
     ///
     /// When the system refuses; the old one then stays.
-    pub(super) fn write_checkpoint(&self, bytes: &[u8]) -> Result<(), Error> {
+    pub(super) fn write_checkpoint(
+        &self,
+        pieces: impl Iterator<Item = Piece>,
+        emptied: &Sender<Vec<u8>>,
+    ) -> Result<u64, Error> {
         let path = self.root.join("checkpoint.new");
         let written = File::create(&path).and_then(|mut file| {
-            file.write_all(bytes)?;
+            let bytes = write_all(&mut file, pieces, emptied)?;
             file.sync_all()?;
             fs::rename(&path, self.checkpoint())?;
-            sync(&self.root)
+            sync(&self.root)?;
+            Ok(bytes)
         });
         written.map_err(|error| {
             // What is left of it may hold the room that the journal needs.
@@ -222,6 +229,30 @@ impl Segment {
     pub(super) fn cut(&self) -> Result<(), Error> {
         self.file.set_len(self.length).map_err(failed("cut", &self.path))
     }
+}
+
+/// Writes pieces up to the last one: how many bytes. Their memory goes back, for more of them.
+fn write_all(
+    file: &mut File,
+    pieces: impl Iterator<Item = Piece>,
+    emptied: &Sender<Vec<u8>>,
+) -> io::Result<u64> {
+    let mut written = 0_u64;
+    for piece in pieces {
+        let (mut bytes, is_last) = match piece {
+            Piece::More(bytes) => (bytes, false),
+            Piece::Last(bytes) => (bytes, true),
+        };
+        file.write_all(&bytes)?;
+        written = written.saturating_add(bytes.len() as u64);
+        if is_last {
+            return Ok(written);
+        }
+        bytes.clear();
+        // Whoever makes pieces may have made all of them.
+        let _ = emptied.send(bytes);
+    }
+    Err(io::Error::other("whoever made it did not come to the end"))
 }
 
 /// Puts the names in a folder on disk.
