@@ -8,7 +8,7 @@ section! {
         /// Whether the two sides are joined at all. Without it there are no hops and no verdicts, and each request costs the
         /// collector about half.
         enabled: bool = true, { option: "join" };
-        /// Requests that may wait for what the other side of their hop tells, 43 bytes each; one more takes the place of
+        /// Requests that may wait for what the other side of their hop tells, 46 bytes each; one more takes the place of
         /// one that has waited for long. Twice the requests of a second that end in the mesh is enough.
         open_max: usize = 1_000_000, { option: "open-hops-max", unit: "requests", range: (1_000, 100_000_000) };
         /// How long a request waits for what the other side tells. After a loss on the way there the other side may tell

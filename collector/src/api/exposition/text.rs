@@ -91,7 +91,7 @@ fn seconds(us: u64) -> f64 {
 }
 
 /// A label value with what must not stand in one escaped.
-pub(super) fn escaped(text: &mut Vec<u8>, value: &str) {
+fn escaped(text: &mut Vec<u8>, value: &str) {
     if !value.contains(['\\', '"', '\n']) {
         return text.extend_from_slice(value.as_bytes());
     }
