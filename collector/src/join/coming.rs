@@ -13,7 +13,7 @@ use crate::report::{Outcome, Record, Report};
 /// So many records are prepared together; they fit the first cache.
 const AHEAD: usize = 256;
 /// So many records before one its bucket is fetched, and so many before it what else that names: as many as a processor has reads
-/// under way, and half of that.
+/// under way, and a third of that.
 const FAR: usize = 24;
 const NEAR: usize = 8;
 /// A record that ended so long ago, or lies so far ahead, is not joined: within it times are told apart.
