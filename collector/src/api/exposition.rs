@@ -13,6 +13,9 @@ pub(super) use histogram::{Buckets, Names};
 
 use std::io::Write;
 
+/// Times are counted in microseconds, and shown in seconds.
+pub(super) const SECOND_US: f64 = 1_000_000.0;
+
 /// The kinds of families that are used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -105,6 +108,11 @@ impl<'a> Exposition<'a> {
         self.format
     }
 
+    /// By what values of these histograms are divided for their native buckets; `None` where those have no place.
+    pub(super) fn native_unit(&self, names: &Names) -> Option<f64> {
+        (self.format == Format::Protobuf).then_some(names.unit)
+    }
+
     /// Hands on nothing more.
     pub(super) fn give_up(&mut self) {
         self.wanted = false;
@@ -176,8 +184,8 @@ impl<'a> Exposition<'a> {
             self.family.histogram(names, labels, buckets, created_us);
         } else {
             text::histogram(&mut self.bytes, self.format, names, labels, buckets);
-            if let Some(created_us) = created_us {
-                text::created(&mut self.bytes, self.format, &names.created, labels, created_us);
+            if let Some(created_us) = created_us.filter(|_| self.format == Format::OpenMetrics) {
+                text::sample(&mut self.bytes, &names.created, labels, b"", seconds(created_us));
             }
         }
         self.hand_on(PART_BYTES);
@@ -188,9 +196,9 @@ impl<'a> Exposition<'a> {
             self.family.scalar(labels, last, value.double(), created_us);
         } else {
             text::sample(&mut self.bytes, name, labels, last, value);
-            if let Some(created_us) = created_us {
+            if let Some(created_us) = created_us.filter(|_| self.format == Format::OpenMetrics) {
                 let name = format!("{}_created", name.strip_suffix("_total").unwrap_or(name));
-                text::created(&mut self.bytes, self.format, &name, labels, created_us);
+                text::sample(&mut self.bytes, &name, labels, b"", seconds(created_us));
             }
         }
         self.hand_on(PART_BYTES);
@@ -213,6 +221,11 @@ impl<'a> Exposition<'a> {
         }
         self.hand_on(0);
     }
+}
+
+/// A time as all formats show it.
+pub(super) fn seconds(us: u64) -> f64 {
+    us as f64 / SECOND_US
 }
 
 #[cfg(test)]

@@ -3,9 +3,8 @@
 //! In: the join. Out: one row per edge, and one sample per edge and verdict. Always holds: the verdicts of a row add up to
 //! its hops, and so does its matrix; hops of edges that found no room stand in a row whose labels read `overflow`.
 
-use super::exposition::{Buckets, Exposition, Format, Kind, Names, Spelled};
+use super::exposition::{Buckets, Exposition, Kind, Names, Spelled, seconds};
 use super::look::Looks;
-use super::metrics::{SECOND_US, seconds};
 use crate::join::{EdgeBook, Ending, HopEdge, Join, Verdict};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -239,11 +238,9 @@ pub(super) fn metrics(text: &mut Exposition<'_>, looks: &Looks) {
         "How much longer the caller's side took than the called side: network, TLS, queues.",
     );
     let names = Names::durations(GAP);
-    let with_native = text.format() == Format::Protobuf;
-    let some = move |book: &EdgeBook| {
-        let gaps = (book.gap().count() > 0).then(|| book.gap().histogram())?;
-        Some(Buckets::of(gaps).with_native(with_native.then(|| gaps.native(SECOND_US))))
-    };
+    let unit = text.native_unit(&names);
+    let some =
+        move |book: &EdgeBook| (book.gap().count() > 0).then(|| Buckets::of(book.gap().histogram(), unit));
     each(text, looks, some, |text, labels, buckets| text.histogram(&names, labels, &buckets, None));
 }
 

@@ -9,7 +9,7 @@ mod settings;
 mod streams;
 mod tcp;
 
-use super::exposition::{Buckets, Exposition, Format, Kind, Names, Sink, Spelled};
+use super::exposition::{Buckets, Exposition, Format, Kind, Names, Sink, Spelled, seconds};
 use super::labels::Values;
 use super::look::Looks;
 use crate::aggregate::{Exemplar, Key, Series};
@@ -130,9 +130,6 @@ fn each<T>(
     }
 }
 
-/// Durations are counted in microseconds and shown in seconds.
-pub(super) const SECOND_US: f64 = 1_000_000.0;
-
 /// A histogram of a series.
 type Sizes = fn(&Measure) -> Histogram<'_>;
 
@@ -152,14 +149,12 @@ fn series(text: &mut Exposition<'_>, looks: &Looks) {
     const DURATION: &str = "hopscope_request_duration_seconds";
     text.family(DURATION, Kind::Histogram, "Duration of those requests.");
     let names = Names::durations(DURATION);
-    let with_native = text.format() == Format::Protobuf;
+    let unit = text.native_unit(&names);
     each(
         text,
         looks,
         move |series, exemplar| {
-            let durations = series.measure.durations();
-            let native = with_native.then(|| durations.native(SECOND_US));
-            let buckets = Buckets::of(durations).with_native(native).with_exemplar(exemplar);
+            let buckets = Buckets::of(series.measure.durations(), unit).with_exemplar(exemplar);
             Some((series.created_us(), buckets))
         },
         |text, labels, (created_us, buckets)| text.histogram(&names, labels, &buckets, Some(created_us)),
@@ -172,14 +167,11 @@ fn series(text: &mut Exposition<'_>, looks: &Looks) {
     for (name, help, sizes) in SIZES {
         text.family(name, Kind::Histogram, help);
         let names = Names::sizes(name);
+        let unit = text.native_unit(&names);
         each(
             text,
             looks,
-            move |series, _| {
-                let sizes = sizes(&series.measure);
-                let native = with_native.then(|| sizes.native(1.0));
-                Some((series.created_us(), Buckets::of(sizes).with_native(native)))
-            },
+            move |series, _| Some((series.created_us(), Buckets::of(sizes(&series.measure), unit))),
             |text, labels, (created_us, buckets)| text.histogram(&names, labels, &buckets, Some(created_us)),
         );
     }
@@ -356,8 +348,4 @@ fn doors(text: &mut Exposition<'_>, stats: &SelfStats) {
     for (reason, count) in stats.refusals() {
         text.sample("hopscope_ingest_refused_total", &[("reason", reason)], count);
     }
-}
-
-pub(super) fn seconds(us: u64) -> f64 {
-    us as f64 / 1_000_000.0
 }

@@ -3,6 +3,7 @@
 //! In: a histogram, and the name of a family. Out: classic buckets, sum and count, and the native buckets. Always holds: classic
 //! buckets are cumulative and exact; an exemplar stands at the bucket that its request is in.
 
+use super::SECOND_US;
 use crate::aggregate::Exemplar;
 use crate::measure::durations::BOUNDS_US;
 use crate::measure::{BOUNDS_BYTES, BOUNDS_MAX, Histogram, Native};
@@ -15,7 +16,7 @@ pub(in crate::api) struct Names {
     pub(super) created: String,
     pub(super) bounds: Vec<Bound>,
     /// What a value is divided by to be shown.
-    unit: f64,
+    pub(super) unit: f64,
 }
 
 /// Upper bound of a classic bucket.
@@ -28,7 +29,7 @@ pub(super) struct Bound {
 impl Names {
     /// Of durations, in seconds.
     pub(in crate::api) fn durations(name: &str) -> Self {
-        Self::of(name, &BOUNDS_US, 1_000_000.0)
+        Self::of(name, &BOUNDS_US, SECOND_US)
     }
 
     /// Of sizes, in bytes.
@@ -60,9 +61,10 @@ pub(in crate::api) struct Buckets {
 }
 
 impl Buckets {
-    /// Durations or sizes.
-    pub(in crate::api) fn of(values: Histogram<'_>) -> Self {
-        Self::counted(values.cumulative(), values.sum(), values.count())
+    /// Durations or sizes. `native_unit`: as [`Exposition::native_unit`](super::Exposition::native_unit) says.
+    pub(in crate::api) fn of(values: Histogram<'_>, native_unit: Option<f64>) -> Self {
+        let native = native_unit.map(|unit| values.native(unit));
+        Self { native, ..Self::counted(values.cumulative(), values.sum(), values.count()) }
     }
 
     /// How many were at most as large as each bound, their sum, and how many there are.
@@ -70,11 +72,6 @@ impl Buckets {
         let mut buckets = [0; BOUNDS_MAX];
         buckets.iter_mut().zip(cumulative).for_each(|(into, count)| *into = count);
         Self { cumulative: buckets, sum, count, native: None, exemplar: None }
-    }
-
-    /// With its native buckets, for who has a place for them.
-    pub(in crate::api) fn with_native(self, native: Option<Native>) -> Self {
-        Self { native, ..self }
     }
 
     /// With a request of it that is worth a look.

@@ -10,8 +10,8 @@
 //!
 //! Source: `io/prometheus/client/metrics.proto` of `prometheus/client_model`.
 
-use super::Kind;
 use super::histogram::{Buckets, Names};
+use super::{Kind, seconds};
 use crate::aggregate::Exemplar;
 use crate::measure::Native;
 use prost::encoding::{self, WireType, encode_key, encode_varint};
@@ -124,7 +124,7 @@ fn bucket(upper: f64, count: u64, exemplar: Option<Exemplar>, into: &mut Vec<u8>
     let Some(Exemplar { request_id_hash, duration_us, ended_us }) = exemplar else { return };
     message(3, into, |into| {
         label("request_id_hash", &format!("{request_id_hash:08x}"), into);
-        encoding::double::encode(2, &(duration_us as f64 / 1_000_000.0), into);
+        encoding::double::encode(2, &seconds(duration_us), into);
         timestamp(3, ended_us, into);
     });
 }

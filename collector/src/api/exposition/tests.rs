@@ -147,10 +147,10 @@ fn families(all: &mut Exposition<'_>) {
         measure.record(&Record { request_bytes: bytes, ..Record::default() });
     }
     let sizes = measure.request_sizes();
-    let native = (all.format() == Format::Protobuf).then(|| sizes.native(1.0));
+    let names = Names::of("h", &[256, 1_024], 1.0);
     let exemplar = Exemplar { request_id_hash: 7, duration_us: 700, ended_us: 2_000_001 };
-    let buckets = Buckets::of(sizes).with_native(native).with_exemplar(Some(exemplar));
-    all.histogram(&Names::of("h", &[256, 1_024], 1.0), &labels, &buckets, Some(1_000_000));
+    let buckets = Buckets::of(sizes, all.native_unit(&names)).with_exemplar(Some(exemplar));
+    all.histogram(&names, &labels, &buckets, Some(1_000_000));
 }
 
 #[track_caller]

@@ -1,12 +1,12 @@
 //! Both text formats, piece by piece.
 //!
 //! In: families, labels, values. Out: lines. Always holds: label values are escaped; what the older format has no place for is
-//! left out of it: exemplars, and when a series began.
+//! left out of it.
 //!
 //! Source: Prometheus' exposition formats; OpenMetrics 1.0 (where a counter's family is named without `_total`).
 
 use super::histogram::{Buckets, Names};
-use super::{Format, Kind, Labels, Number};
+use super::{Format, Kind, Labels, Number, seconds};
 use crate::aggregate::Exemplar;
 use std::io::Write;
 
@@ -44,13 +44,6 @@ pub(super) fn sample(text: &mut Vec<u8>, name: &str, labels: &[u8], last: &[u8],
     text.push(b'\n');
 }
 
-/// When the series with these labels began, Unix time, below the last sample of it.
-pub(super) fn created(text: &mut Vec<u8>, format: Format, name: &str, labels: &[u8], created_us: u64) {
-    if format == Format::OpenMetrics {
-        sample(text, name, labels, b"", seconds(created_us));
-    }
-}
-
 /// A histogram.
 pub(super) fn histogram(text: &mut Vec<u8>, format: Format, names: &Names, labels: &[u8], buckets: &Buckets) {
     for (bound, count, exemplar) in buckets.classic(names) {
@@ -84,10 +77,6 @@ fn mark(text: &mut Vec<u8>, exemplar: Exemplar) {
     let Exemplar { request_id_hash, duration_us, ended_us } = exemplar;
     let (value_s, ended_s) = (seconds(duration_us), seconds(ended_us));
     let _ = write!(text, " # {{request_id_hash=\"{request_id_hash:08x}\"}} {value_s} {ended_s}");
-}
-
-fn seconds(us: u64) -> f64 {
-    us as f64 / 1_000_000.0
 }
 
 /// A label value with what must not stand in one escaped.

@@ -3,8 +3,7 @@
 //! In: what it counts about itself. Out: its families. Always holds: what an acknowledgement promises is said, also
 //! without a journal.
 
-use super::super::exposition::{Buckets, Exposition, Kind, Names};
-use super::{SECOND_US, seconds};
+use super::super::exposition::{Buckets, Exposition, Kind, Names, SECOND_US, seconds};
 use crate::journal::stats::{self, COMMIT_BATCHES, COMMIT_US, Stats};
 use std::sync::atomic::Ordering;
 

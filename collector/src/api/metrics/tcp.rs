@@ -5,10 +5,10 @@
 //! Source: Istio's `istio_tcp_*` metrics. "Sent" is to the client and "received" from it, at both reporters
 //! (`istio_stats.cc` reads the meter of the downstream).
 
-use super::super::exposition::{Buckets, Exposition, Format, Kind, Names};
+use super::super::exposition::{Buckets, Exposition, Kind, Names};
 use super::super::labels::Values;
 use super::super::look::Looks;
-use super::{FlowCounter, SECOND_US};
+use super::FlowCounter;
 use crate::flows::Counts;
 
 const COUNTERS: [FlowCounter; 4] = [
@@ -44,10 +44,9 @@ pub(super) fn families(text: &mut Exposition<'_>, looks: &Looks) {
     const NAME: &str = "hopscope_tcp_connection_duration_seconds";
     text.family(NAME, Kind::Histogram, "How long closed TCP connections lasted.");
     let names = Names::durations(NAME);
+    let unit = text.native_unit(&names);
     for (labels, series) in &rows {
-        let durations = series.counts.durations.histogram();
-        let native = (text.format() == Format::Protobuf).then(|| durations.native(SECOND_US));
-        let buckets = Buckets::of(durations).with_native(native);
+        let buckets = Buckets::of(series.counts.durations.histogram(), unit);
         text.histogram(&names, labels, &buckets, Some(series.created_us));
     }
     text.single(
