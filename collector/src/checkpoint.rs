@@ -6,7 +6,7 @@
 //! bytes.
 //!
 //! Layout, little-endian: `HOPC`, format version (u32), body, CRC-32 of all before (u32). The body is the segment number,
-//! then one section per room: name, version of the section, content. A new room is a new section, and a state without it
+//! then one section per room: name, version of the section, content, and which byte of the body comes next. A new room is a new section, and a state without it
 //! leaves that room empty; a room whose content changes raises the version of its section.
 //!
 //! The bytes come piece by piece, so that those of a large mesh are on their way to the disk while the rest is written down, and
@@ -117,14 +117,13 @@ const _: fn(&Pipeline) = |pipeline| {
 /// Writes down the state of a pipeline that holds all of the journal before segment `resume`. Everybody waits for this: a copy of
 /// the rooms, to be written down at leisure, takes longer. What comes out equals what went in.
 pub fn write(pipeline: &Pipeline, resume: u64, sink: Sink) {
-    let mut to = Writer::new(sink);
-    to.raw(&MAGIC);
-    to.raw(&FORMAT.to_le_bytes());
+    let mut to = Writer::after(&[MAGIC, FORMAT.to_le_bytes()].concat(), sink);
     resume.save(&mut to);
     for Section { name, version, save, .. } in SECTIONS {
         to.text(name);
         version.save(&mut to);
         save(pipeline, &mut to);
+        to.place();
     }
     to.end();
 }
@@ -164,6 +163,7 @@ pub fn decode(file: &[u8], pipeline: &mut Pipeline) -> Result<u64, Unreadable> {
             return Err(Unreadable::Version { section: section.name, found, known: section.version });
         }
         (section.restore)(pipeline, &mut body)?;
+        body.place()?;
     }
     Ok(resume)
 }

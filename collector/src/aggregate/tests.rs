@@ -92,7 +92,7 @@ fn a_namespace_that_has_its_share_overflows_alone_and_across_a_start() {
     let expected = "TenantOverflow(Destination, \"a\")=1 TenantOverflow(Destination, \"b\")=2 x.a=2 x.b=1";
     assert_eq!((shown(&aggregate).as_str(), aggregate.named(), aggregate.overflowed()), (expected, 2, 3));
     let bytes = collected(|sink| {
-        let mut to = Writer::new(sink);
+        let mut to = Writer::after(&[], sink);
         aggregate.save(&mut to);
         to.end();
     });

@@ -43,23 +43,27 @@ pub(crate) struct Writer {
     texts: HashMap<Text, u64>,
     /// Of all that went.
     sum: crc32fast::Hasher,
+    /// How much of the body went; what stands before it is taken off.
+    gone: u64,
     sink: Sink,
 }
 
 impl Writer {
-    /// Nothing yet.
-    pub(crate) fn new(sink: Sink) -> Self {
-        Self { bytes: Vec::new(), texts: HashMap::new(), sum: crc32fast::Hasher::new(), sink }
+    /// A body that stands after a head.
+    pub(crate) fn after(head: &[u8], sink: Sink) -> Self {
+        let gone = 0_u64.wrapping_sub(head.len() as u64);
+        Self { bytes: head.to_vec(), texts: HashMap::new(), sum: crc32fast::Hasher::new(), gone, sink }
     }
 
-    /// Bytes as they are.
-    pub(super) fn raw(&mut self, bytes: &[u8]) {
-        self.bytes.extend_from_slice(bytes);
+    /// Where in the body this stands.
+    pub(super) fn place(&mut self) {
+        self.number(self.gone.wrapping_add(self.bytes.len() as u64));
     }
 
     #[cold]
     fn hand_on(&mut self) {
         self.sum.update(&self.bytes);
+        self.gone = self.gone.wrapping_add(self.bytes.len() as u64);
         let piece = std::mem::take(&mut self.bytes);
         self.bytes = (self.sink)(Piece::More(piece));
     }
@@ -166,6 +170,12 @@ impl<'a> Reader<'a> {
         let text: Text = std::str::from_utf8(bytes).map_err(|_| self.broken("a text is not UTF-8"))?.into();
         self.texts.push(text.clone());
         Ok(text)
+    }
+
+    /// Holds that what comes before was read to its end, and no further.
+    pub(super) fn place(&mut self) -> Result<(), Unreadable> {
+        let at = self.at() as u64;
+        if self.number()? == at { Ok(()) } else { Err(self.broken("a section ends elsewhere than it says")) }
     }
 
     fn at(&self) -> usize {
