@@ -3,12 +3,13 @@
 //! In: a mesh with traffic. Out: what both answer to queries. Always holds: counts are those of the collector.
 
 use crate::{metrics, parts};
+use hopscope_mesh::address::free_local_port;
 use hopscope_mesh::eventually::eventually;
 use hopscope_mesh::fetch;
 use hopscope_mesh::process::Process;
 use hopscope_mesh::traffic::{Mix, drive};
 use serde_json::Value;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -30,7 +31,7 @@ impl Prometheus {
         let scrape = format!("{{job_name: hopscope, static_configs: [{{targets: ['{collector}']}}]}}");
         std::fs::write(&file, format!("global: {{scrape_interval: 1s}}\nscrape_configs: [{scrape}]\n"))
             .unwrap();
-        let http = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let http = SocketAddr::from((Ipv4Addr::LOCALHOST, free_local_port().unwrap()));
         let mut command = Command::new(parts::path("HOPSCOPE_PROMETHEUS"));
         command.arg(format!("--config.file={}", file.display()));
         command.arg(format!("--storage.tsdb.path={}", data.path().join("data").display()));
@@ -42,7 +43,7 @@ impl Prometheus {
 
     /// The value of the only series that a query gives.
     async fn value(&self, query: &str) -> Option<f64> {
-        let query = query.replace('"', "%22").replace(['{'], "%7B").replace('}', "%7D").replace(' ', "%20");
+        let query = percent_encoding::utf8_percent_encode(query, percent_encoding::NON_ALPHANUMERIC);
         let answer = fetch::json(self.http, &format!("/api/v1/query?query={query}")).await.ok()?;
         let found = answer.pointer("/data/result")?.as_array()?;
         assert!(found.len() <= 1, "{answer}");

@@ -1,6 +1,5 @@
 //! Prometheus and promtool, from Debian's `prometheus` package, unpacked without being installed; or those on the path.
 
-use super::find;
 use crate::process;
 use crate::progress::step;
 use crate::workspace;
@@ -18,12 +17,12 @@ pub(crate) struct Prometheus {
 
 impl Prometheus {
     fn of(find: impl Fn(&str) -> Option<PathBuf>) -> Option<Self> {
-        Some(Self { server: find("prometheus").filter(|path| path.is_file())?, promtool: find("promtool")? })
+        Some(Self { server: find("prometheus")?, promtool: find("promtool")? })
     }
 
-    /// Below a folder there are others of that name.
-    fn below(folder: &Path) -> Option<Self> {
-        Self::of(|name| find(&folder.join("usr"), name))
+    /// Those of the package; other files of it have the same names.
+    fn unpacked(folder: &Path) -> Option<Self> {
+        Self::of(|name| Some(folder.join("usr/bin").join(name)).filter(|path| path.is_file()))
     }
 }
 
@@ -32,7 +31,7 @@ pub(crate) fn install() -> anyhow::Result<Prometheus> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let on_path = |name: &str| std::env::split_paths(&path).map(|dir| dir.join(name)).find(|it| it.is_file());
     let folder = workspace::tool("prometheus", "debian");
-    if let Some(there) = Prometheus::of(on_path).or_else(|| Prometheus::below(&folder)) {
+    if let Some(there) = Prometheus::of(on_path).or_else(|| Prometheus::unpacked(&folder)) {
         return Ok(there);
     }
     step("fetching Prometheus", || {
@@ -50,7 +49,7 @@ pub(crate) fn install() -> anyhow::Result<Prometheus> {
             .find(|path| path.extension().is_some_and(|e| e == "deb"))
             .context("failed to find the downloaded package")?;
         process::quietly(Command::new("dpkg").arg("-x").arg(package).arg(&folder))?;
-        Prometheus::below(&folder).context("failed to find the programs in Debian's prometheus package")
+        Prometheus::unpacked(&folder).context("failed to find the programs in Debian's prometheus package")
     })
     .context("Prometheus and promtool are needed: put them on the path, or run on Debian with apt-get")
 }
