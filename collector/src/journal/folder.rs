@@ -102,11 +102,11 @@ impl Folder {
         }
     }
 
-    /// Replaces the checkpoint; the old one is there until the new one is.
+    /// Replaces the checkpoint; the old one is there until the new one is. How many bytes it has. `emptied`: as for [`write_all`].
     ///
     /// # Errors
     ///
-    /// When the system refuses; the old one then stays.
+    /// When the system refuses, or the pieces end before the last one; the old one then stays.
     pub(super) fn write_checkpoint(
         &self,
         pieces: impl Iterator<Item = Piece>,
