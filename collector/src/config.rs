@@ -31,7 +31,6 @@ pub mod options;
 pub mod shown;
 pub mod schema;
 pub mod source;
-pub mod reload;
 
 pub use layers::{Layers, Loaded, Origin};
 pub use options::Options;
@@ -41,11 +40,11 @@ pub use setting::Setting;
 pub use source::Source;
 pub use value::{Kind, Secret, Typed, Value};
 
-use crate::identity::WaitingLimits;
-use crate::ingest::check;
-use crate::ingest::{ConnectionLimits, DoorLimits};
+use crate::grpc::{ConnectionLimits, DoorLimits};
 use crate::journal::Durability;
-use crate::pipeline::Limits;
+use hopscope_core::engine::Limits;
+use hopscope_core::identity::WaitingLimits;
+use hopscope_core::intake::validate;
 use std::time::Duration;
 
 section::sections! {
@@ -88,12 +87,12 @@ impl Config {
     pub fn limits(&self) -> Limits {
         let Self { ledger, identity, join, aggregate, failures, windows, .. } = self;
         Limits {
-            ledger: crate::ledger::Limits {
+            ledger: hopscope_core::ledger::Limits {
                 epochs_max: ledger.epochs_max,
                 silent_us_max: seconds(ledger.silent_s_max),
-                ..crate::ledger::Limits::default()
+                ..hopscope_core::ledger::Limits::default()
             },
-            identity: crate::identity::Limits {
+            identity: hopscope_core::identity::Limits {
                 proxies_max: identity.proxies_max,
                 silent_us_max: seconds(identity.silent_s_max),
                 quiet_us: seconds(identity.quiet_s),
@@ -106,21 +105,21 @@ impl Config {
                 wait_us_max: milliseconds(identity.name_wait_ms),
             },
             unnamed_max: identity.name_by_join_max,
-            aggregate: crate::aggregate::Limits {
+            aggregate: hopscope_core::aggregate::Limits {
                 series_max: aggregate.series_max,
                 namespace_series_max: aggregate.namespace_series_max,
                 idle_us_max: seconds(aggregate.idle_s_max),
             },
-            failures: crate::failures::Limits {
+            failures: hopscope_core::recent::failures::Limits {
                 edge_records_max: failures.edge_records_max,
                 records_max: failures.records_max,
                 bytes_max: failures.bytes_max,
             },
-            windows: crate::windows::Limits {
+            windows: hopscope_core::recent::windows::Limits {
                 bytes_max: windows.bytes_max,
                 edge_instances_max: windows.edge_instances_max,
             },
-            join: crate::join::Limits {
+            join: hopscope_core::join::Limits {
                 enabled: join.enabled,
                 open_max: join.open_max,
                 window_us: milliseconds(join.window_ms),
@@ -165,7 +164,7 @@ impl Config {
                 open_streams_max: connections.open_streams_max,
                 handshake_timeout: Duration::from_millis(connections.handshake_timeout_ms),
             },
-            batch: check::Limits {
+            batch: validate::Limits {
                 strings_max: ingest.batch_strings_max,
                 rows_max: ingest.batch_rows_max,
                 records_max: ingest.batch_records_max,

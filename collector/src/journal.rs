@@ -16,21 +16,19 @@
 //! counted by the next start; its filter sends it again, and it is then a repeat. One that was refused for a single record of it
 //! is refused by every start.
 
-mod apply;
-mod folder;
-pub mod frame;
+mod applier;
+mod directory;
 mod queue;
 mod replay;
-pub mod segment;
 pub mod stats;
 mod writer;
 
-use crate::checkpoint::Unreadable;
-use crate::ingest::arrival::Arrival;
-use crate::ingest::refusal::Refusal;
-use crate::pipeline::{Answer, Pipeline};
-use crate::state::State;
-use folder::Folder;
+use crate::runtime::engine_handle::State;
+use directory::Folder;
+use hopscope_core::engine::{Answer, Pipeline};
+use hopscope_core::intake::raw_batch::Arrival;
+use hopscope_core::intake::reject::Refusal;
+use hopscope_core::snapshot::Unreadable;
 use queue::{Batch, Queue};
 use stats::Stats;
 use std::path::PathBuf;
@@ -74,7 +72,7 @@ pub struct Settings {
 pub enum Error {
     /// The folder cannot be used.
     #[error(transparent)]
-    Folder(#[from] folder::Error),
+    Folder(#[from] directory::Error),
     /// The state of an earlier life cannot be taken up.
     #[error(
         "failed to read the checkpoint {}; start the hopscope that wrote it, or move the whole folder away to begin \
@@ -92,7 +90,7 @@ pub enum Error {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        source: segment::UnknownVersion,
+        source: hopscope_core::snapshot::segment::UnknownVersion,
     },
     /// The system gives no thread.
     #[error("failed to start the thread of the journal")]
@@ -197,7 +195,7 @@ impl Opened {
         };
         let thread = std::thread::Builder::new().name("journal".into());
         thread.spawn(move || writer.run(&written)).map_err(Error::Thread)?;
-        let applier = apply::Applier::new(state, folder, queue.clone(), stats, &settings);
+        let applier = applier::Applier::new(state, folder, queue.clone(), stats, &settings);
         Ok(Running { queue, applier: tokio::spawn(applier.run(groups)) })
     }
 }

@@ -7,7 +7,7 @@ mod raw;
 
 use clap::Parser;
 use hopscope::config::Config;
-use hopscope::server::{Live, Server};
+use hopscope::runtime::{reload::Live, server::Server};
 use hopscope_proto::v1::telemetry_client::TelemetryClient;
 use hopscope_proto::v1::{Ack, Batch, Edge, Identity, Ledger, Outcome, Records};
 use prost::Message;

@@ -4,12 +4,12 @@
 //! is what [`Taken`] says.
 
 use crate::truth::Epoch;
-use hopscope::checkpoint;
-use hopscope::ingest::check;
-use hopscope::ingest::refusal::{Advice, Refusal};
-use hopscope::ingest::{name, read};
-use hopscope::pipeline::{Answer, Limits, Pipeline};
-use hopscope::report::Report;
+use hopscope_core::batch::Report;
+use hopscope_core::engine::snapshot;
+use hopscope_core::engine::{Answer, Limits, Pipeline};
+use hopscope_core::intake::raw_batch::{name, read};
+use hopscope_core::intake::reject::{Advice, Refusal};
+use hopscope_core::intake::validate;
 use hopscope_proto::v1::Ack;
 use prost::Message;
 use prost::bytes::Bytes;
@@ -47,12 +47,12 @@ pub(crate) struct Collector {
     /// Repeats that would be refused, had they not been taken before.
     pub(crate) late_repeats: u64,
     limits: Limits,
-    door: check::Limits,
+    door: validate::Limits,
     disk: Option<Disk>,
 }
 
 impl Collector {
-    pub(crate) fn new(limits: Limits, door: check::Limits, with_journal: bool) -> Self {
+    pub(crate) fn new(limits: Limits, door: validate::Limits, with_journal: bool) -> Self {
         Self {
             pipeline: Pipeline::new(limits.clone()),
             taken: Taken::default(),
@@ -121,7 +121,7 @@ impl Collector {
 
     pub(crate) fn checkpoint(&mut self) {
         if let Some(disk) = &mut self.disk {
-            disk.checkpoint = Some((checkpoint::encode(&self.pipeline, 1), self.taken.clone()));
+            disk.checkpoint = Some((snapshot::encode(&self.pipeline, 1), self.taken.clone()));
             disk.journal.clear();
         }
     }
@@ -139,7 +139,7 @@ impl Collector {
         self.fed = 0;
         let Some(disk) = &mut self.disk else { return };
         if let Some((bytes, taken)) = &disk.checkpoint {
-            assert_eq!(checkpoint::decode(bytes, &mut self.pipeline), Ok(1));
+            assert_eq!(snapshot::decode(bytes, &mut self.pipeline), Ok(1));
             self.taken = taken.clone();
         }
         let journal = std::mem::take(&mut disk.journal);

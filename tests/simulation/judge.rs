@@ -6,8 +6,8 @@
 use crate::collector::Collector;
 use crate::proxy::Proxy;
 use crate::truth::{Epoch, Sums, Told};
-use hopscope::aggregate::Key;
-use hopscope::report::DropReason;
+use hopscope_core::aggregate::Key;
+use hopscope_core::batch::DropReason;
 use hopscope_proto::v1;
 use std::collections::BTreeMap;
 

@@ -9,8 +9,8 @@ use crate::proxy::Proxy;
 use crate::random::Random;
 use crate::site::{Ended, Site};
 use crate::truth::{Epoch, Sums};
-use hopscope::ingest::check;
-use hopscope::pipeline::Limits;
+use hopscope_core::engine::Limits;
+use hopscope_core::intake::validate;
 use prost::bytes::Bytes;
 use std::collections::BTreeMap;
 
@@ -104,7 +104,7 @@ impl World {
         let age_us_max =
             if random.percent(20) { random.between(6 * SECOND, 20 * SECOND) } else { 24 * 3_600 * SECOND };
         let records_max = usize::try_from(records_max).unwrap();
-        let door = check::Limits { records_max, age_us_max, ..check::Limits::default() };
+        let door = validate::Limits { records_max, age_us_max, ..validate::Limits::default() };
         let with_journal = random.percent(50);
         let weather = Weather {
             lost: random.between(0, 30),
@@ -352,7 +352,7 @@ impl World {
         }
         self.collector.pipeline.close(self.now);
         judge::counters(&self.collector, &self.epochs, &mut self.sums);
-        let silent = hopscope::ledger::Limits::default().silent_us_max;
+        let silent = hopscope_core::ledger::Limits::default().silent_us_max;
         self.collector.pipeline.tick(self.now + silent + 60 * SECOND);
         judge::closed(&self.collector, &self.epochs, &mut self.sums);
         let seen: u64 = self.epochs.values().map(|epoch| epoch.seen).sum();

@@ -5,10 +5,10 @@
 
 use hopscope::config::shown::{Beside, yaml};
 use hopscope::config::{Config, Layers, Loaded};
-use hopscope::ingest::als::Stream;
-use hopscope::ingest::check::{Limits, check, rows_fit};
-use hopscope::ingest::read;
-use hopscope::ingest::refusal::Refusal;
+use hopscope_core::intake::access_log::Stream;
+use hopscope_core::intake::raw_batch::read;
+use hopscope_core::intake::reject::Refusal;
+use hopscope_core::intake::validate::{Limits, check, rows_fit};
 use hopscope_proto::v1;
 use prost::Message;
 use prost::bytes::Bytes;

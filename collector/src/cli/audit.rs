@@ -2,7 +2,7 @@
 
 use super::client::Collector;
 use super::{answer, table};
-use crate::api::{FilterRow, Proxies, ProxyRow};
+use crate::http::{FilterRow, Proxies, ProxyRow};
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -106,7 +106,7 @@ fn drift(filters: &[FilterRow]) -> String {
 #[cfg(test)]
 mod tests {
     use super::{duration, text};
-    use crate::api::{FilterRow, Proxies, ProxyRow};
+    use crate::http::{FilterRow, Proxies, ProxyRow};
     use std::time::Duration;
 
     #[test]

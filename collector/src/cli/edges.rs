@@ -3,7 +3,7 @@
 use super::calls::{Calls, is_asked_for};
 use super::client::Collector;
 use super::{answer, table};
-use crate::api::{ConnectionRow, EdgeRow};
+use crate::http::{ConnectionRow, EdgeRow};
 use serde::{Deserialize, Serialize};
 use std::process::ExitCode;
 

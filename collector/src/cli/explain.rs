@@ -1,8 +1,8 @@
 //! `hopscope explain`.
 
 use super::{answer, table};
-use crate::flags::{FLAGS, Flag, find};
 use anyhow::bail;
+use hopscope_core::batch::flags::{FLAGS, Flag, find};
 use serde_json::{Value, json};
 use std::process::ExitCode;
 
@@ -71,7 +71,7 @@ fn document(flag: &Flag) -> Value {
 #[cfg(test)]
 mod tests {
     use super::{text, unknown};
-    use crate::flags::find;
+    use hopscope_core::batch::flags::find;
 
     #[test]
     fn a_flag_is_told_in_four_lines() {

@@ -3,7 +3,7 @@
 //! In: a row of the store. Out: a line of text. Always holds: a line has no line break, whatever the texts of proxies have;
 //! escape sequences are there only when they were asked for.
 
-use crate::api::FailureRow;
+use crate::http::FailureRow;
 
 const RED: &str = "\u{1b}[31m";
 const PLAIN: &str = "\u{1b}[0m";
@@ -75,7 +75,7 @@ fn time(unix_us: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::{line, time};
-    use crate::api::FailureRow;
+    use crate::http::FailureRow;
 
     #[test]
     fn moments() {

@@ -3,8 +3,8 @@
 use super::calls::Calls;
 use super::client::Collector;
 use super::{answer, table};
-use crate::api::{HopRow, Hops};
-use crate::join::Verdict;
+use crate::http::{HopRow, Hops};
+use hopscope_core::join::Verdict;
 use std::process::ExitCode;
 
 /// A filter for all verdicts that are disagreements.
@@ -107,7 +107,7 @@ fn text(hops: &Hops) -> String {
 #[cfg(test)]
 mod tests {
     use super::{Hops, text, verdict};
-    use crate::api::HopRow;
+    use crate::http::HopRow;
 
     #[test]
     fn one_line_per_cell_of_the_matrix() {

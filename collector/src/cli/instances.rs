@@ -3,7 +3,7 @@
 use super::calls::{Calls, is_asked_for};
 use super::client::Collector;
 use super::{answer, table};
-use crate::api::{InstanceRow, Instances};
+use crate::http::{InstanceRow, Instances};
 use std::process::ExitCode;
 
 /// What to show.
@@ -81,7 +81,7 @@ fn text(rows: &[InstanceRow]) -> String {
 #[cfg(test)]
 mod tests {
     use super::text;
-    use crate::api::{EdgeLabels, InstanceRow};
+    use crate::http::{EdgeLabels, InstanceRow};
 
     #[test]
     fn one_pod_of_several_shows_beside_the_others() {

@@ -2,7 +2,7 @@
 
 use super::client::Collector;
 use super::{answer, table};
-use crate::api::{OpenLongRow, OpenProxyRow, OpenRows};
+use crate::http::{OpenLongRow, OpenProxyRow, OpenRows};
 use std::process::ExitCode;
 
 /// What to show.
@@ -76,7 +76,7 @@ fn text(open: &OpenRows) -> String {
 #[cfg(test)]
 mod tests {
     use super::text;
-    use crate::api::{OpenLongRow, OpenProxyRow, OpenRows};
+    use crate::http::{OpenLongRow, OpenProxyRow, OpenRows};
 
     #[test]
     fn those_that_do_not_end_stand_below() {

@@ -1,8 +1,8 @@
 //! `hopscope serve`.
 
 use super::config::Settings;
-use crate::config::reload::{self, Watch};
-use crate::server::Server;
+use crate::runtime::config_watch::{self, Watch};
+use crate::runtime::server::Server;
 use anyhow::Context;
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -12,7 +12,7 @@ pub(super) async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
     let watch = Watch::new(settings.source());
     let loaded = watch.source().load().context("failed to configure")?;
     log();
-    reload::warn(&loaded.warnings);
+    config_watch::warn(&loaded.warnings);
     let mut terminate = signal(SignalKind::terminate()).context("failed to listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("failed to listen for SIGINT")?;
     let hangup = signal(SignalKind::hangup()).context("failed to listen for SIGHUP")?;

@@ -2,8 +2,8 @@
 
 use super::client::Collector;
 use super::{answer, failure};
-use crate::api::FailureRows;
-use crate::report::request_id_hash;
+use crate::http::FailureRows;
+use hopscope_core::batch::request_id_hash;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 

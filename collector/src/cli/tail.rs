@@ -5,7 +5,7 @@
 
 use super::client::Collector;
 use super::failure;
-use crate::api::{FailureRow, FailureRows};
+use crate::http::{FailureRow, FailureRows};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -98,7 +98,7 @@ impl Arguments {
 #[cfg(test)]
 mod tests {
     use super::Arguments;
-    use crate::api::FailureRow;
+    use crate::http::FailureRow;
     use clap::Parser;
     use std::io::{Error, Write};
 

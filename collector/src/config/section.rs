@@ -19,7 +19,7 @@
 //!
 //! The option is then `--journal-segment-bytes-max` and the variable `HOPSCOPE_JOURNAL_SEGMENT_BYTES_MAX`, unless
 //! `option:` names a shorter one; `live: true` says that a reload changes it in the running collector, and then
-//! [`Live::apply`](crate::server::Live::apply) has to do that. A line in `config.rs` adds the section to the whole.
+//! [`Live::apply`](crate::runtime::server::Live::apply) has to do that. A line in `config.rs` adds the section to the whole.
 
 use super::setting::Setting;
 use super::value::Value;

@@ -329,8 +329,8 @@ proptest! {
 #[test]
 fn the_defaults_are_the_defaults_of_the_rooms() {
     let config = Config::default();
-    assert_eq!(config.limits(), crate::pipeline::Limits::default());
-    assert_eq!(config.door().batch, crate::ingest::check::Limits::default());
+    assert_eq!(config.limits(), hopscope_core::engine::Limits::default());
+    assert_eq!(config.door().batch, hopscope_core::intake::validate::Limits::default());
 }
 
 /// What the declarations must keep, whoever adds one.

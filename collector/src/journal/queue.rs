@@ -5,9 +5,9 @@
 //! not those who asked still do; at most one tick waits; a closed queue gives out what it holds and takes nothing.
 
 use super::stats::Stats;
-use crate::ingest::arrival::Arrival;
-use crate::ingest::refusal::Refusal;
-use crate::pipeline::Answer;
+use hopscope_core::engine::Answer;
+use hopscope_core::intake::raw_batch::Arrival;
+use hopscope_core::intake::reject::Refusal;
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -171,10 +171,10 @@ impl Queue {
 #[cfg(test)]
 mod tests {
     use super::{Batch, GROUP_BYTES_MAX, Item, Queue, Work};
-    use crate::ingest::arrival::Arrival;
-    use crate::ingest::check::Limits;
     use crate::journal::stats::Stats;
-    use crate::report::{Connections, Details, Edges, Report, Teller, Totals};
+    use hopscope_core::batch::{Connections, Details, Edges, Report, Teller, Totals};
+    use hopscope_core::intake::raw_batch::Arrival;
+    use hopscope_core::intake::validate::Limits;
     use std::sync::Arc;
     use std::time::{Duration, Instant};
 

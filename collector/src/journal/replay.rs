@@ -4,15 +4,15 @@
 //! come in the order in which they were counted, with their own times; damage is counted, told and skipped; what is torn
 //! at the end is cut off, so that the next start does not take it for damage.
 
-use super::folder::Folder;
-use super::frame::Entry;
-use super::segment::{self, Step};
+use super::directory::Folder;
 use super::stats::Stats;
 use super::{Error, chain};
-use crate::checkpoint;
-use crate::ingest::arrival::Arrival;
-use crate::pipeline::Pipeline;
-use crate::report::Record;
+use hopscope_core::batch::Record;
+use hopscope_core::engine::Pipeline;
+use hopscope_core::engine::snapshot;
+use hopscope_core::intake::raw_batch::Arrival;
+use hopscope_core::snapshot::frame::Entry;
+use hopscope_core::snapshot::segment::{self, Step};
 use prost::bytes::Bytes;
 use std::time::Instant;
 
@@ -21,7 +21,7 @@ pub(super) fn replay(folder: &Folder, pipeline: &mut Pipeline, stats: &Stats) ->
     let resume = match folder.read_checkpoint()? {
         Some(bytes) => {
             stats.checkpoint_bytes.set(bytes.len() as u64);
-            let resume = checkpoint::decode(&bytes, pipeline);
+            let resume = snapshot::decode(&bytes, pipeline);
             Some(resume.map_err(|source| Error::Checkpoint { path: folder.checkpoint(), source })?)
         }
         None => None,

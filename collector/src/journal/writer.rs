@@ -5,12 +5,13 @@
 //! gathers, unless it is a whole one before, so that one sync and one wake-up serve all of them; a group that could not be
 //! written leaves nothing behind that counts, and the next one tries anew; segments never hold more than `bytes_max` together.
 
-use super::folder::{self, Folder, Segment};
-use super::frame::{self, Entry, Place};
+use super::chain;
+use super::directory::{self, Folder, Segment};
 use super::queue::{Item, Queue, Work};
 use super::stats::Stats;
-use super::{chain, segment};
-use crate::ingest::refusal::Refusal;
+use hopscope_core::intake::reject::Refusal;
+use hopscope_core::snapshot::frame::{self, Entry, Place};
+use hopscope_core::snapshot::segment;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -34,7 +35,7 @@ enum Failure {
     #[error("the segments hold as much as they may")]
     Full,
     #[error(transparent)]
-    Disk(#[from] folder::Error),
+    Disk(#[from] directory::Error),
 }
 
 /// The state of the thread.
@@ -122,7 +123,7 @@ impl Writer {
 
     /// Writes frames behind what counts: how many bytes. Piece by piece, so that a piece is still in the cache when the system
     /// takes it.
-    fn append(&mut self, items: &[Item], segment: &Segment) -> Result<u64, folder::Error> {
+    fn append(&mut self, items: &[Item], segment: &Segment) -> Result<u64, directory::Error> {
         let mut written = 0_u64;
         self.buffer.clear();
         for item in items {
@@ -197,7 +198,7 @@ impl Writer {
     }
 
     /// Tells a change once.
-    fn failing(&self, error: Option<&folder::Error>) {
+    fn failing(&self, error: Option<&directory::Error>) {
         let before = self.stats.failing.swap(error.is_some(), Ordering::Relaxed);
         match error {
             Some(error) if !before => {

@@ -3,7 +3,7 @@
 use super::raw::Raw;
 use clap::Parser;
 use hopscope::config::Config;
-use hopscope::server::Server;
+use hopscope::runtime::server::Server;
 use hopscope_proto::v1::telemetry_client::TelemetryClient;
 use hopscope_proto::v1::{Ack, Batch, Edge, Identity, Ledger, Outcome, Records};
 use prost::bytes::Bytes;

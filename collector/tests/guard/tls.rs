@@ -2,7 +2,7 @@
 
 use super::certificates::{Authority, Dial, options};
 use super::harness::{Collector, batch, config, report};
-use hopscope::server::Server;
+use hopscope::runtime::server::Server;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use tonic::Code;

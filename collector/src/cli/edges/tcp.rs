@@ -4,7 +4,7 @@
 
 use super::Choice;
 use super::table;
-use crate::api::ConnectionRow;
+use crate::http::ConnectionRow;
 
 impl<'a> From<&'a ConnectionRow> for Choice<'a> {
     fn from(row: &'a ConnectionRow) -> Self {
@@ -53,7 +53,7 @@ pub(super) fn text(rows: &[ConnectionRow]) -> String {
 #[cfg(test)]
 mod tests {
     use super::text;
-    use crate::api::ConnectionRow;
+    use crate::http::ConnectionRow;
 
     #[test]
     fn one_line_per_row() {

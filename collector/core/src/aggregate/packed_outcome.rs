@@ -1,0 +1,61 @@
+//! An outcome in 16 bytes, since there is one in each series.
+//!
+//! In: outcomes. Out: likewise. Always holds: what goes in comes out, for every outcome that the check lets through.
+
+use crate::batch::{Outcome, Protocol};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Ended {
+    response_flags: u64,
+    /// 0 where it has none.
+    grpc_status: u32,
+    response_code: u16,
+    has_grpc_status: bool,
+    protocol: Protocol,
+}
+
+impl From<Outcome> for Ended {
+    #[inline]
+    fn from(outcome: Outcome) -> Self {
+        let Outcome { response_code, response_flags, grpc_status, protocol } = outcome;
+        Self {
+            response_flags,
+            grpc_status: grpc_status.unwrap_or(0),
+            // Codes end at 999.
+            response_code: u16::try_from(response_code).unwrap_or(u16::MAX),
+            has_grpc_status: grpc_status.is_some(),
+            protocol,
+        }
+    }
+}
+
+impl From<Ended> for Outcome {
+    fn from(ended: Ended) -> Self {
+        let Ended { response_flags, grpc_status, response_code, has_grpc_status, protocol } = ended;
+        Self {
+            response_code: response_code.into(),
+            response_flags,
+            grpc_status: has_grpc_status.then_some(grpc_status),
+            protocol,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Ended, Outcome, Protocol};
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn what_goes_in_comes_out(response_code in 0..1_000_u32, response_flags: u64, grpc_status: Option<u32>) {
+            let outcome = Outcome { response_code, response_flags, grpc_status, protocol: Protocol::Grpc };
+            prop_assert_eq!(Outcome::from(Ended::from(outcome)), outcome);
+        }
+    }
+
+    #[test]
+    fn it_is_small() {
+        assert_eq!(size_of::<Ended>(), 16);
+    }
+}

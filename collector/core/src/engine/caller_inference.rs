@@ -1,0 +1,115 @@
+//! Requests that only the join can name the caller of.
+//!
+//! In: a report's requests that are not named, and what the join has found. Out: the same requests in series, under the name of
+//! their caller, or without one. Always holds: each waits until the join has judged it, and is counted once;
+//! what cannot be found is counted at once.
+
+use super::Pipeline;
+use super::batch_scratch::Cells;
+use crate::batch::{Identity, Record, Report, Text};
+use crate::histogram::Measure;
+use crate::identity::{Told, Unnamed, Waiting};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// What is counted together: an edge and an outcome as a report told them, and the proxy that called.
+#[derive(Default)]
+struct Groups(HashMap<Place, (Arc<Told>, Measure)>);
+
+/// By the address of the first, which is quicker than by all of its texts.
+type Place = (*const Told, Option<Text>);
+
+impl Groups {
+    fn add(&mut self, told: &Arc<Told>, caller: Option<Text>, record: &Record) {
+        let group = self.0.entry((Arc::as_ptr(told), caller));
+        group.or_insert_with(|| (told.clone(), Measure::default())).1.record(record);
+    }
+
+    fn all(self) -> impl Iterator<Item = (Arc<Told>, Option<Text>, Measure)> {
+        self.0.into_iter().map(|((_, caller), (told, measure))| (told, caller, measure))
+    }
+}
+
+impl Pipeline {
+    /// Puts the unnamed requests of a report where what is found will find them. Before the join takes the report.
+    pub(super) fn seek_callers(
+        &mut self,
+        report: &Report,
+        cells: &mut Cells,
+        own: &Arc<Identity>,
+        now_us: u64,
+    ) {
+        if cells.unnamed.is_empty() {
+            return;
+        }
+        let told = cells.unnamed.iter().map(|(edge, outcome, _)| {
+            let outcome = report.outcomes.get(*outcome).copied().unwrap_or_default();
+            Arc::new(Told { own: own.clone(), edge: report.edges.get(*edge).unwrap_or_default(), outcome })
+        });
+        let told: Vec<_> = told.collect();
+        let until_us = self.join.sought_until_us(now_us);
+        for (place, record) in cells.unnamed_records.drain(..) {
+            let (Some(told), Some((edge, _, rest))) = (told.get(place), cells.unnamed.get_mut(place)) else {
+                continue;
+            };
+            let line = cells.lines.get(*edge).and_then(Option::as_ref);
+            let key = line.and_then(|line| self.join.sought(&record, line, now_us));
+            if !key.is_some_and(|key| self.unnamed.put(key, told, &record, until_us)) {
+                rest.record(&record);
+            }
+        }
+        for ((.., rest), told) in cells.unnamed.drain(..).zip(told) {
+            if rest.count() > 0 || rest.messages().is_some() {
+                let named = self.address_book.complete(&told.own, &told.edge);
+                self.count_as(&named, &told, &rest, now_us);
+            }
+        }
+    }
+
+    /// Counts those of whom the join has found something.
+    pub(super) fn name_callers(&mut self, now_us: u64) {
+        let found = self.join.callers_found();
+        if found.is_empty() || self.unnamed.is_empty() {
+            return;
+        }
+        let mut groups = Groups::default();
+        for caller in found {
+            if let Some(Unnamed { told, record, .. }) =
+                self.unnamed.take(caller.key, |record| caller.is_of(record))
+            {
+                groups.add(&told, caller.proxy, &record);
+            }
+        }
+        for (told, proxy, measure) in groups.all() {
+            match proxy {
+                Some(proxy) => {
+                    let named = self.address_book.complete_with_caller(&told.own, &told.edge, &proxy);
+                    self.count_as(&named, &told, &measure, now_us);
+                }
+                None => self.count(&told, &measure, now_us),
+            }
+        }
+    }
+
+    /// Counts those that nothing was found of in time.
+    pub(super) fn give_callers_up(&mut self, until_us: u64, now_us: u64) {
+        let mut groups = Groups::default();
+        for Unnamed { told, record, .. } in self.unnamed.take_due(until_us) {
+            groups.add(&told, None, &record);
+        }
+        for (told, _, measure) in groups.all() {
+            self.count(&told, &measure, now_us);
+        }
+    }
+
+    /// What waits for a name, and those besides: after a start the join has nothing that could name them.
+    pub(crate) fn waiting_with_unnamed(&self) -> Waiting {
+        let mut waiting = self.waiting.clone();
+        let mut groups = Groups::default();
+        for Unnamed { told, record, .. } in self.unnamed.iter() {
+            groups.add(told, None, record);
+        }
+        groups.all().for_each(|(told, _, measure)| waiting.put_at_once(&told, &measure));
+        waiting
+    }
+}

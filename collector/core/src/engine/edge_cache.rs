@@ -1,0 +1,200 @@
+//! Edges that are known already: most batches tell of the same ones again and again.
+//!
+//! In: what stands for an edge as its proxy told it. Out: its numbers in the other rooms. Always holds: what is known is used
+//! only as long as nothing changed by which it would be named, counted or joined in another way; at most `max` edges are
+//! known, and when there is one more all are forgotten and learnt anew, which is counted.
+
+use crate::aggregate::EdgeNumber;
+use crate::batch::{Print, Text};
+use crate::interner::Registry;
+use crate::join;
+use hashbrown::HashTable;
+
+/// What is known of an edge as one proxy told it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Known {
+    /// When this was learnt: the lower half of a generation.
+    pub(super) generation: u32,
+    pub(super) counted: Counted,
+    /// Its numbers among the hops; `None` when nothing is joined.
+    pub(super) joined: Option<join::Known>,
+    /// The proxy at its other end, or [`NOBODY`].
+    pub(super) peer: u32,
+}
+
+/// How the requests of an edge are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Counted(u32);
+
+impl Counted {
+    /// It is to wait for a better name.
+    pub(super) const WAITS: Self = Self(u32::MAX);
+    /// There was no room for series of its own.
+    const OVERFLOWS: Self = Self(u32::MAX - 1);
+    /// One by one, as the join finds who called.
+    pub(super) const UNNAMED: Self = Self(u32::MAX - 2);
+
+    /// In the series of this edge.
+    pub(super) fn of(edge: Option<EdgeNumber>) -> Self {
+        edge.map_or(Self::OVERFLOWS, |EdgeNumber(number)| Self(number))
+    }
+
+    /// The edge, where it has one.
+    #[inline]
+    pub(super) fn edge(self) -> Option<EdgeNumber> {
+        (self.0 < Self::UNNAMED.0).then_some(EdgeNumber(self.0))
+    }
+}
+
+/// No proxy that is known.
+pub(super) const NOBODY: u32 = u32::MAX;
+
+/// See above.
+#[derive(Debug)]
+pub(crate) struct Memo {
+    /// Places in `known`.
+    slots: HashTable<u32>,
+    known: Vec<(Print, Known)>,
+    /// Proxies at other ends, and when each was met last.
+    peers: Registry<Text, u64>,
+    max: usize,
+    forgotten: u64,
+}
+
+impl Default for Memo {
+    fn default() -> Self {
+        Self::new(0)
+    }
+}
+
+impl Memo {
+    pub(super) fn new(max: usize) -> Self {
+        Self { slots: HashTable::new(), known: Vec::new(), peers: Registry::new(max), max, forgotten: 0 }
+    }
+
+    /// Another bound from now on.
+    pub(super) fn limit(&mut self, max: usize) {
+        self.max = max;
+        self.peers.limit(max);
+    }
+
+    /// What is known of an edge, be it of today or not.
+    #[inline]
+    pub(super) fn get(&self, print: Print) -> Option<&Known> {
+        self.at(self.place(print)?)
+    }
+
+    /// The number of a proxy at other ends.
+    pub(super) fn peer(&mut self, proxy: &Text) -> u32 {
+        if self.peers.len() >= self.max && self.peers.find(&**proxy).is_none() {
+            // Proxies come and go behind one address, so that there may be more of them than edges.
+            self.forget();
+        }
+        self.peers.number(proxy, || 0).unwrap_or(NOBODY)
+    }
+
+    /// That proxy, if it was not met within `again_us`; it is met now.
+    #[inline]
+    pub(super) fn meet(&mut self, peer: u32, again_us: u64, now_us: u64) -> Option<&Text> {
+        let met_us = self.peers.get_mut(peer)?;
+        if now_us.saturating_sub(*met_us) < again_us {
+            return None;
+        }
+        *met_us = now_us;
+        self.peers.key(peer)
+    }
+
+    /// Where an edge stands, until something is learnt.
+    #[inline]
+    pub(super) fn place(&self, print: Print) -> Option<u32> {
+        let is_it = |place: &u32| self.known.get(*place as usize).is_some_and(|(known, _)| *known == print);
+        self.slots.find(print.0, is_it).copied()
+    }
+
+    /// What stands at a place.
+    #[inline]
+    pub(super) fn at(&self, place: u32) -> Option<&Known> {
+        self.known.get(place as usize).map(|(_, known)| known)
+    }
+
+    /// Learns an edge.
+    pub(super) fn put(&mut self, print: Print, known: Known) {
+        if let Some((_, place)) = self.place(print).and_then(|place| self.known.get_mut(place as usize)) {
+            *place = known;
+            return;
+        }
+        if self.known.len() >= self.max {
+            self.forget();
+        }
+        let Ok(place) = u32::try_from(self.known.len()) else { return };
+        self.known.push((print, known));
+        let Self { slots, known, .. } = self;
+        let hash = |place: &u32| known.get(*place as usize).map_or(0, |(print, _)| print.0);
+        slots.insert_unique(print.0, place, hash);
+    }
+
+    fn forget(&mut self) {
+        self.forgotten = self.forgotten.saturating_add(self.known.len() as u64);
+        self.slots.clear();
+        self.known.clear();
+        self.peers.retain(|_| false);
+    }
+
+    /// Edges that are known.
+    pub(super) fn len(&self) -> usize {
+        self.known.len()
+    }
+
+    /// Edges that were forgotten since there were too many.
+    pub(super) fn forgotten(&self) -> u64 {
+        self.forgotten
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Counted, Known, Memo, NOBODY};
+    use crate::batch::Print;
+
+    fn known(generation: u32) -> Known {
+        Known { generation, counted: Counted::WAITS, joined: None, peer: NOBODY }
+    }
+
+    #[test]
+    fn it_is_small() {
+        assert_eq!(size_of::<(Print, Known)>(), 40);
+    }
+
+    #[test]
+    fn proxies_are_bounded_as_edges_are() {
+        let mut memo = Memo::new(2);
+        memo.put(Print(1, 1), known(1));
+        let peers = ["a", "b", "a", "c"].map(|proxy| memo.peer(&proxy.into()));
+        assert_eq!((&peers[..3], memo.len(), memo.forgotten()), (&[0, 1, 0][..], 0, 1));
+        assert!(memo.meet(peers[3], 1, 9).is_some_and(|proxy| &**proxy == "c"));
+    }
+
+    #[test]
+    fn a_proxy_is_met_again_after_a_while() {
+        let mut memo = Memo::new(9);
+        let peer = memo.peer(&"a".into());
+        assert_eq!((memo.peer(&"b".into()), memo.peer(&"a".into())), (1, peer));
+        let met = [7, 8, 17].map(|now_us| memo.meet(peer, 10, 10 + now_us).is_some());
+        assert_eq!((met, memo.meet(NOBODY, 10, 99)), ([true, false, true], None));
+    }
+
+    #[test]
+    fn it_knows_what_it_was_told_last_and_no_more_than_its_bound() {
+        let mut memo = Memo::new(2);
+        let generation = |memo: &Memo, print| memo.get(print).map(|known| known.generation);
+        // Half a print in common is not enough.
+        let [a, b, c] = [Print(1, 1), Print(1, 2), Print(2, 1)];
+        memo.put(a, known(1));
+        memo.put(b, known(2));
+        memo.put(a, known(3));
+        assert_eq!([a, b, c].map(|print| generation(&memo, print)), [Some(3), Some(2), None]);
+        memo.put(c, known(4));
+        assert_eq!([a, b, c].map(|print| generation(&memo, print)), [None, None, Some(4)]);
+        assert_eq!((memo.len(), memo.forgotten()), (1, 2));
+    }
+}

@@ -1,0 +1,41 @@
+//! The requests of a report that may stand for their series.
+//!
+//! In: a counted report, with the cells that its requests were counted in. Out: offers to the series. Always holds: of a
+//! report the slowest request is offered, and the last one of each edge and outcome that failed; what has no request id, or
+//! waits for a name, is not.
+
+use super::Pipeline;
+use super::batch_scratch::Cell;
+use super::notable::Marked;
+use crate::aggregate::Exemplar;
+use crate::batch::{Record, Report};
+use std::collections::BTreeMap;
+
+impl Pipeline {
+    /// Offers them.
+    pub(super) fn offer_exemplars(&mut self, report: &Report, marked: &Marked) {
+        let slowest =
+            marked.slowest(&report.records).map(|slowest| (slowest, marked.is_failure(slowest.outcome)));
+        let mut last: BTreeMap<(usize, usize), &Record> = BTreeMap::new();
+        for record in marked.failed(&report.records).filter(|record| record.request_id_hash != 0) {
+            last.insert((record.edge, record.outcome), record);
+        }
+        if let Some((slowest, failed)) = slowest {
+            self.offer(slowest, failed);
+        }
+        for record in last.into_values() {
+            self.offer(record, true);
+        }
+    }
+
+    fn offer(&mut self, record: &Record, failed: bool) {
+        let exemplar = Exemplar {
+            request_id_hash: record.request_id_hash,
+            duration_us: record.duration_us,
+            ended_us: record.start_us.saturating_add(record.duration_us),
+        };
+        if let Some(Cell::Series(number)) = self.cells.get(record.edge, record.outcome) {
+            self.aggregate.offer(number, exemplar, failed);
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! A look ahead: what the edges of the next records need is fetched for all of them together.
+//!
+//! In: records that are about to be counted. Out: nothing; their edges, series and counters are on their way into the cache.
+//! Always holds: nothing changes by it; each edge of a report is looked at once.
+//!
+//! A proxy with many edges tells of another one with nearly each record, and in a large mesh none of what such a record needs is
+//! in the cache. One after the other every record would wait for memory five times. Here each step is a loop of its own, whose
+//! reads do not depend on each other, so that a processor has many of them under way at a time.
+
+use super::Pipeline;
+use super::count::print_of;
+use crate::aggregate::Fetch;
+use crate::batch::{Identity, Record, Report};
+use std::hint::black_box;
+use std::sync::Arc;
+
+/// Reports with fewer edges have them in the cache soon.
+pub(super) const EDGES_MIN: usize = 16;
+/// So many records are looked at together; what they need fits the second cache.
+pub(super) const RECORDS: usize = 256;
+
+/// Room for the edges at hand.
+#[derive(Debug, Default)]
+pub(super) struct Ahead {
+    /// Whether an edge was looked at.
+    seen: Vec<bool>,
+    /// Places in the memo.
+    places: Vec<u32>,
+}
+
+impl Ahead {
+    /// Begins a report.
+    pub(super) fn begin(&mut self, edges: usize) {
+        self.seen.clear();
+        self.seen.resize(edges, false);
+    }
+}
+
+impl Pipeline {
+    /// Fetches what the edges of these records need.
+    pub(super) fn look_ahead(
+        &self,
+        ahead: &mut Ahead,
+        report: &Report,
+        records: &[Record],
+        own: &Arc<Identity>,
+    ) {
+        let Ahead { seen, places } = ahead;
+        places.clear();
+        for record in records {
+            let seen = seen.get_mut(record.edge).is_none_or(|seen| std::mem::replace(seen, true));
+            if !seen {
+                places.extend(self.memo.place(print_of(report, record.edge, own)));
+            }
+        }
+        let known = || places.iter().filter_map(|place| self.memo.at(*place));
+        for step in [Fetch::Edge, Fetch::Series, Fetch::Counters] {
+            let of_series = known().filter_map(|known| known.counted.edge());
+            black_box(of_series.fold(0, |sum, edge| sum ^ self.aggregate.fetch(edge, step)));
+            if step != Fetch::Edge {
+                let of_windows = known().filter_map(|known| known.counted.edge());
+                let cell = step == Fetch::Counters;
+                black_box(of_windows.fold(0, |sum, edge| sum ^ self.windows.fetch(edge, cell)));
+                let of_hops = known().filter_map(|known| known.joined.as_ref());
+                let counters = step == Fetch::Counters;
+                black_box(of_hops.fold(0, |sum, joined| sum ^ self.join.fetch(joined, counters)));
+            }
+        }
+    }
+}

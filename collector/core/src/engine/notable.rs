@@ -1,0 +1,94 @@
+//! The requests of a report that are looked at once more: the slowest, and those that failed.
+//!
+//! In: its records, as they are counted. Out: their places. Always holds: all records are passed over once, not once for each
+//! who wants some of them.
+
+use crate::batch::{Outcome, Record};
+
+/// See above.
+#[derive(Debug, Default)]
+pub(super) struct Marked {
+    /// By the places of the outcomes, whether it is a failure.
+    failures: Vec<bool>,
+    /// Places of the records that failed, rising.
+    failed: Vec<usize>,
+    /// Place and duration of the slowest with a request id, the last of them.
+    slowest: Option<(usize, u64)>,
+}
+
+impl Marked {
+    /// Begins a report.
+    pub(super) fn begin(&mut self, outcomes: &[Outcome]) {
+        self.failures.clear();
+        self.failures.extend(outcomes.iter().map(Outcome::is_failure));
+        self.failed.clear();
+        self.slowest = None;
+    }
+
+    /// Looks at the record at a place.
+    #[inline]
+    pub(super) fn look(&mut self, place: usize, record: &Record) {
+        if self.is_failure(record.outcome) {
+            self.failed.push(place);
+        }
+        let is_slowest = self.slowest.is_none_or(|(_, longest_us)| record.duration_us >= longest_us);
+        if is_slowest && record.request_id_hash != 0 {
+            self.slowest = Some((place, record.duration_us));
+        }
+    }
+
+    /// Whether an outcome of the report is a failure.
+    #[inline]
+    pub(super) fn is_failure(&self, outcome: usize) -> bool {
+        self.failures.get(outcome).copied().unwrap_or(false)
+    }
+
+    /// Whether the report has an outcome that is one, be it of a record or not.
+    pub(super) fn has_failures(&self) -> bool {
+        self.failures.contains(&true)
+    }
+
+    /// The records that failed.
+    pub(super) fn failed<'a>(&'a self, records: &'a [Record]) -> impl Iterator<Item = &'a Record> {
+        self.failed.iter().filter_map(|place| records.get(*place))
+    }
+
+    /// The slowest record with a request id.
+    pub(super) fn slowest<'a>(&self, records: &'a [Record]) -> Option<&'a Record> {
+        records.get(self.slowest?.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Marked;
+    use crate::batch::{Outcome, Record};
+
+    /// `(outcome, duration, hash)` of records in, the slowest and those that failed out, as places. Outcome 1 is a failure.
+    #[track_caller]
+    fn check(records: &[(usize, u64, u32)], slowest: Option<usize>, failed: &[usize]) {
+        let record = |&(outcome, duration_us, request_id_hash): &(usize, u64, u32)| Record {
+            outcome,
+            duration_us,
+            request_id_hash,
+            ..Record::default()
+        };
+        let outcomes = [200, 503].map(|code| Outcome { response_code: code, ..Outcome::default() });
+        let records: Vec<Record> = records.iter().map(record).collect();
+        let mut marked = Marked::default();
+        // What was there before is gone.
+        marked.failed.push(9);
+        marked.begin(&outcomes);
+        records.iter().enumerate().for_each(|(place, record)| marked.look(place, record));
+        assert_eq!((marked.slowest.map(|(place, _)| place), &marked.failed[..]), (slowest, failed));
+        assert_eq!(marked.slowest(&records), slowest.and_then(|place| records.get(place)));
+        assert_eq!(marked.failed(&records).count(), failed.len());
+    }
+
+    #[test]
+    fn the_slowest_with_an_id_and_all_that_failed() {
+        check(&[], None, &[]);
+        check(&[(0, 5, 7), (1, 9, 0), (0, 5, 7), (1, 1, 7)], Some(2), &[1, 3]);
+        check(&[(1, 9, 0), (2, 3, 0)], None, &[0]);
+    }
+}

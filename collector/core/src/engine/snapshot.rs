@@ -1,0 +1,130 @@
+//! The state of the rooms as bytes, and back: what a journal of bounded size cannot rebuild.
+//!
+//! In: a pipeline and the number of the first journal segment that it does not hold yet; or such bytes. Out: the other of
+//! the two. Always holds: what comes back equals what went in, limits apart, which are those of the pipeline that is
+//! filled; a state that this version cannot read is refused with a reason, never read in part; nothing here panics on any
+//! bytes.
+//!
+//! Layout, little-endian: `HOPC`, format version (u32), body, CRC-32 of all before (u32). The body is the segment number,
+//! then one section per room: name, version of the section, content, and which byte of the body comes next. A new room is a new section, and a state without it
+//! leaves that room empty; a room whose content changes raises the version of its section.
+//!
+//! The bytes come piece by piece, so that those of a large mesh are on their way to the disk while the rest is written down, and
+//! need no memory of their own: new memory costs more than what is written to it.
+
+use crate::engine::Pipeline;
+pub use crate::snapshot::bytes::{PIECE_BYTES, Piece, Sink};
+use crate::snapshot::bytes::{Reader, Writer};
+use crate::snapshot::codec::{Keep, Restore};
+use crate::snapshot::{FORMAT, Unreadable};
+
+const MAGIC: [u8; 4] = *b"HOPC";
+
+/// One room's part.
+struct Section {
+    name: &'static str,
+    /// Of its content.
+    version: u64,
+    save: fn(&Pipeline, &mut Writer),
+    restore: fn(&mut Pipeline, &mut Reader<'_>) -> Result<(), Unreadable>,
+}
+
+macro_rules! section {
+    ($room:ident, $version:literal) => {
+        Section {
+            name: stringify!($room),
+            version: $version,
+            save: |pipeline, to| pipeline.$room.save(to),
+            restore: |pipeline, from| pipeline.$room.restore(from),
+        }
+    };
+}
+
+const SECTIONS: [Section; 6] = [
+    section!(ledger, 2),
+    section!(address_book, 4),
+    // With what the join might still name: that is for the next life like the rest of what waits.
+    Section { save: |pipeline, to| pipeline.waiting_with_unnamed().save(to), ..section!(waiting, 6) },
+    section!(aggregate, 4),
+    section!(connections, 3),
+    section!(streams, 1),
+];
+
+/// Does not compile until a new room stands here: it has a section, or there is a reason why not. Open hops have none: after a start
+/// their other sides count as lost telemetry. Nor have the last failures and windows: the journal still has some.
+const _: fn(&Pipeline) = |pipeline| {
+    let Pipeline {
+        ledger: _,
+        address_book: _,
+        waiting: _,
+        aggregate: _,
+        connections: _,
+        streams: _,
+        unnamed: _,
+        join: _,
+        open: _,
+        failures: _,
+        failures_waiting: _,
+        windows: _,
+        memo: _,
+        cells: _,
+        settled: _,
+    } = pipeline;
+};
+
+/// Writes down the state of a pipeline that holds all of the journal before segment `resume`. Everybody waits for this: a copy of
+/// the rooms, to be written down at leisure, takes longer. What comes out equals what went in.
+pub fn write(pipeline: &Pipeline, resume: u64, sink: Sink) {
+    let mut to = Writer::after(&[MAGIC, FORMAT.to_le_bytes()].concat(), sink);
+    resume.save(&mut to);
+    for Section { name, version, save, .. } in SECTIONS {
+        to.text(name);
+        version.save(&mut to);
+        save(pipeline, &mut to);
+        to.place();
+    }
+    to.end();
+}
+
+/// The same in one piece.
+#[must_use]
+pub fn encode(pipeline: &Pipeline, resume: u64) -> Vec<u8> {
+    crate::snapshot::bytes::collected(|sink| write(pipeline, resume, sink))
+}
+
+/// Fills a new pipeline; returns the number of the journal segment to go on with.
+///
+/// # Errors
+///
+/// [`Unreadable`]; the pipeline is then not to be used.
+pub fn decode(file: &[u8], pipeline: &mut Pipeline) -> Result<u64, Unreadable> {
+    let rest = file.strip_prefix(&MAGIC).ok_or(Unreadable::Magic)?;
+    let (version, rest) = rest.split_first_chunk().ok_or(Unreadable::Checksum)?;
+    let found = u32::from_le_bytes(*version);
+    if found != FORMAT {
+        return Err(Unreadable::Format { found });
+    }
+    let (body, checksum) = rest.split_last_chunk::<4>().ok_or(Unreadable::Checksum)?;
+    let summed = file.get(..file.len() - checksum.len()).unwrap_or_default();
+    if crc32fast::hash(summed) != u32::from_le_bytes(*checksum) {
+        return Err(Unreadable::Checksum);
+    }
+    let mut body = Reader::new(body);
+    let resume = u64::load(&mut body)?;
+    while !body.is_empty() {
+        let name = body.text()?;
+        let found = u64::load(&mut body)?;
+        let Some(section) = SECTIONS.into_iter().find(|section| *section.name == *name) else {
+            return Err(Unreadable::Section(name.to_string()));
+        };
+        if found != section.version {
+            return Err(Unreadable::Version { section: section.name, found, known: section.version });
+        }
+        (section.restore)(pipeline, &mut body)?;
+        body.place()?;
+    }
+    Ok(resume)
+}
+
+#[cfg(test)]
+mod tests;

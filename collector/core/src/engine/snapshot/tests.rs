@@ -1,0 +1,225 @@
+use super::{decode, encode};
+use crate::batch::{
+    Connections, DropReason, Edge, Evidence, Flow, Fold, FoldedDurations, Identity, Outcome, Peer, Protocol,
+    Record, Report, Reporter, Service, Teller, Totals,
+};
+use crate::engine::{Limits, Pipeline};
+use proptest::prelude::*;
+use std::sync::Arc;
+
+const SECOND_US: u64 = 1_000_000;
+
+/// A batch with two requests and a fold row: some to a service, some from `caller` by its address.
+fn report(proxy: &str, sequence: u64, caller: &str) -> Report {
+    let text = |name: &str| format!("{name}-{proxy}").into();
+    let service = Service { host: "pay.shop.svc".into(), evidence: Evidence::Cluster, ..Service::default() };
+    let authority = Service { host: text("host"), evidence: Evidence::Authority, ..Service::default() };
+    let outbound = |service| Edge { peer: Peer::default(), service, mutual_tls: true, ..Edge::default() };
+    Report {
+        teller: Teller { proxy: proxy.into(), epoch: 7 },
+        sequence,
+        open: Vec::new(),
+        messages: vec![crate::batch::Messages { request: 3, response: 5, ..Default::default() }],
+        connections: Connections {
+            closed: vec![Record { edge: 2, request_bytes: 7, ..Record::default() }],
+            open: vec![Flow { edge: 0, opened: 2, request_bytes: 3, response_bytes: 4 }],
+            ..Connections::default()
+        },
+        streams: vec![Flow { edge: 0, opened: 1, request_bytes: 5, response_bytes: 6 }],
+        identity: Some(Identity {
+            workload: text("workload"),
+            service_account: "sa".into(),
+            addresses: vec![text("address")],
+            ..Identity::default()
+        }),
+        totals: Totals {
+            seen: 20 * sequence,
+            sent: 3 * sequence,
+            folded: 5 * sequence,
+            dropped: vec![
+                (DropReason::FoldTableFull, 10 * sequence),
+                (DropReason::Unknown(-3), 2 * sequence),
+            ],
+            buffered: 0,
+        },
+        edges: vec![
+            Arc::new(outbound(service)),
+            Arc::new(outbound(authority)),
+            Arc::new(Edge {
+                reporter: Reporter::Destination,
+                peer: Peer {
+                    address: caller.into(),
+                    principal: "spiffe://m/ns/n/sa/x".into(),
+                    ..Peer::default()
+                },
+                ..Edge::default()
+            }),
+        ]
+        .into(),
+        attempt: 1,
+        details: crate::batch::Details::default(),
+        outcomes: vec![
+            Outcome { response_code: 200, protocol: Protocol::Http, ..Outcome::default() },
+            Outcome {
+                response_flags: 1 << 63,
+                grpc_status: Some(14),
+                protocol: Protocol::Grpc,
+                response_code: 0,
+            },
+        ],
+        records: [(0, 0), (1, 1), (2, 0)]
+            .map(|(edge, outcome)| Record {
+                edge,
+                outcome,
+                duration_us: sequence * 1_000,
+                ..Record::default()
+            })
+            .to_vec(),
+        folds: vec![Fold {
+            edge: 2,
+            outcome: 1,
+            count: 5,
+            durations: FoldedDurations {
+                zero_count: 1,
+                counts: vec![4],
+                max_us: 9,
+                ..FoldedDurations::default()
+            },
+            ..Fold::default()
+        }],
+    }
+}
+
+/// Rooms with something in every corner.
+fn pipeline() -> Pipeline {
+    let mut limits = Limits::default();
+    limits.aggregate.series_max = 8;
+    let mut pipeline = Pipeline::new(limits);
+    for (proxy, sequence, at_us) in
+        [("p", 1, 1), ("q", 4, 2), ("p", 9, 3), ("p", 5, 4), ("p", 5, 5), ("r", 1, 6)]
+    {
+        pipeline.take(&report(proxy, sequence, "address-nobody"), at_us * SECOND_US);
+    }
+    pipeline
+}
+
+/// All that there is to see of the rooms, in an order of its own.
+fn shown(pipeline: &Pipeline) -> Vec<String> {
+    let mut shown: Vec<String> = pipeline.aggregate.iter().map(|row| format!("{row:?}")).collect();
+    shown.extend(pipeline.connections.iter().map(|row| format!("{row:?}")));
+    shown.sort();
+    shown.push(format!("{:?} {}", pipeline.ledger.entries(), pipeline.ledger.open()));
+    shown.push(format!("{} waiting, {} proxies", pipeline.waiting.len(), pipeline.address_book.proxies()));
+    shown.push(format!("{} over, {:?}", pipeline.aggregate.overflowed(), pipeline.aggregate.expired()));
+    shown
+}
+
+fn restored(pipeline: &Pipeline) -> Pipeline {
+    let mut limits = Limits::default();
+    limits.aggregate.series_max = 8;
+    let mut restored = Pipeline::new(limits);
+    assert_eq!(decode(&encode(pipeline, 42), &mut restored), Ok(42));
+    restored
+}
+
+#[test]
+fn what_comes_back_shows_the_same_and_goes_on_the_same() {
+    let mut before = pipeline();
+    assert!(!before.waiting.is_empty() && before.aggregate.overflowed() > 0, "{:?}", shown(&before));
+    let mut after = restored(&before);
+    assert_eq!(shown(&after), shown(&before));
+    for pipeline in [&mut before, &mut after] {
+        // A repeat, a batch for a hole, the one that was waited for, and the end of all waiting.
+        pipeline.take(&report("p", 9, "address-nobody"), 7 * SECOND_US);
+        pipeline.take(&Report { identity: None, ..report("p", 3, "address-q") }, 7 * SECOND_US);
+        pipeline.take(&report("nobody", 1, "address-q"), 7 * SECOND_US);
+        pipeline.tick(60 * SECOND_US);
+    }
+    assert_eq!(shown(&after), shown(&before));
+    assert_eq!(restored(&after).waiting.len(), 0);
+}
+
+/// State in, refusal out.
+#[track_caller]
+fn check(file: &[u8], expected: &str) {
+    let refusal = decode(file, &mut Pipeline::new(Limits::default())).unwrap_err();
+    assert_eq!(refusal.to_string(), expected);
+}
+
+/// Where the body stands.
+const HEAD_BYTES: usize = 8;
+const CHECKSUM_BYTES: usize = 4;
+
+fn body_of(file: &[u8]) -> &[u8] {
+    &file[HEAD_BYTES..file.len() - CHECKSUM_BYTES]
+}
+
+/// The same state with another body, and a checksum that is right.
+fn with_body(file: &[u8], change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+    let mut body = body_of(file).to_vec();
+    change(&mut body);
+    let all = [&file[..HEAD_BYTES], &body].concat();
+    [&all[..], &crc32fast::hash(&all).to_le_bytes()].concat()
+}
+
+#[test]
+fn what_this_version_cannot_read_is_refused_by_name() {
+    let file = encode(&pipeline(), 1);
+    check(b"", "it does not begin like a checkpoint of hopscope");
+    check(b"HOPC", "its checksum is wrong: it is damaged or incomplete");
+    let mut newer = file.clone();
+    newer[4] = 3;
+    check(&newer, "its format version is 3, and this hopscope reads 2");
+    // The body: segment, then text number 0, length 6, `ledger`, version.
+    assert_eq!(body_of(&file)[..10], *b"\x01\x00\x06ledger\x02");
+    let other = with_body(&file, |body| body[3..9].copy_from_slice(b"fridge"));
+    check(&other, "it holds a section `fridge`, which this hopscope does not know");
+    let changed = with_body(&file, |body| body[9] = 3);
+    check(&changed, "its section `ledger` has version 3, and this hopscope reads 2");
+    let elsewhere = with_body(&file, |body| *body.last_mut().unwrap() ^= 1);
+    let last = body_of(&file).len();
+    check(&elsewhere, &format!("byte {last} of its body: a section ends elsewhere than it says"));
+    let longer = with_body(&file, |body| body.push(0));
+    check(&longer, &format!("byte {} of its body: a number is cut off", body_of(&file).len() + 1));
+}
+
+#[test]
+fn every_cut_and_every_flip_is_noticed() {
+    let file = encode(&pipeline(), 1);
+    for place in 0..file.len() {
+        assert!(decode(&file[..place], &mut Pipeline::new(Limits::default())).is_err(), "cut at {place}");
+        let mut flipped = file.clone();
+        flipped[place] ^= 1 << (place % 8);
+        assert!(decode(&flipped, &mut Pipeline::new(Limits::default())).is_err(), "flipped at {place}");
+    }
+}
+
+/// The format is a promise to the next version: whoever changes these bytes raises the version of a section.
+#[test]
+fn the_bytes_are_those_of_the_version() {
+    let mut pipeline = Pipeline::new(Limits::default());
+    let mut one = report("p", 2, "");
+    one.records.truncate(1);
+    one.folds.clear();
+    one.connections = Connections::default();
+    one.edges.truncate(1);
+    one.identity = Some(Identity { workload: "w".into(), ..Identity::default() });
+    pipeline.take(&one, SECOND_US);
+    let file = encode(&pipeline, 3);
+    assert_eq!((file.len(), crc32fast::hash(body_of(&file))), (311, 3_162_733_475));
+}
+
+proptest! {
+    /// Bytes with a right checksum, but of no state, are refused or read, never worse.
+    #[test]
+    fn any_body_is_survived(changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8)) {
+        let file = encode(&pipeline(), 1);
+        let changed = with_body(&file, |body| {
+            for (place, value) in changes {
+                let place = place.index(body.len());
+                body[place] = value;
+            }
+        });
+        let _ = decode(&changed, &mut Pipeline::new(Limits::default()));
+    }
+}

@@ -1,0 +1,74 @@
+//! What the requests of a report amount to, edge by edge, on their way into the windows.
+//!
+//! In: requests that are counted in a series. Out: one tally per edge and report. Always holds: what waits for a name is not
+//! among them, and comes when it is named.
+
+use super::Pipeline;
+use crate::aggregate::EdgeNumber;
+use crate::batch::{Fold, Identity, Record, Report, Reporter};
+use crate::recent::windows::Tally;
+
+/// See above.
+#[derive(Debug, Default)]
+pub(super) struct Recent {
+    /// By the places of [`Report::edges`].
+    edges: Vec<(Option<EdgeNumber>, Tally)>,
+}
+
+impl Recent {
+    /// Begins a report.
+    pub(super) fn begin(&mut self, report: &Report) {
+        self.edges.clear();
+        self.edges.resize(report.edges.len(), (None, Tally::default()));
+    }
+
+    /// Notes which edge it is.
+    pub(super) fn know(&mut self, place: usize, edge: Option<EdgeNumber>) {
+        if let Some((known, _)) = self.edges.get_mut(place) {
+            *known = edge;
+        }
+    }
+
+    #[inline]
+    pub(super) fn record(&mut self, record: &Record, failed: bool) {
+        if let Some((_, tally)) = self.edges.get_mut(record.edge) {
+            tally.record(record.duration_us, failed);
+        }
+    }
+
+    pub(super) fn fold(&mut self, fold: &Fold, failed: bool) {
+        if let Some((_, tally)) = self.edges.get_mut(fold.edge) {
+            tally.add(Tally {
+                requests: fold.count,
+                failed: if failed { fold.count } else { 0 },
+                duration_us_sum: fold.durations.sum_us,
+                duration_us_max: fold.durations.max_us,
+            });
+        }
+    }
+}
+
+/// Where the called instance of an edge is. `fallback`: what it is known by where it has no address.
+pub(super) fn called<'a>(
+    reporter: Reporter,
+    own: &'a Identity,
+    peer_address: &'a str,
+    fallback: &'a str,
+) -> &'a str {
+    match reporter {
+        Reporter::Destination => own.addresses.first().map_or(fallback, |address| &**address),
+        Reporter::Source | Reporter::Waypoint => peer_address,
+    }
+}
+
+impl Pipeline {
+    /// Brings the tallies of a report into the windows.
+    pub(super) fn keep_recent(&mut self, report: &Report, recent: &Recent, own: &Identity, now_us: u64) {
+        for (place, (edge, tally)) in recent.edges.iter().enumerate().filter(|(_, it)| it.1.requests > 0) {
+            let reporter = report.edges.reporter(place).unwrap_or_default();
+            let address = report.edges.peer_address(place);
+            let instance = called(reporter, own, address, &report.teller.proxy);
+            self.windows.add(*edge, instance, *tally, now_us);
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! Rows of counters in a checkpoint.
+//!
+//! In: rows, or the bytes of some. Out: the other. Always holds: what comes back is as fine as what went in.
+
+use super::buckets::{COARSEST, FINEST, Layout};
+use super::cells::Rows;
+use super::view::Tally;
+use crate::snapshot::codec::{Keep, Reader, Unreadable, Writer, keep};
+
+keep!(struct Tally { sum, max });
+
+pub(super) fn save<const N: usize>(rows: &Rows<N>, to: &mut Writer) {
+    for row in (0..N).map(|row| rows.row(row)) {
+        to.number(row.scale().into());
+        row.iter().count().save(to);
+        row.iter().for_each(|count: (usize, u64)| count.save(to));
+    }
+}
+
+pub(super) fn load<const N: usize>(
+    from: &mut Reader<'_>,
+    layouts: [&Layout; N],
+) -> Result<Rows<N>, Unreadable> {
+    let mut rows = Rows::default();
+    for (row, layout) in layouts.into_iter().enumerate() {
+        let scale = from.number()?;
+        let known = u8::try_from(scale).ok().filter(|scale| (COARSEST..=FINEST).contains(scale));
+        let Some(scale) = known else { return Err(from.broken("no such scale")) };
+        rows.begin(row, scale.into());
+        for (position, count) in Vec::<(usize, u64)>::load(from)? {
+            if position > layout.fine(u64::MAX).at(scale) {
+                return Err(from.broken("no such bucket"));
+            }
+            rows.add(row, layout, |to| layout.coarser(position, (scale, to)), count);
+        }
+    }
+    Ok(rows)
+}

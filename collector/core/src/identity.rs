@@ -1,0 +1,235 @@
+//! The address book: who reports under which address and certificate. It completes the edges that one proxy could tell
+//! only in part.
+//!
+//! In: the identities that proxies tell of themselves, and edges as they were told. Out: [`NamedEdge`]s. Always holds: a
+//! peer is named by the strongest evidence there is, and the edge says by which; an address names nobody whose
+//! certificate contradicts it; a service account names no caller while others of it may not have said yet who they are; a
+//! proxy that has long been silent names nobody; every table is bounded.
+
+pub mod authorize;
+pub mod spiffe;
+mod accounts;
+mod resolve;
+mod edge;
+mod services;
+mod liveness;
+mod pending_caller;
+mod pending;
+
+pub use edge::{End, Evidence, NamedEdge, Security};
+pub use liveness::{Standing, was_met};
+pub use pending::{Told, Waiting, WaitingLimits};
+pub use pending_caller::{Unnamed, UnnamedRequests};
+pub use services::ServiceName;
+
+use crate::batch::{Edge, Identity, Reporter, Text};
+use crate::snapshot::codec::keep;
+use accounts::{Accounts, is_of, spiffe};
+use liveness::Awake;
+use services::Services;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// What the address book may hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Proxies; one more is asked to come back later.
+    pub proxies_max: usize,
+    /// A proxy that did not report for so long names nobody any more.
+    pub silent_us_max: u64,
+    /// A proxy that did not report for so long is quiet, or blind: some heartbeats of a filter, which are 15 s.
+    pub quiet_us: u64,
+    /// So long after the first proxy of a service account the others are taken to have said who they are: a filter that
+    /// has nothing to tell speaks every 15 s. Until then they may be of any workload.
+    pub account_us: u64,
+    /// Services known from clusters.
+    pub services_max: usize,
+    /// Services known only by a requested authority, which comes from outside; what is more shows as `other`.
+    pub authorities_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            proxies_max: 50_000,
+            silent_us_max: 24 * 3600 * 1_000_000,
+            quiet_us: 45 * 1_000_000,
+            account_us: 15 * 1_000_000,
+            services_max: 20_000,
+            authorities_max: 100,
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Proxy {
+    identity: Arc<Identity>,
+    last_us: u64,
+    /// When others told last of a request that they had with it.
+    met_us: u64,
+}
+
+keep!(struct Proxy { identity, last_us, met_us });
+
+/// All that is known of the proxies of the mesh.
+#[derive(Debug, Clone)]
+pub struct AddressBook {
+    limits: Limits,
+    proxies: HashMap<Text, Proxy, foldhash::quality::RandomState>,
+    /// Who claimed an address last.
+    addresses: HashMap<Text, Text>,
+    accounts: Accounts,
+    services: Services,
+    awake: Awake,
+    generation: u64,
+}
+
+keep!(room AddressBook { proxies, addresses } within { accounts, services } besides {
+    limits, awake, generation
+});
+
+impl AddressBook {
+    /// An empty book.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        let services = Services::new(limits.services_max, limits.authorities_max);
+        Self {
+            limits,
+            proxies: HashMap::default(),
+            addresses: HashMap::new(),
+            accounts: Accounts::default(),
+            services,
+            awake: Awake::default(),
+            generation: 0,
+        }
+    }
+
+    /// Grows whenever an edge may be completed in another way than before.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// Other limits from now on. What the book holds it keeps.
+    pub fn limit(&mut self, limits: Limits) {
+        self.generation += 1;
+        self.services.limit(limits.services_max, limits.authorities_max);
+        self.limits = limits;
+    }
+
+    /// Notes who a proxy is; `false` when there is no room for another one.
+    pub fn introduce(&mut self, proxy: &Text, identity: Identity, now_us: u64) -> bool {
+        if self.proxies.get(proxy).is_some_and(|known| *known.identity == identity) {
+            return true;
+        }
+        if !self.proxies.contains_key(proxy) && self.proxies.len() >= self.limits.proxies_max {
+            return false;
+        }
+        self.generation += 1;
+        let before = self.proxies.get(proxy).map(|known| known.identity.clone());
+        self.accounts.join(proxy, &identity, before.as_deref(), now_us);
+        if let Some(before) = before {
+            self.forget_addresses(proxy, &before);
+        }
+        for address in &identity.addresses {
+            self.addresses.insert(address.clone(), proxy.clone());
+        }
+        self.proxies
+            .insert(proxy.clone(), Proxy { identity: Arc::new(identity), last_us: now_us, met_us: 0 });
+        true
+    }
+
+    /// Who the proxy is that reports now; `None` when it did not say yet.
+    pub fn reports(&mut self, proxy: &Text, now_us: u64) -> Option<Arc<Identity>> {
+        let known = self.proxies.get_mut(proxy)?;
+        known.last_us = known.last_us.max(now_us);
+        Some(known.identity.clone())
+    }
+
+    /// Who a proxy is, and when it last reported, microseconds since the Unix epoch.
+    #[must_use]
+    pub fn known(&self, proxy: &str) -> Option<(&Identity, u64)> {
+        let known = self.proxies.get(proxy)?;
+        Some((&*known.identity, known.last_us))
+    }
+
+    /// Everybody who said who they are, in no order.
+    pub fn identities(&self) -> impl Iterator<Item = (&Text, &Identity)> {
+        self.proxies.iter().map(|(proxy, known)| (proxy, &*known.identity))
+    }
+
+    /// Whether a proxy said who it is.
+    #[must_use]
+    pub fn knows(&self, proxy: &Text) -> bool {
+        self.proxies.contains_key(proxy)
+    }
+
+    /// How many proxies it knows.
+    #[must_use]
+    pub fn proxies(&self) -> usize {
+        self.proxies.len()
+    }
+
+    /// How many requested authorities found no room as names of their own.
+    #[must_use]
+    pub fn authorities_refused(&self) -> u64 {
+        self.services.refused()
+    }
+
+    /// Forgets proxies that have long been silent, and trusts accounts that are known for long enough.
+    pub fn expire(&mut self, now_us: u64) {
+        self.awake(now_us);
+        if self.accounts.grow_old(now_us.saturating_sub(self.limits.account_us)) {
+            self.generation += 1;
+        }
+        let silent_since = now_us.saturating_sub(self.limits.silent_us_max);
+        let silent = self.proxies.iter().filter(|(_, known)| known.last_us < silent_since);
+        for proxy in silent.map(|(proxy, _)| proxy.clone()).collect::<Vec<_>>() {
+            self.forget(&proxy);
+        }
+    }
+
+    /// Learns from an edge which services there are and who serves them.
+    pub fn learn(&mut self, edge: &Edge, own: &Identity) {
+        let (workload, version) = match edge.reporter {
+            Reporter::Destination => (&own.workload, &own.version),
+            _ if edge.peer.version.is_empty() => (&edge.peer.workload, &edge.peer.canonical_revision),
+            _ => (&edge.peer.workload, &edge.peer.version),
+        };
+        if self.services.learn(&edge.service, workload, version) {
+            self.generation += 1;
+        }
+    }
+
+    /// Which proxy the peer of an edge is, where its address tells and its certificate does not contradict.
+    #[must_use]
+    pub fn peer_proxy(&self, edge: &Edge) -> Option<&Text> {
+        let proxy = self.addresses.get(&edge.peer.address)?;
+        let known = self.proxies.get(proxy)?;
+        is_of(&edge.peer.principal, &known.identity).then_some(proxy)
+    }
+
+    /// Which proxy claimed an address last.
+    #[must_use]
+    pub fn proxy_at(&self, address: &str) -> Option<&Text> {
+        self.addresses.get(address)
+    }
+
+    fn forget(&mut self, proxy: &Text) {
+        let Some(known) = self.proxies.remove(proxy) else { return };
+        self.generation += 1;
+        self.forget_addresses(proxy, &known.identity);
+        self.accounts.leave(proxy, &known.identity);
+    }
+
+    fn forget_addresses(&mut self, proxy: &Text, identity: &Identity) {
+        for address in &identity.addresses {
+            if self.addresses.get(address) == Some(proxy) {
+                self.addresses.remove(address);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

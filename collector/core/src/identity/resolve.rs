@@ -1,0 +1,134 @@
+//! Edges with both ends named.
+//!
+//! In: an edge as one proxy told it, and the address book. Out: a [`NamedEdge`], and whether it may be named better later.
+//! Always holds: the strongest evidence names a peer; an address names nobody whose certificate contradicts it; a certificate
+//! names no caller while its account is new, unless nothing better is to be waited for.
+
+use super::accounts::is_of;
+use super::edge::known;
+use super::{AddressBook, End, Evidence, NamedEdge, Security, ServiceName};
+use crate::batch::{self, Edge, Identity, Reporter, Text};
+use std::sync::Arc;
+
+impl AddressBook {
+    /// Completes an edge that proxy `own` told.
+    pub fn complete(&mut self, own: &Identity, edge: &Edge) -> NamedEdge {
+        self.complete_trusting(false, own, edge)
+    }
+
+    /// Completes an edge that nothing better is to be waited for of: the proxies that are known of a new account stand for
+    /// all of it.
+    pub fn complete_at_last(&mut self, own: &Identity, edge: &Edge) -> NamedEdge {
+        self.complete_trusting(true, own, edge)
+    }
+
+    fn complete_trusting(&mut self, trusts_new: bool, own: &Identity, edge: &Edge) -> NamedEdge {
+        let service = self.services.name(&edge.service, &own.namespace);
+        let here = End::of_identity(own, &edge.local_principal);
+        let (mut there, mut evidence) = self.peer(edge, trusts_new);
+        if evidence == Evidence::None && edge.reporter != Reporter::Destination {
+            evidence = self.intended(&mut there, edge, &service);
+        }
+        let (source, destination) =
+            if edge.reporter == Reporter::Destination { (there, here) } else { (here, there) };
+        NamedEdge {
+            reporter: edge.reporter,
+            source: Arc::new(source),
+            destination: Arc::new(destination),
+            service: Arc::new(service),
+            security: security(edge),
+            evidence,
+        }
+    }
+
+    /// Completes an edge that a called side told, whose caller is known to be this proxy.
+    pub fn complete_with_caller(&mut self, own: &Identity, edge: &Edge, caller: &Text) -> NamedEdge {
+        let mut named = self.complete_at_last(own, edge);
+        if named.evidence <= Evidence::Certificate
+            && let Some(known) = self.proxies.get(caller)
+            && is_of(&edge.peer.principal, &known.identity)
+        {
+            let caller = End::of_identity(&known.identity, &edge.peer.principal);
+            if named.evidence == Evidence::None || !named.source.may_be(&caller) {
+                named.source = Arc::new(caller);
+                named.evidence = Evidence::Joined;
+            }
+        }
+        named
+    }
+
+    /// Whether only what its caller's proxy tells can name the caller of a request.
+    #[must_use]
+    pub fn needs_caller(&self, edge: &Edge, named: &NamedEdge) -> bool {
+        edge.reporter == Reporter::Destination
+            && named.evidence == Evidence::None
+            && edge.peer.address.is_empty()
+    }
+
+    /// Whether the peer of an edge may get a better name when more proxies have said who they are.
+    #[must_use]
+    pub fn may_improve(&self, edge: &Edge, named: &NamedEdge) -> bool {
+        if edge.reporter != Reporter::Destination || named.evidence >= Evidence::Address {
+            return false;
+        }
+        let address = &edge.peer.address;
+        (!address.is_empty() && !self.addresses.contains_key(address))
+            || (!edge.peer.principal.is_empty() && named.evidence == Evidence::None)
+    }
+
+    fn peer(&self, edge: &Edge, trusts_new: bool) -> (End, Evidence) {
+        let peer = &edge.peer;
+        let by_address = self.by_address(&peer.address).filter(|who| is_of(&peer.principal, who));
+        let mut end = End::of_peer(peer);
+        if !peer.workload.is_empty() {
+            // What the control plane says of an endpoint lacks labels; the one who lives there knows them.
+            if let Some(who) = by_address.filter(|who| {
+                who.namespace == peer.namespace && [&who.workload, &who.app].contains(&&peer.workload)
+            }) {
+                end.complete(who);
+            }
+            return (end, Evidence::Metadata);
+        }
+        if let Some(who) = by_address {
+            return (End::of_identity(who, &peer.principal), Evidence::Address);
+        }
+        let trusts_new = trusts_new || edge.reporter != Reporter::Destination;
+        let candidates = self.by_account(&peer.principal, trusts_new);
+        if end.agreed(&candidates) { (end, Evidence::Certificate) } else { (end, Evidence::None) }
+    }
+
+    /// Nobody was reached, so the edge is charged to whom it was meant for.
+    fn intended(&self, there: &mut End, edge: &Edge, service: &ServiceName) -> Evidence {
+        if edge.service.host.is_empty() {
+            return Evidence::None;
+        }
+        there.workload = known(self.services.only_server(&service.host).unwrap_or(&service.name));
+        there.namespace = known(&service.namespace);
+        there.version = known(&self.services.version_of(&edge.service));
+        if edge.service.evidence == batch::Evidence::Authority {
+            Evidence::Authority
+        } else {
+            Evidence::Service
+        }
+    }
+
+    fn by_address(&self, address: &Text) -> Option<&Identity> {
+        let proxy = self.addresses.get(address)?;
+        self.proxies.get(proxy).map(|known| &*known.identity)
+    }
+
+    fn by_account(&self, principal: &str, trusts_new: bool) -> Vec<&Identity> {
+        let proxies = self.accounts.of(principal).filter(|(_, is_new)| trusts_new || !is_new);
+        let identity = |proxy: &Text| self.proxies.get(proxy).map(|known| &*known.identity);
+        proxies.into_iter().flat_map(|(proxies, _)| proxies).filter_map(identity).collect()
+    }
+}
+
+/// As Istio's label `connection_security_policy`: only a destination knows.
+fn security(edge: &Edge) -> Security {
+    match (edge.reporter, edge.mutual_tls) {
+        (Reporter::Destination, true) => Security::MutualTls,
+        (Reporter::Destination, false) => Security::None,
+        _ => Security::Unknown,
+    }
+}

@@ -1,0 +1,249 @@
+use super::{AddressBook, Limits, NamedEdge};
+use crate::batch::{Edge, Evidence, Identity, Peer, Reporter, Service};
+
+fn proxy(workload: &str, version: &str, account: &str, address: &str) -> Identity {
+    Identity {
+        workload: workload.into(),
+        namespace: "shop".into(),
+        app: workload.into(),
+        version: version.into(),
+        canonical_service: workload.into(),
+        canonical_revision: version.into(),
+        service_account: account.into(),
+        cluster: "Kubernetes".into(),
+        addresses: vec![address.into()],
+        ..Identity::default()
+    }
+}
+
+/// shop v1, payments v1 and v2 with one service account; all of them known for long.
+fn book() -> AddressBook {
+    let mut book = new_book();
+    book.expire(Limits::default().account_us + 1);
+    book
+}
+
+/// The same, just introduced.
+fn new_book() -> AddressBook {
+    let mut book = AddressBook::new(Limits { authorities_max: 1, ..Limits::default() });
+    for (version, address) in [("v1", "10.0.0.4"), ("v2", "10.0.0.5")] {
+        assert!(book.introduce(
+            &format!("payments-{version}").into(),
+            proxy("payments", version, "payments", address),
+            1
+        ));
+    }
+    assert!(book.introduce(&"shop-v1".into(), proxy("shop", "v1", "shop", "10.0.0.3"), 1));
+    book
+}
+
+fn text(edge: &NamedEdge) -> String {
+    let NamedEdge { source, destination, service, evidence, .. } = edge;
+    format!(
+        "{}@{} -> {}@{} for {} by {}",
+        source.workload,
+        source.version,
+        destination.workload,
+        destination.version,
+        service.host,
+        evidence.label()
+    )
+}
+
+fn caller(address: &str, account: &str) -> Edge {
+    let principal = if account.is_empty() {
+        String::new()
+    } else {
+        format!("spiffe://cluster.local/ns/shop/sa/{account}")
+    };
+    Edge {
+        reporter: Reporter::Destination,
+        peer: Peer { address: address.into(), principal: principal.into(), ..Peer::default() },
+        ..Edge::default()
+    }
+}
+
+fn called(host: &str, evidence: Evidence, workload: &str) -> Edge {
+    Edge {
+        reporter: Reporter::Source,
+        peer: Peer {
+            workload: workload.into(),
+            canonical_revision: if workload.is_empty() { "" } else { "v1" }.into(),
+            ..Peer::default()
+        },
+        service: Service { host: host.into(), evidence, ..Service::default() },
+        ..Edge::default()
+    }
+}
+
+#[track_caller]
+fn check(book: &mut AddressBook, edge: &Edge, expected: &str) {
+    let own = match edge.reporter {
+        Reporter::Destination => proxy("ledger-db", "v1", "ledger-db", "10.0.0.6"),
+        _ => proxy("shop", "v1", "shop", "10.0.0.3"),
+    };
+    book.learn(edge, &own);
+    let named = book.complete(&own, edge);
+    let waits = if book.may_improve(edge, &named) { ", may improve" } else { "" };
+    assert_eq!(format!("{}{waits}", text(&named)), expected);
+}
+
+#[test]
+fn a_caller_is_named_by_the_strongest_evidence() {
+    let mut book = book();
+    check(&mut book, &caller("10.0.0.5", ""), "payments@v2 -> ledger-db@v1 for unknown by address");
+    check(&mut book, &caller("10.0.0.5", "payments"), "payments@v2 -> ledger-db@v1 for unknown by address");
+    // Behind a forwarded-for header there is no address, and two versions share the account.
+    check(&mut book, &caller("", "payments"), "payments@unknown -> ledger-db@v1 for unknown by certificate");
+    check(&mut book, &caller("", "shop"), "shop@v1 -> ledger-db@v1 for unknown by certificate");
+    check(&mut book, &caller("", ""), "unknown@unknown -> ledger-db@v1 for unknown by none");
+}
+
+#[test]
+fn an_address_that_the_certificate_contradicts_names_nobody() {
+    let mut book = book();
+    check(&mut book, &caller("10.0.0.4", "shop"), "shop@v1 -> ledger-db@v1 for unknown by certificate");
+    check(
+        &mut book,
+        &caller("10.0.0.4", "other"),
+        "unknown@unknown -> ledger-db@v1 for unknown by none, may improve",
+    );
+}
+
+#[test]
+fn a_certificate_names_nobody_while_others_of_its_account_may_come() {
+    let mut book = new_book();
+    let unnamed = "unknown@unknown -> ledger-db@v1 for unknown by none, may improve";
+    check(&mut book, &caller("", "shop"), unnamed);
+    check(&mut book, &caller("10.0.0.4", "shop"), unnamed);
+    check(&mut book, &caller("10.0.0.3", "shop"), "shop@v1 -> ledger-db@v1 for unknown by address");
+    let own = proxy("ledger-db", "v1", "ledger-db", "10.0.0.6");
+    let mut at_last = |workload: &str| text(&book.complete_at_last(&own, &caller("", workload)));
+    assert_eq!(at_last("shop"), "shop@v1 -> ledger-db@v1 for unknown by certificate");
+
+    let generation = book.generation();
+    book.expire(Limits::default().account_us);
+    assert_eq!(book.generation(), generation);
+    book.expire(Limits::default().account_us + 1);
+    assert!(book.generation() > generation);
+    check(&mut book, &caller("", "shop"), "shop@v1 -> ledger-db@v1 for unknown by certificate");
+}
+
+#[test]
+fn a_certificate_that_the_caller_itself_contradicts_is_not_what_names_it() {
+    let mut book = new_book();
+    let own = proxy("ledger-db", "v1", "ledger-db", "10.0.0.6");
+    assert!(book.introduce(&"gateway".into(), proxy("gateway", "v1", "", "10.0.0.2"), 1));
+    let mut check = |account: &str, proxy: &str, expected: &str| {
+        let named = book.complete_with_caller(&own, &caller("", account), &proxy.into());
+        assert_eq!(text(&named), expected);
+    };
+    check("shop", "shop-v1", "shop@v1 -> ledger-db@v1 for unknown by certificate");
+    check("shop", "gateway", "gateway@v1 -> ledger-db@v1 for unknown by joined");
+    check("shop", "payments-v1", "shop@v1 -> ledger-db@v1 for unknown by certificate");
+    // What the certificate leaves open is left open: before and after, requests stand on one edge.
+    check("payments", "payments-v2", "payments@unknown -> ledger-db@v1 for unknown by certificate");
+    check("other", "gateway", "gateway@v1 -> ledger-db@v1 for unknown by joined");
+}
+
+#[test]
+fn who_is_not_known_yet_is_waited_for() {
+    let mut book = book();
+    let edge = caller("10.0.0.2", "");
+    check(&mut book, &edge, "unknown@unknown -> ledger-db@v1 for unknown by none, may improve");
+    assert!(book.introduce(&"gateway".into(), proxy("gateway", "v1", "gateway", "10.0.0.2"), 2));
+    check(&mut book, &edge, "gateway@v1 -> ledger-db@v1 for unknown by address");
+    check(
+        &mut book,
+        &caller("", "nobody"),
+        "unknown@unknown -> ledger-db@v1 for unknown by none, may improve",
+    );
+}
+
+#[test]
+fn nobody_reached_is_charged_to_whom_it_was_meant_for() {
+    let mut book = book();
+    let host = "payments.shop.svc.cluster.local";
+    let unreached = called(host, Evidence::Cluster, "");
+    check(
+        &mut book,
+        &unreached,
+        "shop@v1 -> payments@unknown for payments.shop.svc.cluster.local by service",
+    );
+    check(
+        &mut book,
+        &called(host, Evidence::Cluster, "payments-canary"),
+        "shop@v1 -> payments-canary@v1 for payments.shop.svc.cluster.local by metadata",
+    );
+    check(
+        &mut book,
+        &unreached,
+        "shop@v1 -> payments-canary@unknown for payments.shop.svc.cluster.local by service",
+    );
+}
+
+#[test]
+fn a_subset_stands_for_the_version_behind_it() {
+    let mut book = book();
+    let mut unreached = called("payments.shop.svc.cluster.local", Evidence::Cluster, "");
+    unreached.service.subset = "canary".into();
+    let host = "payments.shop.svc.cluster.local";
+    check(&mut book, &unreached, &format!("shop@v1 -> payments@canary for {host} by service"));
+    let mut reached = called(host, Evidence::Cluster, "payments");
+    reached.service.subset = "canary".into();
+    check(&mut book, &reached, &format!("shop@v1 -> payments@v1 for {host} by metadata"));
+    check(&mut book, &unreached, &format!("shop@v1 -> payments@v1 for {host} by service"));
+}
+
+#[test]
+fn a_requested_name_becomes_a_known_service_or_one_of_few() {
+    let mut book = book();
+    let host = "payments.shop.svc.cluster.local";
+    check(
+        &mut book,
+        &called(host, Evidence::Cluster, "payments"),
+        "shop@v1 -> payments@v1 for payments.shop.svc.cluster.local by metadata",
+    );
+    for asked in ["payments", "payments.shop", "payments.shop.svc", host] {
+        check(
+            &mut book,
+            &called(asked, Evidence::Authority, ""),
+            "shop@v1 -> payments@unknown for payments.shop.svc.cluster.local by authority",
+        );
+    }
+    check(
+        &mut book,
+        &called("a.example", Evidence::Authority, ""),
+        "shop@v1 -> a.example@unknown for a.example by authority",
+    );
+    check(
+        &mut book,
+        &called("b.example", Evidence::Authority, ""),
+        "shop@v1 -> other@unknown for other by authority",
+    );
+    assert_eq!(book.authorities_refused(), 1);
+}
+
+#[test]
+fn an_address_goes_with_its_proxy() {
+    let mut book = book();
+    assert!(book.introduce(&"new".into(), proxy("cart", "v7", "cart", "10.0.0.5"), 5));
+    check(&mut book, &caller("10.0.0.5", ""), "cart@v7 -> ledger-db@v1 for unknown by address");
+    book.reports(&"shop-v1".into(), u64::MAX);
+    book.expire(u64::MAX);
+    assert_eq!(book.proxies(), 1);
+    check(
+        &mut book,
+        &caller("10.0.0.5", ""),
+        "unknown@unknown -> ledger-db@v1 for unknown by none, may improve",
+    );
+    check(&mut book, &caller("10.0.0.3", ""), "shop@v1 -> ledger-db@v1 for unknown by address");
+}
+
+#[test]
+fn a_full_book_takes_nobody_new() {
+    let mut book = AddressBook::new(Limits { proxies_max: 1, ..Limits::default() });
+    assert!(book.introduce(&"a".into(), proxy("a", "v1", "a", "10.0.0.1"), 1));
+    assert!(!book.introduce(&"b".into(), proxy("b", "v1", "b", "10.0.0.2"), 1));
+    assert!(book.introduce(&"a".into(), proxy("a", "v2", "a", "10.0.0.1"), 1), "a known one may change");
+}

@@ -1,0 +1,306 @@
+use super::flags::bits;
+use super::{Batch, Skip, Stream};
+use crate::batch::request_id_hash;
+use crate::batch::{Report, Source};
+use crate::intake::proto_fields::Fields;
+use crate::intake::validate::{self, Limits};
+use hopscope_proto::envoy::config::core::v3::address::Address as AddressKind;
+use hopscope_proto::envoy::config::core::v3::socket_address::PortSpecifier;
+use hopscope_proto::envoy::config::core::v3::{Address, Node, SocketAddress};
+use hopscope_proto::envoy::data::accesslog::v3::tls_properties::CertificateProperties;
+use hopscope_proto::envoy::data::accesslog::v3::tls_properties::certificate_properties::SubjectAltName;
+use hopscope_proto::envoy::data::accesslog::v3::tls_properties::certificate_properties::subject_alt_name::San;
+use hopscope_proto::envoy::data::accesslog::v3::{
+    AccessLogCommon, AccessLogType, HttpAccessLogEntry, HttpResponseProperties, ResponseFlags, TlsProperties,
+};
+use hopscope_proto::envoy::service::accesslog::v3::StreamAccessLogsMessage;
+use hopscope_proto::envoy::service::accesslog::v3::stream_access_logs_message::{
+    HttpAccessLogEntries, Identifier, LogEntries,
+};
+use proptest::prelude::*;
+use prost::Message;
+
+/// Just after the capture.
+const NOW_US: u64 = 1_795_625_130_000_000;
+
+/// What a real Envoy 1.40.0 sent; how, stands in `collector/tests/als/README.md`.
+const CAPTURE: &[u8] = include_bytes!("../../../../tests/als/envoy-1.40.0.bin");
+
+/// The messages of the capture: a length of four bytes before each.
+fn messages(mut capture: &[u8]) -> Vec<&[u8]> {
+    let mut messages = Vec::new();
+    while let Some((length, rest)) = capture.split_first_chunk::<4>() {
+        let (message, rest) = rest.split_at(u32::from_be_bytes(*length) as usize);
+        messages.push(message);
+        capture = rest;
+    }
+    messages
+}
+
+fn batches(stream: &mut Stream, message: &[u8]) -> Result<Vec<Batch>, super::Error> {
+    let mut batches = stream.read(message, NOW_US)?;
+    let mut read = Vec::new();
+    while let Some(batch) = batches.next_batch()? {
+        read.push(batch);
+    }
+    Ok(read)
+}
+
+fn stream() -> Stream {
+    Stream::new(7, "envoy~127.0.0.1".into())
+}
+
+/// One line per record, as a reader of the series would want it.
+fn text(report: &Report, batch: &Batch) -> String {
+    let records = batch.records.as_ref().unwrap();
+    let line = |row: usize| {
+        let (edge, outcome) = (
+            &report.edges.get(records.edge[row] as usize).unwrap(),
+            &report.outcomes[records.outcome[row] as usize],
+        );
+        let text = |index: u32| batch.strings[index as usize].as_str();
+        let wire = &batch.outcomes[records.outcome[row] as usize];
+        format!(
+            "{} {} {} [{} {} {}] {} {:#x} {:?} {} {}ms in={} out={} tries={} id={}",
+            edge.reporter.label(),
+            outcome.protocol.label(),
+            edge.service.host,
+            edge.peer.workload,
+            edge.peer.version,
+            edge.peer.address,
+            outcome.response_code,
+            outcome.response_flags,
+            outcome.grpc_status,
+            text(wire.code_details),
+            records.duration_us[row] / 1_000,
+            records.request_bytes[row],
+            records.response_bytes[row],
+            records.attempts[row],
+            records.request_id_hash[row] != 0,
+        )
+    };
+    (0..records.edge.len()).map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn a_real_envoy_is_understood() {
+    let mut lines = Vec::new();
+    let mut stream = stream();
+    for message in messages(CAPTURE) {
+        if Fields::new(message).flatten().any(|(number, _)| number == 1) {
+            stream = self::stream();
+        }
+        for batch in batches(&mut stream, message).unwrap() {
+            let report = validate::check(batch.clone(), &Limits::default(), NOW_US).unwrap();
+            let identity = report.identity.as_ref().unwrap();
+            assert_eq!(
+                (&*identity.workload, &*identity.namespace, &*identity.version),
+                ("shop-v1", "shop", "v1")
+            );
+            assert_eq!((&*identity.service_account, &*identity.addresses[0]), ("shop", "10.244.0.2"));
+            assert_eq!(identity.source, Source::AccessLog);
+            assert_eq!(&*report.teller.proxy, "sidecar~10.244.0.2~shop-v1-7d9c.shop~shop.svc.cluster.local");
+            lines.push(text(&report, &batch));
+        }
+        assert_eq!(stream.take_skipped(), [0; Skip::LABELS.len()]);
+    }
+    assert_eq!(lines.join("\n"), include_str!("../../../../tests/als/envoy-1.40.0.txt").trim_end());
+}
+
+/// One HTTP entry in, one line out.
+fn one(log_name: &str, node: &str, spoil: impl FnOnce(&mut HttpAccessLogEntry)) -> String {
+    let start = prost_types::Timestamp { seconds: 1_795_625_120, nanos: 1_000 };
+    let mut entry = HttpAccessLogEntry {
+        common_properties: Some(AccessLogCommon {
+            start_time: Some(start),
+            duration: Some(prost_types::Duration { seconds: 0, nanos: 7_000_000 }),
+            access_log_type: AccessLogType::DownstreamEnd.into(),
+            ..AccessLogCommon::default()
+        }),
+        response: Some(HttpResponseProperties {
+            response_code: Some(200),
+            ..HttpResponseProperties::default()
+        }),
+        ..HttpAccessLogEntry::default()
+    };
+    spoil(&mut entry);
+    let message = StreamAccessLogsMessage {
+        identifier: Some(Identifier {
+            node: Some(Node { id: node.into(), ..Node::default() }),
+            log_name: log_name.into(),
+        }),
+        log_entries: Some(LogEntries::HttpLogs(HttpAccessLogEntries { log_entry: vec![entry] })),
+    };
+    let mut stream = stream();
+    let batches = batches(&mut stream, &message.encode_to_vec()).unwrap();
+    let skipped = stream.take_skipped().into_iter().zip(Skip::LABELS).find(|(count, _)| *count > 0);
+    match (batches.first(), skipped) {
+        (Some(batch), None) => {
+            let report = validate::check(batch.clone(), &Limits::default(), NOW_US).unwrap();
+            let principal = &report.edges.get(0).unwrap().peer.principal;
+            format!("{} from {} {principal}", text(&report, batch), report.teller.proxy)
+        }
+        (None, Some((_, label))) => format!("skipped: {label}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn common(entry: &mut HttpAccessLogEntry) -> &mut AccessLogCommon {
+    entry.common_properties.as_mut().unwrap()
+}
+
+/// The side that an entry is taken to tell of.
+#[track_caller]
+fn side(log_name: &str, node: &str, cluster: &str, expected: &str) {
+    let line = one(log_name, node, |entry| common(entry).upstream_cluster = cluster.into());
+    assert_eq!(line.split(' ').next(), Some(expected), "{line}");
+}
+
+#[test]
+fn the_side_is_declared_or_told_by_the_cluster() {
+    side("hopscope", "edge-1", "inbound|8080||;", "destination");
+    side("hopscope", "edge-1", "InboundPassthroughCluster", "destination");
+    side("hopscope", "edge-1", "outbound|8080||a.b.svc.cluster.local;", "source");
+    side("hopscope", "edge-1", "payments", "source");
+    side("hopscope-inbound", "edge-1", "payments", "destination");
+    side("hopscope-outbound", "edge-1", "inbound|8080||", "source");
+    side("hopscope", "router~10.0.0.1~gw.istio~istio.svc", "inbound|8080||", "source");
+    side("hopscope", "waypoint~10.0.0.1~wp.shop~shop.svc", "inbound|8080||", "waypoint");
+}
+
+#[test]
+fn a_destination_names_its_peer_by_its_own_address_and_certificate() {
+    let address = |ip: &str, port| {
+        let port_specifier = Some(PortSpecifier::PortValue(port));
+        let socket = SocketAddress { address: ip.into(), port_specifier };
+        Some(Address { address: Some(AddressKind::SocketAddress(socket)) })
+    };
+    let certificate = |uri: &str| {
+        let san = Some(San::Uri(uri.into()));
+        Some(CertificateProperties { subject_alt_name: vec![SubjectAltName { san }] })
+    };
+    let line = |direct_port| {
+        one("hopscope", "", |entry| {
+            let common = common(entry);
+            common.downstream_remote_address = address("8.8.8.8", 0);
+            common.downstream_direct_remote_address = address("10.0.0.9", direct_port);
+            common.tls_properties = Some(TlsProperties {
+                tls_sni_hostname: "outbound_.8080_.v1_.pay.shop.svc.cluster.local".into(),
+                local_certificate_properties: certificate("spiffe://td/ns/shop/sa/pay"),
+                peer_certificate_properties: certificate("spiffe://td/ns/shop/sa/web"),
+            });
+        })
+    };
+    let expected = "destination http pay.shop.svc.cluster.local [  10.0.0.9] 200 0x0 None  7ms in=0 out=0 tries=0 id=false \
+                    from envoy~127.0.0.1 spiffe://td/ns/shop/sa/web";
+    assert_eq!(line(4_711), expected);
+    assert_eq!(line(0), expected.replace("10.0.0.9", ""));
+}
+
+#[test]
+fn an_entry_that_is_no_finished_request_is_left_out_with_its_reason() {
+    let kind = |kind: AccessLogType| one("x", "e", |entry| common(entry).access_log_type = kind.into());
+    assert_eq!(kind(AccessLogType::DownstreamStart), "skipped: unfinished");
+    assert_eq!(kind(AccessLogType::DownstreamPeriodic), "skipped: unfinished");
+    assert_eq!(kind(AccessLogType::UpstreamEnd), "skipped: upstream");
+    assert!(kind(AccessLogType::NotSet).starts_with("source http"));
+    let old = |entry: &mut HttpAccessLogEntry| {
+        common(entry).access_log_type = 0;
+        common(entry).intermediate_log_entry = true;
+    };
+    assert_eq!(one("x", "e", old), "skipped: unfinished");
+    let start = |seconds| one("x", "e", |entry| common(entry).start_time.as_mut().unwrap().seconds = seconds);
+    assert_eq!(start(-1), "skipped: time");
+    assert_eq!(start(i64::MAX), "skipped: time");
+    assert_eq!(start(1_795_625_130 + 600), "skipped: time");
+    assert_eq!(start(1_795_625_130 - 86_400), "skipped: time");
+    assert_eq!(one("x", "e", |entry| common(entry).start_time = None), "skipped: time");
+    let code = |code| one("x", "e", |entry| entry.response.as_mut().unwrap().response_code = Some(code));
+    assert_eq!(code(99), "skipped: response_code");
+}
+
+#[test]
+fn every_flag_that_the_log_can_carry_has_its_bit() {
+    let flags = |field: u8| {
+        // The field as a boolean that is true; the one that is a message reads it as its reason.
+        let value: &[u8] = if field == 13 { &[2, 8, 1] } else { &[1] };
+        let kind = if field == 13 { 2 } else { 0 };
+        let mut bytes = Vec::new();
+        prost::encode_length_delimiter(usize::from(field) << 3 | kind, &mut bytes).unwrap();
+        bytes.extend_from_slice(value);
+        ResponseFlags::decode(&bytes[..]).unwrap()
+    };
+    for field in 1..=27 {
+        assert_eq!(bits(&flags(field)), 1 << (field - 1), "field {field}");
+    }
+    assert_eq!(bits(&flags(28)), 1 << 28);
+}
+
+#[test]
+fn the_hash_of_a_request_id_is_that_of_the_filter() {
+    let sampled = request_id_hash("0f6f1b4e-2222-9333-8444-555566667777");
+    assert_eq!(sampled, request_id_hash("0f6f1b4e-2222-4333-8444-555566667777"));
+    assert_ne!(sampled, request_id_hash("0f6f1b4e-2222-4334-8444-555566667777"));
+    // The same values stand in the filter's test: the two must agree.
+    assert_eq!(request_id_hash(""), 0xe17d_05ac);
+    assert_eq!(request_id_hash("a"), 0xb3e6_c7af);
+    assert_eq!(request_id_hash("foobar99-x"), 0x0605_0aaa);
+    assert_eq!(request_id_hash("0f6f1b4e-2222-9333-8444-555566667777"), 0x0d2c_b82b);
+}
+
+#[test]
+fn the_books_of_a_stream_count_what_was_left_out_and_what_was_lost() {
+    let message = messages(CAPTURE)[0];
+    let mut stream = stream();
+    let first = batches(&mut stream, message).unwrap().remove(0);
+    let records = first.records.as_ref().unwrap().edge.len() as u64;
+    stream.lost(records);
+    stream.skip(Skip::Malformed);
+    stream.skip(Skip::Upstream);
+    let second = batches(&mut stream, message).unwrap().remove(0);
+    let ledger = second.ledger.unwrap();
+    assert_eq!((second.sequence, ledger.seen_total, ledger.sent_total), (2, 2 * records + 1, records));
+    assert_eq!(ledger.dropped[0].count_total, records + 1);
+}
+
+#[test]
+fn a_stranger_is_not_listened_to() {
+    let mut nameless = Vec::new();
+    LogEntries::HttpLogs(HttpAccessLogEntries { log_entry: vec![HttpAccessLogEntry::default()] })
+        .encode(&mut nameless);
+    assert_eq!(batches(&mut stream(), &nameless), Err(super::Error::Stranger));
+    assert_eq!(batches(&mut stream(), b"\xff\xff").unwrap_err(), super::Error::Stranger);
+}
+
+#[test]
+fn a_message_of_nothing_but_entries_takes_no_more_than_its_bytes() {
+    let mut stream = stream();
+    batches(&mut stream, messages(CAPTURE)[0]).unwrap();
+    // 100,000 entries of two bytes each.
+    let mut message = vec![0x12];
+    prost::encode_length_delimiter(200_000, &mut message).unwrap();
+    message.extend([0x0a, 0x00].repeat(100_000));
+    assert_eq!(batches(&mut stream, &message), Ok(Vec::new()));
+    assert_eq!(stream.take_skipped()[Skip::Time as usize], 100_000);
+}
+
+proptest! {
+    /// Whatever bytes come: what is read of them passes the check, and is counted.
+    #[test]
+    fn no_bytes_do_harm(which: prop::sample::Index, place: prop::sample::Index, byte: u8, cut: prop::sample::Index) {
+        let captured = messages(CAPTURE);
+        let mut bytes = which.get(&captured).to_vec();
+        let at = place.index(bytes.len());
+        bytes[at] = byte;
+        let cut = cut.index(bytes.len());
+        for bytes in [&bytes[..], &bytes[..cut]] {
+            let mut stream = stream();
+            let Ok(mut batches) = stream.read(bytes, NOW_US) else { continue };
+            while let Ok(Some(batch)) = batches.next_batch() {
+                validate::rows_fit(&batch.encode_to_vec(), &Limits::default()).unwrap();
+                let report = validate::check(batch, &Limits::default(), NOW_US);
+                prop_assert!(report.is_ok(), "{:?}", report);
+            }
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! A message between the door and the rooms.
+//!
+//! In: a message as it was received. Out: its report, whole, before the rooms. Always holds: all but its single records is
+//! read and checked before it is let in; those are read when they are counted, in memory that the last message used, since what
+//! waits for the disk is to be small enough for a cache; a start that takes it up again judges it as it was judged first.
+
+use super::decode::{self, Columns};
+use super::reject::Refusal;
+use super::validate::{self, Limits};
+use crate::batch::{Record, Report, Teller};
+use crate::engine::{Answer, Pipeline};
+use hopscope_proto::v1;
+use prost::Message;
+use prost::bytes::Bytes;
+
+/// When a message was received, and when its requests may have been. All in microseconds since the Unix epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Times {
+    /// When it came.
+    pub received_us: u64,
+    /// No request ended earlier.
+    pub first_us: u64,
+    /// No request began later.
+    pub last_us: u64,
+}
+
+impl Times {
+    fn new(received_us: u64, limits: &Limits) -> Self {
+        Self {
+            received_us,
+            first_us: received_us.saturating_sub(limits.age_us_max),
+            last_us: received_us.saturating_add(limits.ahead_us_max),
+        }
+    }
+
+    /// Limits that let in whatever is of these times: what was let in once is taken up, whatever the door lets in today.
+    fn limits(&self) -> Limits {
+        Limits {
+            strings_max: usize::MAX,
+            rows_max: usize::MAX,
+            records_max: usize::MAX,
+            ahead_us_max: self.last_us.saturating_sub(self.received_us),
+            age_us_max: self.received_us.saturating_sub(self.first_us),
+        }
+    }
+}
+
+/// Memory for so many records, about a megabyte, is kept from one message to the next.
+const ROOM_MAX: usize = 16_384;
+
+/// A message that is let in.
+#[derive(Debug)]
+pub struct Arrival {
+    message: Bytes,
+    report: Report,
+    /// Where its records are not read yet.
+    columns: Option<Columns>,
+    times: Times,
+}
+
+impl Arrival {
+    /// Reads a message, and checks all but its single records.
+    ///
+    /// # Errors
+    ///
+    /// The first [`Refusal`] found.
+    pub fn read(message: &Bytes, limits: &Limits, received_us: u64) -> Result<Self, Refusal> {
+        let times = Times::new(received_us, limits);
+        let (report, columns) = match decode::read(message, limits, received_us) {
+            Some(read) => read,
+            None => (slowly(message, limits, received_us)?, None),
+        };
+        Ok(Self { message: message.clone(), report, columns, times })
+    }
+
+    /// One that comes from the journal.
+    ///
+    /// # Errors
+    ///
+    /// The first [`Refusal`] found.
+    pub fn again(message: &Bytes, times: Times) -> Result<Self, Refusal> {
+        Self::read(message, &times.limits(), times.received_us)
+    }
+
+    /// One whose report was made otherwise; `message` is what a start would read.
+    pub fn made(message: Bytes, report: Report, limits: &Limits, received_us: u64) -> Self {
+        Self { message, report, columns: None, times: Times::new(received_us, limits) }
+    }
+
+    /// As it was received.
+    #[must_use]
+    pub fn message(&self) -> &Bytes {
+        &self.message
+    }
+
+    /// When that was.
+    #[must_use]
+    pub fn times(&self) -> Times {
+        self.times
+    }
+
+    /// All but its records.
+    #[must_use]
+    pub fn head(&self) -> &Report {
+        &self.report
+    }
+
+    /// Puts it before the rooms. `room`: memory for records, which is given back unless it became large.
+    ///
+    /// # Errors
+    ///
+    /// When one of its records breaks a rule: nothing of it is counted.
+    pub fn tell(&mut self, pipeline: &mut Pipeline, room: &mut Vec<Record>) -> Result<Answer, Refusal> {
+        let received_us = self.times.received_us;
+        if let Err(refusal) = self.whole(room) {
+            let Report { teller, sequence, .. } = &self.report;
+            // Taken when it came first: its filter would count as dropped what is counted here.
+            return if pipeline.ledger.has(teller, *sequence) { Ok(Answer::Taken) } else { Err(refusal) };
+        }
+        let answer = pipeline.take(&self.report, received_us);
+        let records = std::mem::take(&mut self.report.records);
+        if records.capacity() <= ROOM_MAX {
+            *room = records;
+        }
+        Ok(answer)
+    }
+
+    /// The whole report.
+    ///
+    /// # Errors
+    ///
+    /// When one of its records breaks a rule.
+    pub fn into_report(mut self) -> Result<Report, Refusal> {
+        self.whole(&mut Vec::new())?;
+        Ok(self.report)
+    }
+
+    fn whole(&mut self, room: &mut Vec<Record>) -> Result<(), Refusal> {
+        let Some(columns) = self.columns.take() else { return Ok(()) };
+        let mut records = std::mem::take(room);
+        if columns.read(&self.message, &mut records).is_none() {
+            *room = records;
+            self.report = slowly(&self.message, &self.times.limits(), self.times.received_us)?;
+            return Ok(());
+        }
+        self.report.records = records;
+        Ok(())
+    }
+}
+
+/// Reads and checks one message. `now_us`: when it was received, microseconds since the Unix epoch.
+///
+/// # Errors
+///
+/// The first [`Refusal`] found.
+pub fn read(message: &Bytes, limits: &Limits, now_us: u64) -> Result<Report, Refusal> {
+    Arrival::read(message, limits, now_us)?.into_report()
+}
+
+/// Which batch a message is, whatever else it says; `None` where it has more rows than may be decoded, or is none.
+#[must_use]
+pub fn name(message: &Bytes, limits: &Limits) -> Option<(Teller, u64)> {
+    validate::rows_fit(message, limits).ok()?;
+    let v1::Batch { proxy, epoch, sequence, .. } = v1::Batch::decode(&**message).ok()?;
+    Some((Teller { proxy: proxy.into(), epoch }, sequence))
+}
+
+/// Reads a message as prost does, which knows every case and every refusal.
+#[cold]
+fn slowly(message: &[u8], limits: &Limits, received_us: u64) -> Result<Report, Refusal> {
+    validate::rows_fit(message, limits)?;
+    let batch = v1::Batch::decode(message).map_err(|error| Refusal::Malformed(error.to_string()))?;
+    validate::check(batch, limits, received_us)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,116 @@
+use super::{Arrival, Limits, ROOM_MAX};
+use crate::batch::Record;
+use crate::engine::{Answer, Limits as Rooms, Pipeline};
+use hopscope_proto::v1;
+use prost::Message;
+use prost::bytes::Bytes;
+
+const NOW_US: u64 = 1_700_000_000_000_000;
+const HOUR_US: u64 = 3_600 * 1_000_000;
+
+/// Batch `sequence` with one record per edge of `edges`, each of which began so many hours ago. There are two edges.
+fn message(sequence: u64, edges: &[u32], hours: i64) -> Bytes {
+    let count = edges.len();
+    let hour_us = i64::try_from(HOUR_US).unwrap();
+    let records = v1::Records {
+        edge: edges.to_vec(),
+        outcome: vec![0; count],
+        start_delta_us: (0..count).map(|place| if place == 0 { -hours * hour_us } else { 0 }).collect(),
+        duration_us: vec![5; count],
+        request_bytes: vec![7; count],
+        response_bytes: vec![9; count],
+        request_id_hash: vec![1; count],
+        attempts: Vec::new(),
+    };
+    let edge = |peer_workload| v1::Edge { reporter: 1, peer_workload, ..v1::Edge::default() };
+    let batch = v1::Batch {
+        schema_version: v1::SCHEMA_VERSION,
+        proxy: "p".into(),
+        epoch: 7,
+        sequence,
+        identity: Some(v1::Identity { workload: "shop".into(), ..v1::Identity::default() }),
+        ledger: Some(v1::Ledger { seen_total: 99_999, sent_total: 99_999, ..v1::Ledger::default() }),
+        base_time_unix_us: NOW_US,
+        strings: vec![String::new(), "pay".into(), "cart".into()],
+        edges: vec![edge(1), edge(2)],
+        outcomes: vec![v1::Outcome { response_code: 200, ..v1::Outcome::default() }],
+        records: Some(records),
+        ..v1::Batch::default()
+    };
+    batch.encode_to_vec().into()
+}
+
+/// Limits that let in what ended up to so many hours ago.
+fn hours(hours: u64) -> Limits {
+    Limits { age_us_max: hours * HOUR_US, ..Limits::default() }
+}
+
+/// What becomes of a message: `door:` when it is not let in, else what the rooms say and how many of its requests they count.
+fn told(pipeline: &mut Pipeline, arrival: Result<Arrival, super::Refusal>) -> String {
+    let mut arrival = match arrival {
+        Ok(arrival) => arrival,
+        Err(refusal) => return format!("door: {}", refusal.label()),
+    };
+    let mut room = vec![Record::default(); 3];
+    let answer = arrival.tell(pipeline, &mut room);
+    assert!(room.capacity() > 0, "the room is given back");
+    let counted: u64 = pipeline.aggregate.iter().map(|(_, series)| series.measure.count()).sum();
+    match answer {
+        Ok(Answer::Taken) => format!("taken, {counted}"),
+        Ok(other) => format!("{other:?}, {counted}"),
+        Err(refusal) => format!("{}, {counted}", refusal.label()),
+    }
+}
+
+#[track_caller]
+fn check(steps: &[(Bytes, Limits, &str)]) {
+    let mut pipeline = Pipeline::new(Rooms::default());
+    for (message, limits, expected) in steps {
+        let arrival = Arrival::read(message, limits, NOW_US);
+        assert_eq!(told(&mut pipeline, arrival), *expected);
+    }
+}
+
+#[test]
+fn records_are_checked_when_they_are_counted() {
+    check(&[
+        (message(1, &[0, 1], 0), hours(1), "taken, 2"),
+        (message(2, &[0, 9], 0), hours(1), "index, 2"),
+        (message(3, &[0, 1, 0], 2), hours(1), "time, 2"),
+        (message(3, &[0, 1, 0], 2), hours(3), "taken, 5"),
+        (Bytes::from_static(b"no batch"), hours(1), "door: malformed"),
+    ]);
+}
+
+#[test]
+fn what_was_taken_stays_taken() {
+    check(&[
+        (message(1, &[0], 2), hours(3), "taken, 1"),
+        // Too old by now, but its filter would count it as dropped.
+        (message(1, &[0], 2), hours(1), "taken, 1"),
+        (message(2, &[0], 2), hours(1), "time, 1"),
+    ]);
+}
+
+#[test]
+fn a_start_judges_as_the_door_did() {
+    for (limit, expected) in [(1, "time, 0"), (3, "taken, 1")] {
+        let arrival = Arrival::read(&message(1, &[0], 2), &hours(limit), NOW_US).unwrap();
+        let again = Arrival::again(arrival.message(), arrival.times());
+        assert_eq!(told(&mut Pipeline::new(Rooms::default()), again), expected);
+        let report = arrival.into_report().map(|report| report.records.len()).map_err(|error| error.label());
+        assert_eq!(report.is_ok(), expected.starts_with("taken"));
+    }
+}
+
+#[test]
+fn memory_is_kept_up_to_a_bound() {
+    let mut pipeline = Pipeline::new(Rooms::default());
+    let mut room = Vec::new();
+    for (sequence, records, is_kept) in [(1, 3, true), (2, ROOM_MAX + 1, false), (3, 3, true)] {
+        let message = message(sequence, &vec![0; records], 0);
+        let mut arrival = Arrival::read(&message, &hours(1), NOW_US).unwrap();
+        arrival.tell(&mut pipeline, &mut room).unwrap();
+        assert_eq!((1..=ROOM_MAX).contains(&room.capacity()), is_kept, "{records} records");
+    }
+}

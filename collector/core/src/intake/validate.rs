@@ -1,0 +1,219 @@
+//! Believes nothing that came over the wire.
+//!
+//! In: a decoded batch, the limits, now. Out: a [`Report`], or the first [`Refusal`] found. Always holds: a report that
+//! comes out keeps every rule of `hopscope/v1/telemetry.proto`; a batch is taken as a whole or not at all.
+
+pub(super) mod tables;
+pub(super) mod rows;
+mod messages;
+pub(super) mod in_flight;
+mod tcp;
+
+use super::proto_fields::Fields;
+use super::reject::Refusal;
+use crate::batch::{DropReason, Edges, Identity, Report, Source, Teller, Text, Totals};
+use hopscope_proto::v1::{self, SCHEMA_VERSION};
+
+/// The longest text of the contract: the proxy's name, and each entry of `strings`.
+pub const TEXT_BYTES_MAX: usize = 512;
+/// So many addresses of an identity are read; the rest is left out, as the contract says.
+pub const ADDRESSES_MAX: usize = 16;
+/// Durations stay below this: 7 days.
+pub const DURATION_US_MAX: u64 = 7 * 24 * 3600 * 1_000_000;
+
+/// What a batch may hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Entries of `strings`.
+    pub strings_max: usize,
+    /// Rows of `edges`, of `outcomes`, and of `folds`, each.
+    pub rows_max: usize,
+    /// Single records.
+    pub records_max: usize,
+    /// How far a request may lie ahead of the collector's clock.
+    pub ahead_us_max: u64,
+    /// How long ago a request may have ended.
+    pub age_us_max: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            strings_max: 65_536,
+            rows_max: 16_384,
+            records_max: 262_144,
+            ahead_us_max: 10 * 60 * 1_000_000,
+            age_us_max: 24 * 3600 * 1_000_000,
+        }
+    }
+}
+
+/// Counts the rows of an encoded batch, before they are given the room that they take decoded: two bytes of a message
+/// can be a row of a hundred and more.
+///
+/// # Errors
+///
+/// [`Refusal::TooMany`]. What is no protobuf is left to the decoder, which says it better.
+pub fn rows_fit(message: &[u8], limits: &Limits) -> Result<(), Refusal> {
+    let tables: [_; 7] = [
+        (8, "strings", limits.strings_max),
+        (9, "edges", limits.rows_max),
+        (10, "outcomes", limits.rows_max),
+        (12, "folds", limits.rows_max),
+        (14, "connections", limits.rows_max),
+        (16, "messages", limits.rows_max),
+        (17, "streams", limits.rows_max),
+    ];
+    let mut found = [0_usize; 7];
+    for (number, _) in Fields::new(message).flatten() {
+        for (found, (table, field, limit)) in found.iter_mut().zip(tables) {
+            if table == number {
+                *found += 1;
+                tables::at_most(field, *found, limit)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Checks a batch and puts it into the collector's words. `now_us`: microseconds since the Unix epoch.
+///
+/// # Errors
+///
+/// The first [`Refusal`] found; the cheapest checks come first.
+pub fn check(batch: v1::Batch, limits: &Limits, now_us: u64) -> Result<Report, Refusal> {
+    if batch.schema_version != SCHEMA_VERSION {
+        return Err(Refusal::SchemaVersion(batch.schema_version));
+    }
+    if !(1..=TEXT_BYTES_MAX).contains(&batch.proxy.len()) {
+        return Err(Refusal::Proxy(batch.proxy.len()));
+    }
+    if batch.epoch == 0 {
+        return Err(Refusal::Epoch);
+    }
+    if batch.sequence == 0 {
+        return Err(Refusal::Sequence);
+    }
+    let totals = totals(batch.ledger.as_ref().ok_or(Refusal::Ledger("is missing"))?)?;
+    let identity = batch.identity.map(identity).transpose()?;
+    let strings = tables::strings(batch.strings, limits)?;
+    let edges = Edges::from(tables::edges(&batch.edges, &strings, limits)?);
+    let outcomes = tables::outcomes(&batch.outcomes, strings.len(), limits)?;
+    let details = tables::details(&batch.outcomes, &strings);
+    let rows = rows::Rows {
+        edges: edges.len(),
+        outcomes: outcomes.len(),
+        base_us: batch.base_time_unix_us,
+        now_us,
+        limits,
+    };
+    let mut records = rows.records(&batch.records.unwrap_or_default())?;
+    let mut folds = rows.folds(batch.folds)?;
+    let messages = rows.messages(&batch.messages)?;
+    let open = in_flight::open(&batch.open, &edges)?;
+    let continued = batch.outcomes.iter().map(|outcome| outcome.continued).collect();
+    let parted = (&mut records, &mut folds);
+    let connections = tcp::part(&batch.connections, continued, &outcomes, edges.len(), parted, limits)?;
+    let streams = tcp::flows(&batch.streams, ("streams", "streams.edge"), edges.len(), limits)?;
+    let report = Report {
+        teller: Teller { proxy: batch.proxy.into(), epoch: batch.epoch },
+        sequence: batch.sequence,
+        attempt: batch.attempt.max(1),
+        identity,
+        totals,
+        edges,
+        outcomes,
+        details,
+        records,
+        folds,
+        open,
+        connections,
+        streams,
+        messages,
+    };
+    holds_no_more_than_it_says(&report, 0)?;
+    Ok(report)
+}
+
+pub(super) fn totals(ledger: &v1::Ledger) -> Result<Totals, Refusal> {
+    // One row per reason that the writer knows; many more would be no ledger.
+    const REASONS_MAX: usize = 32;
+    if ledger.dropped.len() > REASONS_MAX {
+        return Err(Refusal::TooMany {
+            field: "ledger.dropped",
+            found: ledger.dropped.len(),
+            limit: REASONS_MAX,
+        });
+    }
+    let sum = [ledger.sent_total, ledger.folded_total, ledger.buffered]
+        .into_iter()
+        .chain(ledger.dropped.iter().map(|drop| drop.count_total))
+        .try_fold(0_u64, u64::checked_add);
+    match sum {
+        None => return Err(Refusal::Ledger("overflows")),
+        Some(sum) if sum != ledger.seen_total => {
+            return Err(Refusal::Ledger("does not add up: seen is not sent + folded + dropped + buffered"));
+        }
+        Some(_) => {}
+    }
+    Ok(Totals {
+        seen: ledger.seen_total,
+        sent: ledger.sent_total,
+        folded: ledger.folded_total,
+        dropped: ledger.dropped.iter().map(|drop| (reason(drop.reason), drop.count_total)).collect(),
+        buffered: ledger.buffered,
+    })
+}
+
+fn reason(number: i32) -> DropReason {
+    match v1::DropReason::try_from(number) {
+        Ok(v1::DropReason::FoldTableFull) => DropReason::FoldTableFull,
+        Ok(v1::DropReason::Refused) => DropReason::Refused,
+        Ok(v1::DropReason::TooLarge) => DropReason::TooLarge,
+        Ok(v1::DropReason::Unspecified) | Err(_) => DropReason::Unknown(number),
+    }
+}
+
+pub(super) fn identity(wire: v1::Identity) -> Result<Identity, Refusal> {
+    let text = |field: &'static str, text: String| -> Result<Text, Refusal> {
+        if text.len() > TEXT_BYTES_MAX {
+            return Err(Refusal::Identity { field, problem: "is longer than 512 bytes" });
+        }
+        Ok(text.into())
+    };
+    let addresses = wire.addresses.into_iter().take(ADDRESSES_MAX);
+    Ok(Identity {
+        workload: text("workload", wire.workload)?,
+        namespace: text("namespace", wire.namespace)?,
+        app: text("app", wire.app)?,
+        version: text("version", wire.version)?,
+        canonical_service: text("canonical_service", wire.canonical_service)?,
+        canonical_revision: text("canonical_revision", wire.canonical_revision)?,
+        service_account: text("service_account", wire.service_account)?,
+        cluster: text("cluster", wire.cluster)?,
+        addresses: addresses.map(|address| text("addresses", address)).collect::<Result<_, _>>()?,
+        filter_version: text("filter_version", wire.filter_version)?,
+        config_hash: wire.config_hash,
+        source: match v1::Source::try_from(wire.source) {
+            Ok(v1::Source::AccessLog) => Source::AccessLog,
+            Ok(v1::Source::Filter) | Err(_) => Source::Filter,
+        },
+    })
+}
+
+/// A batch is part of its own totals; one that brings more than it ever sent would make the books negative. `unread`: single
+/// records that are not in the report yet.
+pub(super) fn holds_no_more_than_it_says(report: &Report, unread: usize) -> Result<(), Refusal> {
+    let (single, folded) = report.content();
+    if single.saturating_add(unread as u64) > report.totals.sent {
+        return Err(Refusal::Ledger("says less was sent than this batch holds"));
+    }
+    // A sum that stops at its limit is no sum.
+    if folded > report.totals.folded || folded == u64::MAX {
+        return Err(Refusal::Ledger("says less was folded than this batch holds"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

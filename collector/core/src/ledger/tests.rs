@@ -1,0 +1,187 @@
+use super::{Admission, Ledger, Limits};
+use crate::batch::{DropReason, Edges, Fold, Record, Report, Teller, Totals};
+use proptest::prelude::*;
+
+/// A batch as text: `epoch/sequence records+folded of seen sent folded dropped buffered`.
+fn report(text: &str) -> Report {
+    let numbers: Vec<u64> = text
+        .split(|c: char| !c.is_ascii_digit())
+        .filter(|word| !word.is_empty())
+        .map(|word| word.parse().unwrap())
+        .collect();
+    let [epoch, sequence, records, folded, seen, sent, folded_total, dropped, buffered] = numbers[..] else {
+        panic!("{text}");
+    };
+    Report {
+        teller: Teller { proxy: "p".into(), epoch },
+        sequence,
+        identity: None,
+        totals: Totals {
+            seen,
+            sent,
+            folded: folded_total,
+            dropped: vec![(DropReason::FoldTableFull, dropped)],
+            buffered,
+        },
+        edges: Edges::default(),
+        attempt: 1,
+        details: crate::batch::Details::default(),
+        outcomes: Vec::new(),
+        records: vec![Record::default(); usize::try_from(records).unwrap()],
+        open: Vec::new(),
+        connections: crate::batch::Connections::default(),
+        streams: Vec::new(),
+        messages: Vec::new(),
+        folds: (folded > 0).then(|| Fold { count: folded, ..Fold::default() }).into_iter().collect(),
+    }
+}
+
+/// Batches in, the entry of the proxy out.
+#[track_caller]
+fn check(batches: &[&str], expected: &str) {
+    let mut ledger = Ledger::new(Limits::default());
+    for batch in batches {
+        ledger.admit(&report(batch), 1);
+    }
+    let entry = ledger.entries().into_values().next().unwrap_or_default();
+    let drops: Vec<String> = entry.drops.iter().map(|(reason, count)| format!("{reason}={count}")).collect();
+    let text = format!(
+        "seen {} = {} + {} + [{}] + {} + {}; {} repeats, {} holes",
+        entry.seen,
+        entry.delivered,
+        entry.folded,
+        drops.join(" "),
+        entry.in_flight,
+        entry.unaccounted(),
+        entry.duplicates,
+        entry.batches_missing
+    );
+    assert_eq!(text, expected);
+}
+
+#[test]
+fn in_order_it_adds_up() {
+    check(
+        &["7/1 3+0 of 5 3 0 0 2", "7/2 2+0 of 5 5 0 0 0"],
+        "seen 5 = 5 + 0 + [] + 0 + 0; 0 repeats, 0 holes",
+    );
+    check(&["7/1 3+4 of 10 3 4 1 2"], "seen 10 = 3 + 4 + [fold_table_full=1] + 2 + 0; 0 repeats, 0 holes");
+}
+
+#[test]
+fn a_repeat_is_counted_once() {
+    check(
+        &["7/1 3+0 of 3 3 0 0 0", "7/1 3+0 of 3 3 0 0 0"],
+        "seen 3 = 3 + 0 + [] + 0 + 0; 1 repeats, 0 holes",
+    );
+}
+
+#[test]
+fn what_is_on_its_way_is_unaccounted_until_it_comes() {
+    check(
+        &["7/1 3+0 of 3 3 0 0 0", "7/3 2+0 of 9 9 0 0 0"],
+        "seen 9 = 5 + 0 + [] + 0 + 4; 0 repeats, 1 holes",
+    );
+    check(
+        &["7/1 3+0 of 3 3 0 0 0", "7/3 2+0 of 9 9 0 0 0", "7/2 4+0 of 7 7 0 0 0"],
+        "seen 9 = 9 + 0 + [] + 0 + 0; 0 repeats, 0 holes",
+    );
+}
+
+#[test]
+fn what_an_earlier_collector_was_told_is_lost_with_it() {
+    check(
+        &["7/9 3+0 of 20 18 1 1 0"],
+        "seen 20 = 3 + 0 + [fold_table_full=1 collector_restart=16] + 0 + 0; 0 repeats, 8 holes",
+    );
+    check(
+        &["7/9 3+0 of 20 20 0 0 0", "7/8 2+0 of 17 17 0 0 0"],
+        "seen 20 = 5 + 0 + [collector_restart=15] + 0 + 0; 0 repeats, 7 holes",
+    );
+    // Batch 8 was refused after 9 got its number: the filter's totals take it back.
+    check(
+        &["7/9 3+0 of 20 20 0 0 0", "7/10 1+0 of 21 19 0 2 0"],
+        "seen 21 = 4 + 0 + [fold_table_full=2 collector_restart=15] + 0 + 0; 0 repeats, 8 holes",
+    );
+}
+
+#[test]
+fn epochs_of_a_proxy_are_added_and_bounded() {
+    let mut ledger = Ledger::new(Limits { epochs_max: 2, silent_us_max: 10, ..Limits::default() });
+    let batch = |epoch: u64| report(&format!("{epoch}/1 2+0 of 2 2 0 0 0"));
+    assert_eq!(ledger.admit(&batch(1), 100), Admission::New);
+    assert_eq!(ledger.admit(&batch(2), 105), Admission::New);
+    assert_eq!(ledger.admit(&batch(3), 106), Admission::Full);
+    assert_eq!(ledger.admit(&batch(3), 111), Admission::New, "the first has been silent for too long");
+    assert_eq!(ledger.open(), 2);
+    let entry = &ledger.entries()["p"];
+    assert_eq!((entry.epochs, entry.delivered, entry.unaccounted()), (3, 6, 0));
+}
+
+proptest! {
+    /// Whatever the order and however often batches come, in the end everything is counted once.
+    #[test]
+    fn order_and_repeats_do_not_matter(
+        sizes in proptest::collection::vec(0..5_u64, 1..30),
+        order in proptest::collection::vec(any::<prop::sample::Index>(), 0..60),
+    ) {
+        let mut sent = 0;
+        let batches: Vec<Report> = (1..).zip(&sizes).map(|(sequence, size): (u64, _)| {
+            sent += size;
+            report(&format!("7/{sequence} {size}+0 of {sent} {sent} 0 0 0"))
+        }).collect();
+        let mut ledger = Ledger::new(Limits::default());
+        let mut counted = 0;
+        for batch in order.iter().map(|place| place.get(&batches)).chain(&batches) {
+            if ledger.admit(batch, 1) == Admission::New {
+                counted += batch.records.len() as u64;
+            }
+        }
+        let entry = &ledger.entries()["p"];
+        prop_assert_eq!((entry.seen, entry.delivered, counted), (sent, sent, sent));
+        prop_assert_eq!((entry.unaccounted(), entry.batches_missing), (0, 0));
+    }
+}
+
+#[test]
+fn a_silent_book_is_closed_and_leaves_nothing_open() {
+    let mut ledger = Ledger::new(Limits { silent_us_max: 100, ..Limits::default() });
+    ledger.admit(&report("7/1 3+0 of 3 3 0 0 0"), 1);
+    ledger.admit(&report("7/3 2+0 of 20 12 0 1 7"), 1);
+    ledger.tick(60_000_000);
+    let entry = ledger.entries().remove("p").unwrap();
+    assert_eq!(ledger.open(), 0);
+    assert_eq!((entry.missing, entry.in_flight, entry.unaccounted()), (7, 0, 0));
+    assert_eq!(entry.drops[&DropReason::EpochEnded], 7);
+}
+
+#[test]
+fn rows_of_proxies_that_are_gone_are_bounded_and_no_count_is_lost() {
+    let mut ledger = Ledger::new(Limits { silent_us_max: 1, closed_max: 20, ..Limits::default() });
+    for number in 0..50_u64 {
+        let mut batch = report("7/1 3+0 of 3 3 0 0 0");
+        batch.teller.proxy = format!("p{number}").into();
+        ledger.admit(&batch, number * 60_000_000);
+        ledger.tick(number * 60_000_000 + 2);
+    }
+    let entries = ledger.entries();
+    assert!(entries.len() <= 22, "{}", entries.len());
+    assert_eq!(entries.values().map(|entry| entry.delivered).sum::<u64>(), 150);
+    assert!(
+        entries.contains_key(super::EARLIER) && entries.contains_key("p48") && !entries.contains_key("p0")
+    );
+}
+
+#[test]
+fn what_is_taken_at_a_later_attempt_is_uncertain_and_a_repeat_is_not() {
+    let mut ledger = Ledger::new(Limits::default());
+    let told = |text: &str, attempt: u32| Report { attempt, ..report(text) };
+    for (text, attempt) in
+        [("7/1 3+0 of 3 3 0 0 0", 2), ("7/1 3+0 of 3 3 0 0 0", 3), ("7/2 1+4 of 8 4 4 0 0", 2)]
+    {
+        ledger.admit(&told(text, attempt), 1);
+    }
+    ledger.admit(&told("7/3 1+0 of 9 5 4 0 0", 1), 1);
+    let entry = ledger.entries().remove("p").unwrap();
+    assert_eq!((entry.uncertain, entry.uncertain_batches, entry.unaccounted()), (8, 2, 0));
+}

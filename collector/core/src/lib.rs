@@ -1,0 +1,14 @@
+//! The pure part of Hopscope's collector: from the bytes of a batch to counters, hops and windows.
+
+pub mod prefetch;
+pub mod interner;
+pub mod histogram;
+pub mod snapshot;
+pub mod batch;
+pub mod intake;
+pub mod ledger;
+pub mod identity;
+pub mod join;
+pub mod aggregate;
+pub mod recent;
+pub mod engine;

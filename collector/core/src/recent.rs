@@ -1,0 +1,5 @@
+//! Recent state of edges: requests in flight, windows, last failures.
+
+pub mod in_flight;
+pub mod windows;
+pub mod failures;

@@ -1,0 +1,78 @@
+use super::{OpenRequests, SILENT_US_MAX};
+use crate::batch::{Edge, Identity, Open, OpenLong, Report, Reporter, Service, Teller, Totals};
+use crate::identity::AddressBook;
+use std::sync::Arc;
+
+const SECOND_US: u64 = 1_000_000;
+
+/// A batch that says that so many requests to `pay` are open, all for long.
+fn report(epoch: u64, sequence: u64, count: u64) -> Report {
+    let open = Open {
+        reporter: Reporter::Source,
+        count,
+        oldest_age_us: 6 * SECOND_US,
+        long_count: count,
+        long: vec![OpenLong {
+            edge: 0,
+            count,
+            oldest_age_us: 6 * SECOND_US,
+            request_bytes: 3,
+            response_bytes: 5,
+        }],
+    };
+    let service = Service { host: "pay".into(), ..Service::default() };
+    Report {
+        teller: Teller { proxy: "p".into(), epoch },
+        sequence,
+        identity: None,
+        totals: Totals::default(),
+        edges: vec![Arc::new(Edge { service, ..Edge::default() })].into(),
+        attempt: 1,
+        details: crate::batch::Details::default(),
+        outcomes: Vec::new(),
+        records: Vec::new(),
+        folds: Vec::new(),
+        connections: crate::batch::Connections::default(),
+        streams: Vec::new(),
+        messages: Vec::new(),
+        open: (count > 0).then_some(open).into_iter().collect(),
+    }
+}
+
+/// Batches as `(second, epoch, sequence, open)` in, what is open at a second out.
+#[track_caller]
+fn check(batches: &[(u64, u64, u64, u64)], at_s: u64, expected: &str) {
+    let (mut open, mut book) =
+        (OpenRequests::default(), AddressBook::new(crate::identity::Limits::default()));
+    for &(at_s, epoch, sequence, count) in batches {
+        open.tell(
+            &report(epoch, sequence, count),
+            |edge| book.complete(&Identity::default(), edge),
+            at_s * SECOND_US,
+        );
+    }
+    let now_us = at_s * SECOND_US;
+    open.expire(now_us);
+    let sides = open.proxies(now_us).into_iter().map(|((proxy, reporter), open)| {
+        format!("{proxy} {} {}/{}s", reporter.label(), open.count, open.oldest_age_us / SECOND_US)
+    });
+    let long = open.long(now_us).into_iter().map(|((_, edge), open)| {
+        let moved = open.request_bytes + open.response_bytes;
+        format!("{} {}/{}s {moved}B", edge.service.host, open.count, open.oldest_age_us / SECOND_US)
+    });
+    assert_eq!(sides.chain(long).collect::<Vec<_>>().join(", "), expected);
+}
+
+#[test]
+fn the_latest_batch_of_each_epoch_counts_and_ages_go_on() {
+    check(&[(1, 7, 1, 2), (3, 8, 1, 1)], 4, "p source 3/9s, pay 3/9s 16B");
+    check(&[(1, 7, 2, 2), (3, 7, 1, 5)], 4, "p source 2/9s, pay 2/9s 8B");
+    check(&[(1, 7, 1, 2), (3, 7, 2, 0)], 4, "");
+}
+
+#[test]
+fn who_is_silent_for_long_has_nothing_open() {
+    let silent_s = SILENT_US_MAX / SECOND_US;
+    check(&[(1, 7, 1, 2)], 1 + silent_s, "p source 2/51s, pay 2/51s 8B");
+    check(&[(1, 7, 1, 2)], 2 + silent_s, "");
+}

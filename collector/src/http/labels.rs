@@ -1,0 +1,158 @@
+//! The labels of a series.
+//!
+//! In: a key. Out: Istio's labels with their values. Always holds: every label has a value; an overflow series reads
+//! `overflow` in all of them but the reporter, and the namespace of the side that tells where that had no room.
+//!
+//! Source: Istio's standard metrics (`istio_requests_total`); `peer_evidence` is our own and says what the name of the
+//! other side rests on.
+
+use hopscope_core::aggregate::Key;
+use hopscope_core::batch::flags;
+use hopscope_core::batch::{Outcome, Protocol, Reporter};
+use hopscope_core::identity::NamedEdge;
+
+/// Names, in the order of the values.
+pub(super) const NAMES: [&str; 26] = [
+    "reporter",
+    "source_workload",
+    "source_workload_namespace",
+    "source_principal",
+    "source_app",
+    "source_version",
+    "source_canonical_service",
+    "source_canonical_revision",
+    "source_cluster",
+    "destination_workload",
+    "destination_workload_namespace",
+    "destination_principal",
+    "destination_app",
+    "destination_version",
+    "destination_service",
+    "destination_service_name",
+    "destination_service_namespace",
+    "destination_canonical_service",
+    "destination_canonical_revision",
+    "destination_cluster",
+    "request_protocol",
+    "response_code",
+    "grpc_response_status",
+    "response_flags",
+    "connection_security_policy",
+    "peer_evidence",
+];
+
+/// The namespace of the side that tells.
+const SOURCE: &str = "source_workload_namespace";
+const DESTINATION: &str = "destination_workload_namespace";
+
+const OVERFLOW: &str = "overflow";
+
+/// Values, in the order of [`NAMES`].
+pub(super) struct Values<'a> {
+    outcome: OutcomeTexts,
+    edge: Result<&'a NamedEdge, (Reporter, Option<&'a str>)>,
+}
+
+/// What of an outcome has to be spelled.
+struct OutcomeTexts {
+    code: String,
+    grpc: String,
+    flags: String,
+    protocol: &'static str,
+}
+
+impl OutcomeTexts {
+    fn of(outcome: &Outcome) -> Self {
+        let protocol =
+            if outcome.protocol == Protocol::Unknown { "unknown" } else { outcome.protocol.label() };
+        Self {
+            code: outcome.response_code.to_string(),
+            grpc: outcome.grpc_status.map(|status| status.to_string()).unwrap_or_default(),
+            flags: flags::label(outcome.response_flags),
+            protocol,
+        }
+    }
+}
+
+impl<'a> Values<'a> {
+    /// The values of a key.
+    pub(super) fn of(key: &'a Key) -> Self {
+        match key {
+            Key::Edge(edge, outcome) => Self { outcome: OutcomeTexts::of(outcome), edge: Ok(edge) },
+            Key::Overflow(reporter) => {
+                Self { outcome: OutcomeTexts::of(&Outcome::default()), edge: Err((*reporter, None)) }
+            }
+            Key::TenantOverflow(reporter, namespace) => {
+                let edge = Err((*reporter, Some(&**namespace)));
+                Self { outcome: OutcomeTexts::of(&Outcome::default()), edge }
+            }
+        }
+    }
+
+    /// Names with values.
+    pub(super) fn pairs(&self) -> [(&'static str, &str); NAMES.len()] {
+        let values = match self.edge {
+            Ok(edge) => self.of_edge(edge),
+            Err((reporter, namespace)) => {
+                let mut values = [OVERFLOW; NAMES.len()];
+                if let Some(first) = values.first_mut() {
+                    *first = reporter.label();
+                }
+                let label = if reporter == Reporter::Destination { DESTINATION } else { SOURCE };
+                let place = NAMES.iter().position(|name| *name == label);
+                if let (Some(namespace), Some(place)) = (namespace, place)
+                    && let Some(value) = values.get_mut(place)
+                {
+                    *value = namespace;
+                }
+                values
+            }
+        };
+        let mut pairs = NAMES.map(|name| (name, ""));
+        for (pair, value) in pairs.iter_mut().zip(values) {
+            pair.1 = value;
+        }
+        pairs
+    }
+
+    fn of_edge<'b>(&'b self, edge: &'b NamedEdge) -> [&'b str; NAMES.len()] {
+        let NamedEdge { source, destination, service, .. } = edge;
+        [
+            edge.reporter.label(),
+            &source.workload,
+            &source.namespace,
+            &source.principal,
+            &source.app,
+            &source.version,
+            &source.canonical_service,
+            &source.canonical_revision,
+            &source.cluster,
+            &destination.workload,
+            &destination.namespace,
+            &destination.principal,
+            &destination.app,
+            &destination.version,
+            &service.host,
+            &service.name,
+            &service.namespace,
+            &destination.canonical_service,
+            &destination.canonical_revision,
+            &destination.cluster,
+            self.outcome.protocol,
+            &self.outcome.code,
+            &self.outcome.grpc,
+            &self.outcome.flags,
+            edge.security.label(),
+            edge.evidence.label(),
+        ]
+    }
+
+    /// The value of one label; empty for a name that is none.
+    pub(super) fn get(&self, name: &str) -> String {
+        let pairs = self.pairs();
+        pairs
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map_or_else(String::new, |(_, value)| (*value).to_owned())
+    }
+}

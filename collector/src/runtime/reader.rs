@@ -1,0 +1,68 @@
+//! Looks at the rooms from a thread that does not count.
+//!
+//! In: what to look at. Out: what was seen. Always holds: looks are taken one after the other by a task on the thread that
+//! counts, between two pieces of its work. So whoever looks never holds the rooms: the system may let such a thread wait at any
+//! time, for as long as others have work, and all reports would wait with it.
+
+use crate::runtime::engine_handle::State;
+use hopscope_core::engine::Pipeline;
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot};
+
+type Look = Box<dyn FnOnce(&Pipeline) + Send>;
+
+/// Where looks are asked for.
+pub(crate) struct Looks(mpsc::Sender<Look>);
+
+impl Looks {
+    /// A place to ask, and the work of the thread that counts; it ends with the former.
+    pub(crate) fn new(state: Arc<State>) -> (Self, impl Future<Output = ()>) {
+        let (asked, mut looks) = mpsc::channel::<Look>(1);
+        let take = async move {
+            while let Some(look) = looks.recv().await {
+                look(&state.pipeline());
+            }
+        };
+        (Self(asked), take)
+    }
+
+    /// Waits for a look; `None` when nobody takes it any more. What is seen has to be copied: some hundred rows at a time.
+    /// Not to be called by a task.
+    pub(crate) fn look<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Pipeline) -> T + Send + 'static,
+    ) -> Option<T> {
+        let (tell, seen) = oneshot::channel();
+        let look = move |pipeline: &Pipeline| {
+            // Whoever asked may be gone.
+            let _ = tell.send(look(pipeline));
+        };
+        self.0.blocking_send(Box::new(look)).ok()?;
+        seen.blocking_recv().ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Looks;
+    use crate::runtime::engine_handle::State;
+    use hopscope_core::engine::{Limits, Pipeline};
+    use std::sync::Arc;
+
+    #[tokio::test]
+    async fn what_is_asked_for_is_seen_until_nobody_takes_looks() {
+        let state = Arc::new(State::new(Pipeline::new(Limits::default()), None, || 7));
+        let (looks, take) = Looks::new(state.clone());
+        let taking = tokio::spawn(take);
+        let edges = |pipeline: &Pipeline| pipeline.aggregate.edges();
+        let ask = tokio::task::spawn_blocking(move || (looks.look(edges), looks));
+        let (seen, looks) = ask.await.unwrap();
+        assert_eq!(seen, Some(0));
+        taking.abort();
+        assert!(taking.await.unwrap_err().is_cancelled());
+        let seen = tokio::task::spawn_blocking(move || looks.look(edges)).await.unwrap();
+        assert_eq!(seen, None);
+        // The rooms are free, and nobody else has them.
+        assert_eq!((state.pipeline().aggregate.edges(), Arc::strong_count(&state)), (0, 1));
+    }
+}

@@ -1,0 +1,73 @@
+//! What the collector counts about itself at its doors.
+//!
+//! In: events. Out: counters. Always holds: every reason of refusal has a counter from the start, so that its first case
+//! is an increase.
+
+mod settings;
+
+pub use settings::{Reload, Seen, Settings};
+
+use crate::grpc::stats::DoorStats;
+use hopscope_core::intake::reject::Refusal;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Counters since the start.
+#[derive(Debug)]
+pub struct SelfStats {
+    taken: AtomicU64,
+    bytes: AtomicU64,
+    refused: [AtomicU64; Refusal::LABELS.len()],
+    door: DoorStats,
+    settings: Settings,
+}
+
+impl Default for SelfStats {
+    fn default() -> Self {
+        Self {
+            taken: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+            refused: [const { AtomicU64::new(0) }; _],
+            door: DoorStats::default(),
+            settings: Settings::default(),
+        }
+    }
+}
+
+impl SelfStats {
+    /// A report was taken, new or repeated.
+    pub fn took(&self, bytes: u64) {
+        self.taken.fetch_add(1, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// A report was refused for a reason of [`Refusal::LABELS`].
+    pub fn refused(&self, label: &str) {
+        let counters = Refusal::LABELS.iter().zip(&self.refused);
+        for (_, counter) in counters.filter(|(known, _)| **known == label) {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// What the gRPC door counts beside reports.
+    #[must_use]
+    pub fn door(&self) -> &DoorStats {
+        &self.door
+    }
+
+    /// What is in force, and how reloads went.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Reports that were taken, and their size.
+    #[must_use]
+    pub fn taken(&self) -> (u64, u64) {
+        (self.taken.load(Ordering::Relaxed), self.bytes.load(Ordering::Relaxed))
+    }
+
+    /// Refusals by reason.
+    pub fn refusals(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        Refusal::LABELS.into_iter().zip(self.refused.iter().map(|counter| counter.load(Ordering::Relaxed)))
+    }
+}
