@@ -1,18 +1,20 @@
-//! The contract between filter and collector, as Rust types.
+//! The contract between filter and collector as Rust types.
 //!
-//! In: `hopscope/v1/telemetry.proto`, whose field comments are the reference, and a subset of Envoy's API below `envoy/`.
-//! Out: the bindings that `prost` and `tonic` make of them. Always holds: no logic lives here, and the bindings equal
-//! what the files say (`tests/generated.rs` rewrites them and fails when they do not).
+//! In: `hopscope/v1/telemetry.proto`, whose field comments are the reference, and a subset of
+//! Envoy's API below `envoy/`.
+//! Out: the bindings that `prost` and `tonic` generate from these files.
+//! Invariant: the package contains no logic, and the bindings match the files
+//! (`tests/generated.rs` regenerates stale bindings and fails).
 
 /// Version 1 of the contract.
 pub mod v1 {
     include!("gen/hopscope.v1.rs");
 
-    /// The value of `Batch.schema_version` that these bindings speak.
+    /// The value of `Batch.schema_version` for these bindings.
     pub const SCHEMA_VERSION: u32 = 1;
 }
 
-/// Envoy's access log service, version 3, as far as the collector reads it.
+/// Subset of Envoy's access log service, version 3, that the collector reads.
 #[cfg(feature = "als")]
 pub mod envoy {
     /// Package `envoy.config`.

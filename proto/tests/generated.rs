@@ -1,4 +1,4 @@
-//! Keeps the committed bindings equal to what the `.proto` files say, without a system `protoc`.
+//! Compares the committed bindings with the `.proto` files, without a system `protoc`.
 
 use std::path::{Path, PathBuf};
 use std::{env, fs};
@@ -13,7 +13,8 @@ fn scratch(name: &str) -> PathBuf {
     out
 }
 
-/// Compares what `generate` writes with what is committed, one file per package.
+/// Compares the output of `generate` with the committed bindings, one file per package, and
+/// rewrites stale ones.
 fn check(name: &str, packages: &[&str], generate: impl FnOnce(&Path)) {
     let out = scratch(name);
     generate(&out);
@@ -31,7 +32,7 @@ fn check(name: &str, packages: &[&str], generate: impl FnOnce(&Path)) {
     fs::remove_dir_all(&out).expect("failed to remove the output folder");
     assert!(
         stale.is_empty(),
-        "the bindings of {stale:?} were stale; they are rewritten now: look at the difference and commit it"
+        "the bindings of {stale:?} were stale and have been regenerated: review the diff and commit it"
     );
 }
 

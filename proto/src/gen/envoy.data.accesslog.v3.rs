@@ -17,16 +17,16 @@ pub struct HttpAccessLogEntry {
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ConnectionProperties {
-    /// From downstream.
+    /// Bytes received from downstream.
     #[prost(uint64, tag = "1")]
     pub received_bytes: u64,
-    /// To downstream.
+    /// Bytes sent to downstream.
     #[prost(uint64, tag = "2")]
     pub sent_bytes: u64,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct AccessLogCommon {
-    /// Perhaps not the peer's own: behind a forwarded-for header it is the client's.
+    /// Remote address; behind a forwarded-for header, the address of the original client.
     #[prost(message, optional, tag = "2")]
     pub downstream_remote_address: ::core::option::Option<
         super::super::super::config::core::v3::Address,
@@ -49,7 +49,7 @@ pub struct AccessLogCommon {
     pub upstream_transport_failure_reason: ::prost::alloc::string::String,
     #[prost(string, tag = "19")]
     pub route_name: ::prost::alloc::string::String,
-    /// The peer's own.
+    /// Address of the connection's direct peer.
     #[prost(message, optional, tag = "20")]
     pub downstream_direct_remote_address: ::core::option::Option<
         super::super::super::config::core::v3::Address,
@@ -231,7 +231,7 @@ pub struct HttpRequestProperties {
     pub request_headers_bytes: u64,
     #[prost(uint64, tag = "12")]
     pub request_body_bytes: u64,
-    /// Those that the logger's configuration names.
+    /// Request headers selected by the logger's configuration.
     #[prost(map = "string, string", tag = "13")]
     pub request_headers: ::std::collections::HashMap<
         ::prost::alloc::string::String,
@@ -246,12 +246,13 @@ pub struct HttpResponseProperties {
     pub response_headers_bytes: u64,
     #[prost(uint64, tag = "3")]
     pub response_body_bytes: u64,
-    /// Those that the logger's configuration names.
+    /// Response headers selected by the logger's configuration.
     #[prost(map = "string, string", tag = "4")]
     pub response_headers: ::std::collections::HashMap<
         ::prost::alloc::string::String,
         ::prost::alloc::string::String,
     >,
+    /// Response trailers selected by the logger's configuration.
     #[prost(map = "string, string", tag = "5")]
     pub response_trailers: ::std::collections::HashMap<
         ::prost::alloc::string::String,
@@ -260,7 +261,7 @@ pub struct HttpResponseProperties {
     #[prost(string, tag = "6")]
     pub response_code_details: ::prost::alloc::string::String,
 }
-/// When in the life of a stream an entry was written.
+/// Event of a stream for which an entry was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum AccessLogType {
