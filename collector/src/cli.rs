@@ -12,7 +12,7 @@ mod explain;
 mod failure;
 mod hops;
 mod instances;
-mod open;
+mod in_flight;
 mod schema;
 mod serve;
 mod show;
@@ -49,7 +49,7 @@ enum Command {
     Config(config::Arguments),
     /// Check a configuration file. Exit code 1 when something is wrong with it.
     Validate(validate::Arguments),
-    /// Print the JSON Schema of the configuration file.
+    /// EdgeFingerprint the JSON Schema of the configuration file.
     #[command(
         after_help = "Example:\n  hopscope schema > hopscope.schema.json\n  # and on top of the file, for \
                             editors: \n  # yaml-language-server: $schema=hopscope.schema.json"
@@ -62,7 +62,7 @@ enum Command {
     /// Show what both sides of each hop say together: verdicts, and how much longer the caller waited than the called side
     /// worked.
     #[command(
-        after_help = "Examples:\n  hopscope hops --to payments\n  hopscope hops --verdict lost_on_the_way_there\n  \
+        after_help = "Examples:\n  hopscope hops --to payments\n  hopscope hops --verdict request_lost\n  \
                             hopscope hops --verdict disagreement\n  hopscope hops --json | jq '.hops[].matrix'"
     )]
     Hops(hops::Arguments),
@@ -71,9 +71,9 @@ enum Command {
                             hopscope instances --json | jq '.instances[] | select(.failed_share > 0.1)'")]
     Instances(instances::Arguments),
     /// Show requests that have begun and not ended: those that do not end with their destination, oldest first.
-    #[command(after_help = "Examples:\n  hopscope open\n  hopscope open --to payments\n  \
-                            hopscope open --json | jq '.proxies[] | select(.open_long > 0)'")]
-    Open(open::Arguments),
+    #[command(after_help = "Examples:\n  hopscope in-flight\n  hopscope in-flight --to payments\n  \
+                            hopscope in-flight --json | jq '.proxies[] | select(.open_long > 0)'")]
+    InFlight(in_flight::Arguments),
     /// Follow the last failed requests and connections, each in full.
     #[command(after_help = "Examples:\n  hopscope tail\n  hopscope tail --service payments --flag UF\n  \
                             hopscope tail --json | jq .code_details")]
@@ -104,7 +104,7 @@ impl Cli {
             Command::Edges(arguments) => edges::run(arguments).await,
             Command::Hops(arguments) => hops::run(arguments).await,
             Command::Instances(arguments) => instances::run(arguments).await,
-            Command::Open(arguments) => open::run(arguments).await,
+            Command::InFlight(arguments) => in_flight::run(arguments).await,
             Command::Tail(arguments) => tail::run(arguments).await,
             Command::Show(arguments) => show::run(arguments).await,
             Command::Audit(arguments) => audit::run(arguments).await,

@@ -15,7 +15,7 @@ pub mod value;
 pub mod aggregate;
 pub mod failures;
 pub mod identity;
-pub mod ingest;
+pub mod grpc;
 pub mod join;
 pub mod journal;
 pub mod ledger;
@@ -40,10 +40,10 @@ pub use setting::Setting;
 pub use source::Source;
 pub use value::{Kind, Secret, Typed, Value};
 
-use crate::grpc::{ConnectionLimits, DoorLimits};
+use crate::grpc::{ConnectionLimits, GrpcLimits};
 use crate::journal::Durability;
 use hopscope_core::engine::Limits;
-use hopscope_core::identity::WaitingLimits;
+use hopscope_core::identity::PendingLimits;
 use hopscope_core::intake::validate;
 use std::time::Duration;
 
@@ -57,7 +57,7 @@ section::sections! {
         /// What one connection may use.
         connections: connections::Connections,
         /// What the gRPC door lets through.
-        ingest: ingest::Ingest,
+        grpc: grpc::Grpc,
         /// What survives the process.
         journal: journal::Journal,
         /// The books.
@@ -96,15 +96,15 @@ impl Config {
                 proxies_max: identity.proxies_max,
                 silent_us_max: seconds(identity.silent_s_max),
                 quiet_us: seconds(identity.quiet_s),
-                account_us: seconds(identity.account_s),
+                account_us: seconds(identity.account_learning_s),
                 services_max: identity.services_max,
                 authorities_max: identity.authorities_max,
             },
-            waiting: WaitingLimits {
-                groups_max: identity.name_wait_groups_max,
-                wait_us_max: milliseconds(identity.name_wait_ms),
+            waiting: PendingLimits {
+                groups_max: identity.pending_groups_max,
+                wait_us_max: milliseconds(identity.pending_ms_max),
             },
-            unnamed_max: identity.name_by_join_max,
+            unnamed_max: identity.caller_inference_max,
             aggregate: hopscope_core::aggregate::Limits {
                 series_max: aggregate.series_max,
                 namespace_series_max: aggregate.namespace_series_max,
@@ -121,10 +121,10 @@ impl Config {
             },
             join: hopscope_core::join::Limits {
                 enabled: join.enabled,
-                open_max: join.open_max,
+                pending_max: join.pending_max,
                 window_us: milliseconds(join.window_ms),
-                settle_us: milliseconds(join.settle_ms),
-                slack_us: milliseconds(join.slack_ms),
+                settle_us: milliseconds(join.pairing_delay_ms),
+                slack_us: milliseconds(join.clock_tolerance_ms),
                 edges_max: join.edges_max,
                 idle_us_max: seconds(join.idle_s_max),
             },
@@ -140,36 +140,36 @@ impl Config {
             data_dir,
             bytes_max: journal.bytes_max,
             commit_interval: Duration::from_millis(journal.commit_interval_ms),
-            checkpoint_interval: Duration::from_millis(journal.checkpoint_interval_ms),
+            checkpoint_interval: Duration::from_millis(journal.snapshot_interval_ms),
         })
     }
 
     /// The bounds of the gRPC door.
     #[must_use]
-    pub fn door(&self) -> DoorLimits {
-        let Self { ingest, connections, .. } = self;
-        DoorLimits {
-            message_bytes_max: ingest.message_bytes_max,
-            reports_in_flight_max: ingest.reports_in_flight_max as u64,
-            bytes_in_flight_max: ingest.bytes_in_flight_max,
-            reports_per_second_max: ingest.reports_per_second_max,
-            open_streams_max: ingest.open_streams_max,
-            message_timeout: Duration::from_millis(ingest.message_timeout_ms),
+    pub fn door(&self) -> GrpcLimits {
+        let Self { grpc, connections, .. } = self;
+        GrpcLimits {
+            message_bytes_max: grpc.message_bytes_max,
+            reports_in_flight_max: grpc.reports_in_flight_max as u64,
+            bytes_in_flight_max: grpc.bytes_in_flight_max,
+            reports_per_second_max: grpc.reports_per_second_max,
+            long_streams_max: grpc.long_streams_max,
+            message_timeout: Duration::from_millis(grpc.message_timeout_ms),
             connections: ConnectionLimits {
                 max: connections.max,
                 address_max: connections.address_max,
                 reports_in_flight_max: connections.reports_in_flight_max,
                 bytes_in_flight_max: connections.bytes_in_flight_max,
                 reports_per_second_max: connections.reports_per_second_max,
-                open_streams_max: connections.open_streams_max,
+                long_streams_max: connections.long_streams_max,
                 handshake_timeout: Duration::from_millis(connections.handshake_timeout_ms),
             },
             batch: validate::Limits {
-                strings_max: ingest.batch_strings_max,
-                rows_max: ingest.batch_rows_max,
-                records_max: ingest.batch_records_max,
-                ahead_us_max: milliseconds(ingest.ahead_ms_max),
-                age_us_max: seconds(ingest.age_s_max),
+                strings_max: grpc.batch_strings_max,
+                rows_max: grpc.batch_rows_max,
+                records_max: grpc.batch_records_max,
+                ahead_us_max: milliseconds(grpc.future_ms_max),
+                age_us_max: seconds(grpc.age_s_max),
             },
         }
     }

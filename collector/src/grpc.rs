@@ -1,7 +1,7 @@
 //! The gRPC door.
 //!
 //! In: connections with `hopscope.v1.Telemetry/Report`, Envoy's `AccessLogService/StreamAccessLogs` and
-//! `grpc.health.v1.Health` calls. Out: [`Arrival`]s for the pipeline, and acknowledgements.
+//! `grpc.health.v1.Health` calls. Out: [`RawBatch`]s for the engine, and acknowledgements.
 //! Always holds: a call is answered with an `Ack` when the collector answers for the batch, and with a status that fits
 //! the contract when not; every refusal is counted by reason; what connections, messages and streams hold is bounded in
 //! total and for each, so that a slow, broken or hostile client costs the others nothing; with client authorities set, a
@@ -20,16 +20,16 @@ mod health;
 
 use hopscope_core::engine::Answer;
 
-use crate::runtime::engine_handle::{State, Taking};
+use crate::runtime::engine_handle::{EngineHandle, PendingAck};
 use body_meter::{Cut, Meter, Metered};
-use hopscope_core::intake::raw_batch::{self, Arrival};
+use hopscope_core::intake::raw_batch::{self, RawBatch};
 use hopscope_core::intake::validate::Limits;
 use hopscope_proto::v1;
 use quota::{Budget, Rate};
 
-use connection::Visitor;
-use hopscope_core::identity::authorize::{Standing, vouch};
-use hopscope_core::intake::reject::{Advice, Refusal};
+use connection::ConnectionInfo;
+use hopscope_core::identity::authorize::{PeerIdentity, authorize};
+use hopscope_core::intake::reject::{Advice, Rejection};
 use prost::bytes::Bytes;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -44,7 +44,7 @@ const REPORT: &str = "/hopscope.v1.Telemetry/Report";
 
 /// What the door lets through.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DoorLimits {
+pub struct GrpcLimits {
     /// Size of one message.
     pub message_bytes_max: usize,
     /// Reports at a time.
@@ -54,7 +54,7 @@ pub struct DoorLimits {
     /// Messages a second.
     pub reports_per_second_max: u64,
     /// Streams without end.
-    pub open_streams_max: u64,
+    pub long_streams_max: u64,
     /// How long a message may take to arrive.
     pub message_timeout: Duration,
     /// What one connection may use.
@@ -77,7 +77,7 @@ pub struct ConnectionLimits {
     /// Messages a second.
     pub reports_per_second_max: u64,
     /// Streams without end.
-    pub open_streams_max: u64,
+    pub long_streams_max: u64,
     /// How long it may take to the first HTTP/2 bytes.
     pub handshake_timeout: Duration,
 }
@@ -85,7 +85,7 @@ pub struct ConnectionLimits {
 /// What became of a message.
 enum Handed {
     /// It is handed on; its number, which is acknowledged once it is taken.
-    On(Taking, u64),
+    On(PendingAck, u64),
     /// It was taken before.
     Known(v1::Ack),
 }
@@ -100,24 +100,24 @@ struct Budgets {
 
 /// The service; clones share everything.
 #[derive(Clone)]
-pub struct Door {
-    state: Arc<State>,
-    limits: Arc<RwLock<Arc<DoorLimits>>>,
+pub struct GrpcService {
+    state: Arc<EngineHandle>,
+    limits: Arc<RwLock<Arc<GrpcLimits>>>,
     budgets: Arc<Budgets>,
     since: Instant,
     stopping: watch::Receiver<bool>,
     health: HealthServer<health::Answers>,
 }
 
-impl Door {
+impl GrpcService {
     /// A door to this state. `stopping` becomes true when the collector stops.
     #[must_use]
-    pub fn new(state: Arc<State>, limits: DoorLimits, stopping: watch::Receiver<bool>) -> Self {
+    pub fn new(state: Arc<EngineHandle>, limits: GrpcLimits, stopping: watch::Receiver<bool>) -> Self {
         let stats = state.stats().door();
         let budgets = Arc::new(Budgets {
             bytes: Budget::new(limits.bytes_in_flight_max, stats.bytes.clone()),
             reports: Budget::new(limits.reports_in_flight_max, stats.reports.clone()),
-            streams: Budget::new(limits.open_streams_max, stats.streams.clone()),
+            streams: Budget::new(limits.long_streams_max, stats.streams.clone()),
             rate: Rate::new(limits.reports_per_second_max),
         });
         let health = health::Answers::server(state.clone(), stopping.clone());
@@ -127,37 +127,37 @@ impl Door {
 
     /// Other limits from now on, for every clone. A call that is open keeps those that it began with, and so does a
     /// connection.
-    pub fn limit(&self, limits: DoorLimits) {
+    pub fn limit(&self, limits: GrpcLimits) {
         self.budgets.bytes.limit(limits.bytes_in_flight_max);
         self.budgets.reports.limit(limits.reports_in_flight_max);
-        self.budgets.streams.limit(limits.open_streams_max);
+        self.budgets.streams.limit(limits.long_streams_max);
         self.budgets.rate.limit(limits.reports_per_second_max);
         *self.limits.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(limits);
     }
 
-    fn limits(&self) -> Arc<DoorLimits> {
+    fn limits(&self) -> Arc<GrpcLimits> {
         self.limits.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn refuse(&self, refusal: &Refusal) -> Status {
+    fn refuse(&self, refusal: &Rejection) -> Status {
         status(refusal, &self.state)
     }
 
     /// Whether one more message may be handled now, by its connection and in total.
-    fn may_send(&self, visitor: &Visitor) -> bool {
+    fn may_send(&self, connection: &ConnectionInfo) -> bool {
         let now_ns = u64::try_from(self.since.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        visitor.may_send() && self.budgets.rate.allows(now_ns)
+        connection.may_send() && self.budgets.rate.allows(now_ns)
     }
 
     /// Answers one message. The slow part, reading it, holds no lock.
     async fn answer(
         &self,
         message: Bytes,
-        visitor: &Visitor,
-        limits: &DoorLimits,
-    ) -> Result<v1::Ack, Refusal> {
+        connection: &ConnectionInfo,
+        limits: &GrpcLimits,
+    ) -> Result<v1::Ack, Rejection> {
         let bytes = message.len() as u64;
-        let (taking, sequence) = match self.hand_on(&message, visitor, limits)? {
+        let (taking, sequence) = match self.hand_on(&message, connection, limits)? {
             Handed::On(taking, sequence) => (taking, sequence),
             Handed::Known(ack) => return Ok(ack),
         };
@@ -166,74 +166,91 @@ impl Door {
                 self.state.stats().took(bytes);
                 Ok(v1::Ack { accepted_sequence: sequence, ..v1::Ack::default() })
             }
-            Answer::WhoAreYou => Ok(v1::Ack { need_identity: true, ..v1::Ack::default() }),
-            Answer::Full(table) => Err(Refusal::Full(table)),
+            Answer::NeedIdentity => Ok(v1::Ack { need_identity: true, ..v1::Ack::default() }),
+            Answer::Full(table) => Err(Rejection::Full(table)),
         }
     }
 
     /// Reads one message and hands it on. No task of its own: a report would stand in it, and a task is copied some times.
-    fn hand_on(&self, message: &Bytes, visitor: &Visitor, limits: &DoorLimits) -> Result<Handed, Refusal> {
+    fn hand_on(
+        &self,
+        message: &Bytes,
+        connection: &ConnectionInfo,
+        limits: &GrpcLimits,
+    ) -> Result<Handed, Rejection> {
         if self.state.is_stopping() {
-            return Err(Refusal::Stopping);
+            return Err(Rejection::Stopping);
         }
         let now_us = self.state.now_us();
-        let arrival = match Arrival::read(message, &limits.batch, now_us) {
+        let arrival = match RawBatch::read(message, &limits.batch, now_us) {
             Ok(arrival) => arrival,
             Err(refusal) => return self.taken_before(message, limits).map(Handed::Known).ok_or(refusal),
         };
         let sequence = arrival.head().sequence;
-        Ok(Handed::On(self.take(arrival, visitor)?, sequence))
+        Ok(Handed::On(self.take(arrival, connection)?, sequence))
     }
 
     /// The answer to a batch that is no longer let through, and was taken when it came first: its filter would count as
     /// dropped what is counted here. Its requests have become too old since, or the limits are others.
-    fn taken_before(&self, message: &Bytes, limits: &DoorLimits) -> Option<v1::Ack> {
-        let (teller, sequence) = raw_batch::name(message, &limits.batch)?;
-        let is_taken = self.state.pipeline().ledger.has(&teller, sequence);
+    fn taken_before(&self, message: &Bytes, limits: &GrpcLimits) -> Option<v1::Ack> {
+        let (epoch_id, sequence) = raw_batch::name(message, &limits.batch)?;
+        let is_taken = self.state.engine().ledger().has(&epoch_id, sequence);
         is_taken.then(|| v1::Ack { accepted_sequence: sequence, ..v1::Ack::default() })
     }
 
     /// Hands a message on, if whoever brings it may.
-    fn take(&self, arrival: Arrival, visitor: &Visitor) -> Result<Taking, Refusal> {
-        if visitor.standing != Standing::Open {
-            let pipeline = self.state.pipeline();
-            let known = pipeline.address_book.known(&arrival.head().teller.proxy);
-            vouch(&visitor.standing, arrival.head(), known, arrival.times().received_us)?;
+    fn take(&self, arrival: RawBatch, connection: &ConnectionInfo) -> Result<PendingAck, Rejection> {
+        if connection.peer != PeerIdentity::Open {
+            let engine = self.state.engine();
+            let known = engine.address_book().known(&arrival.head().epoch_id.proxy);
+            authorize(&connection.peer, arrival.head(), known, arrival.times().received_us)?;
         }
         self.state.take(arrival)
     }
 
-    async fn report(&self, request: http::Request<Body>, visitor: &Visitor) -> http::Response<Body> {
-        match self.reported(request, visitor).await {
+    async fn report(
+        &self,
+        request: http::Request<Body>,
+        connection: &ConnectionInfo,
+    ) -> http::Response<Body> {
+        match self.reported(request, connection).await {
             Ok(ack) => unary::reply(&ack),
             Err(refusal) => self.refuse(&refusal).into_http(),
         }
     }
 
-    async fn reported(&self, request: http::Request<Body>, visitor: &Visitor) -> Result<v1::Ack, Refusal> {
-        let _report = visitor.reports.take(1).ok_or(Refusal::Busy)?;
-        if !self.may_send(visitor) {
-            return Err(Refusal::Rate);
+    async fn reported(
+        &self,
+        request: http::Request<Body>,
+        connection: &ConnectionInfo,
+    ) -> Result<v1::Ack, Rejection> {
+        let _report = connection.reports.take(1).ok_or(Rejection::Busy)?;
+        if !self.may_send(connection) {
+            return Err(Rejection::Rate);
         }
-        let meter = Meter::new(visitor.bytes.nothing());
+        let meter = Meter::new(connection.bytes.nothing());
         let limits = self.limits();
         let body = Metered::new(request.into_body(), meter.clone(), Some(limits.message_timeout));
         let message = unary::message(body, limits.message_bytes_max).await;
         let message = message.map_err(|status| unread(&status, &meter, &limits))?;
-        self.answer(message, visitor, &limits).await
+        self.answer(message, connection, &limits).await
     }
 
-    async fn call(&self, request: http::Request<Body>, visitor: Arc<Visitor>) -> http::Response<Body> {
+    async fn call(
+        &self,
+        request: http::Request<Body>,
+        connection: Arc<ConnectionInfo>,
+    ) -> http::Response<Body> {
         match request.uri().path() {
             REPORT if unary::is_compressed(&request) => {
                 Status::unimplemented("a batch is not to be compressed: it is compact already").into_http()
             }
-            REPORT => self.report(request, &visitor).await,
+            REPORT => self.report(request, &connection).await,
             // Boxed, or every report would be moved about with the room that these need.
-            access_log_stream::PATH => Box::pin(self.clone().log(request, visitor)).await,
+            access_log_stream::PATH => Box::pin(self.clone().log(request, connection)).await,
             path if path.starts_with(health::PREFIX) => {
                 let mut request = request;
-                request.extensions_mut().insert(visitor);
+                request.extensions_mut().insert(connection);
                 match Box::pin(self.health.clone().call(request)).await {
                     Ok(response) => response,
                     Err(never) => match never {},
@@ -248,18 +265,18 @@ impl Door {
 }
 
 /// Why a message could not be read.
-fn unread(status: &Status, meter: &Meter, limits: &DoorLimits) -> Refusal {
+fn unread(status: &Status, meter: &Meter, limits: &GrpcLimits) -> Rejection {
     match (meter.cut(), status.code()) {
-        (Some(Cut::Slow), _) => Refusal::Slow(limits.message_timeout.as_millis() as u64),
-        (Some(Cut::NoRoom), _) => Refusal::Bytes,
-        (Some(Cut::Aborted), _) => Refusal::Aborted,
-        (None, Code::OutOfRange) => Refusal::TooLarge(limits.message_bytes_max),
-        (None, _) => Refusal::Malformed(status.message().to_owned()),
+        (Some(Cut::Slow), _) => Rejection::Slow(limits.message_timeout.as_millis() as u64),
+        (Some(Cut::NoRoom), _) => Rejection::Bytes,
+        (Some(Cut::Aborted), _) => Rejection::Aborted,
+        (None, Code::OutOfRange) => Rejection::TooLarge(limits.message_bytes_max),
+        (None, _) => Rejection::Malformed(status.message().to_owned()),
     }
 }
 
 /// The status of the contract; counts the refusal.
-fn status(refusal: &Refusal, state: &State) -> Status {
+fn status(refusal: &Rejection, state: &EngineHandle) -> Status {
     state.stats().refused(refusal.label());
     let code = match refusal.advice() {
         Advice::GiveUp => Code::InvalidArgument,

@@ -17,8 +17,8 @@ pub use json::proxies::{Proxies, ProxyRow};
 pub use json::tcp::ConnectionRow;
 pub use json::windows::{EdgeLabels, EdgeWindows, InstanceRow, Instances, WindowRow, WindowRows};
 
-use crate::runtime::engine_handle::State;
-use crate::runtime::reader::Looks;
+use crate::runtime::engine_handle::EngineHandle;
+use crate::runtime::reader::EngineReader;
 use axum::Json;
 use axum::Router;
 use axum::body::Body;
@@ -40,35 +40,35 @@ const PATHS: [&str; 11] = [
     "/metrics",
     "/healthz",
     "/readyz",
-    "/api/v1/connections",
+    "/api/v1/tcp",
     "/api/v1/edges",
     "/api/v1/failures",
     "/api/v1/hops",
     "/api/v1/instances",
-    "/api/v1/open",
+    "/api/v1/in-flight",
     "/api/v1/proxies",
     "/api/v1/windows",
 ];
 
 /// All routes.
-pub fn router(state: Arc<State>) -> Router {
+pub fn router(state: Arc<EngineHandle>) -> Router {
     Router::new()
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
-        .route("/api/v1/connections", get(connections))
+        .route("/api/v1/tcp", get(connections))
         .route("/api/v1/edges", get(edges))
         .route("/api/v1/failures", get(failures))
         .route("/api/v1/hops", get(hops))
         .route("/api/v1/instances", get(instances))
-        .route("/api/v1/open", get(open))
+        .route("/api/v1/in-flight", get(open))
         .route("/api/v1/proxies", get(proxies))
         .route("/api/v1/windows", get(windows))
         .fallback(unknown)
         .with_state(state)
 }
 
-async fn ready(Shared(state): Shared<Arc<State>>) -> Response {
+async fn ready(Shared(state): Shared<Arc<EngineHandle>>) -> Response {
     if state.is_stopping() {
         return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n").into_response();
     }
@@ -76,7 +76,7 @@ async fn ready(Shared(state): Shared<Arc<State>>) -> Response {
 }
 
 /// `?only=own` leaves out the families that have a series per edge.
-async fn metrics(Shared(state): Shared<Arc<State>>, uri: Uri, headers: HeaderMap) -> Response {
+async fn metrics(Shared(state): Shared<Arc<EngineHandle>>, uri: Uri, headers: HeaderMap) -> Response {
     let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     let format = Format::wanted(accept);
     let what = match uri.query() {
@@ -88,7 +88,7 @@ async fn metrics(Shared(state): Shared<Arc<State>>, uri: Uri, headers: HeaderMap
         }
     };
     let (parts, body) = mpsc::channel::<Result<Vec<u8>, Infallible>>(PARTS_MAX);
-    let (looks, take) = Looks::new(state.clone());
+    let (looks, take) = EngineReader::new(state.clone());
     tokio::spawn(take);
     tokio::task::spawn_blocking(move || {
         metrics::render(&state, &looks, format, what, &mut |part| parts.blocking_send(Ok(part)).is_ok());
@@ -97,39 +97,37 @@ async fn metrics(Shared(state): Shared<Arc<State>>, uri: Uri, headers: HeaderMap
     ([(header::CONTENT_TYPE, format.content_type())], body).into_response()
 }
 
-async fn connections(Shared(state): Shared<Arc<State>>) -> Response {
-    Json(json!({"connections": json::tcp::rows(&state.pipeline().connections)})).into_response()
+async fn connections(Shared(state): Shared<Arc<EngineHandle>>) -> Response {
+    Json(json!({"connections": json::tcp::rows(&state.engine().connections())})).into_response()
 }
 
-async fn edges(Shared(state): Shared<Arc<State>>) -> Response {
-    Json(json!({"edges": json::edges::rows(&state.pipeline().aggregate)})).into_response()
+async fn edges(Shared(state): Shared<Arc<EngineHandle>>) -> Response {
+    Json(json!({"edges": json::edges::rows(&state.engine().aggregate())})).into_response()
 }
 
-async fn failures(Shared(state): Shared<Arc<State>>, uri: Uri) -> Response {
+async fn failures(Shared(state): Shared<Arc<EngineHandle>>, uri: Uri) -> Response {
     match json::failures::Query::read(uri.query().unwrap_or_default()) {
-        Ok(query) => Json(json::failures::rows(&state.pipeline().failures, &query)).into_response(),
+        Ok(query) => Json(json::failures::rows(&state.engine().failures(), &query)).into_response(),
         Err(problem) => (StatusCode::BAD_REQUEST, Json(json!({"error": problem}))).into_response(),
     }
 }
 
-async fn hops(Shared(state): Shared<Arc<State>>) -> Response {
-    Json(json::hops::rows(&state.pipeline().join)).into_response()
+async fn hops(Shared(state): Shared<Arc<EngineHandle>>) -> Response {
+    Json(json::hops::rows(&state.engine().join())).into_response()
 }
 
-async fn instances(Shared(state): Shared<Arc<State>>, uri: Uri) -> Response {
+async fn instances(Shared(state): Shared<Arc<EngineHandle>>, uri: Uri) -> Response {
     match json::windows::Query::read(uri.query().unwrap_or_default()) {
-        Ok(query) => {
-            Json(json::windows::instances(&state.pipeline(), &query, state.now_us())).into_response()
-        }
+        Ok(query) => Json(json::windows::instances(&state.engine(), &query, state.now_us())).into_response(),
         Err(problem) => (StatusCode::BAD_REQUEST, Json(json!({"error": problem}))).into_response(),
     }
 }
 
-async fn open(Shared(state): Shared<Arc<State>>) -> Response {
-    Json(json::in_flight::rows(&state.pipeline().open, state.now_us())).into_response()
+async fn open(Shared(state): Shared<Arc<EngineHandle>>) -> Response {
+    Json(json::in_flight::rows(&state.engine().in_flight(), state.now_us())).into_response()
 }
 
-async fn proxies(Shared(state): Shared<Arc<State>>, uri: Uri) -> Response {
+async fn proxies(Shared(state): Shared<Arc<EngineHandle>>, uri: Uri) -> Response {
     let since = match uri.query() {
         None => None,
         Some(query) => match query.strip_prefix("since_s=").and_then(|seconds| seconds.parse::<u64>().ok()) {
@@ -141,18 +139,18 @@ async fn proxies(Shared(state): Shared<Arc<State>>, uri: Uri) -> Response {
         },
     };
     let since_us = since.map(|seconds| state.now_us().saturating_sub(seconds.saturating_mul(1_000_000)));
-    let pipeline = state.pipeline();
-    let open = json::in_flight::by_proxy(&pipeline.open, state.now_us());
+    let engine = state.engine();
+    let open = json::in_flight::by_proxy(&engine.in_flight(), state.now_us());
     Json(
-        json::proxies::rows(&pipeline.ledger, &pipeline.address_book, since_us, state.now_us())
+        json::proxies::rows(&engine.ledger(), &engine.address_book(), since_us, state.now_us())
             .with_open(&open),
     )
     .into_response()
 }
 
-async fn windows(Shared(state): Shared<Arc<State>>, uri: Uri) -> Response {
+async fn windows(Shared(state): Shared<Arc<EngineHandle>>, uri: Uri) -> Response {
     match json::windows::Query::read(uri.query().unwrap_or_default()) {
-        Ok(query) => Json(json::windows::windows(&state.pipeline(), &query, state.now_us())).into_response(),
+        Ok(query) => Json(json::windows::windows(&state.engine(), &query, state.now_us())).into_response(),
         Err(problem) => (StatusCode::BAD_REQUEST, Json(json!({"error": problem}))).into_response(),
     }
 }

@@ -23,13 +23,13 @@ mod replay;
 pub mod stats;
 mod writer;
 
-use crate::runtime::engine_handle::State;
+use crate::runtime::engine_handle::EngineHandle;
 use directory::Folder;
-use hopscope_core::engine::{Answer, Pipeline};
-use hopscope_core::intake::raw_batch::Arrival;
-use hopscope_core::intake::reject::Refusal;
+use hopscope_core::engine::{Answer, Engine};
+use hopscope_core::intake::raw_batch::RawBatch;
+use hopscope_core::intake::reject::Rejection;
 use hopscope_core::snapshot::Unreadable;
-use queue::{Batch, Queue};
+use queue::{Queue, QueuedBatch};
 use stats::Stats;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -99,17 +99,17 @@ pub enum Error {
 
 /// The answer to a report that is on its way to the disk.
 #[derive(Debug)]
-pub struct Coming(oneshot::Receiver<Result<Answer, Refusal>>);
+pub struct CommitAck(oneshot::Receiver<Result<Answer, Rejection>>);
 
-impl Coming {
+impl CommitAck {
     /// Waits for it.
     ///
     /// # Errors
     ///
     /// When the report is not on disk, or one of its records breaks a rule. It was not counted; the refusal says whether the
     /// filter is to keep it.
-    pub async fn answer(self) -> Result<Answer, Refusal> {
-        self.0.await.unwrap_or(Err(Refusal::Stopping))
+    pub async fn answer(self) -> Result<Answer, Rejection> {
+        self.0.await.unwrap_or(Err(Rejection::Stopping))
     }
 }
 
@@ -126,10 +126,10 @@ impl Journal {
     /// # Errors
     ///
     /// When there is no room for it: it was not counted, and the filter is to keep it.
-    pub fn take(&self, arrival: Arrival) -> Result<Coming, Refusal> {
+    pub fn take(&self, arrival: RawBatch) -> Result<CommitAck, Rejection> {
         let (reply, answer) = oneshot::channel();
-        self.queue.batch(Box::new(Batch { arrival, reply }))?;
-        Ok(Coming(answer))
+        self.queue.batch(Box::new(QueuedBatch { arrival, reply }))?;
+        Ok(CommitAck(answer))
     }
 
     /// Lets time pass in the rooms, once what came before is counted.
@@ -154,16 +154,16 @@ pub struct Opened {
     next: u64,
 }
 
-/// Takes the folder and brings a new pipeline to where the last life ended.
+/// Takes the folder and brings a new engine to where the last life ended.
 ///
 /// # Errors
 ///
 /// When the folder cannot be used, or holds what this version cannot read. Damage is no error: it is counted, told, and
 /// skipped.
-pub fn open(settings: Settings, pipeline: &mut Pipeline) -> Result<Opened, Error> {
+pub fn open(settings: Settings, engine: &mut Engine) -> Result<Opened, Error> {
     let folder = Folder::take(&settings.data_dir)?;
     let stats = Arc::new(Stats::new(settings.bytes_max));
-    let next = replay::replay(&folder, pipeline, &stats)?;
+    let next = replay::replay(&folder, engine, &stats)?;
     let queue = Arc::new(Queue::new(stats.clone()));
     Ok(Opened { settings, folder: Arc::new(folder), queue, stats, next })
 }
@@ -180,7 +180,7 @@ impl Opened {
     /// # Errors
     ///
     /// [`Error::Thread`].
-    pub fn run(self, state: Arc<State>) -> Result<Running, Error> {
+    pub fn run(self, state: Arc<EngineHandle>) -> Result<Running, Error> {
         let Self { settings, folder, queue, stats, next } = self;
         let (written, groups) = mpsc::channel(GROUPS_MAX);
         let writer = Writer {

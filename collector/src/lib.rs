@@ -20,7 +20,7 @@
 //! - [`flows`]: TCP connections, open and closed, and what streams move.
 //! - [`failures`]: the last failed requests and connections, in full.
 //! - [`windows`]: the last minutes of each edge, and of each called instance.
-//! - [`pipeline`]: the rooms from check to aggregate, in one function of (state, report, now).
+//! - [`engine`]: the rooms from check to aggregate, in one function of (state, report, now).
 //! - [`checkpoint`]: the state of the rooms as bytes, and back.
 //! - [`journal`]: what was acknowledged is on disk; a start goes on where the last one ended.
 //! - [`self_stats`], [`state`]: what the doors count, and what they share.

@@ -163,7 +163,7 @@ async fn a_request_is_counted_once_and_shown_everywhere() {
     assert!(books.contains("\"seen\":1,\"delivered\":1") && books.contains("\"duplicates\":1"), "{books}");
     let hops = collector.get("/api/v1/hops").await;
     assert!(hops.contains("\"open\":1") && hops.contains("\"hops\":[]"), "{hops}");
-    assert_eq!(collector.sample("hopscope_join_open").await, "1");
+    assert_eq!(collector.sample("hopscope_join_pending_records").await, "1");
     let edges = collector.get("/api/v1/edges").await;
     assert!(edges.contains("\"response_flags\":\"UC\"") && edges.contains("\"requests\":1"), "{edges}");
     collector.stop().await;
@@ -191,7 +191,7 @@ async fn the_last_minutes_show_by_edge_and_by_instance() {
     for name in kept {
         assert_eq!(collector.sample(&name).await, "1");
     }
-    assert_eq!(collector.sample("hopscope_windows_refused_requests_total{reason=\"bytes\"}").await, "0");
+    assert_eq!(collector.sample("hopscope_windows_rejected_requests_total{reason=\"bytes\"}").await, "0");
     collector.stop().await;
 }
 
@@ -249,7 +249,7 @@ async fn bad_input_gets_a_status_and_a_counter_and_the_next_good_batch_works() {
         (vec![0; 2_000], Code::OutOfRange, "too_large"),
     ];
     for (bytes, code, reason) in cases {
-        let sample = format!("hopscope_ingest_refused_total{{reason=\"{reason}\"}}");
+        let sample = format!("hopscope_grpc_reports_rejected_total{{reason=\"{reason}\"}}");
         let before: u64 = collector.sample(&sample).await.parse().unwrap();
         let status = collector.send(bytes).await;
         assert_eq!(status.code(), code, "{reason}: {status:?}");
@@ -296,12 +296,12 @@ async fn new_limits_hold_for_the_next_report() {
     let collector = Collector::start(&[]).await;
     assert_eq!(collector.report(batch(1)).await.unwrap().accepted_sequence, 1);
     let mut config = Config::default();
-    config.ingest.message_bytes_max = 1024;
-    config.ingest.batch_strings_max = 3;
+    config.grpc.message_bytes_max = 1024;
+    config.grpc.batch_strings_max = 3;
     config.aggregate.series_max = 1;
     let changed: Vec<String> =
         collector.live.apply(config).changed.iter().map(|setting| setting.path()).collect();
-    assert_eq!(changed, ["ingest.message_bytes_max", "ingest.batch_strings_max", "aggregate.series_max"]);
+    assert_eq!(changed, ["grpc.message_bytes_max", "grpc.batch_strings_max", "aggregate.series_max"]);
     assert_eq!(collector.send(vec![0; 2_000]).await.code(), Code::OutOfRange);
     let mut more = batch(2);
     more.strings.push("one too many".into());
@@ -321,7 +321,7 @@ async fn a_repeat_that_is_too_old_by_now_is_answered_for() {
     let old = |sequence| Batch { base_time_unix_us: now_us() - 100_000_000, ..batch(sequence) };
     assert_eq!(collector.report(old(1)).await.unwrap().accepted_sequence, 1);
     let mut config = Config::default();
-    config.ingest.age_s_max = 60;
+    config.grpc.age_s_max = 60;
     assert_eq!(collector.live.apply(config).changed.len(), 1);
     assert_eq!(collector.report(old(1)).await.unwrap().accepted_sequence, 1);
     assert_eq!(collector.report(old(2)).await.unwrap_err().code(), Code::InvalidArgument);

@@ -22,7 +22,7 @@ use traffic::{Traffic, batch, size};
 
 const PROXIES: u64 = 6;
 /// So often that kills meet checkpoints in every state.
-const OPTIONS: [&str; 2] = ["--checkpoint-interval-ms", "100"];
+const OPTIONS: [&str; 2] = ["--snapshot-interval-ms", "100"];
 
 fn sizes(proxy: u64, batches: u64) -> u64 {
     (1..=batches).map(|sequence| size(proxy, sequence)).sum()
@@ -48,7 +48,8 @@ async fn killed_at_any_moment_it_loses_nothing_and_counts_nothing_twice() {
         collector.kill();
         collector = Collector::start(folder.path(), &OPTIONS);
         let after = collector.metrics().await;
-        let counted = || sum(&after, "hopscope_requests_total") + sum(&after, "hopscope_waiting_requests");
+        let counted =
+            || sum(&after, "hopscope_requests_total") + sum(&after, "hopscope_identity_pending_requests");
         assert!(acknowledged == 0 || counted() >= acknowledged, "kill {kill}: less than was acknowledged");
         for (series, count) in before.iter().filter(|(name, _)| name.starts_with("hopscope_requests_total")) {
             let now = after.get(series);
@@ -89,7 +90,7 @@ async fn holds(collector: &Collector, expected: u64) {
     let deadline = Instant::now() + Duration::from_secs(20);
     let metrics = loop {
         let metrics = collector.metrics().await;
-        if metrics["hopscope_waiting_requests"] == 0.0 {
+        if metrics["hopscope_identity_pending_requests"] == 0.0 {
             break metrics;
         }
         assert!(Instant::now() < deadline, "something waits for ever");
@@ -99,12 +100,12 @@ async fn holds(collector: &Collector, expected: u64) {
         assert_eq!(sum(&metrics, &format!("hopscope_{family}")), expected, "{family}");
     }
     for family in [
-        "hopscope_ledger_told_before_start",
+        "hopscope_ledger_pre_restart_requests",
         "hopscope_ledger_dropped_total",
         "hopscope_ledger_missing_total",
         "hopscope_ledger_missing_batches",
         "hopscope_journal_corrupt_records_total",
-        "hopscope_journal_replay_refused_total",
+        "hopscope_journal_replay_rejected_total",
     ] {
         assert_eq!(sum(&metrics, family), 0, "{family}");
     }
@@ -123,7 +124,10 @@ async fn a_full_disk_is_a_refusal_and_an_alarm_until_it_is_not() {
         let metrics = collector.metrics().await;
         assert_eq!(metrics["hopscope_journal_failing"], 1.0);
         assert!(metrics["hopscope_journal_append_errors_total"] >= f64::from(errors));
-        assert_eq!(metrics["hopscope_ingest_refused_total{reason=\"journal_failing\"}"], f64::from(errors));
+        assert_eq!(
+            metrics["hopscope_grpc_reports_rejected_total{reason=\"journal_failing\"}"],
+            f64::from(errors)
+        );
         assert_eq!(sum(&metrics, "hopscope_ledger_delivered_total"), size(1, 1));
     }
     let log = collector.log();
@@ -152,7 +156,7 @@ async fn a_journal_over_its_bound_checkpoints_and_goes_on() {
     }
     let metrics = collector.metrics().await;
     assert!(metrics["hopscope_journal_bytes"] <= 1_048_576.0);
-    assert!(metrics["hopscope_checkpoints_total"] >= 1.0);
+    assert!(metrics["hopscope_snapshots_total"] >= 1.0);
     assert_eq!(sum(&metrics, "hopscope_ledger_delivered_total"), sizes(1, batches));
 }
 

@@ -116,13 +116,13 @@ fn sighup_changes_what_can_change_and_a_bad_file_changes_nothing() {
         "hopscope_config_reloads_total{result=\"applied\"} 0",
     ]);
 
-    write(&file, "aggregate:\n  series_max: 8\nidentity: {name_wait_ms: 5}\n");
+    write(&file, "aggregate:\n  series_max: 8\nidentity: {pending_ms_max: 5}\n");
     collector.hangup();
     let line = collector.line("reloaded");
-    assert!(line.contains("identity.name_wait_ms, aggregate.series_max"), "{line}");
+    assert!(line.contains("identity.pending_ms_max, aggregate.series_max"), "{line}");
     collector.check(&[
         "hopscope_config_value{setting=\"aggregate.series_max\"} 8",
-        "hopscope_config_value{setting=\"identity.name_wait_ms\"} 5",
+        "hopscope_config_value{setting=\"identity.pending_ms_max\"} 5",
         "hopscope_config_reloads_total{result=\"applied\"} 1",
     ]);
 
@@ -136,7 +136,7 @@ fn sighup_changes_what_can_change_and_a_bad_file_changes_nothing() {
         "hopscope_config_reloads_total{result=\"refused\"} 1",
     ]);
 
-    write(&file, "aggregate:\n  series_max: 8\nidentity: {name_wait_ms: 5}\n");
+    write(&file, "aggregate:\n  series_max: 8\nidentity: {pending_ms_max: 5}\n");
     collector.hangup();
     collector.line("nothing to change");
     collector.check(&[
@@ -157,20 +157,20 @@ fn the_swap_of_a_config_map_is_a_change() {
         symlink(version, mount.join("..data_tmp")).unwrap();
         fs::rename(mount.join("..data_tmp"), mount.join("..data")).unwrap();
     };
-    publish("..1", "ingest: {message_bytes_max: 2000}\n");
+    publish("..1", "grpc: {message_bytes_max: 2000}\n");
     symlink("..data/hopscope.yaml", mount.join("hopscope.yaml")).unwrap();
     let collector = Collector::start(&mount.join("hopscope.yaml"));
 
-    publish("..2", "ingest: {message_bytes_max: 3000}\n");
+    publish("..2", "grpc: {message_bytes_max: 3000}\n");
     fs::remove_dir_all(mount.join("..1")).unwrap();
     let line = collector.line("reloaded");
-    assert!(line.contains("ingest.message_bytes_max"), "{line}");
-    collector.check(&["hopscope_config_value{setting=\"ingest.message_bytes_max\"} 3000"]);
+    assert!(line.contains("grpc.message_bytes_max"), "{line}");
+    collector.check(&["hopscope_config_value{setting=\"grpc.message_bytes_max\"} 3000"]);
 
-    publish("..3", "ingest: {message_bytes_max: nonsense}\n");
+    publish("..3", "grpc: {message_bytes_max: nonsense}\n");
     collector.line("failed to reload");
     collector.check(&[
-        "hopscope_config_value{setting=\"ingest.message_bytes_max\"} 3000",
+        "hopscope_config_value{setting=\"grpc.message_bytes_max\"} 3000",
         "hopscope_config_reload_success 0",
         "hopscope_config_reloads_total{result=\"refused\"} 1",
     ]);

@@ -100,17 +100,17 @@ fn validate_says_yes_or_what_is_wrong() {
         told(&hopscope(&["validate", name], &[])),
         (Some(0), format!("{name}: valid\n"), String::new())
     );
-    fs::write(&file, "agregate: {}\ningest:\n  batch_rows_max: 0\n").unwrap();
+    fs::write(&file, "agregate: {}\ngrpc:\n  batch_rows_max: 0\n").unwrap();
     let expected = format!(
         "{name}:1:1: agregate is no section; did you mean aggregate?\n\
-         {name}:3:19: ingest.batch_rows_max must be a whole number from 1 to 1048576, not 0\n"
+         {name}:3:19: grpc.batch_rows_max must be a whole number from 1 to 1048576, not 0\n"
     );
     assert_eq!(told(&hopscope(&["validate", name], &[])), (Some(1), expected, String::new()));
     let (code, document, _) = told(&hopscope(&["validate", "--json", name], &[]));
     let document: Value = serde_json::from_str(&document).unwrap();
     let expected = serde_json::json!({"file": name, "valid": false, "problems": [
         {"file": name, "line": 1, "column": 1, "key": "agregate", "message": "is no section", "suggestion": "aggregate"},
-        {"file": name, "line": 3, "column": 19, "key": "ingest.batch_rows_max",
+        {"file": name, "line": 3, "column": 19, "key": "grpc.batch_rows_max",
          "message": "must be a whole number from 1 to 1048576, not 0", "suggestion": null},
     ]});
     assert_eq!((code, document), (Some(1), expected));

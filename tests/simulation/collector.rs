@@ -4,11 +4,11 @@
 //! is what [`Taken`] says.
 
 use crate::truth::Epoch;
-use hopscope_core::batch::Report;
+use hopscope_core::batch::Batch;
 use hopscope_core::engine::snapshot;
-use hopscope_core::engine::{Answer, Limits, Pipeline};
+use hopscope_core::engine::{Answer, Engine, Limits};
 use hopscope_core::intake::raw_batch::{name, read};
-use hopscope_core::intake::reject::{Advice, Refusal};
+use hopscope_core::intake::reject::{Advice, Rejection};
 use hopscope_core::intake::validate;
 use hopscope_proto::v1::Ack;
 use prost::Message;
@@ -37,7 +37,7 @@ struct Disk {
 }
 
 pub(crate) struct Collector {
-    pub(crate) pipeline: Pipeline,
+    pub(crate) engine: Engine,
     pub(crate) taken: Taken,
     /// Requests that these rooms were told, without those that a checkpoint brought.
     pub(crate) fed: u64,
@@ -54,7 +54,7 @@ pub(crate) struct Collector {
 impl Collector {
     pub(crate) fn new(limits: Limits, door: validate::Limits, with_journal: bool) -> Self {
         Self {
-            pipeline: Pipeline::new(limits.clone()),
+            engine: Engine::new(limits.clone()),
             taken: Taken::default(),
             fed: 0,
             is_up: true,
@@ -75,8 +75,8 @@ impl Collector {
             Ok(report) => report,
             Err(refusal) => return self.refuse(message, &refusal),
         };
-        let answer = if self.disk.is_some() && self.pipeline.is_of_stranger(&report) {
-            Answer::WhoAreYou
+        let answer = if self.disk.is_some() && self.engine.is_unknown_proxy(&report) {
+            Answer::NeedIdentity
         } else {
             if let Some(disk) = &mut self.disk {
                 disk.journal.push((message.clone(), now_us));
@@ -85,16 +85,16 @@ impl Collector {
         };
         let ack = match answer {
             Answer::Taken => Ack { accepted_sequence: report.sequence, ..Ack::default() },
-            Answer::WhoAreYou => Ack { need_identity: true, ..Ack::default() },
-            Answer::Full(table) => return (status(&Refusal::Full(table)), Vec::new()),
+            Answer::NeedIdentity => Ack { need_identity: true, ..Ack::default() },
+            Answer::Full(table) => return (status(&Rejection::Full(table)), Vec::new()),
         };
         (OK, ack.encode_to_vec())
     }
 
     /// What is not let through any more, and was taken before, is answered for.
-    fn refuse(&mut self, message: &Bytes, refusal: &Refusal) -> (u32, Vec<u8>) {
+    fn refuse(&mut self, message: &Bytes, refusal: &Rejection) -> (u32, Vec<u8>) {
         match name(message, &self.door) {
-            Some((teller, sequence)) if self.pipeline.ledger.has(&teller, sequence) => {
+            Some((epoch_id, sequence)) if self.engine.ledger().has(&epoch_id, sequence) => {
                 self.late_repeats += 1;
                 (OK, Ack { accepted_sequence: sequence, ..Ack::default() }.encode_to_vec())
             }
@@ -102,10 +102,10 @@ impl Collector {
         }
     }
 
-    fn take(&mut self, report: &Report, now_us: u64) -> Answer {
-        let answer = self.pipeline.take(report, now_us);
+    fn take(&mut self, report: &Batch, now_us: u64) -> Answer {
+        let answer = self.engine.take(report, now_us);
         if answer == Answer::Taken {
-            let epoch = report.teller.epoch;
+            let epoch = report.epoch_id.epoch;
             let highest = self.highest(epoch);
             if self.taken.batches.insert((epoch, report.sequence)) {
                 let (singles, folded) = report.content();
@@ -121,7 +121,7 @@ impl Collector {
 
     pub(crate) fn checkpoint(&mut self) {
         if let Some(disk) = &mut self.disk {
-            disk.checkpoint = Some((snapshot::encode(&self.pipeline, 1), self.taken.clone()));
+            disk.checkpoint = Some((snapshot::encode(&self.engine, 1), self.taken.clone()));
             disk.journal.clear();
         }
     }
@@ -135,11 +135,11 @@ impl Collector {
     pub(crate) fn start(&mut self) {
         self.is_up = true;
         let before = std::mem::take(&mut self.taken);
-        self.pipeline = Pipeline::new(self.limits.clone());
+        self.engine = Engine::new(self.limits.clone());
         self.fed = 0;
         let Some(disk) = &mut self.disk else { return };
         if let Some((bytes, taken)) = &disk.checkpoint {
-            assert_eq!(snapshot::decode(bytes, &mut self.pipeline), Ok(1));
+            assert_eq!(snapshot::decode(bytes, &mut self.engine), Ok(1));
             self.taken = taken.clone();
         }
         let journal = std::mem::take(&mut disk.journal);
@@ -171,7 +171,7 @@ impl Collector {
 }
 
 /// As the door answers.
-fn status(refusal: &Refusal) -> u32 {
+fn status(refusal: &Rejection) -> u32 {
     match refusal.advice() {
         Advice::GiveUp => 3,
         Advice::MakeSmaller => 11,

@@ -79,7 +79,7 @@ fn expected(collector: &Collector, epochs: &Epochs, proxy: &str) -> Expected {
 
 /// The ledger, at any moment. Gives how many requests are in flight.
 pub(crate) fn ledger(collector: &Collector, epochs: &Epochs) -> u64 {
-    let entries = collector.pipeline.ledger.entries();
+    let entries = collector.engine.ledger().entries();
     let proxies: std::collections::BTreeSet<&str> = epochs.values().map(|epoch| &*epoch.proxy).collect();
     let mut in_flight = 0;
     for proxy in proxies {
@@ -105,7 +105,7 @@ pub(crate) fn ledger(collector: &Collector, epochs: &Epochs) -> u64 {
 
 /// What the join did with the requests that it was told.
 pub(crate) fn join(collector: &Collector) {
-    let join = &collector.pipeline.join;
+    let join = &collector.engine.join();
     assert_eq!(join.stats().settled() + join.open() as u64, collector.fed, "each record has one fate");
 }
 
@@ -114,12 +114,12 @@ pub(crate) fn counters(collector: &Collector, epochs: &Epochs, sums: &mut Sums) 
     let taken = epochs.iter().flat_map(|(number, epoch)| collector.batches(*number, epoch));
     let (requests, sum) =
         taken.fold((0, 0), |(requests, sum), told| (requests + told.requests(), sum + told.sum));
-    let series = collector.pipeline.aggregate.iter();
+    let series = collector.engine.aggregate().iter();
     let counted = series.fold((0, 0), |(requests, sum), (_, series)| {
         (requests + series.measure.count(), sum + series.measure.request_bytes)
     });
     assert_eq!(counted, (requests, sum), "every request that was taken is counted once");
-    for (key, series) in collector.pipeline.aggregate.iter() {
+    for (key, series) in collector.engine.aggregate().iter() {
         let evidence = if let Key::Edge(edge, _) = key { edge.evidence.label() } else { "overflow" };
         match evidence {
             "joined" => sums.count("named_by_join", series.measure.count()),
@@ -131,8 +131,8 @@ pub(crate) fn counters(collector: &Collector, epochs: &Epochs, sums: &mut Sums) 
 
 /// All books are closed: nothing is open, and everything is under its reason.
 pub(crate) fn closed(collector: &Collector, epochs: &Epochs, sums: &mut Sums) {
-    assert_eq!(collector.pipeline.ledger.open(), 0);
-    for (proxy, entry) in collector.pipeline.ledger.entries() {
+    assert_eq!(collector.engine.ledger().open(), 0);
+    for (proxy, entry) in collector.engine.ledger().entries() {
         assert_eq!((entry.in_flight, entry.unaccounted()), (0, 0), "the books of {proxy}");
         let expected = expected(collector, epochs, &proxy);
         let drop = |reason| entry.drops.get(&reason).copied().unwrap_or_default();

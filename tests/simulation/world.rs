@@ -93,7 +93,7 @@ impl World {
                "buffer_bytes_max": {buffer}, "batches_in_flight_max": {in_flight}, "fold_rows_max": {rows}}}}}"#
         );
         let mut limits = Limits::default();
-        limits.join.open_max = usize::try_from(random.between(8, 400)).unwrap();
+        limits.join.pending_max = usize::try_from(random.between(8, 400)).unwrap();
         limits.join.edges_max = usize::try_from(random.between(1, 40)).unwrap();
         limits.aggregate.series_max = usize::try_from(random.between(2, 60)).unwrap();
         limits.waiting.groups_max = usize::try_from(random.between(0, 20)).unwrap();
@@ -215,7 +215,7 @@ impl World {
             Event::CollectorEnds | Event::Checkpoint => {}
             Event::CollectorTick => {
                 if self.collector.is_up {
-                    self.collector.pipeline.tick(self.now);
+                    self.collector.engine.tick(self.now);
                 }
                 self.at(self.now + 250 * MS, Event::CollectorTick);
             }
@@ -350,10 +350,10 @@ impl World {
                 assert!(is_taken || !self.with_journal || told.requests() == 0, "{sequence} has not come");
             }
         }
-        self.collector.pipeline.close(self.now);
+        self.collector.engine.close(self.now);
         judge::counters(&self.collector, &self.epochs, &mut self.sums);
         let silent = hopscope_core::ledger::Limits::default().silent_us_max;
-        self.collector.pipeline.tick(self.now + silent + 60 * SECOND);
+        self.collector.engine.tick(self.now + silent + 60 * SECOND);
         judge::closed(&self.collector, &self.epochs, &mut self.sums);
         let seen: u64 = self.epochs.values().map(|epoch| epoch.seen).sum();
         self.sums.count("seen", seen);

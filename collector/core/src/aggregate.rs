@@ -25,8 +25,8 @@ pub use series::Series;
 pub(crate) use series_budget::tenant;
 
 use crate::batch::{Outcome, Reporter, Text};
-use crate::histogram::Measure;
-use crate::identity::NamedEdge;
+use crate::histogram::RequestStats;
+use crate::identity::ResolvedEdge;
 use edge_names::{Name, Names};
 use exemplars::Exemplars;
 use hashbrown::HashTable;
@@ -56,11 +56,11 @@ impl Default for Limits {
 
 /// The number of an edge that has series, or may get some.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct EdgeNumber(pub(crate) u32);
+pub struct EdgeId(pub(crate) u32);
 
 /// The number of a series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SeriesNumber(pub(crate) u32);
+pub struct SeriesId(pub(crate) u32);
 
 /// What is to be fetched of an edge, one step after the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,7 +133,7 @@ impl Aggregate {
     }
 
     /// Counts requests of an edge that ended alike.
-    pub fn add(&mut self, edge: &NamedEdge, outcome: Outcome, measure: &Measure, now_us: u64) {
+    pub fn add(&mut self, edge: &ResolvedEdge, outcome: Outcome, measure: &RequestStats, now_us: u64) {
         let reporter = edge.reporter;
         let namespace = tenant(edge).clone();
         let number = self.number(edge);
@@ -147,12 +147,12 @@ impl Aggregate {
     }
 
     /// The number of an edge; `None` when it is new and there is no room for series of it.
-    pub fn number(&mut self, edge: &NamedEdge) -> Option<EdgeNumber> {
+    pub fn number(&mut self, edge: &ResolvedEdge) -> Option<EdgeId> {
         let Self { edges, numbers, keys, names, .. } = &*self;
         let is_it = |number: &u32, name| edges.get(*number as usize).is_some_and(|edge| edge.name == name);
         let find = |name: Name| numbers.find(keys.hash_one(name), |number| is_it(number, name));
         if let Some(number) = names.find(edge).and_then(find) {
-            return Some(EdgeNumber(*number));
+            return Some(EdgeId(*number));
         }
         let tenant_max = self.limits.namespace_series_max;
         if self.tenants.is_full(tenant(edge), tenant_max) || self.named() >= self.limits.series_max {
@@ -165,50 +165,50 @@ impl Aggregate {
         numbers.insert_unique(keys.hash_one(name), number, |number| {
             edges.get(*number as usize).map_or(0, |edge| keys.hash_one(edge.name))
         });
-        Some(EdgeNumber(number))
+        Some(EdgeId(number))
     }
 
     /// Whether a number stands for an edge.
-    pub(crate) fn has(&self, edge: EdgeNumber) -> bool {
+    pub(crate) fn has(&self, edge: EdgeId) -> bool {
         self.edges.contains(edge.0 as usize)
     }
 
     /// The name of an edge.
     #[must_use]
-    pub fn name(&self, edge: EdgeNumber) -> Option<Arc<NamedEdge>> {
+    pub fn name(&self, edge: EdgeId) -> Option<Arc<ResolvedEdge>> {
         self.names.get(self.edges.get(edge.0 as usize)?.name).map(Arc::new)
     }
 
     /// The series of an edge and outcome, or that of what finds no room, and whether it is the latter: what is added to it is
-    /// to be told by [`Aggregate::overflow`]. `teller`: which side tells, and the namespace of its proxy.
+    /// to be told by [`Aggregate::overflow`]. `epoch_id`: which side tells, and the namespace of its proxy.
     pub fn series(
         &mut self,
-        edge: Option<EdgeNumber>,
+        edge: Option<EdgeId>,
         (reporter, namespace): (Reporter, &Text),
         outcome: Outcome,
         now_us: u64,
-    ) -> (SeriesNumber, bool) {
+    ) -> (SeriesId, bool) {
         let found = edge.and_then(|edge| self.find(edge, outcome, now_us));
         match found {
-            Some(number) => (SeriesNumber(number), false),
+            Some(number) => (SeriesId(number), false),
             None => {
                 let number = match self.tenant_overflow_of(reporter, namespace, now_us) {
                     Some(number) => number,
                     None => self.overflow_of(reporter, now_us),
                 };
-                (SeriesNumber(number), true)
+                (SeriesId(number), true)
             }
         }
     }
 
     /// A series by its number.
     #[inline]
-    pub fn get_mut(&mut self, number: SeriesNumber) -> Option<&mut Series> {
+    pub fn get_mut(&mut self, number: SeriesId) -> Option<&mut Series> {
         self.series.get_mut(number.0 as usize).map(|entry| &mut entry.series)
     }
 
     /// A request of a series that may be worth a look. `failed`: whether the requests of the series are failed ones.
-    pub fn offer(&mut self, series: SeriesNumber, exemplar: Exemplar, failed: bool) {
+    pub fn offer(&mut self, series: SeriesId, exemplar: Exemplar, failed: bool) {
         self.exemplars.offer(series.0, exemplar, failed);
     }
 
@@ -269,7 +269,7 @@ impl Aggregate {
     /// Begins to fetch what counting requests of an edge needs; what comes back depends on it. To be called for many edges, one
     /// step after the other, so that the memory that each step waits for is waited for once.
     #[inline]
-    pub(crate) fn fetch(&self, edge: EdgeNumber, step: Fetch) -> u64 {
+    pub(crate) fn fetch(&self, edge: EdgeId, step: Fetch) -> u64 {
         let Some(edge) = self.edges.get(edge.0 as usize) else { return 0 };
         if step == Fetch::Edge {
             return edge.first.into();
@@ -295,7 +295,7 @@ impl Aggregate {
         }
     }
 
-    fn find(&mut self, number: EdgeNumber, outcome: Outcome, now_us: u64) -> Option<u32> {
+    fn find(&mut self, number: EdgeId, outcome: Outcome, now_us: u64) -> Option<u32> {
         let edge = *self.edges.get(number.0 as usize)?;
         let ended = Ended::from(outcome);
         let mut at = edge.first;
@@ -321,7 +321,7 @@ impl Aggregate {
     /// The overflow series of a namespace that has as many series as it may; `None` where it has room, or too many have one.
     fn tenant_overflow_of(&mut self, reporter: Reporter, namespace: &Text, now_us: u64) -> Option<u32> {
         if let Some(number) = self.tenants.overflow(reporter, namespace) {
-            let series = self.get_mut(SeriesNumber(number))?;
+            let series = self.get_mut(SeriesId(number))?;
             series.touch(now_us);
             return Some(number);
         }
@@ -337,7 +337,7 @@ impl Aggregate {
     fn overflow_of(&mut self, reporter: Reporter, now_us: u64) -> u32 {
         if let Some((_, number)) = self.overflow.iter().find(|(known, _)| *known == reporter) {
             let number = *number;
-            if let Some(series) = self.get_mut(SeriesNumber(number)) {
+            if let Some(series) = self.get_mut(SeriesId(number)) {
                 series.touch(now_us);
             }
             return number;

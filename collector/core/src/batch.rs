@@ -1,7 +1,7 @@
 //! What one proxy told in one batch, checked, in the collector's own words.
 //!
 //! In: nothing; these are the words between the ingest door and the rooms. Out: likewise. Always holds: every index of
-//! the wire is resolved, every count and time is within its limit, and one text is stored once per report.
+//! the wire is resolved, every count and time is within its limit, and one text is stored once per batch.
 
 pub(crate) mod edge_table;
 pub mod flags;
@@ -13,12 +13,12 @@ mod totals;
 
 pub use details::{Detail, Details};
 pub use edge::{Edge, Evidence, Peer, Reporter, Service};
-pub use edge_table::{Edges, Print};
+pub use edge_table::{EdgeFingerprint, Edges};
 pub use outcome::{Outcome, Protocol};
 pub use request_id::request_id_hash;
-pub use totals::{DropReason, Teller, Totals};
+pub use totals::{DropReason, EpochId, Totals};
 
-use crate::snapshot::codec::keep;
+use crate::snapshot::codec::snapshot;
 use std::sync::Arc;
 
 /// A text that many labels share.
@@ -26,9 +26,9 @@ pub type Text = Arc<str>;
 
 /// One batch. (proxy, epoch, sequence) names it for ever.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Report {
+pub struct Batch {
     /// Which life of which proxy tells.
-    pub teller: Teller,
+    pub epoch_id: EpochId,
     /// Number within the epoch, from 1.
     pub sequence: u64,
     /// 1, or more when an earlier attempt to hand it over, maybe to another collector, went unanswered.
@@ -60,9 +60,9 @@ pub struct Report {
 /// Messages of gRPC requests of one edge and outcome.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Messages {
-    /// Index into [`Report::edges`].
+    /// Index into [`Batch::edges`].
     pub edge: usize,
-    /// Index into [`Report::outcomes`].
+    /// Index into [`Batch::outcomes`].
     pub outcome: usize,
     /// What clients sent.
     pub request: u64,
@@ -70,7 +70,7 @@ pub struct Messages {
     pub response: u64,
 }
 
-impl Report {
+impl Batch {
     /// How many requests and closed connections come one by one, and how many inside fold rows.
     #[must_use]
     pub fn content(&self) -> (u64, u64) {
@@ -90,7 +90,7 @@ pub struct Connections {
     pub folds: Vec<Fold>,
     /// What is new of those that are open.
     pub open: Vec<Flow>,
-    /// By the places of [`Report::outcomes`], whether those that ended so were told as opened before; what is missing was
+    /// By the places of [`Batch::outcomes`], whether those that ended so were told as opened before; what is missing was
     /// not.
     pub continued: Vec<bool>,
 }
@@ -106,7 +106,7 @@ impl Connections {
 /// What is new of the open connections, or the streams, of one edge.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Flow {
-    /// Place in [`Report::edges`].
+    /// Place in [`Batch::edges`].
     pub edge: usize,
     /// Those that were not told before.
     pub opened: u64,
@@ -134,7 +134,7 @@ pub struct Open {
 /// Requests of one edge that are open for long.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenLong {
-    /// Place in `Report.edges`.
+    /// Place in `Batch.edges`.
     pub edge: usize,
     /// How many; never 0.
     pub count: u64,
@@ -185,7 +185,7 @@ pub enum Source {
     AccessLog,
 }
 
-keep!(enum Source { 0 = Filter, 1 = AccessLog });
+snapshot!(enum Source { 0 = Filter, 1 = AccessLog });
 
 impl Source {
     /// As the API says it.
@@ -198,7 +198,7 @@ impl Source {
     }
 }
 
-keep!(struct Identity {
+snapshot!(struct Identity {
     workload, namespace, app, version, canonical_service, canonical_revision, service_account, cluster, addresses,
     filter_version, config_hash, source,
 });
@@ -206,9 +206,9 @@ keep!(struct Identity {
 /// One request, or one closed connection.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Record {
-    /// Index into [`Report::edges`].
+    /// Index into [`Batch::edges`].
     pub edge: usize,
-    /// Index into [`Report::outcomes`].
+    /// Index into [`Batch::outcomes`].
     pub outcome: usize,
     /// Microseconds since the Unix epoch, by the proxy's clock.
     pub start_us: u64,
@@ -227,9 +227,9 @@ pub struct Record {
 /// Many requests of one edge and outcome.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Fold {
-    /// Index into [`Report::edges`].
+    /// Index into [`Batch::edges`].
     pub edge: usize,
-    /// Index into [`Report::outcomes`].
+    /// Index into [`Batch::outcomes`].
     pub outcome: usize,
     /// How many; never 0.
     pub count: u64,

@@ -18,7 +18,7 @@ pub use native::Native;
 pub use view::Histogram;
 
 use crate::batch::{Fold, FoldedDurations, Record};
-use crate::snapshot::codec::{Keep, Reader, Unreadable, Writer, keep as kept};
+use crate::snapshot::codec::{Reader, SnapshotValue, Unreadable, Writer, snapshot as kept};
 use buckets::Layout;
 use cells::Rows;
 use view::Tally;
@@ -30,7 +30,7 @@ const RESPONSES: usize = 2;
 
 /// The sum over some requests.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Measure {
+pub struct RequestStats {
     durations: Tally,
     /// Headers and bodies of the requests.
     pub request_bytes: u64,
@@ -52,7 +52,7 @@ pub struct Messages {
 
 kept!(struct Messages { request, response });
 
-impl Keep for Measure {
+impl SnapshotValue for RequestStats {
     fn save(&self, to: &mut Writer) {
         let Self { durations, request_bytes, response_bytes, rows, messages } = self;
         durations.save(to);
@@ -62,15 +62,15 @@ impl Keep for Measure {
     }
 
     fn load(from: &mut Reader<'_>) -> Result<Self, Unreadable> {
-        let durations = Keep::load(from)?;
-        let (request_bytes, response_bytes) = Keep::load(from)?;
+        let durations = SnapshotValue::load(from)?;
+        let (request_bytes, response_bytes) = SnapshotValue::load(from)?;
         let rows = snapshot::load(from, layouts())?;
         let messages = Option::<Messages>::load(from)?.map(Box::new);
         Ok(Self { durations, request_bytes, response_bytes, rows, messages })
     }
 }
 
-impl Measure {
+impl RequestStats {
     /// How many requests.
     #[must_use]
     pub fn count(&self) -> u64 {
@@ -175,12 +175,12 @@ fn layouts() -> [&'static Layout; 3] {
 
 #[cfg(test)]
 mod tests {
-    use super::Measure;
+    use super::RequestStats;
     use crate::batch::{Fold, FoldedDurations, Record};
 
     #[test]
     fn folded_requests_are_as_large_as_their_mean() {
-        let mut measure = Measure::default();
+        let mut measure = RequestStats::default();
         measure.record(&Record { request_bytes: 0, response_bytes: 1 << 26, ..Record::default() });
         measure.fold(&Fold {
             count: 4,
@@ -198,8 +198,8 @@ mod tests {
 
     #[test]
     fn one_request_takes_three_bytes_beside_its_sums() {
-        let mut measure = Measure::default();
+        let mut measure = RequestStats::default();
         measure.record(&Record { duration_us: 7_000, request_bytes: 700, ..Record::default() });
-        assert_eq!((size_of::<Measure>(), measure.rows.bytes()), (72, 3));
+        assert_eq!((size_of::<RequestStats>(), measure.rows.bytes()), (72, 3));
     }
 }

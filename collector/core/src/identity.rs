@@ -1,7 +1,7 @@
 //! The address book: who reports under which address and certificate. It completes the edges that one proxy could tell
 //! only in part.
 //!
-//! In: the identities that proxies tell of themselves, and edges as they were told. Out: [`NamedEdge`]s. Always holds: a
+//! In: the identities that proxies tell of themselves, and edges as they were told. Out: [`ResolvedEdge`]s. Always holds: a
 //! peer is named by the strongest evidence there is, and the edge says by which; an address names nobody whose
 //! certificate contradicts it; a service account names no caller while others of it may not have said yet who they are; a
 //! proxy that has long been silent names nobody; every table is bounded.
@@ -16,14 +16,14 @@ mod liveness;
 mod pending_caller;
 mod pending;
 
-pub use edge::{End, Evidence, NamedEdge, Security};
-pub use liveness::{Standing, was_met};
-pub use pending::{Told, Waiting, WaitingLimits};
-pub use pending_caller::{Unnamed, UnnamedRequests};
+pub use edge::{End, Evidence, ResolvedEdge, Security};
+pub use liveness::{Liveness, is_proof_of_life};
+pub use pending::{PendingLimits, Told, Waiting};
+pub use pending_caller::{PendingCaller, PendingCallers};
 pub use services::ServiceName;
 
 use crate::batch::{Edge, Identity, Reporter, Text};
-use crate::snapshot::codec::keep;
+use crate::snapshot::codec::snapshot;
 use accounts::{Accounts, is_of, spiffe};
 use liveness::Awake;
 use services::Services;
@@ -35,9 +35,9 @@ use std::sync::Arc;
 pub struct Limits {
     /// Proxies; one more is asked to come back later.
     pub proxies_max: usize,
-    /// A proxy that did not report for so long names nobody any more.
+    /// A proxy that did not batch for so long names nobody any more.
     pub silent_us_max: u64,
-    /// A proxy that did not report for so long is quiet, or blind: some heartbeats of a filter, which are 15 s.
+    /// A proxy that did not batch for so long is quiet, or blind: some heartbeats of a filter, which are 15 s.
     pub quiet_us: u64,
     /// So long after the first proxy of a service account the others are taken to have said who they are: a filter that
     /// has nothing to tell speaks every 15 s. Until then they may be of any workload.
@@ -69,7 +69,7 @@ struct Proxy {
     met_us: u64,
 }
 
-keep!(struct Proxy { identity, last_us, met_us });
+snapshot!(struct Proxy { identity, last_us, met_us });
 
 /// All that is known of the proxies of the mesh.
 #[derive(Debug, Clone)]
@@ -84,7 +84,7 @@ pub struct AddressBook {
     generation: u64,
 }
 
-keep!(room AddressBook { proxies, addresses } within { accounts, services } besides {
+snapshot!(state AddressBook { proxies, addresses } nested { accounts, services } skip {
     limits, awake, generation
 });
 

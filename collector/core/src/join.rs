@@ -4,7 +4,7 @@
 //! of both endings, and the gap between both durations. Always holds: every record has exactly one fate (joined, alone,
 //! ambiguous, evicted, or not joinable and why); which records belong together does not depend on the order in which they
 //! come, as long as they come within [`Limits::settle_us`] of each other, but for calls of one id that overlap in time
-//! while one of them fails; verdicts are net of telemetry that is known to be lost; at most [`Limits::open_max`] records
+//! while one of them fails; verdicts are net of telemetry that is known to be lost; at most [`Limits::pending_max`] records
 //! wait, none longer than [`Limits::window_us`].
 //!
 //! Records belong together by the hash of the request id, which every attempt carries and a few requests share, and by the
@@ -31,13 +31,13 @@ mod stats;
 
 pub use caller_inference::Caller;
 pub use edge_context::{Known, Line, Named, Tells};
-pub use edge_stats::{Cell, EdgeBook, HopEdge, Place};
+pub use edge_stats::{Cell, EdgeHops, HopEdge, Place};
 pub use ending::Ending;
 pub use stats::{Eviction, Stats, Unjoinable};
 pub use table::BYTES_PER_OPEN_MAX;
 pub use verdict::Verdict;
 
-use crate::batch::{Report, Text};
+use crate::batch::{Batch, Text};
 use crate::interner::Registry;
 use clock_skew::Skews;
 use edge_stats::{Entry, Key, Shared};
@@ -60,7 +60,7 @@ pub struct Limits {
     /// Whether anything is joined at all.
     pub enabled: bool,
     /// Records that wait; one more takes the place of one that has waited for long.
-    pub open_max: usize,
+    pub pending_max: usize,
     /// How long a record waits for its other side; at most 10 minutes.
     pub window_us: u64,
     /// How long records whose other side is there wait for others that might fit better.
@@ -77,7 +77,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             enabled: true,
-            open_max: 1_000_000,
+            pending_max: 1_000_000,
             window_us: 15_000_000,
             settle_us: 3_000_000,
             slack_us: 100_000,
@@ -135,7 +135,7 @@ impl Join {
         let edges_max = limits.edges_max.min(packed_record::EDGES_MAX);
         // Each edge brings at most one new end of each kind.
         Self {
-            table: Table::new(limits.open_max),
+            table: Table::new(limits.pending_max),
             edges: Registry::new(edges_max),
             overflow: Entry::default(),
             shared: Shared::new(edges_max),
@@ -156,7 +156,7 @@ impl Join {
         }
     }
 
-    /// Other bounds from now on, but for `open_max`, which the table was made for. What is held already is kept.
+    /// Other bounds from now on, but for `pending_max`, which the table was made for. What is held already is kept.
     pub fn limit(&mut self, limits: Limits) {
         let edges_max = limits.edges_max.min(packed_record::EDGES_MAX);
         self.edges.limit(edges_max);
@@ -164,14 +164,14 @@ impl Join {
         self.callers.limit(edges_max);
         self.called.limit(edges_max);
         self.generation += 1;
-        let open_max = std::mem::replace(&mut self.limits, limits).open_max;
-        self.limits.open_max = open_max;
+        let pending_max = std::mem::replace(&mut self.limits, limits).pending_max;
+        self.limits.pending_max = pending_max;
     }
 
-    /// Takes the records of a report that was not taken before; `lines`: one for each edge that has some, by its place.
+    /// Takes the records of a batch that was not taken before; `lines`: one for each edge that has some, by its place.
     /// `now_us`: microseconds since the Unix epoch.
-    pub fn take(&mut self, report: &Report, lines: &[Option<Line>], now_us: u64) {
-        self.meet_all(report, lines, now_us);
+    pub fn take(&mut self, batch: &Batch, lines: &[Option<Line>], now_us: u64) {
+        self.meet_all(batch, lines, now_us);
     }
 
     /// Lets time pass: judges what has waited long enough, and forgets what has been silent for long. Call it some times
@@ -215,12 +215,12 @@ impl Join {
     }
 
     /// Every edge with its hops, in no order.
-    pub fn edges(&self) -> impl Iterator<Item = (HopEdge, &EdgeBook)> {
+    pub fn edges(&self) -> impl Iterator<Item = (HopEdge, &EdgeHops)> {
         self.edges.iter().filter_map(|(key, entry)| Some((self.shared.name(*key)?, &entry.book)))
     }
 
     /// Edges whose numbers are in a range, with their hops.
-    pub fn some(&self, numbers: std::ops::Range<usize>) -> impl Iterator<Item = (HopEdge, &EdgeBook)> {
+    pub fn some(&self, numbers: std::ops::Range<usize>) -> impl Iterator<Item = (HopEdge, &EdgeHops)> {
         let some = self.edges.range(numbers);
         some.filter_map(|(key, entry)| Some((self.shared.name(*key)?, &entry.book)))
     }
@@ -233,7 +233,7 @@ impl Join {
 
     /// The hops of edges that found no room.
     #[must_use]
-    pub fn overflow(&self) -> &EdgeBook {
+    pub fn overflow(&self) -> &EdgeHops {
         &self.overflow.book
     }
 

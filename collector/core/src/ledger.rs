@@ -1,6 +1,6 @@
 //! The books: which batch of which epoch was taken, and where every request that a filter saw is now.
 //!
-//! In: reports, in any order and any number of times, and the passing of time. Out: whether a report is new, and one
+//! In: reports, in any order and any number of times, and the passing of time. Out: whether a batch is new, and one
 //! [`Entry`] per proxy, since ever or since a moment. Always holds: a batch is taken once; `seen = delivered + folded +
 //! dropped + missing + in flight + unaccounted`; what was told to an earlier life of the collector, and is not in its
 //! state, stands under `collector_restart`; a book is closed when its epoch has long been silent, and then
@@ -15,8 +15,8 @@ mod history;
 pub use entry::Entry;
 pub use history::Limits as HistoryLimits;
 
-use crate::batch::{Report, Teller, Text};
-use crate::snapshot::codec::keep;
+use crate::batch::{Batch, EpochId, Text};
+use crate::snapshot::codec::snapshot;
 use epoch::Book;
 use history::History;
 use std::collections::{BTreeMap, HashMap};
@@ -26,7 +26,7 @@ use std::collections::{BTreeMap, HashMap};
 pub struct Limits {
     /// Open books: an Envoy has one per worker thread.
     pub epochs_max: usize,
-    /// A book without a report for so long is closed. No less than the age up to which the door takes requests, so that
+    /// A book without a batch for so long is closed. No less than the age up to which the door takes requests, so that
     /// a repeat that comes after the end of its book is refused there.
     pub silent_us_max: u64,
     /// Proxies of which nothing but closed books are left.
@@ -52,7 +52,7 @@ impl Default for Limits {
     }
 }
 
-/// What a report is to the books.
+/// What a batch is to the books.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Admission {
     /// Its requests are to be counted.
@@ -67,7 +67,7 @@ pub enum Admission {
 #[derive(Debug, Clone, Default)]
 pub struct Ledger {
     limits: Limits,
-    books: HashMap<Teller, Book, foldhash::quality::RandomState>,
+    books: HashMap<EpochId, Book, foldhash::quality::RandomState>,
     /// What closed books said, by proxy, and when the last of them was closed.
     closed: BTreeMap<Text, (Entry, u64)>,
     /// When silent books were looked for.
@@ -75,7 +75,7 @@ pub struct Ledger {
     history: History,
 }
 
-keep!(room Ledger { books, closed, looked_us } within { history } besides { limits });
+snapshot!(state Ledger { books, closed, looked_us } nested { history } skip { limits });
 
 impl Ledger {
     /// Empty books.
@@ -90,10 +90,10 @@ impl Ledger {
         self.limits = limits;
     }
 
-    /// Whether the report is new; enters it if so.
-    pub fn admit(&mut self, report: &Report, now_us: u64) -> Admission {
-        if let Some(book) = self.books.get_mut(&report.teller) {
-            return if book.enter(report, now_us) { Admission::New } else { Admission::Repeat };
+    /// Whether the batch is new; enters it if so.
+    pub fn admit(&mut self, batch: &Batch, now_us: u64) -> Admission {
+        if let Some(book) = self.books.get_mut(&batch.epoch_id) {
+            return if book.enter(batch, now_us) { Admission::New } else { Admission::Repeat };
         }
         if self.books.len() >= self.limits.epochs_max {
             self.close_silent(now_us);
@@ -101,20 +101,20 @@ impl Ledger {
         if self.books.len() >= self.limits.epochs_max {
             return Admission::Full;
         }
-        self.books.insert(report.teller.clone(), Book::open(report, now_us));
+        self.books.insert(batch.epoch_id.clone(), Book::open(batch, now_us));
         Admission::New
     }
 
     /// Whether this batch was taken before, as far as the books that are open tell.
     #[must_use]
-    pub fn has(&self, teller: &Teller, sequence: u64) -> bool {
-        self.books.get(teller).is_some_and(|book| book.has(sequence))
+    pub fn has(&self, epoch_id: &EpochId, sequence: u64) -> bool {
+        self.books.get(epoch_id).is_some_and(|book| book.has(sequence))
     }
 
     /// Closes the book of an epoch that has ended and never comes again. Its totals stay.
-    pub fn end(&mut self, teller: &Teller, now_us: u64) {
-        if let Some(book) = self.books.remove(teller) {
-            note_closed(&mut self.closed, &teller.proxy, &book, now_us);
+    pub fn end(&mut self, epoch_id: &EpochId, now_us: u64) {
+        if let Some(book) = self.books.remove(epoch_id) {
+            note_closed(&mut self.closed, &epoch_id.proxy, &book, now_us);
         }
     }
 
@@ -123,8 +123,8 @@ impl Ledger {
     pub fn entries(&self) -> BTreeMap<Text, Entry> {
         let closed = self.closed.iter().map(|(proxy, (entry, _))| (proxy.clone(), entry.clone()));
         let mut entries: BTreeMap<_, _> = closed.collect();
-        for (teller, book) in &self.books {
-            entries.entry(teller.proxy.clone()).or_default().add(&book.entry());
+        for (epoch_id, book) in &self.books {
+            entries.entry(epoch_id.proxy.clone()).or_default().add(&book.entry());
         }
         entries
     }
@@ -165,10 +165,10 @@ impl Ledger {
     fn close_silent(&mut self, now_us: u64) {
         let silent_since = now_us.saturating_sub(self.limits.silent_us_max);
         let closed = &mut self.closed;
-        self.books.retain(|teller, book| {
+        self.books.retain(|epoch_id, book| {
             let stays = book.last_us() >= silent_since;
             if !stays {
-                note_closed(closed, &teller.proxy, book, now_us);
+                note_closed(closed, &epoch_id.proxy, book, now_us);
             }
             stays
         });

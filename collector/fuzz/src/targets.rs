@@ -7,7 +7,7 @@ use hopscope::config::shown::{Beside, yaml};
 use hopscope::config::{Config, Layers, Loaded};
 use hopscope_core::intake::access_log::Stream;
 use hopscope_core::intake::raw_batch::read;
-use hopscope_core::intake::reject::Refusal;
+use hopscope_core::intake::reject::Rejection;
 use hopscope_core::intake::validate::{Limits, check, rows_fit};
 use hopscope_proto::v1;
 use prost::Message;
@@ -22,7 +22,7 @@ pub(crate) fn batch(bytes: &[u8]) {
     let read = read(&Bytes::copy_from_slice(bytes), &limits, NOW_US);
     // The reader that works in place and the one that it stands for.
     let expected = rows_fit(bytes, &limits).and_then(|()| {
-        let batch = v1::Batch::decode(bytes).map_err(|error| Refusal::Malformed(error.to_string()))?;
+        let batch = v1::Batch::decode(bytes).map_err(|error| Rejection::Malformed(error.to_string()))?;
         check(batch, &limits, NOW_US)
     });
     assert_eq!(read, expected);

@@ -66,7 +66,7 @@ fn text(books: &Proxies, now: Duration) -> String {
         let drops = row.drops.iter().map(|(reason, count)| format!("{reason}={count}"));
         vec![
             name.to_owned(),
-            row.standing.clone(),
+            row.state.clone(),
             row.seen.to_string(),
             row.delivered.to_string(),
             row.folded.to_string(),
@@ -112,7 +112,7 @@ mod tests {
     #[test]
     fn the_sum_stands_last() {
         let row = ProxyRow { seen: 3, delivered: 2, in_flight: 1, ..ProxyRow::default() };
-        let proxies = vec![ProxyRow { proxy: "sidecar~a".into(), standing: "blind".into(), ..row.clone() }];
+        let proxies = vec![ProxyRow { proxy: "sidecar~a".into(), state: "blind".into(), ..row.clone() }];
         let filter = |config_hash: &str, proxies, named: &str| FilterRow {
             filter_version: "1".into(),
             config_hash: config_hash.into(),

@@ -46,7 +46,7 @@ struct Document<'a> {
 
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let Edges { mut edges } = arguments.collector.get("/api/v1/edges").await?;
-    let Connections { mut connections } = arguments.collector.get("/api/v1/connections").await?;
+    let Connections { mut connections } = arguments.collector.get("/api/v1/tcp").await?;
     edges.retain(|row| arguments.wants(row.into()));
     connections.retain(|row| arguments.wants(row.into()));
     if arguments.json {

@@ -125,7 +125,7 @@ mod tests {
             destination_service: "pay.shop".into(),
             hops: 9,
             disagreements: 9,
-            matrix: vec![cell("answered_too_late", 9)],
+            matrix: vec![cell("response_late", 9)],
             gap_p50_us: 1_500.0,
             ..HopRow::default()
         };
@@ -133,7 +133,7 @@ mod tests {
         hops.unjoinable.insert("tcp".into(), 3);
         let expected = "\
 source   destination  service   hops  disagree  verdict            of them  source/destination  gap p50 ms  gap p99 ms
-shop@v1  pay@v2       pay.shop     9         9  answered_too_late        9  timed_out/ok               1.5         0.0
+shop@v1  pay@v2       pay.shop     9         9  response_late        9  timed_out/ok               1.5         0.0
 not joinable: tcp=3
 ";
         assert_eq!(text(&hops), expected);
@@ -141,7 +141,7 @@ not joinable: tcp=3
 
     #[test]
     fn a_verdict_that_is_none_is_refused_with_a_list() {
-        assert!(verdict("disagreement").is_ok() && verdict("cut_between").is_ok());
-        assert!(verdict("lost").unwrap_err().contains("lost_on_the_way_there"));
+        assert!(verdict("disagreement").is_ok() && verdict("connection_cut").is_ok());
+        assert!(verdict("lost").unwrap_err().contains("request_lost"));
     }
 }

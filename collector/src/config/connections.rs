@@ -24,8 +24,8 @@ section! {
         reports_per_second_max: u64 = 50_000,
             { option: "connection-reports-per-second-max", unit: "messages/s", range: (1, 1_000_000_000), live: true };
         /// Streams without end (access logs, health watches) on one connection; one more is refused likewise.
-        open_streams_max: u64 = 16,
-            { option: "connection-open-streams-max", unit: "streams", range: (1, 65_536), live: true };
+        long_streams_max: u64 = 16,
+            { option: "connection-long-streams-max", unit: "streams", range: (1, 65_536), live: true };
         /// How long a connection may take to its first HTTP/2 bytes, the TLS handshake included; then it is closed.
         handshake_timeout_ms: u64 = 5_000,
             { option: "handshake-timeout-ms", unit: "ms", range: (10, 600_000), live: true };

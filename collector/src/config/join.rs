@@ -10,16 +10,16 @@ section! {
         enabled: bool = true, { option: "join" };
         /// Requests that may wait for what the other side of their hop tells, 46 bytes each; one more takes the place of
         /// one that has waited for long. Twice the requests of a second that end in the mesh is enough.
-        open_max: usize = 1_000_000, { option: "open-hops-max", unit: "requests", range: (1_000, 100_000_000) };
+        pending_max: usize = 1_000_000, { option: "join-pending-max", unit: "requests", range: (1_000, 100_000_000) };
         /// How long a request waits for what the other side tells. After a loss on the way there the other side may tell
         /// of it 7 s later.
-        window_ms: u64 = 15_000, { option: "hop-window-ms", unit: "ms", range: (1_000, 600_000), live: true };
+        window_ms: u64 = 15_000, { option: "join-window-ms", unit: "ms", range: (1_000, 600_000), live: true };
         /// How long requests whose other side is there, and tells another end, wait for others of the same id that may fit
         /// better.
-        settle_ms: u64 = 3_000, { unit: "ms", range: (0, 60_000), live: true };
+        pairing_delay_ms: u64 = 3_000, { unit: "ms", range: (0, 60_000), live: true };
         /// By how much the time of a called side may stick out of its caller's, beyond the known difference of their
         /// clocks.
-        slack_ms: u64 = 100, { unit: "ms", range: (0, 10_000), live: true };
+        clock_tolerance_ms: u64 = 100, { unit: "ms", range: (0, 10_000), live: true };
         /// Edges whose hops have labels of their own; the hops of more are counted together. A smaller number takes no
         /// edge away, it only lets no more come.
         edges_max: usize = 100_000, { unit: "edges", range: (1, 16_777_215), live: true };

@@ -20,8 +20,8 @@ section! {
         /// same for one report as for many. After a pause a report waits for nothing. 0 to commit as often as the disk can.
         commit_interval_ms: u64 = 8, { option: "commit-interval-ms", unit: "ms", range: (0, 1_000) };
         /// Time between two checkpoints; the longer, the more a start has to read again.
-        checkpoint_interval_ms: u64 = 60_000,
-            { option: "checkpoint-interval-ms", unit: "ms", range: (100, 3_600_000) };
+        snapshot_interval_ms: u64 = 60_000,
+            { option: "snapshot-interval-ms", unit: "ms", range: (100, 3_600_000) };
     }
 }
 

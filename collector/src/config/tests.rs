@@ -33,7 +33,7 @@ section::section! {
 
 section::section! {
     /// The way in.
-    "door": Door {
+    "door": GrpcService {
         /// Where it listens.
         address: SocketAddr = SocketAddr::from(([127, 0, 0, 1], 80));
         /// What it is called.
@@ -51,7 +51,7 @@ section::sections! {
         /// Where things are kept.
         store: Store,
         /// The way in.
-        door: Door,
+        door: GrpcService,
     }
     conflicts: |probe: &Probe| match probe.store.durability {
         Durability::Disk if probe.store.path.is_none() && !probe.store.careful => {

@@ -1,11 +1,11 @@
 //! Who is at the door: one connection and what it may use.
 //!
-//! In: a socket that was greeted. Out: the bytes in both directions, and a [`Visitor`] with every call. Always holds: a
+//! In: a socket that was greeted. Out: the bytes in both directions, and a [`ConnectionInfo`] with every call. Always holds: a
 //! connection's place among the allowed ones is given back when its socket closes.
 
 use super::ConnectionLimits;
 use super::quota::{Rate, Share};
-use hopscope_core::identity::authorize::Standing;
+use hopscope_core::identity::authorize::PeerIdentity;
 use std::collections::HashMap;
 use std::io::{self, IoSlice};
 use std::net::{IpAddr, SocketAddr};
@@ -23,9 +23,9 @@ pub(super) const PREFACE: [u8; 24] = *b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// One connection, as its calls see it.
 #[derive(Debug)]
-pub(super) struct Visitor {
+pub(super) struct ConnectionInfo {
     pub(super) address: SocketAddr,
-    pub(super) standing: Standing,
+    pub(super) peer: PeerIdentity,
     /// Messages that are read and not yet handled, bytes.
     pub(super) bytes: Arc<Share>,
     /// Reports that are read or handled.
@@ -36,7 +36,7 @@ pub(super) struct Visitor {
     pub(super) rate: Rate,
 }
 
-impl Visitor {
+impl ConnectionInfo {
     /// Whether it may send one more message now.
     pub(super) fn may_send(&self) -> bool {
         let now_ns = u64::try_from(self.since.elapsed().as_nanos()).unwrap_or(u64::MAX);
@@ -46,48 +46,52 @@ impl Visitor {
 
 /// All places for connections.
 #[derive(Debug)]
-pub(super) struct Seats {
+pub(super) struct ConnectionPermits {
     open: Arc<AtomicU64>,
     by_address: Mutex<HashMap<IpAddr, u64>>,
 }
 
 /// Why there is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum NoSeat {
+pub(super) enum PermitError {
     Full,
     AddressFull,
 }
 
-impl Seats {
+impl ConnectionPermits {
     /// `open` is the gauge of those that are taken.
     pub(super) fn new(open: Arc<AtomicU64>) -> Arc<Self> {
         Arc::new(Self { open, by_address: Mutex::new(HashMap::new()) })
     }
 
     /// A place for a connection from `address`, under the limits of the moment.
-    pub(super) fn take(self: &Arc<Self>, address: IpAddr, limits: &ConnectionLimits) -> Result<Seat, NoSeat> {
+    pub(super) fn take(
+        self: &Arc<Self>,
+        address: IpAddr,
+        limits: &ConnectionLimits,
+    ) -> Result<ConnectionPermit, PermitError> {
         let mut by_address = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
         if self.open.load(Ordering::Relaxed) >= limits.max {
-            return Err(NoSeat::Full);
+            return Err(PermitError::Full);
         }
         let taken = by_address.entry(address).or_default();
         if *taken >= limits.address_max {
-            return Err(NoSeat::AddressFull);
+            return Err(PermitError::AddressFull);
         }
         *taken += 1;
         self.open.fetch_add(1, Ordering::Relaxed);
-        Ok(Seat { seats: self.clone(), address })
+        Ok(ConnectionPermit { seats: self.clone(), address })
     }
 }
 
 /// One place; given back when dropped.
 #[derive(Debug)]
-pub(super) struct Seat {
-    seats: Arc<Seats>,
+pub(super) struct ConnectionPermit {
+    seats: Arc<ConnectionPermits>,
     address: IpAddr,
 }
 
-impl Drop for Seat {
+impl Drop for ConnectionPermit {
     fn drop(&mut self) {
         let mut by_address = self.seats.by_address.lock().unwrap_or_else(PoisonError::into_inner);
         self.seats.open.fetch_sub(1, Ordering::Relaxed);
@@ -113,13 +117,13 @@ pub(super) struct Connection {
     replayed: usize,
     /// Whether the others had their turn before the next write.
     gave_way: bool,
-    visitor: Arc<Visitor>,
-    _seat: Seat,
+    info: Arc<ConnectionInfo>,
+    _seat: ConnectionPermit,
 }
 
 impl Connection {
-    pub(super) fn new(socket: Socket, visitor: Arc<Visitor>, seat: Seat) -> Self {
-        Self { socket, replayed: 0, gave_way: false, visitor, _seat: seat }
+    pub(super) fn new(socket: Socket, info: Arc<ConnectionInfo>, seat: ConnectionPermit) -> Self {
+        Self { socket, replayed: 0, gave_way: false, info, _seat: seat }
     }
 
     /// Lets all other tasks have their turn before something is written. Whoever answers a report wakes its connection, which
@@ -134,8 +138,8 @@ impl Connection {
     }
 
     /// Who it is.
-    pub(super) fn visitor(&self) -> Arc<Visitor> {
-        self.visitor.clone()
+    pub(super) fn info(&self) -> Arc<ConnectionInfo> {
+        self.info.clone()
     }
 }
 

@@ -3,9 +3,9 @@
 //! In: a service's name, and the signal to stop. Out: `SERVING` until the signal, `NOT_SERVING` from then on. Always holds: a
 //! watch ends once it has told the end, so that it keeps no connection open; watches count as open streams.
 
-use super::connection::Visitor;
-use crate::runtime::engine_handle::State;
-use hopscope_core::intake::reject::Refusal;
+use super::connection::ConnectionInfo;
+use crate::runtime::engine_handle::EngineHandle;
+use hopscope_core::intake::reject::Rejection;
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
@@ -25,13 +25,13 @@ pub(super) const PREFIX: &str = "/grpc.health.v1.Health/";
 /// The service.
 #[derive(Clone)]
 pub(super) struct Answers {
-    state: Arc<State>,
+    state: Arc<EngineHandle>,
     stopping: watch::Receiver<bool>,
 }
 
 impl Answers {
     /// `stopping` becomes true when the collector stops.
-    pub(super) fn server(state: Arc<State>, stopping: watch::Receiver<bool>) -> HealthServer<Self> {
+    pub(super) fn server(state: Arc<EngineHandle>, stopping: watch::Receiver<bool>) -> HealthServer<Self> {
         HealthServer::new(Self { state, stopping }).max_decoding_message_size(REQUEST_BYTES_MAX)
     }
 
@@ -63,9 +63,9 @@ impl Health for Answers {
         &self,
         request: Request<HealthCheckRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
-        let visitor = request.extensions().get::<Arc<Visitor>>();
-        let Some(held) = visitor.and_then(|visitor| visitor.streams.take(1)) else {
-            return Err(super::status(&Refusal::Streams, &self.state));
+        let connection = request.extensions().get::<Arc<ConnectionInfo>>();
+        let Some(held) = connection.and_then(|connection| connection.streams.take(1)) else {
+            return Err(super::status(&Rejection::Streams, &self.state));
         };
         let known = SERVICES.contains(&request.get_ref().service.as_str());
         let first = if known { self.status() } else { ServingStatus::ServiceUnknown };

@@ -4,15 +4,17 @@
 //! sockets are open, at most `address_connections_max` of one address; a client that does not get to HTTP/2 in time is
 //! gone, so that a silent one holds nothing for long; a broken client ends its own connection only.
 
-use super::Door;
-use super::connection::{Connection, NoSeat, PREFACE, Seat, Seats, Socket, Visitor};
+use super::GrpcService;
+use super::connection::{
+    Connection, ConnectionInfo, ConnectionPermit, ConnectionPermits, PREFACE, PermitError, Socket,
+};
 use super::quota::{Rate, Share};
-use super::stats::{DoorStats, Unserved};
+use super::stats::{GrpcStats, Unserved};
 use super::tls::{self, Tls};
 use crate::config::connections::Connections;
 use crate::config::tls::Tls as Files;
-use crate::runtime::engine_handle::State;
-use hopscope_core::identity::authorize::Standing;
+use crate::runtime::engine_handle::EngineHandle;
+use hopscope_core::identity::authorize::PeerIdentity;
 use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
@@ -34,30 +36,30 @@ use tonic::codegen::http;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// The threshold of the door.
-pub struct Porch {
-    door: Door,
-    state: Arc<State>,
+pub struct Listener {
+    door: GrpcService,
+    state: Arc<EngineHandle>,
     connections: Connections,
     tls: Option<Arc<Tls>>,
     look_every: Duration,
     trust_domains: Vec<String>,
-    seats: Arc<Seats>,
+    seats: Arc<ConnectionPermits>,
 }
 
-impl Porch {
+impl Listener {
     /// Loads the certificate, if there is one.
     ///
     /// # Errors
     ///
     /// [`tls::Error`], which names the file.
-    pub fn new(files: &Files, connections: Connections, door: Door) -> Result<Self, tls::Error> {
+    pub fn new(files: &Files, connections: Connections, door: GrpcService) -> Result<Self, tls::Error> {
         let state = door.state.clone();
         let tls = Tls::load(files)?.map(Arc::new);
         let stats = state.stats().door();
         if let Some(tls) = &tls {
             stats.reloaded(tls.ends_s());
         }
-        let seats = Seats::new(stats.open.clone());
+        let seats = ConnectionPermits::new(stats.open.clone());
         let names = files.trust_domains.split(',').map(str::trim);
         let trust_domains = names.filter(|name| !name.is_empty()).map(str::to_owned).collect();
         let look_every = Duration::from_millis(files.reload_ms);
@@ -111,8 +113,8 @@ impl Porch {
                     }
                 });
             }
-            Err(NoSeat::Full) => self.stats().unserved(Unserved::Full),
-            Err(NoSeat::AddressFull) => self.stats().unserved(Unserved::AddressFull),
+            Err(PermitError::Full) => self.stats().unserved(Unserved::Full),
+            Err(PermitError::AddressFull) => self.stats().unserved(Unserved::AddressFull),
         }
     }
 
@@ -124,11 +126,11 @@ impl Porch {
         let Connections {
             keepalive_interval_ms, keepalive_timeout_ms, streams_max, header_bytes_max, ..
         } = self.connections;
-        let (door, visitor) = (Arc::new(self.door.clone()), connection.visitor());
+        let (door, info) = (Arc::new(self.door.clone()), connection.info());
         let service = service_fn(move |request: http::Request<Incoming>| {
-            let (door, visitor) = (door.clone(), visitor.clone());
+            let (door, info) = (door.clone(), info.clone());
             // Boxed: hyper moves a call about, and keeps its room beside that of the answer.
-            Box::pin(async move { Ok::<_, Infallible>(door.call(request.map(Body::new), visitor).await) })
+            Box::pin(async move { Ok::<_, Infallible>(door.call(request.map(Body::new), info).await) })
         });
         let mut server = http2::Builder::new(TokioExecutor::new());
         server
@@ -153,50 +155,55 @@ impl Porch {
         }
     }
 
-    async fn greet(&self, tcp: TcpStream, address: SocketAddr, seat: Seat) -> Result<Connection, Unserved> {
+    async fn greet(
+        &self,
+        tcp: TcpStream,
+        address: SocketAddr,
+        seat: ConnectionPermit,
+    ) -> Result<Connection, Unserved> {
         // Without it small answers wait for more; a socket that refuses is about to fail anyway.
         let _ = tcp.set_nodelay(true);
         let limits = self.door.limits().connections.clone();
         let greeting = async {
-            let (mut socket, standing) = self.secure(tcp).await?;
+            let (mut socket, peer) = self.secure(tcp).await?;
             let mut preface = [0; PREFACE.len()];
             match socket.read_exact(&mut preface).await {
-                Ok(_) if preface == PREFACE => Ok((socket, standing)),
+                Ok(_) if preface == PREFACE => Ok((socket, peer)),
                 _ => Err(Unserved::Protocol),
             }
         };
         let greeted = timeout(limits.handshake_timeout, greeting).await;
-        let (socket, standing) = greeted.map_err(|_| Unserved::Slow)??;
+        let (socket, peer) = greeted.map_err(|_| Unserved::Slow)??;
         let budgets = &self.door.budgets;
-        let visitor = Arc::new(Visitor {
+        let connection = Arc::new(ConnectionInfo {
             address,
-            standing,
+            peer,
             bytes: Share::new(&budgets.bytes, limits.bytes_in_flight_max),
             reports: Share::new(&budgets.reports, limits.reports_in_flight_max),
-            streams: Share::new(&budgets.streams, limits.open_streams_max),
+            streams: Share::new(&budgets.streams, limits.long_streams_max),
             since: Instant::now(),
             rate: Rate::new(limits.reports_per_second_max),
         });
-        Ok(Connection::new(socket, visitor, seat))
+        Ok(Connection::new(socket, connection, seat))
     }
 
-    async fn secure(&self, tcp: TcpStream) -> Result<(Socket, Standing), Unserved> {
-        let Some(tls) = &self.tls else { return Ok((Socket::Plain(tcp), Standing::Open)) };
+    async fn secure(&self, tcp: TcpStream) -> Result<(Socket, PeerIdentity), Unserved> {
+        let Some(tls) = &self.tls else { return Ok((Socket::Plain(tcp), PeerIdentity::Open)) };
         let stream = tls.acceptor().accept(tcp).await.map_err(|error| {
             tracing::debug!(%error, "a TLS handshake failed");
             Unserved::Tls
         })?;
-        let standing = if tls.asks_clients() {
+        let peer = if tls.asks_clients() {
             let certificates = stream.get_ref().1.peer_certificates();
             let leaf = certificates.and_then(<[_]>::first);
-            leaf.map_or(Standing::Nobody, |leaf| Standing::of(leaf, &self.trust_domains))
+            leaf.map_or(PeerIdentity::Nobody, |leaf| PeerIdentity::of(leaf, &self.trust_domains))
         } else {
-            Standing::Open
+            PeerIdentity::Open
         };
-        Ok((Socket::Tls(Box::new(stream)), standing))
+        Ok((Socket::Tls(Box::new(stream)), peer))
     }
 
-    /// Looks at the files of TLS now and then. What is wrong is said once.
+    /// EngineReader at the files of TLS now and then. What is wrong is said once.
     async fn look(self: Arc<Self>, tls: Arc<Tls>) {
         let mut looks = interval(self.look_every);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -222,7 +229,7 @@ impl Porch {
         }
     }
 
-    fn stats(&self) -> &DoorStats {
+    fn stats(&self) -> &GrpcStats {
         self.state.stats().door()
     }
 }

@@ -25,13 +25,13 @@ pub enum Unserved {
 }
 
 impl Unserved {
-    /// Every value of label `reason` of `hopscope_ingest_connections_refused_total`, in the order of the variants.
+    /// Every value of label `reason` of `hopscope_grpc_connections_rejected_total`, in the order of the variants.
     pub const LABELS: [&'static str; 6] = ["full", "address_full", "tls", "slow", "protocol", "accept"];
 }
 
 /// Counters and gauges since the start.
 #[derive(Debug, Default)]
-pub struct DoorStats {
+pub struct GrpcStats {
     connections: AtomicU64,
     unserved: [AtomicU64; Unserved::LABELS.len()],
     /// Connections that are open.
@@ -50,7 +50,7 @@ pub struct DoorStats {
     certificate_ends_s: AtomicU64,
 }
 
-impl DoorStats {
+impl GrpcStats {
     pub(super) fn connected(&self) {
         self.connections.fetch_add(1, Ordering::Relaxed);
     }

@@ -98,7 +98,7 @@ impl Tls {
         Ok(Some(Self { files, in_use: RwLock::new(in_use) }))
     }
 
-    /// Looks at the files; `true` when something else is in use now.
+    /// EngineReader at the files; `true` when something else is in use now.
     pub(super) fn refresh(&self) -> Result<bool, Error> {
         let contents = self.files.read()?;
         if contents == self.in_use.read().unwrap_or_else(PoisonError::into_inner).contents {

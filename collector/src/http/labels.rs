@@ -9,7 +9,7 @@
 use hopscope_core::aggregate::Key;
 use hopscope_core::batch::flags;
 use hopscope_core::batch::{Outcome, Protocol, Reporter};
-use hopscope_core::identity::NamedEdge;
+use hopscope_core::identity::ResolvedEdge;
 
 /// Names, in the order of the values.
 pub(super) const NAMES: [&str; 26] = [
@@ -50,7 +50,7 @@ const OVERFLOW: &str = "overflow";
 /// Values, in the order of [`NAMES`].
 pub(super) struct Values<'a> {
     outcome: OutcomeTexts,
-    edge: Result<&'a NamedEdge, (Reporter, Option<&'a str>)>,
+    edge: Result<&'a ResolvedEdge, (Reporter, Option<&'a str>)>,
 }
 
 /// What of an outcome has to be spelled.
@@ -115,8 +115,8 @@ impl<'a> Values<'a> {
         pairs
     }
 
-    fn of_edge<'b>(&'b self, edge: &'b NamedEdge) -> [&'b str; NAMES.len()] {
-        let NamedEdge { source, destination, service, .. } = edge;
+    fn of_edge<'b>(&'b self, edge: &'b ResolvedEdge) -> [&'b str; NAMES.len()] {
+        let ResolvedEdge { source, destination, service, .. } = edge;
         [
             edge.reporter.label(),
             &source.workload,

@@ -12,15 +12,15 @@ mod tcp;
 use super::labels::Values;
 use super::prometheus::{Buckets, Exposition, Format, Kind, Names, Sink, Spelled, seconds};
 use crate::journal::Journal;
-use crate::runtime::engine_handle::State;
-use crate::runtime::reader::Looks;
-use crate::runtime::self_metrics::SelfStats;
-use hopscope_core::aggregate::connections::{self, Flows};
+use crate::runtime::engine_handle::EngineHandle;
+use crate::runtime::reader::EngineReader;
+use crate::runtime::self_metrics::SelfMetrics;
+use hopscope_core::aggregate::connections::{self, ConnectionSeries};
 use hopscope_core::aggregate::{Exemplar, Key, Series};
 use hopscope_core::batch::DropReason;
-use hopscope_core::engine::Pipeline;
-use hopscope_core::histogram::{Histogram, Measure, Messages};
-use hopscope_core::identity::{AddressBook, Standing};
+use hopscope_core::engine::Engine;
+use hopscope_core::histogram::{Histogram, Messages, RequestStats};
+use hopscope_core::identity::{AddressBook, Liveness};
 use hopscope_core::ledger::{Entry, Ledger};
 
 /// Series that are copied in one look: for less than a tenth of a millisecond.
@@ -28,12 +28,18 @@ const CHUNK: usize = 128;
 
 /// Everything that is counted, part by part into `sink`. Some series are copied at a time, so that nobody waits for long, and
 /// the rooms are never held while the sink is waited for; two families may tell of different moments.
-pub(super) fn render(state: &State, looks: &Looks, format: Format, what: What, sink: &mut Sink<'_>) {
+pub(super) fn render(
+    state: &EngineHandle,
+    looks: &EngineReader,
+    format: Format,
+    what: What,
+    sink: &mut Sink<'_>,
+) {
     let mut text = Exposition::new(format, sink);
     // Told below, but read first: what waits now and is in a series in a moment is then seen twice, not never.
-    let waiting = looks.look(|pipeline| {
-        let requests = pipeline.waiting.requests().saturating_add(pipeline.unnamed.len() as u64);
-        (pipeline.waiting.len() as u64, requests)
+    let waiting = looks.look(|engine| {
+        let requests = engine.pending().requests().saturating_add(engine.pending_callers().len() as u64);
+        (engine.pending().len() as u64, requests)
     });
     if what == What::All {
         series(&mut text, looks);
@@ -42,19 +48,19 @@ pub(super) fn render(state: &State, looks: &Looks, format: Format, what: What, s
     tcp::families(&mut text, looks);
     streams::families(&mut text, looks);
     let now_us = state.now_us();
-    part(&mut text, looks, |text, pipeline| crate::http::json::hops::rooms(text, &pipeline.join));
-    part(&mut text, looks, move |text, pipeline| {
-        crate::http::json::in_flight::metrics(text, &pipeline.open, now_us)
+    part(&mut text, looks, |text, engine| crate::http::json::hops::rooms(text, &engine.join()));
+    part(&mut text, looks, move |text, engine| {
+        crate::http::json::in_flight::metrics(text, &engine.in_flight(), now_us)
     });
-    part(&mut text, looks, |text, pipeline| ledger(text, &pipeline.ledger));
-    part(&mut text, looks, move |text, pipeline| {
-        rooms(text, pipeline, waiting.unwrap_or_default());
-        crate::http::json::failures::metrics(text, &pipeline.failures, &pipeline.failures_waiting);
-        crate::http::json::windows::metrics(text, &pipeline.windows);
+    part(&mut text, looks, |text, engine| ledger(text, &engine.ledger()));
+    part(&mut text, looks, move |text, engine| {
+        rooms(text, engine, waiting.unwrap_or_default());
+        crate::http::json::failures::metrics(text, &engine.failures(), &engine.pending_failures());
+        crate::http::json::windows::metrics(text, &engine.windows());
     });
-    part(&mut text, looks, move |text, pipeline| {
-        crate::http::json::filters::metrics(text, &pipeline.address_book);
-        standings(text, &pipeline.address_book, now_us);
+    part(&mut text, looks, move |text, engine| {
+        crate::http::json::filters::metrics(text, &engine.address_book());
+        standings(text, &engine.address_book(), now_us);
     });
     doors(&mut text, state.stats());
     grpc::render(&mut text, state.stats().door());
@@ -74,11 +80,11 @@ pub(super) fn render(state: &State, looks: &Looks, format: Format, what: What, s
 /// What is told in one look, since it is not much.
 fn part(
     text: &mut Exposition<'_>,
-    looks: &Looks,
-    tell: impl FnOnce(&mut Exposition<'_>, &Pipeline) + Send + 'static,
+    looks: &EngineReader,
+    tell: impl FnOnce(&mut Exposition<'_>, &Engine) + Send + 'static,
 ) {
     let format = text.format();
-    match looks.look(move |pipeline| Exposition::part(format, |text| tell(text, pipeline))) {
+    match looks.look(move |engine| Exposition::part(format, |text| tell(text, engine))) {
         Some(part) => text.put(&part),
         None => text.give_up(),
     }
@@ -98,7 +104,7 @@ fn counters(text: &mut Exposition<'_>, counters: &[FlowCounter], rows: &[(Spelle
 
 /// All series of connections or streams, in one look: there are few beside those of requests, and their map has no place to go
 /// on from.
-fn copied(flows: &Flows) -> Vec<(Key, connections::Series)> {
+fn copied(flows: &ConnectionSeries) -> Vec<(Key, connections::Series)> {
     flows.iter().map(|(key, series)| (key.clone(), series.clone())).collect()
 }
 
@@ -114,7 +120,7 @@ pub(super) enum What {
 /// Calls `tell` for what `pick` takes of each series that it takes something of.
 fn each<T>(
     text: &mut Exposition<'_>,
-    looks: &Looks,
+    looks: &EngineReader,
     pick: impl Fn(&Series, Option<Exemplar>) -> Option<T> + Copy + Send + 'static,
     mut tell: impl FnMut(&mut Exposition<'_>, &Spelled, T),
 ) where
@@ -122,7 +128,7 @@ fn each<T>(
 {
     let mut next = Some(0);
     while let Some(from) = next.filter(|_| text.is_wanted()) {
-        let some = looks.look(move |pipeline| pipeline.aggregate.some(from, CHUNK, pick));
+        let some = looks.look(move |engine| engine.aggregate().some(from, CHUNK, pick));
         let Some((rows, rest)) = some else { return text.give_up() };
         next = rest;
         for (key, picked) in rows {
@@ -133,9 +139,9 @@ fn each<T>(
 }
 
 /// A histogram of a series.
-type Sizes = fn(&Measure) -> Histogram<'_>;
+type Sizes = fn(&RequestStats) -> Histogram<'_>;
 
-fn series(text: &mut Exposition<'_>, looks: &Looks) {
+fn series(text: &mut Exposition<'_>, looks: &EngineReader) {
     const REQUESTS: &str = "hopscope_requests_total";
     text.family(
         REQUESTS,
@@ -163,8 +169,8 @@ fn series(text: &mut Exposition<'_>, looks: &Looks) {
     );
     messages(text, looks);
     const SIZES: [(&str, &str, Sizes); 2] = [
-        ("hopscope_request_bytes", "Headers and bodies of those requests.", Measure::request_sizes),
-        ("hopscope_response_bytes", "Headers and bodies of their responses.", Measure::response_sizes),
+        ("hopscope_request_bytes", "Headers and bodies of those requests.", RequestStats::request_sizes),
+        ("hopscope_response_bytes", "Headers and bodies of their responses.", RequestStats::response_sizes),
     ];
     for (name, help, sizes) in SIZES {
         text.family(name, Kind::Histogram, help);
@@ -180,7 +186,7 @@ fn series(text: &mut Exposition<'_>, looks: &Looks) {
 }
 
 /// Only of series that have any.
-fn messages(text: &mut Exposition<'_>, looks: &Looks) {
+fn messages(text: &mut Exposition<'_>, looks: &EngineReader) {
     type Side = fn(Messages) -> u64;
     const MESSAGES: [(&str, &str, Side); 2] = [
         ("hopscope_request_messages_total", "gRPC messages that clients sent.", |it| it.request),
@@ -251,7 +257,7 @@ fn ledger(text: &mut Exposition<'_>, ledger: &Ledger) {
     }
     let gauges = [
         (
-            "hopscope_ledger_told_before_start",
+            "hopscope_ledger_pre_restart_requests",
             "Requests that were told to an earlier life of the collector.",
             before,
         ),
@@ -270,56 +276,60 @@ fn ledger(text: &mut Exposition<'_>, ledger: &Ledger) {
     }
 }
 
-fn rooms(text: &mut Exposition<'_>, pipeline: &Pipeline, waiting: (u64, u64)) {
-    let (expired_series, expired_requests) = pipeline.aggregate.expired();
+fn rooms(text: &mut Exposition<'_>, engine: &Engine, waiting: (u64, u64)) {
+    let (expired_series, expired_requests) = engine.aggregate().expired();
     let counters = [
         (
             "hopscope_series_overflow_requests_total",
             "Requests in overflow series.",
-            pipeline.aggregate.overflowed(),
+            engine.aggregate().overflowed(),
         ),
         ("hopscope_series_expired_total", "Series taken out since they were idle.", expired_series),
         ("hopscope_series_expired_requests_total", "Requests that those had counted.", expired_requests),
         (
-            "hopscope_authorities_refused_total",
+            "hopscope_identity_authorities_rejected_total",
             "Requested authorities that are shown as `other`, since there were too many.",
-            pipeline.address_book.authorities_refused(),
+            engine.address_book().authorities_refused(),
         ),
         (
-            "hopscope_unnamed_refused_total",
+            "hopscope_caller_inference_rejected_total",
             "Requests that could not wait until the join had found their caller, since too many did.",
-            pipeline.unnamed.refused(),
+            engine.pending_callers().refused(),
         ),
         (
-            "hopscope_known_edges_forgotten_total",
+            "hopscope_edge_cache_evicted_total",
             "Edges that were forgotten since too many were known, and are learnt anew.",
-            pipeline.known_edges().1,
+            engine.known_edges().1,
         ),
     ];
     for (name, help, value) in counters {
         text.single(name, Kind::Counter, help, value);
     }
     let gauges = [
-        ("hopscope_series", "Series with labels of their own.", pipeline.aggregate.named() as u64),
+        ("hopscope_series", "Series with labels of their own.", engine.aggregate().named() as u64),
         (
-            "hopscope_address_book_proxies",
+            "hopscope_identity_proxies",
             "Proxies that said who they are.",
-            pipeline.address_book.proxies() as u64,
+            engine.address_book().proxies() as u64,
         ),
-        ("hopscope_waiting_groups", "Groups of requests that wait for their peer's name.", waiting.0),
         (
-            "hopscope_unnamed_requests",
+            "hopscope_identity_pending_groups",
+            "Groups of requests that wait for their peer's name.",
+            waiting.0,
+        ),
+        (
+            "hopscope_caller_inference_pending_requests",
             "Requests among those whose caller the join may find.",
-            pipeline.unnamed.len() as u64,
+            engine.pending_callers().len() as u64,
         ),
         (
-            "hopscope_known_edges",
+            "hopscope_edge_cache_entries",
             "Edges, each as one proxy tells it, whose names need no look in the address book.",
-            pipeline.known_edges().0 as u64,
+            engine.known_edges().0 as u64,
         ),
-        ("hopscope_edges", "Edges that have such series.", pipeline.aggregate.edges() as u64),
+        ("hopscope_edges", "Edges that have such series.", engine.aggregate().edges() as u64),
         (
-            "hopscope_waiting_requests",
+            "hopscope_identity_pending_requests",
             "Requests that wait for their peer's name, in those groups or one by one.",
             waiting.1,
         ),
@@ -336,18 +346,22 @@ fn standings(text: &mut Exposition<'_>, book: &AddressBook, now_us: u64) {
         Kind::Gauge,
         "Proxies by what they do now; `blind` serves requests, as others tell, and says nothing.",
     );
-    for standing in Standing::ALL {
-        let count = book.standing_so(standing, now_us) as u64;
-        text.sample("hopscope_proxies", &[("standing", standing.label())], count);
+    for liveness in Liveness::ALL {
+        let count = book.count_by_liveness(liveness, now_us) as u64;
+        text.sample("hopscope_proxies", &[("liveness", liveness.label())], count);
     }
 }
 
-fn doors(text: &mut Exposition<'_>, stats: &SelfStats) {
+fn doors(text: &mut Exposition<'_>, stats: &SelfMetrics) {
     let (reports, bytes) = stats.taken();
-    text.single("hopscope_ingest_reports_total", Kind::Counter, "Reports that were taken.", reports);
-    text.single("hopscope_ingest_bytes_total", Kind::Counter, "Their size.", bytes);
-    text.family("hopscope_ingest_refused_total", Kind::Counter, "Reports that were refused, by reason.");
+    text.single("hopscope_grpc_reports_total", Kind::Counter, "Reports that were taken.", reports);
+    text.single("hopscope_grpc_bytes_total", Kind::Counter, "Their size.", bytes);
+    text.family(
+        "hopscope_grpc_reports_rejected_total",
+        Kind::Counter,
+        "Reports that were refused, by reason.",
+    );
     for (reason, count) in stats.refusals() {
-        text.sample("hopscope_ingest_refused_total", &[("reason", reason)], count);
+        text.sample("hopscope_grpc_reports_rejected_total", &[("reason", reason)], count);
     }
 }

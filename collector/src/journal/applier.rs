@@ -11,10 +11,10 @@ use super::directory::{self, Folder};
 use super::queue::{Item, Queue};
 use super::stats::Stats;
 use super::writer::Written;
-use crate::runtime::engine_handle::State;
+use crate::runtime::engine_handle::EngineHandle;
 use hopscope_core::batch::Record;
 use hopscope_core::engine::snapshot::{self, PIECE_BYTES, Piece};
-use hopscope_core::intake::reject::Refusal;
+use hopscope_core::intake::reject::Rejection;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
@@ -29,7 +29,7 @@ const IDLE_INTERVALS: u32 = 15;
 const PAUSE: Duration = Duration::from_secs(2);
 
 pub(super) struct Applier {
-    state: Arc<State>,
+    state: Arc<EngineHandle>,
     folder: Arc<Folder>,
     queue: Arc<Queue>,
     stats: Arc<Stats>,
@@ -49,7 +49,7 @@ pub(super) struct Applier {
 
 impl Applier {
     pub(super) fn new(
-        state: Arc<State>,
+        state: Arc<EngineHandle>,
         folder: Arc<Folder>,
         queue: Arc<Queue>,
         stats: Arc<Stats>,
@@ -92,7 +92,7 @@ impl Applier {
         }
     }
 
-    async fn group(&mut self, items: Vec<Item>, outcome: &Result<(), Refusal>) {
+    async fn group(&mut self, items: Vec<Item>, outcome: &Result<(), Rejection>) {
         let mut items = items.into_iter().peekable();
         while items.peek().is_some() {
             self.chunk(items.by_ref().take(CHUNK), outcome);
@@ -104,21 +104,21 @@ impl Applier {
         }
     }
 
-    fn chunk(&mut self, items: impl Iterator<Item = Item>, outcome: &Result<(), Refusal>) {
+    fn chunk(&mut self, items: impl Iterator<Item = Item>, outcome: &Result<(), Rejection>) {
         let mut answers = Vec::with_capacity(CHUNK);
-        let mut pipeline = self.state.pipeline();
+        let mut engine = self.state.engine();
         for item in items {
             match item {
-                Item::Batch(mut batch) => {
+                Item::QueuedBatch(mut batch) => {
                     let on_disk = outcome.clone();
-                    let taken = on_disk.and_then(|()| batch.arrival.tell(&mut pipeline, &mut self.room));
+                    let taken = on_disk.and_then(|()| engine.accept(&mut batch.arrival, &mut self.room));
                     answers.push((batch, taken));
                 }
-                Item::Tick(now_us) => pipeline.tick(now_us),
+                Item::Tick(now_us) => engine.tick(now_us),
                 Item::Roll => {}
             }
         }
-        drop(pipeline);
+        drop(engine);
         for (batch, taken) in answers {
             self.queue.done(&batch);
             // Whoever asked may be gone; the batch is counted all the same.
@@ -167,7 +167,7 @@ impl Applier {
             spare.try_recv().unwrap_or_else(|_| Vec::with_capacity(PIECE_BYTES + (PIECE_BYTES >> 4)))
         };
         let began = Instant::now();
-        snapshot::write(&self.state.pipeline(), resume, Box::new(sink));
+        snapshot::write(&self.state.engine(), resume, Box::new(sink));
         let pause = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
         self.stats.checkpoint_pause_us.set(pause);
     }

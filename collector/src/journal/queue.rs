@@ -6,8 +6,8 @@
 
 use super::stats::Stats;
 use hopscope_core::engine::Answer;
-use hopscope_core::intake::raw_batch::Arrival;
-use hopscope_core::intake::reject::Refusal;
+use hopscope_core::intake::raw_batch::RawBatch;
+use hopscope_core::intake::reject::Rejection;
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -21,12 +21,12 @@ pub(super) const GROUP_BYTES_MAX: usize = 4 << 20;
 
 /// A batch on its way through the journal.
 #[derive(Debug)]
-pub(super) struct Batch {
-    pub(super) arrival: Arrival,
-    pub(super) reply: oneshot::Sender<Result<Answer, Refusal>>,
+pub(super) struct QueuedBatch {
+    pub(super) arrival: RawBatch,
+    pub(super) reply: oneshot::Sender<Result<Answer, Rejection>>,
 }
 
-impl Batch {
+impl QueuedBatch {
     /// Bytes of its message.
     pub(super) fn len(&self) -> usize {
         self.arrival.message().len()
@@ -36,7 +36,7 @@ impl Batch {
 /// What passes through the journal.
 #[derive(Debug)]
 pub(super) enum Item {
-    Batch(Box<Batch>),
+    QueuedBatch(Box<QueuedBatch>),
     Tick(u64),
     /// The segments so far are to become part of a checkpoint.
     Roll,
@@ -73,19 +73,19 @@ impl Queue {
     }
 
     /// Takes a batch in.
-    pub(super) fn batch(&self, batch: Box<Batch>) -> Result<(), Refusal> {
+    pub(super) fn batch(&self, batch: Box<QueuedBatch>) -> Result<(), Rejection> {
         let bytes = batch.len() as u64;
         let mut waiting = self.lock();
         if waiting.closed {
-            return Err(Refusal::Stopping);
+            return Err(Rejection::Stopping);
         }
         let before = self.stats.waiting_bytes.get();
         if before > 0 && before.saturating_add(bytes) > WAITING_BYTES_MAX {
-            return Err(Refusal::JournalBusy(WAITING_BYTES_MAX));
+            return Err(Rejection::JournalBusy(WAITING_BYTES_MAX));
         }
         self.stats.waiting_bytes.add(bytes);
         waiting.bytes = waiting.bytes.saturating_add(batch.len());
-        self.put(&mut waiting, Item::Batch(batch));
+        self.put(&mut waiting, Item::QueuedBatch(batch));
         Ok(())
     }
 
@@ -136,7 +136,7 @@ impl Queue {
                     break;
                 }
                 Item::Tick(_) => waiting.tick = false,
-                Item::Batch(batch) => {
+                Item::QueuedBatch(batch) => {
                     bytes = bytes.saturating_add(batch.len());
                     waiting.bytes = waiting.bytes.saturating_sub(batch.len());
                 }
@@ -150,7 +150,7 @@ impl Queue {
     }
 
     /// A batch is counted or refused.
-    pub(super) fn done(&self, batch: &Batch) {
+    pub(super) fn done(&self, batch: &QueuedBatch) {
         self.stats.waiting_bytes.take(batch.len() as u64);
     }
 
@@ -170,17 +170,17 @@ impl Queue {
 
 #[cfg(test)]
 mod tests {
-    use super::{Batch, GROUP_BYTES_MAX, Item, Queue, Work};
+    use super::{GROUP_BYTES_MAX, Item, Queue, QueuedBatch, Work};
     use crate::journal::stats::Stats;
-    use hopscope_core::batch::{Connections, Details, Edges, Report, Teller, Totals};
-    use hopscope_core::intake::raw_batch::Arrival;
+    use hopscope_core::batch::{Batch, Connections, Details, Edges, EpochId, Totals};
+    use hopscope_core::intake::raw_batch::RawBatch;
     use hopscope_core::intake::validate::Limits;
     use std::sync::Arc;
     use std::time::{Duration, Instant};
 
     fn put(queue: &Queue, bytes: usize) {
-        let report = Report {
-            teller: Teller { proxy: "p".into(), epoch: 7 },
+        let report = Batch {
+            epoch_id: EpochId { proxy: "p".into(), epoch: 7 },
             sequence: 1,
             attempt: 1,
             identity: None,
@@ -196,15 +196,15 @@ mod tests {
             messages: Vec::new(),
         };
         let message = prost::bytes::Bytes::from(vec![0; bytes]);
-        let arrival = Arrival::made(message, report, &Limits::default(), 1);
+        let arrival = RawBatch::made(message, report, &Limits::default(), 1);
         let (reply, _) = tokio::sync::oneshot::channel();
-        queue.batch(Box::new(Batch { arrival, reply })).unwrap();
+        queue.batch(Box::new(QueuedBatch { arrival, reply })).unwrap();
     }
 
     /// How many batches are in the next group; `None` when there is none.
     fn next(queue: &Queue, wait: Duration) -> Option<usize> {
         let Work::Group(group) = queue.next(Instant::now() + wait)? else { return None };
-        Some(group.iter().filter(|item| matches!(item, Item::Batch(_))).count())
+        Some(group.iter().filter(|item| matches!(item, Item::QueuedBatch(_))).count())
     }
 
     #[test]

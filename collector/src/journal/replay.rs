@@ -8,27 +8,27 @@ use super::directory::Folder;
 use super::stats::Stats;
 use super::{Error, chain};
 use hopscope_core::batch::Record;
-use hopscope_core::engine::Pipeline;
+use hopscope_core::engine::Engine;
 use hopscope_core::engine::snapshot;
-use hopscope_core::intake::raw_batch::Arrival;
+use hopscope_core::intake::raw_batch::RawBatch;
 use hopscope_core::snapshot::frame::Entry;
 use hopscope_core::snapshot::segment::{self, Step};
 use prost::bytes::Bytes;
 use std::time::Instant;
 
-pub(super) fn replay(folder: &Folder, pipeline: &mut Pipeline, stats: &Stats) -> Result<u64, Error> {
+pub(super) fn replay(folder: &Folder, engine: &mut Engine, stats: &Stats) -> Result<u64, Error> {
     let began = Instant::now();
     let resume = match folder.read_checkpoint()? {
         Some(bytes) => {
             stats.checkpoint_bytes.set(bytes.len() as u64);
-            let resume = snapshot::decode(&bytes, pipeline);
+            let resume = snapshot::decode(&bytes, engine);
             Some(resume.map_err(|source| Error::Checkpoint { path: folder.checkpoint(), source })?)
         }
         None => None,
     };
     let segments = current(folder, resume, stats)?;
     let last = segments.last().copied();
-    let mut replay = Replay { pipeline, stats, first_refusal: true, room: Vec::new() };
+    let mut replay = Replay { engine, stats, first_refusal: true, room: Vec::new() };
     for number in &segments {
         let bytes = folder.read_segment(*number)?;
         if let Some(length) = replay.segment(folder, *number, &bytes, Some(*number) == last)? {
@@ -71,7 +71,7 @@ fn current(folder: &Folder, resume: Option<u64>, stats: &Stats) -> Result<Vec<u6
 }
 
 struct Replay<'a> {
-    pipeline: &'a mut Pipeline,
+    engine: &'a mut Engine,
     stats: &'a Stats,
     first_refusal: bool,
     /// Memory for the records of a batch.
@@ -108,10 +108,10 @@ impl Replay<'_> {
 
     fn entry(&mut self, entry: Entry<'_>) {
         match entry {
-            Entry::Tick(now_us) => self.pipeline.tick(now_us),
+            Entry::Tick(now_us) => self.engine.tick(now_us),
             Entry::Batch { times, message } => {
-                match Arrival::again(&Bytes::copy_from_slice(message), times) {
-                    Ok(mut arrival) => match arrival.tell(self.pipeline, &mut self.room) {
+                match RawBatch::again(&Bytes::copy_from_slice(message), times) {
+                    Ok(mut arrival) => match self.engine.accept(&mut arrival, &mut self.room) {
                         Ok(_) => self.stats.replayed_batches.add(1),
                         // Its records were what they are when it came, too: whoever sent it was told.
                         Err(_) => self.stats.replay_refused_again.add(1),

@@ -9,7 +9,7 @@ use super::chain;
 use super::directory::{self, Folder, Segment};
 use super::queue::{Item, Queue, Work};
 use super::stats::Stats;
-use hopscope_core::intake::reject::Refusal;
+use hopscope_core::intake::reject::Rejection;
 use hopscope_core::snapshot::frame::{self, Entry, Place};
 use hopscope_core::snapshot::segment;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ const PIECE_BYTES: usize = 128 << 10;
 #[derive(Debug)]
 pub(super) enum Written {
     /// A group, and whether it is on disk.
-    Group(Vec<Item>, Result<(), Refusal>),
+    Group(Vec<Item>, Result<(), Rejection>),
     /// All groups so far are in segments before this one; `None` when it could not be begun.
     Rolled(Option<u64>),
 }
@@ -72,9 +72,9 @@ impl Writer {
         }
     }
 
-    fn commit(&mut self, items: &[Item]) -> Result<(), Refusal> {
+    fn commit(&mut self, items: &[Item]) -> Result<(), Rejection> {
         let began = Instant::now();
-        let batches = items.iter().filter(|item| matches!(item, Item::Batch(_))).count() as u64;
+        let batches = items.iter().filter(|item| matches!(item, Item::QueuedBatch(_))).count() as u64;
         match self.write(items, batches > 0) {
             Ok(()) => {
                 if batches > 0 {
@@ -83,11 +83,11 @@ impl Writer {
                 }
                 Ok(())
             }
-            Err(Failure::Full) => Err(Refusal::JournalFull(self.stats.bytes_max)),
+            Err(Failure::Full) => Err(Rejection::JournalFull(self.stats.bytes_max)),
             Err(Failure::Disk(error)) => {
                 self.stats.append_errors.add(1);
                 self.failing(Some(&error));
-                Err(Refusal::JournalFailing)
+                Err(Rejection::JournalFailing)
             }
         }
     }
@@ -216,7 +216,7 @@ fn is_empty(segment: &Segment) -> bool {
 
 fn entry(item: &Item) -> Option<Entry<'_>> {
     match item {
-        Item::Batch(batch) => {
+        Item::QueuedBatch(batch) => {
             Some(Entry::Batch { times: batch.arrival.times(), message: batch.arrival.message() })
         }
         Item::Tick(now_us) => Some(Entry::Tick(*now_us)),
@@ -228,7 +228,7 @@ fn entry(item: &Item) -> Option<Entry<'_>> {
 fn room(item: &Item) -> u64 {
     const FRAME_BYTES: u64 = 64;
     match item {
-        Item::Batch(batch) => FRAME_BYTES.saturating_add(batch.len() as u64),
+        Item::QueuedBatch(batch) => FRAME_BYTES.saturating_add(batch.len() as u64),
         Item::Tick(_) => FRAME_BYTES,
         Item::Roll => 0,
     }

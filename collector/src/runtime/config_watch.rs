@@ -157,7 +157,7 @@ pub fn warn(warnings: &[Problem]) {
 mod tests {
     use super::{Look, Stamp};
 
-    /// Looks at states of a file, by inode (0: not there), and says at which it is loaded.
+    /// EngineReader at states of a file, by inode (0: not there), and says at which it is loaded.
     #[track_caller]
     fn check(looks: &[u64], expected: &[bool]) {
         let stamp = |inode: u64| -> Stamp { (inode > 0).then_some((1, inode, 0, 0, 0, 0, 0)) };

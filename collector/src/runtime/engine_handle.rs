@@ -1,60 +1,60 @@
 //! What the doors share.
 //!
-//! In: a pipeline, a clock, and a journal where there is one. Out: all of them, to whichever door asks. Always holds: the
-//! pipeline is locked for some reports or one reading, never across a wait; where there is a journal, the pipeline counts
+//! In: a engine, a clock, and a journal where there is one. Out: all of them, to whichever door asks. Always holds: the
+//! engine is locked for some reports or one reading, never across a wait; where there is a journal, the engine counts
 //! nothing but what comes through it.
 
-use crate::journal::{Coming, Journal};
-use crate::runtime::self_metrics::SelfStats;
-use hopscope_core::batch::Teller;
-use hopscope_core::engine::{Answer, Pipeline};
-use hopscope_core::intake::raw_batch::Arrival;
-use hopscope_core::intake::reject::Refusal;
+use crate::journal::{CommitAck, Journal};
+use crate::runtime::self_metrics::SelfMetrics;
+use hopscope_core::batch::EpochId;
+use hopscope_core::engine::{Answer, Engine};
+use hopscope_core::intake::raw_batch::RawBatch;
+use hopscope_core::intake::reject::Rejection;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The answer to a report that was handed on.
 #[derive(Debug)]
-pub enum Taking {
+pub enum PendingAck {
     /// It is here.
     Answered(Answer),
     /// It comes when the report is on disk.
-    Coming(Coming),
+    CommitAck(CommitAck),
 }
 
-impl Taking {
+impl PendingAck {
     /// Waits for it. Nothing of the report stands in what waits.
     ///
     /// # Errors
     ///
     /// When the report did not get to the disk, or one of its records breaks a rule.
-    pub async fn answer(self) -> Result<Answer, Refusal> {
+    pub async fn answer(self) -> Result<Answer, Rejection> {
         match self {
             Self::Answered(answer) => Ok(answer),
-            Self::Coming(coming) => coming.answer().await,
+            Self::CommitAck(coming) => coming.answer().await,
         }
     }
 }
 
 /// The running collector.
-pub struct State {
-    pipeline: Mutex<Pipeline>,
+pub struct EngineHandle {
+    engine: Mutex<Engine>,
     journal: Option<Journal>,
-    stats: SelfStats,
+    stats: SelfMetrics,
     clock: fn() -> u64,
     started_us: u64,
     stopping: AtomicBool,
 }
 
-impl State {
+impl EngineHandle {
     /// A collector that has begun; without a journal it keeps everything in memory only. `clock` gives microseconds since
     /// the Unix epoch.
     #[must_use]
-    pub fn new(pipeline: Pipeline, journal: Option<Journal>, clock: fn() -> u64) -> Self {
+    pub fn new(engine: Engine, journal: Option<Journal>, clock: fn() -> u64) -> Self {
         Self {
-            pipeline: Mutex::new(pipeline),
+            engine: Mutex::new(engine),
             journal,
-            stats: SelfStats::default(),
+            stats: SelfMetrics::default(),
             clock,
             started_us: clock(),
             stopping: AtomicBool::new(false),
@@ -62,8 +62,8 @@ impl State {
     }
 
     /// The rooms. A panic of another holder left them as they were between two steps, which is better than none.
-    pub fn pipeline(&self) -> MutexGuard<'_, Pipeline> {
-        self.pipeline.lock().unwrap_or_else(PoisonError::into_inner)
+    pub fn engine(&self) -> MutexGuard<'_, Engine> {
+        self.engine.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The journal, where there is one.
@@ -77,27 +77,27 @@ impl State {
     /// # Errors
     ///
     /// When the journal cannot take it, or one of its records breaks a rule.
-    pub fn take(&self, mut arrival: Arrival) -> Result<Taking, Refusal> {
+    pub fn take(&self, mut arrival: RawBatch) -> Result<PendingAck, Rejection> {
         let Some(journal) = &self.journal else {
-            return arrival.tell(&mut self.pipeline(), &mut Vec::new()).map(Taking::Answered);
+            return self.engine().accept(&mut arrival, &mut Vec::new()).map(PendingAck::Answered);
         };
-        if arrival.head().identity.is_none() && self.pipeline().is_of_stranger(arrival.head()) {
-            return Ok(Taking::Answered(Answer::WhoAreYou));
+        if arrival.head().identity.is_none() && self.engine().is_unknown_proxy(arrival.head()) {
+            return Ok(PendingAck::Answered(Answer::NeedIdentity));
         }
-        journal.take(arrival).map(Taking::Coming)
+        journal.take(arrival).map(PendingAck::CommitAck)
     }
 
     /// An epoch has ended and never comes again. The journal does not know: after a start its book is open once more until
     /// it has been silent for long, with the same totals.
-    pub fn end(&self, teller: &Teller, now_us: u64) {
-        self.pipeline().ledger.end(teller, now_us);
+    pub fn end(&self, epoch_id: &EpochId, now_us: u64) {
+        self.engine().end_epoch(epoch_id, now_us);
     }
 
     /// Lets time pass in the rooms.
     pub fn tick(&self, now_us: u64) {
         match &self.journal {
             Some(journal) => journal.tick(now_us),
-            None => self.pipeline().tick(now_us),
+            None => self.engine().tick(now_us),
         }
     }
 
@@ -115,7 +115,7 @@ impl State {
 
     /// Counters of the doors.
     #[must_use]
-    pub fn stats(&self) -> &SelfStats {
+    pub fn stats(&self) -> &SelfMetrics {
         &self.stats
     }
 

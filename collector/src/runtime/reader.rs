@@ -1,26 +1,26 @@
-//! Looks at the rooms from a thread that does not count.
+//! EngineReader at the rooms from a thread that does not count.
 //!
 //! In: what to look at. Out: what was seen. Always holds: looks are taken one after the other by a task on the thread that
 //! counts, between two pieces of its work. So whoever looks never holds the rooms: the system may let such a thread wait at any
 //! time, for as long as others have work, and all reports would wait with it.
 
-use crate::runtime::engine_handle::State;
-use hopscope_core::engine::Pipeline;
+use crate::runtime::engine_handle::EngineHandle;
+use hopscope_core::engine::Engine;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
-type Look = Box<dyn FnOnce(&Pipeline) + Send>;
+type Look = Box<dyn FnOnce(&Engine) + Send>;
 
 /// Where looks are asked for.
-pub(crate) struct Looks(mpsc::Sender<Look>);
+pub(crate) struct EngineReader(mpsc::Sender<Look>);
 
-impl Looks {
+impl EngineReader {
     /// A place to ask, and the work of the thread that counts; it ends with the former.
-    pub(crate) fn new(state: Arc<State>) -> (Self, impl Future<Output = ()>) {
+    pub(crate) fn new(state: Arc<EngineHandle>) -> (Self, impl Future<Output = ()>) {
         let (asked, mut looks) = mpsc::channel::<Look>(1);
         let take = async move {
             while let Some(look) = looks.recv().await {
-                look(&state.pipeline());
+                look(&state.engine());
             }
         };
         (Self(asked), take)
@@ -30,12 +30,12 @@ impl Looks {
     /// Not to be called by a task.
     pub(crate) fn look<T: Send + 'static>(
         &self,
-        look: impl FnOnce(&Pipeline) -> T + Send + 'static,
+        look: impl FnOnce(&Engine) -> T + Send + 'static,
     ) -> Option<T> {
         let (tell, seen) = oneshot::channel();
-        let look = move |pipeline: &Pipeline| {
+        let look = move |engine: &Engine| {
             // Whoever asked may be gone.
-            let _ = tell.send(look(pipeline));
+            let _ = tell.send(look(engine));
         };
         self.0.blocking_send(Box::new(look)).ok()?;
         seen.blocking_recv().ok()
@@ -44,17 +44,17 @@ impl Looks {
 
 #[cfg(test)]
 mod tests {
-    use super::Looks;
-    use crate::runtime::engine_handle::State;
-    use hopscope_core::engine::{Limits, Pipeline};
+    use super::EngineReader;
+    use crate::runtime::engine_handle::EngineHandle;
+    use hopscope_core::engine::{Engine, Limits};
     use std::sync::Arc;
 
     #[tokio::test]
     async fn what_is_asked_for_is_seen_until_nobody_takes_looks() {
-        let state = Arc::new(State::new(Pipeline::new(Limits::default()), None, || 7));
-        let (looks, take) = Looks::new(state.clone());
+        let state = Arc::new(EngineHandle::new(Engine::new(Limits::default()), None, || 7));
+        let (looks, take) = EngineReader::new(state.clone());
         let taking = tokio::spawn(take);
-        let edges = |pipeline: &Pipeline| pipeline.aggregate.edges();
+        let edges = |engine: &Engine| engine.aggregate().edges();
         let ask = tokio::task::spawn_blocking(move || (looks.look(edges), looks));
         let (seen, looks) = ask.await.unwrap();
         assert_eq!(seen, Some(0));
@@ -63,6 +63,6 @@ mod tests {
         let seen = tokio::task::spawn_blocking(move || looks.look(edges)).await.unwrap();
         assert_eq!(seen, None);
         // The rooms are free, and nobody else has them.
-        assert_eq!((state.pipeline().aggregate.edges(), Arc::strong_count(&state)), (0, 1));
+        assert_eq!((state.engine().aggregate().edges(), Arc::strong_count(&state)), (0, 1));
     }
 }

@@ -4,8 +4,8 @@
 //! settings change, or none; what takes a restart keeps its value and is counted.
 
 use crate::config::{Config, Sections, Setting, Value};
-use crate::grpc::Door;
-use crate::runtime::engine_handle::State;
+use crate::grpc::GrpcService;
+use crate::runtime::engine_handle::EngineHandle;
 use crate::runtime::self_metrics::Reload;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,8 +13,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 #[derive(Clone)]
 pub struct Live {
     in_force: Arc<Mutex<Config>>,
-    state: Arc<State>,
-    door: Door,
+    state: Arc<EngineHandle>,
+    door: GrpcService,
 }
 
 /// What came of new settings.
@@ -27,7 +27,7 @@ pub struct Applied {
 }
 
 impl Live {
-    pub(super) fn new(config: Config, state: Arc<State>, door: Door) -> Self {
+    pub(super) fn new(config: Config, state: Arc<EngineHandle>, door: GrpcService) -> Self {
         state.stats().settings().in_force(numbers(&config), 0, state.now_us());
         Self { in_force: Arc::new(Mutex::new(config)), state, door }
     }
@@ -40,7 +40,7 @@ impl Live {
         let differs = |setting: &&Setting| config.value(setting) != in_force.value(setting);
         let changed: Vec<&'static Setting> = Config::settings().into_iter().filter(differs).collect();
         self.door.limit(config.door());
-        self.state.pipeline().limit(config.limits());
+        self.state.engine().limit(config.limits());
         let settings = self.state.stats().settings();
         settings.in_force(numbers(&config), restart.len(), self.state.now_us());
         let same = changed.is_empty() && restart.is_empty();

@@ -7,42 +7,42 @@ mod settings;
 
 pub use settings::{Reload, Seen, Settings};
 
-use crate::grpc::stats::DoorStats;
-use hopscope_core::intake::reject::Refusal;
+use crate::grpc::stats::GrpcStats;
+use hopscope_core::intake::reject::Rejection;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Counters since the start.
 #[derive(Debug)]
-pub struct SelfStats {
+pub struct SelfMetrics {
     taken: AtomicU64,
     bytes: AtomicU64,
-    refused: [AtomicU64; Refusal::LABELS.len()],
-    door: DoorStats,
+    refused: [AtomicU64; Rejection::LABELS.len()],
+    door: GrpcStats,
     settings: Settings,
 }
 
-impl Default for SelfStats {
+impl Default for SelfMetrics {
     fn default() -> Self {
         Self {
             taken: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             refused: [const { AtomicU64::new(0) }; _],
-            door: DoorStats::default(),
+            door: GrpcStats::default(),
             settings: Settings::default(),
         }
     }
 }
 
-impl SelfStats {
+impl SelfMetrics {
     /// A report was taken, new or repeated.
     pub fn took(&self, bytes: u64) {
         self.taken.fetch_add(1, Ordering::Relaxed);
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// A report was refused for a reason of [`Refusal::LABELS`].
+    /// A report was refused for a reason of [`Rejection::LABELS`].
     pub fn refused(&self, label: &str) {
-        let counters = Refusal::LABELS.iter().zip(&self.refused);
+        let counters = Rejection::LABELS.iter().zip(&self.refused);
         for (_, counter) in counters.filter(|(known, _)| **known == label) {
             counter.fetch_add(1, Ordering::Relaxed);
         }
@@ -50,7 +50,7 @@ impl SelfStats {
 
     /// What the gRPC door counts beside reports.
     #[must_use]
-    pub fn door(&self) -> &DoorStats {
+    pub fn door(&self) -> &GrpcStats {
         &self.door
     }
 
@@ -68,6 +68,6 @@ impl SelfStats {
 
     /// Refusals by reason.
     pub fn refusals(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
-        Refusal::LABELS.into_iter().zip(self.refused.iter().map(|counter| counter.load(Ordering::Relaxed)))
+        Rejection::LABELS.into_iter().zip(self.refused.iter().map(|counter| counter.load(Ordering::Relaxed)))
     }
 }

@@ -7,13 +7,13 @@
 pub use crate::runtime::reload::{Applied, Live};
 
 use crate::config::Config;
-use crate::grpc::Door;
-use crate::grpc::listener::Porch;
+use crate::grpc::GrpcService;
+use crate::grpc::listener::Listener;
 use crate::grpc::tls;
 use crate::http;
 use crate::journal;
-use crate::runtime::engine_handle::State;
-use hopscope_core::engine::Pipeline;
+use crate::runtime::engine_handle::EngineHandle;
+use hopscope_core::engine::Engine;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -56,8 +56,8 @@ pub enum Error {
 /// A collector whose addresses are bound.
 pub struct Server {
     live: Live,
-    state: Arc<State>,
-    porch: Porch,
+    state: Arc<EngineHandle>,
+    porch: Listener,
     journal: Option<journal::Opened>,
     grpc: TcpListener,
     http: TcpListener,
@@ -74,16 +74,16 @@ impl Server {
     pub async fn bind(config: Config) -> Result<Self, Error> {
         let grpc = bind("gRPC", "grpc-address", config.listen.grpc_address).await?;
         let http = bind("HTTP", "http-address", config.listen.http_address).await?;
-        let mut pipeline = Pipeline::new(config.limits());
+        let mut engine = Engine::new(config.limits());
         let journal = match config.journal() {
-            Some(settings) => Some(journal::open(settings, &mut pipeline)?),
+            Some(settings) => Some(journal::open(settings, &mut engine)?),
             None => None,
         };
         let handle = journal.as_ref().map(journal::Opened::journal);
-        let state = Arc::new(State::new(pipeline, handle, now_us));
+        let state = Arc::new(EngineHandle::new(engine, handle, now_us));
         let (stopped, stopping) = watch::channel(false);
-        let door = Door::new(state.clone(), config.door(), stopping);
-        let porch = Porch::new(&config.tls, config.connections.clone(), door.clone())?;
+        let door = GrpcService::new(state.clone(), config.door(), stopping);
+        let porch = Listener::new(&config.tls, config.connections.clone(), door.clone())?;
         let live = Live::new(config, state.clone(), door);
         Ok(Self { live, state, porch, journal, grpc, http, stopped })
     }
@@ -146,7 +146,7 @@ impl Server {
         ticks.abort();
         match journal {
             Some(journal) => journal.stop(GRACE).await,
-            None => state.pipeline().close(now_us()),
+            None => state.engine().close(now_us()),
         }
         outcome
     }
@@ -161,7 +161,7 @@ async fn until(mut stopping: watch::Receiver<bool>) {
     let _ = stopping.wait_for(|stopping| *stopping).await;
 }
 
-async fn tick(state: Arc<State>) {
+async fn tick(state: Arc<EngineHandle>) {
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {

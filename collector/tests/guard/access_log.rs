@@ -55,7 +55,7 @@ fn open(channel: &Channel) -> (mpsc::Sender<Bytes>, tokio::task::JoinHandle<Stat
 
 #[tokio::test]
 async fn an_envoy_without_the_filter_takes_part() {
-    let collector = Collector::start(&["--name-wait-ms", "0", "--message-timeout-ms", "100"]).await;
+    let collector = Collector::start(&["--pending-ms-max", "0", "--message-timeout-ms", "100"]).await;
     let channel = collector.client().await;
     let mut streams = Vec::new();
     for message in messages() {
@@ -64,9 +64,9 @@ async fn an_envoy_without_the_filter_takes_part() {
         }
         streams.last().unwrap().0.send(message.encode_to_vec().into()).await.unwrap();
     }
-    collector.until("hopscope_als_entries_total", 21).await;
-    assert_eq!(collector.sample("hopscope_ingest_open_streams").await, 2);
-    collector.until("hopscope_ingest_in_flight_bytes", 0).await;
+    collector.until("hopscope_access_log_entries_total", 21).await;
+    assert_eq!(collector.sample("hopscope_grpc_long_streams").await, 2);
+    collector.until("hopscope_grpc_in_flight_bytes", 0).await;
 
     let books = collector.get("/api/v1/proxies").await;
     let of_proxy = format!("\"proxy\":\"{PROXY}\",\"source\":\"als\"");
@@ -114,7 +114,7 @@ async fn a_stream_that_cannot_be_read_ends_and_the_next_one_works() {
     }
     let (sender, call) = open(&channel);
     sender.send(messages().remove(0).encode_to_vec().into()).await.unwrap();
-    collector.until("hopscope_ingest_reports_total", 1).await;
+    collector.until("hopscope_grpc_reports_total", 1).await;
     drop((sender, channel));
     call.await.unwrap();
     collector.stop().await;
@@ -126,7 +126,7 @@ async fn a_stream_ends_when_the_collector_stops() {
     let channel = collector.client().await;
     let (sender, call) = open(&channel);
     sender.send(messages().remove(0).encode_to_vec().into()).await.unwrap();
-    collector.until("hopscope_ingest_reports_total", 1).await;
+    collector.until("hopscope_grpc_reports_total", 1).await;
     collector.stop().await;
     assert_eq!(call.await.unwrap().code(), Code::Unavailable);
 }
@@ -145,7 +145,7 @@ async fn a_stream_is_held_to_its_certificate() {
         let (sender, call) = open(&channel);
         sender.send(messages().remove(0).encode_to_vec().into()).await.unwrap();
         if refused == 0 {
-            collector.until("hopscope_ingest_reports_total", 1).await;
+            collector.until("hopscope_grpc_reports_total", 1).await;
             drop(sender);
             call.await.unwrap();
         } else {
@@ -153,7 +153,7 @@ async fn a_stream_is_held_to_its_certificate() {
         }
         assert_eq!(collector.refused("identity_mismatch").await, refused);
     }
-    assert!(collector.sample("hopscope_als_entries_lost_total").await > 0);
+    assert!(collector.sample("hopscope_access_log_entries_lost_total").await > 0);
     collector.stop().await;
 }
 
@@ -165,7 +165,7 @@ async fn an_access_log_that_was_read_survives_the_collector() {
     let channel = collector.client().await;
     let (sender, call) = open(&channel);
     sender.send(messages().remove(0).encode_to_vec().into()).await.unwrap();
-    collector.until("hopscope_ingest_reports_total", 1).await;
+    collector.until("hopscope_grpc_reports_total", 1).await;
     let counted = collector.sample("hopscope_ledger_delivered_total").await;
     assert!(counted > 0);
     drop((sender, channel));

@@ -72,12 +72,12 @@ impl Collector {
 
     /// Reports that were refused for a reason.
     pub(crate) async fn refused(&self, reason: &str) -> u64 {
-        self.sample(&format!("hopscope_ingest_refused_total{{reason=\"{reason}\"}}")).await
+        self.sample(&format!("hopscope_grpc_reports_rejected_total{{reason=\"{reason}\"}}")).await
     }
 
     /// Connections that were not served for a reason.
     pub(crate) async fn unserved(&self, reason: &str) -> u64 {
-        self.sample(&format!("hopscope_ingest_connections_refused_total{{reason=\"{reason}\"}}")).await
+        self.sample(&format!("hopscope_grpc_connections_rejected_total{{reason=\"{reason}\"}}")).await
     }
 
     /// Waits until a sample has a value.

@@ -12,7 +12,7 @@ fn asked(service: &str) -> HealthCheckRequest {
 
 #[tokio::test]
 async fn it_serves_until_it_stops() {
-    let collector = Collector::start(&["--connection-open-streams-max", "2"]).await;
+    let collector = Collector::start(&["--connection-long-streams-max", "2"]).await;
     let mut client = HealthClient::new(collector.client().await);
     for service in ["", "hopscope.v1.Telemetry", "envoy.service.accesslog.v3.AccessLogService"] {
         let answer = client.check(asked(service)).await.unwrap().into_inner();
@@ -25,9 +25,9 @@ async fn it_serves_until_it_stops() {
     assert_eq!(unknown.message().await.unwrap().unwrap().status(), ServingStatus::ServiceUnknown);
     let third = client.watch(asked("")).await.unwrap_err();
     assert_eq!((third.code(), collector.refused("streams").await), (Code::ResourceExhausted, 1));
-    collector.until("hopscope_ingest_open_streams", 2).await;
+    collector.until("hopscope_grpc_long_streams", 2).await;
     drop(unknown);
-    collector.until("hopscope_ingest_open_streams", 1).await;
+    collector.until("hopscope_grpc_long_streams", 1).await;
     let stop = tokio::spawn(collector.stop());
     assert_eq!(watch.message().await.unwrap().unwrap().status(), ServingStatus::NotServing);
     assert!(watch.message().await.unwrap().is_none());

@@ -62,10 +62,10 @@ async fn malformed_batches_cost_a_good_client_nothing() {
     assert_eq!(collector.sample("hopscope_ledger_delivered_total").await, sequence);
     let metrics = collector.get("/metrics").await;
     let counts = metrics.lines().filter_map(|line| {
-        line.strip_prefix("hopscope_ingest_refused_total{")?.split_once(' ')?.1.parse::<usize>().ok()
+        line.strip_prefix("hopscope_grpc_reports_rejected_total{")?.split_once(' ')?.1.parse::<usize>().ok()
     });
     assert_eq!(counts.sum::<usize>(), batches, "each was counted under one reason");
-    assert_eq!(collector.sample("hopscope_ingest_in_flight_bytes").await, 0);
+    assert_eq!(collector.sample("hopscope_grpc_in_flight_bytes").await, 0);
     drop(good);
     collector.stop().await;
 }

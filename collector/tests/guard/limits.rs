@@ -70,7 +70,7 @@ async fn a_client_that_says_nothing_or_something_else_is_gone() {
     wrong.write_all(b"GET / HTTP/1.1\r\nhost: collector\r\n\r\n").await.unwrap();
     assert!(closes(wrong).await);
     assert_eq!(collector.unserved("protocol").await, 1);
-    collector.until("hopscope_ingest_connections", 0).await;
+    collector.until("hopscope_grpc_connections", 0).await;
     collector.stop().await;
 }
 
@@ -82,7 +82,7 @@ async fn a_client_that_answers_no_ping_is_gone() {
     // The preface and empty SETTINGS: a client as it should be, and from then on nothing.
     stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
     assert!(closes(stream).await);
-    collector.until("hopscope_ingest_connections", 0).await;
+    collector.until("hopscope_grpc_connections", 0).await;
     collector.stop().await;
 }
 
@@ -98,7 +98,7 @@ async fn a_message_that_does_not_come_holds_nothing() {
         assert!(began.elapsed() < Duration::from_secs(10));
         assert_eq!(collector.refused("slow").await, number);
         for gauge in ["in_flight_bytes", "in_flight_reports", "open_streams"] {
-            collector.until(&format!("hopscope_ingest_{gauge}"), 0).await;
+            collector.until(&format!("hopscope_grpc_{gauge}"), 0).await;
         }
     }
     assert_eq!(report(&channel, batch("pay", 1)).await.unwrap().accepted_sequence, 1);
@@ -111,10 +111,10 @@ async fn a_call_that_is_given_up_holds_nothing() {
     let collector = Collector::start(&[]).await;
     let channel = collector.client().await;
     let call = tokio::spawn(stall(channel.clone(), REPORT, 100_000, 50_000));
-    collector.until("hopscope_ingest_in_flight_bytes", 50_005).await;
+    collector.until("hopscope_grpc_in_flight_bytes", 50_005).await;
     call.abort();
-    collector.until("hopscope_ingest_in_flight_bytes", 0).await;
-    collector.until("hopscope_ingest_in_flight_reports", 0).await;
+    collector.until("hopscope_grpc_in_flight_bytes", 0).await;
+    collector.until("hopscope_grpc_in_flight_reports", 0).await;
     drop(channel);
     collector.stop().await;
 }
@@ -136,7 +136,7 @@ async fn reports_in_flight_are_bounded_for_each_connection() {
     let collector = Collector::start(&["--connection-reports-in-flight-max", "1"]).await;
     let (busy, other) = (collector.client().await, collector.client().await);
     let call = tokio::spawn(stall(busy.clone(), REPORT, 100, 50));
-    collector.until("hopscope_ingest_in_flight_reports", 1).await;
+    collector.until("hopscope_grpc_in_flight_reports", 1).await;
     let status = report(&busy, batch("pay", 1)).await.unwrap_err();
     assert_eq!((status.code(), collector.refused("busy").await), (Code::ResourceExhausted, 1), "{status:?}");
     assert_eq!(report(&other, batch("pay", 1)).await.unwrap().accepted_sequence, 1);
@@ -179,7 +179,7 @@ async fn connections_are_bounded_in_total_and_for_each_address() {
         assert!(closes(TcpStream::connect(collector.grpc).await.unwrap()).await);
         assert_eq!(collector.unserved(reason).await, 1);
         drop(first);
-        collector.until("hopscope_ingest_connections", 1).await;
+        collector.until("hopscope_grpc_connections", 1).await;
         let third = collector.client().await;
         assert_eq!(report(&third, batch("pay", 3)).await.unwrap().accepted_sequence, 3);
         drop((second, third));

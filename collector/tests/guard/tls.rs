@@ -81,7 +81,7 @@ async fn whoever_brings_no_certificate_of_ours_is_not_served() {
     }
     // A client may try more than once, so there may be more of them than clients.
     assert!(collector.unserved("tls").await >= 3);
-    assert_eq!(collector.sample("hopscope_ingest_connections_total").await, 0);
+    assert_eq!(collector.sample("hopscope_grpc_connections_total").await, 0);
     collector.stop().await;
 }
 
@@ -109,7 +109,7 @@ async fn a_certificate_changes_without_dropping_a_connection() {
     let after = Dial::new(&collector, &new, Some(&new.issue(PAY))).connect().await.unwrap();
     assert_eq!(report(&after, batch("pay", 2)).await.unwrap().accepted_sequence, 2);
     assert_eq!(report(&before, batch("pay", 3)).await.unwrap().accepted_sequence, 3);
-    assert_eq!(collector.sample("hopscope_ingest_connections_total").await, 2, "the first was never dropped");
+    assert_eq!(collector.sample("hopscope_grpc_connections_total").await, 2, "the first was never dropped");
     assert_eq!(collector.sample("hopscope_tls_load_failures_total").await, 0);
     drop((before, after));
     collector.stop().await;

@@ -8,13 +8,13 @@
 //!
 //! What an open connection moves is told before anybody knows how it will end; so it is counted under no response flag, and
 //! only what was not told by then under the flag of its end, as Istio does it. A stream is a request, and is counted as one
-//! with all of its bytes when it ends; what its bodies move until then is here, in [`Flows`] of its own, once.
+//! with all of its bytes when it ends; what its bodies move until then is here, in [`ConnectionSeries`] of its own, once.
 
 use crate::aggregate::{Key, Limits, tenant};
-use crate::batch::{Flow, Fold, Identity, Outcome, Protocol, Record, Report, Text};
+use crate::batch::{Batch, Flow, Fold, Identity, Outcome, Protocol, Record, Text};
 use crate::histogram::durations::Durations;
-use crate::identity::{AddressBook, NamedEdge, Told, WaitingLimits};
-use crate::snapshot::codec::keep;
+use crate::identity::{AddressBook, PendingLimits, ResolvedEdge, Told};
+use crate::snapshot::codec::snapshot;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -31,7 +31,7 @@ pub struct Counts {
     pub response_bytes: u64,
 }
 
-keep!(struct Counts { opened, durations, request_bytes, response_bytes });
+snapshot!(struct Counts { opened, durations, request_bytes, response_bytes });
 
 impl Counts {
     /// How many were closed.
@@ -74,13 +74,13 @@ pub struct Series {
     pub last_us: u64,
 }
 
-keep!(struct Series { counts, created_us, last_us });
+snapshot!(struct Series { counts, created_us, last_us });
 
 /// All connections, or all streams.
 #[derive(Debug, Clone, Default)]
-pub struct Flows {
+pub struct ConnectionSeries {
     limits: Limits,
-    waiting_limits: WaitingLimits,
+    waiting_limits: PendingLimits,
     series: HashMap<Key, Series>,
     /// How many series each namespace has.
     tenants: HashMap<Text, usize>,
@@ -89,32 +89,32 @@ pub struct Flows {
     expired_closed: u64,
 }
 
-keep!(room Flows { series, waiting, expired_closed } besides { limits, waiting_limits, tenants });
+snapshot!(state ConnectionSeries { series, waiting, expired_closed } skip { limits, waiting_limits, tenants });
 
-impl Flows {
+impl ConnectionSeries {
     /// Nothing counted yet.
     #[must_use]
-    pub fn new(limits: Limits, waiting_limits: WaitingLimits) -> Self {
+    pub fn new(limits: Limits, waiting_limits: PendingLimits) -> Self {
         Self { limits, waiting_limits, ..Self::default() }
     }
 
     /// Other limits from now on. What is held stays.
-    pub fn limit(&mut self, limits: Limits, waiting_limits: WaitingLimits) {
+    pub fn limit(&mut self, limits: Limits, waiting_limits: PendingLimits) {
         self.limits = limits;
         self.waiting_limits = waiting_limits;
     }
 
-    /// Counts groups of a report: [`connections`], or [`streams`].
+    /// Counts groups of a batch: [`connections`], or [`streams`].
     pub fn take(
         &mut self,
-        report: &Report,
+        batch: &Batch,
         groups: Vec<Group>,
         own: &Arc<Identity>,
         book: &mut AddressBook,
         now_us: u64,
     ) {
         for (edge, outcome, counts) in groups {
-            let Some(edge) = report.edges.get(edge) else { continue };
+            let Some(edge) = batch.edges.get(edge) else { continue };
             let told = Told { own: own.clone(), edge: edge.clone(), outcome };
             if !self.wait(&told, &counts, book, now_us) {
                 self.count(&told, &counts, book, now_us);
@@ -198,7 +198,7 @@ impl Flows {
     }
 
     fn count(&mut self, told: &Told, counts: &Counts, book: &mut AddressBook, now_us: u64) {
-        let named = Arc::new(book.complete_at_last(&told.own, &told.edge));
+        let named = Arc::new(book.resolve_final(&told.own, &told.edge));
         let mut key = Key::Edge(named.clone(), told.outcome);
         if !self.series.contains_key(&key) {
             key = self.new_key(&named, key);
@@ -210,7 +210,7 @@ impl Flows {
     }
 
     /// Where a series is counted that there is none of yet: under its own name, as long as there is room for it.
-    fn new_key(&mut self, named: &NamedEdge, own: Key) -> Key {
+    fn new_key(&mut self, named: &ResolvedEdge, own: Key) -> Key {
         let named_series = self.series.keys().filter(|key| matches!(key, Key::Edge(..)));
         if self.tenants.values().sum::<usize>() == 0 {
             // None yet, or all of them come out of a checkpoint.
@@ -241,24 +241,24 @@ impl Flows {
 /// Overflow series with the name of a namespace.
 const TENANT_OVERFLOWS_MAX: usize = 1_000;
 
-/// The place of an edge in [`Report::edges`], how they ended, and how many and how much.
+/// The place of an edge in [`Batch::edges`], how they ended, and how many and how much.
 pub type Group = (usize, Outcome, Counts);
 
-/// What streams of a report moved, by edge.
+/// What streams of a batch moved, by edge.
 #[must_use]
-pub fn streams(report: &Report) -> Vec<Group> {
+pub fn streams(batch: &Batch) -> Vec<Group> {
     let group = |flow: &Flow| {
         let mut counts = Counts { opened: flow.opened, ..Counts::default() };
         counts.move_bytes(flow.request_bytes, flow.response_bytes);
         (flow.edge, Outcome::default(), counts)
     };
-    report.streams.iter().map(group).collect()
+    batch.streams.iter().map(group).collect()
 }
 
-/// The connections of a report by edge and how they ended.
+/// The connections of a batch by edge and how they ended.
 #[must_use]
-pub fn connections(report: &Report) -> Vec<Group> {
-    let told = &report.connections;
+pub fn connections(batch: &Batch) -> Vec<Group> {
+    let told = &batch.connections;
     if told.is_empty() {
         return Vec::new();
     }
@@ -266,7 +266,7 @@ pub fn connections(report: &Report) -> Vec<Group> {
     let mut groups: HashMap<(usize, Outcome), Counts> = HashMap::new();
     let mut group = |edge: usize, outcome: usize, closed: u64, add: &mut dyn FnMut(&mut Counts)| {
         // One that was told as opened ends in the series that it would else end in.
-        let ended = report.outcomes.get(outcome).copied().unwrap_or_default();
+        let ended = batch.outcomes.get(outcome).copied().unwrap_or_default();
         let counts = groups.entry((edge, ended)).or_default();
         counts.opened = counts.opened.saturating_add(if is_continued(outcome) { 0 } else { closed });
         add(counts);

@@ -4,9 +4,9 @@
 //! until it is left out of what [`Names::keep`] is told.
 
 use crate::batch::{Reporter, Text};
-use crate::identity::{End, Evidence, NamedEdge, Security, ServiceName};
+use crate::identity::{End, Evidence, ResolvedEdge, Security, ServiceName};
 use crate::interner::Registry;
-use crate::snapshot::codec::{Keep, Reader, Unreadable, Writer, keep};
+use crate::snapshot::codec::{Reader, SnapshotValue, Unreadable, Writer, snapshot};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ pub(super) struct Name {
     evidence: Evidence,
 }
 
-keep!(struct Name { source, destination, service, reporter, security, evidence });
+snapshot!(struct Name { source, destination, service, reporter, security, evidence });
 
 /// Ends and services, and whether any edge has them.
 #[derive(Debug, Clone)]
@@ -39,8 +39,8 @@ impl Default for Names {
 
 impl Names {
     /// The name of an edge all of whose parts are known.
-    pub(super) fn find(&self, edge: &NamedEdge) -> Option<Name> {
-        let NamedEdge { reporter, source, destination, service, security, evidence } = edge;
+    pub(super) fn find(&self, edge: &ResolvedEdge) -> Option<Name> {
+        let ResolvedEdge { reporter, source, destination, service, security, evidence } = edge;
         Some(Name {
             source: self.ends.find(source)?,
             destination: self.ends.find(destination)?,
@@ -52,7 +52,7 @@ impl Names {
     }
 
     /// The name of an edge; `None` when there are no more numbers.
-    pub(super) fn put(&mut self, edge: &NamedEdge) -> Option<Name> {
+    pub(super) fn put(&mut self, edge: &ResolvedEdge) -> Option<Name> {
         self.ends.number(&edge.source, || true)?;
         self.ends.number(&edge.destination, || true)?;
         self.services.number(&edge.service, || true)?;
@@ -60,8 +60,8 @@ impl Names {
     }
 
     /// The edge.
-    pub(super) fn get(&self, name: Name) -> Option<NamedEdge> {
-        Some(NamedEdge {
+    pub(super) fn get(&self, name: Name) -> Option<ResolvedEdge> {
+        Some(ResolvedEdge {
             reporter: name.reporter,
             source: self.ends.key(name.source)?.clone(),
             destination: self.ends.key(name.destination)?.clone(),
@@ -108,16 +108,16 @@ pub(super) struct Kept {
 impl Kept {
     /// Reads what [`Names::save`] wrote.
     pub(super) fn load(from: &mut Reader<'_>) -> Result<Self, Unreadable> {
-        Ok(Self { ends: Keep::load(from)?, services: Keep::load(from)? })
+        Ok(Self { ends: SnapshotValue::load(from)?, services: SnapshotValue::load(from)? })
     }
 
     /// Reads a [`Name`]; the edge that it stood for.
-    pub(super) fn edge(&self, from: &mut Reader<'_>) -> Result<NamedEdge, Unreadable> {
+    pub(super) fn edge(&self, from: &mut Reader<'_>) -> Result<ResolvedEdge, Unreadable> {
         let name = Name::load(from)?;
         let end = |number: u32| self.ends.get(&number).cloned();
         let service = self.services.get(&name.service).cloned();
         match (end(name.source), end(name.destination), service) {
-            (Some(source), Some(destination), Some(service)) => Ok(NamedEdge {
+            (Some(source), Some(destination), Some(service)) => Ok(ResolvedEdge {
                 reporter: name.reporter,
                 source,
                 destination,

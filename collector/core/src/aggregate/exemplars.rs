@@ -1,6 +1,6 @@
 //! One request of each series that is worth a look.
 //!
-//! In: requests with a request id: of each report the slowest, and the last that failed of each edge and outcome. Out: for a
+//! In: requests with a request id: of each batch the slowest, and the last that failed of each edge and outcome. Out: for a
 //! series the last one that failed, or the slowest of about the last minute. Always holds: at most one per series; it goes
 //! with its series. None is part of a checkpoint.
 

@@ -3,15 +3,15 @@
 //! In: an edge and how its requests ended, or what found no room. Out: a key. Always holds: a key that is kept comes back equal.
 
 use crate::batch::{Outcome, Reporter, Text};
-use crate::identity::NamedEdge;
-use crate::snapshot::codec::{Keep, Reader, Unreadable, Writer};
+use crate::identity::ResolvedEdge;
+use crate::snapshot::codec::{Reader, SnapshotValue, Unreadable, Writer};
 use std::sync::Arc;
 
 /// What tells one series from another.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Key {
     /// An edge and how its requests ended.
-    Edge(Arc<NamedEdge>, Outcome),
+    Edge(Arc<ResolvedEdge>, Outcome),
     /// What found no room.
     Overflow(Reporter),
     /// What found no room among the series of its namespace.
@@ -29,7 +29,7 @@ impl Key {
     }
 }
 
-impl Keep for Key {
+impl SnapshotValue for Key {
     fn save(&self, to: &mut Writer) {
         match self {
             Self::Edge(edge, outcome) => {

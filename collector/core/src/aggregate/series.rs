@@ -2,21 +2,21 @@
 //!
 //! In: requests, and the time. Out: the same to whoever reads. Always holds: times are whole seconds, and never go back.
 
-use crate::histogram::Measure;
-use crate::snapshot::codec::keep;
+use crate::histogram::RequestStats;
+use crate::snapshot::codec::snapshot;
 
 /// What was counted under one key.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Series {
     /// Counts, durations, sizes.
-    pub measure: Measure,
+    pub measure: RequestStats,
     /// When it began, seconds since the Unix epoch. Half the size of microseconds, which nobody needs here.
     pub created_s: u32,
     /// When something was added last, likewise.
     pub last_s: u32,
 }
 
-keep!(struct Series { measure, created_s, last_s });
+snapshot!(struct Series { measure, created_s, last_s });
 
 impl Series {
     /// When it began, microseconds since the Unix epoch, to the second.

@@ -5,7 +5,7 @@
 //! reporters.
 
 use crate::batch::{Reporter, Text};
-use crate::identity::NamedEdge;
+use crate::identity::ResolvedEdge;
 use std::collections::HashMap;
 
 /// Overflow series with the name of a namespace.
@@ -19,7 +19,7 @@ pub(super) struct Tenants {
 }
 
 /// The namespace of the proxy that tells of an edge.
-pub(crate) fn tenant(edge: &NamedEdge) -> &Text {
+pub(crate) fn tenant(edge: &ResolvedEdge) -> &Text {
     match edge.reporter {
         Reporter::Destination => &edge.destination.namespace,
         Reporter::Source | Reporter::Waypoint => &edge.source.namespace,

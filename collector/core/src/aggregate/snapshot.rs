@@ -6,15 +6,15 @@
 use super::edge_names::Kept;
 use super::key::EDGE;
 use super::series_budget::tenant;
-use super::{Aggregate, Key, NONE, Series, SeriesNumber};
+use super::{Aggregate, Key, NONE, Series, SeriesId};
 use crate::batch::{Outcome, Reporter};
-use crate::snapshot::codec::{Keep, Reader, Restore, Unreadable, Writer};
+use crate::snapshot::codec::{Reader, SnapshotState, SnapshotValue, Unreadable, Writer};
 use std::sync::Arc;
 
 /// The counters of a series are fetched so many series before: they stand anywhere in memory.
 const AHEAD: usize = 16;
 
-impl Restore for Aggregate {
+impl SnapshotState for Aggregate {
     fn save(&self, to: &mut Writer) {
         self.names.save(to);
         self.series.len().save(to);
@@ -54,13 +54,11 @@ impl Restore for Aggregate {
                     let edge = self.number(&edge);
                     self.series(edge, (reporter, &namespace), outcome, kept.created_us())
                 }
-                Key::Overflow(reporter) => {
-                    (SeriesNumber(self.overflow_of(reporter, kept.created_us())), true)
-                }
+                Key::Overflow(reporter) => (SeriesId(self.overflow_of(reporter, kept.created_us())), true),
                 Key::TenantOverflow(reporter, namespace) => {
                     let number = self.insert_overflow(kept.created_us()).unwrap_or(NONE);
                     self.tenants.put_overflow(reporter, namespace, number);
-                    (SeriesNumber(number), true)
+                    (SeriesId(number), true)
                 }
             };
             if let Some(series) = self.get_mut(number) {
@@ -68,9 +66,9 @@ impl Restore for Aggregate {
             }
         }
         self.limits = limits;
-        self.overflowed = Keep::load(from)?;
-        self.expired_series = Keep::load(from)?;
-        self.expired_requests = Keep::load(from)?;
+        self.overflowed = SnapshotValue::load(from)?;
+        self.expired_series = SnapshotValue::load(from)?;
+        self.expired_requests = SnapshotValue::load(from)?;
         Ok(())
     }
 }

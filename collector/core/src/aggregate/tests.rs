@@ -1,18 +1,18 @@
 use super::{Aggregate, Key, Limits};
 use crate::batch::{Edge, Identity, Outcome, Record, Reporter};
-use crate::histogram::Measure;
-use crate::identity::{AddressBook, Limits as BookLimits, NamedEdge};
+use crate::histogram::RequestStats;
+use crate::identity::{AddressBook, Limits as BookLimits, ResolvedEdge};
 use crate::snapshot::bytes::collected;
-use crate::snapshot::codec::{Reader, Restore, Writer};
+use crate::snapshot::codec::{Reader, SnapshotState, Writer};
 use std::sync::Arc;
 
-fn edge(reporter: Reporter, workload: &str) -> NamedEdge {
+fn edge(reporter: Reporter, workload: &str) -> ResolvedEdge {
     let own = Identity { workload: workload.into(), ..Identity::default() };
     AddressBook::new(BookLimits::default()).complete(&own, &Edge { reporter, ..Edge::default() })
 }
 
-fn measure(count: usize) -> Measure {
-    let mut measure = Measure::default();
+fn measure(count: usize) -> RequestStats {
+    let mut measure = RequestStats::default();
     (0..count).for_each(|_| measure.record(&Record { duration_us: 10, ..Record::default() }));
     measure
 }
@@ -125,7 +125,7 @@ fn series_100_001_is_in_overflow_and_says_so() {
         let workload = format!("w{}", code / 500);
         let mut source = (*name.source).clone();
         source.workload = workload.as_str().into();
-        let edge = NamedEdge { source: Arc::new(source), ..name.clone() };
+        let edge = ResolvedEdge { source: Arc::new(source), ..name.clone() };
         aggregate.add(&edge, outcome, &measure(2), 1);
     }
     assert_eq!((aggregate.named(), aggregate.overflowed()), (100_000, 2));

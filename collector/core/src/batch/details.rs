@@ -1,4 +1,4 @@
-//! What explains how requests ended, beside the outcomes of a report and no part of them.
+//! What explains how requests ended, beside the outcomes of a batch and no part of them.
 //!
 //! In: the two texts of an outcome, where it has them. Out: the same, by the outcome's place. Always holds: an outcome that
 //! explains nothing takes no room; texts are copied when somebody asks, and only then.
@@ -20,7 +20,7 @@ pub struct Detail {
 #[derive(Debug, Clone, Default)]
 pub struct Details {
     bytes: Bytes,
-    /// By places of [`Report::outcomes`](super::Report::outcomes), in rising order.
+    /// By places of [`Batch::outcomes`](super::Batch::outcomes), in rising order.
     rows: Vec<(usize, [Span; 2])>,
 }
 

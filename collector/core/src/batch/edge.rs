@@ -3,7 +3,7 @@
 //! In: nothing; these are words. Out: the same to every room. Always holds: what is not known is empty.
 
 use super::Text;
-use crate::snapshot::codec::keep;
+use crate::snapshot::codec::snapshot;
 
 /// Which side of the call tells.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -17,7 +17,7 @@ pub enum Reporter {
     Waypoint,
 }
 
-keep!(enum Reporter { 1 = Source, 2 = Destination, 3 = Waypoint });
+snapshot!(enum Reporter { 1 = Source, 2 = Destination, 3 = Waypoint });
 
 impl Reporter {
     /// As Istio's label `reporter` says it.
@@ -46,7 +46,7 @@ pub struct Edge {
     pub service: Service,
 }
 
-keep!(struct Edge { reporter, peer, local_principal, mutual_tls, service });
+snapshot!(struct Edge { reporter, peer, local_principal, mutual_tls, service });
 
 /// The other side of an edge. What is not known is empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
@@ -71,7 +71,7 @@ pub struct Peer {
     pub principal: Text,
 }
 
-keep!(struct Peer {
+snapshot!(struct Peer {
     workload, namespace, app, version, canonical_service, canonical_revision, cluster, address, principal,
 });
 
@@ -90,7 +90,7 @@ pub struct Service {
     pub evidence: Evidence,
 }
 
-keep!(struct Service { host, name, namespace, subset, evidence });
+snapshot!(struct Service { host, name, namespace, subset, evidence });
 
 /// What the name of a service rests on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -106,4 +106,4 @@ pub enum Evidence {
     Authority,
 }
 
-keep!(enum Evidence { 0 = None, 1 = Cluster, 2 = Sni, 3 = Authority });
+snapshot!(enum Evidence { 0 = None, 1 = Cluster, 2 = Sni, 3 = Authority });

@@ -1,7 +1,7 @@
-//! The edges of a report, as they were told: rows of numbers into a table of texts.
+//! The edges of a batch, as they were told: rows of numbers into a table of texts.
 //!
 //! In: texts that stand in the message itself, and rows that refer to them. Out: the [`Edge`] of a row, made when somebody
-//! asks; most are known by their [`Print`] already. Always holds: a row refers to texts that are there; equal edges have equal
+//! asks; most are known by their [`EdgeFingerprint`] already. Always holds: a row refers to texts that are there; equal edges have equal
 //! prints, whatever else stood in their messages.
 
 use super::{Edge, Evidence, Peer, Reporter, Service, Text};
@@ -36,13 +36,13 @@ pub(crate) enum Place {
 /// What stands for the content of an edge within this process: 128 bits under keys of chance, so that whoever makes up edges
 /// cannot make two that share one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub struct Print(pub(crate) u64, pub(crate) u64);
+pub struct EdgeFingerprint(pub(crate) u64, pub(crate) u64);
 
 type Keys = foldhash::quality::RandomState;
 
 static KEYS: LazyLock<(Keys, Keys)> = LazyLock::new(Default::default);
 
-impl Print {
+impl EdgeFingerprint {
     /// That of a text.
     #[inline]
     pub(crate) fn of(text: &[u8]) -> Self {
@@ -80,7 +80,7 @@ pub(crate) struct Kind {
 struct Row {
     texts: [u32; TEXTS],
     kind: Kind,
-    print: Print,
+    print: EdgeFingerprint,
 }
 
 /// Where a text stands: first byte and length.
@@ -101,13 +101,13 @@ impl Edges {
     }
 
     /// The print of every text.
-    pub(crate) fn prints(&self) -> Vec<Print> {
-        (0..self.spans.len()).map(|place| Print::of(self.text(place).as_bytes())).collect()
+    pub(crate) fn prints(&self) -> Vec<EdgeFingerprint> {
+        (0..self.spans.len()).map(|place| EdgeFingerprint::of(self.text(place).as_bytes())).collect()
     }
 
     /// Appends a row. `prints`: those of the texts. `false` when a text is not there.
     #[inline]
-    pub(crate) fn push(&mut self, kind: Kind, texts: [u32; TEXTS], prints: &[Print]) -> bool {
+    pub(crate) fn push(&mut self, kind: Kind, texts: [u32; TEXTS], prints: &[EdgeFingerprint]) -> bool {
         let mut there = true;
         let parts = texts.iter().map(|text| {
             let print = prints.get(*text as usize);
@@ -115,7 +115,7 @@ impl Edges {
             print.copied().unwrap_or_default()
         });
         let rest = kind.reporter as u32 | (kind.evidence as u32) << 8 | u32::from(kind.mutual_tls) << 16;
-        let print = Print::of_row(parts, rest);
+        let print = EdgeFingerprint::of_row(parts, rest);
         self.rows.push(Row { texts, kind, print });
         there
     }
@@ -145,7 +145,7 @@ impl Edges {
 
     /// What stands for an edge.
     #[must_use]
-    pub fn print(&self, place: usize) -> Option<Print> {
+    pub fn print(&self, place: usize) -> Option<EdgeFingerprint> {
         self.rows.get(place).map(|row| row.print)
     }
 

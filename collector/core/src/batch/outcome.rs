@@ -2,7 +2,7 @@
 //!
 //! In: nothing; these are words. Out: the same to every room. Always holds: one rule says what a failure is.
 
-use crate::snapshot::codec::keep;
+use crate::snapshot::codec::snapshot;
 
 /// How a request ended.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -17,7 +17,7 @@ pub struct Outcome {
     pub protocol: Protocol,
 }
 
-keep!(struct Outcome { response_code, response_flags, grpc_status, protocol });
+snapshot!(struct Outcome { response_code, response_flags, grpc_status, protocol });
 
 impl Outcome {
     /// Whether it counts as failed: a response flag, no response, 5xx, or a gRPC status other than 0.
@@ -44,7 +44,7 @@ pub enum Protocol {
     Tcp,
 }
 
-keep!(enum Protocol { 0 = Unknown, 1 = Http, 2 = Grpc, 3 = Tcp });
+snapshot!(enum Protocol { 0 = Unknown, 1 = Http, 2 = Grpc, 3 = Tcp });
 
 impl Protocol {
     /// As the label says it.

@@ -4,18 +4,18 @@
 //! check has made sure.
 
 use super::Text;
-use crate::snapshot::codec::{Keep, Reader, Unreadable, Writer, keep};
+use crate::snapshot::codec::{Reader, SnapshotValue, Unreadable, Writer, snapshot};
 
 /// One life of one filter VM in one proxy.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Teller {
+pub struct EpochId {
     /// Envoy's node id, 1 to 512 bytes.
     pub proxy: Text,
     /// The random number of this life, never 0.
     pub epoch: u64,
 }
 
-keep!(struct Teller { proxy, epoch });
+snapshot!(struct EpochId { proxy, epoch });
 
 /// The running totals of an epoch: `seen = sent + folded + dropped + buffered`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -32,7 +32,7 @@ pub struct Totals {
     pub buffered: u64,
 }
 
-keep!(struct Totals { seen, sent, folded, dropped, buffered });
+snapshot!(struct Totals { seen, sent, folded, dropped, buffered });
 
 impl Totals {
     /// Those that left the filter.
@@ -72,7 +72,7 @@ impl std::fmt::Display for DropReason {
     }
 }
 
-impl Keep for DropReason {
+impl SnapshotValue for DropReason {
     fn save(&self, to: &mut Writer) {
         match self {
             Self::FoldTableFull => to.number(1),

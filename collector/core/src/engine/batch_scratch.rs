@@ -1,14 +1,14 @@
-//! Where the requests of a report are counted: one cell for each edge and outcome that it tells of.
+//! Where the requests of a batch are counted: one cell for each edge and outcome that it tells of.
 //!
-//! In: an edge and an outcome, as places in the report. Out: what was found for both before, in this report. Always holds:
-//! nothing of one report is seen in the next; the memory is kept for the next one.
+//! In: an edge and an outcome, as places in the batch. Out: what was found for both before, in this batch. Always holds:
+//! nothing of one batch is seen in the next; the memory is kept for the next one.
 
 use super::lookahead::Ahead;
 use super::notable::Marked;
 use super::tallies::Recent;
-use crate::aggregate::SeriesNumber;
+use crate::aggregate::SeriesId;
 use crate::batch::Record;
-use crate::histogram::Measure;
+use crate::histogram::RequestStats;
 use crate::join::Line;
 use std::collections::HashMap;
 
@@ -16,11 +16,11 @@ use std::collections::HashMap;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cell {
     /// Straight into a series.
-    Series(SeriesNumber),
+    Series(SeriesId),
     /// Together, since their edge waits for a name: place in [`Cells::waiting`].
     Waiting(usize),
     /// One by one, since the join may find their callers: place in [`Cells::unnamed`].
-    Unnamed(usize),
+    PendingCaller(usize),
 }
 
 /// A small number that stands for a [`Cell`]; 0 for none yet.
@@ -28,7 +28,7 @@ type Packed = u32;
 const WAITS: Packed = 1 << 31;
 const UNNAMED: Packed = 1 << 30;
 
-/// As many cells stand in a table; a report with more gets a map.
+/// As many cells stand in a table; a batch with more gets a map.
 const TABLE_MAX: usize = 1 << 16;
 
 /// See above.
@@ -38,13 +38,13 @@ pub(crate) struct Cells {
     table: Vec<Packed>,
     map: HashMap<(usize, usize), Packed>,
     /// Groups that wait: edge, outcome, measure.
-    pub(super) waiting: Vec<(usize, usize, Measure)>,
+    pub(super) waiting: Vec<(usize, usize, RequestStats)>,
     /// Edge and outcome of what the join may find the callers of; and what of that it will not.
-    pub(super) unnamed: Vec<(usize, usize, Measure)>,
+    pub(super) unnamed: Vec<(usize, usize, RequestStats)>,
     /// Those requests, by their place there.
     pub(super) unnamed_records: Vec<(usize, Record)>,
     /// Series of what finds no room, and what they had counted before.
-    pub(super) overflowing: Vec<(SeriesNumber, u64)>,
+    pub(super) overflowing: Vec<(SeriesId, u64)>,
     /// For the look ahead.
     pub(super) ahead: Ahead,
     /// For a second look.
@@ -56,7 +56,7 @@ pub(crate) struct Cells {
 }
 
 impl Cells {
-    /// Begins a report.
+    /// Begins a batch.
     pub(super) fn begin(&mut self, edges: usize, outcomes: usize) {
         self.outcomes = outcomes;
         self.table.clear();
@@ -83,8 +83,8 @@ impl Cells {
         match packed {
             0 => None,
             packed if packed & WAITS != 0 => Some(Cell::Waiting((packed & !WAITS) as usize)),
-            packed if packed & UNNAMED != 0 => Some(Cell::Unnamed((packed & !UNNAMED) as usize)),
-            packed => Some(Cell::Series(SeriesNumber(packed - 1))),
+            packed if packed & UNNAMED != 0 => Some(Cell::PendingCaller((packed & !UNNAMED) as usize)),
+            packed => Some(Cell::Series(SeriesId(packed - 1))),
         }
     }
 
@@ -94,7 +94,7 @@ impl Cells {
             // There are far fewer series and edges than that.
             Cell::Series(number) => (number.0 + 1) & !(WAITS | UNNAMED),
             Cell::Waiting(place) => WAITS | u32::try_from(place).unwrap_or(0),
-            Cell::Unnamed(place) => UNNAMED | u32::try_from(place).unwrap_or(0),
+            Cell::PendingCaller(place) => UNNAMED | u32::try_from(place).unwrap_or(0),
         };
         match self.table.get_mut(edge * self.outcomes + outcome) {
             Some(slot) => *slot = packed,
@@ -108,7 +108,7 @@ impl Cells {
 #[cfg(test)]
 mod tests {
     use super::{Cell, Cells};
-    use crate::aggregate::SeriesNumber;
+    use crate::aggregate::SeriesId;
 
     #[test]
     fn what_was_found_is_found_again_in_this_report_only() {
@@ -116,12 +116,12 @@ mod tests {
         for size in [3, 1 << 20] {
             cells.begin(size, 2);
             assert_eq!(cells.get(2, 1), None);
-            cells.put(2, 1, Cell::Series(SeriesNumber(0)));
+            cells.put(2, 1, Cell::Series(SeriesId(0)));
             cells.put(0, 1, Cell::Waiting(0));
-            cells.put(0, 0, Cell::Unnamed(3));
+            cells.put(0, 0, Cell::PendingCaller(3));
             let found = [(2, 1), (0, 1), (0, 0), (1, 1)].map(|(edge, outcome)| cells.get(edge, outcome));
             let [series, waiting, unnamed] =
-                [Cell::Series(SeriesNumber(0)), Cell::Waiting(0), Cell::Unnamed(3)].map(Some);
+                [Cell::Series(SeriesId(0)), Cell::Waiting(0), Cell::PendingCaller(3)].map(Some);
             assert_eq!(found, [series, waiting, unnamed, None]);
         }
     }

@@ -1,20 +1,20 @@
 //! Requests that only the join can name the caller of.
 //!
-//! In: a report's requests that are not named, and what the join has found. Out: the same requests in series, under the name of
+//! In: a batch's requests that are not named, and what the join has found. Out: the same requests in series, under the name of
 //! their caller, or without one. Always holds: each waits until the join has judged it, and is counted once;
 //! what cannot be found is counted at once.
 
-use super::Pipeline;
+use super::Engine;
 use super::batch_scratch::Cells;
-use crate::batch::{Identity, Record, Report, Text};
-use crate::histogram::Measure;
-use crate::identity::{Told, Unnamed, Waiting};
+use crate::batch::{Batch, Identity, Record, Text};
+use crate::histogram::RequestStats;
+use crate::identity::{PendingCaller, Told, Waiting};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// What is counted together: an edge and an outcome as a report told them, and the proxy that called.
+/// What is counted together: an edge and an outcome as a batch told them, and the proxy that called.
 #[derive(Default)]
-struct Groups(HashMap<Place, (Arc<Told>, Measure)>);
+struct Groups(HashMap<Place, (Arc<Told>, RequestStats)>);
 
 /// By the address of the first, which is quicker than by all of its texts.
 type Place = (*const Told, Option<Text>);
@@ -22,19 +22,19 @@ type Place = (*const Told, Option<Text>);
 impl Groups {
     fn add(&mut self, told: &Arc<Told>, caller: Option<Text>, record: &Record) {
         let group = self.0.entry((Arc::as_ptr(told), caller));
-        group.or_insert_with(|| (told.clone(), Measure::default())).1.record(record);
+        group.or_insert_with(|| (told.clone(), RequestStats::default())).1.record(record);
     }
 
-    fn all(self) -> impl Iterator<Item = (Arc<Told>, Option<Text>, Measure)> {
+    fn all(self) -> impl Iterator<Item = (Arc<Told>, Option<Text>, RequestStats)> {
         self.0.into_iter().map(|((_, caller), (told, measure))| (told, caller, measure))
     }
 }
 
-impl Pipeline {
-    /// Puts the unnamed requests of a report where what is found will find them. Before the join takes the report.
+impl Engine {
+    /// Puts the unnamed requests of a batch where what is found will find them. Before the join takes the batch.
     pub(super) fn seek_callers(
         &mut self,
-        report: &Report,
+        batch: &Batch,
         cells: &mut Cells,
         own: &Arc<Identity>,
         now_us: u64,
@@ -43,8 +43,8 @@ impl Pipeline {
             return;
         }
         let told = cells.unnamed.iter().map(|(edge, outcome, _)| {
-            let outcome = report.outcomes.get(*outcome).copied().unwrap_or_default();
-            Arc::new(Told { own: own.clone(), edge: report.edges.get(*edge).unwrap_or_default(), outcome })
+            let outcome = batch.outcomes.get(*outcome).copied().unwrap_or_default();
+            Arc::new(Told { own: own.clone(), edge: batch.edges.get(*edge).unwrap_or_default(), outcome })
         });
         let told: Vec<_> = told.collect();
         let until_us = self.join.sought_until_us(now_us);
@@ -54,7 +54,7 @@ impl Pipeline {
             };
             let line = cells.lines.get(*edge).and_then(Option::as_ref);
             let key = line.and_then(|line| self.join.sought(&record, line, now_us));
-            if !key.is_some_and(|key| self.unnamed.put(key, told, &record, until_us)) {
+            if !key.is_some_and(|key| self.pending_callers.put(key, told, &record, until_us)) {
                 rest.record(&record);
             }
         }
@@ -69,13 +69,13 @@ impl Pipeline {
     /// Counts those of whom the join has found something.
     pub(super) fn name_callers(&mut self, now_us: u64) {
         let found = self.join.callers_found();
-        if found.is_empty() || self.unnamed.is_empty() {
+        if found.is_empty() || self.pending_callers.is_empty() {
             return;
         }
         let mut groups = Groups::default();
         for caller in found {
-            if let Some(Unnamed { told, record, .. }) =
-                self.unnamed.take(caller.key, |record| caller.is_of(record))
+            if let Some(PendingCaller { told, record, .. }) =
+                self.pending_callers.take(caller.key, |record| caller.is_of(record))
             {
                 groups.add(&told, caller.proxy, &record);
             }
@@ -83,7 +83,7 @@ impl Pipeline {
         for (told, proxy, measure) in groups.all() {
             match proxy {
                 Some(proxy) => {
-                    let named = self.address_book.complete_with_caller(&told.own, &told.edge, &proxy);
+                    let named = self.address_book.resolve_with_caller(&told.own, &told.edge, &proxy);
                     self.count_as(&named, &told, &measure, now_us);
                 }
                 None => self.count(&told, &measure, now_us),
@@ -94,7 +94,7 @@ impl Pipeline {
     /// Counts those that nothing was found of in time.
     pub(super) fn give_callers_up(&mut self, until_us: u64, now_us: u64) {
         let mut groups = Groups::default();
-        for Unnamed { told, record, .. } in self.unnamed.take_due(until_us) {
+        for PendingCaller { told, record, .. } in self.pending_callers.take_due(until_us) {
             groups.add(&told, None, &record);
         }
         for (told, _, measure) in groups.all() {
@@ -104,9 +104,9 @@ impl Pipeline {
 
     /// What waits for a name, and those besides: after a start the join has nothing that could name them.
     pub(crate) fn waiting_with_unnamed(&self) -> Waiting {
-        let mut waiting = self.waiting.clone();
+        let mut waiting = self.pending.clone();
         let mut groups = Groups::default();
-        for Unnamed { told, record, .. } in self.unnamed.iter() {
+        for PendingCaller { told, record, .. } in self.pending_callers.iter() {
             groups.add(told, None, record);
         }
         groups.all().for_each(|(told, _, measure)| waiting.put_at_once(&told, &measure));

@@ -1,40 +1,40 @@
-//! The requests of a report are counted and joined.
+//! The requests of a batch are counted and joined.
 //!
-//! In: a report that was not taken before, and who tells it. Out: series, what waits for a name, windows, hops. Always holds: each
+//! In: a batch that was not taken before, and who tells it. Out: series, what waits for a name, windows, hops. Always holds: each
 //! request is in one cell; what an edge is called is looked up once, as long as nothing changes by which it would be another.
 
 use super::batch_scratch::{Cell, Cells};
 use super::edge_cache::{Counted, Known, NOBODY};
 use super::lookahead;
-use super::{MEET_AGAIN_US, Pipeline};
-use crate::batch::{Identity, Print, Report};
-use crate::histogram::Measure;
+use super::{Engine, MEET_AGAIN_US};
+use crate::batch::{Batch, EdgeFingerprint, Identity};
+use crate::histogram::RequestStats;
 use crate::identity::{self, Told};
 use crate::join::Tells;
 use std::sync::Arc;
 
-impl Pipeline {
-    /// Counts and joins the requests of a report.
-    pub(super) fn count_all(&mut self, report: &Report, own: &Arc<Identity>, now_us: u64) {
-        let tells = self.join.is_enabled().then(|| self.join.tells(report, now_us));
-        let mut cells = std::mem::take(&mut self.cells);
-        cells.begin(report.edges.len(), report.outcomes.len());
-        cells.recent.begin(report);
-        cells.marked.begin(&report.outcomes);
-        let looks_ahead = report.edges.len() >= lookahead::EDGES_MIN;
+impl Engine {
+    /// Counts and joins the requests of a batch.
+    pub(super) fn count_all(&mut self, batch: &Batch, own: &Arc<Identity>, now_us: u64) {
+        let tells = self.join.is_enabled().then(|| self.join.tells(batch, now_us));
+        let mut cells = std::mem::take(&mut self.scratch);
+        cells.begin(batch.edges.len(), batch.outcomes.len());
+        cells.recent.begin(batch);
+        cells.marked.begin(&batch.outcomes);
+        let looks_ahead = batch.edges.len() >= lookahead::EDGES_MIN;
         let mut place = 0;
-        for records in report.records.chunks(lookahead::RECORDS) {
+        for records in batch.records.chunks(lookahead::RECORDS) {
             if looks_ahead {
-                self.look_ahead(&mut cells.ahead, report, records, own);
+                self.look_ahead(&mut cells.ahead, batch, records, own);
             }
             for record in records {
-                let cell = self.cell(&mut cells, report, (record.edge, record.outcome), own, tells, now_us);
+                let cell = self.cell(&mut cells, batch, (record.edge, record.outcome), own, tells, now_us);
                 cells.marked.look(place, record);
                 place += 1;
                 match cell {
                     Cell::Series(_) => cells.recent.record(record, cells.marked.is_failure(record.outcome)),
                     Cell::Waiting(_) => {}
-                    Cell::Unnamed(place) => {
+                    Cell::PendingCaller(place) => {
                         cells.unnamed_records.push((place, *record));
                         continue;
                     }
@@ -44,8 +44,8 @@ impl Pipeline {
                 }
             }
         }
-        for fold in &report.folds {
-            let cell = self.cell(&mut cells, report, (fold.edge, fold.outcome), own, tells, now_us);
+        for fold in &batch.folds {
+            let cell = self.cell(&mut cells, batch, (fold.edge, fold.outcome), own, tells, now_us);
             if let Cell::Series(_) = cell {
                 cells.recent.fold(fold, cells.marked.is_failure(fold.outcome));
             }
@@ -54,7 +54,7 @@ impl Pipeline {
             }
         }
         // Whose requests are among the above.
-        for messages in &report.messages {
+        for messages in &batch.messages {
             if let Some(cell) = cells.get(messages.edge, messages.outcome)
                 && let Some(measure) = self.measure(&mut cells, cell)
             {
@@ -65,31 +65,31 @@ impl Pipeline {
             let after = self.aggregate.get_mut(number).map_or(0, |series| series.measure.count());
             self.aggregate.overflow(after.saturating_sub(before));
         }
-        self.keep_recent(report, &cells.recent, own, now_us);
+        self.keep_recent(batch, &cells.recent, own, now_us);
         for (edge, outcome, measure) in std::mem::take(&mut cells.waiting) {
-            let (Some(edge), Some(outcome)) = (report.edges.get(edge), report.outcomes.get(outcome)) else {
+            let (Some(edge), Some(outcome)) = (batch.edges.get(edge), batch.outcomes.get(outcome)) else {
                 continue;
             };
             let told = Told { own: own.clone(), edge, outcome: *outcome };
-            if !self.waiting.put(&told, &measure, now_us) {
+            if !self.pending.put(&told, &measure, now_us) {
                 self.count(&told, &measure, now_us);
             }
         }
-        self.seek_callers(report, &mut cells, own, now_us);
+        self.seek_callers(batch, &mut cells, own, now_us);
         if tells.is_some() {
-            self.join.seek_callers(!self.unnamed.is_empty());
-            self.join.take(report, &cells.lines, now_us);
+            self.join.seek_callers(!self.pending_callers.is_empty());
+            self.join.take(batch, &cells.lines, now_us);
         }
         self.name_callers(now_us);
-        self.cells = cells;
+        self.scratch = cells;
     }
 
     #[inline]
-    fn measure<'a>(&'a mut self, cells: &'a mut Cells, cell: Cell) -> Option<&'a mut Measure> {
+    fn measure<'a>(&'a mut self, cells: &'a mut Cells, cell: Cell) -> Option<&'a mut RequestStats> {
         match cell {
             Cell::Series(number) => self.aggregate.get_mut(number).map(|series| &mut series.measure),
             Cell::Waiting(place) => cells.waiting.get_mut(place).map(|(_, _, measure)| measure),
-            Cell::Unnamed(place) => cells.unnamed.get_mut(place).map(|(_, _, rest)| rest),
+            Cell::PendingCaller(place) => cells.unnamed.get_mut(place).map(|(_, _, rest)| rest),
         }
     }
 
@@ -98,7 +98,7 @@ impl Pipeline {
     fn cell(
         &mut self,
         cells: &mut Cells,
-        report: &Report,
+        batch: &Batch,
         (edge, outcome): (usize, usize),
         own: &Arc<Identity>,
         tells: Option<Tells>,
@@ -106,38 +106,38 @@ impl Pipeline {
     ) -> Cell {
         match cells.get(edge, outcome) {
             Some(cell) => cell,
-            None => self.find(cells, report, (edge, outcome), own, tells, now_us),
+            None => self.find(cells, batch, (edge, outcome), own, tells, now_us),
         }
     }
 
-    /// Finds the cell of an edge and an outcome that come first in a report.
+    /// Finds the cell of an edge and an outcome that come first in a batch.
     #[inline(never)]
     fn find(
         &mut self,
         cells: &mut Cells,
-        report: &Report,
+        batch: &Batch,
         (edge, outcome): (usize, usize),
         own: &Arc<Identity>,
         tells: Option<Tells>,
         now_us: u64,
     ) -> Cell {
-        let known = self.known(report, edge, own);
-        self.meet(report, (edge, outcome), known.peer, now_us);
+        let known = self.known(batch, edge, own);
+        self.meet(batch, (edge, outcome), known.peer, now_us);
         if let (Some(tells), Some(joined), Some(line)) = (tells, &known.joined, cells.lines.get_mut(edge))
             && line.is_none()
         {
             *line = Some(self.join.line(joined, tells, now_us));
         }
         let cell = if known.counted == Counted::WAITS {
-            cells.waiting.push((edge, outcome, Measure::default()));
+            cells.waiting.push((edge, outcome, RequestStats::default()));
             Cell::Waiting(cells.waiting.len() - 1)
         } else if known.counted == Counted::UNNAMED {
-            cells.unnamed.push((edge, outcome, Measure::default()));
-            Cell::Unnamed(cells.unnamed.len() - 1)
+            cells.unnamed.push((edge, outcome, RequestStats::default()));
+            Cell::PendingCaller(cells.unnamed.len() - 1)
         } else {
             cells.recent.know(edge, known.counted.edge());
-            let reporter = report.edges.reporter(edge).unwrap_or_default();
-            let ended = report.outcomes.get(outcome).copied().unwrap_or_default();
+            let reporter = batch.edges.reporter(edge).unwrap_or_default();
+            let ended = batch.outcomes.get(outcome).copied().unwrap_or_default();
             let (number, overflows) =
                 self.aggregate.series(known.counted.edge(), (reporter, &own.namespace), ended, now_us);
             if overflows && !cells.overflowing.iter().any(|(known, _)| *known == number) {
@@ -151,32 +151,32 @@ impl Pipeline {
     }
 
     /// Notes that the other end of an edge is alive, if that is known and how the request ended shows it.
-    fn meet(&mut self, report: &Report, (edge, outcome): (usize, usize), peer: u32, now_us: u64) {
-        let (Some(reporter), Some(ended)) = (report.edges.reporter(edge), report.outcomes.get(outcome))
-        else {
+    fn meet(&mut self, batch: &Batch, (edge, outcome): (usize, usize), peer: u32, now_us: u64) {
+        let (Some(reporter), Some(ended)) = (batch.edges.reporter(edge), batch.outcomes.get(outcome)) else {
             return;
         };
         if peer != NOBODY
-            && identity::was_met(reporter, ended)
-            && let Some(proxy) = self.memo.meet(peer, MEET_AGAIN_US, now_us)
+            && identity::is_proof_of_life(reporter, ended)
+            && let Some(proxy) = self.edge_cache.meet(peer, MEET_AGAIN_US, now_us)
         {
             self.address_book.meet(proxy, now_us);
         }
     }
 
-    /// What is known of an edge of a report.
-    pub(super) fn known(&mut self, report: &Report, place: usize, own: &Arc<Identity>) -> Known {
-        let print = print_of(report, place, own);
-        if let Some(known) = self.memo.get(print).filter(|known| known.generation == self.generation()) {
+    /// What is known of an edge of a batch.
+    pub(super) fn known(&mut self, batch: &Batch, place: usize, own: &Arc<Identity>) -> Known {
+        let print = print_of(batch, place, own);
+        if let Some(known) = self.edge_cache.get(print).filter(|known| known.generation == self.generation())
+        {
             return *known;
         }
-        let edge = report.edges.get(place).unwrap_or_default();
+        let edge = batch.edges.get(place).unwrap_or_default();
         self.address_book.learn(&edge, own);
         let named = self.address_book.complete(own, &edge);
         let waits = self.address_book.may_improve(&edge, &named);
         let peer = self.address_book.peer_proxy(&edge);
         let joined = self.join.is_enabled().then(|| self.join.know(&named, peer));
-        let peer = peer.map_or(NOBODY, |peer| self.memo.peer(peer));
+        let peer = peer.map_or(NOBODY, |peer| self.edge_cache.peer(peer));
         let counted = if joined.is_some() && self.address_book.needs_caller(&edge, &named) {
             Counted::UNNAMED
         } else if waits {
@@ -185,7 +185,7 @@ impl Pipeline {
             Counted::of(self.aggregate.number(&named))
         };
         let known = Known { generation: self.generation(), counted, joined, peer };
-        self.memo.put(print, known);
+        self.edge_cache.put(print, known);
         known
     }
 
@@ -199,7 +199,7 @@ impl Pipeline {
 /// What an edge is known by. The same edge told by another proxy is another one; an identity that changes changes the
 /// generation, too.
 #[inline]
-pub(super) fn print_of(report: &Report, place: usize, own: &Arc<Identity>) -> Print {
-    let Print(left, right) = report.edges.print(place).unwrap_or_default();
-    Print(left ^ (Arc::as_ptr(own) as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15), right)
+pub(super) fn print_of(batch: &Batch, place: usize, own: &Arc<Identity>) -> EdgeFingerprint {
+    let EdgeFingerprint(left, right) = batch.edges.print(place).unwrap_or_default();
+    EdgeFingerprint(left ^ (Arc::as_ptr(own) as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15), right)
 }

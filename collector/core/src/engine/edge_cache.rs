@@ -4,8 +4,8 @@
 //! only as long as nothing changed by which it would be named, counted or joined in another way; at most `max` edges are
 //! known, and when there is one more all are forgotten and learnt anew, which is counted.
 
-use crate::aggregate::EdgeNumber;
-use crate::batch::{Print, Text};
+use crate::aggregate::EdgeId;
+use crate::batch::{EdgeFingerprint, Text};
 use crate::interner::Registry;
 use crate::join;
 use hashbrown::HashTable;
@@ -35,14 +35,14 @@ impl Counted {
     pub(super) const UNNAMED: Self = Self(u32::MAX - 2);
 
     /// In the series of this edge.
-    pub(super) fn of(edge: Option<EdgeNumber>) -> Self {
-        edge.map_or(Self::OVERFLOWS, |EdgeNumber(number)| Self(number))
+    pub(super) fn of(edge: Option<EdgeId>) -> Self {
+        edge.map_or(Self::OVERFLOWS, |EdgeId(number)| Self(number))
     }
 
     /// The edge, where it has one.
     #[inline]
-    pub(super) fn edge(self) -> Option<EdgeNumber> {
-        (self.0 < Self::UNNAMED.0).then_some(EdgeNumber(self.0))
+    pub(super) fn edge(self) -> Option<EdgeId> {
+        (self.0 < Self::UNNAMED.0).then_some(EdgeId(self.0))
     }
 }
 
@@ -51,23 +51,23 @@ pub(super) const NOBODY: u32 = u32::MAX;
 
 /// See above.
 #[derive(Debug)]
-pub(crate) struct Memo {
+pub(crate) struct EdgeCache {
     /// Places in `known`.
     slots: HashTable<u32>,
-    known: Vec<(Print, Known)>,
+    known: Vec<(EdgeFingerprint, Known)>,
     /// Proxies at other ends, and when each was met last.
     peers: Registry<Text, u64>,
     max: usize,
     forgotten: u64,
 }
 
-impl Default for Memo {
+impl Default for EdgeCache {
     fn default() -> Self {
         Self::new(0)
     }
 }
 
-impl Memo {
+impl EdgeCache {
     pub(super) fn new(max: usize) -> Self {
         Self { slots: HashTable::new(), known: Vec::new(), peers: Registry::new(max), max, forgotten: 0 }
     }
@@ -80,7 +80,7 @@ impl Memo {
 
     /// What is known of an edge, be it of today or not.
     #[inline]
-    pub(super) fn get(&self, print: Print) -> Option<&Known> {
+    pub(super) fn get(&self, print: EdgeFingerprint) -> Option<&Known> {
         self.at(self.place(print)?)
     }
 
@@ -106,7 +106,7 @@ impl Memo {
 
     /// Where an edge stands, until something is learnt.
     #[inline]
-    pub(super) fn place(&self, print: Print) -> Option<u32> {
+    pub(super) fn place(&self, print: EdgeFingerprint) -> Option<u32> {
         let is_it = |place: &u32| self.known.get(*place as usize).is_some_and(|(known, _)| *known == print);
         self.slots.find(print.0, is_it).copied()
     }
@@ -118,7 +118,7 @@ impl Memo {
     }
 
     /// Learns an edge.
-    pub(super) fn put(&mut self, print: Print, known: Known) {
+    pub(super) fn put(&mut self, print: EdgeFingerprint, known: Known) {
         if let Some((_, place)) = self.place(print).and_then(|place| self.known.get_mut(place as usize)) {
             *place = known;
             return;
@@ -153,8 +153,8 @@ impl Memo {
 
 #[cfg(test)]
 mod tests {
-    use super::{Counted, Known, Memo, NOBODY};
-    use crate::batch::Print;
+    use super::{Counted, EdgeCache, Known, NOBODY};
+    use crate::batch::EdgeFingerprint;
 
     fn known(generation: u32) -> Known {
         Known { generation, counted: Counted::WAITS, joined: None, peer: NOBODY }
@@ -162,13 +162,13 @@ mod tests {
 
     #[test]
     fn it_is_small() {
-        assert_eq!(size_of::<(Print, Known)>(), 40);
+        assert_eq!(size_of::<(EdgeFingerprint, Known)>(), 40);
     }
 
     #[test]
     fn proxies_are_bounded_as_edges_are() {
-        let mut memo = Memo::new(2);
-        memo.put(Print(1, 1), known(1));
+        let mut memo = EdgeCache::new(2);
+        memo.put(EdgeFingerprint(1, 1), known(1));
         let peers = ["a", "b", "a", "c"].map(|proxy| memo.peer(&proxy.into()));
         assert_eq!((&peers[..3], memo.len(), memo.forgotten()), (&[0, 1, 0][..], 0, 1));
         assert!(memo.meet(peers[3], 1, 9).is_some_and(|proxy| &**proxy == "c"));
@@ -176,7 +176,7 @@ mod tests {
 
     #[test]
     fn a_proxy_is_met_again_after_a_while() {
-        let mut memo = Memo::new(9);
+        let mut memo = EdgeCache::new(9);
         let peer = memo.peer(&"a".into());
         assert_eq!((memo.peer(&"b".into()), memo.peer(&"a".into())), (1, peer));
         let met = [7, 8, 17].map(|now_us| memo.meet(peer, 10, 10 + now_us).is_some());
@@ -185,10 +185,10 @@ mod tests {
 
     #[test]
     fn it_knows_what_it_was_told_last_and_no_more_than_its_bound() {
-        let mut memo = Memo::new(2);
-        let generation = |memo: &Memo, print| memo.get(print).map(|known| known.generation);
+        let mut memo = EdgeCache::new(2);
+        let generation = |memo: &EdgeCache, print| memo.get(print).map(|known| known.generation);
         // Half a print in common is not enough.
-        let [a, b, c] = [Print(1, 1), Print(1, 2), Print(2, 1)];
+        let [a, b, c] = [EdgeFingerprint(1, 1), EdgeFingerprint(1, 2), EdgeFingerprint(2, 1)];
         memo.put(a, known(1));
         memo.put(b, known(2));
         memo.put(a, known(3));

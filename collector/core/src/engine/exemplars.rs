@@ -1,23 +1,23 @@
-//! The requests of a report that may stand for their series.
+//! The requests of a batch that may stand for their series.
 //!
-//! In: a counted report, with the cells that its requests were counted in. Out: offers to the series. Always holds: of a
-//! report the slowest request is offered, and the last one of each edge and outcome that failed; what has no request id, or
+//! In: a counted batch, with the cells that its requests were counted in. Out: offers to the series. Always holds: of a
+//! batch the slowest request is offered, and the last one of each edge and outcome that failed; what has no request id, or
 //! waits for a name, is not.
 
-use super::Pipeline;
+use super::Engine;
 use super::batch_scratch::Cell;
 use super::notable::Marked;
 use crate::aggregate::Exemplar;
-use crate::batch::{Record, Report};
+use crate::batch::{Batch, Record};
 use std::collections::BTreeMap;
 
-impl Pipeline {
+impl Engine {
     /// Offers them.
-    pub(super) fn offer_exemplars(&mut self, report: &Report, marked: &Marked) {
+    pub(super) fn offer_exemplars(&mut self, batch: &Batch, marked: &Marked) {
         let slowest =
-            marked.slowest(&report.records).map(|slowest| (slowest, marked.is_failure(slowest.outcome)));
+            marked.slowest(&batch.records).map(|slowest| (slowest, marked.is_failure(slowest.outcome)));
         let mut last: BTreeMap<(usize, usize), &Record> = BTreeMap::new();
-        for record in marked.failed(&report.records).filter(|record| record.request_id_hash != 0) {
+        for record in marked.failed(&batch.records).filter(|record| record.request_id_hash != 0) {
             last.insert((record.edge, record.outcome), record);
         }
         if let Some((slowest, failed)) = slowest {
@@ -34,7 +34,7 @@ impl Pipeline {
             duration_us: record.duration_us,
             ended_us: record.start_us.saturating_add(record.duration_us),
         };
-        if let Some(Cell::Series(number)) = self.cells.get(record.edge, record.outcome) {
+        if let Some(Cell::Series(number)) = self.scratch.get(record.edge, record.outcome) {
             self.aggregate.offer(number, exemplar, failed);
         }
     }

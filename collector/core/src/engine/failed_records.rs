@@ -1,44 +1,38 @@
-//! The failed requests and connections of a report, on their way into the store of the last ones.
+//! The failed requests and connections of a batch, on their way into the store of the last ones.
 //!
-//! In: a counted report. Out: its failed records, each with its edge. Always holds: a report without a failed outcome costs a
+//! In: a counted batch. Out: its failed records, each with its edge. Always holds: a batch without a failed outcome costs a
 //! look at its outcomes; of each edge no more are copied than are kept of it, and the edge is named once.
 
-use super::Pipeline;
+use super::Engine;
 use super::notable::Marked;
-use crate::batch::{Detail, Edge, Identity, Record, Report};
-use crate::identity::NamedEdge;
+use crate::batch::{Batch, Detail, Edge, Identity, Record};
+use crate::identity::ResolvedEdge;
 use crate::recent::failures::Failed;
 use std::sync::Arc;
 
-impl Pipeline {
+impl Engine {
     /// Keeps what failed.
-    pub(super) fn keep_failures(
-        &mut self,
-        report: &Report,
-        marked: &Marked,
-        own: &Arc<Identity>,
-        now_us: u64,
-    ) {
+    pub(super) fn keep_failures(&mut self, batch: &Batch, marked: &Marked, own: &Arc<Identity>, now_us: u64) {
         if !marked.has_failures() {
             return;
         }
-        let folds = report.folds.iter().chain(&report.connections.folds);
+        let folds = batch.folds.iter().chain(&batch.connections.folds);
         folds.filter(|fold| marked.is_failure(fold.outcome)).for_each(|fold| self.failures.fold(fold.count));
         let edge_max = self.failures.edge_records_max();
-        let closed = report.connections.closed.iter().filter(|closed| marked.is_failure(closed.outcome));
-        let all = [(by_edge(marked.failed(&report.records)), true), (by_edge(closed), false)];
-        let mut details = Explained { report, known: Vec::new() };
+        let closed = batch.connections.closed.iter().filter(|closed| marked.is_failure(closed.outcome));
+        let all = [(by_edge(marked.failed(&batch.records)), true), (by_edge(closed), false)];
+        let mut details = Explained { batch, known: Vec::new() };
         for (records, is_counted) in all {
             for of_edge in records.chunk_by(is_same_edge) {
                 let (passed, last) = of_edge.split_at(of_edge.len().saturating_sub(edge_max));
                 self.failures.pass_over(passed.len() as u64);
                 let Some(edge) = last.first().map(|record| record.edge) else { continue };
                 let failed = last.iter().map(|record| {
-                    let ended = report.outcomes.get(record.outcome).copied().unwrap_or_default();
+                    let ended = batch.outcomes.get(record.outcome).copied().unwrap_or_default();
                     let detail = details.of(record.outcome);
-                    Failed::of(record, &report.teller.proxy, ended, detail, now_us)
+                    Failed::of(record, &batch.epoch_id.proxy, ended, detail, now_us)
                 });
-                self.keep_failed(report, (edge, is_counted), own, failed, now_us);
+                self.keep_failed(batch, (edge, is_counted), own, failed, now_us);
             }
         }
     }
@@ -46,13 +40,13 @@ impl Pipeline {
     /// Keeps failed records of one edge. `is_counted`: whether the edge is among those of the series.
     fn keep_failed(
         &mut self,
-        report: &Report,
+        batch: &Batch,
         (place, is_counted): (usize, bool),
         own: &Arc<Identity>,
         mut failed: impl Iterator<Item = Failed>,
         now_us: u64,
     ) {
-        let known = is_counted.then(|| self.known(report, place, own));
+        let known = is_counted.then(|| self.known(batch, place, own));
         if let Some(number) = known.and_then(|known| known.counted.edge()) {
             let Self { aggregate, failures, .. } = self;
             let numbered = (number, aggregate.generation());
@@ -61,12 +55,12 @@ impl Pipeline {
                 Err(back) => failed = back,
             }
         }
-        let edge = report.edges.get(place).unwrap_or_default();
+        let edge = batch.edges.get(place).unwrap_or_default();
         let named = self.address_book.complete(own, &edge);
         let mut failed = failed.collect();
         if self.address_book.may_improve(&edge, &named) {
             let limits = (self.failures.edge_records_max(), self.failures.records_max());
-            match self.failures_waiting.put((own.clone(), edge), failed, limits, now_us) {
+            match self.pending_failures.put((own.clone(), edge), failed, limits, now_us) {
                 Ok(gone) => return self.failures.pass_over(gone),
                 Err(back) => failed = back,
             }
@@ -76,7 +70,7 @@ impl Pipeline {
 
     /// Names those that wait and can be named now, or have waited long enough.
     pub(super) fn settle_failures(&mut self, now_us: u64) {
-        if self.failures_waiting.is_empty() {
+        if self.pending_failures.is_empty() {
             return;
         }
         let generation = self.address_book.generation();
@@ -85,8 +79,8 @@ impl Pipeline {
             let named = book.complete(own, edge);
             !book.may_improve(edge, &named)
         };
-        for ((own, edge), failed) in self.failures_waiting.take(now_us, generation, ready) {
-            let named: NamedEdge = self.address_book.complete_at_last(&own, &edge);
+        for ((own, edge), failed) in self.pending_failures.take(now_us, generation, ready) {
+            let named: ResolvedEdge = self.address_book.resolve_final(&own, &edge);
             self.failures.put(&Arc::new(named), failed, now_us);
         }
     }
@@ -105,7 +99,7 @@ fn is_same_edge(one: &&Record, other: &&Record) -> bool {
 
 /// What explains outcomes, each copied once.
 struct Explained<'a> {
-    report: &'a Report,
+    batch: &'a Batch,
     known: Vec<(usize, Detail)>,
 }
 
@@ -114,7 +108,7 @@ impl Explained<'_> {
         if let Some((_, detail)) = self.known.iter().find(|(known, _)| *known == outcome) {
             return detail.clone();
         }
-        let detail = self.report.details.get(outcome);
+        let detail = self.batch.details.get(outcome);
         self.known.push((outcome, detail.clone()));
         detail
     }

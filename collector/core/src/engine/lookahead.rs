@@ -1,16 +1,16 @@
 //! A look ahead: what the edges of the next records need is fetched for all of them together.
 //!
 //! In: records that are about to be counted. Out: nothing; their edges, series and counters are on their way into the cache.
-//! Always holds: nothing changes by it; each edge of a report is looked at once.
+//! Always holds: nothing changes by it; each edge of a batch is looked at once.
 //!
 //! A proxy with many edges tells of another one with nearly each record, and in a large mesh none of what such a record needs is
 //! in the cache. One after the other every record would wait for memory five times. Here each step is a loop of its own, whose
 //! reads do not depend on each other, so that a processor has many of them under way at a time.
 
-use super::Pipeline;
+use super::Engine;
 use super::count::print_of;
 use crate::aggregate::Fetch;
-use crate::batch::{Identity, Record, Report};
+use crate::batch::{Batch, Identity, Record};
 use std::hint::black_box;
 use std::sync::Arc;
 
@@ -29,19 +29,19 @@ pub(super) struct Ahead {
 }
 
 impl Ahead {
-    /// Begins a report.
+    /// Begins a batch.
     pub(super) fn begin(&mut self, edges: usize) {
         self.seen.clear();
         self.seen.resize(edges, false);
     }
 }
 
-impl Pipeline {
+impl Engine {
     /// Fetches what the edges of these records need.
     pub(super) fn look_ahead(
         &self,
         ahead: &mut Ahead,
-        report: &Report,
+        batch: &Batch,
         records: &[Record],
         own: &Arc<Identity>,
     ) {
@@ -50,10 +50,10 @@ impl Pipeline {
         for record in records {
             let seen = seen.get_mut(record.edge).is_none_or(|seen| std::mem::replace(seen, true));
             if !seen {
-                places.extend(self.memo.place(print_of(report, record.edge, own)));
+                places.extend(self.edge_cache.place(print_of(batch, record.edge, own)));
             }
         }
-        let known = || places.iter().filter_map(|place| self.memo.at(*place));
+        let known = || places.iter().filter_map(|place| self.edge_cache.at(*place));
         for step in [Fetch::Edge, Fetch::Series, Fetch::Counters] {
             let of_series = known().filter_map(|known| known.counted.edge());
             black_box(of_series.fold(0, |sum, edge| sum ^ self.aggregate.fetch(edge, step)));

@@ -1,4 +1,4 @@
-//! The requests of a report that are looked at once more: the slowest, and those that failed.
+//! The requests of a batch that are looked at once more: the slowest, and those that failed.
 //!
 //! In: its records, as they are counted. Out: their places. Always holds: all records are passed over once, not once for each
 //! who wants some of them.
@@ -17,7 +17,7 @@ pub(super) struct Marked {
 }
 
 impl Marked {
-    /// Begins a report.
+    /// Begins a batch.
     pub(super) fn begin(&mut self, outcomes: &[Outcome]) {
         self.failures.clear();
         self.failures.extend(outcomes.iter().map(Outcome::is_failure));
@@ -25,7 +25,7 @@ impl Marked {
         self.slowest = None;
     }
 
-    /// Looks at the record at a place.
+    /// EngineReader at the record at a place.
     #[inline]
     pub(super) fn look(&mut self, place: usize, record: &Record) {
         if self.is_failure(record.outcome) {
@@ -37,13 +37,13 @@ impl Marked {
         }
     }
 
-    /// Whether an outcome of the report is a failure.
+    /// Whether an outcome of the batch is a failure.
     #[inline]
     pub(super) fn is_failure(&self, outcome: usize) -> bool {
         self.failures.get(outcome).copied().unwrap_or(false)
     }
 
-    /// Whether the report has an outcome that is one, be it of a record or not.
+    /// Whether the batch has an outcome that is one, be it of a record or not.
     pub(super) fn has_failures(&self) -> bool {
         self.failures.contains(&true)
     }

@@ -1,7 +1,7 @@
 //! The state of the rooms as bytes, and back: what a journal of bounded size cannot rebuild.
 //!
-//! In: a pipeline and the number of the first journal segment that it does not hold yet; or such bytes. Out: the other of
-//! the two. Always holds: what comes back equals what went in, limits apart, which are those of the pipeline that is
+//! In: a engine and the number of the first journal segment that it does not hold yet; or such bytes. Out: the other of
+//! the two. Always holds: what comes back equals what went in, limits apart, which are those of the engine that is
 //! filled; a state that this version cannot read is refused with a reason, never read in part; nothing here panics on any
 //! bytes.
 //!
@@ -12,10 +12,10 @@
 //! The bytes come piece by piece, so that those of a large mesh are on their way to the disk while the rest is written down, and
 //! need no memory of their own: new memory costs more than what is written to it.
 
-use crate::engine::Pipeline;
+use crate::engine::Engine;
 pub use crate::snapshot::bytes::{PIECE_BYTES, Piece, Sink};
 use crate::snapshot::bytes::{Reader, Writer};
-use crate::snapshot::codec::{Keep, Restore};
+use crate::snapshot::codec::{SnapshotState, SnapshotValue};
 use crate::snapshot::{FORMAT, Unreadable};
 
 const MAGIC: [u8; 4] = *b"HOPC";
@@ -25,8 +25,8 @@ struct Section {
     name: &'static str,
     /// Of its content.
     version: u64,
-    save: fn(&Pipeline, &mut Writer),
-    restore: fn(&mut Pipeline, &mut Reader<'_>) -> Result<(), Unreadable>,
+    save: fn(&Engine, &mut Writer),
+    restore: fn(&mut Engine, &mut Reader<'_>) -> Result<(), Unreadable>,
 }
 
 macro_rules! section {
@@ -34,8 +34,8 @@ macro_rules! section {
         Section {
             name: stringify!($room),
             version: $version,
-            save: |pipeline, to| pipeline.$room.save(to),
-            restore: |pipeline, from| pipeline.$room.restore(from),
+            save: |engine, to| engine.$room.save(to),
+            restore: |engine, from| engine.$room.restore(from),
         }
     };
 }
@@ -44,7 +44,7 @@ const SECTIONS: [Section; 6] = [
     section!(ledger, 2),
     section!(address_book, 4),
     // With what the join might still name: that is for the next life like the rest of what waits.
-    Section { save: |pipeline, to| pipeline.waiting_with_unnamed().save(to), ..section!(waiting, 6) },
+    Section { save: |engine, to| engine.waiting_with_unnamed().save(to), ..section!(pending, 6) },
     section!(aggregate, 4),
     section!(connections, 3),
     section!(streams, 1),
@@ -52,35 +52,35 @@ const SECTIONS: [Section; 6] = [
 
 /// Does not compile until a new room stands here: it has a section, or there is a reason why not. Open hops have none: after a start
 /// their other sides count as lost telemetry. Nor have the last failures and windows: the journal still has some.
-const _: fn(&Pipeline) = |pipeline| {
-    let Pipeline {
+const _: fn(&Engine) = |engine| {
+    let Engine {
         ledger: _,
         address_book: _,
-        waiting: _,
+        pending: _,
         aggregate: _,
         connections: _,
         streams: _,
-        unnamed: _,
+        pending_callers: _,
         join: _,
-        open: _,
+        in_flight: _,
         failures: _,
-        failures_waiting: _,
+        pending_failures: _,
         windows: _,
-        memo: _,
-        cells: _,
+        edge_cache: _,
+        scratch: _,
         settled: _,
-    } = pipeline;
+    } = engine;
 };
 
-/// Writes down the state of a pipeline that holds all of the journal before segment `resume`. Everybody waits for this: a copy of
+/// Writes down the state of a engine that holds all of the journal before segment `resume`. Everybody waits for this: a copy of
 /// the rooms, to be written down at leisure, takes longer. What comes out equals what went in.
-pub fn write(pipeline: &Pipeline, resume: u64, sink: Sink) {
+pub fn write(engine: &Engine, resume: u64, sink: Sink) {
     let mut to = Writer::after(&[MAGIC, FORMAT.to_le_bytes()].concat(), sink);
     resume.save(&mut to);
     for Section { name, version, save, .. } in SECTIONS {
         to.text(name);
         version.save(&mut to);
-        save(pipeline, &mut to);
+        save(engine, &mut to);
         to.place();
     }
     to.end();
@@ -88,16 +88,16 @@ pub fn write(pipeline: &Pipeline, resume: u64, sink: Sink) {
 
 /// The same in one piece.
 #[must_use]
-pub fn encode(pipeline: &Pipeline, resume: u64) -> Vec<u8> {
-    crate::snapshot::bytes::collected(|sink| write(pipeline, resume, sink))
+pub fn encode(engine: &Engine, resume: u64) -> Vec<u8> {
+    crate::snapshot::bytes::collected(|sink| write(engine, resume, sink))
 }
 
-/// Fills a new pipeline; returns the number of the journal segment to go on with.
+/// Fills a new engine; returns the number of the journal segment to go on with.
 ///
 /// # Errors
 ///
-/// [`Unreadable`]; the pipeline is then not to be used.
-pub fn decode(file: &[u8], pipeline: &mut Pipeline) -> Result<u64, Unreadable> {
+/// [`Unreadable`]; the engine is then not to be used.
+pub fn decode(file: &[u8], engine: &mut Engine) -> Result<u64, Unreadable> {
     let rest = file.strip_prefix(&MAGIC).ok_or(Unreadable::Magic)?;
     let (version, rest) = rest.split_first_chunk().ok_or(Unreadable::Checksum)?;
     let found = u32::from_le_bytes(*version);
@@ -120,7 +120,7 @@ pub fn decode(file: &[u8], pipeline: &mut Pipeline) -> Result<u64, Unreadable> {
         if found != section.version {
             return Err(Unreadable::Version { section: section.name, found, known: section.version });
         }
-        (section.restore)(pipeline, &mut body)?;
+        (section.restore)(engine, &mut body)?;
         body.place()?;
     }
     Ok(resume)

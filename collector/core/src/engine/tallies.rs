@@ -1,29 +1,29 @@
-//! What the requests of a report amount to, edge by edge, on their way into the windows.
+//! What the requests of a batch amount to, edge by edge, on their way into the windows.
 //!
-//! In: requests that are counted in a series. Out: one tally per edge and report. Always holds: what waits for a name is not
+//! In: requests that are counted in a series. Out: one tally per edge and batch. Always holds: what waits for a name is not
 //! among them, and comes when it is named.
 
-use super::Pipeline;
-use crate::aggregate::EdgeNumber;
-use crate::batch::{Fold, Identity, Record, Report, Reporter};
+use super::Engine;
+use crate::aggregate::EdgeId;
+use crate::batch::{Batch, Fold, Identity, Record, Reporter};
 use crate::recent::windows::Tally;
 
 /// See above.
 #[derive(Debug, Default)]
 pub(super) struct Recent {
-    /// By the places of [`Report::edges`].
-    edges: Vec<(Option<EdgeNumber>, Tally)>,
+    /// By the places of [`Batch::edges`].
+    edges: Vec<(Option<EdgeId>, Tally)>,
 }
 
 impl Recent {
-    /// Begins a report.
-    pub(super) fn begin(&mut self, report: &Report) {
+    /// Begins a batch.
+    pub(super) fn begin(&mut self, batch: &Batch) {
         self.edges.clear();
-        self.edges.resize(report.edges.len(), (None, Tally::default()));
+        self.edges.resize(batch.edges.len(), (None, Tally::default()));
     }
 
     /// Notes which edge it is.
-    pub(super) fn know(&mut self, place: usize, edge: Option<EdgeNumber>) {
+    pub(super) fn know(&mut self, place: usize, edge: Option<EdgeId>) {
         if let Some((known, _)) = self.edges.get_mut(place) {
             *known = edge;
         }
@@ -61,13 +61,13 @@ pub(super) fn called<'a>(
     }
 }
 
-impl Pipeline {
-    /// Brings the tallies of a report into the windows.
-    pub(super) fn keep_recent(&mut self, report: &Report, recent: &Recent, own: &Identity, now_us: u64) {
+impl Engine {
+    /// Brings the tallies of a batch into the windows.
+    pub(super) fn keep_recent(&mut self, batch: &Batch, recent: &Recent, own: &Identity, now_us: u64) {
         for (place, (edge, tally)) in recent.edges.iter().enumerate().filter(|(_, it)| it.1.requests > 0) {
-            let reporter = report.edges.reporter(place).unwrap_or_default();
-            let address = report.edges.peer_address(place);
-            let instance = called(reporter, own, address, &report.teller.proxy);
+            let reporter = batch.edges.reporter(place).unwrap_or_default();
+            let address = batch.edges.peer_address(place);
+            let instance = called(reporter, own, address, &batch.epoch_id.proxy);
             self.windows.add(*edge, instance, *tally, now_us);
         }
     }

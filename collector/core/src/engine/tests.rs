@@ -1,6 +1,6 @@
-use super::{Answer, Limits, Pipeline};
+use super::{Answer, Engine, Limits};
+use crate::batch::{Batch, EpochId, Record, Reporter, Totals};
 use crate::batch::{Edge, Fold, FoldedDurations, Identity, Outcome, Peer};
-use crate::batch::{Record, Report, Reporter, Teller, Totals};
 use std::sync::Arc;
 
 const SECOND_US: u64 = 1_000_000;
@@ -10,9 +10,9 @@ fn identity(workload: &str, address: &str) -> Identity {
 }
 
 /// One request that `proxy` got from `caller`.
-fn report(proxy: &str, sequence: u64, identity: Option<Identity>, caller: &str) -> Report {
-    Report {
-        teller: Teller { proxy: proxy.into(), epoch: 7 },
+fn batch(proxy: &str, sequence: u64, identity: Option<Identity>, caller: &str) -> Batch {
+    Batch {
+        epoch_id: EpochId { proxy: proxy.into(), epoch: 7 },
         sequence,
         identity,
         totals: Totals { seen: sequence, sent: sequence, ..Totals::default() },
@@ -35,8 +35,8 @@ fn report(proxy: &str, sequence: u64, identity: Option<Identity>, caller: &str) 
 }
 
 /// `caller -> called = requests` of all series.
-fn series(pipeline: &Pipeline) -> String {
-    let mut series: Vec<String> = pipeline
+fn series(engine: &Engine) -> String {
+    let mut series: Vec<String> = engine
         .aggregate
         .iter()
         .filter_map(|(key, series)| match key {
@@ -53,58 +53,58 @@ fn series(pipeline: &Pipeline) -> String {
 
 #[test]
 fn a_stranger_is_asked_and_then_counted_once() {
-    let mut pipeline = Pipeline::new(Limits::default());
-    assert_eq!(pipeline.take(&report("p", 1, None, ""), 1), Answer::WhoAreYou);
-    assert_eq!(series(&pipeline), "");
-    let introduced = report("p", 1, Some(identity("pay", "10.0.0.1")), "");
-    assert_eq!(pipeline.take(&introduced, 2), Answer::Taken);
-    assert_eq!(pipeline.take(&introduced, 3), Answer::Taken);
-    assert_eq!(series(&pipeline), "unknown -> pay = 1");
+    let mut engine = Engine::new(Limits::default());
+    assert_eq!(engine.take(&batch("p", 1, None, ""), 1), Answer::NeedIdentity);
+    assert_eq!(series(&engine), "");
+    let introduced = batch("p", 1, Some(identity("pay", "10.0.0.1")), "");
+    assert_eq!(engine.take(&introduced, 2), Answer::Taken);
+    assert_eq!(engine.take(&introduced, 3), Answer::Taken);
+    assert_eq!(series(&engine), "unknown -> pay = 1");
 }
 
 #[test]
 fn a_caller_that_introduces_itself_in_time_is_named() {
-    let mut pipeline = Pipeline::new(Limits::default());
-    pipeline.take(&report("p", 1, Some(identity("pay", "10.0.0.1")), "10.0.0.2"), SECOND_US);
-    assert_eq!((series(&pipeline).as_str(), pipeline.waiting.len()), ("", 1));
-    pipeline.take(&report("s", 1, Some(identity("shop", "10.0.0.2")), ""), 2 * SECOND_US);
-    assert_eq!(series(&pipeline), "shop -> pay = 1, unknown -> shop = 1");
+    let mut engine = Engine::new(Limits::default());
+    engine.take(&batch("p", 1, Some(identity("pay", "10.0.0.1")), "10.0.0.2"), SECOND_US);
+    assert_eq!((series(&engine).as_str(), engine.pending.len()), ("", 1));
+    engine.take(&batch("s", 1, Some(identity("shop", "10.0.0.2")), ""), 2 * SECOND_US);
+    assert_eq!(series(&engine), "shop -> pay = 1, unknown -> shop = 1");
 }
 
 #[test]
 fn nobody_is_waited_for_for_ever() {
-    let mut pipeline = Pipeline::new(Limits::default());
-    pipeline.take(&report("p", 1, Some(identity("pay", "10.0.0.1")), "10.9.9.9"), SECOND_US);
-    pipeline.take(&report("p", 2, None, "10.9.9.9"), 2 * SECOND_US);
-    pipeline.tick(2 * SECOND_US);
-    assert_eq!((series(&pipeline).as_str(), pipeline.waiting.len()), ("", 1));
-    pipeline.tick(3 * SECOND_US);
-    assert_eq!(series(&pipeline), "unknown -> pay = 2");
-    pipeline.take(&report("p", 3, None, "10.9.9.9"), 4 * SECOND_US);
-    pipeline.close(4 * SECOND_US);
-    assert_eq!(series(&pipeline), "unknown -> pay = 3");
+    let mut engine = Engine::new(Limits::default());
+    engine.take(&batch("p", 1, Some(identity("pay", "10.0.0.1")), "10.9.9.9"), SECOND_US);
+    engine.take(&batch("p", 2, None, "10.9.9.9"), 2 * SECOND_US);
+    engine.tick(2 * SECOND_US);
+    assert_eq!((series(&engine).as_str(), engine.pending.len()), ("", 1));
+    engine.tick(3 * SECOND_US);
+    assert_eq!(series(&engine), "unknown -> pay = 2");
+    engine.take(&batch("p", 3, None, "10.9.9.9"), 4 * SECOND_US);
+    engine.close(4 * SECOND_US);
+    assert_eq!(series(&engine), "unknown -> pay = 3");
 }
 
 #[test]
 fn a_full_table_is_an_answer() {
     let mut limits = Limits::default();
     limits.identity.proxies_max = 1;
-    let mut pipeline = Pipeline::new(limits);
-    assert_eq!(pipeline.take(&report("p", 1, Some(identity("pay", "1")), ""), 1), Answer::Taken);
-    assert_eq!(pipeline.take(&report("q", 1, Some(identity("pay", "2")), ""), 1), Answer::Full("proxies"));
+    let mut engine = Engine::new(limits);
+    assert_eq!(engine.take(&batch("p", 1, Some(identity("pay", "1")), ""), 1), Answer::Taken);
+    assert_eq!(engine.take(&batch("q", 1, Some(identity("pay", "2")), ""), 1), Answer::Full("proxies"));
 }
 
 /// They are no requests: neither the series nor the join know of them, but the books do.
 #[test]
 fn connections_are_counted_apart() {
-    let mut pipeline = Pipeline::new(Limits::default());
-    let mut told = report("p", 1, Some(identity("pay", "10.0.0.1")), "");
+    let mut engine = Engine::new(Limits::default());
+    let mut told = batch("p", 1, Some(identity("pay", "10.0.0.1")), "");
     told.connections.closed = std::mem::take(&mut told.records);
-    pipeline.take(&told, SECOND_US);
-    let closed: u64 = pipeline.connections.iter().map(|(_, series)| series.counts.closed()).sum();
-    assert_eq!((closed, series(&pipeline).as_str(), pipeline.join.open()), (1, "", 0));
-    assert_eq!(pipeline.join.stats().unjoinable().map(|(_, count)| count).sum::<u64>(), 0);
-    let books = pipeline.ledger.entries();
+    engine.take(&told, SECOND_US);
+    let closed: u64 = engine.connections.iter().map(|(_, series)| series.counts.closed()).sum();
+    assert_eq!((closed, series(&engine).as_str(), engine.join.open()), (1, "", 0));
+    assert_eq!(engine.join.stats().unjoinable().map(|(_, count)| count).sum::<u64>(), 0);
+    let books = engine.ledger.entries();
     assert_eq!(
         books.values().map(|entry| (entry.delivered, entry.unaccounted())).collect::<Vec<_>>(),
         [(1, 0)]
@@ -113,38 +113,38 @@ fn connections_are_counted_apart() {
 
 #[test]
 fn both_sides_of_a_call_are_one_hop() {
-    let mut pipeline = Pipeline::new(Limits::default());
-    let tell = |pipeline: &mut Pipeline, proxy: &str, reporter, own: Identity, peer: Peer| {
-        let mut report = report(proxy, 1, Some(own), "");
-        report.edges = vec![Arc::new(Edge { reporter, peer, ..Edge::default() })].into();
-        report.records = vec![Record {
+    let mut engine = Engine::new(Limits::default());
+    let tell = |engine: &mut Engine, proxy: &str, reporter, own: Identity, peer: Peer| {
+        let mut batch = batch(proxy, 1, Some(own), "");
+        batch.edges = vec![Arc::new(Edge { reporter, peer, ..Edge::default() })].into();
+        batch.records = vec![Record {
             start_us: SECOND_US,
             duration_us: 10_000,
             request_id_hash: 9,
             attempts: 1,
             ..Record::default()
         }];
-        report.folds = vec![Fold { count: 3, ..Fold::default() }];
-        pipeline.take(&report, 2 * SECOND_US);
+        batch.folds = vec![Fold { count: 3, ..Fold::default() }];
+        engine.take(&batch, 2 * SECOND_US);
     };
     let at = |address: &str| Peer { address: address.into(), ..Peer::default() };
     let (shop, pay) = (identity("shop", "10.0.0.2"), identity("pay", "10.0.0.1"));
-    pipeline.tick(SECOND_US);
+    engine.tick(SECOND_US);
     // The caller knows the endpoint by its metadata, the called side the caller by its address.
     let endpoint = Peer { workload: "pay".into(), ..at("10.0.0.1") };
-    tell(&mut pipeline, "s", Reporter::Source, shop, endpoint);
-    assert_eq!(pipeline.join.open(), 1);
-    tell(&mut pipeline, "p", Reporter::Destination, pay, at("10.0.0.2"));
+    tell(&mut engine, "s", Reporter::Source, shop, endpoint);
+    assert_eq!(engine.join.open(), 1);
+    tell(&mut engine, "p", Reporter::Destination, pay, at("10.0.0.2"));
     let hops: Vec<_> =
-        pipeline.join.edges().map(|(edge, book)| (edge.source.workload.to_string(), book.hops())).collect();
-    assert_eq!((hops.iter().map(|(_, hops)| hops).sum::<u64>(), pipeline.join.open()), (1, 0));
+        engine.join.edges().map(|(edge, book)| (edge.source.workload.to_string(), book.hops())).collect();
+    assert_eq!((hops.iter().map(|(_, hops)| hops).sum::<u64>(), engine.join.open()), (1, 0));
     assert!(hops.contains(&("shop".to_owned(), 1)), "{hops:?}");
-    assert_eq!(pipeline.join.stats().unjoinable().map(|(_, count)| count).sum::<u64>(), 6, "folded requests");
+    assert_eq!(engine.join.stats().unjoinable().map(|(_, count)| count).sum::<u64>(), 6, "folded requests");
 }
 
 /// What is kept of failures: `caller -> called outcome details id`.
-fn failures(pipeline: &Pipeline) -> Vec<String> {
-    let rows = pipeline.failures.after(0).map(|row| {
+fn failures(engine: &Engine) -> Vec<String> {
+    let rows = engine.failures.after(0).map(|row| {
         let (source, destination) = (&row.edge.source.workload, &row.edge.destination.workload);
         let crate::recent::failures::Failed { outcome, detail, request_id_hash, .. } = &row.failed;
         let code = outcome.response_code;
@@ -157,46 +157,42 @@ fn failures(pipeline: &Pipeline) -> Vec<String> {
 fn the_last_failures_are_kept_with_their_details_and_named_in_time() {
     let mut limits = Limits::default();
     limits.failures.edge_records_max = 2;
-    let mut pipeline = Pipeline::new(limits);
-    let mut told = report("p", 1, Some(identity("pay", "10.0.0.1")), "10.0.0.2");
+    let mut engine = Engine::new(limits);
+    let mut told = batch("p", 1, Some(identity("pay", "10.0.0.1")), "10.0.0.2");
     told.outcomes.push(Outcome { response_code: 503, ..Outcome::default() });
     told.details = crate::batch::Details::of([(1, ["overflow", ""])].into_iter());
     told.records = [(0, 1), (1, 2), (1, 3), (1, 4)]
         .map(|(outcome, request_id_hash)| Record { outcome, request_id_hash, ..Record::default() })
         .to_vec();
     told.folds = vec![Fold { outcome: 1, count: 5, ..Fold::default() }];
-    pipeline.take(&told, SECOND_US);
-    assert_eq!(
-        (failures(&pipeline).len(), pipeline.failures_waiting.len()),
-        (0, 2),
-        "the caller is unknown yet"
-    );
-    pipeline.take(&report("s", 1, Some(identity("shop", "10.0.0.2")), ""), 2 * SECOND_US);
-    assert_eq!(failures(&pipeline), ["shop -> pay 503 overflow 3", "shop -> pay 503 overflow 4"]);
-    let store = &pipeline.failures;
-    assert_eq!((store.seen(), store.folded(), pipeline.failures_waiting.len()), (3, 5, 0));
-    // Those of the next report come straight, and a closed connection with a flag is one of them.
+    engine.take(&told, SECOND_US);
+    assert_eq!((failures(&engine).len(), engine.pending_failures.len()), (0, 2), "the caller is unknown yet");
+    engine.take(&batch("s", 1, Some(identity("shop", "10.0.0.2")), ""), 2 * SECOND_US);
+    assert_eq!(failures(&engine), ["shop -> pay 503 overflow 3", "shop -> pay 503 overflow 4"]);
+    let store = &engine.failures;
+    assert_eq!((store.seen(), store.folded(), engine.pending_failures.len()), (3, 5, 0));
+    // Those of the next batch come straight, and a closed connection with a flag is one of them.
     told.sequence = 2;
     told.identity = None;
     told.outcomes[1].response_code = 0;
     told.outcomes[1].response_flags = 2;
     told.connections.closed = std::mem::take(&mut told.records);
-    pipeline.take(&told, 3 * SECOND_US);
-    assert_eq!(failures(&pipeline), ["shop -> pay 0 overflow 3", "shop -> pay 0 overflow 4"]);
+    engine.take(&told, 3 * SECOND_US);
+    assert_eq!(failures(&engine), ["shop -> pay 0 overflow 3", "shop -> pay 0 overflow 4"]);
 }
 
 /// The last minute: `caller -> called by reporter: instance=requests/failed …`, and how many requests all windows have.
-fn recent(pipeline: &Pipeline, now_us: u64) -> (Vec<String>, u64) {
+fn recent(engine: &Engine, now_us: u64) -> (Vec<String>, u64) {
     let (mut lines, mut sum) = (Vec::new(), 0);
-    for edge in pipeline.windows.edges() {
-        let name = pipeline.aggregate.name(edge).unwrap();
+    for edge in engine.windows.edges() {
+        let name = engine.aggregate.name(edge).unwrap();
         let (source, destination) = (&name.source.workload, &name.destination.workload);
         let mut line = format!("{source} -> {destination} by {}:", name.reporter.label());
-        for share in pipeline.windows.instances(edge, now_us) {
+        for share in engine.windows.instances(edge, now_us) {
             let crate::recent::windows::Instance::At(address) = share.instance else { panic!("{share:?}") };
             line += &format!(" {address}={}/{}", share.own.requests, share.own.failed);
         }
-        sum += pipeline.windows.of(edge, now_us).iter().map(|window| window.tally.requests).sum::<u64>();
+        sum += engine.windows.of(edge, now_us).iter().map(|window| window.tally.requests).sum::<u64>();
         lines.push(line);
     }
     lines.sort();
@@ -207,16 +203,16 @@ fn recent(pipeline: &Pipeline, now_us: u64) -> (Vec<String>, u64) {
 fn the_last_minutes_have_what_is_counted_by_called_instance() {
     let mut limits = Limits::default();
     limits.aggregate.idle_us_max = 60 * SECOND_US;
-    let mut pipeline = Pipeline::new(limits);
-    pipeline.tick(SECOND_US);
-    pipeline.take(&report("p", 1, Some(identity("pay", "10.0.0.1")), "10.0.0.2"), SECOND_US);
-    assert_eq!(recent(&pipeline, SECOND_US), (vec![], 0), "its caller is not known yet");
+    let mut engine = Engine::new(limits);
+    engine.tick(SECOND_US);
+    engine.take(&batch("p", 1, Some(identity("pay", "10.0.0.1")), "10.0.0.2"), SECOND_US);
+    assert_eq!(recent(&engine, SECOND_US), (vec![], 0), "its caller is not known yet");
 
     let to = |address: &str| {
         let peer = Peer { workload: "pay".into(), address: address.into(), ..Peer::default() };
         Arc::new(Edge { reporter: Reporter::Source, peer, ..Edge::default() })
     };
-    let mut told = report("s", 1, Some(identity("shop", "10.0.0.2")), "");
+    let mut told = batch("s", 1, Some(identity("shop", "10.0.0.2")), "");
     told.edges = vec![to("10.0.0.1"), to("10.0.0.3")].into();
     told.outcomes.push(Outcome { response_code: 503, ..Outcome::default() });
     told.records = [(0, 0), (0, 0), (1, 0), (1, 1)]
@@ -224,20 +220,20 @@ fn the_last_minutes_have_what_is_counted_by_called_instance() {
         .into();
     let durations = FoldedDurations { zero_count: 5, ..FoldedDurations::default() };
     told.folds = vec![Fold { edge: 1, outcome: 1, count: 5, durations, ..Fold::default() }];
-    pipeline.take(&told, 2 * SECOND_US);
+    engine.take(&told, 2 * SECOND_US);
     // The called side comes once more, now that its caller has a name.
-    pipeline.take(&report("p", 2, None, "10.0.0.2"), 2 * SECOND_US);
+    engine.take(&batch("p", 2, None, "10.0.0.2"), 2 * SECOND_US);
     let expected =
         ["shop -> pay by destination: 10.0.0.1=2/0", "shop -> pay by source: 10.0.0.1=2/0 10.0.0.3=7/6"];
-    let (lines, sum) = recent(&pipeline, 2 * SECOND_US);
-    let counted: u64 = pipeline.aggregate.iter().map(|(_, series)| series.measure.count()).sum();
+    let (lines, sum) = recent(&engine, 2 * SECOND_US);
+    let counted: u64 = engine.aggregate.iter().map(|(_, series)| series.measure.count()).sum();
     assert_eq!((lines, sum, counted), (expected.map(str::to_owned).to_vec(), 11, 11));
 
     // Both series go before their windows are too old, and another edge may get the number of one.
-    pipeline.tick(70 * SECOND_US);
-    pipeline.take(&report("q", 1, Some(identity("cart", "10.0.0.4")), ""), 70 * SECOND_US);
+    engine.tick(70 * SECOND_US);
+    engine.take(&batch("q", 1, Some(identity("cart", "10.0.0.4")), ""), 70 * SECOND_US);
     assert_eq!(
-        recent(&pipeline, 70 * SECOND_US),
+        recent(&engine, 70 * SECOND_US),
         (vec!["unknown -> cart by destination: 10.0.0.4=1/0".to_owned()], 1)
     );
 }
@@ -246,11 +242,11 @@ fn the_last_minutes_have_what_is_counted_by_called_instance() {
 fn what_has_no_series_has_no_windows_and_is_counted() {
     let mut limits = Limits::default();
     limits.aggregate.series_max = 1;
-    let mut pipeline = Pipeline::new(limits);
-    pipeline.take(&report("p", 1, Some(identity("pay", "10.0.0.1")), ""), SECOND_US);
-    pipeline.take(&report("q", 1, Some(identity("cart", "10.0.0.4")), ""), SECOND_US);
-    let (_, sum) = recent(&pipeline, SECOND_US);
-    assert_eq!((sum, pipeline.windows.refused(crate::recent::windows::Refused::Overflow)), (1, 1));
+    let mut engine = Engine::new(limits);
+    engine.take(&batch("p", 1, Some(identity("pay", "10.0.0.1")), ""), SECOND_US);
+    engine.take(&batch("q", 1, Some(identity("cart", "10.0.0.4")), ""), SECOND_US);
+    let (_, sum) = recent(&engine, SECOND_US);
+    assert_eq!((sum, engine.windows.refused(crate::recent::windows::Refused::Overflow)), (1, 1));
 }
 
 /// What two callers and a called side tell of requests, in this order; what is in the series then and after the join's window.
@@ -258,14 +254,14 @@ fn what_has_no_series_has_no_windows_and_is_counted() {
 /// both callers have; `pay 7 1`: it numbers no attempt of its caller.
 #[track_caller]
 fn check_callers(requests_max: usize, told: &str, soon: &str, in_the_end: &str) {
-    let mut pipeline = Pipeline::new(Limits { unnamed_max: requests_max, ..Limits::default() });
+    let mut engine = Engine::new(Limits { unnamed_max: requests_max, ..Limits::default() });
     let principal = "spiffe://cluster.local/ns/ns/sa/default";
     let mut now_us = 3_600 * SECOND_US;
     for (sequence, line) in told.split(", ").enumerate() {
         let mut words = line.split(' ');
         let (who, hash) = (words.next().unwrap(), words.next().unwrap().parse().unwrap());
         let is_called = who == "pay";
-        let mut told = report(who, sequence as u64 + 1, None, "");
+        let mut told = batch(who, sequence as u64 + 1, None, "");
         told.identity = Some(Identity {
             namespace: "ns".into(),
             service_account: "default".into(),
@@ -288,17 +284,17 @@ fn check_callers(requests_max: usize, told: &str, soon: &str, in_the_end: &str) 
             ..Record::default()
         }];
         told.totals = Totals { seen: sequence as u64 + 1, sent: sequence as u64 + 1, ..Totals::default() };
-        assert_eq!(pipeline.take(&told, now_us), Answer::Taken);
+        assert_eq!(engine.take(&told, now_us), Answer::Taken);
         now_us += 1_000;
     }
-    assert_eq!(series(&pipeline), soon);
-    let kept = pipeline.waiting_with_unnamed().requests();
-    assert_eq!(kept as usize, pipeline.unnamed.len(), "a checkpoint keeps what waits");
+    assert_eq!(series(&engine), soon);
+    let kept = engine.waiting_with_unnamed().requests();
+    assert_eq!(kept as usize, engine.pending_callers.len(), "a checkpoint keeps what waits");
     for _ in 0..200 {
         now_us += SECOND_US / 10;
-        pipeline.tick(now_us);
+        engine.tick(now_us);
     }
-    assert_eq!((series(&pipeline).as_str(), pipeline.unnamed.len()), (in_the_end, 0));
+    assert_eq!((series(&engine).as_str(), engine.pending_callers.len()), (in_the_end, 0));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use super::cells::Rows;
 use super::snapshot::{load, save};
 use super::view::{Histogram, Tally};
 use crate::batch::FoldedDurations;
-use crate::snapshot::codec::{Keep, Reader, Unreadable, Writer};
+use crate::snapshot::codec::{Reader, SnapshotValue, Unreadable, Writer};
 
 pub use super::buckets::BOUNDS_US;
 
@@ -21,14 +21,14 @@ pub struct Durations {
     rows: Rows<1>,
 }
 
-impl Keep for Durations {
+impl SnapshotValue for Durations {
     fn save(&self, to: &mut Writer) {
         self.tally.save(to);
         save(&self.rows, to);
     }
 
     fn load(from: &mut Reader<'_>) -> Result<Self, Unreadable> {
-        Ok(Self { tally: Keep::load(from)?, rows: load(from, [Layout::durations()])? })
+        Ok(Self { tally: SnapshotValue::load(from)?, rows: load(from, [Layout::durations()])? })
     }
 }
 

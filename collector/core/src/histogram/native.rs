@@ -71,7 +71,7 @@ impl super::buckets::Layout {
 mod tests {
     use super::Native;
     use crate::batch::Record;
-    use crate::histogram::Measure;
+    use crate::histogram::RequestStats;
     use crate::histogram::durations::Durations;
     use proptest::prelude::*;
 
@@ -103,7 +103,7 @@ mod tests {
     proptest! {
         #[test]
         fn sizes_are_in_their_buckets(sizes in proptest::collection::vec(0..1_u64 << 39, 1..60)) {
-            let mut measure = Measure::default();
+            let mut measure = RequestStats::default();
             for size in &sizes {
                 measure.record(&Record { request_bytes: *size, ..Record::default() });
             }

@@ -5,9 +5,9 @@
 use super::buckets::{COARSEST, FINEST, Layout};
 use super::cells::Rows;
 use super::view::Tally;
-use crate::snapshot::codec::{Keep, Reader, Unreadable, Writer, keep};
+use crate::snapshot::codec::{Reader, SnapshotValue, Unreadable, Writer, snapshot};
 
-keep!(struct Tally { sum, max });
+snapshot!(struct Tally { sum, max });
 
 pub(super) fn save<const N: usize>(rows: &Rows<N>, to: &mut Writer) {
     for row in (0..N).map(|row| rows.row(row)) {

@@ -5,7 +5,7 @@
 //! is none.
 
 use crate::batch::{Identity, Text};
-use crate::snapshot::codec::keep;
+use crate::snapshot::codec::snapshot;
 use std::collections::{BTreeSet, HashMap};
 
 /// A namespace and a service account in it.
@@ -19,7 +19,7 @@ pub(super) struct Accounts {
     new: HashMap<Account, u64>,
 }
 
-keep!(room Accounts { proxies } besides { new });
+snapshot!(state Accounts { proxies } skip { new });
 
 impl Accounts {
     /// A proxy runs under the account of this identity, and `before` under that of another one.

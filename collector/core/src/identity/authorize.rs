@@ -1,22 +1,22 @@
-//! Whether a certificate vouches for what a report claims.
+//! Whether a certificate vouches for what a batch claims.
 //!
-//! In: whom the certificate of the connection names, a checked report, what is known of the proxy, now. Out: nothing, or a
-//! [`Refusal`]. Always holds: a report that passes is from the namespace and service account that it claims, and not in
+//! In: whom the certificate of the connection names, a checked batch, what is known of the proxy, now. Out: nothing, or a
+//! [`Rejection`]. Always holds: a batch that passes is from the namespace and service account that it claims, and not in
 //! the name of a proxy that somebody else's certificate held lately.
 //!
 //! What a certificate does not prove: workload, version, labels and addresses. They are claims within one service account.
 
 use super::spiffe::Principal;
-use crate::batch::{Identity, Report};
-use crate::intake::reject::Refusal;
+use crate::batch::{Batch, Identity};
+use crate::intake::reject::Rejection;
 
-/// So long after its last report nobody else gets a proxy's name: a pod that comes back under another service account
+/// So long after its last batch nobody else gets a proxy's name: a pod that comes back under another service account
 /// has to wait, and an impostor cannot slip in between two reports.
 const NAME_HELD_US: u64 = 10 * 60 * 1_000_000;
 
 /// Whom a connection is known to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Standing {
+pub enum PeerIdentity {
     /// Nobody asked: no client authorities are set.
     Open,
     /// A certificate was verified, and names nobody of Istio's form or of a trusted domain.
@@ -25,8 +25,8 @@ pub enum Standing {
     Certified(Principal),
 }
 
-impl Standing {
-    /// The standing of a verified certificate (DER). No `trust_domains` means every one.
+impl PeerIdentity {
+    /// The peer of a verified certificate (DER). No `trust_domains` means every one.
     pub fn of(certificate: &[u8], trust_domains: &[String]) -> Self {
         match Principal::of(certificate) {
             Some(it) if trust_domains.is_empty() || trust_domains.contains(&it.trust_domain) => {
@@ -37,31 +37,31 @@ impl Standing {
     }
 }
 
-/// Checks a report against the standing of its connection. `known`: who the address book says that the proxy is, and when
+/// Checks a batch against the peer of its connection. `known`: who the address book says that the proxy is, and when
 /// it last reported.
-pub fn vouch(
-    standing: &Standing,
-    report: &Report,
+pub fn authorize(
+    peer: &PeerIdentity,
+    batch: &Batch,
     known: Option<(&Identity, u64)>,
     now_us: u64,
-) -> Result<(), Refusal> {
-    let principal = match standing {
-        Standing::Open => return Ok(()),
-        Standing::Nobody => {
+) -> Result<(), Rejection> {
+    let principal = match peer {
+        PeerIdentity::Open => return Ok(()),
+        PeerIdentity::Nobody => {
             let text = "the certificate names no workload: a SPIFFE id of a trusted domain is asked for";
-            return Err(Refusal::IdentityMismatch(text.into()));
+            return Err(Rejection::IdentityMismatch(text.into()));
         }
-        Standing::Certified(principal) => principal,
+        PeerIdentity::Certified(principal) => principal,
     };
-    if let Some(identity) = &report.identity {
+    if let Some(identity) = &batch.identity {
         agree(principal, &identity.namespace, &identity.service_account, "claims")?;
     }
-    if let Some(namespace) = namespace_of(&report.teller.proxy)
+    if let Some(namespace) = namespace_of(&batch.epoch_id.proxy)
         && namespace != principal.namespace
     {
         let text =
             format!("the proxy's name is of namespace {namespace}, and the certificate is {principal}");
-        return Err(Refusal::IdentityMismatch(text));
+        return Err(Rejection::IdentityMismatch(text));
     }
     match known {
         Some((identity, last_us)) if last_us.saturating_add(NAME_HELD_US) > now_us => {
@@ -71,12 +71,12 @@ pub fn vouch(
     }
 }
 
-fn agree(principal: &Principal, namespace: &str, account: &str, verb: &str) -> Result<(), Refusal> {
+fn agree(principal: &Principal, namespace: &str, account: &str, verb: &str) -> Result<(), Rejection> {
     if (namespace, account) == (&*principal.namespace, &*principal.service_account) {
         return Ok(());
     }
     let claim = format!("namespace {namespace:?}, service account {account:?}");
-    Err(Refusal::IdentityMismatch(format!("the proxy {verb} {claim}, and the certificate is {principal}")))
+    Err(Rejection::IdentityMismatch(format!("the proxy {verb} {claim}, and the certificate is {principal}")))
 }
 
 /// The namespace in `kind~address~pod.namespace~domain`.
@@ -89,8 +89,8 @@ fn namespace_of(proxy: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{NAME_HELD_US, Principal, Standing, vouch};
-    use crate::batch::{Edges, Identity, Report, Teller, Totals};
+    use super::{NAME_HELD_US, PeerIdentity, Principal, authorize};
+    use crate::batch::{Batch, Edges, EpochId, Identity, Totals};
 
     const PAY: &str = "sidecar~10.0.0.1~pay-7d9c.shop~shop.svc.cluster.local";
 
@@ -102,16 +102,16 @@ mod tests {
     /// The certificate's `namespace/account` (`-` for nobody), the claim and what is known of the proxy, likewise.
     #[track_caller]
     fn check(certificate: &str, proxy: &str, claim: &str, known: &str, expected: &str) {
-        let standing = match certificate.split_once('/') {
-            None => Standing::Nobody,
-            Some((namespace, account)) => Standing::Certified(Principal {
+        let peer = match certificate.split_once('/') {
+            None => PeerIdentity::Nobody,
+            Some((namespace, account)) => PeerIdentity::Certified(Principal {
                 trust_domain: "td".into(),
                 namespace: namespace.into(),
                 service_account: account.into(),
             }),
         };
-        let report = Report {
-            teller: Teller { proxy: proxy.into(), epoch: 1 },
+        let batch = Batch {
+            epoch_id: EpochId { proxy: proxy.into(), epoch: 1 },
             sequence: 1,
             identity: (!claim.is_empty()).then(|| identity(claim)),
             totals: Totals::default(),
@@ -128,14 +128,14 @@ mod tests {
         };
         let known = (!known.is_empty()).then(|| identity(known));
         let known = known.as_ref().map(|identity| (identity, 1_000));
-        assert_eq!(vouch(&Standing::Open, &report, known, 2_000), Ok(()), "nobody asked");
-        let text = match vouch(&standing, &report, known, 2_000) {
+        assert_eq!(authorize(&PeerIdentity::Open, &batch, known, 2_000), Ok(()), "nobody asked");
+        let text = match authorize(&peer, &batch, known, 2_000) {
             Ok(()) => "fine".to_owned(),
             Err(refusal) => format!("{}: {refusal}", refusal.label()),
         };
         assert_eq!(text, expected);
         if known.is_some() && claim == certificate {
-            assert_eq!(vouch(&standing, &report, known, 1_000 + NAME_HELD_US), Ok(()), "given up");
+            assert_eq!(authorize(&peer, &batch, known, 1_000 + NAME_HELD_US), Ok(()), "given up");
         }
     }
 

@@ -5,7 +5,7 @@
 
 use super::ServiceName;
 use crate::batch::{Identity, Peer, Reporter, Text};
-use crate::snapshot::codec::keep;
+use crate::snapshot::codec::snapshot;
 use std::sync::{Arc, LazyLock};
 
 static UNKNOWN: LazyLock<Text> = LazyLock::new(|| "unknown".into());
@@ -18,7 +18,7 @@ pub(super) fn known(text: &Text) -> Text {
 
 /// An edge as it is counted.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct NamedEdge {
+pub struct ResolvedEdge {
     /// Which side tells.
     pub reporter: Reporter,
     /// Who called.
@@ -33,7 +33,7 @@ pub struct NamedEdge {
     pub evidence: Evidence,
 }
 
-keep!(struct NamedEdge { reporter, source, destination, service, security, evidence });
+snapshot!(struct ResolvedEdge { reporter, source, destination, service, security, evidence });
 
 /// How a connection is secured; only a called side knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -46,7 +46,7 @@ pub enum Security {
     MutualTls,
 }
 
-keep!(enum Security { 0 = Unknown, 1 = None, 2 = MutualTls });
+snapshot!(enum Security { 0 = Unknown, 1 = None, 2 = MutualTls });
 
 impl Security {
     /// As Istio's label `connection_security_policy` says it.
@@ -79,7 +79,7 @@ pub enum Evidence {
     Metadata,
 }
 
-keep!(enum Evidence { 0 = None, 1 = Authority, 2 = Service, 3 = Certificate, 4 = Address, 5 = Metadata, 6 = Joined });
+snapshot!(enum Evidence { 0 = None, 1 = Authority, 2 = Service, 3 = Certificate, 4 = Address, 5 = Metadata, 6 = Joined });
 
 impl Evidence {
     /// As the label `peer_evidence` says it.
@@ -121,7 +121,7 @@ pub struct End {
     pub cluster: Text,
 }
 
-keep!(struct End {
+snapshot!(struct End {
     workload, namespace, principal, app, version, canonical_service, canonical_revision, cluster,
 });
 

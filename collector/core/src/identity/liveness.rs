@@ -1,6 +1,6 @@
 //! Who reports, who is quiet, and who is blind: serves traffic and tells nothing of it.
 //!
-//! In: who reported, who was met by others, and the time. Out: a [`Standing`] for each proxy. Always holds: silence alone
+//! In: who reported, who was met by others, and the time. Out: a [`Liveness`] for each proxy. Always holds: silence alone
 //! accuses nobody, since a proxy may have ended; only one that others meet after it should long have spoken is blind. What
 //! the collector missed while it was away itself counts against nobody.
 //!
@@ -14,7 +14,7 @@ const AWAY_US: u64 = 10_000_000;
 
 /// What a proxy does at the moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Standing {
+pub enum Liveness {
     /// It reports.
     Reporting,
     /// It did not for longer than it may, and nobody meets it: it has ended, or its collector is another one.
@@ -23,11 +23,11 @@ pub enum Standing {
     Blind,
 }
 
-impl Standing {
+impl Liveness {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Reporting, Self::Quiet, Self::Blind];
 
-    /// As label `standing` and the JSON API say it.
+    /// As label `liveness` and the JSON API say it.
     #[must_use]
     pub fn label(self) -> &'static str {
         match self {
@@ -56,7 +56,7 @@ impl Awake {
 
 /// Whether a request that ended so shows that the other end is alive: it called, or it answered.
 #[must_use]
-pub fn was_met(reporter: Reporter, outcome: &Outcome) -> bool {
+pub fn is_proof_of_life(reporter: Reporter, outcome: &Outcome) -> bool {
     reporter == Reporter::Destination || outcome.response_code != 0 && outcome.response_flags == 0
 }
 
@@ -66,7 +66,7 @@ impl AddressBook {
         self.awake.note(now_us);
     }
 
-    /// Somebody tells of a request that it had with this proxy, and that [`was_met`] says to show it alive.
+    /// Somebody tells of a request that it had with this proxy, and that [`is_proof_of_life`] says to show it alive.
     pub fn meet(&mut self, proxy: &str, now_us: u64) {
         if let Some(known) = self.proxies.get_mut(proxy) {
             known.met_us = known.met_us.max(now_us);
@@ -75,29 +75,29 @@ impl AddressBook {
 
     /// What a proxy does at the moment; `None` for one that is not known.
     #[must_use]
-    pub fn standing(&self, proxy: &str, now_us: u64) -> Option<Standing> {
+    pub fn liveness(&self, proxy: &str, now_us: u64) -> Option<Liveness> {
         let known = self.proxies.get(proxy)?;
         let quiet_us = self.limits.quiet_us;
         let heard_us = known.last_us.max(self.awake.since_us);
         if now_us.saturating_sub(heard_us) <= quiet_us {
-            return Some(Standing::Reporting);
+            return Some(Liveness::Reporting);
         }
         let met_late = known.met_us > heard_us.saturating_add(quiet_us);
         let met_now = now_us.saturating_sub(known.met_us) <= quiet_us;
-        Some(if met_late && met_now { Standing::Blind } else { Standing::Quiet })
+        Some(if met_late && met_now { Liveness::Blind } else { Liveness::Quiet })
     }
 
     /// How many proxies stand so.
     #[must_use]
-    pub fn standing_so(&self, standing: Standing, now_us: u64) -> usize {
-        let of = |proxy: &&Text| self.standing(proxy, now_us) == Some(standing);
+    pub fn count_by_liveness(&self, liveness: Liveness, now_us: u64) -> usize {
+        let of = |proxy: &&Text| self.liveness(proxy, now_us) == Some(liveness);
         self.proxies.keys().filter(of).count()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{AddressBook, Limits, was_met};
+    use super::super::{AddressBook, Limits, is_proof_of_life};
     use crate::batch::{Edge, Identity, Outcome, Reporter};
 
     /// Events such as `a@10`: a reports at second 10; `a!11`: another proxy is met by a's callee; `?30`: what a does then.
@@ -118,12 +118,12 @@ mod tests {
                     book.awake(now_us);
                 }
                 "!" => {
-                    assert!(was_met(edge.reporter, &Outcome::default()));
+                    assert!(is_proof_of_life(edge.reporter, &Outcome::default()));
                     let peer = book.peer_proxy(&edge).cloned().unwrap();
                     book.meet(&peer, now_us);
                 }
                 "." => book.awake(now_us),
-                _ => text.push(book.standing("a", now_us).map_or("unknown", |it| it.label())),
+                _ => text.push(book.liveness("a", now_us).map_or("unknown", |it| it.label())),
             }
         }
         assert_eq!(text.join(" "), expected);

@@ -1,25 +1,25 @@
-//! Requests whose peer may get a name in a moment: the proxies of both sides begin to report at about the same time.
+//! Requests whose peer may get a name in a moment: the proxies of both sides begin to batch at about the same time.
 //!
 //! In: measured groups with an edge that could be better named. Out: the same, when they can be or when their time is
 //! over. Always holds: what goes in comes out once; at most `groups_max` wait, and a group that finds no room is named at
 //! once as well as can be.
 
 use crate::batch::{Edge, Identity, Outcome};
-use crate::histogram::Measure;
-use crate::snapshot::codec::keep;
+use crate::histogram::RequestStats;
+use crate::snapshot::codec::snapshot;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 /// How many groups wait, and for how long.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WaitingLimits {
-    /// Groups: one per teller, edge and outcome.
+pub struct PendingLimits {
+    /// Groups: one per epoch_id, edge and outcome.
     pub groups_max: usize,
     /// The longest wait.
     pub wait_us_max: u64,
 }
 
-impl Default for WaitingLimits {
+impl Default for PendingLimits {
     fn default() -> Self {
         Self { groups_max: 10_000, wait_us_max: 2_000_000 }
     }
@@ -36,31 +36,31 @@ pub struct Told {
     pub outcome: Outcome,
 }
 
-keep!(struct Told { own, edge, outcome });
+snapshot!(struct Told { own, edge, outcome });
 
 /// What waits.
 #[derive(Debug, Clone, Default)]
 pub struct Waiting {
-    limits: WaitingLimits,
-    groups: HashMap<Told, (Measure, u64)>,
+    limits: PendingLimits,
+    groups: HashMap<Told, (RequestStats, u64)>,
 }
 
-keep!(room Waiting { groups } besides { limits });
+snapshot!(state Waiting { groups } skip { limits });
 
 impl Waiting {
     /// An empty room.
     #[must_use]
-    pub fn new(limits: WaitingLimits) -> Self {
+    pub fn new(limits: PendingLimits) -> Self {
         Self { limits, groups: HashMap::new() }
     }
 
     /// Other limits from now on. What waits already keeps its time.
-    pub fn limit(&mut self, limits: WaitingLimits) {
+    pub fn limit(&mut self, limits: PendingLimits) {
         self.limits = limits;
     }
 
     /// Takes a group in; `false` when the room is full.
-    pub fn put(&mut self, told: &Told, measure: &Measure, now_us: u64) -> bool {
+    pub fn put(&mut self, told: &Told, measure: &RequestStats, now_us: u64) -> bool {
         if let Some((waiting, _)) = self.groups.get_mut(told) {
             waiting.merge(measure);
             return true;
@@ -74,19 +74,19 @@ impl Waiting {
     }
 
     /// Takes a group in whatever the limits say, to be taken out at once.
-    pub(crate) fn put_at_once(&mut self, told: &Told, measure: &Measure) {
+    pub(crate) fn put_at_once(&mut self, told: &Told, measure: &RequestStats) {
         let (waiting, _) = self.groups.entry(told.clone()).or_default();
         waiting.merge(measure);
     }
 
     /// Takes out what is due and what `ready` says can be named now.
-    pub fn take(&mut self, now_us: u64, mut ready: impl FnMut(&Told) -> bool) -> Vec<(Told, Measure)> {
+    pub fn take(&mut self, now_us: u64, mut ready: impl FnMut(&Told) -> bool) -> Vec<(Told, RequestStats)> {
         let taken = self.groups.extract_if(|told, (_, due_us)| *due_us <= now_us || ready(told));
         taken.map(|(told, (measure, _))| (told, measure)).collect()
     }
 
     /// Takes everything out.
-    pub fn take_all(&mut self) -> Vec<(Told, Measure)> {
+    pub fn take_all(&mut self) -> Vec<(Told, RequestStats)> {
         self.groups.drain().map(|(told, (measure, _))| (told, measure)).collect()
     }
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 /// A request that waits.
 #[derive(Debug, Clone)]
-pub struct Unnamed {
+pub struct PendingCaller {
     /// Its edge as it was told, and how it ended.
     pub told: Arc<Told>,
     /// Its figures.
@@ -21,16 +21,16 @@ pub struct Unnamed {
 
 /// What waits.
 #[derive(Debug, Clone, Default)]
-pub struct UnnamedRequests {
+pub struct PendingCallers {
     requests_max: usize,
-    by_key: HashMap<u64, Vec<Unnamed>>,
+    by_key: HashMap<u64, Vec<PendingCaller>>,
     /// When the wait of a key's requests is over; those that were found meanwhile are there no more.
     due: VecDeque<(u64, u64)>,
     count: usize,
     refused: u64,
 }
 
-impl UnnamedRequests {
+impl PendingCallers {
     /// An empty room for so many requests.
     #[must_use]
     pub fn new(requests_max: usize) -> Self {
@@ -49,7 +49,7 @@ impl UnnamedRequests {
             self.refused = self.refused.saturating_add(1);
             return false;
         }
-        let request = Unnamed { told: told.clone(), record: *record, due_us };
+        let request = PendingCaller { told: told.clone(), record: *record, due_us };
         // Few keys have more than one.
         self.by_key.entry(key).or_insert_with(|| Vec::with_capacity(1)).push(request);
         self.due.push_back((due_us, key));
@@ -58,7 +58,7 @@ impl UnnamedRequests {
     }
 
     /// Takes out the request under a key that `is_it`.
-    pub fn take(&mut self, key: u64, is_it: impl Fn(&Record) -> bool) -> Option<Unnamed> {
+    pub fn take(&mut self, key: u64, is_it: impl Fn(&Record) -> bool) -> Option<PendingCaller> {
         let requests = self.by_key.get_mut(&key)?;
         let place = requests.iter().position(|request| is_it(&request.record))?;
         let request = requests.swap_remove(place);
@@ -70,7 +70,7 @@ impl UnnamedRequests {
     }
 
     /// Takes out those whose time is over.
-    pub fn take_due(&mut self, now_us: u64) -> Vec<Unnamed> {
+    pub fn take_due(&mut self, now_us: u64) -> Vec<PendingCaller> {
         let mut due = Vec::new();
         while let Some((_, key)) = self.due.pop_front_if(|(due_us, _)| *due_us <= now_us) {
             let Some(requests) = self.by_key.get_mut(&key) else { continue };
@@ -84,7 +84,7 @@ impl UnnamedRequests {
     }
 
     /// All that wait, in no order.
-    pub fn iter(&self) -> impl Iterator<Item = &Unnamed> {
+    pub fn iter(&self) -> impl Iterator<Item = &PendingCaller> {
         self.by_key.values().flatten()
     }
 
@@ -109,7 +109,7 @@ impl UnnamedRequests {
 
 #[cfg(test)]
 mod tests {
-    use super::UnnamedRequests;
+    use super::PendingCallers;
     use crate::batch::{Edge, Identity, Outcome, Record};
     use crate::identity::Told;
     use std::sync::Arc;
@@ -119,7 +119,7 @@ mod tests {
     fn check(requests_max: usize, steps: &str, expected: &str) {
         let (own, edge) = (Arc::new(Identity::default()), Arc::new(Edge::default()));
         let told = Arc::new(Told { own, edge, outcome: Outcome::default() });
-        let mut room = UnnamedRequests::new(requests_max);
+        let mut room = PendingCallers::new(requests_max);
         let mut out = Vec::new();
         for step in steps.split(", ") {
             let words: Vec<&str> = step.split(' ').collect();

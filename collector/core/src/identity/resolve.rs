@@ -1,28 +1,28 @@
 //! Edges with both ends named.
 //!
-//! In: an edge as one proxy told it, and the address book. Out: a [`NamedEdge`], and whether it may be named better later.
+//! In: an edge as one proxy told it, and the address book. Out: a [`ResolvedEdge`], and whether it may be named better later.
 //! Always holds: the strongest evidence names a peer; an address names nobody whose certificate contradicts it; a certificate
 //! names no caller while its account is new, unless nothing better is to be waited for.
 
 use super::accounts::is_of;
 use super::edge::known;
-use super::{AddressBook, End, Evidence, NamedEdge, Security, ServiceName};
+use super::{AddressBook, End, Evidence, ResolvedEdge, Security, ServiceName};
 use crate::batch::{self, Edge, Identity, Reporter, Text};
 use std::sync::Arc;
 
 impl AddressBook {
     /// Completes an edge that proxy `own` told.
-    pub fn complete(&mut self, own: &Identity, edge: &Edge) -> NamedEdge {
-        self.complete_trusting(false, own, edge)
+    pub fn complete(&mut self, own: &Identity, edge: &Edge) -> ResolvedEdge {
+        self.resolve_trusting(false, own, edge)
     }
 
     /// Completes an edge that nothing better is to be waited for of: the proxies that are known of a new account stand for
     /// all of it.
-    pub fn complete_at_last(&mut self, own: &Identity, edge: &Edge) -> NamedEdge {
-        self.complete_trusting(true, own, edge)
+    pub fn resolve_final(&mut self, own: &Identity, edge: &Edge) -> ResolvedEdge {
+        self.resolve_trusting(true, own, edge)
     }
 
-    fn complete_trusting(&mut self, trusts_new: bool, own: &Identity, edge: &Edge) -> NamedEdge {
+    fn resolve_trusting(&mut self, trusts_new: bool, own: &Identity, edge: &Edge) -> ResolvedEdge {
         let service = self.services.name(&edge.service, &own.namespace);
         let here = End::of_identity(own, &edge.local_principal);
         let (mut there, mut evidence) = self.peer(edge, trusts_new);
@@ -31,7 +31,7 @@ impl AddressBook {
         }
         let (source, destination) =
             if edge.reporter == Reporter::Destination { (there, here) } else { (here, there) };
-        NamedEdge {
+        ResolvedEdge {
             reporter: edge.reporter,
             source: Arc::new(source),
             destination: Arc::new(destination),
@@ -42,8 +42,8 @@ impl AddressBook {
     }
 
     /// Completes an edge that a called side told, whose caller is known to be this proxy.
-    pub fn complete_with_caller(&mut self, own: &Identity, edge: &Edge, caller: &Text) -> NamedEdge {
-        let mut named = self.complete_at_last(own, edge);
+    pub fn resolve_with_caller(&mut self, own: &Identity, edge: &Edge, caller: &Text) -> ResolvedEdge {
+        let mut named = self.resolve_final(own, edge);
         if named.evidence <= Evidence::Certificate
             && let Some(known) = self.proxies.get(caller)
             && is_of(&edge.peer.principal, &known.identity)
@@ -59,7 +59,7 @@ impl AddressBook {
 
     /// Whether only what its caller's proxy tells can name the caller of a request.
     #[must_use]
-    pub fn needs_caller(&self, edge: &Edge, named: &NamedEdge) -> bool {
+    pub fn needs_caller(&self, edge: &Edge, named: &ResolvedEdge) -> bool {
         edge.reporter == Reporter::Destination
             && named.evidence == Evidence::None
             && edge.peer.address.is_empty()
@@ -67,7 +67,7 @@ impl AddressBook {
 
     /// Whether the peer of an edge may get a better name when more proxies have said who they are.
     #[must_use]
-    pub fn may_improve(&self, edge: &Edge, named: &NamedEdge) -> bool {
+    pub fn may_improve(&self, edge: &Edge, named: &ResolvedEdge) -> bool {
         if edge.reporter != Reporter::Destination || named.evidence >= Evidence::Address {
             return false;
         }

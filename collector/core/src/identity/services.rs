@@ -6,7 +6,7 @@
 
 use super::edge::known;
 use crate::batch::{Evidence, Service, Text};
-use crate::snapshot::codec::keep;
+use crate::snapshot::codec::snapshot;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::LazyLock;
 
@@ -26,7 +26,7 @@ pub struct ServiceName {
     pub namespace: Text,
 }
 
-keep!(struct ServiceName { host, name, namespace });
+snapshot!(struct ServiceName { host, name, namespace });
 
 /// All services that are known.
 #[derive(Debug, Clone)]
@@ -40,7 +40,7 @@ pub(super) struct Services {
     refused: u64,
 }
 
-keep!(room Services { servers, versions, authorities, refused } besides { services_max, authorities_max });
+snapshot!(state Services { servers, versions, authorities, refused } skip { services_max, authorities_max });
 
 impl Services {
     pub(super) fn new(services_max: usize, authorities_max: usize) -> Self {

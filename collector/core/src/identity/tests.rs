@@ -1,4 +1,4 @@
-use super::{AddressBook, Limits, NamedEdge};
+use super::{AddressBook, Limits, ResolvedEdge};
 use crate::batch::{Edge, Evidence, Identity, Peer, Reporter, Service};
 
 fn proxy(workload: &str, version: &str, account: &str, address: &str) -> Identity {
@@ -37,8 +37,8 @@ fn new_book() -> AddressBook {
     book
 }
 
-fn text(edge: &NamedEdge) -> String {
-    let NamedEdge { source, destination, service, evidence, .. } = edge;
+fn text(edge: &ResolvedEdge) -> String {
+    let ResolvedEdge { source, destination, service, evidence, .. } = edge;
     format!(
         "{}@{} -> {}@{} for {} by {}",
         source.workload,
@@ -118,7 +118,7 @@ fn a_certificate_names_nobody_while_others_of_its_account_may_come() {
     check(&mut book, &caller("10.0.0.4", "shop"), unnamed);
     check(&mut book, &caller("10.0.0.3", "shop"), "shop@v1 -> ledger-db@v1 for unknown by address");
     let own = proxy("ledger-db", "v1", "ledger-db", "10.0.0.6");
-    let mut at_last = |workload: &str| text(&book.complete_at_last(&own, &caller("", workload)));
+    let mut at_last = |workload: &str| text(&book.resolve_final(&own, &caller("", workload)));
     assert_eq!(at_last("shop"), "shop@v1 -> ledger-db@v1 for unknown by certificate");
 
     let generation = book.generation();
@@ -135,7 +135,7 @@ fn a_certificate_that_the_caller_itself_contradicts_is_not_what_names_it() {
     let own = proxy("ledger-db", "v1", "ledger-db", "10.0.0.6");
     assert!(book.introduce(&"gateway".into(), proxy("gateway", "v1", "", "10.0.0.2"), 1));
     let mut check = |account: &str, proxy: &str, expected: &str| {
-        let named = book.complete_with_caller(&own, &caller("", account), &proxy.into());
+        let named = book.resolve_with_caller(&own, &caller("", account), &proxy.into());
         assert_eq!(text(&named), expected);
     };
     check("shop", "shop-v1", "shop@v1 -> ledger-db@v1 for unknown by certificate");
@@ -164,10 +164,10 @@ fn who_is_not_known_yet_is_waited_for() {
 fn nobody_reached_is_charged_to_whom_it_was_meant_for() {
     let mut book = book();
     let host = "payments.shop.svc.cluster.local";
-    let unreached = called(host, Evidence::Cluster, "");
+    let not_forwarded = called(host, Evidence::Cluster, "");
     check(
         &mut book,
-        &unreached,
+        &not_forwarded,
         "shop@v1 -> payments@unknown for payments.shop.svc.cluster.local by service",
     );
     check(
@@ -177,7 +177,7 @@ fn nobody_reached_is_charged_to_whom_it_was_meant_for() {
     );
     check(
         &mut book,
-        &unreached,
+        &not_forwarded,
         "shop@v1 -> payments-canary@unknown for payments.shop.svc.cluster.local by service",
     );
 }
@@ -185,14 +185,14 @@ fn nobody_reached_is_charged_to_whom_it_was_meant_for() {
 #[test]
 fn a_subset_stands_for_the_version_behind_it() {
     let mut book = book();
-    let mut unreached = called("payments.shop.svc.cluster.local", Evidence::Cluster, "");
-    unreached.service.subset = "canary".into();
+    let mut not_forwarded = called("payments.shop.svc.cluster.local", Evidence::Cluster, "");
+    not_forwarded.service.subset = "canary".into();
     let host = "payments.shop.svc.cluster.local";
-    check(&mut book, &unreached, &format!("shop@v1 -> payments@canary for {host} by service"));
+    check(&mut book, &not_forwarded, &format!("shop@v1 -> payments@canary for {host} by service"));
     let mut reached = called(host, Evidence::Cluster, "payments");
     reached.service.subset = "canary".into();
     check(&mut book, &reached, &format!("shop@v1 -> payments@v1 for {host} by metadata"));
-    check(&mut book, &unreached, &format!("shop@v1 -> payments@v1 for {host} by service"));
+    check(&mut book, &not_forwarded, &format!("shop@v1 -> payments@v1 for {host} by service"));
 }
 
 #[test]

@@ -38,7 +38,7 @@ pub enum Skip {
 }
 
 impl Skip {
-    /// Every value of label `reason` of `hopscope_als_entries_skipped_total`, in the order of the variants.
+    /// Every value of label `reason` of `hopscope_access_log_entries_skipped_total`, in the order of the variants.
     pub const LABELS: [&'static str; 5] = ["unfinished", "upstream", "malformed", "time", "response_code"];
 
     /// Whether a finished request is missing from the counts because of it.

@@ -1,6 +1,6 @@
 //! A batch read in place.
 //!
-//! In: an encoded batch, the limits, now. Out: its [`Report`], or nothing where the batch is not as writers encode it, or is
+//! In: an encoded batch, the limits, now. Out: its [`Batch`], or nothing where the batch is not as writers encode it, or is
 //! to be refused. Always holds: what comes out is what prost and [`check`] make of the same bytes, which a test
 //! compares; nothing is copied but the columns, and nothing is allocated per text or row.
 //!
@@ -16,8 +16,8 @@ mod tables;
 mod wire;
 
 use super::validate::{self, Limits, TEXT_BYTES_MAX};
-use crate::batch::edge_table::{Edges, Print};
-use crate::batch::{Connections, Details, Identity, Outcome, Record, Report, Teller, Totals};
+use crate::batch::edge_table::{EdgeFingerprint, Edges};
+use crate::batch::{Batch, Connections, Details, EpochId, Identity, Outcome, Record, Totals};
 use hopscope_proto::v1;
 use prost::Message;
 use prost::bytes::Bytes;
@@ -41,13 +41,13 @@ impl Columns {
 }
 
 /// Reads all of a batch but its single records; `None` for one that prost is to read.
-pub(super) fn read(message: &Bytes, limits: &Limits, now_us: u64) -> Option<(Report, Option<Columns>)> {
+pub(super) fn read(message: &Bytes, limits: &Limits, now_us: u64) -> Option<(Batch, Option<Columns>)> {
     let mut reading = Reading::new(message, limits, now_us)?;
     let mut fields = Cursor::new(message);
     while let Some((number, value)) = fields.field()? {
         reading.field(number, value)?;
     }
-    reading.report()
+    reading.batch()
 }
 
 /// What was read so far.
@@ -61,7 +61,7 @@ struct Reading<'a> {
     spans: Vec<(u32, u32)>,
     /// Once the texts are complete.
     texts: usize,
-    prints: Vec<Print>,
+    prints: Vec<EdgeFingerprint>,
     edges: Option<Edges>,
     outcomes: Vec<Outcome>,
     details: Details,
@@ -219,7 +219,7 @@ impl<'a> Reading<'a> {
         (part.as_ptr() as usize).checked_sub(self.message.as_ptr() as usize)
     }
 
-    fn report(self) -> Option<(Report, Option<Columns>)> {
+    fn batch(self) -> Option<(Batch, Option<Columns>)> {
         let Head { schema_version, proxy, epoch, sequence, attempt, base_us } = self.head;
         let good = schema_version == v1::SCHEMA_VERSION
             && (1..=TEXT_BYTES_MAX).contains(&proxy.len())
@@ -237,8 +237,8 @@ impl<'a> Reading<'a> {
         let folds = rows.folds(self.folds).ok()?;
         let messages = rows.messages(&self.messages).ok()?;
         let open = validate::in_flight::open(&self.open, &edges).ok()?;
-        let report = Report {
-            teller: Teller { proxy: proxy.into(), epoch },
+        let batch = Batch {
+            epoch_id: EpochId { proxy: proxy.into(), epoch },
             sequence,
             attempt: attempt.max(1),
             identity: self.identity,
@@ -254,8 +254,8 @@ impl<'a> Reading<'a> {
             messages,
         };
         let singles = self.columns.as_ref().map_or(0, |columns| columns.rows.count);
-        let holds = validate::holds_no_more_than_it_says(&report, singles).is_ok();
-        (good && holds).then_some((report, self.columns))
+        let holds = validate::holds_no_more_than_it_says(&batch, singles).is_ok();
+        (good && holds).then_some((batch, self.columns))
     }
 }
 

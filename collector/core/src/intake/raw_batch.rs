@@ -1,14 +1,13 @@
 //! A message between the door and the rooms.
 //!
-//! In: a message as it was received. Out: its report, whole, before the rooms. Always holds: all but its single records is
+//! In: a message as it was received. Out: its batch, whole, before the rooms. Always holds: all but its single records is
 //! read and checked before it is let in; those are read when they are counted, in memory that the last message used, since what
 //! waits for the disk is to be small enough for a cache; a start that takes it up again judges it as it was judged first.
 
 use super::decode::{self, Columns};
-use super::reject::Refusal;
+use super::reject::Rejection;
 use super::validate::{self, Limits};
-use crate::batch::{Record, Report, Teller};
-use crate::engine::{Answer, Pipeline};
+use crate::batch::{Batch, EpochId, Record};
 use hopscope_proto::v1;
 use prost::Message;
 use prost::bytes::Bytes;
@@ -46,45 +45,45 @@ impl Times {
 }
 
 /// Memory for so many records, about a megabyte, is kept from one message to the next.
-const ROOM_MAX: usize = 16_384;
+const SCRATCH_RECORDS_MAX: usize = 16_384;
 
 /// A message that is let in.
 #[derive(Debug)]
-pub struct Arrival {
+pub struct RawBatch {
     message: Bytes,
-    report: Report,
+    batch: Batch,
     /// Where its records are not read yet.
     columns: Option<Columns>,
     times: Times,
 }
 
-impl Arrival {
+impl RawBatch {
     /// Reads a message, and checks all but its single records.
     ///
     /// # Errors
     ///
-    /// The first [`Refusal`] found.
-    pub fn read(message: &Bytes, limits: &Limits, received_us: u64) -> Result<Self, Refusal> {
+    /// The first [`Rejection`] found.
+    pub fn read(message: &Bytes, limits: &Limits, received_us: u64) -> Result<Self, Rejection> {
         let times = Times::new(received_us, limits);
-        let (report, columns) = match decode::read(message, limits, received_us) {
+        let (batch, columns) = match decode::read(message, limits, received_us) {
             Some(read) => read,
             None => (slowly(message, limits, received_us)?, None),
         };
-        Ok(Self { message: message.clone(), report, columns, times })
+        Ok(Self { message: message.clone(), batch, columns, times })
     }
 
     /// One that comes from the journal.
     ///
     /// # Errors
     ///
-    /// The first [`Refusal`] found.
-    pub fn again(message: &Bytes, times: Times) -> Result<Self, Refusal> {
+    /// The first [`Rejection`] found.
+    pub fn again(message: &Bytes, times: Times) -> Result<Self, Rejection> {
         Self::read(message, &times.limits(), times.received_us)
     }
 
-    /// One whose report was made otherwise; `message` is what a start would read.
-    pub fn made(message: Bytes, report: Report, limits: &Limits, received_us: u64) -> Self {
-        Self { message, report, columns: None, times: Times::new(received_us, limits) }
+    /// One whose batch was made otherwise; `message` is what a start would read.
+    pub fn made(message: Bytes, batch: Batch, limits: &Limits, received_us: u64) -> Self {
+        Self { message, batch, columns: None, times: Times::new(received_us, limits) }
     }
 
     /// As it was received.
@@ -101,49 +100,47 @@ impl Arrival {
 
     /// All but its records.
     #[must_use]
-    pub fn head(&self) -> &Report {
-        &self.report
+    pub fn head(&self) -> &Batch {
+        &self.batch
     }
 
-    /// Puts it before the rooms. `room`: memory for records, which is given back unless it became large.
+    /// Decodes the columns of single records. `scratch`: memory for them, taken from the last batch.
     ///
     /// # Errors
     ///
-    /// When one of its records breaks a rule: nothing of it is counted.
-    pub fn tell(&mut self, pipeline: &mut Pipeline, room: &mut Vec<Record>) -> Result<Answer, Refusal> {
-        let received_us = self.times.received_us;
-        if let Err(refusal) = self.whole(room) {
-            let Report { teller, sequence, .. } = &self.report;
-            // Taken when it came first: its filter would count as dropped what is counted here.
-            return if pipeline.ledger.has(teller, *sequence) { Ok(Answer::Taken) } else { Err(refusal) };
-        }
-        let answer = pipeline.take(&self.report, received_us);
-        let records = std::mem::take(&mut self.report.records);
-        if records.capacity() <= ROOM_MAX {
-            *room = records;
-        }
-        Ok(answer)
+    /// The first [`Rejection`] of a record.
+    pub(crate) fn read_records(&mut self, scratch: &mut Vec<Record>) -> Result<&Batch, Rejection> {
+        self.whole(scratch)?;
+        Ok(&self.batch)
     }
 
-    /// The whole report.
+    /// Gives the memory of the records back, unless it is larger than [`SCRATCH_RECORDS_MAX`].
+    pub(crate) fn recycle(&mut self, scratch: &mut Vec<Record>) {
+        let records = std::mem::take(&mut self.batch.records);
+        if records.capacity() <= SCRATCH_RECORDS_MAX {
+            *scratch = records;
+        }
+    }
+
+    /// The whole batch.
     ///
     /// # Errors
     ///
     /// When one of its records breaks a rule.
-    pub fn into_report(mut self) -> Result<Report, Refusal> {
+    pub fn into_report(mut self) -> Result<Batch, Rejection> {
         self.whole(&mut Vec::new())?;
-        Ok(self.report)
+        Ok(self.batch)
     }
 
-    fn whole(&mut self, room: &mut Vec<Record>) -> Result<(), Refusal> {
+    fn whole(&mut self, room: &mut Vec<Record>) -> Result<(), Rejection> {
         let Some(columns) = self.columns.take() else { return Ok(()) };
         let mut records = std::mem::take(room);
         if columns.read(&self.message, &mut records).is_none() {
             *room = records;
-            self.report = slowly(&self.message, &self.times.limits(), self.times.received_us)?;
+            self.batch = slowly(&self.message, &self.times.limits(), self.times.received_us)?;
             return Ok(());
         }
-        self.report.records = records;
+        self.batch.records = records;
         Ok(())
     }
 }
@@ -152,24 +149,24 @@ impl Arrival {
 ///
 /// # Errors
 ///
-/// The first [`Refusal`] found.
-pub fn read(message: &Bytes, limits: &Limits, now_us: u64) -> Result<Report, Refusal> {
-    Arrival::read(message, limits, now_us)?.into_report()
+/// The first [`Rejection`] found.
+pub fn read(message: &Bytes, limits: &Limits, now_us: u64) -> Result<Batch, Rejection> {
+    RawBatch::read(message, limits, now_us)?.into_report()
 }
 
 /// Which batch a message is, whatever else it says; `None` where it has more rows than may be decoded, or is none.
 #[must_use]
-pub fn name(message: &Bytes, limits: &Limits) -> Option<(Teller, u64)> {
+pub fn name(message: &Bytes, limits: &Limits) -> Option<(EpochId, u64)> {
     validate::rows_fit(message, limits).ok()?;
     let v1::Batch { proxy, epoch, sequence, .. } = v1::Batch::decode(&**message).ok()?;
-    Some((Teller { proxy: proxy.into(), epoch }, sequence))
+    Some((EpochId { proxy: proxy.into(), epoch }, sequence))
 }
 
 /// Reads a message as prost does, which knows every case and every refusal.
 #[cold]
-fn slowly(message: &[u8], limits: &Limits, received_us: u64) -> Result<Report, Refusal> {
+fn slowly(message: &[u8], limits: &Limits, received_us: u64) -> Result<Batch, Rejection> {
     validate::rows_fit(message, limits)?;
-    let batch = v1::Batch::decode(message).map_err(|error| Refusal::Malformed(error.to_string()))?;
+    let batch = v1::Batch::decode(message).map_err(|error| Rejection::Malformed(error.to_string()))?;
     validate::check(batch, limits, received_us)
 }
 

@@ -1,11 +1,11 @@
 //! Why a batch is not taken.
 //!
 //! In: what a check found. Out: a text for the writer, a label for the counter, and what the writer should do. Always
-//! holds: every refusal has a label of [`Refusal::LABELS`], so that the counter shows a reason before its first case.
+//! holds: every refusal has a label of [`Rejection::LABELS`], so that the counter shows a reason before its first case.
 
 /// Why a batch was refused. The text fits "failed to take the batch: …".
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum Rejection {
     /// The writer speaks another version of the contract.
     #[error("schema_version is {0}, and this collector reads 1")]
     SchemaVersion(u32),
@@ -145,7 +145,7 @@ pub enum Refusal {
     /// The collector stops.
     #[error("the collector is stopping")]
     Stopping,
-    /// The certificate of the connection does not vouch for what is claimed: how.
+    /// The certificate of the connection does not authorize for what is claimed: how.
     #[error("{0}")]
     IdentityMismatch(String),
     /// More messages in a second than are allowed, on this connection or in total.
@@ -174,16 +174,16 @@ pub enum Advice {
     MakeSmaller,
     /// The collector cannot read this writer.
     Upgrade,
-    /// Keep the batch and come back later.
+    /// SnapshotValue the batch and come back later.
     ComeBack,
-    /// Keep the batch and look for another collector.
+    /// SnapshotValue the batch and look for another collector.
     GoElsewhere,
-    /// Keep the batch until an operator has mended who may speak for whom.
+    /// SnapshotValue the batch until an operator has mended who may speak for whom.
     AskOperator,
 }
 
-impl Refusal {
-    /// Every value that [`Refusal::label`] can take.
+impl Rejection {
+    /// Every value that [`Rejection::label`] can take.
     pub const LABELS: [&'static str; 30] = [
         "schema_version",
         "proxy",
@@ -217,7 +217,7 @@ impl Refusal {
         "streams",
     ];
 
-    /// The value of label `reason` of `hopscope_ingest_refused_total`.
+    /// The value of label `reason` of `hopscope_grpc_reports_rejected_total`.
     #[must_use]
     pub fn label(&self) -> &'static str {
         match self {

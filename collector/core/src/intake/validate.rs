@@ -1,6 +1,6 @@
 //! Believes nothing that came over the wire.
 //!
-//! In: a decoded batch, the limits, now. Out: a [`Report`], or the first [`Refusal`] found. Always holds: a report that
+//! In: a decoded batch, the limits, now. Out: a [`Batch`], or the first [`Rejection`] found. Always holds: a batch that
 //! comes out keeps every rule of `hopscope/v1/telemetry.proto`; a batch is taken as a whole or not at all.
 
 pub(super) mod tables;
@@ -10,8 +10,8 @@ pub(super) mod in_flight;
 mod tcp;
 
 use super::proto_fields::Fields;
-use super::reject::Refusal;
-use crate::batch::{DropReason, Edges, Identity, Report, Source, Teller, Text, Totals};
+use super::reject::Rejection;
+use crate::batch::{Batch, DropReason, Edges, EpochId, Identity, Source, Text, Totals};
 use hopscope_proto::v1::{self, SCHEMA_VERSION};
 
 /// The longest text of the contract: the proxy's name, and each entry of `strings`.
@@ -53,8 +53,8 @@ impl Default for Limits {
 ///
 /// # Errors
 ///
-/// [`Refusal::TooMany`]. What is no protobuf is left to the decoder, which says it better.
-pub fn rows_fit(message: &[u8], limits: &Limits) -> Result<(), Refusal> {
+/// [`Rejection::TooMany`]. What is no protobuf is left to the decoder, which says it better.
+pub fn rows_fit(message: &[u8], limits: &Limits) -> Result<(), Rejection> {
     let tables: [_; 7] = [
         (8, "strings", limits.strings_max),
         (9, "edges", limits.rows_max),
@@ -80,21 +80,21 @@ pub fn rows_fit(message: &[u8], limits: &Limits) -> Result<(), Refusal> {
 ///
 /// # Errors
 ///
-/// The first [`Refusal`] found; the cheapest checks come first.
-pub fn check(batch: v1::Batch, limits: &Limits, now_us: u64) -> Result<Report, Refusal> {
+/// The first [`Rejection`] found; the cheapest checks come first.
+pub fn check(batch: v1::Batch, limits: &Limits, now_us: u64) -> Result<Batch, Rejection> {
     if batch.schema_version != SCHEMA_VERSION {
-        return Err(Refusal::SchemaVersion(batch.schema_version));
+        return Err(Rejection::SchemaVersion(batch.schema_version));
     }
     if !(1..=TEXT_BYTES_MAX).contains(&batch.proxy.len()) {
-        return Err(Refusal::Proxy(batch.proxy.len()));
+        return Err(Rejection::Proxy(batch.proxy.len()));
     }
     if batch.epoch == 0 {
-        return Err(Refusal::Epoch);
+        return Err(Rejection::Epoch);
     }
     if batch.sequence == 0 {
-        return Err(Refusal::Sequence);
+        return Err(Rejection::Sequence);
     }
-    let totals = totals(batch.ledger.as_ref().ok_or(Refusal::Ledger("is missing"))?)?;
+    let totals = totals(batch.ledger.as_ref().ok_or(Rejection::Ledger("is missing"))?)?;
     let identity = batch.identity.map(identity).transpose()?;
     let strings = tables::strings(batch.strings, limits)?;
     let edges = Edges::from(tables::edges(&batch.edges, &strings, limits)?);
@@ -115,8 +115,8 @@ pub fn check(batch: v1::Batch, limits: &Limits, now_us: u64) -> Result<Report, R
     let parted = (&mut records, &mut folds);
     let connections = tcp::part(&batch.connections, continued, &outcomes, edges.len(), parted, limits)?;
     let streams = tcp::flows(&batch.streams, ("streams", "streams.edge"), edges.len(), limits)?;
-    let report = Report {
-        teller: Teller { proxy: batch.proxy.into(), epoch: batch.epoch },
+    let batch = Batch {
+        epoch_id: EpochId { proxy: batch.proxy.into(), epoch: batch.epoch },
         sequence: batch.sequence,
         attempt: batch.attempt.max(1),
         identity,
@@ -131,15 +131,15 @@ pub fn check(batch: v1::Batch, limits: &Limits, now_us: u64) -> Result<Report, R
         streams,
         messages,
     };
-    holds_no_more_than_it_says(&report, 0)?;
-    Ok(report)
+    holds_no_more_than_it_says(&batch, 0)?;
+    Ok(batch)
 }
 
-pub(super) fn totals(ledger: &v1::Ledger) -> Result<Totals, Refusal> {
+pub(super) fn totals(ledger: &v1::Ledger) -> Result<Totals, Rejection> {
     // One row per reason that the writer knows; many more would be no ledger.
     const REASONS_MAX: usize = 32;
     if ledger.dropped.len() > REASONS_MAX {
-        return Err(Refusal::TooMany {
+        return Err(Rejection::TooMany {
             field: "ledger.dropped",
             found: ledger.dropped.len(),
             limit: REASONS_MAX,
@@ -150,9 +150,9 @@ pub(super) fn totals(ledger: &v1::Ledger) -> Result<Totals, Refusal> {
         .chain(ledger.dropped.iter().map(|drop| drop.count_total))
         .try_fold(0_u64, u64::checked_add);
     match sum {
-        None => return Err(Refusal::Ledger("overflows")),
+        None => return Err(Rejection::Ledger("overflows")),
         Some(sum) if sum != ledger.seen_total => {
-            return Err(Refusal::Ledger("does not add up: seen is not sent + folded + dropped + buffered"));
+            return Err(Rejection::Ledger("does not add up: seen is not sent + folded + dropped + buffered"));
         }
         Some(_) => {}
     }
@@ -174,10 +174,10 @@ fn reason(number: i32) -> DropReason {
     }
 }
 
-pub(super) fn identity(wire: v1::Identity) -> Result<Identity, Refusal> {
-    let text = |field: &'static str, text: String| -> Result<Text, Refusal> {
+pub(super) fn identity(wire: v1::Identity) -> Result<Identity, Rejection> {
+    let text = |field: &'static str, text: String| -> Result<Text, Rejection> {
         if text.len() > TEXT_BYTES_MAX {
-            return Err(Refusal::Identity { field, problem: "is longer than 512 bytes" });
+            return Err(Rejection::Identity { field, problem: "is longer than 512 bytes" });
         }
         Ok(text.into())
     };
@@ -202,15 +202,15 @@ pub(super) fn identity(wire: v1::Identity) -> Result<Identity, Refusal> {
 }
 
 /// A batch is part of its own totals; one that brings more than it ever sent would make the books negative. `unread`: single
-/// records that are not in the report yet.
-pub(super) fn holds_no_more_than_it_says(report: &Report, unread: usize) -> Result<(), Refusal> {
-    let (single, folded) = report.content();
-    if single.saturating_add(unread as u64) > report.totals.sent {
-        return Err(Refusal::Ledger("says less was sent than this batch holds"));
+/// records that are not in the batch yet.
+pub(super) fn holds_no_more_than_it_says(batch: &Batch, unread: usize) -> Result<(), Rejection> {
+    let (single, folded) = batch.content();
+    if single.saturating_add(unread as u64) > batch.totals.sent {
+        return Err(Rejection::Ledger("says less was sent than this batch holds"));
     }
     // A sum that stops at its limit is no sum.
-    if folded > report.totals.folded || folded == u64::MAX {
-        return Err(Refusal::Ledger("says less was folded than this batch holds"));
+    if folded > batch.totals.folded || folded == u64::MAX {
+        return Err(Rejection::Ledger("says less was folded than this batch holds"));
     }
     Ok(())
 }

@@ -4,7 +4,7 @@
 //! or that nobody is to be found. Always holds: a proxy is named for no more records than it told attempts, so that the counts
 //! by caller are its own, though of two calls of one id at one time each may have the other's figures; where a pairing is
 //! ambiguous, a proxy is named only if all that may have called are that one. What is found waits for
-//! [`Join::callers_found`] until the end of the report or of the tick, so that there is no more of it than a report has records,
+//! [`Join::callers_found`] until the end of the batch or of the tick, so that there is no more of it than a batch has records,
 //! or than fall due in one tick; and nothing is noted while nobody seeks.
 
 use super::edge_context::Line;
@@ -39,7 +39,7 @@ impl Join {
     pub(crate) fn sought(&self, record: &Record, line: &Line, now_us: u64) -> Option<u64> {
         let is_joined = line.side == Side::Destination
             && line.unjoinable.is_none()
-            && !line.one_sided
+            && !line.peer_not_instrumented
             && record.request_id_hash != 0
             // A caller with a proxy numbers its attempts.
             && record.attempts != 0

@@ -1,7 +1,7 @@
-//! What of a report holds for many of its records: who is at both ends of an edge.
+//! What of a batch holds for many of its records: who is at both ends of an edge.
 //!
 //! In: named edges, and who tells. Out: what is [`Known`] of an edge, for as long as numbers hold, and one [`Line`] for each
-//! report that tells of it. Always holds: an edge is named only when a request of it is told; that a proxy told something,
+//! batch that tells of it. Always holds: an edge is named only when a request of it is told; that a proxy told something,
 //! and that it lost something, is noted for its end.
 
 use super::edge_stats::{Entry, NONE};
@@ -9,8 +9,8 @@ use super::packed_record::{EDGES_MAX, Half};
 use super::stats::Unjoinable;
 use super::telemetry_loss::Losses;
 use super::{EndBook, EndName, Join, Side};
-use crate::batch::{Report, Reporter, Text};
-use crate::identity::{End, NamedEdge};
+use crate::batch::{Batch, Reporter, Text};
+use crate::identity::{End, ResolvedEdge};
 use crate::interner::Registry;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -21,7 +21,7 @@ const ONE_SIDED_MIN: u32 = 16;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Named {
     /// The edge.
-    pub edge: NamedEdge,
+    pub edge: ResolvedEdge,
     /// The proxy at the other side, where its address tells.
     pub peer: Option<Text>,
 }
@@ -62,16 +62,16 @@ impl Ends {
     }
 }
 
-/// Who tells a report.
+/// Who tells a batch.
 #[derive(Debug, Clone, Copy)]
 pub struct Tells {
     /// One more than the number of the proxy; 0 when it has none.
     own: u32,
-    /// Whether the report tells of a loss.
+    /// Whether the batch tells of a loss.
     lost: bool,
 }
 
-/// What holds for all records of one edge of a report.
+/// What holds for all records of one edge of a batch.
 #[derive(Debug, Clone, Copy)]
 pub struct Line {
     pub(super) side: Side,
@@ -82,7 +82,7 @@ pub struct Line {
     pub(super) edge_word: u64,
     pub(super) third_word: u64,
     /// Whether the other side is known never to tell.
-    pub(super) one_sided: bool,
+    pub(super) peer_not_instrumented: bool,
 }
 
 impl Join {
@@ -93,20 +93,20 @@ impl Join {
     }
 
     /// Notes that a proxy tells, and what it lost.
-    pub fn tells(&mut self, report: &Report, now_us: u64) -> Tells {
+    pub fn tells(&mut self, batch: &Batch, now_us: u64) -> Tells {
         let known = self.proxies.len();
-        let proxy = self.proxies.number(&report.teller.proxy, Losses::default);
+        let proxy = self.proxies.number(&batch.epoch_id.proxy, Losses::default);
         if self.proxies.len() > known {
             self.generation += 1;
         }
-        let lost = proxy.and_then(|it| self.proxies.get_mut(it)).is_some_and(|it| it.note(report, now_us));
+        let lost = proxy.and_then(|it| self.proxies.get_mut(it)).is_some_and(|it| it.note(batch, now_us));
         // Number 0 is nobody.
         Tells { own: proxy.map_or(0, |number| number.saturating_add(1)), lost }
     }
 
     /// The numbers of an edge. `peer`: the proxy at the other side, where its address tells.
-    pub fn know(&mut self, edge: &NamedEdge, peer: Option<&Text>) -> Known {
-        let NamedEdge { reporter, source, destination, .. } = edge;
+    pub fn know(&mut self, edge: &ResolvedEdge, peer: Option<&Text>) -> Known {
+        let ResolvedEdge { reporter, source, destination, .. } = edge;
         let side = if *reporter == Reporter::Destination { Side::Destination } else { Side::Source };
         let (caller_name, called_name) = (caller_of(source), called_of(destination));
         let caller = caller_name.as_ref().and_then(|name| self.callers.number(name, EndBook::default));
@@ -135,7 +135,7 @@ impl Join {
         if counters { entry.book.touch().into() } else { entry.last_us ^ u64::from(entry.called) }
     }
 
-    /// What holds for the records of an edge in a report.
+    /// What holds for the records of an edge in a batch.
     pub fn line(&mut self, known: &Known, tells: Tells, now_us: u64) -> Line {
         let Known { side, unjoinable, caller_tag, ends, peer } = *known;
         let some = |number: u32| (number != NONE).then_some(number);
@@ -156,9 +156,9 @@ impl Join {
             }
         }
         let silent = theirs.and_then(|number| others.get(number)).is_some_and(|it| it.told_us == 0);
-        let one_sided = edge.and_then(|edge| self.edges.get_mut(edge)).is_some_and(|entry| {
+        let peer_not_instrumented = edge.and_then(|edge| self.edges.get_mut(edge)).is_some_and(|entry| {
             entry.last_us = now_us;
-            silent && entry.book.one_sided >= ONE_SIDED_MIN
+            silent && entry.book.peer_not_instrumented >= ONE_SIDED_MIN
         });
         Line {
             side,
@@ -170,7 +170,7 @@ impl Join {
                 tells.own,
                 peer,
             ),
-            one_sided,
+            peer_not_instrumented,
         }
     }
 }

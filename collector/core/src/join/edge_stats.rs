@@ -7,7 +7,7 @@ use super::ending::Ending;
 use super::verdict::Verdict;
 use crate::batch::Text;
 use crate::histogram::durations::Durations;
-use crate::identity::{End, NamedEdge};
+use crate::identity::{End, ResolvedEdge};
 use crate::interner::Registry;
 use std::sync::Arc;
 
@@ -72,7 +72,7 @@ impl Shared {
     }
 
     /// What the hops of an edge are counted under; `None` when there is no room for one of its parts.
-    pub(super) fn key(&mut self, edge: &NamedEdge) -> Option<Key> {
+    pub(super) fn key(&mut self, edge: &ResolvedEdge) -> Option<Key> {
         let mut place = |end: &End| self.places.number(&Arc::new(Place::of(end)), || true);
         Some(Key {
             source: place(&edge.source)?,
@@ -141,7 +141,7 @@ impl Packed {
 
 /// The hops of one edge.
 #[derive(Debug, Default)]
-pub struct EdgeBook {
+pub struct EdgeHops {
     /// What was said first, which is the only thing of most edges, and how often.
     first: (Packed, u64),
     others: Option<Box<Others>>,
@@ -150,13 +150,13 @@ pub struct EdgeBook {
     /// Hops that both sides told of; no more are counted than fit.
     pub(super) joined: u32,
     /// Hops that were called one-sided; likewise.
-    pub(super) one_sided: u32,
+    pub(super) peer_not_instrumented: u32,
 }
 
 #[derive(Debug, Default)]
 struct Others(Vec<(Packed, u64)>);
 
-impl EdgeBook {
+impl EdgeHops {
     /// What was said, and how often.
     pub fn cells(&self) -> impl Iterator<Item = (Cell, u64)> + '_ {
         let others = self.others.iter().flat_map(|others| &others.0);
@@ -239,7 +239,7 @@ pub(super) const NONE: u32 = u32::MAX;
 pub(super) struct Entry {
     /// When a record of it came last.
     pub(super) last_us: u64,
-    pub(super) book: EdgeBook,
+    pub(super) book: EdgeHops,
     /// Numbers of the calling and of the called end, or [`NONE`].
     pub(super) caller: u32,
     pub(super) called: u32,
@@ -247,6 +247,6 @@ pub(super) struct Entry {
 
 impl Default for Entry {
     fn default() -> Self {
-        Self { last_us: 0, book: EdgeBook::default(), caller: NONE, called: NONE }
+        Self { last_us: 0, book: EdgeHops::default(), caller: NONE, called: NONE }
     }
 }

@@ -34,21 +34,28 @@ pub enum Ending {
     /// An answer of 500 or more, or another gRPC status, that somebody further on gave.
     Error,
     /// This proxy called nobody: refused, no endpoint, no route, a limit, a policy.
-    Unreached,
+    NotForwarded,
     /// A time limit of this proxy passed.
     TimedOut,
     /// The connection to whom this proxy called broke.
     Reset,
     /// Whoever called this proxy went away.
-    GivenUp,
+    CallerGaveUp,
     /// Neither answer nor flag.
     Silent,
 }
 
 impl Ending {
     /// Every ending, in the order of their numbers.
-    pub const ALL: [Self; 7] =
-        [Self::Ok, Self::Error, Self::Unreached, Self::TimedOut, Self::Reset, Self::GivenUp, Self::Silent];
+    pub const ALL: [Self; 7] = [
+        Self::Ok,
+        Self::Error,
+        Self::NotForwarded,
+        Self::TimedOut,
+        Self::Reset,
+        Self::CallerGaveUp,
+        Self::Silent,
+    ];
 
     /// As the matrix shows it.
     #[must_use]
@@ -56,10 +63,10 @@ impl Ending {
         match self {
             Self::Ok => "ok",
             Self::Error => "error",
-            Self::Unreached => "unreached",
+            Self::NotForwarded => "not_forwarded",
             Self::TimedOut => "timed_out",
             Self::Reset => "reset",
-            Self::GivenUp => "given_up",
+            Self::CallerGaveUp => "caller_gave_up",
             Self::Silent => "silent",
         }
     }
@@ -70,11 +77,11 @@ impl Ending {
         let has = |flags| outcome.response_flags & flags != 0;
         let failed = outcome.response_code >= 500 || outcome.grpc_status.is_some_and(|status| status != 0);
         if has(GIVEN_UP) {
-            Self::GivenUp
+            Self::CallerGaveUp
         } else if has(TIMED_OUT) {
             Self::TimedOut
         } else if has(UNREACHED) && (side == Side::Source || failed) {
-            Self::Unreached
+            Self::NotForwarded
         } else if has(RESET) {
             Self::Reset
         } else if failed {
@@ -147,14 +154,14 @@ mod tests {
         check("", 503, "error error");
         check("URX", 503, "error error");
         check("", 0, "silent silent");
-        check("UF,URX", 503, "unreached unreached");
+        check("UF,URX", 503, "not_forwarded not_forwarded");
         check("UT,URX", 504, "timed_out timed_out");
         check("UC", 503, "reset reset");
         check("UPE", 200, "reset reset");
-        check("DC", 0, "given_up given_up");
-        check("DR", 200, "given_up given_up");
+        check("DC", 0, "caller_gave_up caller_gave_up");
+        check("DR", 200, "caller_gave_up caller_gave_up");
         // The called proxy refused on purpose: to the hop that is an answer.
-        check("RL", 429, "unreached ok");
+        check("RL", 429, "not_forwarded ok");
     }
 
     #[test]

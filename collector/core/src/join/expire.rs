@@ -131,10 +131,10 @@ impl Join {
             Side::Destination => Verdict::of_destination(half.ending),
         };
         let verdict =
-            if verdict == Verdict::Unreached { verdict } else { self.excused(half, verdict, now_us) };
-        if verdict == Verdict::OneSided {
+            if verdict == Verdict::NotForwarded { verdict } else { self.excused(half, verdict, now_us) };
+        if verdict == Verdict::PeerNotInstrumented {
             let entry = self.entry(half.edge);
-            entry.book.one_sided = entry.book.one_sided.saturating_add(1);
+            entry.book.peer_not_instrumented = entry.book.peer_not_instrumented.saturating_add(1);
         }
         self.add(half, verdict);
     }
@@ -154,7 +154,7 @@ impl Join {
             Side::Source => self.called.get(entry.called),
             Side::Destination => self.callers.get(entry.caller),
         });
-        let one_sided = match (other, half.side) {
+        let peer_not_instrumented = match (other, half.side) {
             (Some(other), _) => other.told_us == 0,
             // Nobody has a name. A caller with a proxy numbers its attempts, and others of the edge were joined.
             (None, Side::Destination) => {
@@ -162,10 +162,10 @@ impl Join {
             }
             (None, Side::Source) => false,
         };
-        if one_sided {
+        if peer_not_instrumented {
             // What the caller saw it saw, whoever was called.
             let rescued = half.side == Side::Source && half.ending == Ending::Ok && half.attempts > 1;
-            return if rescued { Verdict::RescuedByRetry } else { Verdict::OneSided };
+            return if rescued { Verdict::SucceededAfterRetry } else { Verdict::PeerNotInstrumented };
         }
         let since_us = now_us.saturating_sub(self.limits.window_us.saturating_mul(2));
         let within = |time_us: u64| time_us > 0 && time_us >= since_us;

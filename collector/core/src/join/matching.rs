@@ -39,7 +39,7 @@ impl Join {
         let [key, ..] = words;
         let under = self.table.under(key);
         match under {
-            Under::Nobody if self.table.len() < self.limits.open_max => self.let_in(words, now_us),
+            Under::Nobody if self.table.len() < self.limits.pending_max => self.let_in(words, now_us),
             Under::One(place, other) if self.meet_one(words, place, other) => {}
             _ => self.meet_among(&Half::unpack(words), now_us),
         }
@@ -129,13 +129,13 @@ impl Join {
             });
             places.into_iter().flatten().for_each(|place| self.table.hasten(place, soon));
         }
-        if self.table.len() >= self.limits.open_max {
+        if self.table.len() >= self.limits.pending_max {
             let oldest = self.table.next_due_near(half.key, Half::tick(now_us));
             if oldest.is_some_and(|place| self.table.remove(place)) {
                 self.evict(Eviction::Full, now_us);
             }
         }
-        if self.table.len() >= self.limits.open_max {
+        if self.table.len() >= self.limits.pending_max {
             return self.evict(Eviction::Crowded, now_us);
         }
         self.let_in(half.pack(), now_us);

@@ -264,7 +264,7 @@ fn has_last_number(source: &Half, destination: &Half) -> bool {
 
 /// Whether both tell of one answer.
 pub(super) fn is_same_answer(source: &Half, destination: &Half) -> bool {
-    let gone = matches!(destination.ending, super::Ending::GivenUp | super::Ending::Silent);
+    let gone = matches!(destination.ending, super::Ending::CallerGaveUp | super::Ending::Silent);
     !gone && source.answer.same(destination.answer)
 }
 

@@ -1,6 +1,6 @@
 //! Records on their way to those that wait.
 //!
-//! In: the records of a report. Out: those whose fate is known at once are counted; the others meet who waits for them. Always
+//! In: the records of a batch. Out: those whose fate is known at once are counted; the others meet who waits for them. Always
 //! holds: what a record will look at is on its way into the cache before it does.
 
 use super::edge_context::Line;
@@ -8,7 +8,7 @@ use super::ending::{Answer, Ending};
 use super::packed_record::{Half, Words};
 use super::stats::Unjoinable;
 use super::{Join, Side};
-use crate::batch::{Outcome, Record, Report};
+use crate::batch::{Batch, Outcome, Record};
 
 /// So many records are prepared together; they fit the first cache.
 const AHEAD: usize = 256;
@@ -38,19 +38,19 @@ impl Seen {
             source,
             source_word: Half::outcome_word(source, answer),
             destination_word: Half::outcome_word(Ending::of(outcome, Side::Destination), answer),
-            unreached_word: Half::outcome_word(Ending::Unreached, answer),
+            unreached_word: Half::outcome_word(Ending::NotForwarded, answer),
         }
     }
 }
 
 impl Join {
-    pub(super) fn meet_all(&mut self, report: &Report, lines: &[Option<Line>], now_us: u64) {
-        let folded = report.folds.iter().fold(0_u64, |sum, fold| sum.saturating_add(fold.count));
+    pub(super) fn meet_all(&mut self, batch: &Batch, lines: &[Option<Line>], now_us: u64) {
+        let folded = batch.folds.iter().fold(0_u64, |sum, fold| sum.saturating_add(fold.count));
         self.stats.refuse(Unjoinable::Folded, folded);
-        let seen: Vec<Seen> = report.outcomes.iter().map(Seen::of).collect();
+        let seen: Vec<Seen> = batch.outcomes.iter().map(Seen::of).collect();
         let deadline = Half::tick(now_us.saturating_add(self.limits.window_us)).wrapping_add(1);
         let mut coming = std::mem::take(&mut self.coming);
-        for chunk in report.records.chunks(AHEAD) {
+        for chunk in batch.records.chunks(AHEAD) {
             coming.clear();
             for record in chunk {
                 let line = lines.get(record.edge).and_then(Option::as_ref);
@@ -63,7 +63,7 @@ impl Join {
     }
 
     /// Each finds its bucket fetched: the table is far larger than any cache, and one after the other they would wait for it.
-    /// Whether one stayed foretells whether the next will: a report is of one proxy, and mostly of one side.
+    /// Whether one stayed foretells whether the next will: a batch is of one proxy, and mostly of one side.
     fn meet_coming(&mut self, coming: &[Words], now_us: u64) {
         let key_of = |words: &Words| words[0];
         coming.iter().take(FAR).map(key_of).for_each(|key| self.table.prefetch(key));
@@ -95,9 +95,9 @@ impl Join {
             return None;
         };
         let is_source = line.side == Side::Source;
-        let (outcome, unreached) = match (is_source, record.attempts) {
+        let (outcome, not_forwarded) = match (is_source, record.attempts) {
             (true, 0) => (seen.unreached_word, true),
-            (true, 1) => (seen.source_word, seen.source == Ending::Unreached),
+            (true, 1) => (seen.source_word, seen.source == Ending::NotForwarded),
             (true, _) => (seen.source_word, false),
             (false, _) => (seen.destination_word, false),
         };
@@ -109,9 +109,9 @@ impl Join {
             line.third_word,
         ];
         let out_of_time = is_out_of_time(record, now_us);
-        if unreached || out_of_time || line.one_sided || line.unjoinable.is_some() {
+        if not_forwarded || out_of_time || line.peer_not_instrumented || line.unjoinable.is_some() {
             let reason = line.unjoinable.or(out_of_time.then_some(Unjoinable::OutOfTime));
-            match reason.filter(|reason| !unreached || *reason != Unjoinable::NoPeer) {
+            match reason.filter(|reason| !not_forwarded || *reason != Unjoinable::NoPeer) {
                 Some(reason) => self.stats.refuse(reason, 1),
                 None => self.alone(&Half::unpack(words), now_us),
             }

@@ -2,7 +2,7 @@
 //!
 //! In: events. Out: counters. Always holds: records = joined + alone + ambiguous + evicted + unjoinable + open.
 
-use super::edge_stats::EdgeBook;
+use super::edge_stats::EdgeHops;
 
 /// Why a record cannot be joined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,7 +111,7 @@ impl Stats {
         }
     }
 
-    pub(super) fn expire(&mut self, book: &EdgeBook) {
+    pub(super) fn expire(&mut self, book: &EdgeHops) {
         self.expired_hops = self.expired_hops.saturating_add(book.hops());
     }
 }

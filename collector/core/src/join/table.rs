@@ -53,9 +53,9 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// An empty table with room for `open_max` records.
-    pub(super) fn new(open_max: usize) -> Self {
-        let buckets_max = open_max.saturating_mul(FILL.1).div_ceil(FILL.0).max(BUCKETS_MIN);
+    /// An empty table with room for `pending_max` records.
+    pub(super) fn new(pending_max: usize) -> Self {
+        let buckets_max = pending_max.saturating_mul(FILL.1).div_ceil(FILL.0).max(BUCKETS_MIN);
         let size = buckets_max.min(BUCKETS_MIN);
         let buckets = vec![Bucket::default(); size];
         Self { buckets, away: vec![0; size], buckets_max, len: 0, hand: 0 }
@@ -191,7 +191,7 @@ impl Table {
         found.next().or_else(all).map(|(_, place)| place)
     }
 
-    /// Looks at the next `count` buckets for records that are due, and adds their keys to `due`.
+    /// EngineReader at the next `count` buckets for records that are due, and adds their keys to `due`.
     pub(super) fn sweep(&mut self, count: usize, now: u16, due: &mut Vec<u64>) {
         for _ in 0..count.min(self.buckets.len()) {
             let Some(bucket) = self.buckets.get(self.hand) else { return };

@@ -4,7 +4,7 @@
 //! folded or dropped counts at once; a batch that was overtaken counts only as long as it has not come; what was told to an
 //! earlier life of the collector counts as lost.
 
-use crate::batch::Report;
+use crate::batch::Batch;
 
 /// Epochs of a proxy that are watched: one per worker thread; of more the one silent for longest is let go.
 const EPOCHS_MAX: usize = 64;
@@ -31,18 +31,18 @@ pub(super) struct Losses {
 }
 
 impl Losses {
-    /// Notes a report that was not there before. Whether it tells of a loss.
-    pub(super) fn note(&mut self, report: &Report, now_us: u64) -> bool {
+    /// Notes a batch that was not there before. Whether it tells of a loss.
+    pub(super) fn note(&mut self, batch: &Batch, now_us: u64) -> bool {
         self.last_us = now_us;
-        let dropped = report.totals.dropped.iter().fold(0_u64, |sum, (_, count)| sum.saturating_add(*count));
-        let epoch = self.epoch(report, dropped, now_us);
+        let dropped = batch.totals.dropped.iter().fold(0_u64, |sum, (_, count)| sum.saturating_add(*count));
+        let epoch = self.epoch(batch, dropped, now_us);
         // What an epoch told before it was first heard of, it told to an earlier life of the collector.
         let lost =
-            !report.folds.is_empty() || dropped > epoch.dropped || epoch.came == 0 && report.sequence > 1;
-        let overtakes = report.sequence > epoch.highest.saturating_add(1);
+            !batch.folds.is_empty() || dropped > epoch.dropped || epoch.came == 0 && batch.sequence > 1;
+        let overtakes = batch.sequence > epoch.highest.saturating_add(1);
         epoch.came = epoch.came.saturating_add(1);
-        epoch.first = epoch.first.min(report.sequence);
-        epoch.highest = epoch.highest.max(report.sequence);
+        epoch.first = epoch.first.min(batch.sequence);
+        epoch.highest = epoch.highest.max(batch.sequence);
         epoch.dropped = epoch.dropped.max(dropped);
         epoch.last_us = now_us;
         if overtakes {
@@ -63,15 +63,15 @@ impl Losses {
         self.lost_us > 0 && self.lost_us >= since_us || self.epochs.iter().any(holes)
     }
 
-    fn epoch(&mut self, report: &Report, total: u64, now_us: u64) -> &mut Epoch {
-        let wanted = report.teller.epoch;
+    fn epoch(&mut self, batch: &Batch, total: u64, now_us: u64) -> &mut Epoch {
+        let wanted = batch.epoch_id.epoch;
         if let Some(place) = self.epochs.iter().position(|epoch| epoch.epoch == wanted) {
             return place_of(&mut self.epochs, place);
         }
-        let before = report.sequence.saturating_sub(1);
+        let before = batch.sequence.saturating_sub(1);
         let fresh = Epoch {
             epoch: wanted,
-            first: report.sequence,
+            first: batch.sequence,
             highest: before,
             came: 0,
             // What an epoch had dropped before it was first heard of is of an unknown time.
@@ -99,11 +99,11 @@ fn place_of(epochs: &mut [Epoch], place: usize) -> &mut Epoch {
 #[cfg(test)]
 mod tests {
     use super::Losses;
-    use crate::batch::{DropReason, Edges, Fold, Report, Teller, Totals};
+    use crate::batch::{Batch, DropReason, Edges, EpochId, Fold, Totals};
 
-    fn report(epoch: u64, sequence: u64, dropped: u64, folds: usize) -> Report {
-        Report {
-            teller: Teller { proxy: "p".into(), epoch },
+    fn batch(epoch: u64, sequence: u64, dropped: u64, folds: usize) -> Batch {
+        Batch {
+            epoch_id: EpochId { proxy: "p".into(), epoch },
             sequence,
             identity: None,
             totals: Totals { dropped: vec![(DropReason::Refused, dropped)], ..Totals::default() },
@@ -125,7 +125,7 @@ mod tests {
     fn check(reports: &[(u64, u64, u64, usize)], expected: &[bool]) {
         let mut losses = Losses::default();
         for (now_us, (epoch, sequence, dropped, folds)) in (1..).zip(reports) {
-            losses.note(&report(*epoch, *sequence, *dropped, *folds), now_us);
+            losses.note(&batch(*epoch, *sequence, *dropped, *folds), now_us);
         }
         let since: Vec<bool> = (1..).zip(expected).map(|(since_us, _)| losses.since(since_us)).collect();
         assert_eq!(since, expected);

@@ -2,8 +2,8 @@
 
 use super::{Join, Limits, Named, Side};
 use crate::batch::flags;
-use crate::batch::{Edge, Fold, Outcome, Record, Report, Reporter, Teller, Text, Totals};
-use crate::identity::{End, Evidence, NamedEdge, Security, ServiceName};
+use crate::batch::{Batch, Edge, EpochId, Fold, Outcome, Record, Reporter, Text, Totals};
+use crate::identity::{End, Evidence, ResolvedEdge, Security, ServiceName};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -70,7 +70,7 @@ fn end(name: &str) -> End {
     }
 }
 
-/// A join with proxies that report one record at a time, on virtual time.
+/// A join with proxies that batch one record at a time, on virtual time.
 struct Scene {
     join: Join,
     sequences: HashMap<String, u64>,
@@ -99,8 +99,8 @@ impl Scene {
         *sequence += 1;
         let reporter = if line.side == Side::Source { Reporter::Source } else { Reporter::Destination };
         let fold = Fold { count: folds, ..Fold::default() };
-        let report = Report {
-            teller: Teller { proxy: own.as_str().into(), epoch: 7 },
+        let batch = Batch {
+            epoch_id: EpochId { proxy: own.as_str().into(), epoch: 7 },
             sequence: *sequence,
             identity: None,
             totals: Totals::default(),
@@ -117,7 +117,7 @@ impl Scene {
         };
         self.records += folds.max(1);
         let named = Named {
-            edge: NamedEdge {
+            edge: ResolvedEdge {
                 reporter,
                 source: Arc::new(end(&line.source)),
                 destination: Arc::new(end(&line.destination)),
@@ -131,10 +131,10 @@ impl Scene {
             },
             peer: (peer != "?").then(|| peer.as_str().into()),
         };
-        let tells = self.join.tells(&report, self.now_us);
+        let tells = self.join.tells(&batch, self.now_us);
         let known = self.join.know(&named.edge, named.peer.as_ref());
         let line = self.join.line(&known, tells, self.now_us);
-        self.join.take(&report, &[Some(line)], self.now_us);
+        self.join.take(&batch, &[Some(line)], self.now_us);
     }
 
     /// Both ends of an edge tell of other edges, so that both are known to tell.

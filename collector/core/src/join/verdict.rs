@@ -11,34 +11,34 @@ pub enum Verdict {
     /// Both sides tell the same end.
     Agreed,
     /// Both tell of the failure, and it lies behind the called proxy: its application refused, broke off, or did not answer.
-    FailedBehind,
+    DestinationFailed,
     /// The caller got a good answer, and not at the first attempt.
-    RescuedByRetry,
+    SucceededAfterRetry,
     /// The caller's proxy called nobody (refused, no endpoint, no route, a limit, a policy), so nobody else can tell.
-    Unreached,
+    NotForwarded,
     /// The caller waited in vain, and nothing arrived at the other side.
-    LostOnTheWayThere,
+    RequestLost,
     /// The request arrived only after the caller had given up.
-    ArrivedTooLate,
+    RequestLate,
     /// The caller gave up while the other side still worked.
-    GivenUp,
+    CallerGaveUp,
     /// The other side answered, and the caller had given up before the answer was there.
-    AnsweredTooLate,
+    ResponseLate,
     /// The other side answered, and the connection broke before the answer was there.
-    LostOnTheWayBack,
+    ResponseLost,
     /// Both sides were there, and the connection between them was cut before there was an answer.
-    CutBetween,
+    ConnectionCut,
     /// The connection was cut, and the other side left no record: its proxy was killed in the middle of the request, or
     /// never took the connection (plain text to a port that wants mutual TLS).
-    DestinationDied,
+    DestinationDown,
     /// The two sides contradict each other in a way that none of the causes above explains.
-    Contradicted,
+    Contradictory,
     /// One side tells of a finished request, and the other side, which tells of others, does not; no loss is known.
     RecordMissing,
     /// The same, and the other side is known to have lost, folded or not yet delivered records in that time.
     TelemetryLost,
     /// The other side never tells: external services, peers without a proxy.
-    OneSided,
+    PeerNotInstrumented,
     /// Several requests under one id, and which belongs to which decides between verdicts.
     Ambiguous,
 }
@@ -47,20 +47,20 @@ impl Verdict {
     /// Every verdict, in the order of their numbers.
     pub const ALL: [Self; 16] = [
         Self::Agreed,
-        Self::FailedBehind,
-        Self::RescuedByRetry,
-        Self::Unreached,
-        Self::LostOnTheWayThere,
-        Self::ArrivedTooLate,
-        Self::GivenUp,
-        Self::AnsweredTooLate,
-        Self::LostOnTheWayBack,
-        Self::CutBetween,
-        Self::DestinationDied,
-        Self::Contradicted,
+        Self::DestinationFailed,
+        Self::SucceededAfterRetry,
+        Self::NotForwarded,
+        Self::RequestLost,
+        Self::RequestLate,
+        Self::CallerGaveUp,
+        Self::ResponseLate,
+        Self::ResponseLost,
+        Self::ConnectionCut,
+        Self::DestinationDown,
+        Self::Contradictory,
         Self::RecordMissing,
         Self::TelemetryLost,
-        Self::OneSided,
+        Self::PeerNotInstrumented,
         Self::Ambiguous,
     ];
 
@@ -69,20 +69,20 @@ impl Verdict {
     pub fn label(self) -> &'static str {
         match self {
             Self::Agreed => "agreed",
-            Self::FailedBehind => "failed_behind",
-            Self::RescuedByRetry => "rescued_by_retry",
-            Self::Unreached => "unreached",
-            Self::LostOnTheWayThere => "lost_on_the_way_there",
-            Self::ArrivedTooLate => "arrived_too_late",
-            Self::GivenUp => "given_up",
-            Self::AnsweredTooLate => "answered_too_late",
-            Self::LostOnTheWayBack => "lost_on_the_way_back",
-            Self::CutBetween => "cut_between",
-            Self::DestinationDied => "destination_died",
-            Self::Contradicted => "contradicted",
+            Self::DestinationFailed => "destination_failed",
+            Self::SucceededAfterRetry => "succeeded_after_retry",
+            Self::NotForwarded => "not_forwarded",
+            Self::RequestLost => "request_lost",
+            Self::RequestLate => "request_late",
+            Self::CallerGaveUp => "caller_gave_up",
+            Self::ResponseLate => "response_late",
+            Self::ResponseLost => "response_lost",
+            Self::ConnectionCut => "connection_cut",
+            Self::DestinationDown => "destination_down",
+            Self::Contradictory => "contradictory",
             Self::RecordMissing => "record_missing",
             Self::TelemetryLost => "telemetry_lost",
-            Self::OneSided => "one_sided",
+            Self::PeerNotInstrumented => "peer_not_instrumented",
             Self::Ambiguous => "ambiguous",
         }
     }
@@ -92,21 +92,21 @@ impl Verdict {
     #[must_use]
     pub fn is_disagreement(self) -> bool {
         match self {
-            Self::LostOnTheWayThere
-            | Self::ArrivedTooLate
-            | Self::GivenUp
-            | Self::AnsweredTooLate
-            | Self::LostOnTheWayBack
-            | Self::CutBetween
-            | Self::DestinationDied
-            | Self::Contradicted
+            Self::RequestLost
+            | Self::RequestLate
+            | Self::CallerGaveUp
+            | Self::ResponseLate
+            | Self::ResponseLost
+            | Self::ConnectionCut
+            | Self::DestinationDown
+            | Self::Contradictory
             | Self::RecordMissing => true,
             Self::Agreed
-            | Self::FailedBehind
-            | Self::RescuedByRetry
-            | Self::Unreached
+            | Self::DestinationFailed
+            | Self::SucceededAfterRetry
+            | Self::NotForwarded
             | Self::TelemetryLost
-            | Self::OneSided
+            | Self::PeerNotInstrumented
             | Self::Ambiguous => false,
         }
     }
@@ -121,24 +121,24 @@ impl Verdict {
     pub(super) fn of_pair(pair: &Pair) -> Self {
         let Pair { source, destination, same_answer, retried, began_after } = *pair;
         // The called proxy names trouble of its own with the one that it called.
-        let behind = matches!(destination, Ending::Unreached | Ending::TimedOut | Ending::Reset);
-        let gone = matches!(destination, Ending::GivenUp | Ending::Silent);
+        let behind = matches!(destination, Ending::NotForwarded | Ending::TimedOut | Ending::Reset);
+        let gone = matches!(destination, Ending::CallerGaveUp | Ending::Silent);
         match source {
-            Ending::Ok if behind && same_answer => Self::FailedBehind,
-            Ending::Error | Ending::Reset if behind => Self::FailedBehind,
-            Ending::Ok if retried => Self::RescuedByRetry,
+            Ending::Ok if behind && same_answer => Self::DestinationFailed,
+            Ending::Error | Ending::Reset if behind => Self::DestinationFailed,
+            Ending::Ok if retried => Self::SucceededAfterRetry,
             Ending::Ok | Ending::Error if source == destination => Self::Agreed,
             // `max_stream_duration` gives no flag, only its 504.
-            Ending::Error if destination == Ending::GivenUp => Self::GivenUp,
-            Ending::Error | Ending::Reset if gone => Self::CutBetween,
-            Ending::Ok | Ending::Error => Self::Contradicted,
-            Ending::Reset => Self::LostOnTheWayBack,
-            Ending::Unreached => Self::Unreached,
-            Ending::TimedOut if gone && began_after => Self::ArrivedTooLate,
-            Ending::TimedOut if gone => Self::GivenUp,
+            Ending::Error if destination == Ending::CallerGaveUp => Self::CallerGaveUp,
+            Ending::Error | Ending::Reset if gone => Self::ConnectionCut,
+            Ending::Ok | Ending::Error => Self::Contradictory,
+            Ending::Reset => Self::ResponseLost,
+            Ending::NotForwarded => Self::NotForwarded,
+            Ending::TimedOut if gone && began_after => Self::RequestLate,
+            Ending::TimedOut if gone => Self::CallerGaveUp,
             // The caller's own client went away, and both sides know.
-            Ending::GivenUp | Ending::Silent if gone || same_answer => Self::Agreed,
-            Ending::TimedOut | Ending::GivenUp | Ending::Silent => Self::AnsweredTooLate,
+            Ending::CallerGaveUp | Ending::Silent if gone || same_answer => Self::Agreed,
+            Ending::TimedOut | Ending::CallerGaveUp | Ending::Silent => Self::ResponseLate,
         }
     }
 
@@ -146,18 +146,18 @@ impl Verdict {
     pub(super) fn of_source(source: Ending) -> Self {
         match source {
             Ending::Ok | Ending::Error => Self::RecordMissing,
-            Ending::Unreached => Self::Unreached,
-            Ending::TimedOut => Self::LostOnTheWayThere,
-            Ending::Reset => Self::DestinationDied,
-            Ending::GivenUp | Ending::Silent => Self::GivenUp,
+            Ending::NotForwarded => Self::NotForwarded,
+            Ending::TimedOut => Self::RequestLost,
+            Ending::Reset => Self::DestinationDown,
+            Ending::CallerGaveUp | Ending::Silent => Self::CallerGaveUp,
         }
     }
 
     /// What the record of a called side says when no caller tells anything.
     pub(super) fn of_destination(destination: Ending) -> Self {
         match destination {
-            Ending::GivenUp | Ending::Silent => Self::GivenUp,
-            Ending::Ok | Ending::Error | Ending::Unreached | Ending::TimedOut | Ending::Reset => {
+            Ending::CallerGaveUp | Ending::Silent => Self::CallerGaveUp,
+            Ending::Ok | Ending::Error | Ending::NotForwarded | Ending::TimedOut | Ending::Reset => {
                 Self::RecordMissing
             }
         }

@@ -4,7 +4,7 @@
 //! [`RANGES_MAX`] ranges are remembered; of the ranges that are too many the oldest is given up, and a number in it would
 //! be taken for a repeat.
 
-use crate::snapshot::codec::keep;
+use crate::snapshot::codec::snapshot;
 use std::collections::VecDeque;
 
 /// A filter keeps at most 16 batches in flight, so so many holes mean that something else is wrong.
@@ -20,7 +20,7 @@ pub(super) struct Gaps {
     forgotten: u64,
 }
 
-keep!(struct Gaps { highest, ranges, forgotten });
+snapshot!(struct Gaps { highest, ranges, forgotten });
 
 impl Gaps {
     /// Notes that a number came; `false` when it had come before.

@@ -4,7 +4,7 @@
 //! others leave over.
 
 use crate::batch::DropReason;
-use crate::snapshot::codec::keep;
+use crate::snapshot::codec::snapshot;
 use std::collections::BTreeMap;
 
 /// `seen = delivered + folded + dropped + missing + in_flight + unaccounted`.
@@ -34,7 +34,7 @@ pub struct Entry {
     pub uncertain_batches: u64,
 }
 
-keep!(struct Entry {
+snapshot!(struct Entry {
     epochs, seen, delivered, folded, drops, missing, in_flight, duplicates, batches_missing, uncertain,
     uncertain_batches,
 });

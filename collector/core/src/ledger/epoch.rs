@@ -1,12 +1,12 @@
 //! The book of one epoch.
 //!
-//! In: its reports. Out: whether a report is new, and the epoch's [`Entry`]. Always holds: the totals in force are those
+//! In: its reports. Out: whether a batch is new, and the epoch's [`Entry`]. Always holds: the totals in force are those
 //! of the highest batch that came.
 
 use super::dedup::Gaps;
 use super::entry::Entry;
-use crate::batch::{DropReason, Report, Totals};
-use crate::snapshot::codec::keep;
+use crate::batch::{Batch, DropReason, Totals};
+use crate::snapshot::codec::snapshot;
 
 /// What is known of one epoch.
 #[derive(Debug, Clone)]
@@ -25,46 +25,46 @@ pub(super) struct Book {
     uncertain: (u64, u64),
 }
 
-keep!(struct Book { taken, totals, delivered, folded, duplicates, first, before, last_us, uncertain });
+snapshot!(struct Book { taken, totals, delivered, folded, duplicates, first, before, last_us, uncertain });
 
 impl Book {
-    /// A book that begins with this report.
-    pub(super) fn open(report: &Report, now_us: u64) -> Self {
-        let (records, folded) = content(report);
+    /// A book that begins with this batch.
+    pub(super) fn open(batch: &Batch, now_us: u64) -> Self {
+        let (records, folded) = content(batch);
         let mut taken = Gaps::default();
-        taken.note(report.sequence);
+        taken.note(batch.sequence);
         Self {
             taken,
-            totals: report.totals.clone(),
+            totals: batch.totals.clone(),
             delivered: records,
             folded,
             duplicates: 0,
-            first: report.sequence,
-            before: report.totals.left().saturating_sub(records.saturating_add(folded)),
+            first: batch.sequence,
+            before: batch.totals.left().saturating_sub(records.saturating_add(folded)),
             last_us: now_us,
-            uncertain: uncertain(report),
+            uncertain: uncertain(batch),
         }
     }
 
-    /// Enters a report; `false` when it had been entered before.
-    pub(super) fn enter(&mut self, report: &Report, now_us: u64) -> bool {
+    /// Enters a batch; `false` when it had been entered before.
+    pub(super) fn enter(&mut self, batch: &Batch, now_us: u64) -> bool {
         self.last_us = self.last_us.max(now_us);
         let highest = self.taken.highest();
-        if !self.taken.note(report.sequence) {
+        if !self.taken.note(batch.sequence) {
             self.duplicates = self.duplicates.saturating_add(1);
             return false;
         }
-        let (records, folded) = content(report);
+        let (records, folded) = content(batch);
         self.delivered = self.delivered.saturating_add(records);
         self.folded = self.folded.saturating_add(folded);
-        let (requests, batches) = uncertain(report);
+        let (requests, batches) = uncertain(batch);
         self.uncertain.0 = self.uncertain.0.saturating_add(requests);
         self.uncertain.1 = self.uncertain.1.saturating_add(batches);
-        if report.sequence < self.first {
+        if batch.sequence < self.first {
             self.before = self.before.saturating_sub(records.saturating_add(folded));
         }
-        if report.sequence > highest {
-            self.totals = report.totals.clone();
+        if batch.sequence > highest {
+            self.totals = batch.totals.clone();
         }
         true
     }
@@ -105,16 +105,16 @@ impl Book {
     }
 }
 
-/// Requests and batches of a report that another collector may have taken before.
-fn uncertain(report: &Report) -> (u64, u64) {
-    if report.attempt <= 1 {
+/// Requests and batches of a batch that another collector may have taken before.
+fn uncertain(batch: &Batch) -> (u64, u64) {
+    if batch.attempt <= 1 {
         return (0, 0);
     }
-    let (records, folded) = content(report);
+    let (records, folded) = content(batch);
     (records.saturating_add(folded), 1)
 }
 
 /// Single requests and requests in fold rows.
-fn content(report: &Report) -> (u64, u64) {
-    report.content()
+fn content(batch: &Batch) -> (u64, u64) {
+    batch.content()
 }

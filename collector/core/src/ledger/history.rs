@@ -5,7 +5,7 @@
 
 use super::entry::Entry;
 use crate::batch::Text;
-use crate::snapshot::codec::keep;
+use crate::snapshot::codec::snapshot;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, LazyLock};
 
@@ -40,7 +40,7 @@ pub(super) struct History {
     moments: VecDeque<(u64, Arc<Entries>)>,
 }
 
-keep!(room History { began_us, moments } besides { limits });
+snapshot!(state History { began_us, moments } skip { limits });
 
 impl History {
     pub(super) fn new(limits: Limits) -> Self {

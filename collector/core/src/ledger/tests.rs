@@ -1,9 +1,9 @@
 use super::{Admission, Ledger, Limits};
-use crate::batch::{DropReason, Edges, Fold, Record, Report, Teller, Totals};
+use crate::batch::{Batch, DropReason, Edges, EpochId, Fold, Record, Totals};
 use proptest::prelude::*;
 
 /// A batch as text: `epoch/sequence records+folded of seen sent folded dropped buffered`.
-fn report(text: &str) -> Report {
+fn parse(text: &str) -> Batch {
     let numbers: Vec<u64> = text
         .split(|c: char| !c.is_ascii_digit())
         .filter(|word| !word.is_empty())
@@ -12,8 +12,8 @@ fn report(text: &str) -> Report {
     let [epoch, sequence, records, folded, seen, sent, folded_total, dropped, buffered] = numbers[..] else {
         panic!("{text}");
     };
-    Report {
-        teller: Teller { proxy: "p".into(), epoch },
+    Batch {
+        epoch_id: EpochId { proxy: "p".into(), epoch },
         sequence,
         identity: None,
         totals: Totals {
@@ -41,7 +41,7 @@ fn report(text: &str) -> Report {
 fn check(batches: &[&str], expected: &str) {
     let mut ledger = Ledger::new(Limits::default());
     for batch in batches {
-        ledger.admit(&report(batch), 1);
+        ledger.admit(&parse(batch), 1);
     }
     let entry = ledger.entries().into_values().next().unwrap_or_default();
     let drops: Vec<String> = entry.drops.iter().map(|(reason, count)| format!("{reason}={count}")).collect();
@@ -108,7 +108,7 @@ fn what_an_earlier_collector_was_told_is_lost_with_it() {
 #[test]
 fn epochs_of_a_proxy_are_added_and_bounded() {
     let mut ledger = Ledger::new(Limits { epochs_max: 2, silent_us_max: 10, ..Limits::default() });
-    let batch = |epoch: u64| report(&format!("{epoch}/1 2+0 of 2 2 0 0 0"));
+    let batch = |epoch: u64| parse(&format!("{epoch}/1 2+0 of 2 2 0 0 0"));
     assert_eq!(ledger.admit(&batch(1), 100), Admission::New);
     assert_eq!(ledger.admit(&batch(2), 105), Admission::New);
     assert_eq!(ledger.admit(&batch(3), 106), Admission::Full);
@@ -126,9 +126,9 @@ proptest! {
         order in proptest::collection::vec(any::<prop::sample::Index>(), 0..60),
     ) {
         let mut sent = 0;
-        let batches: Vec<Report> = (1..).zip(&sizes).map(|(sequence, size): (u64, _)| {
+        let batches: Vec<Batch> = (1..).zip(&sizes).map(|(sequence, size): (u64, _)| {
             sent += size;
-            report(&format!("7/{sequence} {size}+0 of {sent} {sent} 0 0 0"))
+            parse(&format!("7/{sequence} {size}+0 of {sent} {sent} 0 0 0"))
         }).collect();
         let mut ledger = Ledger::new(Limits::default());
         let mut counted = 0;
@@ -146,8 +146,8 @@ proptest! {
 #[test]
 fn a_silent_book_is_closed_and_leaves_nothing_open() {
     let mut ledger = Ledger::new(Limits { silent_us_max: 100, ..Limits::default() });
-    ledger.admit(&report("7/1 3+0 of 3 3 0 0 0"), 1);
-    ledger.admit(&report("7/3 2+0 of 20 12 0 1 7"), 1);
+    ledger.admit(&parse("7/1 3+0 of 3 3 0 0 0"), 1);
+    ledger.admit(&parse("7/3 2+0 of 20 12 0 1 7"), 1);
     ledger.tick(60_000_000);
     let entry = ledger.entries().remove("p").unwrap();
     assert_eq!(ledger.open(), 0);
@@ -159,8 +159,8 @@ fn a_silent_book_is_closed_and_leaves_nothing_open() {
 fn rows_of_proxies_that_are_gone_are_bounded_and_no_count_is_lost() {
     let mut ledger = Ledger::new(Limits { silent_us_max: 1, closed_max: 20, ..Limits::default() });
     for number in 0..50_u64 {
-        let mut batch = report("7/1 3+0 of 3 3 0 0 0");
-        batch.teller.proxy = format!("p{number}").into();
+        let mut batch = parse("7/1 3+0 of 3 3 0 0 0");
+        batch.epoch_id.proxy = format!("p{number}").into();
         ledger.admit(&batch, number * 60_000_000);
         ledger.tick(number * 60_000_000 + 2);
     }
@@ -175,7 +175,7 @@ fn rows_of_proxies_that_are_gone_are_bounded_and_no_count_is_lost() {
 #[test]
 fn what_is_taken_at_a_later_attempt_is_uncertain_and_a_repeat_is_not() {
     let mut ledger = Ledger::new(Limits::default());
-    let told = |text: &str, attempt: u32| Report { attempt, ..report(text) };
+    let told = |text: &str, attempt: u32| Batch { attempt, ..parse(text) };
     for (text, attempt) in
         [("7/1 3+0 of 3 3 0 0 0", 2), ("7/1 3+0 of 3 3 0 0 0", 3), ("7/2 1+4 of 8 4 4 0 0", 2)]
     {

@@ -13,8 +13,8 @@ mod pending;
 
 pub use failed::{Failed, Named};
 
-use crate::aggregate::EdgeNumber;
-use crate::identity::NamedEdge;
+use crate::aggregate::EdgeId;
+use crate::identity::ResolvedEdge;
 use failed::{edge_bytes, row_bytes};
 pub use pending::Waiting;
 use rows::Rows;
@@ -67,9 +67,9 @@ impl Evicted {
 
 #[derive(Debug)]
 struct Ring {
-    edge: Arc<NamedEdge>,
+    edge: Arc<ResolvedEdge>,
     /// Under which number it is known.
-    number: Option<EdgeNumber>,
+    number: Option<EdgeId>,
     /// Places of its rows, the oldest first.
     places: VecDeque<u64>,
 }
@@ -86,7 +86,7 @@ pub struct Failures {
     limits: Limits,
     rows: Rows<Row>,
     rings: Slab<Ring>,
-    by_edge: HashMap<Arc<NamedEdge>, usize, foldhash::quality::RandomState>,
+    by_edge: HashMap<Arc<ResolvedEdge>, usize, foldhash::quality::RandomState>,
     /// Rings by the numbers that their edges have among the series: to spell and to hash a name costs more than all else.
     by_number: HashMap<u32, usize, foldhash::fast::RandomState>,
     /// As of which numbers hold.
@@ -135,7 +135,7 @@ impl Failures {
     }
 
     /// Keeps failed ones of an edge, the oldest first. `now_us`: microseconds since the Unix epoch.
-    pub fn put(&mut self, edge: &Arc<NamedEdge>, failed: impl IntoIterator<Item = Failed>, now_us: u64) {
+    pub fn put(&mut self, edge: &Arc<ResolvedEdge>, failed: impl IntoIterator<Item = Failed>, now_us: u64) {
         let ring = self.ring(edge);
         self.keep((ring, edge), failed, now_us);
     }
@@ -144,8 +144,8 @@ impl Failures {
     /// are kept yet; without a name they come back.
     pub(crate) fn put_numbered<F: IntoIterator<Item = Failed>>(
         &mut self,
-        (number, generation): (EdgeNumber, u64),
-        name: impl FnOnce() -> Option<Arc<NamedEdge>>,
+        (number, generation): (EdgeId, u64),
+        name: impl FnOnce() -> Option<Arc<ResolvedEdge>>,
         failed: F,
         now_us: u64,
     ) -> Result<(), F> {
@@ -172,7 +172,7 @@ impl Failures {
 
     fn keep(
         &mut self,
-        (ring, edge): (usize, &Arc<NamedEdge>),
+        (ring, edge): (usize, &Arc<ResolvedEdge>),
         failed: impl IntoIterator<Item = Failed>,
         now_us: u64,
     ) {
@@ -259,7 +259,7 @@ impl Failures {
         self.evicted.get(why as usize).copied().unwrap_or(0)
     }
 
-    fn ring(&mut self, edge: &Arc<NamedEdge>) -> usize {
+    fn ring(&mut self, edge: &Arc<ResolvedEdge>) -> usize {
         if let Some(ring) = self.by_edge.get(edge) {
             return *ring;
         }
@@ -305,7 +305,7 @@ impl Failures {
             let Ring { edge, number, .. } = self.rings.remove(ring);
             self.by_edge.remove(&edge);
             // One that stands for another edge by now is learnt anew.
-            number.and_then(|EdgeNumber(number)| self.by_number.remove(&number));
+            number.and_then(|EdgeId(number)| self.by_number.remove(&number));
             self.bytes = self.bytes.saturating_sub(edge_bytes(&edge));
         }
     }

@@ -4,8 +4,8 @@
 //! holds: of an epoch only what its latest batch said counts, and nothing once it was silent for [`SILENT_US_MAX`]; ages go
 //! on between two batches; there are at most as many epochs as in the ledger, since only a batch that it took comes here.
 
-use crate::batch::{Report, Reporter, Teller, Text};
-use crate::identity::NamedEdge;
+use crate::batch::{Batch, EpochId, Reporter, Text};
+use crate::identity::ResolvedEdge;
 use std::collections::{BTreeMap, HashMap};
 
 /// An epoch is heard of every 15 s; one that missed three of these is gone, and its requests with it.
@@ -13,8 +13,8 @@ pub const SILENT_US_MAX: u64 = 45 * 1_000_000;
 
 /// All epochs that have something open.
 #[derive(Debug, Clone, Default)]
-pub struct OpenRequests {
-    epochs: HashMap<Teller, Told, foldhash::quality::RandomState>,
+pub struct InFlightRequests {
+    epochs: HashMap<EpochId, Told, foldhash::quality::RandomState>,
 }
 
 /// What the latest batch of an epoch said.
@@ -29,7 +29,7 @@ struct Told {
 struct Side {
     reporter: Reporter,
     open: Open,
-    long: Vec<(NamedEdge, Open)>,
+    long: Vec<(ResolvedEdge, Open)>,
 }
 
 /// A number of requests.
@@ -62,22 +62,22 @@ impl Open {
     }
 }
 
-impl OpenRequests {
+impl InFlightRequests {
     /// Takes what a batch says. `name` completes an edge.
     pub fn tell(
         &mut self,
-        report: &Report,
-        mut name: impl FnMut(&crate::batch::Edge) -> NamedEdge,
+        batch: &Batch,
+        mut name: impl FnMut(&crate::batch::Edge) -> ResolvedEdge,
         now_us: u64,
     ) {
-        if self.epochs.get(&report.teller).is_some_and(|told| told.sequence > report.sequence) {
+        if self.epochs.get(&batch.epoch_id).is_some_and(|told| told.sequence > batch.sequence) {
             return;
         }
-        if report.open.is_empty() {
-            self.epochs.remove(&report.teller);
+        if batch.open.is_empty() {
+            self.epochs.remove(&batch.epoch_id);
             return;
         }
-        let sides = report.open.iter().map(|told| Side {
+        let sides = batch.open.iter().map(|told| Side {
             reporter: told.reporter,
             open: Open {
                 count: told.count,
@@ -89,7 +89,7 @@ impl OpenRequests {
                 .long
                 .iter()
                 .filter_map(|row| {
-                    let edge = name(&*report.edges.get(row.edge)?);
+                    let edge = name(&*batch.edges.get(row.edge)?);
                     let open = Open {
                         count: row.count,
                         long_count: row.count,
@@ -101,8 +101,8 @@ impl OpenRequests {
                 })
                 .collect(),
         });
-        let told = Told { sequence: report.sequence, heard_us: now_us, sides: sides.collect() };
-        self.epochs.insert(report.teller.clone(), told);
+        let told = Told { sequence: batch.sequence, heard_us: now_us, sides: sides.collect() };
+        self.epochs.insert(batch.epoch_id.clone(), told);
     }
 
     /// Lets time pass: forgets who was silent for long.
@@ -114,10 +114,13 @@ impl OpenRequests {
     #[must_use]
     pub fn proxies(&self, now_us: u64) -> BTreeMap<(Text, Reporter), Open> {
         let mut proxies: BTreeMap<_, Open> = BTreeMap::new();
-        for (teller, told) in &self.epochs {
+        for (epoch_id, told) in &self.epochs {
             for side in &told.sides {
                 let by_us = now_us.saturating_sub(told.heard_us);
-                proxies.entry((teller.proxy.clone(), side.reporter)).or_default().add(side.open.later(by_us));
+                proxies
+                    .entry((epoch_id.proxy.clone(), side.reporter))
+                    .or_default()
+                    .add(side.open.later(by_us));
             }
         }
         proxies
@@ -125,12 +128,12 @@ impl OpenRequests {
 
     /// What does not end, by proxy and edge; the epochs of a proxy are added up.
     #[must_use]
-    pub fn long(&self, now_us: u64) -> HashMap<(Text, NamedEdge), Open> {
+    pub fn long(&self, now_us: u64) -> HashMap<(Text, ResolvedEdge), Open> {
         let mut long: HashMap<_, Open> = HashMap::new();
-        for (teller, told) in &self.epochs {
+        for (epoch_id, told) in &self.epochs {
             let by_us = now_us.saturating_sub(told.heard_us);
             for (edge, open) in told.sides.iter().flat_map(|side| &side.long) {
-                long.entry((teller.proxy.clone(), edge.clone())).or_default().add(open.later(by_us));
+                long.entry((epoch_id.proxy.clone(), edge.clone())).or_default().add(open.later(by_us));
             }
         }
         long

@@ -23,7 +23,7 @@ mod tally;
 pub use reading::{Instance, Share, Window};
 pub use tally::Tally;
 
-use crate::aggregate::EdgeNumber;
+use crate::aggregate::EdgeId;
 use cells::{Cell, Cells, NONE};
 use instances::Instances;
 
@@ -116,11 +116,11 @@ impl Windows {
     }
 
     /// Counts requests of an edge with one called instance. `now_us`: microseconds since the Unix epoch.
-    pub fn add(&mut self, edge: Option<EdgeNumber>, instance: &str, tally: Tally, now_us: u64) {
+    pub fn add(&mut self, edge: Option<EdgeId>, instance: &str, tally: Tally, now_us: u64) {
         if tally.requests == 0 {
             return;
         }
-        let Some(EdgeNumber(edge)) = edge else { return self.refuse(Refused::Overflow, tally) };
+        let Some(EdgeId(edge)) = edge else { return self.refuse(Refused::Overflow, tally) };
         if self.limits.bytes_max < size_of::<Cell>() {
             return self.refuse(Refused::Bytes, tally);
         }
@@ -156,9 +156,9 @@ impl Windows {
     }
 
     /// Lets go of edges whose number stands for nothing any more.
-    pub fn retain(&mut self, is_there: impl Fn(EdgeNumber) -> bool) {
+    pub fn retain(&mut self, is_there: impl Fn(EdgeId) -> bool) {
         for edge in 0..self.heads.len() {
-            let gone = u32::try_from(edge).is_ok_and(|number| !is_there(EdgeNumber(number)));
+            let gone = u32::try_from(edge).is_ok_and(|number| !is_there(EdgeId(number)));
             if gone && self.head_at(edge) != NONE {
                 self.forget(edge);
             }
@@ -167,7 +167,7 @@ impl Windows {
 
     /// Begins to fetch what counting requests of an edge needs; first `false`, then `true`, each for many edges.
     #[inline]
-    pub(crate) fn fetch(&self, EdgeNumber(edge): EdgeNumber, cell: bool) -> u64 {
+    pub(crate) fn fetch(&self, EdgeId(edge): EdgeId, cell: bool) -> u64 {
         let head = self.head(edge);
         if cell { self.cells.get(head).map_or(0, |cell| cell.at.into()) } else { head.into() }
     }

@@ -1,6 +1,6 @@
 //! How values are kept.
 //!
-//! In: a type and its fields, named once by [`keep!`] beside the type. Out: [`Keep`] for plain values, [`Restore`] for
+//! In: a type and its fields, named once by [`keep!`] beside the type. Out: [`SnapshotValue`] for plain values, [`SnapshotState`] for
 //! rooms, whose limits are no state. Always holds: every field is either kept or named as not kept; a field that is added
 //! and forgotten here does not compile.
 
@@ -13,7 +13,7 @@ use std::hash::{BuildHasher, Hash};
 use std::sync::Arc;
 
 /// A value that is written and read as a whole.
-pub(crate) trait Keep: Sized {
+pub(crate) trait SnapshotValue: Sized {
     /// Writes it.
     fn save(&self, to: &mut Writer);
     /// Reads it.
@@ -21,32 +21,32 @@ pub(crate) trait Keep: Sized {
 }
 
 /// A room: its state comes back into one that was made with today's limits.
-pub(crate) trait Restore {
+pub(crate) trait SnapshotState {
     /// Writes its state.
     fn save(&self, to: &mut Writer);
     /// Replaces its state.
     fn restore(&mut self, from: &mut Reader<'_>) -> Result<(), Unreadable>;
 }
 
-/// Implements [`Keep`] for a struct or an enum without content, or [`Restore`] for a room, with the rooms within it.
-macro_rules! keep {
+/// Implements [`SnapshotValue`] for a struct or an enum without content, or [`SnapshotState`] for a room, with the rooms within it.
+macro_rules! snapshot {
     (struct $name:ident { $($field:ident),+ $(,)? }) => {
-        impl $crate::snapshot::codec::Keep for $name {
+        impl $crate::snapshot::codec::SnapshotValue for $name {
             fn save(&self, to: &mut $crate::snapshot::codec::Writer) {
                 let Self { $($field),+ } = self;
-                $($crate::snapshot::codec::Keep::save($field, to);)+
+                $($crate::snapshot::codec::SnapshotValue::save($field, to);)+
             }
 
             fn load(
                 from: &mut $crate::snapshot::codec::Reader<'_>,
             ) -> Result<Self, $crate::snapshot::codec::Unreadable> {
-                $(let $field = $crate::snapshot::codec::Keep::load(from)?;)+
+                $(let $field = $crate::snapshot::codec::SnapshotValue::load(from)?;)+
                 Ok(Self { $($field),+ })
             }
         }
     };
     (enum $name:ident { $($number:literal = $variant:ident),+ $(,)? }) => {
-        impl $crate::snapshot::codec::Keep for $name {
+        impl $crate::snapshot::codec::SnapshotValue for $name {
             fn save(&self, to: &mut $crate::snapshot::codec::Writer) {
                 to.number(match self { $(Self::$variant => $number),+ });
             }
@@ -62,15 +62,15 @@ macro_rules! keep {
         }
     };
     (
-        room $name:ident { $($field:ident),+ $(,)? }
-        $(within { $($inner:ident),+ $(,)? })?
-        besides { $($limit:ident),* $(,)? }
+        state $name:ident { $($field:ident),+ $(,)? }
+        $(nested { $($inner:ident),+ $(,)? })?
+        skip { $($limit:ident),* $(,)? }
     ) => {
-        impl $crate::snapshot::codec::Restore for $name {
+        impl $crate::snapshot::codec::SnapshotState for $name {
             fn save(&self, to: &mut $crate::snapshot::codec::Writer) {
                 let Self { $($field,)+ $($($inner,)+)? $($limit: _),* } = self;
-                $($crate::snapshot::codec::Keep::save($field, to);)+
-                $($($crate::snapshot::codec::Restore::save($inner, to);)+)?
+                $($crate::snapshot::codec::SnapshotValue::save($field, to);)+
+                $($($crate::snapshot::codec::SnapshotState::save($inner, to);)+)?
             }
 
             fn restore(
@@ -78,16 +78,16 @@ macro_rules! keep {
                 from: &mut $crate::snapshot::codec::Reader<'_>,
             ) -> Result<(), $crate::snapshot::codec::Unreadable> {
                 let Self { $($field,)+ $($($inner,)+)? $($limit: _),* } = self;
-                $(*$field = $crate::snapshot::codec::Keep::load(from)?;)+
-                $($($crate::snapshot::codec::Restore::restore($inner, from)?;)+)?
+                $(*$field = $crate::snapshot::codec::SnapshotValue::load(from)?;)+
+                $($($crate::snapshot::codec::SnapshotState::restore($inner, from)?;)+)?
                 Ok(())
             }
         }
     };
 }
-pub(crate) use keep;
+pub(crate) use snapshot;
 
-impl Keep for u64 {
+impl SnapshotValue for u64 {
     fn save(&self, to: &mut Writer) {
         to.number(*self);
     }
@@ -97,7 +97,7 @@ impl Keep for u64 {
     }
 }
 
-impl Keep for u32 {
+impl SnapshotValue for u32 {
     fn save(&self, to: &mut Writer) {
         to.number(u64::from(*self));
     }
@@ -107,7 +107,7 @@ impl Keep for u32 {
     }
 }
 
-impl Keep for usize {
+impl SnapshotValue for usize {
     fn save(&self, to: &mut Writer) {
         to.number(*self as u64);
     }
@@ -117,7 +117,7 @@ impl Keep for usize {
     }
 }
 
-impl Keep for i32 {
+impl SnapshotValue for i32 {
     fn save(&self, to: &mut Writer) {
         to.number(u64::from(self.cast_unsigned()));
     }
@@ -127,7 +127,7 @@ impl Keep for i32 {
     }
 }
 
-impl Keep for bool {
+impl SnapshotValue for bool {
     fn save(&self, to: &mut Writer) {
         to.number(u64::from(*self));
     }
@@ -137,7 +137,7 @@ impl Keep for bool {
     }
 }
 
-impl Keep for Text {
+impl SnapshotValue for Text {
     fn save(&self, to: &mut Writer) {
         to.text(self);
     }
@@ -147,7 +147,7 @@ impl Keep for Text {
     }
 }
 
-impl<T: Keep> Keep for Arc<T> {
+impl<T: SnapshotValue> SnapshotValue for Arc<T> {
     fn save(&self, to: &mut Writer) {
         (**self).save(to);
     }
@@ -157,7 +157,7 @@ impl<T: Keep> Keep for Arc<T> {
     }
 }
 
-impl<T: Keep> Keep for Option<T> {
+impl<T: SnapshotValue> SnapshotValue for Option<T> {
     fn save(&self, to: &mut Writer) {
         self.is_some().save(to);
         if let Some(value) = self {
@@ -170,7 +170,7 @@ impl<T: Keep> Keep for Option<T> {
     }
 }
 
-impl<A: Keep, B: Keep> Keep for (A, B) {
+impl<A: SnapshotValue, B: SnapshotValue> SnapshotValue for (A, B) {
     fn save(&self, to: &mut Writer) {
         self.0.save(to);
         self.1.save(to);
@@ -181,7 +181,7 @@ impl<A: Keep, B: Keep> Keep for (A, B) {
     }
 }
 
-impl<T: Keep, const N: usize> Keep for [T; N] {
+impl<T: SnapshotValue, const N: usize> SnapshotValue for [T; N] {
     fn save(&self, to: &mut Writer) {
         self.iter().for_each(|value| value.save(to));
     }
@@ -195,7 +195,7 @@ impl<T: Keep, const N: usize> Keep for [T; N] {
 /// A collection: how many, then each. Capacity grows with what is really read.
 macro_rules! collection {
     ($collection:ident<T> $(where T: $($bound:ident)&+)?) => {
-        impl<T: Keep $($(+ $bound)+)?> Keep for $collection<T> {
+        impl<T: SnapshotValue $($(+ $bound)+)?> SnapshotValue for $collection<T> {
             fn save(&self, to: &mut Writer) {
                 self.len().save(to);
                 self.iter().for_each(|value| value.save(to));
@@ -208,7 +208,7 @@ macro_rules! collection {
         }
     };
     ($collection:ident<K, V $(, $hasher:ident)?> where K: $($bound:ident)&+) => {
-        impl<K: Keep $(+ $bound)+, V: Keep $(, $hasher: BuildHasher + Default)?> Keep
+        impl<K: SnapshotValue $(+ $bound)+, V: SnapshotValue $(, $hasher: BuildHasher + Default)?> SnapshotValue
             for $collection<K, V $(, $hasher)?>
         {
             fn save(&self, to: &mut Writer) {

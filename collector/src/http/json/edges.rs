@@ -72,7 +72,7 @@ fn order(row: &EdgeRow) -> [&str; 8] {
     ]
 }
 
-fn row(key: &Key, measure: &hopscope_core::histogram::Measure) -> EdgeRow {
+fn row(key: &Key, measure: &hopscope_core::histogram::RequestStats) -> EdgeRow {
     let values = Values::of(key);
     let durations = measure.durations();
     let messages = measure.messages().unwrap_or_default();

@@ -200,8 +200,8 @@ pub(crate) fn metrics(text: &mut Exposition<'_>, failures: &Failures, waiting: &
         text.sample(EVICTED, &[("reason", why.label())], failures.evicted(why));
     }
     let gauges = [
-        ("hopscope_failures_kept", "Those that are kept in full.", failures.len()),
-        ("hopscope_failures_waiting", "Those that wait for their peer's name.", waiting.len()),
+        ("hopscope_failures_records", "Those that are kept in full.", failures.len()),
+        ("hopscope_failures_pending", "Those that wait for their peer's name.", waiting.len()),
         ("hopscope_failures_edges", "Edges that have some.", failures.edges()),
         ("hopscope_failures_bytes", "What the kept ones take.", failures.bytes()),
     ];

@@ -1,7 +1,7 @@
 //! Which filters there are in the mesh, by version and configuration, so that drift shows.
 //!
 //! In: the address book. Out: a row for each version and configuration, the most frequent first. Always holds: at most
-//! [`ROWS_MAX`] rows, the last of them standing for all others; an access log has no configuration, and no row.
+//! [`ROWS_MAX`] rows, the last of them liveness for all others; an access log has no configuration, and no row.
 
 use crate::http::prometheus::{Exposition, Kind};
 use hopscope_core::batch::Source;

@@ -4,8 +4,8 @@
 //! its hops, and so does its matrix; hops of edges that found no room stand in a row whose labels read `overflow`.
 
 use crate::http::prometheus::{Buckets, Exposition, Kind, Names, Spelled, seconds};
-use crate::runtime::reader::Looks;
-use hopscope_core::join::{EdgeBook, Ending, HopEdge, Join, Verdict};
+use crate::runtime::reader::EngineReader;
+use hopscope_core::join::{EdgeHops, Ending, HopEdge, Join, Verdict};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -99,7 +99,7 @@ pub(crate) fn rows(join: &Join) -> Hops {
     }
 }
 
-fn books(join: &Join) -> impl Iterator<Item = (Option<HopEdge>, &EdgeBook)> {
+fn books(join: &Join) -> impl Iterator<Item = (Option<HopEdge>, &EdgeHops)> {
     let overflow = Some((None, join.overflow())).filter(|(_, book)| book.hops() > 0);
     let named = join.edges().map(|(edge, book)| (Some(edge), book));
     named.chain(overflow).filter(|(_, book)| book.hops() > 0)
@@ -129,7 +129,7 @@ fn labels(edge: Option<&HopEdge>) -> [&str; NAMES.len()] {
     ]
 }
 
-fn row(labels: [String; NAMES.len()], book: &EdgeBook) -> HopRow {
+fn row(labels: [String; NAMES.len()], book: &EdgeHops) -> HopRow {
     let [
         source_workload,
         source_namespace,
@@ -160,12 +160,12 @@ fn row(labels: [String; NAMES.len()], book: &EdgeBook) -> HopRow {
 }
 
 /// The verdicts that there are.
-fn verdicts(book: &EdgeBook) -> impl Iterator<Item = (Verdict, u64)> + '_ {
+fn verdicts(book: &EdgeHops) -> impl Iterator<Item = (Verdict, u64)> + '_ {
     let counts = Verdict::ALL.into_iter().map(|verdict| (verdict, book.count(verdict)));
     counts.filter(|(_, count)| *count > 0)
 }
 
-fn matrix(book: &EdgeBook) -> Vec<MatrixCell> {
+fn matrix(book: &EdgeHops) -> Vec<MatrixCell> {
     let ending = |ending: Option<Ending>| ending.map_or("none", Ending::label).to_owned();
     let cells = book.cells().map(|(cell, hops)| MatrixCell {
         source: ending(cell.source),
@@ -184,15 +184,15 @@ const CHUNK: usize = 128;
 /// Calls `tell` for what `pick` takes of the hops of each edge.
 fn each<T>(
     text: &mut Exposition<'_>,
-    looks: &Looks,
-    pick: impl Fn(&EdgeBook) -> Option<T> + Copy + Send + 'static,
+    looks: &EngineReader,
+    pick: impl Fn(&EdgeHops) -> Option<T> + Copy + Send + 'static,
     mut tell: impl FnMut(&mut Exposition<'_>, &Spelled, T),
 ) where
     T: Send + 'static,
 {
     let mut next = Some(0);
     while let Some(from) = next.filter(|_| text.is_wanted()) {
-        let some = looks.look(move |pipeline| some(&pipeline.join, from, pick));
+        let some = looks.look(move |engine| some(&engine.join(), from, pick));
         let Some((rows, rest)) = some else { return text.give_up() };
         next = rest;
         for (edge, picked) in rows {
@@ -210,7 +210,7 @@ fn each<T>(
 /// What `pick` takes of edges, and where to go on; none for the edges that found no room, which come last.
 type Part<T> = (Vec<(Option<HopEdge>, T)>, Option<usize>);
 
-fn some<T>(join: &Join, from: usize, pick: impl Fn(&EdgeBook) -> Option<T>) -> Part<T> {
+fn some<T>(join: &Join, from: usize, pick: impl Fn(&EdgeHops) -> Option<T>) -> Part<T> {
     let to = from + CHUNK;
     let edges = join.some(from..to).filter_map(|(edge, book)| Some((Some(edge), pick(book)?)));
     let mut rows: Vec<_> = edges.collect();
@@ -222,10 +222,10 @@ fn some<T>(join: &Join, from: usize, pick: impl Fn(&EdgeBook) -> Option<T>) -> P
 }
 
 /// The hops in `/metrics`, edge by edge.
-pub(crate) fn metrics(text: &mut Exposition<'_>, looks: &Looks) {
+pub(crate) fn metrics(text: &mut Exposition<'_>, looks: &EngineReader) {
     const HOPS: &str = "hopscope_hops_total";
     text.family(HOPS, Kind::Counter, "Hops, by what both sides say together.");
-    let some = |book: &EdgeBook| (book.hops() > 0).then(|| verdicts(book).collect::<Vec<_>>());
+    let some = |book: &EdgeHops| (book.hops() > 0).then(|| verdicts(book).collect::<Vec<_>>());
     each(text, looks, some, |text, labels, verdicts| {
         for (verdict, count) in verdicts {
             text.labelled(HOPS, labels, ("verdict", verdict.label()), count);
@@ -240,7 +240,7 @@ pub(crate) fn metrics(text: &mut Exposition<'_>, looks: &Looks) {
     let names = Names::durations(GAP);
     let unit = text.native_unit(&names);
     let some =
-        move |book: &EdgeBook| (book.gap().count() > 0).then(|| Buckets::of(book.gap().histogram(), unit));
+        move |book: &EdgeHops| (book.gap().count() > 0).then(|| Buckets::of(book.gap().histogram(), unit));
     each(text, looks, some, |text, labels, buckets| text.histogram(&names, labels, &buckets, None));
 }
 
@@ -267,7 +267,7 @@ fn counts(text: &mut Exposition<'_>, join: &Join) {
     let stats = join.stats();
     let counters = [
         (
-            "hopscope_join_unsure_total",
+            "hopscope_join_low_confidence_total",
             "Hops whose pairing is not sure, so that they have no gap.",
             stats.unsure,
         ),
@@ -278,8 +278,8 @@ fn counts(text: &mut Exposition<'_>, join: &Join) {
     }
     let (pairs, skew_us) = join.clock_skew();
     let open = "Records that wait for their other side.";
-    text.single("hopscope_join_open", Kind::Gauge, open, join.open());
-    text.single("hopscope_join_open_bytes", Kind::Gauge, "Memory kept for them.", join.open_bytes());
+    text.single("hopscope_join_pending_records", Kind::Gauge, open, join.open());
+    text.single("hopscope_join_pending_bytes", Kind::Gauge, "Memory kept for them.", join.open_bytes());
     text.single(
         "hopscope_join_clock_pairs",
         Kind::Gauge,

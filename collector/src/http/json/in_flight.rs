@@ -1,12 +1,12 @@
-//! `/api/v1/open`: requests that have begun and not ended.
+//! `/api/v1/in-flight`: requests that have begun and not ended.
 //!
 //! In: what the proxies say is open. Out: rows, the oldest first, and families of `/metrics`. Always holds: a row of `long` is
 //! part of the `proxies` row of its proxy and reporter.
 
 use crate::http::prometheus::{Exposition, Kind};
 use hopscope_core::batch::{Reporter, Text};
-use hopscope_core::identity::NamedEdge;
-use hopscope_core::recent::in_flight::{Open, OpenRequests};
+use hopscope_core::identity::ResolvedEdge;
+use hopscope_core::recent::in_flight::{InFlightRequests, Open};
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -61,7 +61,7 @@ pub struct OpenLongRow {
 }
 
 /// All rows.
-pub(crate) fn rows(open: &OpenRequests, now_us: u64) -> OpenRows {
+pub(crate) fn rows(open: &InFlightRequests, now_us: u64) -> OpenRows {
     let mut proxies: Vec<_> = open.proxies(now_us).into_iter().map(proxy_row).collect();
     proxies.sort_by_key(|row| Reverse(row.oldest_age_us));
     let mut long: Vec<_> = open.long(now_us).into_iter().map(long_row).collect();
@@ -82,7 +82,7 @@ fn proxy_row(((proxy, reporter), open): ((Text, Reporter), Open)) -> OpenProxyRo
     }
 }
 
-fn long_row(((proxy, edge), open): ((Text, NamedEdge), Open)) -> OpenLongRow {
+fn long_row(((proxy, edge), open): ((Text, ResolvedEdge), Open)) -> OpenLongRow {
     OpenLongRow {
         proxy: proxy.to_string(),
         reporter: edge.reporter.label().to_owned(),
@@ -98,7 +98,7 @@ fn long_row(((proxy, edge), open): ((Text, NamedEdge), Open)) -> OpenLongRow {
 }
 
 /// Open requests and the oldest age of each proxy, all reporters together.
-pub(crate) fn by_proxy(open: &OpenRequests, now_us: u64) -> BTreeMap<Text, Open> {
+pub(crate) fn by_proxy(open: &InFlightRequests, now_us: u64) -> BTreeMap<Text, Open> {
     let mut proxies: BTreeMap<Text, Open> = BTreeMap::new();
     for ((proxy, _), open) in open.proxies(now_us) {
         proxies.entry(proxy).or_default().add(open);
@@ -107,7 +107,7 @@ pub(crate) fn by_proxy(open: &OpenRequests, now_us: u64) -> BTreeMap<Text, Open>
 }
 
 /// The sums over all proxies.
-pub(crate) fn metrics(text: &mut Exposition<'_>, open: &OpenRequests, now_us: u64) {
+pub(crate) fn metrics(text: &mut Exposition<'_>, open: &InFlightRequests, now_us: u64) {
     let mut reporters: BTreeMap<Reporter, Open> = BTreeMap::new();
     for side in [Reporter::Source, Reporter::Destination, Reporter::Waypoint] {
         reporters.insert(side, Open::default());
@@ -115,17 +115,21 @@ pub(crate) fn metrics(text: &mut Exposition<'_>, open: &OpenRequests, now_us: u6
     for ((_, reporter), open) in open.proxies(now_us) {
         reporters.entry(reporter).or_default().add(open);
     }
-    text.family("hopscope_open_requests", Kind::Gauge, "Requests that have begun and not ended.");
+    text.family("hopscope_in_flight_requests", Kind::Gauge, "Requests that have begun and not ended.");
     for (reporter, open) in &reporters {
-        text.sample("hopscope_open_requests", &[("reporter", reporter.label())], open.count);
+        text.sample("hopscope_in_flight_requests", &[("reporter", reporter.label())], open.count);
     }
-    text.family("hopscope_open_requests_long", Kind::Gauge, "Those over their proxy's threshold of age.");
+    text.family(
+        "hopscope_in_flight_long_requests",
+        Kind::Gauge,
+        "Those over their proxy's threshold of age.",
+    );
     for (reporter, open) in &reporters {
-        text.sample("hopscope_open_requests_long", &[("reporter", reporter.label())], open.long_count);
+        text.sample("hopscope_in_flight_long_requests", &[("reporter", reporter.label())], open.long_count);
     }
-    text.family("hopscope_open_request_age_seconds_max", Kind::Gauge, "Age of the oldest of them.");
+    text.family("hopscope_in_flight_request_age_max_seconds", Kind::Gauge, "Age of the oldest of them.");
     for (reporter, open) in &reporters {
         let age_s = open.oldest_age_us as f64 / 1_000_000.0;
-        text.sample("hopscope_open_request_age_seconds_max", &[("reporter", reporter.label())], age_s);
+        text.sample("hopscope_in_flight_request_age_max_seconds", &[("reporter", reporter.label())], age_s);
     }
 }

@@ -5,7 +5,7 @@
 
 use super::filters::{self, FilterRow};
 use hopscope_core::batch::{DropReason, Text};
-use hopscope_core::identity::{AddressBook, Standing};
+use hopscope_core::identity::{AddressBook, Liveness};
 use hopscope_core::ledger::{Entry, Ledger};
 use hopscope_core::recent::in_flight::Open;
 use serde::{Deserialize, Serialize};
@@ -39,7 +39,7 @@ pub struct ProxyRow {
     /// What it does now: `reporting`, `quiet` (and nobody meets it: it ended), or `blind` (it serves requests, as others
     /// tell, and says nothing); empty for the sum, and for a proxy that was silent for long.
     #[serde(default)]
-    pub standing: String,
+    pub state: String,
     /// Lives of its filter VMs.
     pub epochs: i64,
     /// Finished requests that the filter saw.
@@ -96,7 +96,7 @@ pub(crate) fn rows(
     since_us: Option<u64>,
     now_us: u64,
 ) -> Proxies {
-    let standing = |proxy: &str| address_book.standing(proxy, now_us).map_or("", Standing::label);
+    let liveness = |proxy: &str| address_book.liveness(proxy, now_us).map_or("", Liveness::label);
     let source = |proxy: &str| address_book.known(proxy).map_or("", |(identity, _)| identity.source.label());
     let now = ledger.entries();
     let nothing = BTreeMap::new();
@@ -112,7 +112,7 @@ pub(crate) fn rows(
         proxies: changed
             .map(|(proxy, now, then)| ProxyRow {
                 source: source(proxy).to_owned(),
-                standing: standing(proxy).to_owned(),
+                state: liveness(proxy).to_owned(),
                 ..row(proxy, now, then)
             })
             .collect(),

@@ -1,11 +1,11 @@
-//! `/api/v1/connections`: one row per series of TCP connections.
+//! `/api/v1/tcp`: one row per series of TCP connections.
 //!
 //! In: the series. Out: rows, sorted by who calls whom. Always holds: `closed` of all rows adds up to the connections that
 //! were counted and not expired.
 
 use crate::http::labels::Values;
 use hopscope_core::aggregate::Key;
-use hopscope_core::aggregate::connections::{Flows, Series};
+use hopscope_core::aggregate::connections::{ConnectionSeries, Series};
 use serde::{Deserialize, Serialize};
 
 /// One series. Labels as in `/metrics`; durations in microseconds.
@@ -44,7 +44,7 @@ pub struct ConnectionRow {
 }
 
 /// All rows.
-pub(crate) fn rows(connections: &Flows) -> Vec<ConnectionRow> {
+pub(crate) fn rows(connections: &ConnectionSeries) -> Vec<ConnectionRow> {
     let mut rows: Vec<ConnectionRow> = connections.iter().map(|(key, series)| row(key, series)).collect();
     rows.sort_by(|a, b| order(a).cmp(&order(b)));
     rows

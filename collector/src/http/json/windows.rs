@@ -4,9 +4,9 @@
 //! out; the instances of an edge add up to its last [`INSTANCE_WINDOWS`] windows.
 
 use crate::http::prometheus::{Exposition, Kind};
-use hopscope_core::aggregate::{Aggregate, EdgeNumber};
-use hopscope_core::engine::Pipeline;
-use hopscope_core::identity::{AddressBook, NamedEdge};
+use hopscope_core::aggregate::{Aggregate, EdgeId};
+use hopscope_core::engine::Engine;
+use hopscope_core::identity::{AddressBook, ResolvedEdge};
 use hopscope_core::recent::windows::{
     INSTANCE_WINDOWS, Instance, Refused, Share, Tally, WINDOW_US, WINDOWS, Windows,
 };
@@ -45,7 +45,7 @@ impl Query {
         Ok(it)
     }
 
-    fn fits(&self, edge: &NamedEdge) -> bool {
+    fn fits(&self, edge: &ResolvedEdge) -> bool {
         let is = |wanted: &Option<String>, values: &[&str]| {
             wanted.as_ref().is_none_or(|wanted| values.contains(&wanted.as_str()))
         };
@@ -56,7 +56,7 @@ impl Query {
     }
 
     /// The edges that are asked for, in order.
-    fn edges(&self, windows: &Windows, aggregate: &Aggregate) -> Vec<(EdgeNumber, Arc<NamedEdge>)> {
+    fn edges(&self, windows: &Windows, aggregate: &Aggregate) -> Vec<(EdgeId, Arc<ResolvedEdge>)> {
         let named = windows.edges().filter_map(|edge| Some((edge, aggregate.name(edge)?)));
         let mut edges: Vec<_> = named.filter(|(_, name)| self.fits(name)).collect();
         edges.sort_by(|(_, a), (_, b)| order(a).cmp(&order(b)));
@@ -64,8 +64,8 @@ impl Query {
     }
 }
 
-fn order(edge: &NamedEdge) -> [&str; 6] {
-    let NamedEdge { reporter, source, destination, service, .. } = edge;
+fn order(edge: &ResolvedEdge) -> [&str; 6] {
+    let ResolvedEdge { reporter, source, destination, service, .. } = edge;
     let (from, to) = ([&source.workload, &source.version], [&destination.workload, &destination.version]);
     [from[0], from[1], to[0], to[1], &service.host, reporter.label()]
 }
@@ -91,9 +91,9 @@ pub struct EdgeLabels {
     pub destination_service: String,
 }
 
-impl From<&NamedEdge> for EdgeLabels {
-    fn from(edge: &NamedEdge) -> Self {
-        let NamedEdge { reporter, source, destination, service, .. } = edge;
+impl From<&ResolvedEdge> for EdgeLabels {
+    fn from(edge: &ResolvedEdge) -> Self {
+        let ResolvedEdge { reporter, source, destination, service, .. } = edge;
         Self {
             reporter: reporter.label().to_owned(),
             source_workload: source.workload.to_string(),
@@ -185,9 +185,9 @@ pub struct InstanceRow {
 }
 
 /// The windows that are asked for.
-pub(crate) fn windows(pipeline: &Pipeline, query: &Query, now_us: u64) -> WindowRows {
-    let Pipeline { windows, aggregate, .. } = pipeline;
-    let row = |(edge, name): (EdgeNumber, Arc<NamedEdge>)| {
+pub(crate) fn windows(engine: &Engine, query: &Query, now_us: u64) -> WindowRows {
+    let (windows, aggregate) = (engine.windows(), engine.aggregate());
+    let row = |(edge, name): (EdgeId, Arc<ResolvedEdge>)| {
         let windows = windows.of(edge, now_us).into_iter().map(|window| {
             let Tally { requests, failed, duration_us_sum, duration_us_max } = window.tally;
             WindowRow { start_us: window.start_us, requests, failed, duration_us_sum, duration_us_max }
@@ -200,8 +200,8 @@ pub(crate) fn windows(pipeline: &Pipeline, query: &Query, now_us: u64) -> Window
 }
 
 /// The instances that are asked for.
-pub(crate) fn instances(pipeline: &Pipeline, query: &Query, now_us: u64) -> Instances {
-    let Pipeline { windows, aggregate, address_book, .. } = pipeline;
+pub(crate) fn instances(engine: &Engine, query: &Query, now_us: u64) -> Instances {
+    let (windows, aggregate, address_book) = (engine.windows(), engine.aggregate(), engine.address_book());
     let edges = query.edges(windows, aggregate).into_iter();
     let rows = edges.flat_map(|(edge, name)| {
         let labels = EdgeLabels::from(&*name);
@@ -254,7 +254,7 @@ pub(crate) fn metrics(text: &mut Exposition<'_>, windows: &Windows) {
     for (name, help, value) in gauges {
         text.single(name, Kind::Gauge, help, value as u64);
     }
-    let name = "hopscope_windows_refused_requests_total";
+    let name = "hopscope_windows_rejected_requests_total";
     text.family(name, Kind::Counter, "Counted requests that are in no window, by reason.");
     for why in Refused::ALL {
         text.sample(name, &[("reason", why.label())], windows.refused(why));

@@ -19,7 +19,7 @@ pub(super) fn families(text: &mut Exposition<'_>, stats: Option<&Stats>) {
     let Some(stats) = stats else { return };
     counters(text, stats);
     gauges(text, stats);
-    let name = "hopscope_journal_commit_seconds";
+    let name = "hopscope_journal_commit_duration_seconds";
     histogram(
         text,
         "Time to write and sync a commit.",
@@ -51,12 +51,12 @@ fn counters(text: &mut Exposition<'_>, stats: &Stats) {
             &stats.replayed_batches,
         ),
         (
-            "hopscope_journal_replay_refused_total",
+            "hopscope_journal_replay_rejected_total",
             "Batches of the journal that the start could not take.",
             &stats.replay_refused,
         ),
         (
-            "hopscope_journal_replay_refused_again_total",
+            "hopscope_journal_replay_rejected_again_total",
             "Batches of the journal whose records broke a rule when they came, too: never acknowledged.",
             &stats.replay_refused_again,
         ),
@@ -71,9 +71,9 @@ fn counters(text: &mut Exposition<'_>, stats: &Stats) {
             &stats.corrupt_records,
         ),
         ("hopscope_journal_corrupt_bytes_total", "Their size.", &stats.corrupt_bytes),
-        ("hopscope_checkpoints_total", "Checkpoints that were written.", &stats.checkpoints),
+        ("hopscope_snapshots_total", "Checkpoints that were written.", &stats.checkpoints),
         (
-            "hopscope_checkpoint_errors_total",
+            "hopscope_snapshot_errors_total",
             "Attempts to write a checkpoint that failed.",
             &stats.checkpoint_errors,
         ),
@@ -92,26 +92,26 @@ fn gauges(text: &mut Exposition<'_>, stats: &Stats) {
             failing,
         ),
         ("hopscope_journal_bytes", "Bytes of all segments.", stats.bytes.get()),
-        ("hopscope_journal_bytes_max", "The bound on them.", stats.bytes_max),
+        ("hopscope_journal_limit_bytes", "The bound on them.", stats.bytes_max),
         ("hopscope_journal_segments", "Segments on disk.", stats.segments.get()),
         (
-            "hopscope_journal_waiting_bytes",
+            "hopscope_journal_queue_bytes",
             "Bytes of batches that wait for their commit, or to be counted.",
             stats.waiting_bytes.get(),
         ),
-        ("hopscope_checkpoint_bytes", "Size of the last checkpoint.", stats.checkpoint_bytes.get()),
+        ("hopscope_snapshot_bytes", "Size of the last checkpoint.", stats.checkpoint_bytes.get()),
     ];
     for (name, help, value) in gauges {
         text.single(name, Kind::Gauge, help, value);
     }
     let durations = [
         (
-            "hopscope_checkpoint_pause_seconds",
+            "hopscope_snapshot_pause_seconds",
             "How long the last checkpoint held the rooms up.",
             &stats.checkpoint_pause_us,
         ),
         (
-            "hopscope_journal_replay_seconds",
+            "hopscope_journal_replay_duration_seconds",
             "How long the start took to read checkpoint and journal.",
             &stats.replay_us,
         ),

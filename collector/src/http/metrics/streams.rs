@@ -9,7 +9,7 @@
 use super::super::labels::Values;
 use super::super::prometheus::{Exposition, Kind};
 use super::FlowCounter;
-use crate::runtime::reader::Looks;
+use crate::runtime::reader::EngineReader;
 
 /// Labels that are not known while a stream lasts.
 const OF_THE_END: [&str; 4] = ["request_protocol", "response_code", "grpc_response_status", "response_flags"];
@@ -33,8 +33,8 @@ const COUNTERS: [FlowCounter; 3] = [
 ];
 
 /// All families.
-pub(super) fn families(text: &mut Exposition<'_>, looks: &Looks) {
-    let Some(rows) = looks.look(|pipeline| super::copied(&pipeline.streams)) else { return text.give_up() };
+pub(super) fn families(text: &mut Exposition<'_>, looks: &EngineReader) {
+    let Some(rows) = looks.look(|engine| super::copied(&engine.streams())) else { return text.give_up() };
     let size = rows.len() as u64;
     let spelled = |key| {
         let values = Values::of(key);

@@ -8,7 +8,7 @@
 use super::super::labels::Values;
 use super::super::prometheus::{Buckets, Exposition, Kind, Names};
 use super::FlowCounter;
-use crate::runtime::reader::Looks;
+use crate::runtime::reader::EngineReader;
 use hopscope_core::aggregate::connections::Counts;
 
 const COUNTERS: [FlowCounter; 4] = [
@@ -31,9 +31,9 @@ const COUNTERS: [FlowCounter; 4] = [
 ];
 
 /// All families.
-pub(super) fn families(text: &mut Exposition<'_>, looks: &Looks) {
-    let seen = looks.look(|pipeline| {
-        let connections = &pipeline.connections;
+pub(super) fn families(text: &mut Exposition<'_>, looks: &EngineReader) {
+    let seen = looks.look(|engine| {
+        let connections = &engine.connections();
         (super::copied(connections), connections.expired_closed())
     });
     let Some((rows, expired_closed)) = seen else { return text.give_up() };

@@ -3,7 +3,7 @@
 use super::{Buckets, Exposition, Format, Kind, Names, PART_BYTES};
 use hopscope_core::aggregate::Exemplar;
 use hopscope_core::batch::Record;
-use hopscope_core::histogram::Measure;
+use hopscope_core::histogram::RequestStats;
 use prost::Message;
 use std::cell::Cell;
 
@@ -142,7 +142,7 @@ fn families(all: &mut Exposition<'_>) {
     all.single("b", Kind::Gauge, "Others.", 0.5);
     all.family("none", Kind::Gauge, "Nothing.");
     all.family("h", Kind::Histogram, "Sizes.");
-    let mut measure = Measure::default();
+    let mut measure = RequestStats::default();
     for bytes in [0, 200, 300, 300, 1 << 30] {
         measure.record(&Record { request_bytes: bytes, ..Record::default() });
     }

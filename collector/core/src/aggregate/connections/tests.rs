@@ -1,10 +1,10 @@
-use super::{Flows, streams};
+use super::{ConnectionSeries, streams};
 use crate::aggregate::{Key, Limits};
 use crate::batch::{
-    Edge, Flow, Fold, FoldedDurations, Identity, Outcome, Peer, Protocol, Record, Report, Reporter, Teller,
+    Batch, Edge, EpochId, Flow, Fold, FoldedDurations, Identity, Outcome, Peer, Protocol, Record, Reporter,
     Totals,
 };
-use crate::identity::{self, AddressBook, WaitingLimits};
+use crate::identity::{self, AddressBook, PendingLimits};
 use std::sync::Arc;
 
 const SECOND_US: u64 = 1_000_000;
@@ -14,10 +14,10 @@ const FAILED: usize = 1;
 const CONTINUED: usize = 2;
 const CONTINUED_AND_FAILED: usize = 3;
 
-fn report(caller: &str) -> Report {
+fn batch(caller: &str) -> Batch {
     let outcome = |response_flags| Outcome { response_flags, protocol: Protocol::Tcp, ..Outcome::default() };
-    Report {
-        teller: Teller { proxy: "p".into(), epoch: 7 },
+    Batch {
+        epoch_id: EpochId { proxy: "p".into(), epoch: 7 },
         sequence: 1,
         identity: None,
         totals: Totals::default(),
@@ -43,11 +43,11 @@ fn report(caller: &str) -> Report {
 }
 
 /// A word per row: `3 closed 5 6` (outcome, bytes), `1 fold 7 5 6`, `open 2 5 6` (opened, bytes).
-fn rows(report: &mut Report, rows: &str) {
+fn rows(batch: &mut Batch, rows: &str) {
     for row in rows.split(", ").filter(|row| !row.is_empty()) {
         let words: Vec<&str> = row.split(' ').collect();
         let number = |place: usize| words[place].parse::<u64>().unwrap();
-        let told = &mut report.connections;
+        let told = &mut batch.connections;
         if words[0] == "open" {
             let (opened, request_bytes, response_bytes) = (number(1), number(2), number(3));
             told.open.push(Flow { edge: 0, opened, request_bytes, response_bytes });
@@ -81,7 +81,7 @@ fn book() -> AddressBook {
 }
 
 /// `caller flags opened/closed received>sent` of all series.
-fn text(connections: &Flows) -> String {
+fn text(connections: &ConnectionSeries) -> String {
     let mut lines: Vec<String> = connections
         .iter()
         .map(|(key, series)| {
@@ -104,11 +104,12 @@ fn text(connections: &Flows) -> String {
 /// Batches in, series out.
 #[track_caller]
 fn check(batches: &[&str], expected: &str) {
-    let (mut connections, mut book) = (Flows::new(Limits::default(), WaitingLimits::default()), book());
-    for batch in batches {
-        let mut report = report("");
-        rows(&mut report, batch);
-        connections.take(&report, super::connections(&report), &own(), &mut book, SECOND_US);
+    let (mut connections, mut book) =
+        (ConnectionSeries::new(Limits::default(), PendingLimits::default()), book());
+    for rows_of in batches {
+        let mut batch = batch("");
+        rows(&mut batch, rows_of);
+        connections.take(&batch, super::connections(&batch), &own(), &mut book, SECOND_US);
     }
     assert_eq!(text(&connections), expected);
 }
@@ -125,8 +126,8 @@ fn each_connection_is_opened_and_closed_once_and_each_byte_counts_once() {
 
 #[test]
 fn what_streams_move_is_counted_apart_from_connections() {
-    let (mut moved, mut book) = (Flows::new(Limits::default(), WaitingLimits::default()), book());
-    let mut told = report("");
+    let (mut moved, mut book) = (ConnectionSeries::new(Limits::default(), PendingLimits::default()), book());
+    let mut told = batch("");
     rows(&mut told, "0 closed 3 4, open 2 10 20");
     for (opened, request_bytes, response_bytes) in [(1, 5, 6), (0, 1, 0)] {
         told.streams = vec![Flow { edge: 0, opened, request_bytes, response_bytes }];
@@ -137,8 +138,9 @@ fn what_streams_move_is_counted_apart_from_connections() {
 
 #[test]
 fn a_caller_that_introduces_itself_in_time_is_named() {
-    let (mut connections, mut book) = (Flows::new(Limits::default(), WaitingLimits::default()), book());
-    let mut told = report("10.0.0.2");
+    let (mut connections, mut book) =
+        (ConnectionSeries::new(Limits::default(), PendingLimits::default()), book());
+    let mut told = batch("10.0.0.2");
     rows(&mut told, "0 closed 1 2, open 1 3 4");
     connections.take(&told, super::connections(&told), &own(), &mut book, SECOND_US);
     connections.take(&told, super::connections(&told), &own(), &mut book, SECOND_US);
@@ -149,7 +151,7 @@ fn a_caller_that_introduces_itself_in_time_is_named() {
     connections.settle(&mut book, SECOND_US);
     assert_eq!(text(&connections), "shop 0 4/2 8>12");
 
-    let mut stranger = report("10.9.9.9");
+    let mut stranger = batch("10.9.9.9");
     rows(&mut stranger, "0 closed 1 2");
     connections.take(&stranger, super::connections(&stranger), &own(), &mut book, 2 * SECOND_US);
     connections.settle(&mut book, 3 * SECOND_US);
@@ -163,8 +165,8 @@ fn a_caller_that_introduces_itself_in_time_is_named() {
 #[test]
 fn series_have_a_budget_and_an_end() {
     let limits = Limits { series_max: 1, idle_us_max: 10 * SECOND_US, ..Limits::default() };
-    let (mut connections, mut book) = (Flows::new(limits, WaitingLimits::default()), book());
-    let mut told = report("");
+    let (mut connections, mut book) = (ConnectionSeries::new(limits, PendingLimits::default()), book());
+    let mut told = batch("");
     rows(&mut told, "0 closed 1 2, 0 closed 1 2");
     connections.take(&told, super::connections(&told), &own(), &mut book, SECOND_US);
     told.connections.closed.clear();
@@ -182,9 +184,9 @@ fn series_have_a_budget_and_an_end() {
 #[test]
 fn a_namespace_has_a_budget_of_its_own() {
     let limits = Limits { namespace_series_max: Some(1), idle_us_max: 10 * SECOND_US, ..Limits::default() };
-    let (mut connections, mut book) = (Flows::new(limits, WaitingLimits::default()), book());
-    let mut take = |connections: &mut Flows, line: &str, namespace: &str, now_us| {
-        let mut told = report("");
+    let (mut connections, mut book) = (ConnectionSeries::new(limits, PendingLimits::default()), book());
+    let mut take = |connections: &mut ConnectionSeries, line: &str, namespace: &str, now_us| {
+        let mut told = batch("");
         rows(&mut told, line);
         let own = Arc::new(Identity { namespace: namespace.into(), ..Identity::default() });
         connections.take(&told, super::connections(&told), &own, &mut book, now_us);

@@ -1,22 +1,22 @@
 use super::{decode, encode};
 use crate::batch::{
-    Connections, DropReason, Edge, Evidence, Flow, Fold, FoldedDurations, Identity, Outcome, Peer, Protocol,
-    Record, Report, Reporter, Service, Teller, Totals,
+    Batch, Connections, DropReason, Edge, EpochId, Evidence, Flow, Fold, FoldedDurations, Identity, Outcome,
+    Peer, Protocol, Record, Reporter, Service, Totals,
 };
-use crate::engine::{Limits, Pipeline};
+use crate::engine::{Engine, Limits};
 use proptest::prelude::*;
 use std::sync::Arc;
 
 const SECOND_US: u64 = 1_000_000;
 
 /// A batch with two requests and a fold row: some to a service, some from `caller` by its address.
-fn report(proxy: &str, sequence: u64, caller: &str) -> Report {
+fn batch(proxy: &str, sequence: u64, caller: &str) -> Batch {
     let text = |name: &str| format!("{name}-{proxy}").into();
     let service = Service { host: "pay.shop.svc".into(), evidence: Evidence::Cluster, ..Service::default() };
     let authority = Service { host: text("host"), evidence: Evidence::Authority, ..Service::default() };
     let outbound = |service| Edge { peer: Peer::default(), service, mutual_tls: true, ..Edge::default() };
-    Report {
-        teller: Teller { proxy: proxy.into(), epoch: 7 },
+    Batch {
+        epoch_id: EpochId { proxy: proxy.into(), epoch: 7 },
         sequence,
         open: Vec::new(),
         messages: vec![crate::batch::Messages { request: 3, response: 5, ..Default::default() }],
@@ -91,58 +91,58 @@ fn report(proxy: &str, sequence: u64, caller: &str) -> Report {
 }
 
 /// Rooms with something in every corner.
-fn pipeline() -> Pipeline {
+fn engine() -> Engine {
     let mut limits = Limits::default();
     limits.aggregate.series_max = 8;
-    let mut pipeline = Pipeline::new(limits);
+    let mut engine = Engine::new(limits);
     for (proxy, sequence, at_us) in
         [("p", 1, 1), ("q", 4, 2), ("p", 9, 3), ("p", 5, 4), ("p", 5, 5), ("r", 1, 6)]
     {
-        pipeline.take(&report(proxy, sequence, "address-nobody"), at_us * SECOND_US);
+        engine.take(&batch(proxy, sequence, "address-nobody"), at_us * SECOND_US);
     }
-    pipeline
+    engine
 }
 
 /// All that there is to see of the rooms, in an order of its own.
-fn shown(pipeline: &Pipeline) -> Vec<String> {
-    let mut shown: Vec<String> = pipeline.aggregate.iter().map(|row| format!("{row:?}")).collect();
-    shown.extend(pipeline.connections.iter().map(|row| format!("{row:?}")));
+fn shown(engine: &Engine) -> Vec<String> {
+    let mut shown: Vec<String> = engine.aggregate.iter().map(|row| format!("{row:?}")).collect();
+    shown.extend(engine.connections.iter().map(|row| format!("{row:?}")));
     shown.sort();
-    shown.push(format!("{:?} {}", pipeline.ledger.entries(), pipeline.ledger.open()));
-    shown.push(format!("{} waiting, {} proxies", pipeline.waiting.len(), pipeline.address_book.proxies()));
-    shown.push(format!("{} over, {:?}", pipeline.aggregate.overflowed(), pipeline.aggregate.expired()));
+    shown.push(format!("{:?} {}", engine.ledger.entries(), engine.ledger.open()));
+    shown.push(format!("{} waiting, {} proxies", engine.pending.len(), engine.address_book.proxies()));
+    shown.push(format!("{} over, {:?}", engine.aggregate.overflowed(), engine.aggregate.expired()));
     shown
 }
 
-fn restored(pipeline: &Pipeline) -> Pipeline {
+fn restored(engine: &Engine) -> Engine {
     let mut limits = Limits::default();
     limits.aggregate.series_max = 8;
-    let mut restored = Pipeline::new(limits);
-    assert_eq!(decode(&encode(pipeline, 42), &mut restored), Ok(42));
+    let mut restored = Engine::new(limits);
+    assert_eq!(decode(&encode(engine, 42), &mut restored), Ok(42));
     restored
 }
 
 #[test]
 fn what_comes_back_shows_the_same_and_goes_on_the_same() {
-    let mut before = pipeline();
-    assert!(!before.waiting.is_empty() && before.aggregate.overflowed() > 0, "{:?}", shown(&before));
+    let mut before = engine();
+    assert!(!before.pending.is_empty() && before.aggregate.overflowed() > 0, "{:?}", shown(&before));
     let mut after = restored(&before);
     assert_eq!(shown(&after), shown(&before));
-    for pipeline in [&mut before, &mut after] {
+    for engine in [&mut before, &mut after] {
         // A repeat, a batch for a hole, the one that was waited for, and the end of all waiting.
-        pipeline.take(&report("p", 9, "address-nobody"), 7 * SECOND_US);
-        pipeline.take(&Report { identity: None, ..report("p", 3, "address-q") }, 7 * SECOND_US);
-        pipeline.take(&report("nobody", 1, "address-q"), 7 * SECOND_US);
-        pipeline.tick(60 * SECOND_US);
+        engine.take(&batch("p", 9, "address-nobody"), 7 * SECOND_US);
+        engine.take(&Batch { identity: None, ..batch("p", 3, "address-q") }, 7 * SECOND_US);
+        engine.take(&batch("nobody", 1, "address-q"), 7 * SECOND_US);
+        engine.tick(60 * SECOND_US);
     }
     assert_eq!(shown(&after), shown(&before));
-    assert_eq!(restored(&after).waiting.len(), 0);
+    assert_eq!(restored(&after).pending.len(), 0);
 }
 
 /// State in, refusal out.
 #[track_caller]
 fn check(file: &[u8], expected: &str) {
-    let refusal = decode(file, &mut Pipeline::new(Limits::default())).unwrap_err();
+    let refusal = decode(file, &mut Engine::new(Limits::default())).unwrap_err();
     assert_eq!(refusal.to_string(), expected);
 }
 
@@ -164,7 +164,7 @@ fn with_body(file: &[u8], change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
 
 #[test]
 fn what_this_version_cannot_read_is_refused_by_name() {
-    let file = encode(&pipeline(), 1);
+    let file = encode(&engine(), 1);
     check(b"", "it does not begin like a checkpoint of hopscope");
     check(b"HOPC", "its checksum is wrong: it is damaged or incomplete");
     let mut newer = file.clone();
@@ -185,27 +185,27 @@ fn what_this_version_cannot_read_is_refused_by_name() {
 
 #[test]
 fn every_cut_and_every_flip_is_noticed() {
-    let file = encode(&pipeline(), 1);
+    let file = encode(&engine(), 1);
     for place in 0..file.len() {
-        assert!(decode(&file[..place], &mut Pipeline::new(Limits::default())).is_err(), "cut at {place}");
+        assert!(decode(&file[..place], &mut Engine::new(Limits::default())).is_err(), "cut at {place}");
         let mut flipped = file.clone();
         flipped[place] ^= 1 << (place % 8);
-        assert!(decode(&flipped, &mut Pipeline::new(Limits::default())).is_err(), "flipped at {place}");
+        assert!(decode(&flipped, &mut Engine::new(Limits::default())).is_err(), "flipped at {place}");
     }
 }
 
 /// The format is a promise to the next version: whoever changes these bytes raises the version of a section.
 #[test]
 fn the_bytes_are_those_of_the_version() {
-    let mut pipeline = Pipeline::new(Limits::default());
-    let mut one = report("p", 2, "");
+    let mut engine = Engine::new(Limits::default());
+    let mut one = batch("p", 2, "");
     one.records.truncate(1);
     one.folds.clear();
     one.connections = Connections::default();
     one.edges.truncate(1);
     one.identity = Some(Identity { workload: "w".into(), ..Identity::default() });
-    pipeline.take(&one, SECOND_US);
-    let file = encode(&pipeline, 3);
+    engine.take(&one, SECOND_US);
+    let file = encode(&engine, 3);
     assert_eq!((file.len(), crc32fast::hash(body_of(&file))), (311, 3_162_733_475));
 }
 
@@ -213,13 +213,13 @@ proptest! {
     /// Bytes with a right checksum, but of no state, are refused or read, never worse.
     #[test]
     fn any_body_is_survived(changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8)) {
-        let file = encode(&pipeline(), 1);
+        let file = encode(&engine(), 1);
         let changed = with_body(&file, |body| {
             for (place, value) in changes {
                 let place = place.index(body.len());
                 body[place] = value;
             }
         });
-        let _ = decode(&changed, &mut Pipeline::new(Limits::default()));
+        let _ = decode(&changed, &mut Engine::new(Limits::default()));
     }
 }

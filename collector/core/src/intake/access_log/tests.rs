@@ -1,7 +1,7 @@
 use super::flags::bits;
 use super::{Batch, Skip, Stream};
 use crate::batch::request_id_hash;
-use crate::batch::{Report, Source};
+use crate::batch::{self, Source};
 use crate::intake::proto_fields::Fields;
 use crate::intake::validate::{self, Limits};
 use hopscope_proto::envoy::config::core::v3::address::Address as AddressKind;
@@ -51,12 +51,12 @@ fn stream() -> Stream {
 }
 
 /// One line per record, as a reader of the series would want it.
-fn text(report: &Report, batch: &Batch) -> String {
+fn text(valid: &batch::Batch, batch: &Batch) -> String {
     let records = batch.records.as_ref().unwrap();
     let line = |row: usize| {
         let (edge, outcome) = (
-            &report.edges.get(records.edge[row] as usize).unwrap(),
-            &report.outcomes[records.outcome[row] as usize],
+            &valid.edges.get(records.edge[row] as usize).unwrap(),
+            &valid.outcomes[records.outcome[row] as usize],
         );
         let text = |index: u32| batch.strings[index as usize].as_str();
         let wire = &batch.outcomes[records.outcome[row] as usize];
@@ -91,16 +91,16 @@ fn a_real_envoy_is_understood() {
             stream = self::stream();
         }
         for batch in batches(&mut stream, message).unwrap() {
-            let report = validate::check(batch.clone(), &Limits::default(), NOW_US).unwrap();
-            let identity = report.identity.as_ref().unwrap();
+            let valid = validate::check(batch.clone(), &Limits::default(), NOW_US).unwrap();
+            let identity = valid.identity.as_ref().unwrap();
             assert_eq!(
                 (&*identity.workload, &*identity.namespace, &*identity.version),
                 ("shop-v1", "shop", "v1")
             );
             assert_eq!((&*identity.service_account, &*identity.addresses[0]), ("shop", "10.244.0.2"));
             assert_eq!(identity.source, Source::AccessLog);
-            assert_eq!(&*report.teller.proxy, "sidecar~10.244.0.2~shop-v1-7d9c.shop~shop.svc.cluster.local");
-            lines.push(text(&report, &batch));
+            assert_eq!(&*valid.epoch_id.proxy, "sidecar~10.244.0.2~shop-v1-7d9c.shop~shop.svc.cluster.local");
+            lines.push(text(&valid, &batch));
         }
         assert_eq!(stream.take_skipped(), [0; Skip::LABELS.len()]);
     }
@@ -136,9 +136,9 @@ fn one(log_name: &str, node: &str, spoil: impl FnOnce(&mut HttpAccessLogEntry)) 
     let skipped = stream.take_skipped().into_iter().zip(Skip::LABELS).find(|(count, _)| *count > 0);
     match (batches.first(), skipped) {
         (Some(batch), None) => {
-            let report = validate::check(batch.clone(), &Limits::default(), NOW_US).unwrap();
-            let principal = &report.edges.get(0).unwrap().peer.principal;
-            format!("{} from {} {principal}", text(&report, batch), report.teller.proxy)
+            let valid = validate::check(batch.clone(), &Limits::default(), NOW_US).unwrap();
+            let principal = &valid.edges.get(0).unwrap().peer.principal;
+            format!("{} from {} {principal}", text(&valid, batch), valid.epoch_id.proxy)
         }
         (None, Some((_, label))) => format!("skipped: {label}"),
         other => panic!("{other:?}"),
@@ -298,8 +298,8 @@ proptest! {
             let Ok(mut batches) = stream.read(bytes, NOW_US) else { continue };
             while let Ok(Some(batch)) = batches.next_batch() {
                 validate::rows_fit(&batch.encode_to_vec(), &Limits::default()).unwrap();
-                let report = validate::check(batch, &Limits::default(), NOW_US);
-                prop_assert!(report.is_ok(), "{:?}", report);
+                let valid = validate::check(batch, &Limits::default(), NOW_US);
+                prop_assert!(valid.is_ok(), "{:?}", valid);
             }
         }
     }

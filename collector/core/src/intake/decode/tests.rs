@@ -1,6 +1,6 @@
 use super::read;
-use crate::batch::{Record, Report};
-use crate::intake::reject::Refusal;
+use crate::batch::{Batch, Record};
+use crate::intake::reject::Rejection;
 use crate::intake::validate::{self, Limits};
 use hopscope_proto::v1;
 use proptest::prelude::*;
@@ -10,9 +10,9 @@ use prost::bytes::Bytes;
 const NOW_US: u64 = 1_700_000_000_000_000;
 
 /// What prost and the check make of bytes.
-fn oracle(message: &[u8]) -> Result<Report, Refusal> {
+fn oracle(message: &[u8]) -> Result<Batch, Rejection> {
     validate::rows_fit(message, &Limits::default())?;
-    let batch = v1::Batch::decode(message).map_err(|e| Refusal::Malformed(e.to_string()))?;
+    let batch = v1::Batch::decode(message).map_err(|e| Rejection::Malformed(e.to_string()))?;
     validate::check(batch, &Limits::default(), NOW_US)
 }
 
@@ -96,7 +96,7 @@ fn records() -> impl Strategy<Value = v1::Records> {
 }
 
 prop_compose! {
-    fn batch()(
+    fn any_batch()(
         texts in proptest::collection::vec("[a-zé]{0,9}", 2..4),
         edges in proptest::collection::vec(edge(), 2..4),
         outcomes in proptest::collection::vec(outcome(), 2..4),
@@ -158,15 +158,15 @@ prop_compose! {
 }
 
 /// What the reader in place makes of bytes, records and all.
-fn whole(message: &Bytes) -> Option<Report> {
-    let (mut report, columns) = read(message, &Limits::default(), NOW_US)?;
+fn whole(message: &Bytes) -> Option<Batch> {
+    let (mut batch, columns) = read(message, &Limits::default(), NOW_US)?;
     if let Some(columns) = columns {
         // What was there before goes.
         let mut records = vec![Record { attempts: 7, ..Record::default() }; 3];
         columns.read(message, &mut records)?;
-        report.records = records;
+        batch.records = records;
     }
-    Some(report)
+    Some(batch)
 }
 
 /// Bytes in; what both readers make of them is compared, and how the fast one did comes out.
@@ -174,8 +174,8 @@ fn compared(bytes: &[u8]) -> Result<bool, TestCaseError> {
     let message = Bytes::copy_from_slice(bytes);
     let fast = whole(&message);
     let expected = oracle(&message);
-    if let Some(report) = &fast {
-        prop_assert_eq!(Ok(report), expected.as_ref());
+    if let Some(batch) = &fast {
+        prop_assert_eq!(Ok(batch), expected.as_ref());
     }
     prop_assert_eq!(crate::intake::raw_batch::read(&message, &Limits::default(), NOW_US), expected);
     Ok(fast.is_some())
@@ -185,7 +185,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1_000))]
 
     #[test]
-    fn every_batch_is_read_as_prost_reads_it(batch in batch()) {
+    fn every_batch_is_read_as_prost_reads_it(batch in any_batch()) {
         let bytes = batch.encode_to_vec();
         let fast = compared(&bytes)?;
         // What is good is read in place: it is as writers encode it. Connections and streams are left to prost.
@@ -197,7 +197,7 @@ proptest! {
 
     #[test]
     fn so_is_whatever_it_is_made_into(
-        batch in batch(),
+        batch in any_batch(),
         changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
         cut in any::<prop::sample::Index>(),
         tail in proptest::collection::vec(any::<u8>(), 0..6),
@@ -214,7 +214,7 @@ proptest! {
 
     /// Protobuf merges what comes twice, wherever it stands.
     #[test]
-    fn so_are_two_in_one(one in batch(), other in batch()) {
+    fn so_are_two_in_one(one in any_batch(), other in any_batch()) {
         compared(&[one.encode_to_vec(), other.encode_to_vec()].concat())?;
     }
 }
@@ -236,6 +236,6 @@ fn an_identity_may_come_last_and_unknown_fields_are_passed_over() {
     let identity = v1::Identity { workload: "w".into(), ..v1::Identity::default() };
     let tail = v1::Batch { identity: Some(identity), ..v1::Batch::default() };
     bytes.extend(tail.encode_to_vec());
-    let (report, _) = read(&bytes.into(), &Limits::default(), NOW_US).unwrap();
-    assert_eq!(report.identity.map(|identity| identity.workload), Some("w".into()));
+    let (batch, _) = read(&bytes.into(), &Limits::default(), NOW_US).unwrap();
+    assert_eq!(batch.identity.map(|identity| identity.workload), Some("w".into()));
 }

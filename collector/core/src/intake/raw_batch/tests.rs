@@ -1,6 +1,6 @@
-use super::{Arrival, Limits, ROOM_MAX};
+use super::{Limits, RawBatch, SCRATCH_RECORDS_MAX};
 use crate::batch::Record;
-use crate::engine::{Answer, Limits as Rooms, Pipeline};
+use crate::engine::{Answer, Engine, Limits as Rooms};
 use hopscope_proto::v1;
 use prost::Message;
 use prost::bytes::Bytes;
@@ -46,15 +46,15 @@ fn hours(hours: u64) -> Limits {
 }
 
 /// What becomes of a message: `door:` when it is not let in, else what the rooms say and how many of its requests they count.
-fn told(pipeline: &mut Pipeline, arrival: Result<Arrival, super::Refusal>) -> String {
+fn told(engine: &mut Engine, arrival: Result<RawBatch, super::Rejection>) -> String {
     let mut arrival = match arrival {
         Ok(arrival) => arrival,
         Err(refusal) => return format!("door: {}", refusal.label()),
     };
     let mut room = vec![Record::default(); 3];
-    let answer = arrival.tell(pipeline, &mut room);
+    let answer = engine.accept(&mut arrival, &mut room);
     assert!(room.capacity() > 0, "the room is given back");
-    let counted: u64 = pipeline.aggregate.iter().map(|(_, series)| series.measure.count()).sum();
+    let counted: u64 = engine.aggregate().iter().map(|(_, series)| series.measure.count()).sum();
     match answer {
         Ok(Answer::Taken) => format!("taken, {counted}"),
         Ok(other) => format!("{other:?}, {counted}"),
@@ -64,10 +64,10 @@ fn told(pipeline: &mut Pipeline, arrival: Result<Arrival, super::Refusal>) -> St
 
 #[track_caller]
 fn check(steps: &[(Bytes, Limits, &str)]) {
-    let mut pipeline = Pipeline::new(Rooms::default());
+    let mut engine = Engine::new(Rooms::default());
     for (message, limits, expected) in steps {
-        let arrival = Arrival::read(message, limits, NOW_US);
-        assert_eq!(told(&mut pipeline, arrival), *expected);
+        let arrival = RawBatch::read(message, limits, NOW_US);
+        assert_eq!(told(&mut engine, arrival), *expected);
     }
 }
 
@@ -95,22 +95,22 @@ fn what_was_taken_stays_taken() {
 #[test]
 fn a_start_judges_as_the_door_did() {
     for (limit, expected) in [(1, "time, 0"), (3, "taken, 1")] {
-        let arrival = Arrival::read(&message(1, &[0], 2), &hours(limit), NOW_US).unwrap();
-        let again = Arrival::again(arrival.message(), arrival.times());
-        assert_eq!(told(&mut Pipeline::new(Rooms::default()), again), expected);
-        let report = arrival.into_report().map(|report| report.records.len()).map_err(|error| error.label());
-        assert_eq!(report.is_ok(), expected.starts_with("taken"));
+        let arrival = RawBatch::read(&message(1, &[0], 2), &hours(limit), NOW_US).unwrap();
+        let again = RawBatch::again(arrival.message(), arrival.times());
+        assert_eq!(told(&mut Engine::new(Rooms::default()), again), expected);
+        let batch = arrival.into_report().map(|batch| batch.records.len()).map_err(|error| error.label());
+        assert_eq!(batch.is_ok(), expected.starts_with("taken"));
     }
 }
 
 #[test]
 fn memory_is_kept_up_to_a_bound() {
-    let mut pipeline = Pipeline::new(Rooms::default());
+    let mut engine = Engine::new(Rooms::default());
     let mut room = Vec::new();
-    for (sequence, records, is_kept) in [(1, 3, true), (2, ROOM_MAX + 1, false), (3, 3, true)] {
+    for (sequence, records, is_kept) in [(1, 3, true), (2, SCRATCH_RECORDS_MAX + 1, false), (3, 3, true)] {
         let message = message(sequence, &vec![0; records], 0);
-        let mut arrival = Arrival::read(&message, &hours(1), NOW_US).unwrap();
-        arrival.tell(&mut pipeline, &mut room).unwrap();
-        assert_eq!((1..=ROOM_MAX).contains(&room.capacity()), is_kept, "{records} records");
+        let mut arrival = RawBatch::read(&message, &hours(1), NOW_US).unwrap();
+        engine.accept(&mut arrival, &mut room).unwrap();
+        assert_eq!((1..=SCRATCH_RECORDS_MAX).contains(&room.capacity()), is_kept, "{records} records");
     }
 }

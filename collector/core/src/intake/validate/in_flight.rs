@@ -5,7 +5,7 @@
 
 use super::tables;
 use crate::batch::{Edges, Open, OpenLong};
-use crate::intake::reject::Refusal;
+use crate::intake::reject::Rejection;
 use hopscope_proto::v1;
 
 /// One for each side of a call that there is.
@@ -13,24 +13,26 @@ const ENTRIES_MAX: usize = 3;
 /// Rows of one entry, as the contract says.
 const ROWS_MAX: usize = 64;
 
-pub(crate) fn open(wire: &[v1::Open], edges: &Edges) -> Result<Vec<Open>, Refusal> {
+pub(crate) fn open(wire: &[v1::Open], edges: &Edges) -> Result<Vec<Open>, Rejection> {
     tables::at_most("open", wire.len(), ENTRIES_MAX)?;
     let mut entries: Vec<Open> = Vec::with_capacity(wire.len());
     for (row, wire) in wire.iter().enumerate() {
         let entry = entry(row, wire, edges)?;
         if entries.iter().any(|known| known.reporter == entry.reporter) {
-            return Err(Refusal::Open { row, problem: "is of a reporter that has an entry already" });
+            return Err(Rejection::Open { row, problem: "is of a reporter that has an entry already" });
         }
         entries.push(entry);
     }
     Ok(entries)
 }
 
-fn entry(row: usize, wire: &v1::Open, edges: &Edges) -> Result<Open, Refusal> {
-    let refuse = |problem| Err(Refusal::Open { row, problem });
+fn entry(row: usize, wire: &v1::Open, edges: &Edges) -> Result<Open, Rejection> {
+    let refuse = |problem| Err(Rejection::Open { row, problem });
     tables::at_most("open.long", wire.long.len(), ROWS_MAX)?;
-    let reporter = tables::reporter(row, wire.reporter)
-        .map_err(|_| Refusal::Open { row, problem: "is of a reporter that this collector does not know" })?;
+    let reporter = tables::reporter(row, wire.reporter).map_err(|_| Rejection::Open {
+        row,
+        problem: "is of a reporter that this collector does not know",
+    })?;
     if wire.count == 0 {
         return refuse("counts nothing");
     }

@@ -5,11 +5,11 @@
 use super::rows::Rows;
 use super::tables;
 use crate::batch::Messages;
-use crate::intake::reject::Refusal;
+use crate::intake::reject::Rejection;
 use hopscope_proto::v1;
 
 impl Rows<'_> {
-    pub(crate) fn messages(&self, wire: &[v1::Messages]) -> Result<Vec<Messages>, Refusal> {
+    pub(crate) fn messages(&self, wire: &[v1::Messages]) -> Result<Vec<Messages>, Rejection> {
         tables::at_most("messages", wire.len(), self.limits.rows_max)?;
         let rows = wire.iter().enumerate().map(|(row, wire)| {
             Ok(Messages {

@@ -5,7 +5,7 @@
 
 use super::{DURATION_US_MAX, Limits, tables};
 use crate::batch::{Fold, FoldedDurations, Record};
-use crate::intake::reject::Refusal;
+use crate::intake::reject::Rejection;
 use hopscope_proto::v1;
 
 const SCALES: std::ops::RangeInclusive<i32> = -10..=20;
@@ -21,7 +21,7 @@ pub(crate) struct Rows<'a> {
 }
 
 impl Rows<'_> {
-    pub(super) fn records(&self, wire: &v1::Records) -> Result<Vec<Record>, Refusal> {
+    pub(super) fn records(&self, wire: &v1::Records) -> Result<Vec<Record>, Rejection> {
         let expected = wire.edge.len();
         tables::at_most("records", expected, self.limits.records_max)?;
         let columns = [
@@ -34,7 +34,7 @@ impl Rows<'_> {
             ("attempts", if wire.attempts.is_empty() { expected } else { wire.attempts.len() }),
         ];
         if let Some((field, found)) = columns.into_iter().find(|(_, found)| *found != expected) {
-            return Err(Refusal::Columns { field, found, expected });
+            return Err(Rejection::Columns { field, found, expected });
         }
         let mut start_us = self.base_us;
         let columns = wire.edge.iter().zip(&wire.outcome).zip(&wire.start_delta_us).zip(&wire.duration_us);
@@ -60,22 +60,22 @@ impl Rows<'_> {
         Ok(records)
     }
 
-    pub(crate) fn folds(&self, wire: Vec<v1::Fold>) -> Result<Vec<Fold>, Refusal> {
+    pub(crate) fn folds(&self, wire: Vec<v1::Fold>) -> Result<Vec<Fold>, Rejection> {
         tables::at_most("folds", wire.len(), self.limits.rows_max)?;
         wire.into_iter().enumerate().map(|(row, fold)| self.fold(row, fold)).collect()
     }
 
-    fn fold(&self, row: usize, wire: v1::Fold) -> Result<Fold, Refusal> {
+    fn fold(&self, row: usize, wire: v1::Fold) -> Result<Fold, Rejection> {
         if wire.count == 0 {
-            return Err(Refusal::Fold { row, problem: "counts nothing" });
+            return Err(Rejection::Fold { row, problem: "counts nothing" });
         }
-        let durations = wire.duration.ok_or(Refusal::Fold { row, problem: "has no durations" })?;
+        let durations = wire.duration.ok_or(Rejection::Fold { row, problem: "has no durations" })?;
         let durations = durations_of(row, durations, wire.count)?;
         let first_us =
             self.time("folds.first_start_delta_us", row, self.base_us, wire.first_start_delta_us)?;
         let last_us = self.time("folds.last_start_delta_us", row, self.base_us, wire.last_start_delta_us)?;
         if first_us > last_us {
-            return Err(Refusal::Fold { row, problem: "starts after its last start" });
+            return Err(Rejection::Fold { row, problem: "starts after its last start" });
         }
         self.ended("folds.duration.max_us", row, last_us, durations.max_us)?;
         Ok(Fold {
@@ -88,29 +88,38 @@ impl Rows<'_> {
         })
     }
 
-    fn time(&self, field: &'static str, row: usize, from_us: u64, delta_us: i64) -> Result<u64, Refusal> {
-        let time_us =
-            from_us.checked_add_signed(delta_us).ok_or(Refusal::Time { field, row, problem: "overflows" })?;
+    fn time(&self, field: &'static str, row: usize, from_us: u64, delta_us: i64) -> Result<u64, Rejection> {
+        let time_us = from_us.checked_add_signed(delta_us).ok_or(Rejection::Time {
+            field,
+            row,
+            problem: "overflows",
+        })?;
         if time_us > self.now_us.saturating_add(self.limits.ahead_us_max) {
-            return Err(Refusal::Time { field, row, problem: "lies in the future" });
+            return Err(Rejection::Time { field, row, problem: "lies in the future" });
         }
         Ok(time_us)
     }
 
     /// A connection may have begun days ago; what counts is when it ended, for then the record was made.
-    fn ended(&self, field: &'static str, row: usize, start_us: u64, duration_us: u64) -> Result<(), Refusal> {
+    fn ended(
+        &self,
+        field: &'static str,
+        row: usize,
+        start_us: u64,
+        duration_us: u64,
+    ) -> Result<(), Rejection> {
         if duration_us >= DURATION_US_MAX {
-            return Err(Refusal::Duration { field, row, duration_us });
+            return Err(Rejection::Duration { field, row, duration_us });
         }
         if start_us.saturating_add(duration_us) < self.now_us.saturating_sub(self.limits.age_us_max) {
-            return Err(Refusal::Time { field, row, problem: "ended too long ago" });
+            return Err(Rejection::Time { field, row, problem: "ended too long ago" });
         }
         Ok(())
     }
 }
 
-fn durations_of(row: usize, wire: v1::DurationHistogram, count: u64) -> Result<FoldedDurations, Refusal> {
-    let refuse = |problem| Err(Refusal::Fold { row, problem });
+fn durations_of(row: usize, wire: v1::DurationHistogram, count: u64) -> Result<FoldedDurations, Rejection> {
+    let refuse = |problem| Err(Rejection::Fold { row, problem });
     if !SCALES.contains(&wire.scale) {
         return refuse("has a scale outside -10 to 20");
     }

@@ -5,38 +5,42 @@
 
 use super::{Limits, TEXT_BYTES_MAX};
 use crate::batch::{Details, Edge, Evidence, Outcome, Peer, Protocol, Reporter, Service, Text};
-use crate::intake::reject::Refusal;
+use crate::intake::reject::Rejection;
 use hopscope_proto::v1;
 use std::sync::Arc;
 
-pub(super) fn at_most(field: &'static str, found: usize, limit: usize) -> Result<(), Refusal> {
-    if found > limit { Err(Refusal::TooMany { field, found, limit }) } else { Ok(()) }
+pub(super) fn at_most(field: &'static str, found: usize, limit: usize) -> Result<(), Rejection> {
+    if found > limit { Err(Rejection::TooMany { field, found, limit }) } else { Ok(()) }
 }
 
-pub(super) fn strings(wire: Vec<String>, limits: &Limits) -> Result<Vec<Text>, Refusal> {
+pub(super) fn strings(wire: Vec<String>, limits: &Limits) -> Result<Vec<Text>, Rejection> {
     at_most("strings", wire.len(), limits.strings_max)?;
     match wire.first() {
-        None => return Err(Refusal::Strings { index: 0, problem: "is missing" }),
+        None => return Err(Rejection::Strings { index: 0, problem: "is missing" }),
         Some(first) if !first.is_empty() => {
-            return Err(Refusal::Strings { index: 0, problem: "is not empty" });
+            return Err(Rejection::Strings { index: 0, problem: "is not empty" });
         }
         Some(_) => {}
     }
     if let Some(index) = wire.iter().position(|text| text.len() > TEXT_BYTES_MAX) {
-        return Err(Refusal::Strings { index, problem: "is longer than 512 bytes" });
+        return Err(Rejection::Strings { index, problem: "is longer than 512 bytes" });
     }
     Ok(wire.into_iter().map(Text::from).collect())
 }
 
-pub(super) fn edges(wire: &[v1::Edge], strings: &[Text], limits: &Limits) -> Result<Vec<Arc<Edge>>, Refusal> {
+pub(super) fn edges(
+    wire: &[v1::Edge],
+    strings: &[Text],
+    limits: &Limits,
+) -> Result<Vec<Arc<Edge>>, Rejection> {
     at_most("edges", wire.len(), limits.rows_max)?;
     wire.iter().enumerate().map(|(row, edge)| self::edge(row, edge, strings).map(Arc::new)).collect()
 }
 
-fn edge(row: usize, wire: &v1::Edge, strings: &[Text]) -> Result<Edge, Refusal> {
-    let text = |field: &'static str, index: u32| -> Result<Text, Refusal> {
+fn edge(row: usize, wire: &v1::Edge, strings: &[Text]) -> Result<Edge, Rejection> {
+    let text = |field: &'static str, index: u32| -> Result<Text, Rejection> {
         let entry = usize::try_from(index).ok().and_then(|index| strings.get(index));
-        entry.cloned().ok_or(Refusal::Index { field, row, index, size: strings.len() })
+        entry.cloned().ok_or(Rejection::Index { field, row, index, size: strings.len() })
     };
     let peer = Peer {
         workload: text("edges.peer_workload", wire.peer_workload)?,
@@ -65,12 +69,12 @@ fn edge(row: usize, wire: &v1::Edge, strings: &[Text]) -> Result<Edge, Refusal> 
     })
 }
 
-pub(crate) fn reporter(row: usize, number: i32) -> Result<Reporter, Refusal> {
+pub(crate) fn reporter(row: usize, number: i32) -> Result<Reporter, Rejection> {
     match v1::Reporter::try_from(number) {
         Ok(v1::Reporter::Source) => Ok(Reporter::Source),
         Ok(v1::Reporter::Destination) => Ok(Reporter::Destination),
         Ok(v1::Reporter::Waypoint) => Ok(Reporter::Waypoint),
-        Ok(v1::Reporter::Unspecified) | Err(_) => Err(Refusal::Reporter { row, number }),
+        Ok(v1::Reporter::Unspecified) | Err(_) => Err(Rejection::Reporter { row, number }),
     }
 }
 
@@ -88,12 +92,12 @@ pub(super) fn outcomes(
     wire: &[v1::Outcome],
     strings: usize,
     limits: &Limits,
-) -> Result<Vec<Outcome>, Refusal> {
+) -> Result<Vec<Outcome>, Rejection> {
     at_most("outcomes", wire.len(), limits.rows_max)?;
     wire.iter().enumerate().map(|(row, outcome)| self::outcome(row, outcome, strings)).collect()
 }
 
-pub(crate) fn outcome(row: usize, wire: &v1::Outcome, strings: usize) -> Result<Outcome, Refusal> {
+pub(crate) fn outcome(row: usize, wire: &v1::Outcome, strings: usize) -> Result<Outcome, Rejection> {
     let texts = [
         ("outcomes.code_details", wire.code_details),
         ("outcomes.transport_failure_reason", wire.transport_failure_reason),
@@ -102,7 +106,7 @@ pub(crate) fn outcome(row: usize, wire: &v1::Outcome, strings: usize) -> Result<
         inside(field, row, index, strings)?;
     }
     if !matches!(wire.response_code, 0 | 100..=999) {
-        return Err(Refusal::ResponseCode { row, code: wire.response_code });
+        return Err(Rejection::ResponseCode { row, code: wire.response_code });
     }
     Ok(Outcome {
         response_code: wire.response_code,
@@ -126,8 +130,8 @@ pub(super) fn details(wire: &[v1::Outcome], strings: &[Text]) -> Details {
 }
 
 /// The index as a place in a table of `size` entries.
-pub(super) fn inside(field: &'static str, row: usize, index: u32, size: usize) -> Result<usize, Refusal> {
-    usize::try_from(index).ok().filter(|place| *place < size).ok_or(Refusal::Index {
+pub(super) fn inside(field: &'static str, row: usize, index: u32, size: usize) -> Result<usize, Rejection> {
+    usize::try_from(index).ok().filter(|place| *place < size).ok_or(Rejection::Index {
         field,
         row,
         index,

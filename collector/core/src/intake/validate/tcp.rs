@@ -5,7 +5,7 @@
 
 use super::{Limits, tables};
 use crate::batch::{Connections, Flow, Fold, Outcome, Protocol, Record};
-use crate::intake::reject::Refusal;
+use crate::intake::reject::Rejection;
 use hopscope_proto::v1;
 
 /// Takes the connections out of the requests. `continued`: of each outcome whether it is of connections that were told as
@@ -17,7 +17,7 @@ pub(super) fn part(
     edges: usize,
     (records, folds): (&mut Vec<Record>, &mut Vec<Fold>),
     limits: &Limits,
-) -> Result<Connections, Refusal> {
+) -> Result<Connections, Rejection> {
     let open = flows(wire, ("connections", "connections.edge"), edges, limits)?;
     if outcomes.iter().all(|outcome| outcome.protocol != Protocol::Tcp) {
         return Ok(Connections { open, ..Connections::default() });
@@ -38,7 +38,7 @@ pub(super) fn flows(
     names: (&'static str, &'static str),
     edges: usize,
     limits: &Limits,
-) -> Result<Vec<Flow>, Refusal> {
+) -> Result<Vec<Flow>, Rejection> {
     tables::at_most(names.0, wire.len(), limits.rows_max)?;
     let flows = wire.iter().enumerate().map(|(row, wire)| {
         Ok(Flow {

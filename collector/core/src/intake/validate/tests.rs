@@ -82,15 +82,15 @@ fn histogram(batch: &mut v1::Batch) -> &mut v1::DurationHistogram {
 
 #[test]
 fn a_good_batch_is_taken_as_it_is() {
-    let report = check(good(), &Limits::default(), NOW_US).unwrap();
-    assert_eq!(&*report.edges.get(0).unwrap().peer.workload, "payments");
-    assert_eq!(report.records[1].start_us, NOW_US - 10);
-    assert_eq!((report.records[1].request_id_hash, report.records[1].attempts), (9, 1));
+    let batch = check(good(), &Limits::default(), NOW_US).unwrap();
+    assert_eq!(&*batch.edges.get(0).unwrap().peer.workload, "payments");
+    assert_eq!(batch.records[1].start_us, NOW_US - 10);
+    assert_eq!((batch.records[1].request_id_hash, batch.records[1].attempts), (9, 1));
     let mut without_attempts = good();
     records(&mut without_attempts).attempts.clear();
-    let report = check(without_attempts, &Limits::default(), NOW_US).unwrap();
-    assert_eq!(report.records.iter().map(|record| record.attempts).collect::<Vec<_>>(), [1, 1]);
-    assert_eq!((report.records.len(), report.folds[0].count, report.totals.left()), (2, 3, 5));
+    let batch = check(without_attempts, &Limits::default(), NOW_US).unwrap();
+    assert_eq!(batch.records.iter().map(|record| record.attempts).collect::<Vec<_>>(), [1, 1]);
+    assert_eq!((batch.records.len(), batch.folds[0].count, batch.totals.left()), (2, 3, 5));
 }
 
 #[test]
@@ -209,9 +209,9 @@ fn connections(batch: &mut v1::Batch) {
 fn connections_are_no_requests_and_stay_in_the_ledger() {
     let mut batch = good();
     connections(&mut batch);
-    let report = check(batch, &Limits::default(), NOW_US).unwrap();
-    assert_eq!((report.records.len(), report.folds.len(), report.content()), (1, 0, (2, 3)));
-    let told = &report.connections;
+    let batch = check(batch, &Limits::default(), NOW_US).unwrap();
+    assert_eq!((batch.records.len(), batch.folds.len(), batch.content()), (1, 0, (2, 3)));
+    let told = &batch.connections;
     assert_eq!((told.closed[0].request_bytes, told.folds[0].count, told.open[0].opened), (2, 3, 1));
     assert_eq!(told.continued, [false, true]);
 
@@ -243,9 +243,9 @@ proptest! {
         let cut = cut.index(bytes.len());
         for bytes in [&bytes[..], &bytes[..cut], &noise] {
             let Ok(batch) = v1::Batch::decode(bytes) else { continue };
-            if let Ok(report) = check(batch, &Limits::default(), NOW_US) {
-                prop_assert!(report.records.len() as u64 <= report.totals.sent);
-                prop_assert!(report.records.iter().all(|record| record.edge < report.edges.len()));
+            if let Ok(batch) = check(batch, &Limits::default(), NOW_US) {
+                prop_assert!(batch.records.len() as u64 <= batch.totals.sent);
+                prop_assert!(batch.records.iter().all(|record| record.edge < batch.edges.len()));
             }
         }
     }

@@ -19,7 +19,7 @@ fn what_cannot_be_joined_is_counted_by_reason() {
 
 #[test]
 fn a_full_table_lets_go_and_says_so() {
-    let limits = Limits { open_max: 3, ..Limits::default() };
+    let limits = Limits { pending_max: 3, ..Limits::default() };
     let scene = check_with(
         limits,
         "known shop>pay
@@ -51,7 +51,7 @@ fn edges_that_find_no_room_are_counted_together() {
         limits,
         "1000 src shop>pay #1 0+10 UF/503
          1000 src shop>stock #1 0+10 UF/503",
-        &["shop>pay unreached unreached/none 1"],
+        &["shop>pay not_forwarded not_forwarded/none 1"],
     );
     assert_eq!(scene.join.overflow().hops(), 1);
 }

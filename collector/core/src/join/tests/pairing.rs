@@ -21,7 +21,11 @@ fn one_id_is_on_many_hops() {
          1000 dst shop>stock #1 1+98 200
          1000 src order>pay #1 0+100 UT/504
          1000 dst order>pay #1 1+101 DC/-",
-        &["order>pay given_up timed_out/given_up 1", "shop>pay agreed ok/ok 1", "shop>stock agreed ok/ok 1"],
+        &[
+            "order>pay caller_gave_up timed_out/caller_gave_up 1",
+            "shop>pay agreed ok/ok 1",
+            "shop>stock agreed ok/ok 1",
+        ],
     );
 }
 
@@ -53,7 +57,7 @@ fn which_of_several_is_not_guessed() {
          1000 src shop>pay #1 1+200 UT/504
          1000 dst shop>pay #1 2+60 200
          1000 dst shop>pay #1 2+200 DC/-",
-        &["shop>pay answered_too_late timed_out/ok 1", "shop>pay given_up timed_out/given_up 1"],
+        &["shop>pay response_late timed_out/ok 1", "shop>pay caller_gave_up timed_out/caller_gave_up 1"],
     );
 }
 
@@ -75,7 +79,8 @@ fn clocks_that_differ_are_learnt() {
          6000 dst shop>pay #9 10001+202 DC/-",
         clean.join("\n")
     );
-    let scene = check(&scenario, &["shop>pay agreed ok/ok 4", "shop>pay given_up timed_out/given_up 1"]);
+    let scene =
+        check(&scenario, &["shop>pay agreed ok/ok 4", "shop>pay caller_gave_up timed_out/caller_gave_up 1"]);
     let (pairs, most_us) = scene.join.clock_skew();
     assert!(pairs == 1 && (4_999_000..=5_002_000).contains(&most_us), "{pairs} {most_us}");
 }

@@ -100,7 +100,7 @@ proptest! {
     #[test]
     fn every_record_has_one_fate(
         calls in proptest::collection::vec((0..STORIES.len(), 1..6_u64, 0..40_i64, 0..4_u8), 1..80),
-        open_max in 1..40_usize,
+        pending_max in 1..40_usize,
     ) {
         let lines: Vec<Line> = calls
             .iter()
@@ -109,7 +109,7 @@ proptest! {
                 records.into_iter().enumerate().filter(|(at, _)| *at != usize::from(*keep)).map(|(_, it)| it)
             })
             .collect();
-        let scene = tell(&lines, Limits { open_max, ..Limits::default() });
+        let scene = tell(&lines, Limits { pending_max, ..Limits::default() });
         let hops: u64 = scene.join.edges().map(|(_, book)| book.hops()).sum();
         let stats = scene.join.stats();
         prop_assert!(hops <= stats.joined + stats.alone + stats.ambiguous);

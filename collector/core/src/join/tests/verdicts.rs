@@ -30,9 +30,9 @@ fn the_destination_is_the_only_witness_of_what_lies_behind_it() {
          1000 src shop>pay #3 0+50 UPE/200
          1000 dst shop>pay #3 1+45 UPE/200",
         &[
-            "shop>pay failed_behind error/reset 1",
-            "shop>pay failed_behind error/unreached 1",
-            "shop>pay failed_behind reset/reset 1",
+            "shop>pay destination_failed error/reset 1",
+            "shop>pay destination_failed error/not_forwarded 1",
+            "shop>pay destination_failed reset/reset 1",
         ],
     );
 }
@@ -42,7 +42,7 @@ fn an_answer_held_up_on_the_wire_comes_too_late() {
     check(
         "1000 src shop>pay #1 0+200 UT/504
          1000 dst shop>pay #1 1+5 200",
-        &["shop>pay answered_too_late timed_out/ok 1"],
+        &["shop>pay response_late timed_out/ok 1"],
     );
 }
 
@@ -57,7 +57,10 @@ fn a_caller_gives_up_while_the_other_side_works() {
          1000 dst shop>pay #3 1+202 DC/200
          1000 src shop>pay #4 0+900 504
          1000 dst shop>pay #4 1+902 DC/-",
-        &["shop>pay given_up error/given_up 1", "shop>pay given_up timed_out/given_up 3"],
+        &[
+            "shop>pay caller_gave_up error/caller_gave_up 1",
+            "shop>pay caller_gave_up timed_out/caller_gave_up 3",
+        ],
     );
 }
 
@@ -68,7 +71,7 @@ fn a_client_that_hangs_up_is_no_disagreement() {
          1000 dst shop>pay #1 1+21 DR/-
          1000 src shop>pay #2 0+20 -
          1000 dst shop>pay #2 1+21 DC/-",
-        &["shop>pay agreed given_up/given_up 1", "shop>pay agreed silent/given_up 1"],
+        &["shop>pay agreed caller_gave_up/caller_gave_up 1", "shop>pay agreed silent/caller_gave_up 1"],
     );
 }
 
@@ -77,7 +80,7 @@ fn what_never_arrives_is_lost_on_the_way_there() {
     check(
         "known shop>pay
          1000 src shop>pay #1 0+200 UT/504",
-        &["shop>pay lost_on_the_way_there timed_out/none 1"],
+        &["shop>pay request_lost timed_out/none 1"],
     );
 }
 
@@ -88,7 +91,7 @@ fn what_arrives_after_the_caller_gave_up_is_too_late() {
         "known shop>pay
          1000 src shop>pay #1 0+200 UT/504
          7500 dst shop>pay #1 7000+1 DR/-",
-        &["shop>pay arrived_too_late timed_out/given_up 1"],
+        &["shop>pay request_late timed_out/caller_gave_up 1"],
     );
 }
 
@@ -103,9 +106,9 @@ fn a_broken_connection_says_where_it_broke() {
          1000 src shop>pay #3 0+20 UC/503
          1000 dst shop>pay #3 1+8 -",
         &[
-            "shop>pay cut_between reset/silent 1",
-            "shop>pay destination_died reset/none 1",
-            "shop>pay lost_on_the_way_back reset/ok 1",
+            "shop>pay connection_cut reset/silent 1",
+            "shop>pay destination_down reset/none 1",
+            "shop>pay response_lost reset/ok 1",
         ],
     );
 }
@@ -119,7 +122,7 @@ fn who_called_nobody_is_told_at_once() {
     }
     assert_eq!(
         (scene.told(), scene.join.open()),
-        (vec!["shop>pay unreached unreached/none 6".to_owned()], 0)
+        (vec!["shop>pay not_forwarded not_forwarded/none 6".to_owned()], 0)
     );
 }
 
@@ -132,7 +135,7 @@ fn a_retry_rescues_and_takes_the_earlier_attempts_with_it() {
          1000 src shop>pay #2 0+230 200 x2
          1000 dst shop>pay #2 211+10 200 x2
          9000 dst shop>pay #2 1+8000 DC/- x1",
-        &["shop>pay rescued_by_retry ok/ok 1", "shop>pay@v2 rescued_by_retry ok/ok 1"],
+        &["shop>pay succeeded_after_retry ok/ok 1", "shop>pay@v2 succeeded_after_retry ok/ok 1"],
     );
     assert_eq!(scene.join.stats().joined, 6);
 }
@@ -153,8 +156,8 @@ fn attempts_of_both_sides_are_their_own() {
          1000 dst shop>pay #3 1+31 UC/503 x1",
         &[
             "shop>pay agreed error/error 1",
-            "shop>pay given_up timed_out/given_up 1",
-            "shop>pay unreached unreached/none 1",
+            "shop>pay caller_gave_up timed_out/caller_gave_up 1",
+            "shop>pay not_forwarded not_forwarded/none 1",
         ],
     );
 }
@@ -164,7 +167,7 @@ fn what_no_cause_explains_is_a_contradiction() {
     check(
         "1000 src shop>pay #1 0+20 200
          1000 dst shop>pay #1 1+8 500",
-        &["shop>pay contradicted ok/error 1"],
+        &["shop>pay contradictory ok/error 1"],
     );
 }
 
@@ -176,7 +179,7 @@ fn a_side_that_tells_and_is_silent_this_time_misses_a_record() {
          1000 dst shop>pay #2 1+8 200
          1000 dst shop>pay #3 1+8 DC/-",
         &[
-            "shop>pay given_up none/given_up 1",
+            "shop>pay caller_gave_up none/caller_gave_up 1",
             "shop>pay record_missing none/ok 1",
             "shop>pay record_missing ok/none 1",
         ],
@@ -207,7 +210,7 @@ fn what_is_known_to_be_lost_is_no_disagreement() {
         "known shop>pay
          1000 fold dst shop>pay #1 1+8 200
          60000 src shop>pay #1 59000+200 UT/504",
-        &["shop>pay lost_on_the_way_there timed_out/none 1"],
+        &["shop>pay request_lost timed_out/none 1"],
     );
 }
 
@@ -226,9 +229,9 @@ fn who_never_tells_is_one_sided_by_nature() {
     let scene = check(
         &scenario.join("\n"),
         &[
-            "?>gateway one_sided none/ok 40",
-            "laptop>pay one_sided none/ok 40",
-            "shop>bank one_sided ok/none 40",
+            "?>gateway peer_not_instrumented none/ok 40",
+            "laptop>pay peer_not_instrumented none/ok 40",
+            "shop>bank peer_not_instrumented ok/none 40",
         ],
     );
     // Once learnt, such records do not wait, until the other side begins to tell.
@@ -239,5 +242,5 @@ fn who_never_tells_is_one_sided_by_nature() {
     assert_eq!(scene.join.open(), 0);
     tell(&mut scene, &format!("dst shop>bank #102 {now}+8 200"));
     tell(&mut scene, &format!("src shop>bank #102 {now}+10 200"));
-    assert_eq!(scene.told()[2..], ["shop>bank agreed ok/ok 1", "shop>bank one_sided ok/none 41"]);
+    assert_eq!(scene.told()[2..], ["shop>bank agreed ok/ok 1", "shop>bank peer_not_instrumented ok/none 41"]);
 }

@@ -1,9 +1,9 @@
 //! One failed request or connection.
 //!
-//! In: a record of a report. Out: all that is known of it, standing for itself. Always holds: nothing refers to the report.
+//! In: a record of a batch. Out: all that is known of it, standing for itself. Always holds: nothing refers to the batch.
 
 use crate::batch::{Detail, Outcome, Record, Text};
-use crate::identity::{End, NamedEdge, ServiceName};
+use crate::identity::{End, ResolvedEdge, ServiceName};
 use std::sync::Arc;
 
 /// As its proxy told it.
@@ -56,7 +56,7 @@ pub struct Named {
     /// Rises from one to the next.
     pub number: u64,
     /// Who called whom.
-    pub edge: Arc<NamedEdge>,
+    pub edge: Arc<ResolvedEdge>,
     /// The rest.
     pub failed: Failed,
 }
@@ -70,11 +70,11 @@ pub(super) fn row_bytes(failed: &Failed) -> usize {
 }
 
 /// What an edge takes, though the series may share it.
-pub(super) fn edge_bytes(edge: &NamedEdge) -> usize {
-    let NamedEdge { source, destination, service, .. } = edge;
+pub(super) fn edge_bytes(edge: &ResolvedEdge) -> usize {
+    let ResolvedEdge { source, destination, service, .. } = edge;
     let ServiceName { host, name, namespace, .. } = &**service;
     let texts = [host, name, namespace].map(|text| text.len()).into_iter().sum::<usize>();
-    let sizes = size_of::<NamedEdge>() + 2 * size_of::<End>() + size_of::<ServiceName>();
+    let sizes = size_of::<ResolvedEdge>() + 2 * size_of::<End>() + size_of::<ServiceName>();
     sizes + size_of::<super::Ring>() + texts + end_bytes(source) + end_bytes(destination)
 }
 

@@ -5,7 +5,7 @@
 
 use super::Failed;
 use crate::batch::{Edge, Identity};
-use crate::identity::WaitingLimits;
+use crate::identity::PendingLimits;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ type Told = (Arc<Identity>, Arc<Edge>);
 /// See above.
 #[derive(Debug, Default)]
 pub struct Waiting {
-    limits: WaitingLimits,
+    limits: PendingLimits,
     groups: HashMap<Told, (VecDeque<Failed>, u64)>,
     records: usize,
     /// As of which names it was looked at.
@@ -24,12 +24,12 @@ pub struct Waiting {
 impl Waiting {
     /// None waits.
     #[must_use]
-    pub fn new(limits: WaitingLimits) -> Self {
+    pub fn new(limits: PendingLimits) -> Self {
         Self { limits, ..Self::default() }
     }
 
     /// Other limits from now on.
-    pub fn limit(&mut self, limits: WaitingLimits) {
+    pub fn limit(&mut self, limits: PendingLimits) {
         self.limits = limits;
     }
 

@@ -1,10 +1,10 @@
 use super::{Evicted, Failed, Failures, Limits};
 use crate::batch::{Detail, Edge, Identity, Outcome, Record};
-use crate::identity::{AddressBook, Limits as BookLimits, NamedEdge};
+use crate::identity::{AddressBook, Limits as BookLimits, ResolvedEdge};
 use proptest::prelude::*;
 use std::sync::Arc;
 
-fn edge(workload: &str) -> Arc<NamedEdge> {
+fn edge(workload: &str) -> Arc<ResolvedEdge> {
     let own = Identity { workload: workload.into(), ..Identity::default() };
     Arc::new(AddressBook::new(BookLimits::default()).complete(&own, &Edge::default()))
 }

@@ -1,12 +1,12 @@
-use super::{OpenRequests, SILENT_US_MAX};
-use crate::batch::{Edge, Identity, Open, OpenLong, Report, Reporter, Service, Teller, Totals};
+use super::{InFlightRequests, SILENT_US_MAX};
+use crate::batch::{Batch, Edge, EpochId, Identity, Open, OpenLong, Reporter, Service, Totals};
 use crate::identity::AddressBook;
 use std::sync::Arc;
 
 const SECOND_US: u64 = 1_000_000;
 
 /// A batch that says that so many requests to `pay` are open, all for long.
-fn report(epoch: u64, sequence: u64, count: u64) -> Report {
+fn batch(epoch: u64, sequence: u64, count: u64) -> Batch {
     let open = Open {
         reporter: Reporter::Source,
         count,
@@ -21,8 +21,8 @@ fn report(epoch: u64, sequence: u64, count: u64) -> Report {
         }],
     };
     let service = Service { host: "pay".into(), ..Service::default() };
-    Report {
-        teller: Teller { proxy: "p".into(), epoch },
+    Batch {
+        epoch_id: EpochId { proxy: "p".into(), epoch },
         sequence,
         identity: None,
         totals: Totals::default(),
@@ -43,10 +43,10 @@ fn report(epoch: u64, sequence: u64, count: u64) -> Report {
 #[track_caller]
 fn check(batches: &[(u64, u64, u64, u64)], at_s: u64, expected: &str) {
     let (mut open, mut book) =
-        (OpenRequests::default(), AddressBook::new(crate::identity::Limits::default()));
+        (InFlightRequests::default(), AddressBook::new(crate::identity::Limits::default()));
     for &(at_s, epoch, sequence, count) in batches {
         open.tell(
-            &report(epoch, sequence, count),
+            &batch(epoch, sequence, count),
             |edge| book.complete(&Identity::default(), edge),
             at_s * SECOND_US,
         );

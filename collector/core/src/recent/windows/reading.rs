@@ -5,7 +5,7 @@
 
 use super::cells::{Cell, NONE};
 use super::{INSTANCE_WINDOWS, Refused, Tally, WINDOW_US, WINDOWS, Windows, number};
-use crate::aggregate::EdgeNumber;
+use crate::aggregate::EdgeId;
 use std::collections::BTreeMap;
 
 /// A called instance.
@@ -39,14 +39,14 @@ pub struct Share<'a> {
 
 impl Windows {
     /// Edges that have windows.
-    pub fn edges(&self) -> impl Iterator<Item = EdgeNumber> {
+    pub fn edges(&self) -> impl Iterator<Item = EdgeId> {
         let kept = self.heads.iter().enumerate().filter(|(_, head)| **head != NONE);
-        kept.filter_map(|(edge, _)| Some(EdgeNumber(u32::try_from(edge).ok()?)))
+        kept.filter_map(|(edge, _)| Some(EdgeId(u32::try_from(edge).ok()?)))
     }
 
     /// The windows of an edge, the newest last; one without requests is not among them.
     #[must_use]
-    pub fn of(&self, edge: EdgeNumber, now_us: u64) -> Vec<Window> {
+    pub fn of(&self, edge: EdgeId, now_us: u64) -> Vec<Window> {
         let mut windows: BTreeMap<u32, Tally> = BTreeMap::new();
         for cell in self.within(edge, WINDOWS, now_us) {
             windows.entry(cell.at).or_default().add(cell.tally());
@@ -57,7 +57,7 @@ impl Windows {
 
     /// The last `last` windows of an edge, that of now included, and all that is kept of before.
     #[must_use]
-    pub fn against_before(&self, edge: EdgeNumber, last: u32, now_us: u64) -> (Tally, Tally) {
+    pub fn against_before(&self, edge: EdgeId, last: u32, now_us: u64) -> (Tally, Tally) {
         let (mut of_late, mut before) = (Tally::default(), Tally::default());
         let now = self.now.max(number(now_us));
         for cell in self.within(edge, WINDOWS, now_us) {
@@ -69,7 +69,7 @@ impl Windows {
 
     /// Each instance of an edge beside the rest, in the last [`INSTANCE_WINDOWS`].
     #[must_use]
-    pub fn instances(&self, edge: EdgeNumber, now_us: u64) -> Vec<Share<'_>> {
+    pub fn instances(&self, edge: EdgeId, now_us: u64) -> Vec<Share<'_>> {
         let mut tallies: BTreeMap<Instance<'_>, Tally> = BTreeMap::new();
         for cell in self.within(edge, INSTANCE_WINDOWS, now_us) {
             let address = self.instances.address(cell.instance);
@@ -106,7 +106,7 @@ impl Windows {
     }
 
     /// The cells of the last `count` windows of an edge.
-    fn within(&self, edge: EdgeNumber, count: u32, now_us: u64) -> impl Iterator<Item = &Cell> {
+    fn within(&self, edge: EdgeId, count: u32, now_us: u64) -> impl Iterator<Item = &Cell> {
         let now = self.now.max(number(now_us));
         let cells = self.cells.list(self.head(edge.0)).map(|(_, cell)| cell);
         cells.take_while(move |cell| now.saturating_sub(cell.at) < count)

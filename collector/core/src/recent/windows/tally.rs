@@ -3,7 +3,7 @@
 //! In: requests, one by one or many. Out: how many, how many of them failed, how long they took. Always holds: sums stop at the
 //! end of their range rather than wrap; what took no request has no share and no mean.
 
-use crate::histogram::Measure;
+use crate::histogram::RequestStats;
 
 /// See above.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub struct Tally {
 impl Tally {
     /// Requests that ended alike.
     #[must_use]
-    pub fn of(measure: &Measure, failed: bool) -> Self {
+    pub fn of(measure: &RequestStats, failed: bool) -> Self {
         let (requests, durations) = (measure.count(), measure.durations());
         Self {
             requests,

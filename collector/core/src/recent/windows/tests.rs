@@ -1,5 +1,5 @@
 use super::{INSTANCE_WINDOWS, Instance, Limits, Refused, Tally, WINDOW_US, WINDOWS, Windows};
-use crate::aggregate::EdgeNumber;
+use crate::aggregate::EdgeId;
 use proptest::prelude::*;
 
 const SECOND_US: u64 = 1_000_000;
@@ -25,7 +25,7 @@ fn told(windows: &mut Windows, now_us: &mut u64, story: &str) {
             let (edge, rest) = step.split_once('@').unwrap();
             let (instance, counts) = rest.split_once('=').unwrap();
             let (requests, failed) = counts.split_once('/').unwrap_or((counts, "0"));
-            let edge = edge.parse().ok().map(EdgeNumber);
+            let edge = edge.parse().ok().map(EdgeId);
             windows.add(edge, instance, tally(number(requests), number(failed)), *now_us);
         }
     }
@@ -112,9 +112,9 @@ fn now_is_compared_with_before_and_one_with_the_rest() {
     let mut windows = Windows::new(Limits::default());
     let mut now_us = 1_000 * SECOND_US;
     told(&mut windows, &mut now_us, "0@a=10 .60 0@a=10/1 0@b=30 .10 0@a=4/4 0@b=1");
-    let (of_late, before) = windows.against_before(EdgeNumber(0), 2, now_us);
+    let (of_late, before) = windows.against_before(EdgeId(0), 2, now_us);
     assert_eq!((of_late, before), (tally(45, 5), tally(10, 0)));
-    let shares = windows.instances(EdgeNumber(0), now_us);
+    let shares = windows.instances(EdgeId(0), now_us);
     let [a, b] = shares.as_slice() else { panic!("{shares:?}") };
     assert_eq!((a.own, a.rest, b.own, b.rest), (tally(14, 5), tally(31, 0), tally(31, 0), tally(14, 5)));
     assert_eq!((b.own.failed_share(), b.own.duration_us_mean()), (Some(0.0), Some(7.0)));
@@ -127,7 +127,7 @@ fn a_busy_edge_takes_as_much_as_is_said() {
         let mut windows = Windows::new(Limits::default());
         for at in 0..u64::from(3 * WINDOWS) {
             for instance in 0..instances {
-                windows.add(Some(EdgeNumber(0)), &format!("{instance}"), tally(1, 0), at * WINDOW_US);
+                windows.add(Some(EdgeId(0)), &format!("{instance}"), tally(1, 0), at * WINDOW_US);
             }
         }
         assert_eq!(windows.cells.used_bytes(), bytes);
@@ -153,7 +153,7 @@ proptest! {
                 windows.expire(now_us);
             }
             let tally = tally(requests, if fails { requests } else { 0 });
-            windows.add(Some(EdgeNumber(edge)), &instance.to_string(), tally, now_us);
+            windows.add(Some(EdgeId(edge)), &instance.to_string(), tally, now_us);
             let before = std::mem::replace(&mut refused, windows.refused(Refused::Bytes));
             if refused == before {
                 all.push((edge, now_us / WINDOW_US, tally));
@@ -169,8 +169,8 @@ proptest! {
                 sum
             };
             let (mut of_windows, mut of_instances) = (Tally::default(), Tally::default());
-            windows.of(EdgeNumber(edge), now_us).iter().for_each(|it| of_windows.add(it.tally));
-            let shares = windows.instances(EdgeNumber(edge), now_us);
+            windows.of(EdgeId(edge), now_us).iter().for_each(|it| of_windows.add(it.tally));
+            let shares = windows.instances(EdgeId(edge), now_us);
             shares.iter().for_each(|it| of_instances.add(it.own));
             prop_assert_eq!((of_windows, of_instances), (within(WINDOWS), within(INSTANCE_WINDOWS)));
             prop_assert!(shares.len() <= edge_instances_max * 2 + 5, "others and what was crowded out of them");

@@ -1,4 +1,4 @@
-//! `hopscope open`.
+//! `hopscope in-flight`.
 
 use super::client::Collector;
 use super::{answer, table};
@@ -19,7 +19,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let mut open: OpenRows = arguments.collector.get("/api/v1/open").await?;
+    let mut open: OpenRows = arguments.collector.get("/api/v1/in-flight").await?;
     if let Some(to) = &arguments.to {
         open.long.retain(|row| {
             let short = row.destination_service.split('.').next().unwrap_or_default();

@@ -1,10 +1,10 @@
-//! Section `ingest`.
+//! Section `grpc`.
 
 use super::section::section;
 
 section! {
     /// What the gRPC door lets through.
-    "ingest": Ingest {
+    "grpc": Grpc {
         /// Largest report; a larger one is refused with `OUT_OF_RANGE`.
         message_bytes_max: usize = 4 << 20,
             { option: "message-bytes-max", unit: "bytes", range: (1024, 64 << 20), live: true };
@@ -19,8 +19,8 @@ section! {
         reports_per_second_max: u64 = 1_000_000,
             { option: "reports-per-second-max", unit: "messages/s", range: (1, 1_000_000_000), live: true };
         /// Streams without end (access logs, health watches); one more is refused likewise.
-        open_streams_max: u64 = 16_384,
-            { option: "open-streams-max", unit: "streams", range: (1, 1_000_000), live: true };
+        long_streams_max: u64 = 16_384,
+            { option: "long-streams-max", unit: "streams", range: (1, 1_000_000), live: true };
         /// How long a message may take to arrive once it has begun; then it is refused likewise.
         message_timeout_ms: u64 = 5_000,
             { option: "message-timeout-ms", unit: "ms", range: (10, 600_000), live: true };
@@ -31,7 +31,7 @@ section! {
         /// Single records in one report; likewise.
         batch_records_max: usize = 262_144, { unit: "records", range: (1, 1 << 22), live: true };
         /// How far a request may lie ahead of the collector's clock; a report that is further ahead is refused.
-        ahead_ms_max: u64 = 600_000, { unit: "ms", range: (0, 86_400_000), live: true };
+        future_ms_max: u64 = 600_000, { unit: "ms", range: (0, 86_400_000), live: true };
         /// How long ago a request may have ended; a report of older ones is refused.
         age_s_max: u64 = 86_400, { unit: "s", range: (60, 2_592_000), live: true };
     }
