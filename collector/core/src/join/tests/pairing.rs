@@ -57,7 +57,7 @@ fn which_of_several_is_not_guessed() {
          1000 src shop>pay #1 1+200 UT/504
          1000 dst shop>pay #1 2+60 200
          1000 dst shop>pay #1 2+200 DC/-",
-        &["shop>pay response_late timed_out/ok 1", "shop>pay caller_gave_up timed_out/caller_gave_up 1"],
+        &["shop>pay caller_gave_up timed_out/caller_gave_up 1", "shop>pay response_late timed_out/ok 1"],
     );
 }
 

@@ -30,8 +30,8 @@ fn the_destination_is_the_only_witness_of_what_lies_behind_it() {
          1000 src shop>pay #3 0+50 UPE/200
          1000 dst shop>pay #3 1+45 UPE/200",
         &[
-            "shop>pay destination_failed error/reset 1",
             "shop>pay destination_failed error/not_forwarded 1",
+            "shop>pay destination_failed error/reset 1",
             "shop>pay destination_failed reset/reset 1",
         ],
     );
