@@ -6,6 +6,7 @@ mod yaml;
 
 use crate::process;
 use crate::progress::{done, step};
+use crate::structure;
 use crate::tools::{cargo_deny, envoy, rust_targets};
 use crate::workspace::{self, cargo};
 use std::process::Command;
@@ -14,6 +15,7 @@ use std::process::Command;
 pub(crate) fn run() -> anyhow::Result<()> {
     step("format", || process::run(&mut cargo(["fmt", "--all", "--check"])))?;
     step("YAML", yaml::check)?;
+    structure::check_all()?;
     step("lints, native", || {
         process::run(&mut cargo([
             "clippy",

@@ -13,6 +13,7 @@ mod module;
 mod demo;
 mod test;
 mod check;
+mod structure;
 mod bench;
 mod package;
 mod istio;
@@ -34,8 +35,10 @@ enum Task {
     Demo(demo::Arguments),
     /// Run every test: native, the filter's under wasm-bindgen on Node, and the whole mesh on real Envoys.
     Test(test::Arguments),
-    /// Check what needs no run: format, lints, licences, docs, every YAML, every Envoy configuration.
+    /// Check what needs no run: format, structure, lints, licences, docs, every YAML, every Envoy configuration.
     Check,
+    /// Check the structure: the module map, imports between modules, words, file sizes. One part of `check`.
+    Structure(structure::Arguments),
     /// Measure what the filter or the collector costs.
     Bench(bench::Arguments),
     /// Build the filter and print the path of the module that Envoy loads.
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
         Task::Demo(arguments) => demo::run(&arguments),
         Task::Test(arguments) => test::run(&arguments),
         Task::Check => check::run(),
+        Task::Structure(arguments) => structure::run(&arguments),
         Task::Bench(arguments) => bench::run(&arguments),
         Task::Package => package::run(),
         Task::Istio(arguments) => istio::run(&arguments),

@@ -24,6 +24,11 @@ pub(crate) fn remark(text: &str) {
     line("36", " ", text);
 }
 
+/// A condition that fails nothing and should not stay.
+pub(crate) fn warning(text: &str) {
+    line("33", "!", text);
+}
+
 /// The last line of a task that went well.
 pub(crate) fn done(text: &str) {
     line("32", "✓", text);
