@@ -35,6 +35,9 @@ pub(crate) struct Arguments {
     /// Print the import graph of each crate on standard output, and check nothing.
     #[arg(long)]
     graph: bool,
+    /// With `--graph`, print the imports of each file, too.
+    #[arg(long, requires = "graph")]
+    files: bool,
     /// Print one JSON object on standard output: findings, and a count per check.
     #[arg(long, conflicts_with = "graph")]
     json: bool,
@@ -75,7 +78,7 @@ Examples:
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let tree = Tree::load()?;
     if arguments.graph {
-        progress::answer(imports::graph(&tree, &rules(&tree, Check::Imports)?)?.trim_end());
+        progress::answer(imports::graph(&tree, &rules(&tree, Check::Imports)?, arguments.files)?.trim_end());
         return Ok(());
     }
     let chosen = |check: &Check| arguments.checks.is_empty() || arguments.checks.contains(check);
@@ -101,7 +104,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
 
 /// Runs all checks, as one part of `cargo xtask check`.
 pub(crate) fn check_all() -> anyhow::Result<()> {
-    run(&Arguments { checks: Vec::new(), below: None, pending: false, graph: false, json: false })
+    let checks = Vec::new();
+    run(&Arguments { checks, below: None, pending: false, graph: false, files: false, json: false })
 }
 
 fn examine(check: Check, tree: &Tree) -> anyhow::Result<Report> {

@@ -46,35 +46,50 @@ pub(crate) fn check(tree: &Tree, rules: &Rules) -> anyhow::Result<Report> {
     Ok(report)
 }
 
-/// The imports of each module of the rules, as text: one module a line, in the order of the layers.
-pub(crate) fn graph(tree: &Tree, rules: &Rules) -> anyhow::Result<String> {
+/// The imports of each module of the rules, as text: one module a line, in the order of the layers. With `files`, the
+/// imports of each file follow.
+pub(crate) fn graph(tree: &Tree, rules: &Rules, files: bool) -> anyhow::Result<String> {
     let mut text = String::new();
     for layers in &rules.crates {
         let modules = Modules::read(tree, &layers.path, &layers.name)?;
         let imports = modules.imports();
-        let graph = top_graph(layers, &imports);
-        let mut units: Vec<(usize, &str)> = units(layers, &modules)
-            .into_iter()
-            .map(|unit| (layers.layer(unit).unwrap_or(usize::MAX), unit))
-            .collect();
-        units.sort_unstable();
-        let width = units.iter().map(|(_, unit)| unit.len()).max().unwrap_or(0);
+        let (units, graph) = (units(layers, &modules), top_graph(layers, &imports));
+        let width = units.iter().map(|unit| unit.len()).max().unwrap_or(0);
         writeln!(text, "{} ({} modules, {} imports)", layers.path, modules.names().count(), imports.len())?;
-        for (layer, unit) in units {
+        let mut ordered: Vec<(usize, &str)> = units.iter().map(|unit| (depth(layers, unit), *unit)).collect();
+        ordered.sort_unstable();
+        for (layer, unit) in ordered {
             let layer = if layer == usize::MAX { "-".to_owned() } else { (layer + 1).to_string() };
             let mut imported: Vec<&str> = graph.imported(unit).collect();
-            imported.sort_unstable_by_key(|unit| (layers.layer(unit).unwrap_or(usize::MAX), *unit));
-            let marked: Vec<String> = imported
-                .iter()
-                .map(|to| if layers.allow(unit, to) { (*to).to_owned() } else { format!("!{to}") })
-                .collect();
-            writeln!(text, "{layer:>4} {unit:width$} → {}", marked.join(" "))?;
+            imported.sort_unstable_by_key(|unit| (depth(layers, unit), *unit));
+            let mark = |to: &&str| if layers.allow(unit, to) { (*to).to_owned() } else { format!("!{to}") };
+            let imported: Vec<String> = imported.iter().map(mark).collect();
+            writeln!(text, "{layer:>4} {unit:width$} → {}", imported.join(" "))?;
+        }
+        if files {
+            write_files(&mut text, &imports)?;
         }
     }
     text.push_str(
         "The first column is the layer, 1 at the top; `!` marks an import that the layers do not allow.\n",
     );
     Ok(text)
+}
+
+fn write_files(text: &mut String, imports: &[Import]) -> anyhow::Result<()> {
+    let mut files: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for import in imports.iter().filter(|import| !import.to.is_empty()) {
+        files.entry(&import.file).or_default().insert(&import.to);
+    }
+    for (file, imported) in files {
+        writeln!(text, "     {file} → {}", imported.into_iter().collect::<Vec<_>>().join(" "))?;
+    }
+    Ok(())
+}
+
+/// The layer of a module; one that no layer lists comes last.
+fn depth(layers: &Layers, unit: &str) -> usize {
+    layers.layer(unit).unwrap_or(usize::MAX)
 }
 
 /// The modules of the top level: those that the layers list, and other top-level ones.

@@ -103,7 +103,7 @@ impl Rules {
                     Kind::Identifier => format!("`{}` in the identifier `{}`", found.word, passage.text),
                     Kind::Comment | Kind::Doc => format!("`{}` in a comment", found.word),
                     Kind::Literal => format!("`{}` in a text", found.word),
-                    Kind::Prose => format!("`{}` in a document", found.word),
+                    Kind::Prose | Kind::Example => format!("`{}` in a document", found.word),
                 },
                 advice: format!("Say {}", found.say),
             })

@@ -124,7 +124,15 @@ fn a_pending_crate_has_warnings_only() {
 fn the_graph_has_one_line_for_each_module() {
     let (tree, rules) =
         report(CRATE, &[("a.rs", "use crate::{b, e};"), ("e.rs", "use crate::a::C;"), ("b.rs", "")]);
-    let graph = graph(&tree, &rules).unwrap();
+    let graph = graph(&tree, &rules, true).unwrap();
     let lines: Vec<&str> = graph.lines().collect();
-    assert_eq!(lines[..4], ["c (3 modules, 3 imports)", "   1 a → b e", "   2 b → ", "   3 e → !a"]);
+    let expected = [
+        "c (3 modules, 3 imports)",
+        "   1 a → b e",
+        "   2 b → ",
+        "   3 e → !a",
+        "     c/src/a.rs → b e",
+        "     c/src/e.rs → a",
+    ];
+    assert_eq!(lines[..6], expected);
 }

@@ -13,6 +13,8 @@ pub(crate) enum Kind {
     Literal,
     /// Text of a document; rules about sentences apply.
     Prose,
+    /// A line of a code fence, or a heading that asks: words count, sentences do not.
+    Example,
 }
 
 /// A piece of text. Line breaks in it are those of the file.

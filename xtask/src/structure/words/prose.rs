@@ -28,7 +28,7 @@ pub(crate) fn parts(lines: &[(usize, &str)], kind: Kind) -> Vec<Passage> {
         }
         let question = trimmed.starts_with('#') && trimmed.ends_with('?');
         let single = fenced || trimmed.starts_with(['#', '|']);
-        let passage_kind = if fenced || question { Kind::Comment } else { kind };
+        let passage_kind = if fenced || question { Kind::Example } else { kind };
         match passages.last_mut() {
             Some(last) if joins && !single && !begins_item(trimmed) => {
                 last.text.push('\n');
