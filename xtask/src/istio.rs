@@ -1,7 +1,7 @@
 //! `cargo xtask istio up | status | test | down`: the filter loaded by a real Istio, on one machine, without containers.
 //!
 //! In: Go and Python beside Rust, and root. Out: an API server, istiod, pods that its webhook injected, each in a network
-//! namespace of its own, a gateway, the collector; or the verdict of the stories in [`story`]. Without root the same control
+//! namespace of its own, a gateway, the collector; or the verdict of the scenarios in [`scenario`]. Without root the same control
 //! plane and proxies on [`loopback`]. Always holds: what was started ends with [`machine`], also after a failure half-way;
 //! nothing is installed outside the target folder.
 
@@ -19,7 +19,7 @@ mod loopback;
 mod registry;
 mod mesh;
 mod up;
-mod story;
+mod scenario;
 
 use crate::progress::{done, remark};
 use anyhow::{Context, bail};
@@ -47,9 +47,9 @@ enum Task {
     },
     /// Show what runs.
     Status,
-    /// Tell the stories on the mesh, bringing it up for them where none runs. Exit code 1 when one is not as told.
+    /// Tell the scenarios on the mesh, bringing it up for them where none runs. Exit code 1 when one is not as told.
     Test {
-        /// Only the stories whose name holds this.
+        /// Only the scenarios whose name holds this.
         #[arg(value_name = "NAME")]
         name: Option<String>,
         /// One JSON object on standard output.
@@ -58,7 +58,7 @@ enum Task {
         /// Leave the mesh up afterwards.
         #[arg(long)]
         keep: bool,
-        /// The few stories that need no pods, on loopback; see `up`.
+        /// The few scenarios that need no pods, on loopback; see `up`.
         #[arg(long)]
         loopback: bool,
     },
@@ -104,7 +104,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Task::Pause { folder, envoy } => pods::pause(folder, envoy),
         Task::UpInside { envoy } => up::inside(envoy),
         Task::StatusInside => mesh::show(),
-        Task::TestInside { name, json } => story::tell(name.as_deref(), *json),
+        Task::TestInside { name, json } => scenario::tell(name.as_deref(), *json),
     }
 }
 

@@ -5,7 +5,7 @@
 
 use super::site::Site;
 use super::{
-    cluster, control_plane, iptables, loopback, mesh, pods, programs, registry, run, story, workload,
+    cluster, control_plane, iptables, loopback, mesh, pods, programs, registry, run, scenario, workload,
 };
 use crate::progress::step;
 use crate::tools::envoy;
@@ -34,7 +34,7 @@ pub(super) fn inside(envoy: &Path) -> anyhow::Result<()> {
         Site::Namespaces => in_namespaces(envoy)?,
         Site::Loopback => loopback::inside(envoy)?,
     }
-    step("edges, told by both reporters with versions", story::first_edges)
+    step("edges, told by both reporters with versions", scenario::first_edges)
 }
 
 fn in_namespaces(envoy: &Path) -> anyhow::Result<()> {

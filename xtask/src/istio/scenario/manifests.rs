@@ -1,7 +1,7 @@
 //! What users apply: judged by the API server's schema, by `istioctl analyze`, by every Envoy; and the image in both forms.
 
 use super::traffic::visit;
-use super::{Seen, Tale, pushed};
+use super::{Series, Tale, pushed};
 use crate::istio::site::Site;
 use crate::istio::{cluster, mesh, programs, registry, run};
 use crate::{process, workspace};
@@ -57,9 +57,9 @@ fn artifact(tale: &mut Tale) -> anyhow::Result<()> {
     pushed()?;
     // The change is there within a second; what is told in between is told all the same.
     std::thread::sleep(std::time::Duration::from_secs(2));
-    let before = Seen::settled()?;
+    let before = Series::settled()?;
     visit("/", 20, 20)?;
-    let seen = Seen::settled()?.since(&before);
+    let seen = Series::settled()?.since(&before);
     tale.equal(
         "the artifact of two layers, pulled by the gateway's agent, tells",
         20,

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 /// All series of one metric at one moment.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Seen(Vec<(BTreeMap<String, String>, f64)>);
+pub(super) struct Series(Vec<(BTreeMap<String, String>, f64)>);
 
-impl Seen {
+impl Series {
     /// Requests.
     pub(super) fn requests() -> anyhow::Result<Self> {
         Self::of("hopscope_requests_total")
@@ -108,13 +108,13 @@ fn sample(line: &str) -> Option<(BTreeMap<String, String>, f64)> {
 
 #[cfg(test)]
 mod tests {
-    use super::Seen;
+    use super::Series;
 
     #[test]
     fn series_are_added_up_by_their_labels() {
         let text = "# TYPE n counter\nn{a=\"1\",b=\"x y\"} 3\nn{a=\"1\",b=\"z\"} 4\nn{a=\"2\",b=\"z\"} 5\nnn{a=\"1\"} 9\n";
-        let seen = Seen::parse(text, "n");
+        let seen = Series::parse(text, "n");
         assert_eq!((seen.sum(""), seen.sum("a=1"), seen.sum("a=1 b=z"), seen.sum("b~x")), (12, 7, 4, 3));
-        assert_eq!(seen.since(&Seen::parse("n{a=\"1\",b=\"z\"} 1", "n")).sum("b=z"), 8);
+        assert_eq!(seen.since(&Series::parse("n{a=\"1\",b=\"z\"} 1", "n")).sum("b=z"), 8);
     }
 }

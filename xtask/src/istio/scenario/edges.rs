@@ -1,7 +1,7 @@
 //! Edges told by both reporters, with versions, through injected sidecars with mTLS; and who is no service of the mesh.
 
 use super::traffic::{send, visit};
-use super::{Applied, Seen, Tale, pushed};
+use super::{Applied, Series, Tale, pushed};
 use crate::istio::mesh;
 use crate::istio::site::Site;
 use std::time::Duration;
@@ -10,10 +10,10 @@ const REQUESTS: u64 = 300;
 
 pub(super) fn tell(tale: &mut Tale) -> anyhow::Result<()> {
     visit("/call/backend.shop:8080/", 50, 50)?;
-    let before = Seen::settled()?;
+    let before = Series::settled()?;
     let load = visit("/call/backend.shop:8080/", REQUESTS, 100)?;
     tale.check("the client's requests succeed", load.with("200") == REQUESTS, load.show());
-    let seen = Seen::settled()?.since(&before);
+    let seen = Series::settled()?.since(&before);
     let to_frontend =
         "source_workload=ingressgateway destination_workload=frontend-v1 destination_version=v1";
     let mutual = "connection_security_policy=mutual_tls";
@@ -60,10 +60,10 @@ fn registry_only(tale: &mut Tale) -> anyhow::Result<()> {
     let sidecar = sidecar.replace("spec:\n", "spec:\n  outboundTrafficPolicy: { mode: REGISTRY_ONLY }\n");
     let applied = Applied::new(&sidecar)?;
     std::thread::sleep(Duration::from_secs(3));
-    let before = Seen::settled()?;
+    let before = Series::settled()?;
     let refused = send("frontend-v1", "http://10.244.0.16:8080/", 20, 50)?;
     let served = send("frontend-v1", "http://backend.shop:8080/", 20, 50)?;
-    let seen = Seen::settled()?.since(&before);
+    let seen = Series::settled()?.since(&before);
     let black_hole = "reporter=source source_workload=frontend-v1 destination_service_name=BlackHoleCluster response_code=502";
     tale.check(
         "to an address outside under REGISTRY_ONLY: BlackHoleCluster",
@@ -82,12 +82,12 @@ fn registry_only(tale: &mut Tale) -> anyhow::Result<()> {
 }
 
 fn strangers(tale: &mut Tale) -> anyhow::Result<()> {
-    let before = Seen::settled()?;
+    let before = Series::settled()?;
     send("frontend-v1", "http://10.244.0.16:8080/", 20, 50)?;
     send("cronjob", "http://10.244.0.13:8080/", 20, 50)?;
     send("cronjob", "http://10.244.0.13:7777/", 20, 50)?;
     send("frontend-v1", "http://10.244.0.13:8080/", 20, 50)?;
-    let seen = Seen::settled()?.since(&before);
+    let seen = Series::settled()?.since(&before);
     let cases = [
         (
             "to an address outside of the mesh: PassthroughCluster",

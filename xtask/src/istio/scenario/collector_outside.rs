@@ -2,7 +2,7 @@
 //! own.
 
 use super::traffic::visit;
-use super::{Applied, Seen, Tale, pushed, story_file};
+use super::{Applied, Series, Tale, pushed, scenario_file};
 use crate::istio::pods::Sandbox;
 use crate::istio::{cluster, http, mesh, run};
 use crate::{process, workspace};
@@ -24,15 +24,15 @@ pub(super) fn tell(tale: &mut Tale) -> anyhow::Result<()> {
 /// The filter in the collector's sidecar, too, as a mesh-wide `WasmPlugin` would put it there.
 fn inside(tale: &mut Tale) -> anyhow::Result<()> {
     let plugin = Applied::new(&mesh::plugin("wasmplugin-http.yaml", "observability")?)?;
-    let before = Seen::settled()?;
+    let before = Series::settled()?;
     visit("/call/backend.shop:8080/", 100, 50)?;
-    let seen = Seen::settled()?.since(&before);
+    let seen = Series::settled()?.since(&before);
     let of_reports = seen.sum("destination_service_name=hopscope-collector")
         + seen.sum("destination_workload=hopscope-collector")
         + seen.sum("source_workload=hopscope-collector");
     tale.equal("requests told of the collector's own sidecar", 0, of_reports);
     tale.equal("requests told of others meanwhile", 400, seen.sum(""));
-    let refused = Seen::of("hopscope_ingest_refused_total")?;
+    let refused = Series::of("hopscope_ingest_refused_total")?;
     tale.equal(
         "reports refused, over mTLS only: every certificate is that of its proxy",
         0,
@@ -59,7 +59,7 @@ fn outside(tale: &mut Tale) -> anyhow::Result<()> {
         cluster::fed(sandbox.command("tee").arg("/etc/hopscope/root-cert.pem"), &authority)?;
     }
     let rule = mesh::user_file("collector-outside.yaml")?.replace("hopscope-collector", "hopscope-outside");
-    let _service = Applied::new(&story_file("collector-outside.yaml")?)?;
+    let _service = Applied::new(&scenario_file("collector-outside.yaml")?)?;
     let _rule = Applied::new(&rule)?;
     redirect(HOST)?;
     let told = reported(tale);

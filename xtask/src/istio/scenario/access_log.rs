@@ -2,7 +2,7 @@
 
 use super::live::source;
 use super::traffic::visit;
-use super::{Applied, Seen, Tale, pushed};
+use super::{Applied, Series, Tale, pushed};
 use crate::istio::{cluster, mesh};
 use std::time::Duration;
 
@@ -24,9 +24,9 @@ pub(super) fn tell(tale: &mut Tale) -> anyhow::Result<()> {
 
 fn logged(tale: &mut Tale) -> anyhow::Result<()> {
     std::thread::sleep(Duration::from_secs(5));
-    let before = Seen::settled()?;
+    let before = Series::settled()?;
     visit("/call/backend.shop:8080/", 100, 50)?;
-    let seen = Seen::settled()?.since(&before);
+    let seen = Series::settled()?.since(&before);
     let edge =
         "reporter=source source_workload=ingressgateway destination_service=frontend.shop.svc.cluster.local";
     tale.equal("the gateway's requests, told by its access log", 100, seen.sum(edge));

@@ -1,7 +1,7 @@
 //! The module missing at its URL, a wrong sha256, the registry down: traffic flows, and what an operator sees in each case.
 
 use super::traffic::send;
-use super::{Seen, Tale, pushed};
+use super::{Series, Tale, pushed};
 use crate::istio::{cluster, mesh, pods, registry, run, workload};
 use anyhow::Context;
 use std::time::{Duration, Instant};
@@ -26,9 +26,9 @@ fn unfetched(tale: &mut Tale, what: &str, image: &registry::Image) -> anyhow::Re
     let traffic = send(FROM, "http://backend.shop:8080/", 400, 20)?;
     tale.check(format!("{what}: traffic flows"), traffic.with("200") == traffic.sent, traffic.show());
     pushed()?;
-    let before = Seen::settled()?;
+    let before = Series::settled()?;
     let traffic = send(FROM, "http://backend.shop:8080/", 40, 20)?;
-    let seen = Seen::settled()?.since(&before);
+    let seen = Series::settled()?.since(&before);
     let of = seen.sum(&format!("reporter=source source_workload={FROM}"));
     tale.check(
         format!("{what}: nothing is reported, all is answered"),
@@ -55,9 +55,9 @@ pub(super) fn restored(tale: &mut Tale, what: &str) -> anyhow::Result<()> {
     cluster::apply(&mesh::plugin("wasmplugin-http.yaml", "shop")?)?;
     pushed()?;
     std::thread::sleep(Duration::from_secs(2));
-    let before = Seen::settled()?;
+    let before = Series::settled()?;
     send(FROM, "http://backend.shop:8080/", 40, 20)?;
-    let seen = Seen::settled()?.since(&before);
+    let seen = Series::settled()?.since(&before);
     tale.equal(what, 40, seen.sum(&format!("reporter=source source_workload={FROM}")));
     Ok(())
 }
@@ -65,7 +65,7 @@ pub(super) fn restored(tale: &mut Tale, what: &str) -> anyhow::Result<()> {
 fn registry_down(tale: &mut Tale) -> anyhow::Result<()> {
     registry::stop()?;
     restored(tale, "registry down: who has the module goes on, and is told")?;
-    let workloads = workload::read(&super::story_file("late.yaml")?)?;
+    let workloads = workload::read(&super::scenario_file("late.yaml")?)?;
     let workload = workloads.first().context("there is no late pod")?;
     let start = Instant::now();
     let pod = pods::start(workload, &run::envoy()?)?;
@@ -88,17 +88,17 @@ fn latecomer(tale: &mut Tale, late: &str) -> anyhow::Result<()> {
     tale.check("registry down: its agent says so", said.is_some(), said.unwrap_or_default());
     registry::start()?;
     registry::push()?;
-    let told = |before: &Seen| -> anyhow::Result<u64> {
+    let told = |before: &Series| -> anyhow::Result<u64> {
         send(late, "http://backend.shop:8080/", 20, 20)?;
-        Ok(Seen::settled()?.since(before).sum(&format!("reporter=source source_workload={late}")))
+        Ok(Series::settled()?.since(before).sum(&format!("reporter=source source_workload={late}")))
     };
-    let unaided = told(&Seen::settled()?)?;
+    let unaided = told(&Series::settled()?)?;
     tale.figure("registry back: told by the new proxy without a push, of 20", unaided);
     // Nobody tries again until the next push of the plugin.
     let plugin = mesh::plugin("wasmplugin-http.yaml", "shop")?;
     cluster::apply(&plugin.replace("  pluginConfig:\n", "  pluginConfig:\n    slow_ms: 900\n"))?;
     pushed()?;
     std::thread::sleep(Duration::from_secs(3));
-    tale.equal("registry back and the plugin changed: told by the new proxy", 20, told(&Seen::settled()?)?);
+    tale.equal("registry back and the plugin changed: told by the new proxy", 20, told(&Series::settled()?)?);
     cluster::apply(&plugin).map(drop)
 }

@@ -1,6 +1,6 @@
 //! The first edges: what tells that a mesh which has come up is seen.
 
-use super::Seen;
+use super::Series;
 use super::traffic::visit;
 use crate::istio::run;
 use std::time::Duration;
@@ -16,7 +16,7 @@ const EDGES: [&str; 3] = [
 pub(in crate::istio) fn edges() -> anyhow::Result<()> {
     run::wait_for("each edge told by both reporters", Duration::from_secs(60), || {
         visit("/call/backend.shop:8080/", 20, 50)?;
-        let seen = Seen::requests()?;
+        let seen = Series::requests()?;
         let told = |edge: &str, reporter: &str| seen.sum(&format!("reporter={reporter} {edge}")) > 0;
         Ok(EDGES.iter().all(|edge| told(edge, "source") && told(edge, "destination")).then_some(()))
     })

@@ -2,7 +2,7 @@
 //! that counts as HTTP only.
 
 use super::traffic::{Load, begin, send};
-use super::{Applied, Seen, Tale};
+use super::{Applied, Series, Tale};
 use crate::istio::mesh;
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ fn connect(to: &str) -> anyhow::Result<Load> {
 }
 
 /// Connections, bytes of the caller's direction, bytes of the answer's.
-fn sums(before: &[Seen; 3], labels: &str) -> anyhow::Result<[u64; 3]> {
+fn sums(before: &[Series; 3], labels: &str) -> anyhow::Result<[u64; 3]> {
     let after = moment()?;
     let mut sums = [0; 3];
     for (sum, (after, before)) in sums.iter_mut().zip(after.iter().zip(before)) {
@@ -39,12 +39,12 @@ fn sums(before: &[Seen; 3], labels: &str) -> anyhow::Result<[u64; 3]> {
     Ok(sums)
 }
 
-fn moment() -> anyhow::Result<[Seen; 3]> {
-    Seen::settled()?;
+fn moment() -> anyhow::Result<[Series; 3]> {
+    Series::settled()?;
     Ok([
-        Seen::of("hopscope_tcp_connections_closed_total")?,
-        Seen::of("hopscope_tcp_received_bytes_total")?,
-        Seen::of("hopscope_tcp_sent_bytes_total")?,
+        Series::of("hopscope_tcp_connections_closed_total")?,
+        Series::of("hopscope_tcp_received_bytes_total")?,
+        Series::of("hopscope_tcp_sent_bytes_total")?,
     ])
 }
 
@@ -73,9 +73,9 @@ fn known(tale: &mut Tale) -> anyhow::Result<()> {
 
 fn http_is_not_tcp(tale: &mut Tale) -> anyhow::Result<()> {
     let connections = moment()?;
-    let before = Seen::settled()?;
+    let before = Series::settled()?;
     send(FROM, "http://backend.shop:8080/", 50, 50)?;
-    let seen = Seen::settled()?.since(&before);
+    let seen = Series::settled()?.since(&before);
     tale.equal("HTTP below a NETWORK plugin: no connection told as TCP", 0, sums(&connections, "")?[0]);
     tale.equal(
         "HTTP below a NETWORK plugin: each request told twice",

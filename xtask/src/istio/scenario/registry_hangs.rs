@@ -1,7 +1,7 @@
 //! A registry that takes connections and never answers: traffic flows, and what an operator sees.
 
 use super::traffic::{begin, send};
-use super::{Seen, Tale, pushed};
+use super::{Series, Tale, pushed};
 use crate::istio::{cluster, http, mesh, pods, registry, run, workload};
 use anyhow::Context;
 use serde_json::Value;
@@ -45,7 +45,7 @@ fn changed(tale: &mut Tale, scheme: &str) -> anyhow::Result<()> {
             .replace(&format!("oci://{}", image.name), &format!("http://{}/x.wasm", registry::address())),
     };
     let other = other.replace(&image.digest, &"3".repeat(64));
-    let before = Seen::settled()?;
+    let before = Series::settled()?;
     let traffic = begin(FROM, "load --url http://backend.shop:8080/ --rate 20 --seconds 60")?;
     std::thread::sleep(Duration::from_secs(2));
     let start = Instant::now();
@@ -59,7 +59,7 @@ fn changed(tale: &mut Tale, scheme: &str) -> anyhow::Result<()> {
     tale.figure(&format!("{what}: the agent gives up after, s"), gave_up);
     let load = traffic.end()?;
     tale.check(format!("{what}: traffic flows meanwhile"), load.with("200") == load.sent, load.show());
-    let told = Seen::settled()?.since(&before).sum(&format!("reporter=source source_workload={FROM}"));
+    let told = Series::settled()?.since(&before).sum(&format!("reporter=source source_workload={FROM}"));
     // Those of the half minute, not those after it.
     let of_the_wait = (gave_up * 20.0) as u64;
     tale.check(
@@ -76,7 +76,7 @@ fn changed(tale: &mut Tale, scheme: &str) -> anyhow::Result<()> {
 
 /// A proxy that starts meanwhile.
 fn newcomer(tale: &mut Tale) -> anyhow::Result<()> {
-    let workloads = workload::read(&super::story_file("late.yaml")?)?;
+    let workloads = workload::read(&super::scenario_file("late.yaml")?)?;
     let workload = workloads.first().context("there is no late pod")?;
     let start = Instant::now();
     let pod = pods::start(workload, &run::envoy()?)?;
@@ -105,9 +105,9 @@ fn returned(tale: &mut Tale) -> anyhow::Result<()> {
     cluster::apply(&mesh::plugin("wasmplugin-http.yaml", "shop")?)?;
     pushed()?;
     std::thread::sleep(Duration::from_secs(2));
-    let before = Seen::settled()?;
+    let before = Series::settled()?;
     send(FROM, "http://backend.shop:8080/", 40, 20)?;
-    let seen = Seen::settled()?.since(&before);
+    let seen = Series::settled()?.since(&before);
     let told = seen.sum(&format!("reporter=source source_workload={FROM}"));
     tale.equal("the registry answers again: all is told", 40, told);
     Ok(())

@@ -1,9 +1,9 @@
-//! The stories: what the issue of a real Istio is about, told on the mesh that runs.
+//! The scenarios: what the issue of a real Istio is about, told on the mesh that runs.
 //!
-//! In: a mesh. Out: for each story what was looked at and how it was, as text and as JSON. Always holds: a story that broke
+//! In: a mesh. Out: for each scenario what was looked at and how it was, as text and as JSON. Always holds: a scenario that broke
 //! off counts as failed; each leaves the mesh as it found it.
 
-mod seen;
+mod series;
 mod traffic;
 mod first;
 mod edges;
@@ -22,16 +22,16 @@ use super::site::Site;
 use super::{cluster, mesh, run};
 use crate::progress::{answer, done, remark, step};
 use anyhow::{Context, bail};
-use seen::Seen;
 use serde::Serialize;
 use serde_json::Value;
+use series::Series;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-/// What a story tells.
+/// What a scenario tells.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Tale {
-    story: String,
+    scenario: String,
     told: bool,
     took_s: f64,
     /// What was looked at.
@@ -49,10 +49,10 @@ struct Check {
     seen: String,
 }
 
-type Story = (&'static str, fn(&mut Tale) -> anyhow::Result<()>);
+type Scenario = (&'static str, fn(&mut Tale) -> anyhow::Result<()>);
 
 /// All of them; the later ones disturb more.
-const STORIES: [Story; 9] = [
+const SCENARIOS: [Scenario; 9] = [
     ("manifests", manifests::tell),
     ("edges", edges::tell),
     ("flags", flags::tell),
@@ -67,17 +67,18 @@ const STORIES: [Story; 9] = [
 /// Those that can be told without pods, the first two in part.
 const ON_LOOPBACK: [&str; 4] = ["manifests", "edges", "flags", "access_log"];
 
-/// Tells the stories whose name holds this.
+/// Tells the scenarios whose name holds this.
 pub(super) fn tell(name: Option<&str>, json: bool) -> anyhow::Result<()> {
     step("this build's filter in every proxy of shop and ingress", mesh::refresh)?;
-    let there = |story: &str| Site::here() == Site::Namespaces || ON_LOOPBACK.contains(&story);
-    let chosen =
-        STORIES.iter().filter(|(story, _)| there(story) && name.is_none_or(|name| story.contains(name)));
+    let there = |scenario: &str| Site::here() == Site::Namespaces || ON_LOOPBACK.contains(&scenario);
+    let chosen = SCENARIOS
+        .iter()
+        .filter(|(scenario, _)| there(scenario) && name.is_none_or(|name| scenario.contains(name)));
     let mut tales = Vec::new();
-    for (story, tell) in chosen {
-        let mut tale = Tale { story: (*story).to_owned(), ..Tale::default() };
+    for (scenario, tell) in chosen {
+        let mut tale = Tale { scenario: (*scenario).to_owned(), ..Tale::default() };
         let start = Instant::now();
-        let told = step(&format!("story: {story}"), || tell(&mut tale));
+        let told = step(&format!("scenario: {scenario}"), || tell(&mut tale));
         tale.took_s = start.elapsed().as_secs_f64();
         tale.broke_off = told.err().map(|error| format!("{error:#}"));
         tale.told = tale.broke_off.is_none() && tale.checks.iter().all(|check| check.as_told);
@@ -85,15 +86,16 @@ pub(super) fn tell(name: Option<&str>, json: bool) -> anyhow::Result<()> {
         tales.push(tale);
     }
     if tales.is_empty() {
-        let names: Vec<&str> = STORIES.iter().map(|(story, _)| *story).collect();
-        bail!("there is no such story; there are {}", names.join(", "));
+        let names: Vec<&str> = SCENARIOS.iter().map(|(scenario, _)| *scenario).collect();
+        bail!("there is no such scenario; there are {}", names.join(", "));
     }
     if json {
         answer(&serde_json::to_string_pretty(&tales)?);
     }
-    let failed: Vec<&str> = tales.iter().filter(|tale| !tale.told).map(|tale| tale.story.as_str()).collect();
+    let failed: Vec<&str> =
+        tales.iter().filter(|tale| !tale.told).map(|tale| tale.scenario.as_str()).collect();
     if failed.is_empty() {
-        done(&format!("{} stories are as told", tales.len()));
+        done(&format!("{} scenarios are as told", tales.len()));
         return Ok(());
     }
     bail!("not as told: {}", failed.join(", "))
@@ -127,7 +129,7 @@ impl Tale {
     }
 }
 
-/// Manifests that are taken away again when the story ends.
+/// Manifests that are taken away again when the scenario ends.
 struct Applied(String);
 
 impl Applied {
@@ -147,9 +149,9 @@ impl Drop for Applied {
     }
 }
 
-/// A file of the stories' own manifests.
-fn story_file(name: &str) -> anyhow::Result<String> {
-    super::control_plane::mesh_file(&format!("stories/{name}"))
+/// A file of the scenarios' own manifests.
+fn scenario_file(name: &str) -> anyhow::Result<String> {
+    super::control_plane::mesh_file(&format!("scenarios/{name}"))
 }
 
 /// Waits until no proxy lags behind istiod, after the moment that istiod gathers changes for (100 ms).

@@ -1,7 +1,7 @@
 //! Flags from Istio's own objects: each charged to the destination that was meant, and told by the right reporters.
 
 use super::traffic::{Load, begin, send};
-use super::{Applied, Seen, Tale, pushed, story_file};
+use super::{Applied, Series, Tale, pushed, scenario_file};
 use crate::istio::site::Site;
 use crate::istio::{pods, run};
 use std::time::Duration;
@@ -82,7 +82,7 @@ const CASES: [Case; 8] = [
 ];
 
 pub(super) fn tell(tale: &mut Tale) -> anyhow::Result<()> {
-    let _applied = Applied::new(&story_file("flags.yaml")?)?;
+    let _applied = Applied::new(&scenario_file("flags.yaml")?)?;
     if Site::here() == Site::Namespaces {
         pods::sync_endpoints()?;
     }
@@ -92,12 +92,12 @@ pub(super) fn tell(tale: &mut Tale) -> anyhow::Result<()> {
         let denied = send(FROM, "http://backend.shop:8080/denied", 20, 40)?.with("403");
         Ok((denied == 20).then_some(()))
     })?;
-    let before = Seen::settled()?;
+    let before = Series::settled()?;
     let mut loads = Vec::new();
     for case in &CASES {
         loads.push(send(FROM, &format!("http://{}.shop:8080{}", case.host, case.path), REQUESTS, 20)?);
     }
-    let seen = Seen::settled()?.since(&before);
+    let seen = Series::settled()?.since(&before);
     for (case, load) in CASES.iter().zip(&loads) {
         case.look(tale, load, &seen);
     }
@@ -107,7 +107,7 @@ pub(super) fn tell(tale: &mut Tale) -> anyhow::Result<()> {
 }
 
 impl Case {
-    fn look(&self, tale: &mut Tale, load: &Load, seen: &Seen) {
+    fn look(&self, tale: &mut Tale, load: &Load, seen: &Series) {
         // A service that nobody ever reached is known as the request named it.
         let meant = format!("destination_service~{}.shop", self.host);
         let told = seen.sum(&format!("reporter=source source_workload={FROM} {meant} {}", self.source));
@@ -121,11 +121,11 @@ impl Case {
 }
 
 fn limits(tale: &mut Tale) -> anyhow::Result<()> {
-    let before = Seen::settled()?;
+    let before = Series::settled()?;
     let arguments =
         "load --url http://limited.shop:8080/delay/300 --requests 12 --rate 1000 --parallel 12 --seconds 20";
     let load = begin(FROM, arguments)?.end()?;
-    let seen = Seen::settled()?.since(&before);
+    let seen = Series::settled()?.since(&before);
     let meant = "destination_service=limited.shop.svc.cluster.local";
     let refused = seen.sum(&format!("reporter=source {meant} response_code=503 response_flags=UO"));
     let served = seen.sum(&format!("reporter=source {meant} response_code=200"));
@@ -143,9 +143,9 @@ fn limits(tale: &mut Tale) -> anyhow::Result<()> {
 }
 
 fn ejection(tale: &mut Tale) -> anyhow::Result<()> {
-    let before = Seen::settled()?;
+    let before = Series::settled()?;
     let load = send(FROM, "http://ejected.shop:8080/status/500", 60, 20)?;
-    let seen = Seen::settled()?.since(&before);
+    let seen = Series::settled()?.since(&before);
     let meant = "destination_service=ejected.shop.svc.cluster.local";
     let failed = seen.sum(&format!("reporter=source {meant} response_code=500 response_flags=-"));
     let heard = seen.sum(&format!("reporter=destination {meant} response_code=500"));
@@ -160,9 +160,9 @@ fn ejection(tale: &mut Tale) -> anyhow::Result<()> {
 
 fn shift(tale: &mut Tale) -> anyhow::Result<()> {
     const SHIFTED: u64 = 1_000;
-    let before = Seen::settled()?;
+    let before = Series::settled()?;
     let load = send(FROM, "http://backend.shop:8080/", SHIFTED, 200)?;
-    let seen = Seen::settled()?.since(&before);
+    let seen = Series::settled()?.since(&before);
     let of = |reporter: &str, version: &str| {
         let meant = "destination_service=backend.shop.svc.cluster.local response_code=200";
         seen.sum(&format!("reporter={reporter} {meant} destination_version={version}"))

@@ -1,14 +1,14 @@
 //! The filter on a live mesh: applied, reconfigured, replaced, deleted, while traffic goes on.
 
 use super::traffic::{OUTSIDE, begin, gateway, visit};
-use super::{Seen, Tale};
+use super::{Series, Tale};
 use crate::istio::{cluster, mesh, registry, run};
 use crate::{package, workspace};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-/// Proxies that carry the stories' traffic.
+/// Proxies that carry the scenarios' traffic.
 const PROXIES: [&str; 4] = ["ingressgateway", "frontend-v1", "backend-v1", "backend-v2"];
 
 pub(super) fn tell(tale: &mut Tale) -> anyhow::Result<()> {
@@ -123,7 +123,7 @@ fn changed(tale: &mut Tale) -> anyhow::Result<()> {
     const SECONDS: u64 = 30;
     let other = other_module()?;
     // Old connections are gone by now; the last of them shows in what is missing here.
-    let before = Seen::settled()?;
+    let before = Series::settled()?;
     let ledger_before = ledger()?;
     let arguments = format!("load --url http://backend.shop:8080/ --rate {RATE} --seconds {SECONDS}");
     let traffic = begin("frontend-v1", &arguments)?;
@@ -140,7 +140,7 @@ fn changed(tale: &mut Tale) -> anyhow::Result<()> {
         load.with("200") == load.sent,
         load.show(),
     );
-    let seen = Seen::settled()?.since(&before);
+    let seen = Series::settled()?.since(&before);
     let edge = "source_workload=frontend-v1 destination_service=backend.shop.svc.cluster.local";
     tale.equal("each request told by the caller", load.sent, seen.sum(&format!("reporter=source {edge}")));
     tale.equal(
@@ -184,7 +184,7 @@ fn deleted(tale: &mut Tale) -> anyhow::Result<()> {
     delete()?;
     let load = traffic.end()?;
     tale.check("deleted under traffic: no request failed", load.with("200") == load.sent, load.show());
-    Seen::settled()?;
+    Series::settled()?;
     let standing =
         run::wait_for("every proxy without its filter known as such", Duration::from_secs(60), || {
             let standing = standing()?;

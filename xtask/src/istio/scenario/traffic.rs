@@ -1,4 +1,4 @@
-//! Traffic of the stories.
+//! Traffic of the scenarios.
 //!
 //! In: from whom, where to, how much. Out: what came back. Always holds: it ends by itself.
 
