@@ -90,7 +90,7 @@ enum Task {
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     match &arguments.task {
         Task::Up { loopback } => {
-            up(chosen(*loopback))?.keep()?;
+            up(chosen(*loopback))?.detach()?;
             done("the mesh is up; `cargo xtask istio down` ends it");
             Ok(())
         }
@@ -104,7 +104,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Task::Pause { folder, envoy } => pods::pause(folder, envoy),
         Task::UpInside { envoy } => up::inside(envoy),
         Task::StatusInside => mesh::show(),
-        Task::TestInside { name, json } => scenario::tell(name.as_deref(), *json),
+        Task::TestInside { name, json } => scenario::execute(name.as_deref(), *json),
     }
 }
 
@@ -124,7 +124,7 @@ fn chosen(loopback: bool) -> Site {
 fn up(site: Site) -> anyhow::Result<machine::Machine> {
     needs(site)?;
     let envoy = up::build(site)?;
-    if !machine::is_there() {
+    if !machine::is_running() {
         // What a machine left that was ended from outside.
         let _ = std::fs::remove_dir_all(run::folder());
     }
@@ -135,7 +135,7 @@ fn up(site: Site) -> anyhow::Result<machine::Machine> {
 }
 
 fn test(name: Option<&str>, json: bool, keep: bool, site: Site) -> anyhow::Result<()> {
-    let started = if machine::is_there() {
+    let started = if machine::is_running() {
         up::build(Site::here())?;
         None
     } else {
@@ -144,15 +144,15 @@ fn test(name: Option<&str>, json: bool, keep: bool, site: Site) -> anyhow::Resul
     let mut arguments = vec!["test-inside"];
     arguments.extend(name.into_iter().flat_map(|name| ["--name", name]));
     arguments.extend(json.then_some("--json"));
-    let told = enter(&arguments);
+    let result = enter(&arguments);
     match (started, keep) {
-        (Some(machine), true) => machine.keep()?,
+        (Some(machine), true) => machine.detach()?,
         (Some(_), false) => {
             down()?;
         }
         (None, _) => remark("the mesh stays up, as it was before"),
     }
-    told
+    result
 }
 
 fn down() -> anyhow::Result<bool> {

@@ -6,14 +6,14 @@ use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 /// A step that was quicker than this needs no second line.
-const WORTH_TELLING: Duration = Duration::from_secs(2);
+const LONG_STEP: Duration = Duration::from_secs(2);
 
 /// Runs one step of a task, naming it in the error, too.
 pub(crate) fn step<T>(name: &str, work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
     line("36", "▸", name);
     let start = Instant::now();
     let result = work().map_err(|error| error.context(format!("failed to finish: {name}")))?;
-    if start.elapsed() > WORTH_TELLING {
+    if start.elapsed() > LONG_STEP {
         line("32", "✓", &format!("{name} ({} s)", start.elapsed().as_secs()));
     }
     Ok(result)

@@ -27,23 +27,23 @@ pub(super) fn kubectl<const N: usize>(arguments: [&str; N]) -> Command {
 /// Applies manifests (YAML or JSON); the server's schema judges them.
 pub(super) fn apply(manifests: &str) -> anyhow::Result<String> {
     let apply = ["apply", "--server-side", "--force-conflicts", "-f", "-"];
-    fed(&mut kubectl(apply), manifests)
+    run_with_input(&mut kubectl(apply), manifests)
 }
 
 /// Lets the API server judge manifests without keeping them.
-pub(super) fn try_out(manifests: &str) -> anyhow::Result<String> {
+pub(super) fn dry_run(manifests: &str) -> anyhow::Result<String> {
     let apply = ["apply", "--server-side", "--force-conflicts", "--dry-run=server", "-f", "-"];
-    fed(&mut kubectl(apply), manifests)
+    run_with_input(&mut kubectl(apply), manifests)
 }
 
 /// Takes what the manifests name away; what is not there is no error.
 pub(super) fn delete(manifests: &str) -> anyhow::Result<String> {
-    fed(&mut kubectl(["delete", "--ignore-not-found", "--wait=false", "-f", "-"]), manifests)
+    run_with_input(&mut kubectl(["delete", "--ignore-not-found", "--wait=false", "-f", "-"]), manifests)
 }
 
 /// Creates one object and gives back what the server, its webhooks included, made of it.
 pub(super) fn create(object: &Value) -> anyhow::Result<Value> {
-    let answer = fed(&mut kubectl(["create", "-o", "json", "-f", "-"]), &object.to_string())?;
+    let answer = run_with_input(&mut kubectl(["create", "-o", "json", "-f", "-"]), &object.to_string())?;
     serde_json::from_str(&answer).context("failed to read what kubectl said")
 }
 
@@ -69,7 +69,7 @@ pub(super) fn text<'a>(object: &'a Value, place: &str) -> &'a str {
 }
 
 /// Runs a command with this standard input, and gives back what it prints.
-pub(super) fn fed(command: &mut Command, input: &str) -> anyhow::Result<String> {
+pub(super) fn run_with_input(command: &mut Command, input: &str) -> anyhow::Result<String> {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child =
         command.spawn().with_context(|| format!("failed to start {:?}", command.get_program()))?;

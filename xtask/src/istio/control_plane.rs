@@ -109,7 +109,7 @@ fn api_server() -> anyhow::Result<()> {
     run::wait_for("a ready API server", Duration::from_secs(90), || {
         Ok(process::quietly(&mut cluster::kubectl(["get", "--raw", "/readyz"])).ok())
     })
-    .map_err(|error| error.context(run::last_words("kube-apiserver")))
+    .map_err(|error| error.context(run::last_log_lines("kube-apiserver")))
     .map(drop)
 }
 
@@ -189,7 +189,7 @@ fn istiod() -> anyhow::Result<()> {
     run::wait_for("a ready istiod", Duration::from_secs(60), || {
         Ok(super::http::get(site.control_plane(), 8080, "/ready").ok().filter(|answer| answer.status == 200))
     })
-    .map_err(|error| error.context(run::last_words("istiod")))?;
+    .map_err(|error| error.context(run::last_log_lines("istiod")))?;
     injection()
 }
 

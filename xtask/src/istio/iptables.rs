@@ -48,7 +48,7 @@ pub(super) fn install() -> anyhow::Result<()> {
 }
 
 /// Lets a command find it.
-pub(super) fn give(command: &mut Command) {
+pub(super) fn add_to_path(command: &mut Command) {
     let path = std::env::var("PATH").unwrap_or_default();
     if on_path() {
         command.env("PATH", path);

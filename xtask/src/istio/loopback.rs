@@ -22,7 +22,7 @@ use std::time::Duration;
 
 /// Starts everything.
 pub(super) fn inside(envoy: &Path) -> anyhow::Result<()> {
-    run::keep_envoy(envoy)?;
+    run::save_envoy(envoy)?;
     control_plane::start()?;
     let workloads = workload::read(&control_plane::mesh_file("loopback.yaml")?)?;
     step("services, routes, workloads, Istio's own metrics off", || {
@@ -35,9 +35,9 @@ pub(super) fn inside(envoy: &Path) -> anyhow::Result<()> {
     })?;
     let running = step("applications, agents, Envoys", || {
         let agents = (0_u16..).zip(&workloads);
-        agents.map(|(place, workload)| begin(workload, place, envoy)).collect::<anyhow::Result<Vec<_>>>()
+        agents.map(|(index, workload)| begin(workload, index, envoy)).collect::<anyhow::Result<Vec<_>>>()
     })?;
-    mesh::remember(&running)?;
+    mesh::save_pods(&running)?;
     step("proxies and applications", || {
         for (pod, workload) in running.iter().zip(&workloads) {
             pods::wait_proxy(pod)?;
@@ -49,12 +49,12 @@ pub(super) fn inside(envoy: &Path) -> anyhow::Result<()> {
 }
 
 /// Starts a workload's application and its agent.
-fn begin(workload: &Workload, place: u16, envoy: &Path) -> anyhow::Result<pods::Pod> {
+fn begin(workload: &Workload, index: u16, envoy: &Path) -> anyhow::Result<pods::Pod> {
     if let Some((program, arguments)) = workload.runs.split_first() {
         let mut application = Command::new(workspace::binary(program));
         run::start(&format!("{}.application", workload.name), application.args(arguments))?;
     }
-    agent::start(workload, place, envoy)
+    agent::start(workload, index, envoy)
 }
 
 fn wait_application(workload: &Workload) -> anyhow::Result<()> {
@@ -64,7 +64,7 @@ fn wait_application(workload: &Workload) -> anyhow::Result<()> {
     run::wait_for(&format!("the application of {}", workload.name), Duration::from_secs(20), || {
         Ok(hosts.iter().find_map(|host| TcpStream::connect((*host, port)).ok()))
     })
-    .with_context(|| run::last_words(&format!("{}.application", workload.name)))
+    .with_context(|| run::last_log_lines(&format!("{}.application", workload.name)))
     .map(drop)
 }
 

@@ -20,12 +20,12 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// What we write to the holder so that it outlives us.
-const KEEP: &str = "keep";
+const DETACH: &str = "detach";
 
 /// A machine that we have just started.
 pub(super) struct Machine {
     _holder: Child,
-    leash: ChildStdin,
+    control: ChildStdin,
 }
 
 impl Machine {
@@ -36,7 +36,7 @@ impl Machine {
                 "there is a mesh already; see `cargo xtask istio status`, end it with `cargo xtask istio down`"
             );
         }
-        site.keep()?;
+        site.save()?;
         let mut command = match site {
             Site::Namespaces => {
                 let mut unshare = Command::new("unshare");
@@ -47,12 +47,12 @@ impl Machine {
             Site::Loopback => Command::new(std::env::current_exe()?),
         };
         command.args(["istio", "hold", site.name()]);
-        // A Ctrl-C in the terminal is for us; the holder then sees its leash end.
+        // A Ctrl-C in the terminal is for us; the holder then sees its control end.
         command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped());
         // It outlives us: whoever reads our standard error would wait for it.
         command.stderr(run::log_file("machine")?);
         let mut child = command.spawn().context("failed to start the holder; `unshare` is of util-linux")?;
-        let leash = child.stdin.take().context("failed to hold the machine's leash")?;
+        let control = child.stdin.take().context("failed to hold the machine's control")?;
         let answer = child.stdout.take().context("failed to hear the machine")?;
         let mut ready = String::new();
         BufReader::new(answer).read_line(&mut ready)?;
@@ -64,12 +64,12 @@ impl Machine {
             Site::Loopback => i32::try_from(child.id())?,
         };
         std::fs::write(state(), format!("{holder} {}", started(holder).unwrap_or_default()))?;
-        Ok(Self { _holder: child, leash })
+        Ok(Self { _holder: child, control })
     }
 
     /// Lets it outlive us.
-    pub(super) fn keep(mut self) -> anyhow::Result<()> {
-        writeln!(self.leash, "{KEEP}").context("failed to hand the machine over")
+    pub(super) fn detach(mut self) -> anyhow::Result<()> {
+        writeln!(self.control, "{DETACH}").context("failed to hand the machine over")
     }
 }
 
@@ -96,7 +96,7 @@ pub(super) fn stop() -> anyhow::Result<bool> {
 }
 
 /// Whether a machine runs.
-pub(super) fn is_there() -> bool {
+pub(super) fn is_running() -> bool {
     holder().is_some()
 }
 
@@ -113,14 +113,14 @@ pub(super) fn inside(arguments: &[&str]) -> anyhow::Result<Command> {
         Site::Loopback => Command::new(exe),
     };
     command.arg("istio").args(arguments);
-    belong(&mut command);
+    end_with_machine(&mut command);
     Ok(command)
 }
 
 /// Lets what a command starts end with the machine, where the kernel does not see to it.
-pub(super) fn belong(command: &mut Command) {
+pub(super) fn end_with_machine(command: &mut Command) {
     if let Some(mark) = mark().filter(|_| Site::here() == Site::Loopback) {
-        marked::give(command, &mark);
+        marked::mark(command, &mark);
     }
 }
 
@@ -142,7 +142,7 @@ pub(super) fn hold(site: Site) -> anyhow::Result<()> {
     output.flush()?;
     let mut line = String::new();
     std::io::stdin().read_line(&mut line)?;
-    while line.trim() == KEEP {
+    while line.trim() == DETACH {
         std::thread::park();
     }
     match mark().filter(|_| site == Site::Loopback) {

@@ -16,7 +16,7 @@ use std::process::Command;
 pub(super) const FILTERED: [&str; 2] = ["shop", "ingress"];
 
 /// The port of the collector's questions.
-pub(super) const QUESTIONS: u16 = 9464;
+pub(super) const HTTP_PORT: u16 = 9464;
 
 /// A file of `envoy-config/istio`.
 pub(super) fn user_file(name: &str) -> anyhow::Result<String> {
@@ -56,22 +56,22 @@ pub(super) fn refresh() -> anyhow::Result<()> {
 }
 
 /// Keeps what runs for the commands that follow.
-pub(super) fn remember(pods: &[Pod]) -> anyhow::Result<()> {
+pub(super) fn save_pods(pods: &[Pod]) -> anyhow::Result<()> {
     Ok(std::fs::write(run::folder().join("pods.json"), serde_json::to_string_pretty(pods)?)?)
 }
 
 /// One more that runs.
-pub(super) fn remember_also(pod: &Pod) -> anyhow::Result<()> {
+pub(super) fn add_pod(pod: &Pod) -> anyhow::Result<()> {
     let mut all = pods()?;
     all.push(pod.clone());
-    remember(&all)
+    save_pods(&all)
 }
 
 /// One that has ended.
-pub(super) fn forget(pod: &Pod) -> anyhow::Result<()> {
+pub(super) fn remove_pod(pod: &Pod) -> anyhow::Result<()> {
     let mut all = pods()?;
     all.retain(|known| known.workload != pod.workload);
-    remember(&all)
+    save_pods(&all)
 }
 
 /// What runs.
@@ -102,7 +102,7 @@ pub(super) fn admin(workload: &str, path: &str) -> anyhow::Result<String> {
 
 /// Asks the collector.
 pub(super) fn collector(path: &str) -> anyhow::Result<Value> {
-    http::json(Site::here().collector(), QUESTIONS, path)
+    http::json(Site::here().collector(), HTTP_PORT, path)
 }
 
 /// Asks istiod's debug interface, which answers its own machine only.

@@ -71,7 +71,7 @@ pub(super) fn start_application(pod: &Pod, workload: &Workload) -> anyhow::Resul
     run::wait_for(&format!("the application of {}", pod.workload), Duration::from_secs(20), || {
         Ok(std::net::TcpStream::connect((pod.address.as_str(), port)).ok())
     })
-    .with_context(|| run::last_words(&format!("{}.application", pod.workload)))
+    .with_context(|| run::last_log_lines(&format!("{}.application", pod.workload)))
     .map(drop)
 }
 
@@ -92,7 +92,7 @@ pub(super) fn wait_proxy(pod: &Pod) -> anyhow::Result<()> {
             .ok()
             .filter(|answer| answer.status == 200))
     })
-    .with_context(|| run::last_words(&format!("{}.proxy", pod.workload)))
+    .with_context(|| run::last_log_lines(&format!("{}.proxy", pod.workload)))
     .map(drop)
 }
 

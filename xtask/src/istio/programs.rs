@@ -80,18 +80,18 @@ const FILES: [&str; 2] =
 
 /// Builds what is not there yet and says what is left.
 pub(crate) fn build() -> anyhow::Result<()> {
-    let missing: Vec<&Program> = PROGRAMS.iter().filter(|program| !program.is_there()).collect();
+    let missing: Vec<&Program> = PROGRAMS.iter().filter(|program| !program.is_built()).collect();
     if missing.is_empty() {
         return Ok(());
     }
     go_version()?;
     std::fs::create_dir_all(folder())?;
-    for (place, program) in missing.iter().enumerate() {
-        let left_s: u64 = missing.iter().skip(place).map(|left| left.takes_s).sum();
+    for (index, program) in missing.iter().enumerate() {
+        let left_s: u64 = missing.iter().skip(index).map(|left| left.takes_s).sum();
         let what = format!(
             "building {} ({} of {}; about {} min left on two cores, less where Go has a cache)",
             program.name,
-            place + 1,
+            index + 1,
             missing.len(),
             left_s.div_ceil(60)
         );
@@ -114,7 +114,7 @@ fn module(name: &str) -> PathBuf {
 }
 
 impl Program {
-    fn is_there(&self) -> bool {
+    fn is_built(&self) -> bool {
         let recipe = self.recipe().ok();
         path(self.name).exists() && recipe.is_some() && std::fs::read_to_string(self.stamp()).ok() == recipe
     }

@@ -36,13 +36,13 @@ pub(super) fn start(name: &str, command: &mut Command) -> anyhow::Result<u32> {
     // A proxy opens its access log, /dev/stdout, anew and as another user.
     log.set_permissions(Permissions::from_mode(0o666))?;
     command.process_group(0).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-    machine::belong(command);
+    machine::end_with_machine(command);
     let child = command.spawn().with_context(|| format!("failed to start {name}"))?;
     Ok(child.id())
 }
 
 /// Keeps where Envoy is for the commands that follow.
-pub(super) fn keep_envoy(folder: &Path) -> anyhow::Result<()> {
+pub(super) fn save_envoy(folder: &Path) -> anyhow::Result<()> {
     Ok(std::fs::write(self::folder().join("envoy"), folder.display().to_string())?)
 }
 
@@ -52,7 +52,7 @@ pub(super) fn envoy() -> anyhow::Result<PathBuf> {
 }
 
 /// The last lines of a program's log.
-pub(super) fn last_words(name: &str) -> String {
+pub(super) fn last_log_lines(name: &str) -> String {
     let text = std::fs::read(log(name)).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     let lines: Vec<&str> = text.lines().collect();
@@ -63,12 +63,12 @@ pub(super) fn last_words(name: &str) -> String {
 pub(super) fn wait_for<T>(
     what: &str,
     patience: Duration,
-    mut look: impl FnMut() -> anyhow::Result<Option<T>>,
+    mut read: impl FnMut() -> anyhow::Result<Option<T>>,
 ) -> anyhow::Result<T> {
     let start = Instant::now();
     let mut last = String::new();
     while start.elapsed() < patience {
-        match look() {
+        match read() {
             Ok(Some(seen)) => return Ok(seen),
             Ok(None) => {}
             Err(error) => last = format!(": {error:#}"),

@@ -30,81 +30,81 @@ use std::time::{Duration, Instant};
 
 /// What a scenario tells.
 #[derive(Debug, Default, Serialize)]
-pub(super) struct Tale {
+pub(super) struct Outcome {
     scenario: String,
-    told: bool,
+    passed: bool,
     took_s: f64,
     /// What was looked at.
     checks: Vec<Check>,
     /// What was measured.
     figures: BTreeMap<String, Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    broke_off: Option<String>,
+    error: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
 struct Check {
     what: String,
-    as_told: bool,
+    passed: bool,
     seen: String,
 }
 
-type Scenario = (&'static str, fn(&mut Tale) -> anyhow::Result<()>);
+type Scenario = (&'static str, fn(&mut Outcome) -> anyhow::Result<()>);
 
 /// All of them; the later ones disturb more.
 const SCENARIOS: [Scenario; 9] = [
-    ("manifests", manifests::tell),
-    ("edges", edges::tell),
-    ("flags", flags::tell),
-    ("tcp", tcp::tell),
-    ("access_log", access_log::tell),
-    ("live", live::tell),
-    ("failures", failures::tell),
-    ("registry_hangs", registry_hangs::tell),
-    ("collector_outside", collector_outside::tell),
+    ("manifests", manifests::execute),
+    ("edges", edges::execute),
+    ("flags", flags::execute),
+    ("tcp", tcp::execute),
+    ("access_log", access_log::execute),
+    ("live", live::execute),
+    ("failures", failures::execute),
+    ("registry_hangs", registry_hangs::execute),
+    ("collector_outside", collector_outside::execute),
 ];
 
 /// Those that can be told without pods, the first two in part.
 const ON_LOOPBACK: [&str; 4] = ["manifests", "edges", "flags", "access_log"];
 
 /// Tells the scenarios whose name holds this.
-pub(super) fn tell(name: Option<&str>, json: bool) -> anyhow::Result<()> {
+pub(super) fn execute(name: Option<&str>, json: bool) -> anyhow::Result<()> {
     step("this build's filter in every proxy of shop and ingress", mesh::refresh)?;
     let there = |scenario: &str| Site::here() == Site::Namespaces || ON_LOOPBACK.contains(&scenario);
     let chosen = SCENARIOS
         .iter()
         .filter(|(scenario, _)| there(scenario) && name.is_none_or(|name| scenario.contains(name)));
-    let mut tales = Vec::new();
-    for (scenario, tell) in chosen {
-        let mut tale = Tale { scenario: (*scenario).to_owned(), ..Tale::default() };
+    let mut outcomes = Vec::new();
+    for (scenario, execute) in chosen {
+        let mut outcome = Outcome { scenario: (*scenario).to_owned(), ..Outcome::default() };
         let start = Instant::now();
-        let told = step(&format!("scenario: {scenario}"), || tell(&mut tale));
-        tale.took_s = start.elapsed().as_secs_f64();
-        tale.broke_off = told.err().map(|error| format!("{error:#}"));
-        tale.told = tale.broke_off.is_none() && tale.checks.iter().all(|check| check.as_told);
-        tale.show();
-        tales.push(tale);
+        let result = step(&format!("scenario: {scenario}"), || execute(&mut outcome));
+        outcome.took_s = start.elapsed().as_secs_f64();
+        outcome.error = result.err().map(|error| format!("{error:#}"));
+        outcome.passed = outcome.error.is_none() && outcome.checks.iter().all(|check| check.passed);
+        outcome.show();
+        outcomes.push(outcome);
     }
-    if tales.is_empty() {
+    if outcomes.is_empty() {
         let names: Vec<&str> = SCENARIOS.iter().map(|(scenario, _)| *scenario).collect();
         bail!("there is no such scenario; there are {}", names.join(", "));
     }
     if json {
-        answer(&serde_json::to_string_pretty(&tales)?);
+        answer(&serde_json::to_string_pretty(&outcomes)?);
     }
     let failed: Vec<&str> =
-        tales.iter().filter(|tale| !tale.told).map(|tale| tale.scenario.as_str()).collect();
+        outcomes.iter().filter(|outcome| !outcome.passed).map(|outcome| outcome.scenario.as_str()).collect();
     if failed.is_empty() {
-        done(&format!("{} scenarios are as told", tales.len()));
+        done(&format!("{} scenarios are as told", outcomes.len()));
         return Ok(());
     }
     bail!("not as told: {}", failed.join(", "))
 }
 
-impl Tale {
+impl Outcome {
     /// Looks at one thing.
-    fn check(&mut self, what: impl Into<String>, as_told: bool, seen: impl Into<String>) {
-        self.checks.push(Check { what: what.into(), as_told, seen: seen.into() });
+    fn check(&mut self, what: impl Into<String>, passed: bool, seen: impl Into<String>) {
+        self.checks.push(Check { what: what.into(), passed, seen: seen.into() });
     }
 
     /// Looks at a number.
@@ -118,12 +118,12 @@ impl Tale {
 
     fn show(&self) {
         for check in &self.checks {
-            remark(&format!("{} {}: {}", if check.as_told { "✓" } else { "✗" }, check.what, check.seen));
+            remark(&format!("{} {}: {}", if check.passed { "✓" } else { "✗" }, check.what, check.seen));
         }
         for (name, value) in &self.figures {
             remark(&format!("· {name}: {value}"));
         }
-        if let Some(why) = &self.broke_off {
+        if let Some(why) = &self.error {
             remark(&format!("✗ broke off: {why}"));
         }
     }
@@ -137,7 +137,7 @@ impl Applied {
     fn new(manifests: &str) -> anyhow::Result<Self> {
         cluster::apply(manifests)?;
         let applied = Self(manifests.to_owned());
-        pushed()?;
+        wait_until_pushed()?;
         Ok(applied)
     }
 }
@@ -155,7 +155,7 @@ fn scenario_file(name: &str) -> anyhow::Result<String> {
 }
 
 /// Waits until no proxy lags behind istiod, after the moment that istiod gathers changes for (100 ms).
-fn pushed() -> anyhow::Result<()> {
+fn wait_until_pushed() -> anyhow::Result<()> {
     std::thread::sleep(Duration::from_millis(500));
     run::wait_for("all proxies in step with istiod", Duration::from_secs(30), || {
         let text = mesh::istiod("/debug/syncz")?;

@@ -26,7 +26,7 @@ impl Site {
     }
 
     /// Keeps it for the commands that follow.
-    pub(super) fn keep(self) -> anyhow::Result<()> {
+    pub(super) fn save(self) -> anyhow::Result<()> {
         std::fs::create_dir_all(run::folder())?;
         Ok(std::fs::write(file(), self.name())?)
     }

@@ -38,7 +38,7 @@ pub(super) fn inside(envoy: &Path) -> anyhow::Result<()> {
 }
 
 fn in_namespaces(envoy: &Path) -> anyhow::Result<()> {
-    run::keep_envoy(envoy)?;
+    run::save_envoy(envoy)?;
     control_plane::start()?;
     step("the registry", registry::start)?;
     step("services, routes, Istio's own metrics off", || {
@@ -51,7 +51,7 @@ fn in_namespaces(envoy: &Path) -> anyhow::Result<()> {
     let running = step("pods, injected by istiod", || {
         workloads.iter().map(|workload| pods::start(workload, envoy)).collect::<anyhow::Result<Vec<_>>>()
     })?;
-    mesh::remember(&running)?;
+    mesh::save_pods(&running)?;
     step("proxies and applications", || {
         pods::sync_endpoints()?;
         for pod in &running {

@@ -29,15 +29,15 @@ struct Ports {
 }
 
 impl Ports {
-    fn of(place: u16) -> Self {
-        let from = PORTS_FROM + place * PORTS_EACH;
+    fn of(index: u16) -> Self {
+        let from = PORTS_FROM + index * PORTS_EACH;
         Self { admin: from, status: from + 1, ready: from + 2, prometheus: from + 3 }
     }
 }
 
 /// Starts it, where the workload has one.
-pub(super) fn start(workload: &Workload, place: u16, envoy: &Path) -> anyhow::Result<Pod> {
-    let ports = Ports::of(place);
+pub(super) fn start(workload: &Workload, index: u16, envoy: &Path) -> anyhow::Result<Pod> {
+    let ports = Ports::of(index);
     let proxy = workload.gateway || workload.has_sidecar();
     let pod = Pod {
         workload: workload.name.clone(),

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 const VARIABLE: &str = "HOPSCOPE_ISTIO_MESH";
 
 /// Marks what a command will start.
-pub(super) fn give(command: &mut Command, mark: &str) {
+pub(super) fn mark(command: &mut Command, mark: &str) {
     command.env(VARIABLE, mark);
 }
 
@@ -51,16 +51,16 @@ fn all(mark: &str) -> Vec<i32> {
 
 #[cfg(test)]
 mod tests {
-    use super::{all, end, give};
+    use super::{all, end, mark as mark_command};
     use std::process::Command;
 
     #[test]
     fn a_child_of_a_marked_process_ends_too_and_a_stranger_does_not() {
         let mark = format!("test-{}", std::process::id());
-        let mut stranger = Command::new("sleep").arg("60").spawn().unwrap();
+        let mut unmarked = Command::new("sleep").arg("60").spawn().unwrap();
         let mut command = Command::new("sh");
         command.args(["-c", "sleep 60 & exec sleep 60"]);
-        give(&mut command, &mark);
+        mark_command(&mut command, &mark);
         let mut child = command.spawn().unwrap();
         let start = std::time::Instant::now();
         while all(&mark).len() < 2 && start.elapsed().as_secs() < 10 {
@@ -70,8 +70,8 @@ mod tests {
         // The remains of a child that nobody waits for have no environment.
         end(&mark).unwrap();
         assert!(!child.wait().unwrap().success());
-        assert!(stranger.try_wait().unwrap().is_none());
-        stranger.kill().unwrap();
-        stranger.wait().unwrap();
+        assert!(unmarked.try_wait().unwrap().is_none());
+        unmarked.kill().unwrap();
+        unmarked.wait().unwrap();
     }
 }

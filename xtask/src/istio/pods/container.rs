@@ -54,7 +54,7 @@ pub(super) fn initialise(pod: &Value, sandbox: &Sandbox) -> anyhow::Result<()> {
     for container in init.filter(|container| cluster::text(container, "/name") == "istio-init") {
         let mut command = sandbox.command(format!("{BIN}/pilot-agent"));
         command.args(arguments(container, &BTreeMap::new())).current_dir("/");
-        iptables::give(&mut command);
+        iptables::add_to_path(&mut command);
         process::quietly(&mut command).context("failed to capture the pod's traffic")?;
     }
     Ok(())

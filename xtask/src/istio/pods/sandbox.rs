@@ -141,7 +141,7 @@ pub(crate) fn pause(folder: &Path, envoy: &Path) -> anyhow::Result<()> {
         std::fs::create_dir_all(place)?;
         bind(&folder, Path::new(place))?;
     }
-    give(&folder.join("files"), Path::new("/"))?;
+    copy_files(&folder.join("files"), Path::new("/"))?;
     let mut output = std::io::stdout();
     writeln!(output, "ready")?;
     output.flush()?;
@@ -155,7 +155,7 @@ fn bind(from: &Path, to: &Path) -> anyhow::Result<()> {
 }
 
 /// Copies a tree; what is new belongs to the proxy's user.
-fn give(from: &Path, to: &Path) -> anyhow::Result<()> {
+fn copy_files(from: &Path, to: &Path) -> anyhow::Result<()> {
     let Ok(entries) = std::fs::read_dir(from) else { return Ok(()) };
     for entry in entries {
         let entry: PathBuf = entry?.path();
@@ -166,7 +166,7 @@ fn give(from: &Path, to: &Path) -> anyhow::Result<()> {
             if is_new {
                 std::fs::create_dir(&there)?;
             }
-            give(&entry, &there)?;
+            copy_files(&entry, &there)?;
         } else {
             std::fs::copy(&entry, &there)?;
         }

@@ -1,38 +1,39 @@
 //! A proxy that may not run Wasm: Envoy's own access log instead of the filter, from Istio's Telemetry.
 
 use super::live::source;
-use super::traffic::visit;
-use super::{Applied, Series, Tale, pushed};
+use super::traffic::send_to_gateway;
+use super::{Applied, Outcome, Series, wait_until_pushed};
 use crate::istio::{cluster, mesh};
 use std::time::Duration;
 
 const NAMESPACE: &str = "ingress";
 
-pub(super) fn tell(tale: &mut Tale) -> anyhow::Result<()> {
+pub(super) fn execute(outcome: &mut Outcome) -> anyhow::Result<()> {
     let plugin = mesh::plugin("wasmplugin-http.yaml", NAMESPACE)?;
     cluster::delete(&plugin)?;
     let telemetry = mesh::user_file("telemetry-access-log.yaml")?
         .replace("namespace: shop", &format!("namespace: {NAMESPACE}"))
         .replace("hopscope.dev/telemetry: access-log", "istio: ingressgateway");
     let applied = Applied::new(&telemetry)?;
-    let told = logged(tale);
+    let result = logged(outcome);
     drop(applied);
     cluster::apply(&plugin)?;
-    pushed()?;
-    told
+    wait_until_pushed()?;
+    result
 }
 
-fn logged(tale: &mut Tale) -> anyhow::Result<()> {
+fn logged(outcome: &mut Outcome) -> anyhow::Result<()> {
     std::thread::sleep(Duration::from_secs(5));
-    let before = Series::settled()?;
-    visit("/call/backend.shop:8080/", 100, 50)?;
-    let seen = Series::settled()?.since(&before);
+    let before = Series::when_quiet()?;
+    send_to_gateway("/call/backend.shop:8080/", 100, 50)?;
+    let seen = Series::when_quiet()?.since(&before);
     let edge =
         "reporter=source source_workload=ingressgateway destination_service=frontend.shop.svc.cluster.local";
-    tale.equal("the gateway's requests, told by its access log", 100, seen.sum(edge));
-    let heard = "reporter=destination source_workload=ingressgateway destination_workload=frontend-v1";
-    tale.equal("the same, told by the frontend's filter", 100, seen.sum(heard));
+    outcome.equal("the gateway's requests, told by its access log", 100, seen.sum(edge));
+    let by_destination =
+        "reporter=destination source_workload=ingressgateway destination_workload=frontend-v1";
+    outcome.equal("the same, told by the frontend's filter", 100, seen.sum(by_destination));
     let source = source("ingressgateway")?;
-    tale.check("the books say how they are known", source.contains("als"), source);
+    outcome.check("the books say how they are known", source.contains("als"), source);
     Ok(())
 }

@@ -1,8 +1,8 @@
 //! The collector's own traffic: its sidecar tells nothing of the reports; and a collector outside of the mesh with TLS of its
 //! own.
 
-use super::traffic::visit;
-use super::{Applied, Series, Tale, pushed, scenario_file};
+use super::traffic::send_to_gateway;
+use super::{Applied, Outcome, Series, scenario_file, wait_until_pushed};
 use crate::istio::pods::Sandbox;
 use crate::istio::{cluster, http, mesh, run};
 use crate::{process, workspace};
@@ -16,36 +16,36 @@ const OUTSIDE: (&str, u16) = ("10.244.0.16", 9465);
 
 const HOST: &str = "hopscope-outside.observability.svc.cluster.local";
 
-pub(super) fn tell(tale: &mut Tale) -> anyhow::Result<()> {
-    inside(tale)?;
-    outside(tale)
+pub(super) fn execute(outcome: &mut Outcome) -> anyhow::Result<()> {
+    inside(outcome)?;
+    outside(outcome)
 }
 
 /// The filter in the collector's sidecar, too, as a mesh-wide `WasmPlugin` would put it there.
-fn inside(tale: &mut Tale) -> anyhow::Result<()> {
+fn inside(outcome: &mut Outcome) -> anyhow::Result<()> {
     let plugin = Applied::new(&mesh::plugin("wasmplugin-http.yaml", "observability")?)?;
-    let before = Series::settled()?;
-    visit("/call/backend.shop:8080/", 100, 50)?;
-    let seen = Series::settled()?.since(&before);
+    let before = Series::when_quiet()?;
+    send_to_gateway("/call/backend.shop:8080/", 100, 50)?;
+    let seen = Series::when_quiet()?.since(&before);
     let of_reports = seen.sum("destination_service_name=hopscope-collector")
         + seen.sum("destination_workload=hopscope-collector")
         + seen.sum("source_workload=hopscope-collector");
-    tale.equal("requests told of the collector's own sidecar", 0, of_reports);
-    tale.equal("requests told of others meanwhile", 400, seen.sum(""));
+    outcome.equal("requests told of the collector's own sidecar", 0, of_reports);
+    outcome.equal("requests told of others meanwhile", 400, seen.sum(""));
     let refused = Series::of("hopscope_ingest_refused_total")?;
-    tale.equal(
+    outcome.equal(
         "reports refused, over mTLS only: every certificate is that of its proxy",
         0,
         refused.sum("reason=identity_mismatch"),
     );
     for reason in ["aborted", "invalid", "busy", "rate", "slow"] {
-        tale.figure(&format!("reports refused: {reason}"), refused.sum(&format!("reason={reason}")));
+        outcome.figure(&format!("reports refused: {reason}"), refused.sum(&format!("reason={reason}")));
     }
     drop(plugin);
     Ok(())
 }
 
-fn outside(tale: &mut Tale) -> anyhow::Result<()> {
+fn outside(outcome: &mut Outcome) -> anyhow::Result<()> {
     let folder = run::folder().join("outside");
     std::fs::create_dir_all(&folder)?;
     let mut certify = std::process::Command::new(workspace::binary("hopscope-mesh"));
@@ -56,15 +56,15 @@ fn outside(tale: &mut Tale) -> anyhow::Result<()> {
     for workload in ["ingressgateway", "frontend-v1", "backend-v1", "backend-v2"] {
         let sandbox = Sandbox::of(mesh::pod(workload)?.sandbox);
         process::quietly(sandbox.command("mkdir").args(["-p", "/etc/hopscope"]))?;
-        cluster::fed(sandbox.command("tee").arg("/etc/hopscope/root-cert.pem"), &authority)?;
+        cluster::run_with_input(sandbox.command("tee").arg("/etc/hopscope/root-cert.pem"), &authority)?;
     }
     let rule = mesh::user_file("collector-outside.yaml")?.replace("hopscope-collector", "hopscope-outside");
     let _service = Applied::new(&scenario_file("collector-outside.yaml")?)?;
     let _rule = Applied::new(&rule)?;
     redirect(HOST)?;
-    let told = reported(tale);
+    let result = reported(outcome);
     redirect("hopscope-collector.observability.svc.cluster.local")?;
-    told
+    result
 }
 
 fn serve(folder: &Path) -> anyhow::Result<()> {
@@ -76,7 +76,7 @@ fn serve(folder: &Path) -> anyhow::Result<()> {
     run::wait_for("the collector outside", Duration::from_secs(20), || {
         Ok(http::get(OUTSIDE.0, OUTSIDE.1, "/readyz").ok().filter(|answer| answer.status == 200))
     })
-    .with_context(|| run::last_words("outside.collector"))
+    .with_context(|| run::last_log_lines("outside.collector"))
     .map(drop)
 }
 
@@ -86,22 +86,22 @@ fn redirect(host: &str) -> anyhow::Result<()> {
         let plugin = mesh::plugin("wasmplugin-http.yaml", namespace)?;
         cluster::apply(&plugin.replace("hopscope-collector.observability.svc.cluster.local", host))?;
     }
-    pushed()
+    wait_until_pushed()
 }
 
-fn reported(tale: &mut Tale) -> anyhow::Result<()> {
+fn reported(outcome: &mut Outcome) -> anyhow::Result<()> {
     std::thread::sleep(Duration::from_secs(2));
-    visit("/call/backend.shop:8080/", 100, 50)?;
+    send_to_gateway("/call/backend.shop:8080/", 100, 50)?;
     let seen = run::wait_for("reports at the collector outside", Duration::from_secs(30), || {
-        let books: Value = http::json(OUTSIDE.0, OUTSIDE.1, "/api/v1/proxies")?;
+        let ledger: Value = http::json(OUTSIDE.0, OUTSIDE.1, "/api/v1/proxies")?;
         // What the proxies told to the other collector shows as seen, too, and as dropped.
-        let delivered = books.pointer("/total/delivered").and_then(Value::as_i64).unwrap_or(0);
-        Ok((delivered == 400).then_some(books))
+        let delivered = ledger.pointer("/total/delivered").and_then(Value::as_i64).unwrap_or(0);
+        Ok((delivered == 400).then_some(ledger))
     });
     let shown = match &seen {
-        Ok(books) => books.get("total").map(Value::to_string).unwrap_or_default(),
+        Ok(ledger) => ledger.get("total").map(Value::to_string).unwrap_or_default(),
         Err(error) => format!("{error:#}"),
     };
-    tale.check("outside of the mesh, over TLS of its own: all that was sent is told", seen.is_ok(), shown);
+    outcome.check("outside of the mesh, over TLS of its own: all that was sent is told", seen.is_ok(), shown);
     Ok(())
 }

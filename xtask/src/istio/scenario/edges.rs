@@ -1,28 +1,28 @@
 //! Edges told by both reporters, with versions, through injected sidecars with mTLS; and who is no service of the mesh.
 
-use super::traffic::{send, visit};
-use super::{Applied, Series, Tale, pushed};
+use super::traffic::{send, send_to_gateway};
+use super::{Applied, Outcome, Series, wait_until_pushed};
 use crate::istio::mesh;
 use crate::istio::site::Site;
 use std::time::Duration;
 
 const REQUESTS: u64 = 300;
 
-pub(super) fn tell(tale: &mut Tale) -> anyhow::Result<()> {
-    visit("/call/backend.shop:8080/", 50, 50)?;
-    let before = Series::settled()?;
-    let load = visit("/call/backend.shop:8080/", REQUESTS, 100)?;
-    tale.check("the client's requests succeed", load.with("200") == REQUESTS, load.show());
-    let seen = Series::settled()?.since(&before);
+pub(super) fn execute(outcome: &mut Outcome) -> anyhow::Result<()> {
+    send_to_gateway("/call/backend.shop:8080/", 50, 50)?;
+    let before = Series::when_quiet()?;
+    let load = send_to_gateway("/call/backend.shop:8080/", REQUESTS, 100)?;
+    outcome.check("the client's requests succeed", load.with("200") == REQUESTS, load.show());
+    let seen = Series::when_quiet()?.since(&before);
     let to_frontend =
         "source_workload=ingressgateway destination_workload=frontend-v1 destination_version=v1";
     let mutual = "connection_security_policy=mutual_tls";
-    tale.equal(
+    outcome.equal(
         "gateway → frontend, by the gateway",
         REQUESTS,
         seen.sum(&format!("reporter=source {to_frontend}")),
     );
-    tale.equal(
+    outcome.equal(
         "gateway → frontend, by the frontend over mTLS",
         REQUESTS,
         seen.sum(&format!("reporter=destination {to_frontend} {mutual}")),
@@ -31,63 +31,63 @@ pub(super) fn tell(tale: &mut Tale) -> anyhow::Result<()> {
         "source_workload=frontend-v1 source_version=v1 destination_service=backend.shop.svc.cluster.local";
     for version in ["v1", "v2"] {
         let to = format!("{to_backend} destination_workload=backend-{version} destination_version={version}");
-        let told = seen.sum(&format!("reporter=source {to}"));
-        let heard = seen.sum(&format!("reporter=destination {to} {mutual}"));
-        tale.check(
+        let by_source = seen.sum(&format!("reporter=source {to}"));
+        let by_destination = seen.sum(&format!("reporter=destination {to} {mutual}"));
+        outcome.check(
             format!("frontend → backend {version}, by both, x-forwarded-for passed on"),
-            told == heard && told > 0,
-            format!("{told} and {heard}"),
+            by_source == by_destination && by_source > 0,
+            format!("{by_source} and {by_destination}"),
         );
     }
-    tale.equal(
+    outcome.equal(
         "frontend → backend, both versions",
         REQUESTS,
         seen.sum(&format!("reporter=source {to_backend}")),
     );
     let stable = seen.sum(&format!("reporter=source {to_backend} destination_version=v1"));
-    tale.figure("stable_share_of_90", stable as f64 / REQUESTS as f64);
+    outcome.figure("stable_share_of_90", stable as f64 / REQUESTS as f64);
     if Site::here() == Site::Loopback {
         // Who has no sidecar, or calls whom the mesh does not know, is not captured there.
         return Ok(());
     }
-    strangers(tale)?;
-    registry_only(tale)
+    unknown_peers(outcome)?;
+    registry_only(outcome)
 }
 
 /// With a Sidecar that names what its proxies know, the collector among it, and refuses the rest.
-fn registry_only(tale: &mut Tale) -> anyhow::Result<()> {
+fn registry_only(outcome: &mut Outcome) -> anyhow::Result<()> {
     let sidecar = mesh::user_file("sidecar-egress.yaml")?;
     let sidecar = sidecar.replace("spec:\n", "spec:\n  outboundTrafficPolicy: { mode: REGISTRY_ONLY }\n");
     let applied = Applied::new(&sidecar)?;
     std::thread::sleep(Duration::from_secs(3));
-    let before = Series::settled()?;
+    let before = Series::when_quiet()?;
     let refused = send("frontend-v1", "http://10.244.0.16:8080/", 20, 50)?;
     let served = send("frontend-v1", "http://backend.shop:8080/", 20, 50)?;
-    let seen = Series::settled()?.since(&before);
+    let seen = Series::when_quiet()?.since(&before);
     let black_hole = "reporter=source source_workload=frontend-v1 destination_service_name=BlackHoleCluster response_code=502";
-    tale.check(
+    outcome.check(
         "to an address outside under REGISTRY_ONLY: BlackHoleCluster",
         refused.with("502") == 20 && seen.sum(black_hole) == 20,
         format!("{}; {}", refused.show(), seen.show("")),
     );
     let known =
         "source_workload=frontend-v1 destination_service=backend.shop.svc.cluster.local response_code=200";
-    tale.equal(
+    outcome.equal(
         "what the Sidecar names is told by both, the collector being among it",
         2 * served.sent,
         seen.sum(known),
     );
     drop(applied);
-    pushed()
+    wait_until_pushed()
 }
 
-fn strangers(tale: &mut Tale) -> anyhow::Result<()> {
-    let before = Series::settled()?;
+fn unknown_peers(outcome: &mut Outcome) -> anyhow::Result<()> {
+    let before = Series::when_quiet()?;
     send("frontend-v1", "http://10.244.0.16:8080/", 20, 50)?;
     send("cronjob", "http://10.244.0.13:8080/", 20, 50)?;
     send("cronjob", "http://10.244.0.13:7777/", 20, 50)?;
     send("frontend-v1", "http://10.244.0.13:8080/", 20, 50)?;
-    let seen = Series::settled()?.since(&before);
+    let seen = Series::when_quiet()?.since(&before);
     let cases = [
         (
             "to an address outside of the mesh: PassthroughCluster",
@@ -118,7 +118,7 @@ fn strangers(tale: &mut Tale) -> anyhow::Result<()> {
     for (what, labels) in cases {
         let count = seen.sum(labels);
         let shown = if count == 20 { String::new() } else { format!("; {}", seen.show("")) };
-        tale.check(what, count == 20, format!("{count} of 20{shown}"));
+        outcome.check(what, count == 20, format!("{count} of 20{shown}"));
     }
     Ok(())
 }

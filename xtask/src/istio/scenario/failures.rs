@@ -1,46 +1,50 @@
 //! The module missing at its URL, a wrong sha256, the registry down: traffic flows, and what an operator sees in each case.
 
 use super::traffic::send;
-use super::{Series, Tale, pushed};
+use super::{Outcome, Series, wait_until_pushed};
 use crate::istio::{cluster, mesh, pods, registry, run, workload};
 use anyhow::Context;
 use std::time::{Duration, Instant};
 
 const FROM: &str = "frontend-v1";
 
-pub(super) fn tell(tale: &mut Tale) -> anyhow::Result<()> {
+pub(super) fn execute(outcome: &mut Outcome) -> anyhow::Result<()> {
     let image = registry::image()?;
     let missing = registry::Image { name: image.name.replace(":0.1.0", ":missing"), digest: "1".repeat(64) };
-    unfetched(tale, "the module is missing at its URL", &missing)?;
+    unfetched(outcome, "the module is missing at its URL", &missing)?;
     let other =
         registry::Image { name: image.name.replace(":0.1.0", ":0.1.0-artifact"), digest: "2".repeat(64) };
-    unfetched(tale, "a wrong sha256", &other)?;
-    restored(tale, "the right image again, without a restart")?;
-    registry_down(tale)
+    unfetched(outcome, "a wrong sha256", &other)?;
+    restored(outcome, "the right image again, without a restart")?;
+    registry_down(outcome)
 }
 
 /// The plugin with an image that no agent can have: traffic flows, unseen.
-fn unfetched(tale: &mut Tale, what: &str, image: &registry::Image) -> anyhow::Result<()> {
+fn unfetched(outcome: &mut Outcome, what: &str, image: &registry::Image) -> anyhow::Result<()> {
     let before_log = agent_lines()?;
     cluster::apply(&mesh::plugin_of("wasmplugin-http.yaml", "shop", image)?)?;
     let traffic = send(FROM, "http://backend.shop:8080/", 400, 20)?;
-    tale.check(format!("{what}: traffic flows"), traffic.with("200") == traffic.sent, traffic.show());
-    pushed()?;
-    let before = Series::settled()?;
+    outcome.check(format!("{what}: traffic flows"), traffic.with("200") == traffic.sent, traffic.show());
+    wait_until_pushed()?;
+    let before = Series::when_quiet()?;
     let traffic = send(FROM, "http://backend.shop:8080/", 40, 20)?;
-    let seen = Series::settled()?.since(&before);
+    let seen = Series::when_quiet()?.since(&before);
     let of = seen.sum(&format!("reporter=source source_workload={FROM}"));
-    tale.check(
+    outcome.check(
         format!("{what}: nothing is reported, all is answered"),
         of == 0 && traffic.with("200") == 40,
         format!("{of} told; {}", traffic.show()),
     );
     let lines = agent_lines()?;
     let said: Vec<String> = lines.into_iter().filter(|line| !before_log.contains(line)).take(3).collect();
-    tale.check(format!("{what}: the agent's log says it"), !said.is_empty(), said.join(" | "));
+    outcome.check(format!("{what}: the agent's log says it"), !said.is_empty(), said.join(" | "));
     let stats = mesh::admin(FROM, "config_dump?resource=ecds_filters")?;
     let stand_in = stats.contains("wasm-default-allow");
-    tale.check(format!("{what}: Envoy has Istio's allow-all in its place"), stand_in, stand_in.to_string());
+    outcome.check(
+        format!("{what}: Envoy has Istio's allow-all in its place"),
+        stand_in,
+        stand_in.to_string(),
+    );
     Ok(())
 }
 
@@ -51,54 +55,58 @@ fn agent_lines() -> anyhow::Result<Vec<String>> {
     Ok(log.lines().filter(about).map(str::to_owned).collect())
 }
 
-pub(super) fn restored(tale: &mut Tale, what: &str) -> anyhow::Result<()> {
+pub(super) fn restored(outcome: &mut Outcome, what: &str) -> anyhow::Result<()> {
     cluster::apply(&mesh::plugin("wasmplugin-http.yaml", "shop")?)?;
-    pushed()?;
+    wait_until_pushed()?;
     std::thread::sleep(Duration::from_secs(2));
-    let before = Series::settled()?;
+    let before = Series::when_quiet()?;
     send(FROM, "http://backend.shop:8080/", 40, 20)?;
-    let seen = Series::settled()?.since(&before);
-    tale.equal(what, 40, seen.sum(&format!("reporter=source source_workload={FROM}")));
+    let seen = Series::when_quiet()?.since(&before);
+    outcome.equal(what, 40, seen.sum(&format!("reporter=source source_workload={FROM}")));
     Ok(())
 }
 
-fn registry_down(tale: &mut Tale) -> anyhow::Result<()> {
+fn registry_down(outcome: &mut Outcome) -> anyhow::Result<()> {
     registry::stop()?;
-    restored(tale, "registry down: who has the module goes on, and is told")?;
+    restored(outcome, "registry down: who has the module goes on, and is told")?;
     let workloads = workload::read(&super::scenario_file("late.yaml")?)?;
     let workload = workloads.first().context("there is no late pod")?;
     let start = Instant::now();
     let pod = pods::start(workload, &run::envoy()?)?;
-    mesh::remember_also(&pod)?;
+    mesh::add_pod(&pod)?;
     pods::wait_proxy(&pod)?;
-    tale.figure("registry down: a new proxy is ready after, s", start.elapsed().as_secs_f64());
+    outcome.figure("registry down: a new proxy is ready after, s", start.elapsed().as_secs_f64());
     pods::start_application(&pod, workload)?;
-    let told = latecomer(tale, &workload.name);
+    let result = late_proxy(outcome, &workload.name);
     pods::end(&pod)?;
-    mesh::forget(&pod)?;
-    told
+    mesh::remove_pod(&pod)?;
+    result
 }
 
 /// A proxy that started while the registry was down, and the registry's return.
-fn latecomer(tale: &mut Tale, late: &str) -> anyhow::Result<()> {
+fn late_proxy(outcome: &mut Outcome, late: &str) -> anyhow::Result<()> {
     let traffic = send(late, "http://backend.shop:8080/", 40, 20)?;
-    tale.check("registry down: a new proxy's traffic flows", traffic.with("200") == 40, traffic.show());
+    outcome.check("registry down: a new proxy's traffic flows", traffic.with("200") == 40, traffic.show());
     let log = std::fs::read_to_string(run::log(&format!("{late}.proxy")))?;
     let said = log.lines().rfind(|line| line.contains("wasm") && line.contains("10.244.0.1"));
-    tale.check("registry down: its agent says so", said.is_some(), said.unwrap_or_default());
+    outcome.check("registry down: its agent says so", said.is_some(), said.unwrap_or_default());
     registry::start()?;
     registry::push()?;
-    let told = |before: &Series| -> anyhow::Result<u64> {
+    let reported = |before: &Series| -> anyhow::Result<u64> {
         send(late, "http://backend.shop:8080/", 20, 20)?;
-        Ok(Series::settled()?.since(before).sum(&format!("reporter=source source_workload={late}")))
+        Ok(Series::when_quiet()?.since(before).sum(&format!("reporter=source source_workload={late}")))
     };
-    let unaided = told(&Series::settled()?)?;
-    tale.figure("registry back: told by the new proxy without a push, of 20", unaided);
+    let unaided = reported(&Series::when_quiet()?)?;
+    outcome.figure("registry back: told by the new proxy without a push, of 20", unaided);
     // Nobody tries again until the next push of the plugin.
     let plugin = mesh::plugin("wasmplugin-http.yaml", "shop")?;
     cluster::apply(&plugin.replace("  pluginConfig:\n", "  pluginConfig:\n    slow_ms: 900\n"))?;
-    pushed()?;
+    wait_until_pushed()?;
     std::thread::sleep(Duration::from_secs(3));
-    tale.equal("registry back and the plugin changed: told by the new proxy", 20, told(&Series::settled()?)?);
+    outcome.equal(
+        "registry back and the plugin changed: told by the new proxy",
+        20,
+        reported(&Series::when_quiet()?)?,
+    );
     cluster::apply(&plugin).map(drop)
 }

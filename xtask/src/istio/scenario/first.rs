@@ -1,7 +1,7 @@
 //! The first edges: what tells that a mesh which has come up is seen.
 
 use super::Series;
-use super::traffic::visit;
+use super::traffic::send_to_gateway;
 use crate::istio::run;
 use std::time::Duration;
 
@@ -15,9 +15,9 @@ const EDGES: [&str; 3] = [
 /// Visits the site until each edge is told by both of its sides.
 pub(in crate::istio) fn edges() -> anyhow::Result<()> {
     run::wait_for("each edge told by both reporters", Duration::from_secs(60), || {
-        visit("/call/backend.shop:8080/", 20, 50)?;
+        send_to_gateway("/call/backend.shop:8080/", 20, 50)?;
         let seen = Series::requests()?;
-        let told = |edge: &str, reporter: &str| seen.sum(&format!("reporter={reporter} {edge}")) > 0;
-        Ok(EDGES.iter().all(|edge| told(edge, "source") && told(edge, "destination")).then_some(()))
+        let reported = |edge: &str, reporter: &str| seen.sum(&format!("reporter={reporter} {edge}")) > 0;
+        Ok(EDGES.iter().all(|edge| reported(edge, "source") && reported(edge, "destination")).then_some(()))
     })
 }

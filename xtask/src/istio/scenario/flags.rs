@@ -1,7 +1,7 @@
 //! Flags from Istio's own objects: each charged to the destination that was meant, and told by the right reporters.
 
 use super::traffic::{Load, begin, send};
-use super::{Applied, Series, Tale, pushed, scenario_file};
+use super::{Applied, Outcome, Series, scenario_file, wait_until_pushed};
 use crate::istio::site::Site;
 use crate::istio::{pods, run};
 use std::time::Duration;
@@ -81,60 +81,65 @@ const CASES: [Case; 8] = [
     },
 ];
 
-pub(super) fn tell(tale: &mut Tale) -> anyhow::Result<()> {
+pub(super) fn execute(outcome: &mut Outcome) -> anyhow::Result<()> {
     let _applied = Applied::new(&scenario_file("flags.yaml")?)?;
     if Site::here() == Site::Namespaces {
         pods::sync_endpoints()?;
     }
-    pushed()?;
+    wait_until_pushed()?;
     // A changed policy holds for new connections; those from before are drained.
     run::wait_for("the policies in force", Duration::from_secs(60), || {
         let denied = send(FROM, "http://backend.shop:8080/denied", 20, 40)?.with("403");
         Ok((denied == 20).then_some(()))
     })?;
-    let before = Series::settled()?;
+    let before = Series::when_quiet()?;
     let mut loads = Vec::new();
     for case in &CASES {
         loads.push(send(FROM, &format!("http://{}.shop:8080{}", case.host, case.path), REQUESTS, 20)?);
     }
-    let seen = Series::settled()?.since(&before);
+    let seen = Series::when_quiet()?.since(&before);
     for (case, load) in CASES.iter().zip(&loads) {
-        case.look(tale, load, &seen);
+        case.check(outcome, load, &seen);
     }
-    limits(tale)?;
-    ejection(tale)?;
-    shift(tale)
+    limits(outcome)?;
+    ejection(outcome)?;
+    shift(outcome)
 }
 
 impl Case {
-    fn look(&self, tale: &mut Tale, load: &Load, seen: &Series) {
+    fn check(&self, outcome: &mut Outcome, load: &Load, seen: &Series) {
         // A service that nobody ever reached is known as the request named it.
         let meant = format!("destination_service~{}.shop", self.host);
-        let told = seen.sum(&format!("reporter=source source_workload={FROM} {meant} {}", self.source));
+        let by_source = seen.sum(&format!("reporter=source source_workload={FROM} {meant} {}", self.source));
         let (labels, times) = self.destination.unwrap_or(("", 0));
-        let heard = seen.sum(&format!("reporter=destination source_workload={FROM} {meant} {labels}"));
-        let as_told = told == REQUESTS && heard == REQUESTS * times;
+        let by_destination =
+            seen.sum(&format!("reporter=destination source_workload={FROM} {meant} {labels}"));
+        let passed = by_source == REQUESTS && by_destination == REQUESTS * times;
         let shown =
-            if as_told { seen.show(&meant) } else { format!("client {}; {}", load.show(), seen.show("")) };
-        tale.check(self.what, as_told, format!("{told} by the caller, {heard} by the called; {shown}"));
+            if passed { seen.show(&meant) } else { format!("client {}; {}", load.show(), seen.show("")) };
+        outcome.check(
+            self.what,
+            passed,
+            format!("{by_source} by the caller, {by_destination} by the called; {shown}"),
+        );
     }
 }
 
-fn limits(tale: &mut Tale) -> anyhow::Result<()> {
-    let before = Series::settled()?;
+fn limits(outcome: &mut Outcome) -> anyhow::Result<()> {
+    let before = Series::when_quiet()?;
     let arguments =
         "load --url http://limited.shop:8080/delay/300 --requests 12 --rate 1000 --parallel 12 --seconds 20";
     let load = begin(FROM, arguments)?.end()?;
-    let seen = Series::settled()?.since(&before);
+    let seen = Series::when_quiet()?.since(&before);
     let meant = "destination_service=limited.shop.svc.cluster.local";
     let refused = seen.sum(&format!("reporter=source {meant} response_code=503 response_flags=UO"));
     let served = seen.sum(&format!("reporter=source {meant} response_code=200"));
-    let heard = seen.sum(&format!("reporter=destination {meant} response_code=200"));
-    tale.check(
+    let by_destination = seen.sum(&format!("reporter=destination {meant} response_code=200"));
+    outcome.check(
         "connectionPool limits",
-        refused > 0 && refused == load.with("503") && served == load.with("200") && heard == served,
+        refused > 0 && refused == load.with("503") && served == load.with("200") && by_destination == served,
         format!(
-            "{refused} UO and {served} served of 12, {heard} by the called; client {}; {}",
+            "{refused} UO and {served} served of 12, {by_destination} by the called; client {}; {}",
             load.show(),
             seen.show("")
         ),
@@ -142,33 +147,36 @@ fn limits(tale: &mut Tale) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn ejection(tale: &mut Tale) -> anyhow::Result<()> {
-    let before = Series::settled()?;
+fn ejection(outcome: &mut Outcome) -> anyhow::Result<()> {
+    let before = Series::when_quiet()?;
     let load = send(FROM, "http://ejected.shop:8080/status/500", 60, 20)?;
-    let seen = Series::settled()?.since(&before);
+    let seen = Series::when_quiet()?.since(&before);
     let meant = "destination_service=ejected.shop.svc.cluster.local";
     let failed = seen.sum(&format!("reporter=source {meant} response_code=500 response_flags=-"));
-    let heard = seen.sum(&format!("reporter=destination {meant} response_code=500"));
+    let by_destination = seen.sum(&format!("reporter=destination {meant} response_code=500"));
     let ejected = seen.sum(&format!("reporter=source {meant} response_code=503 response_flags=UH"));
-    tale.check(
+    outcome.check(
         "outlier ejection",
-        ejected > 0 && failed == heard && failed + ejected == 60 && failed == load.with("500"),
-        format!("{failed} answered 500 ({heard} by the called), then {ejected} UH; {}", seen.show("")),
+        ejected > 0 && failed == by_destination && failed + ejected == 60 && failed == load.with("500"),
+        format!(
+            "{failed} answered 500 ({by_destination} by the called), then {ejected} UH; {}",
+            seen.show("")
+        ),
     );
     Ok(())
 }
 
-fn shift(tale: &mut Tale) -> anyhow::Result<()> {
+fn shift(outcome: &mut Outcome) -> anyhow::Result<()> {
     const SHIFTED: u64 = 1_000;
-    let before = Series::settled()?;
+    let before = Series::when_quiet()?;
     let load = send(FROM, "http://backend.shop:8080/", SHIFTED, 200)?;
-    let seen = Series::settled()?.since(&before);
+    let seen = Series::when_quiet()?.since(&before);
     let of = |reporter: &str, version: &str| {
         let meant = "destination_service=backend.shop.svc.cluster.local response_code=200";
         seen.sum(&format!("reporter={reporter} {meant} destination_version={version}"))
     };
     let (stable, canary) = (of("source", "v1"), of("source", "v2"));
-    tale.check(
+    outcome.check(
         "subset shift 90:10, both reporters",
         load.with("200") == SHIFTED
             && stable + canary == SHIFTED

@@ -1,7 +1,7 @@
 //! The filter on a live mesh: applied, reconfigured, replaced, deleted, while traffic goes on.
 
-use super::traffic::{OUTSIDE, begin, gateway, visit};
-use super::{Series, Tale};
+use super::traffic::{OUTSIDE, begin, gateway, send_to_gateway};
+use super::{Outcome, Series};
 use crate::istio::{cluster, mesh, registry, run};
 use crate::{package, workspace};
 use serde_json::Value;
@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 /// Proxies that carry the scenarios' traffic.
 const PROXIES: [&str; 4] = ["ingressgateway", "frontend-v1", "backend-v1", "backend-v2"];
 
-pub(super) fn tell(tale: &mut Tale) -> anyhow::Result<()> {
-    applied(tale)?;
-    changed(tale)?;
-    deleted(tale)
+pub(super) fn execute(outcome: &mut Outcome) -> anyhow::Result<()> {
+    applied(outcome)?;
+    changed(outcome)?;
+    deleted(outcome)
 }
 
 /// Applies the filter to all its namespaces, with some settings more.
@@ -36,9 +36,9 @@ pub(super) fn delete() -> anyhow::Result<()> {
 }
 
 /// Requests that each proxy's filter has ever seen, by workload.
-fn books() -> anyhow::Result<BTreeMap<&'static str, i64>> {
-    let books = mesh::collector("/api/v1/proxies")?;
-    let rows = books.get("proxies").and_then(Value::as_array).cloned().unwrap_or_default();
+fn seen_by_proxy() -> anyhow::Result<BTreeMap<&'static str, i64>> {
+    let proxies = mesh::collector("/api/v1/proxies")?;
+    let rows = proxies.get("proxies").and_then(Value::as_array).cloned().unwrap_or_default();
     let seen = |workload: &str| {
         let of = rows.iter().filter(|row| cluster::text(row, "/proxy").contains(&format!("~{workload}-")));
         of.filter_map(|row| row.get("seen")?.as_i64()).sum()
@@ -46,25 +46,25 @@ fn books() -> anyhow::Result<BTreeMap<&'static str, i64>> {
     Ok(PROXIES.map(|workload| (workload, seen(workload))).into())
 }
 
-fn applied(tale: &mut Tale) -> anyhow::Result<()> {
+fn applied(outcome: &mut Outcome) -> anyhow::Result<()> {
     const RATE: u64 = 20;
     let deleted = Instant::now();
     delete()?;
-    drained(deleted, tale)?;
-    let before = books()?;
+    drained(deleted, outcome)?;
+    let before = seen_by_proxy()?;
     let url = format!("load --url {}/call/backend.shop:8080/ --host shop.example.com", gateway());
     let traffic = begin(OUTSIDE, &format!("{url} --rate {RATE} --seconds 70"))?;
     std::thread::sleep(Duration::from_secs(5));
-    let unfiltered = books()?;
+    let unfiltered = seen_by_proxy()?;
     let shown = format!("{before:?}, after 5 s {unfiltered:?}");
-    tale.check("nothing is told while there is no filter", unfiltered == before, shown);
+    outcome.check("nothing is told while there is no filter", unfiltered == before, shown);
     let start = Instant::now();
     apply(&registry::image()?, 500)?;
     let mut first = BTreeMap::new();
     let mut history = vec![(0.0, before.clone())];
     while start.elapsed() < Duration::from_secs(60) {
         std::thread::sleep(Duration::from_millis(250));
-        let (now, at_s) = (books()?, start.elapsed().as_secs_f64());
+        let (now, at_s) = (seen_by_proxy()?, start.elapsed().as_secs_f64());
         for (workload, seen) in &now {
             if before.get(workload) != Some(seen) {
                 first.entry(*workload).or_insert(at_s);
@@ -73,37 +73,37 @@ fn applied(tale: &mut Tale) -> anyhow::Result<()> {
         history.push((at_s, now));
     }
     let load = traffic.end()?;
-    tale.check("no request failed", load.with("200") == load.sent, load.show());
+    outcome.check("no request failed", load.with("200") == load.sent, load.show());
     let slowest = first.values().fold(0.0, |a: f64, b| a.max(*b));
-    tale.check(
+    outcome.check(
         "every proxy reports within 5 s of kubectl apply",
         first.len() == PROXIES.len() && slowest <= 5.0,
         format!("{first:.1?} s"),
     );
     for workload in PROXIES {
         let all = all_seen_from(&history, workload);
-        tale.figure(&format!("steady_from_s {workload}"), all);
+        outcome.figure(&format!("steady_from_s {workload}"), all);
     }
     Ok(())
 }
 
 /// Waits until the filter is gone from the last connection, too.
-fn drained(deleted: Instant, tale: &mut Tale) -> anyhow::Result<()> {
-    let mut last_told = Instant::now();
-    let mut before = books()?;
+fn drained(deleted: Instant, outcome: &mut Outcome) -> anyhow::Result<()> {
+    let mut last_report = Instant::now();
+    let mut before = seen_by_proxy()?;
     // A connection that nobody uses keeps the old filters for so long (Istio's `drainDuration`).
     let closed = Duration::from_secs(50);
     run::wait_for("an end of what is told after the filter is deleted", Duration::from_secs(120), || {
-        visit("/call/backend.shop:8080/", 10, 20)?;
-        let now = books()?;
+        send_to_gateway("/call/backend.shop:8080/", 10, 20)?;
+        let now = seen_by_proxy()?;
         if now != before {
-            last_told = Instant::now();
+            last_report = Instant::now();
         }
         before = now;
-        let over = deleted.elapsed() > closed && last_told.elapsed() > Duration::from_secs(12);
+        let over = deleted.elapsed() > closed && last_report.elapsed() > Duration::from_secs(12);
         Ok(over.then_some(()))
     })?;
-    tale.figure("deleted: last told after, s", (last_told - deleted).as_secs_f64());
+    outcome.figure("deleted: last told after, s", (last_report - deleted).as_secs_f64());
     Ok(())
 }
 
@@ -111,19 +111,19 @@ fn drained(deleted: Instant, tale: &mut Tale) -> anyhow::Result<()> {
 fn all_seen_from(history: &[(f64, BTreeMap<&str, i64>)], workload: &str) -> Option<f64> {
     let seen = |at: f64| {
         let known = history.iter().take_while(|(at_s, _)| *at_s <= at).last();
-        known.and_then(|(_, books)| books.get(workload)).copied().unwrap_or(0)
+        known.and_then(|(_, seen)| seen.get(workload)).copied().unwrap_or(0)
     };
     let rate = |from: f64| (seen(from + 5.0) - seen(from)) as f64 / 5.0;
     let last = rate(54.0);
     (0..54).map(f64::from).find(|from| rate(*from) >= last * 0.95)
 }
 
-fn changed(tale: &mut Tale) -> anyhow::Result<()> {
+fn changed(outcome: &mut Outcome) -> anyhow::Result<()> {
     const RATE: u64 = 500;
     const SECONDS: u64 = 30;
     let other = other_module()?;
     // Old connections are gone by now; the last of them shows in what is missing here.
-    let before = Series::settled()?;
+    let before = Series::when_quiet()?;
     let ledger_before = ledger()?;
     let arguments = format!("load --url http://backend.shop:8080/ --rate {RATE} --seconds {SECONDS}");
     let traffic = begin("frontend-v1", &arguments)?;
@@ -135,15 +135,15 @@ fn changed(tale: &mut Tale) -> anyhow::Result<()> {
     std::thread::sleep(Duration::from_secs(5));
     apply(&other, 700)?;
     let load = traffic.end()?;
-    tale.check(
+    outcome.check(
         "no request failed while the configuration changed three times and the module once",
         load.with("200") == load.sent,
         load.show(),
     );
-    let seen = Series::settled()?.since(&before);
+    let seen = Series::when_quiet()?.since(&before);
     let edge = "source_workload=frontend-v1 destination_service=backend.shop.svc.cluster.local";
-    tale.equal("each request told by the caller", load.sent, seen.sum(&format!("reporter=source {edge}")));
-    tale.equal(
+    outcome.equal("each request told by the caller", load.sent, seen.sum(&format!("reporter=source {edge}")));
+    outcome.equal(
         "each request told by the called",
         load.sent,
         seen.sum(&format!("reporter=destination {edge}")),
@@ -151,15 +151,15 @@ fn changed(tale: &mut Tale) -> anyhow::Result<()> {
     let ledger = ledger()?;
     for (name, value) in &ledger {
         let change = value - ledger_before.get(name).copied().unwrap_or(0);
-        tale.figure(&format!("ledger {name}"), change);
+        outcome.figure(&format!("ledger {name}"), change);
     }
     Ok(())
 }
 
 /// The sum of all books.
 fn ledger() -> anyhow::Result<BTreeMap<String, i64>> {
-    let books = mesh::collector("/api/v1/proxies")?;
-    let total = books.get("total").and_then(Value::as_object).cloned().unwrap_or_default();
+    let proxies = mesh::collector("/api/v1/proxies")?;
+    let total = proxies.get("total").and_then(Value::as_object).cloned().unwrap_or_default();
     let wanted =
         ["seen", "delivered", "folded", "dropped", "missing", "in_flight", "unaccounted", "duplicates"];
     let of = |name: &str| total.get(name).and_then(Value::as_i64).unwrap_or(0);
@@ -178,43 +178,43 @@ fn other_module() -> anyhow::Result<registry::Image> {
     registry::push_as("-other")
 }
 
-fn deleted(tale: &mut Tale) -> anyhow::Result<()> {
+fn deleted(outcome: &mut Outcome) -> anyhow::Result<()> {
     let traffic = begin("frontend-v1", "load --url http://backend.shop:8080/ --rate 100 --seconds 30")?;
     std::thread::sleep(Duration::from_secs(5));
     delete()?;
     let load = traffic.end()?;
-    tale.check("deleted under traffic: no request failed", load.with("200") == load.sent, load.show());
-    Series::settled()?;
-    let standing =
+    outcome.check("deleted under traffic: no request failed", load.with("200") == load.sent, load.show());
+    Series::when_quiet()?;
+    let liveness =
         run::wait_for("every proxy without its filter known as such", Duration::from_secs(60), || {
-            let standing = standing()?;
-            Ok(standing.values().all(|standing| standing != "reporting").then_some(standing))
+            let liveness = liveness()?;
+            Ok(liveness.values().all(|liveness| liveness != "reporting").then_some(liveness))
         });
     let shown =
-        standing.as_ref().map_or_else(|error| format!("{error:#}"), |standing| format!("{standing:?}"));
-    tale.check(
+        liveness.as_ref().map_or_else(|error| format!("{error:#}"), |liveness| format!("{liveness:?}"));
+    outcome.check(
         "the collector says which proxies ended",
-        standing.is_ok_and(|all| all.len() == PROXIES.len()),
+        liveness.is_ok_and(|all| all.len() == PROXIES.len()),
         shown,
     );
     apply(&registry::image()?, 5_000)
 }
 
 /// Whether each proxy reports, is quiet, or is blind.
-fn standing() -> anyhow::Result<BTreeMap<&'static str, String>> {
-    let books = mesh::collector("/api/v1/proxies")?;
-    let rows = books.get("proxies").and_then(Value::as_array).cloned().unwrap_or_default();
-    let standing = |workload: &'static str| {
+fn liveness() -> anyhow::Result<BTreeMap<&'static str, String>> {
+    let proxies = mesh::collector("/api/v1/proxies")?;
+    let rows = proxies.get("proxies").and_then(Value::as_array).cloned().unwrap_or_default();
+    let state = |workload: &'static str| {
         let row = rows.iter().find(|row| cluster::text(row, "/proxy").contains(&format!("~{workload}-")))?;
         Some((workload, cluster::text(row, "/standing").to_owned()))
     };
-    Ok(PROXIES.into_iter().filter_map(standing).collect())
+    Ok(PROXIES.into_iter().filter_map(state).collect())
 }
 
 /// How the requests of a workload's proxies come to be known: `filter`, `als`, or both.
 pub(super) fn source(workload: &str) -> anyhow::Result<String> {
-    let books = mesh::collector("/api/v1/proxies")?;
-    let rows = books.get("proxies").and_then(Value::as_array).cloned().unwrap_or_default();
+    let proxies = mesh::collector("/api/v1/proxies")?;
+    let rows = proxies.get("proxies").and_then(Value::as_array).cloned().unwrap_or_default();
     let of = rows.iter().filter(|row| cluster::text(row, "/proxy").contains(&format!("~{workload}-")));
     Ok(of.map(|row| cluster::text(row, "/source")).collect::<Vec<_>>().join(" "))
 }

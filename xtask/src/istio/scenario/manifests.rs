@@ -1,14 +1,14 @@
 //! What users apply: judged by the API server's schema, by `istioctl analyze`, by every Envoy; and the image in both forms.
 
-use super::traffic::visit;
-use super::{Series, Tale, pushed};
+use super::traffic::send_to_gateway;
+use super::{Outcome, Series, wait_until_pushed};
 use crate::istio::site::Site;
 use crate::istio::{cluster, mesh, programs, registry, run};
 use crate::{process, workspace};
 use std::path::Path;
 use std::process::Command;
 
-pub(super) fn tell(tale: &mut Tale) -> anyhow::Result<()> {
+pub(super) fn execute(outcome: &mut Outcome) -> anyhow::Result<()> {
     let folder = workspace::root().join("envoy-config/istio");
     let mut files: Vec<_> = std::fs::read_dir(&folder)?.filter_map(|file| Some(file.ok()?.path())).collect();
     files.retain(|file| file.extension().is_some_and(|kind| kind == "yaml"));
@@ -21,7 +21,7 @@ pub(super) fn tell(tale: &mut Tale) -> anyhow::Result<()> {
             std::fs::read_to_string(file)?.replace("hopscope.dev/telemetry: access-log", "app: frontend");
         let file = run::folder().join(&name);
         std::fs::write(&file, &manifest)?;
-        let schema = cluster::try_out(&manifest);
+        let schema = cluster::dry_run(&manifest);
         let analysis = analysis(&file);
         let seen = match (&schema, &analysis) {
             (Ok(_), Ok(said)) => {
@@ -31,13 +31,13 @@ pub(super) fn tell(tale: &mut Tale) -> anyhow::Result<()> {
             }
             (Err(error), _) | (_, Err(error)) => format!("{error:#}"),
         };
-        tale.check(format!("{name}: {judges}"), schema.is_ok() && analysis.is_ok(), seen);
+        outcome.check(format!("{name}: {judges}"), schema.is_ok() && analysis.is_ok(), seen);
     }
-    tale.check("there are manifests", files.len() >= 10, files.len().to_string());
+    outcome.check("there are manifests", files.len() >= 10, files.len().to_string());
     if Site::here() == Site::Namespaces {
-        artifact(tale)?;
+        artifact(outcome)?;
     }
-    rejected(tale)
+    rejected(outcome)
 }
 
 /// What `istioctl analyze` finds with this file applied. On loopback there is no pod, which it finds to be wrong by itself.
@@ -51,16 +51,16 @@ fn analysis(file: &Path) -> anyhow::Result<String> {
 }
 
 /// The two-layer form, pulled and running.
-fn artifact(tale: &mut Tale) -> anyhow::Result<()> {
+fn artifact(outcome: &mut Outcome) -> anyhow::Result<()> {
     let image = registry::artifact()?;
     cluster::apply(&mesh::plugin_of("wasmplugin-http.yaml", "ingress", &image)?)?;
-    pushed()?;
+    wait_until_pushed()?;
     // The change is there within a second; what is told in between is told all the same.
     std::thread::sleep(std::time::Duration::from_secs(2));
-    let before = Series::settled()?;
-    visit("/", 20, 20)?;
-    let seen = Series::settled()?.since(&before);
-    tale.equal(
+    let before = Series::when_quiet()?;
+    send_to_gateway("/", 20, 20)?;
+    let seen = Series::when_quiet()?.since(&before);
+    outcome.equal(
         "the artifact of two layers, pulled by the gateway's agent, tells",
         20,
         seen.sum("reporter=source source_workload=ingressgateway"),
@@ -69,10 +69,10 @@ fn artifact(tale: &mut Tale) -> anyhow::Result<()> {
 }
 
 /// What any Envoy has refused since the mesh is up.
-fn rejected(tale: &mut Tale) -> anyhow::Result<()> {
+fn rejected(outcome: &mut Outcome) -> anyhow::Result<()> {
     let log = std::fs::read_to_string(run::log("istiod"))?;
     let rejections: Vec<&str> = log.lines().filter(|line| line.contains("ACK ERROR")).collect();
-    tale.check(
+    outcome.check(
         "no Envoy has rejected an update since the mesh is up",
         rejections.is_empty(),
         format!("{} rejections {}", rejections.len(), rejections.first().unwrap_or(&"")),

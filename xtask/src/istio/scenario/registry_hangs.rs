@@ -1,7 +1,7 @@
 //! A registry that takes connections and never answers: traffic flows, and what an operator sees.
 
 use super::traffic::{begin, send};
-use super::{Series, Tale, pushed};
+use super::{Outcome, Series, wait_until_pushed};
 use crate::istio::{cluster, http, mesh, pods, registry, run, workload};
 use anyhow::Context;
 use serde_json::Value;
@@ -16,26 +16,26 @@ const FROM: &str = "frontend-v1";
 /// Longer than any agent waits for a module.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-pub(super) fn tell(tale: &mut Tale) -> anyhow::Result<()> {
+pub(super) fn execute(outcome: &mut Outcome) -> anyhow::Result<()> {
     registry::stop()?;
-    let silent = Silent::bind(&registry::address())?;
-    let told = hanging(tale);
-    tale.figure("connections that the registry took and never answered", silent.end()?);
+    let silent = SilentRegistry::bind(&registry::address())?;
+    let result = hanging(outcome);
+    outcome.figure("connections that the registry took and never answered", silent.end()?);
     registry::start()?;
     registry::push()?;
-    told?;
-    returned(tale)
+    result?;
+    registry_returns(outcome)
 }
 
-fn hanging(tale: &mut Tale) -> anyhow::Result<()> {
-    super::failures::restored(tale, "a registry that hangs: who has the module goes on, and is told")?;
-    changed(tale, "oci")?;
-    changed(tale, "http")?;
-    newcomer(tale)
+fn hanging(outcome: &mut Outcome) -> anyhow::Result<()> {
+    super::failures::restored(outcome, "a registry that hangs: who has the module goes on, and is told")?;
+    changed(outcome, "oci")?;
+    changed(outcome, "http")?;
+    new_proxy(outcome)
 }
 
 /// The plugin with another module, which never comes: the old one reports until the agent gives up.
-fn changed(tale: &mut Tale, scheme: &str) -> anyhow::Result<()> {
+fn changed(outcome: &mut Outcome, scheme: &str) -> anyhow::Result<()> {
     let what = format!("a hanging {scheme} URL");
     let image = registry::image()?;
     let plugin = mesh::plugin("wasmplugin-http.yaml", "shop")?;
@@ -45,71 +45,72 @@ fn changed(tale: &mut Tale, scheme: &str) -> anyhow::Result<()> {
             .replace(&format!("oci://{}", image.name), &format!("http://{}/x.wasm", registry::address())),
     };
     let other = other.replace(&image.digest, &"3".repeat(64));
-    let before = Series::settled()?;
+    let before = Series::when_quiet()?;
     let traffic = begin(FROM, "load --url http://backend.shop:8080/ --rate 20 --seconds 60")?;
     std::thread::sleep(Duration::from_secs(2));
     let start = Instant::now();
     cluster::apply(&other)?;
     std::thread::sleep(Duration::from_secs(5));
-    tale.figure(&format!("{what}: istiod has an acknowledgement after 5 s"), acknowledged()?);
+    outcome.figure(&format!("{what}: istiod has an acknowledgement after 5 s"), acknowledged()?);
     let gave_up = run::wait_for("Istio's allow-all in the module's place", PATIENCE, || {
         let filters = mesh::admin(FROM, "config_dump?resource=ecds_filters")?;
         Ok(filters.contains("wasm-default-allow").then(|| start.elapsed().as_secs_f64()))
     })?;
-    tale.figure(&format!("{what}: the agent gives up after, s"), gave_up);
+    outcome.figure(&format!("{what}: the agent gives up after, s"), gave_up);
     let load = traffic.end()?;
-    tale.check(format!("{what}: traffic flows meanwhile"), load.with("200") == load.sent, load.show());
-    let told = Series::settled()?.since(&before).sum(&format!("reporter=source source_workload={FROM}"));
+    outcome.check(format!("{what}: traffic flows meanwhile"), load.with("200") == load.sent, load.show());
+    let reported =
+        Series::when_quiet()?.since(&before).sum(&format!("reporter=source source_workload={FROM}"));
     // Those of the half minute, not those after it.
     let of_the_wait = (gave_up * 20.0) as u64;
-    tale.check(
+    outcome.check(
         format!("{what}: the old module reports until then"),
-        told >= of_the_wait && told < load.sent,
-        format!("{told} of {}, {of_the_wait} of them while the agent waits", load.sent),
+        reported >= of_the_wait && reported < load.sent,
+        format!("{reported} of {}, {of_the_wait} of them while the agent waits", load.sent),
     );
     let said = said(FROM)?;
-    tale.check(format!("{what}: the agent's log says it"), !said.is_empty(), said);
+    outcome.check(format!("{what}: the agent's log says it"), !said.is_empty(), said);
     let pod = mesh::pod(FROM)?;
-    tale.check(format!("{what}: the agent's counter says it"), true, fetches(&pod.address)?);
-    super::failures::restored(tale, &format!("{what}: the old URL again, without a restart"))
+    outcome.check(format!("{what}: the agent's counter says it"), true, fetches(&pod.address)?);
+    super::failures::restored(outcome, &format!("{what}: the old URL again, without a restart"))
 }
 
 /// A proxy that starts meanwhile.
-fn newcomer(tale: &mut Tale) -> anyhow::Result<()> {
+fn new_proxy(outcome: &mut Outcome) -> anyhow::Result<()> {
     let workloads = workload::read(&super::scenario_file("late.yaml")?)?;
     let workload = workloads.first().context("there is no late pod")?;
     let start = Instant::now();
     let pod = pods::start(workload, &run::envoy()?)?;
-    mesh::remember_also(&pod)?;
+    mesh::add_pod(&pod)?;
     let ready = run::wait_for("a ready proxy", PATIENCE, || {
         let answer = http::get(&pod.address, pod.ready_port, "/healthz/ready");
         Ok(answer.ok().filter(|answer| answer.status == 200).map(|_| start.elapsed().as_secs_f64()))
     });
-    let told = ready.and_then(|after| {
-        tale.figure("a registry that hangs: a new proxy is ready after, s", after);
+    let result = ready.and_then(|after| {
+        outcome.figure("a registry that hangs: a new proxy is ready after, s", after);
         pods::start_application(&pod, workload)?;
         let traffic = send(&workload.name, "http://backend.shop:8080/", 40, 20)?;
         let what = "a registry that hangs: a new proxy's traffic flows";
-        tale.check(what, traffic.with("200") == 40, traffic.show());
+        outcome.check(what, traffic.with("200") == 40, traffic.show());
         let said = said(&workload.name)?;
-        tale.check("a registry that hangs: its agent says so", !said.is_empty(), said);
+        outcome.check("a registry that hangs: its agent says so", !said.is_empty(), said);
         Ok(())
     });
     pods::end(&pod)?;
-    mesh::forget(&pod)?;
-    told
+    mesh::remove_pod(&pod)?;
+    result
 }
 
 /// The registry answers again.
-fn returned(tale: &mut Tale) -> anyhow::Result<()> {
+fn registry_returns(outcome: &mut Outcome) -> anyhow::Result<()> {
     cluster::apply(&mesh::plugin("wasmplugin-http.yaml", "shop")?)?;
-    pushed()?;
+    wait_until_pushed()?;
     std::thread::sleep(Duration::from_secs(2));
-    let before = Series::settled()?;
+    let before = Series::when_quiet()?;
     send(FROM, "http://backend.shop:8080/", 40, 20)?;
-    let seen = Series::settled()?.since(&before);
-    let told = seen.sum(&format!("reporter=source source_workload={FROM}"));
-    tale.equal("the registry answers again: all is told", 40, told);
+    let seen = Series::when_quiet()?.since(&before);
+    let reported = seen.sum(&format!("reporter=source source_workload={FROM}"));
+    outcome.equal("the registry answers again: all is told", 40, reported);
     Ok(())
 }
 
@@ -136,13 +137,13 @@ fn fetches(address: &str) -> anyhow::Result<String> {
     Ok(lines.collect::<Vec<_>>().join(" "))
 }
 
-/// Whoever connects is kept and hears nothing.
-struct Silent {
+/// Whoever connects is connections and hears nothing.
+struct SilentRegistry {
     stop: Arc<AtomicBool>,
-    keeper: JoinHandle<Vec<TcpStream>>,
+    acceptor: JoinHandle<Vec<TcpStream>>,
 }
 
-impl Silent {
+impl SilentRegistry {
     fn bind(address: &str) -> anyhow::Result<Self> {
         // The registry has just ended; its last connections may still be closing.
         let listener = run::wait_for("the registry's port", Duration::from_secs(10), || {
@@ -151,23 +152,24 @@ impl Silent {
         listener.set_nonblocking(true)?;
         let stop = Arc::new(AtomicBool::new(false));
         let asked = Arc::clone(&stop);
-        let keeper = std::thread::spawn(move || {
-            let mut kept = Vec::new();
+        let acceptor = std::thread::spawn(move || {
+            let mut connections = Vec::new();
             while !asked.load(Ordering::Relaxed) {
                 match listener.accept() {
-                    Ok((stream, _)) => kept.push(stream),
+                    Ok((stream, _)) => connections.push(stream),
                     Err(_) => std::thread::sleep(Duration::from_millis(20)),
                 }
             }
-            kept
+            connections
         });
-        Ok(Self { stop, keeper })
+        Ok(Self { stop, acceptor })
     }
 
     /// How many came.
     fn end(self) -> anyhow::Result<usize> {
         self.stop.store(true, Ordering::Relaxed);
-        let kept = self.keeper.join().map_err(|_| anyhow::anyhow!("the silent registry broke off"))?;
-        Ok(kept.len())
+        let connections =
+            self.acceptor.join().map_err(|_| anyhow::anyhow!("the silent registry broke off"))?;
+        Ok(connections.len())
     }
 }

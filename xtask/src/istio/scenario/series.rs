@@ -19,7 +19,7 @@ impl Series {
 
     /// A metric by its name.
     pub(super) fn of(metric: &str) -> anyhow::Result<Self> {
-        let text = http::get(Site::here().collector(), mesh::QUESTIONS, "/metrics")?.body;
+        let text = http::get(Site::here().collector(), mesh::HTTP_PORT, "/metrics")?.body;
         Ok(Self::parse(&text, metric))
     }
 
@@ -29,7 +29,7 @@ impl Series {
     }
 
     /// Requests once they, and connections, have stopped coming: for longer than a record waits for its report.
-    pub(super) fn settled() -> anyhow::Result<Self> {
+    pub(super) fn when_quiet() -> anyhow::Result<Self> {
         const QUIET: Duration = Duration::from_secs(7);
         let (begin, mut since) = (Instant::now(), Instant::now());
         let all = || Self::of("hopscope_tcp_connections_closed_total").map(|connections| connections.sum(""));

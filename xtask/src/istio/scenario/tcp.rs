@@ -2,7 +2,7 @@
 //! that counts as HTTP only.
 
 use super::traffic::{Load, begin, send};
-use super::{Applied, Series, Tale};
+use super::{Applied, Outcome, Series};
 use crate::istio::mesh;
 use std::time::Duration;
 
@@ -10,15 +10,15 @@ const FROM: &str = "frontend-v1";
 const CONNECTIONS: u64 = 20;
 const BYTES: u64 = 10_000;
 
-pub(super) fn tell(tale: &mut Tale) -> anyhow::Result<()> {
+pub(super) fn execute(outcome: &mut Outcome) -> anyhow::Result<()> {
     let plugin = Applied::new(&mesh::plugin("wasmplugin-tcp.yaml", "shop")?)?;
     // The connections from before are drained.
     std::thread::sleep(Duration::from_secs(5));
-    known(tale)?;
-    http_is_not_tcp(tale)?;
+    known(outcome)?;
+    http_is_not_tcp(outcome)?;
     let filter = Applied::new(&mesh::user_file("envoyfilter-tcp-unknown.yaml")?)?;
     std::thread::sleep(Duration::from_secs(5));
-    unknown(tale)?;
+    unknown(outcome)?;
     drop(filter);
     std::thread::sleep(Duration::from_secs(2));
     drop(plugin);
@@ -31,7 +31,7 @@ fn connect(to: &str) -> anyhow::Result<Load> {
 
 /// Connections, bytes of the caller's direction, bytes of the answer's.
 fn sums(before: &[Series; 3], labels: &str) -> anyhow::Result<[u64; 3]> {
-    let after = moment()?;
+    let after = read_series()?;
     let mut sums = [0; 3];
     for (sum, (after, before)) in sums.iter_mut().zip(after.iter().zip(before)) {
         *sum = after.since(before).sum(labels);
@@ -39,8 +39,8 @@ fn sums(before: &[Series; 3], labels: &str) -> anyhow::Result<[u64; 3]> {
     Ok(sums)
 }
 
-fn moment() -> anyhow::Result<[Series; 3]> {
-    Series::settled()?;
+fn read_series() -> anyhow::Result<[Series; 3]> {
+    Series::when_quiet()?;
     Ok([
         Series::of("hopscope_tcp_connections_closed_total")?,
         Series::of("hopscope_tcp_received_bytes_total")?,
@@ -48,36 +48,36 @@ fn moment() -> anyhow::Result<[Series; 3]> {
     ])
 }
 
-fn known(tale: &mut Tale) -> anyhow::Result<()> {
-    let before = moment()?;
+fn known(outcome: &mut Outcome) -> anyhow::Result<()> {
+    let before = read_series()?;
     let load = connect("backend.shop:9000")?;
-    tale.check(
+    outcome.check(
         "TCP to backend is answered",
         load.none == 0 && load.bytes_received == load.bytes_sent,
         load.show(),
     );
     let edge = format!("source_workload={FROM} destination_service=backend.shop.svc.cluster.local");
-    let told = sums(&before, &format!("reporter=source {edge}"))?;
-    let heard = sums(&before, &format!("reporter=destination {edge}"))?;
+    let by_source = sums(&before, &format!("reporter=source {edge}"))?;
+    let by_destination = sums(&before, &format!("reporter=destination {edge}"))?;
     let expected = [CONNECTIONS, CONNECTIONS * BYTES, CONNECTIONS * BYTES];
-    tale.check(
+    outcome.check(
         "TCP by both reporters: connections and bytes of both directions",
-        told == expected && heard == expected,
+        by_source == expected && by_destination == expected,
         format!(
-            "{told:?} by the caller, {heard:?} by the called; {}",
-            moment()?[0].since(&before[0]).show("")
+            "{by_source:?} by the caller, {by_destination:?} by the called; {}",
+            read_series()?[0].since(&before[0]).show("")
         ),
     );
     Ok(())
 }
 
-fn http_is_not_tcp(tale: &mut Tale) -> anyhow::Result<()> {
-    let connections = moment()?;
-    let before = Series::settled()?;
+fn http_is_not_tcp(outcome: &mut Outcome) -> anyhow::Result<()> {
+    let connections = read_series()?;
+    let before = Series::when_quiet()?;
     send(FROM, "http://backend.shop:8080/", 50, 50)?;
-    let seen = Series::settled()?.since(&before);
-    tale.equal("HTTP below a NETWORK plugin: no connection told as TCP", 0, sums(&connections, "")?[0]);
-    tale.equal(
+    let seen = Series::when_quiet()?.since(&before);
+    outcome.equal("HTTP below a NETWORK plugin: no connection told as TCP", 0, sums(&connections, "")?[0]);
+    outcome.equal(
         "HTTP below a NETWORK plugin: each request told twice",
         100,
         seen.sum("request_protocol=http"),
@@ -85,16 +85,16 @@ fn http_is_not_tcp(tale: &mut Tale) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn unknown(tale: &mut Tale) -> anyhow::Result<()> {
-    let before = moment()?;
+fn unknown(outcome: &mut Outcome) -> anyhow::Result<()> {
+    let before = read_series()?;
     let load = connect("10.244.0.16:9000")?;
-    tale.check("TCP to an unknown destination is answered", load.none == 0, load.show());
+    outcome.check("TCP to an unknown destination is answered", load.none == 0, load.show());
     let labels = "reporter=source destination_service_name=PassthroughCluster";
-    let told = sums(&before, labels)?;
-    tale.check(
+    let by_source = sums(&before, labels)?;
+    outcome.check(
         "TCP to an unknown destination, through the EnvoyFilter",
-        told == [CONNECTIONS, CONNECTIONS * BYTES, CONNECTIONS * BYTES],
-        format!("{told:?}; {}", moment()?[0].since(&before[0]).show("")),
+        by_source == [CONNECTIONS, CONNECTIONS * BYTES, CONNECTIONS * BYTES],
+        format!("{by_source:?}; {}", read_series()?[0].since(&before[0]).show("")),
     );
     Ok(())
 }

@@ -71,20 +71,20 @@ pub(super) fn begin(from: &str, arguments: &str) -> anyhow::Result<Running> {
     let mut command = match Site::here() {
         _ if from == OUTSIDE => here(&arguments),
         Site::Namespaces => mesh::in_pod(from, &arguments)?,
-        Site::Loopback => here(&led(&arguments, &loopback::outward(&mesh::pod(from)?.address))),
+        Site::Loopback => here(&via_outbound(&arguments, &loopback::outward(&mesh::pod(from)?.address))),
     };
     command.stdin(Stdio::null()).stdout(Stdio::piped());
     Ok(Running(command.spawn().context("failed to start traffic")?))
 }
 
 /// The same traffic by a workload's way out, where nothing captures it: there the host header says whom it is for.
-fn led(arguments: &[String], outward: &str) -> Vec<String> {
-    let lead = |argument: &String| {
+fn via_outbound(arguments: &[String], outward: &str) -> Vec<String> {
+    let rewrite = |argument: &String| {
         let Some(url) = argument.strip_prefix("http://") else { return vec![argument.clone()] };
         let (host, path) = url.split_once('/').unwrap_or((url, ""));
         vec![format!("http://{outward}:8080/{path}"), "--host".to_owned(), host.to_owned()]
     };
-    arguments.iter().flat_map(lead).collect()
+    arguments.iter().flat_map(rewrite).collect()
 }
 
 /// Sends `requests` to a URL, so many a second, and waits for the answers.
@@ -93,7 +93,7 @@ pub(super) fn send(from: &str, url: &str, requests: u64, rate: u64) -> anyhow::R
 }
 
 /// As [`send`], through the gateway.
-pub(super) fn visit(path: &str, requests: u64, rate: u64) -> anyhow::Result<Load> {
+pub(super) fn send_to_gateway(path: &str, requests: u64, rate: u64) -> anyhow::Result<Load> {
     let arguments = format!(
         "load --url {}{path} --host shop.example.com --requests {requests} --rate {rate} --seconds 120",
         gateway()
@@ -107,7 +107,10 @@ mod tests {
     fn on_loopback_the_host_header_says_whom_it_is_for() {
         let arguments =
             ["load", "--url", "http://backend.shop:8080/denied", "--rate", "5"].map(str::to_owned);
-        let led = super::led(&arguments, "127.77.1.12").join(" ");
-        assert_eq!(led, "load --url http://127.77.1.12:8080/denied --host backend.shop:8080 --rate 5");
+        let via_outbound = super::via_outbound(&arguments, "127.77.1.12").join(" ");
+        assert_eq!(
+            via_outbound,
+            "load --url http://127.77.1.12:8080/denied --host backend.shop:8080 --rate 5"
+        );
     }
 }
