@@ -1,4 +1,5 @@
-//! `cargo xtask bench filter | memory | outage | collector`: builds for release what is measured and what measures, then becomes the latter.
+//! `cargo xtask bench filter | memory | outage | collector`: builds the measured program and
+//! `hopscope-bench` for release, then replaces itself by `hopscope-bench`.
 
 use crate::module;
 use crate::process;
@@ -9,7 +10,7 @@ use clap::Subcommand;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-/// What to measure.
+/// The subject of a measurement.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -18,36 +19,37 @@ pub(crate) struct Arguments {
 
 #[derive(Subcommand)]
 enum Subject {
-    /// What telemetry costs an Envoy: none, Envoy's own gRPC access log, the filter. Needs valgrind.
+    /// The cost of telemetry in Envoy: none, Envoy's own gRPC access log, the filter. Needs
+    /// valgrind.
     Filter {
-        /// One JSON object on standard output.
+        /// Print one JSON object on standard output.
         #[arg(long)]
         json: bool,
-        /// A minute or two instead of many: to see that everything works.
+        /// Run a minute or two instead of many: a smoke test of the benchmark.
         #[arg(long)]
         quick: bool,
     },
-    /// What the filter takes of memory: per worker, and after a million requests.
+    /// The memory of the filter: per worker, and after a million requests.
     Memory {
-        /// One JSON object on standard output.
+        /// Print one JSON object on standard output.
         #[arg(long)]
         json: bool,
     },
-    /// A collector that is killed under load, away for a minute, and back.
+    /// A collector that is killed under load, absent for a minute, and started again.
     Outage {
-        /// One JSON object on standard output.
+        /// Print one JSON object on standard output.
         #[arg(long)]
         json: bool,
     },
-    /// What the collector can take.
+    /// The throughput and the memory of the collector.
     Collector {
-        /// One JSON object on standard output.
+        /// Print one JSON object on standard output.
         #[arg(long)]
         json: bool,
     },
 }
 
-/// Measures.
+/// Runs a benchmark.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let mut bench = Command::new(workspace::release_binary("hopscope-bench"));
     let json = match arguments.subject {
@@ -79,7 +81,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
                 Ok(peer) => {
                     bench.arg("--peer").arg(peer);
                 }
-                // The other runs say enough without it.
+                // The comparison is optional: the other runs are complete without it.
                 Err(error) => remark(&format!("no OpenTelemetry Collector to compare with: {error:#}")),
             }
             build(&["hopscope-bench", "hopscope"])?;
@@ -89,7 +91,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if json {
         bench.arg("--json");
     }
-    // It takes this process's place, so that Ctrl-C and the exit code are its own.
+    // The benchmark replaces this process, so that Ctrl-C and the exit code are its own.
     Err(anyhow::Error::new(bench.exec()).context("failed to start hopscope-bench"))
 }
 

@@ -1,6 +1,6 @@
-//! `cargo xtask check`: everything that can be seen without running.
+//! `cargo xtask check`: every check that runs no product code.
 //!
-//! In: a clone. Out: a verdict. Always holds: the cheapest check comes first.
+//! Invariant: the cheapest check comes first.
 
 mod yaml;
 
@@ -51,10 +51,11 @@ fn envoy_configurations() -> anyhow::Result<()> {
     })
 }
 
-/// Advisories are not looked at: their database is fetched from a place that a build machine may not reach.
+/// Checks licences, duplicates and sources. Advisories are left out: their database is on a host
+/// that a build machine may not reach.
 fn licences() -> anyhow::Result<()> {
     let deny = cargo_deny::install()?;
-    // It looks at crates for every platform, of which a build has fetched only its own.
+    // cargo-deny reads crates for every platform; a build fetches only those of its own.
     step("fetching crates", || process::quietly(&mut cargo(["fetch", "--quiet", "--locked"])).map(drop))?;
     step("licences, duplicates, sources", || {
         let mut command = Command::new(deny);

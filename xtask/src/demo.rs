@@ -1,4 +1,4 @@
-//! `cargo xtask demo`: builds what it shows, then becomes the local mesh.
+//! `cargo xtask demo`: builds the programs, then replaces itself by the local mesh.
 
 use crate::module;
 use crate::process;
@@ -8,18 +8,18 @@ use crate::workspace;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-/// What the demo can be told.
+/// Options of the demo.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// Stop after this many seconds of traffic; without it, run until Ctrl-C.
     #[arg(long, value_name = "N")]
     seconds: Option<u64>,
-    /// At the end print one JSON object on standard output: edges, proxies, faults.
+    /// Print one JSON object on standard output at the end: edges, proxies, faults.
     #[arg(long)]
     json: bool,
 }
 
-/// Shows everything on real Envoys.
+/// Runs the demo on real Envoys.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let envoy = envoy::install(envoy::NEWEST)?;
     let module = module::build()?;
@@ -36,6 +36,6 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if arguments.json {
         mesh.arg("--json");
     }
-    // It takes this process's place, so that Ctrl-C and the exit code are its own.
+    // The mesh replaces this process, so that Ctrl-C and the exit code are its own.
     Err(anyhow::Error::new(mesh.exec()).context("failed to start the local mesh"))
 }

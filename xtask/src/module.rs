@@ -1,9 +1,12 @@
-//! The module that every sidecar loads.
+//! The Wasm module that every sidecar loads.
 //!
-//! In: the filter's sources. Out: `target/hopscope_filter.wasm`. Always holds: it exports only the callbacks that the
-//! filter answers. Envoy enters a VM for every callback that a module exports, and the SDK exports all of them; so those go
-//! when it is linked ([`link`]), the filter's own entry points get the names that Envoy looks for, and what prints a panic
-//! is removed ([`silence`]). Every proxy compiles the whole module: a kilobyte less code is 40 to 60 kB less memory in each.
+//! In: the filter's sources.
+//! Out: `target/hopscope_filter.wasm`.
+//! Invariant: the module exports only the callbacks that the filter implements. Envoy enters a VM
+//! for every callback that a module exports, and the SDK exports all of them. So the linker drops
+//! the SDK's exports ([`link`]), the filter's own entry points get the names that Envoy calls, and
+//! the code that prints a panic is removed ([`silence`]). Every proxy compiles the whole module: a
+//! kilobyte less code is 40 to 60 kB less memory in each.
 
 pub(crate) mod link;
 mod silence;
@@ -19,16 +22,17 @@ use std::process::Command;
 
 const TARGET: &str = "wasm32-wasip1";
 
-/// What Envoy needs of the module and the SDK provides; see proxy-wasm's ABI 0.2.1.
-const KEPT: [&str; 3] = ["memory", "_initialize", "proxy_abi_version_0_2_1"];
+/// Exports of the SDK that Envoy needs; see proxy-wasm's ABI 0.2.1.
+const SDK_EXPORTS: [&str; 3] = ["memory", "_initialize", "proxy_abi_version_0_2_1"];
 
-/// How the filter's own entry points are named until the SDK's are gone: `hop_on_log` becomes `proxy_on_log`.
-const OWN_PREFIX: &str = "hop_";
+/// The prefix of the filter's entry points until the SDK's are removed: `hop_on_log` becomes
+/// `proxy_on_log`.
+const ENTRY_PREFIX: &str = "hop_";
 
-/// The filter's entry points. Each that Envoy enters for a request costs that request; so there are three of those: create,
-/// log, and done, which Envoy cannot enter for plugins alone and without which a replaced module loses its last tick. It enters
-/// `new_connection` for the connections of a NETWORK plugin only.
-const OWN: [&str; 10] = [
+/// The filter's entry points. Each call into the VM has a cost, so a request has three: create,
+/// log, and done. Envoy cannot skip done for single plugins, and a replaced module would lose its
+/// last tick without it. Envoy calls `new_connection` for the connections of a NETWORK plugin only.
+const ENTRY_POINTS: [&str; 10] = [
     "hop_on_memory_allocate",
     "hop_on_vm_start",
     "hop_on_configure",
@@ -41,7 +45,7 @@ const OWN: [&str; 10] = [
     "hop_on_grpc_close",
 ];
 
-/// What rustc uses of WebAssembly on this target, and every Envoy since 1.30 knows.
+/// WebAssembly features that rustc uses on this target; every Envoy since 1.30 supports them.
 const FEATURES: [&str; 6] = [
     "bulk-memory",
     "sign-ext",
@@ -51,7 +55,7 @@ const FEATURES: [&str; 6] = [
     "reference-types",
 ];
 
-/// The largest module that is let through, bytes: each proxy holds several compiled copies of it.
+/// The limit of the module's size, bytes: each proxy holds several compiled copies of the module.
 const MODULE_BYTES_MAX: usize = 200_000;
 
 /// Builds the module.
@@ -61,7 +65,7 @@ pub(crate) fn build() -> anyhow::Result<PathBuf> {
         let arguments =
             ["build", "--quiet", "--package", "hopscope-filter", "--target", TARGET, "--profile", "wasm"];
         let mut cargo = workspace::cargo(arguments);
-        link::through_us(&mut cargo)?;
+        link::set_as_linker(&mut cargo)?;
         process::run(&mut cargo)?;
         let linked = workspace::target().join(TARGET).join("wasm/hopscope_filter.wasm");
         let path = workspace::target().join("hopscope_filter.wasm");
@@ -76,8 +80,8 @@ pub(crate) fn build() -> anyhow::Result<PathBuf> {
     })
 }
 
-/// What wasm-opt makes of a module. It may inline what is small into what stays so: V8 optimises function by function, and
-/// takes megabytes of each proxy for a large one, and some kilobytes for each.
+/// Runs wasm-opt on a module. Only small functions are inlined into small functions: V8 optimises
+/// by function, and takes megabytes in each proxy for a large one, and some kilobytes for each.
 fn optimised(path: &Path) -> anyhow::Result<Vec<u8>> {
     let script = wasm_opt::install()?;
     let mut command = Command::new("node");
@@ -96,20 +100,20 @@ fn optimised(path: &Path) -> anyhow::Result<Vec<u8>> {
     Ok(std::fs::read(path)?)
 }
 
-/// Whether the linker is to export this.
-fn is_wanted(name: &str) -> bool {
-    KEPT.contains(&name) || OWN.contains(&name)
+/// Whether the linker keeps this export.
+fn is_exported(name: &str) -> bool {
+    SDK_EXPORTS.contains(&name) || ENTRY_POINTS.contains(&name)
 }
 
 fn slim(linked: &Path) -> anyhow::Result<Vec<u8>> {
     let mut module = walrus::Module::from_file(linked)?;
-    for name in KEPT.iter().chain(&OWN) {
+    for name in SDK_EXPORTS.iter().chain(&ENTRY_POINTS) {
         if !module.exports.iter().any(|export| export.name == *name) {
             bail!("the filter does not export `{name}`");
         }
     }
     for export in module.exports.iter_mut() {
-        if let Some(name) = export.name.strip_prefix(OWN_PREFIX) {
+        if let Some(name) = export.name.strip_prefix(ENTRY_PREFIX) {
             export.name = format!("proxy_{name}");
         }
     }

@@ -1,10 +1,12 @@
 //! `cargo xtask package`: the filter as an OCI image, in the two forms that Istio's agents pull.
 //!
-//! In: the filter's sources. Out: two OCI layouts below `target/package`, and the digests of their manifests. Always holds:
-//! the same module gives the same bytes: no clock, no user, no file order goes in.
+//! In: the filter's sources.
+//! Out: two OCI layouts below `target/package`, and the digests of their manifests.
+//! Invariant: the same module gives the same bytes: no clock, user or file order is part of them.
 //!
-//! Source: `extractOCIStandardImage` and `extractOCIArtifactImage` in Istio's `pkg/wasm/imagefetcher.go`. The first form is
-//! for registries that know container images only; the second is the Wasm artifact, which has to have two layers.
+//! Source: `extractOCIStandardImage` and `extractOCIArtifactImage` in Istio's
+//! `pkg/wasm/imagefetcher.go`. The first form is for registries that accept container images only;
+//! the second is the Wasm artifact, which must have two layers.
 
 mod archive;
 
@@ -19,7 +21,7 @@ use std::path::{Path, PathBuf};
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
-/// How the module lies in its image.
+/// The form of the module in its image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Form {
     /// One layer with the file `plugin.wasm`, as an image from `FROM scratch` has it.
@@ -31,15 +33,15 @@ pub(crate) enum Form {
 /// An image on disk.
 #[derive(Debug, Clone)]
 pub(crate) struct Packaged {
-    /// An OCI layout: a folder that `crane push`, `skopeo copy oci:…` and `oras` take.
+    /// An OCI layout: a folder that `crane push`, `skopeo copy oci:…` and `oras` accept.
     pub(crate) layout: PathBuf,
-    /// Hexadecimal sha256 of the manifest: what a `WasmPlugin`'s `sha256` names.
+    /// The hexadecimal sha256 of the manifest, for the `sha256` of a `WasmPlugin`.
     pub(crate) digest: String,
-    /// Tag that it is to have.
+    /// The tag of the image.
     pub(crate) tag: String,
 }
 
-/// Builds and tells.
+/// Builds both images and prints their digests.
 pub(crate) fn run() -> anyhow::Result<()> {
     build()?;
     for form in [Form::Compat, Form::Artifact] {
@@ -47,7 +49,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
         answer(&format!("sha256:{} {} {}", packaged.digest, packaged.tag, packaged.layout.display()));
     }
     done(
-        "push one of them, such as with `crane push FOLDER REGISTRY/hopscope/filter:TAG`, and name its digest in the WasmPlugin",
+        "push one of them (`crane push FOLDER REGISTRY/hopscope/filter:TAG`), and set its digest in the WasmPlugin",
     );
     Ok(())
 }
@@ -58,7 +60,7 @@ pub(crate) fn build() -> anyhow::Result<()> {
     write(&module, "")
 }
 
-/// Makes both images of a module. A suffix tells images of other modules apart.
+/// Writes both images of a module. A suffix distinguishes images of other modules.
 pub(crate) fn write(module: &Path, suffix: &str) -> anyhow::Result<()> {
     let module = std::fs::read(module)?;
     step("packaging the filter", || {
@@ -74,16 +76,16 @@ pub(crate) fn write(module: &Path, suffix: &str) -> anyhow::Result<()> {
     })
 }
 
-/// What was built.
+/// Returns the built image.
 pub(crate) fn packaged(form: Form) -> anyhow::Result<Packaged> {
     packaged_as(form, "")
 }
 
-/// What was made with this suffix.
+/// Returns the image that was built with this suffix.
 pub(crate) fn packaged_as(form: Form, suffix: &str) -> anyhow::Result<Packaged> {
     let layout = layout(form, suffix);
     let index =
-        std::fs::read(layout.join("index.json")).context("there is no package; `cargo xtask package`")?;
+        std::fs::read(layout.join("index.json")).context("there is no package; run `cargo xtask package`")?;
     let index: Value = serde_json::from_slice(&index)?;
     let digest = index.pointer("/manifests/0/digest").and_then(Value::as_str).unwrap_or_default();
     let digest = digest.strip_prefix("sha256:").context("the package has no digest")?.to_owned();
@@ -99,7 +101,7 @@ fn layout(form: Form, suffix: &str) -> PathBuf {
     workspace::target().join("package").join(format!("hopscope-filter-{}", tag(form, suffix)))
 }
 
-/// An OCI layout while it is written.
+/// An OCI layout that is being written.
 struct Layout {
     folder: PathBuf,
 }
@@ -159,7 +161,7 @@ impl Layout {
         Ok((self.blob("application/vnd.module.wasm.config.v1+json", b"{}")?, layers))
     }
 
-    /// Writes a blob and gives back its descriptor.
+    /// Writes a blob and returns its descriptor.
     fn blob(&self, media_type: &str, bytes: &[u8]) -> anyhow::Result<Value> {
         let digest = sha256(bytes);
         std::fs::write(self.folder.join("blobs/sha256").join(&digest), bytes)?;

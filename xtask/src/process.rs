@@ -1,12 +1,14 @@
-//! Other programs, run to their end.
+//! Runs other programs to their end.
 //!
-//! In: a command. Out: its output, or an error that quotes the command and what it said. Always holds: what a program
-//! prints goes to standard error, since standard output belongs to the task's answer.
+//! In: a command.
+//! Out: its output, or an error that quotes the command and its output.
+//! Invariant: the output of a program goes to standard error, since standard output is for the
+//! task's answer.
 
 use anyhow::{Context, bail};
 use std::process::{Command, Stdio};
 
-/// Runs a program whose output a person may want to follow.
+/// Runs a program and shows its output.
 pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
     let shown = shown(command);
     let status = command
@@ -20,7 +22,7 @@ pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Runs a program whose output matters only when it fails.
+/// Runs a program and returns its output, which is shown only when it fails.
 pub(crate) fn quietly(command: &mut Command) -> anyhow::Result<String> {
     let shown = shown(command);
     let output =

@@ -1,14 +1,14 @@
-//! What a person sees while a task works: one line when a step begins, one when it took long.
+//! Progress of a task: one line when a step begins, one more when it took long.
 //!
-//! In: steps. Out: lines on standard error, coloured only on a terminal and not where `NO_COLOR` is set.
+//! Out: lines on standard error, coloured only on a terminal and not where `NO_COLOR` is set.
 
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
-/// A step that was quicker than this needs no second line.
+/// The duration from which a step gets a second line.
 const LONG_STEP: Duration = Duration::from_secs(2);
 
-/// Runs one step of a task, naming it in the error, too.
+/// Runs one step of a task; an error names the step.
 pub(crate) fn step<T>(name: &str, work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
     line("36", "▸", name);
     let start = Instant::now();
@@ -19,29 +19,29 @@ pub(crate) fn step<T>(name: &str, work: impl FnOnce() -> anyhow::Result<T>) -> a
     Ok(result)
 }
 
-/// A remark between steps.
+/// Prints a remark between steps.
 pub(crate) fn remark(text: &str) {
     line("36", " ", text);
 }
 
-/// A condition that fails nothing and should not stay.
+/// Prints a condition that fails nothing and should not stay.
 pub(crate) fn warning(text: &str) {
     line("33", "!", text);
 }
 
-/// The last line of a task that went well.
+/// Prints the last line of a successful task.
 pub(crate) fn done(text: &str) {
     line("32", "✓", text);
 }
 
-/// The causes of a failure, outermost first.
+/// Prints the causes of a failure, outermost first.
 pub(crate) fn failed(error: &anyhow::Error) {
     line("31", "✗", &format!("{error:#}"));
 }
 
-/// An answer for machines: the only thing that goes to standard output.
+/// Prints an answer for machines, the only output on standard output.
 pub(crate) fn answer(text: &str) {
-    // Whoever closed standard output does not want the answer.
+    // A closed standard output is no failure: the reader does not want the answer.
     let _ = writeln!(std::io::stdout(), "{text}");
 }
 

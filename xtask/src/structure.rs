@@ -1,7 +1,9 @@
 //! `cargo xtask structure`: the map, the imports, the words and the file sizes of the repository.
 //!
-//! In: the files that git knows and the rules in `xtask/structure/*.yaml`. Out: sorted findings, each with its place,
-//! its problem and the remedy; exit code 1 where there is one. Invariant: a check is a pure function of texts.
+//! In: the files that git knows and the rules in `xtask/structure/*.yaml`.
+//! Out: sorted findings, each with its place, its problem and the remedy; exit code 1 where there
+//! is one.
+//! Invariant: a check is a pure function of texts.
 
 mod finding;
 mod tree;

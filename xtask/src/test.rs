@@ -1,6 +1,6 @@
-//! `cargo xtask test`: everything that can fail by running.
+//! `cargo xtask test`: all tests, native, on Node and on real Envoys.
 //!
-//! In: a clone. Out: a verdict. Always holds: a group of tests that ran none has failed.
+//! Invariant: a group in which no test ran has failed.
 
 use crate::module;
 use crate::process;
@@ -12,10 +12,10 @@ use std::process::{Command, Stdio};
 
 const NODE_TARGET: &str = "wasm32-unknown-unknown";
 
-/// Which tests.
+/// Options of `cargo xtask test`.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Run only the whole-mesh tests whose name holds this.
+    /// Run only the whole-mesh tests whose name contains this.
     #[arg(value_name = "NAME")]
     mesh: Option<String>,
 }
@@ -38,13 +38,13 @@ fn native() -> anyhow::Result<()> {
     })
 }
 
-/// The filter's pure rooms as wasm, under Node. On another target `#[wasm_bindgen_test]` runs nothing and succeeds, so
-/// the count is looked at.
+/// Runs the filter's pure tests as wasm under Node. On another target `#[wasm_bindgen_test]` runs
+/// nothing and succeeds, so the count of passed tests is checked.
 fn on_node() -> anyhow::Result<()> {
     rust_targets::install(NODE_TARGET)?;
     let runner = wasm_bindgen::install()?;
     step("testing the filter as wasm on Node", || {
-        // Without `--quiet`: cargo hands it on to the runner, which does not know it.
+        // Without `--quiet`: cargo passes it on to the runner, which does not accept it.
         let arguments = ["test", "--package", "hopscope-filter", "--lib", "--target", NODE_TARGET];
         let mut command = workspace::cargo(arguments);
         command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", runner);
@@ -57,7 +57,7 @@ fn on_node() -> anyhow::Result<()> {
     })
 }
 
-/// Sum of `N passed` over all lines of results.
+/// Returns the sum of `N passed` over all result lines.
 fn passed(output: &str) -> u64 {
     let results = output.lines().filter_map(|line| line.trim().strip_prefix("test result: ok. "));
     results.filter_map(|result| result.split_once(" passed")?.0.parse::<u64>().ok()).sum()
@@ -93,7 +93,7 @@ fn whole_mesh(name: Option<&str>) -> anyhow::Result<()> {
     })
 }
 
-/// Runs a command, shows its standard output as it comes, and gives it back as lines.
+/// Runs a command, shows its standard output as it comes, and returns it as lines.
 fn teed(command: &mut Command) -> anyhow::Result<Vec<String>> {
     use std::io::BufRead;
     let mut child =

@@ -1,7 +1,8 @@
-//! The tools that tasks need, installed on first use.
+//! External tools, installed on first use.
 //!
-//! In: nothing. Out: the path of a tool of the pinned version. Always holds: one file per tool; an installation that
-//! broke off is begun anew, since a tool counts as there only when its program is.
+//! Out: the path of a tool of the pinned version.
+//! Invariant: one file per tool; an interrupted installation is repeated, since a tool counts as
+//! installed only when its program exists.
 
 pub(crate) mod rust_targets;
 pub(crate) mod envoy;
@@ -16,7 +17,7 @@ use crate::progress::step;
 use crate::workspace;
 use std::path::{Path, PathBuf};
 
-/// Installs a program from crates.io, unoptimised: compiling takes far longer than it will ever run.
+/// Installs a program from crates.io, unoptimised: compiling takes far longer than its runs.
 fn cargo_install(package: &str, version: &str, program: &str) -> anyhow::Result<PathBuf> {
     let folder = workspace::tool(package, version);
     let path = folder.join("bin").join(program);
@@ -25,7 +26,8 @@ fn cargo_install(package: &str, version: &str, program: &str) -> anyhow::Result<
     }
     step(&format!("installing {package} {version} (minutes, once)"), || {
         let mut command = workspace::cargo(["install", "--debug", "--quiet", "--version", version]);
-        // Not within the workspace: its toolchain file would ask for targets that a tool does not need.
+        // The command runs outside the workspace, whose toolchain file asks for targets that a tool
+        // does not need.
         command.arg("--root").arg(&folder).arg("--bin").arg(program).arg(package);
         command.env("CARGO_TARGET_DIR", workspace::target().join("tools-build"));
         process::run(&mut command)
@@ -33,7 +35,7 @@ fn cargo_install(package: &str, version: &str, program: &str) -> anyhow::Result<
     Ok(path)
 }
 
-/// The first file of this name below a folder.
+/// Returns the first file of this name below a folder.
 fn find(folder: &Path, name: &str) -> Option<PathBuf> {
     let entries = std::fs::read_dir(folder).ok()?;
     let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();

@@ -1,4 +1,4 @@
-//! Every YAML file that git knows parses; in a file with several documents, each of them.
+//! Parses every YAML file that git tracks, each document of it.
 
 use crate::process;
 use crate::workspace;
@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use serde::de::IgnoredAny;
 use std::process::Command;
 
-/// Parses them all.
+/// Parses all files.
 pub(crate) fn check() -> anyhow::Result<()> {
     let mut git = Command::new("git");
     git.current_dir(workspace::root()).args(["ls-files", "*.yaml", "*.yml"]);

@@ -1,6 +1,6 @@
-//! The API server, through kubectl.
+//! Access to the API server through kubectl.
 //!
-//! In: manifests and names. Out: what the server holds. Always holds: an error quotes what kubectl said.
+//! Invariant: an error quotes the output of kubectl.
 
 use super::{programs, run};
 use crate::process;
@@ -10,7 +10,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-/// How kubectl and istiod reach the API server.
+/// The kubeconfig of kubectl and istiod.
 pub(super) fn kubeconfig() -> PathBuf {
     run::folder().join("kubeconfig")
 }
@@ -19,56 +19,56 @@ pub(super) fn kubeconfig() -> PathBuf {
 pub(super) fn kubectl<const N: usize>(arguments: [&str; N]) -> Command {
     let mut command = Command::new(programs::path("kubectl"));
     command.arg("--kubeconfig").arg(kubeconfig()).args(arguments);
-    // Its cache of the server's API would outlive the server.
+    // kubectl caches the API of the server; that cache must not outlive the server.
     command.env("HOME", run::folder());
     command
 }
 
-/// Applies manifests (YAML or JSON); the server's schema judges them.
+/// Applies manifests (YAML or JSON); the server validates them against its schema.
 pub(super) fn apply(manifests: &str) -> anyhow::Result<String> {
     let apply = ["apply", "--server-side", "--force-conflicts", "-f", "-"];
     run_with_input(&mut kubectl(apply), manifests)
 }
 
-/// Lets the API server judge manifests without keeping them.
+/// Validates manifests at the server without storing them.
 pub(super) fn dry_run(manifests: &str) -> anyhow::Result<String> {
     let apply = ["apply", "--server-side", "--force-conflicts", "--dry-run=server", "-f", "-"];
     run_with_input(&mut kubectl(apply), manifests)
 }
 
-/// Takes what the manifests name away; what is not there is no error.
+/// Deletes the objects of manifests; an absent object is no error.
 pub(super) fn delete(manifests: &str) -> anyhow::Result<String> {
     run_with_input(&mut kubectl(["delete", "--ignore-not-found", "--wait=false", "-f", "-"]), manifests)
 }
 
-/// Creates one object and gives back what the server, its webhooks included, made of it.
+/// Creates one object and returns it as the server and its webhooks completed it.
 pub(super) fn create(object: &Value) -> anyhow::Result<Value> {
     let answer = run_with_input(&mut kubectl(["create", "-o", "json", "-f", "-"]), &object.to_string())?;
-    serde_json::from_str(&answer).context("failed to read what kubectl said")
+    serde_json::from_str(&answer).context("failed to parse the output of kubectl")
 }
 
-/// Objects of one kind, in all namespaces.
+/// Lists objects of one kind, in all namespaces.
 pub(super) fn list(kind: &str) -> anyhow::Result<Vec<Value>> {
     let answer = process::quietly(&mut kubectl(["get", kind, "--all-namespaces", "-o", "json"]))?;
     let mut list: Value = serde_json::from_str(&answer)?;
     match list.get_mut("items").map(Value::take) {
         Some(Value::Array(items)) => Ok(items),
-        _ => bail!("kubectl gave no list of {kind}"),
+        _ => bail!("kubectl returned no list of {kind}"),
     }
 }
 
-/// A token of a service account for an audience, as a kubelet projects it into a pod.
+/// Creates a token of a service account for an audience, as a kubelet projects it into a pod.
 pub(super) fn token(namespace: &str, account: &str, audience: &str) -> anyhow::Result<String> {
     let mut command = kubectl(["create", "token", account, "--audience", audience, "-n", namespace]);
     Ok(process::quietly(&mut command)?.trim().to_owned())
 }
 
-/// Text at a place of an object; empty where there is none. The place is a JSON pointer.
+/// Returns the text at a JSON pointer of an object; empty where there is none.
 pub(super) fn text<'a>(object: &'a Value, place: &str) -> &'a str {
     object.pointer(place).and_then(Value::as_str).unwrap_or_default()
 }
 
-/// Runs a command with this standard input, and gives back what it prints.
+/// Runs a command with this standard input, and returns its standard output.
 pub(super) fn run_with_input(command: &mut Command, input: &str) -> anyhow::Result<String> {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child =

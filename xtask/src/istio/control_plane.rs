@@ -1,9 +1,11 @@
 //! etcd, the API server, Istio's objects, istiod.
 //!
-//! In: built programs. Out: a control plane at the address of its [`Site`]. Always holds: each part is ready before what
-//! needs it starts.
+//! In: built programs.
+//! Out: a control plane at the address of its [`Site`].
+//! Invariant: each part is ready before its dependants start.
 //!
-//! There is no scheduler, no controller-manager and no kubelet: [`super::pods`] plays what of them a mesh needs.
+//! There is no scheduler, no controller-manager and no kubelet: [`super::pods`] does the part of
+//! their work that a mesh needs.
 
 use super::site::Site;
 use super::{cluster, programs, run};
@@ -14,14 +16,15 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-/// The address of the control plane in namespaces, and of the bridge that all pods hang on.
+/// The address of the control plane in namespaces, and of the bridge that connects all pods.
 pub(super) const ADDRESS: &str = "10.244.0.1";
 
-/// Kinds of `istioctl manifest generate` that need who is not there: controllers, and a webhook reached by a Service.
+/// Kinds of `istioctl manifest generate` that need absent components: controllers, and a webhook
+/// reached by a Service.
 const LEFT_OUT: [&str; 4] =
     ["Deployment", "HorizontalPodAutoscaler", "PodDisruptionBudget", "ValidatingWebhookConfiguration"];
 
-/// Starts everything.
+/// Starts the control plane.
 pub(super) fn start() -> anyhow::Result<()> {
     if Site::here() == Site::Namespaces {
         step("network", network)?;
@@ -43,7 +46,7 @@ fn network() -> anyhow::Result<()> {
     process::quietly(Command::new("mount").args(["--bind"]).arg(hosts_file()).arg("/etc/hosts")).map(drop)
 }
 
-/// The names that everybody in the machine knows; there is no DNS.
+/// Writes the host names of the machine; there is no DNS.
 pub(super) fn hosts(services: &[(String, String)]) -> anyhow::Result<()> {
     let mut text = format!("127.0.0.1 localhost\n{ADDRESS} istiod.istio-system.svc registry.example.com\n");
     for (address, names) in services {
@@ -61,7 +64,7 @@ pub(super) fn hosts_file() -> PathBuf {
 fn etcd() -> anyhow::Result<()> {
     let mut etcd = Command::new(programs::path("etcd"));
     etcd.arg("--data-dir").arg(run::folder().join("etcd"));
-    // Nothing of it has to survive the machine.
+    // The data need not survive the machine.
     etcd.args(["--unsafe-no-fsync", "--log-level", "warn"]);
     let (clients, peers) = (store(), format!("http://{}:2380", Site::here().operator()));
     etcd.args(["--listen-client-urls", &clients, "--advertise-client-urls", &clients]);
@@ -70,7 +73,7 @@ fn etcd() -> anyhow::Result<()> {
     run::start("etcd", &mut etcd).map(drop)
 }
 
-/// Where etcd answers.
+/// The client URL of etcd.
 fn store() -> String {
     format!("http://{}:2379", Site::here().operator())
 }
@@ -89,13 +92,13 @@ fn api_server() -> anyhow::Result<()> {
         &format!("--etcd-servers={}", store()),
         &format!("--bind-address={}", Site::here().operator()),
         "--secure-port=6443",
-        // It has to be no loopback; nobody asks there.
+        // The server refuses a loopback address here; no client uses this one.
         &format!("--advertise-address={ADDRESS}"),
         "--authorization-mode=AlwaysAllow",
         "--endpoint-reconciler-type=none",
-        // It waits for a controller to make accounts and tokens.
+        // The admission plugin waits for a controller that creates accounts and tokens.
         "--disable-admission-plugins=ServiceAccount",
-        // The second is whom the agents' tokens are for.
+        // The second audience is that of the agents' tokens.
         "--api-audiences=https://kubernetes.default.svc,istio-ca",
         "--service-account-issuer=https://kubernetes.default.svc",
         "--service-cluster-ip-range=10.96.0.0/16",
@@ -137,7 +140,7 @@ fn istio_objects() -> anyhow::Result<()> {
     cluster::apply(&without(&manifests, &LEFT_OUT)).map(drop)
 }
 
-/// The documents of a YAML stream that are of none of these kinds.
+/// Returns the documents of a YAML stream without those of these kinds.
 fn without(manifests: &str, kinds: &[&str]) -> String {
     let kept = manifests.split("\n---").filter(|document| {
         !document
@@ -148,7 +151,7 @@ fn without(manifests: &str, kinds: &[&str]) -> String {
     kept.collect::<Vec<_>>().join("\n---")
 }
 
-/// A file of the mesh that `up` brings up.
+/// Reads a file of the mesh that `up` starts.
 pub(super) fn mesh_file(name: &str) -> anyhow::Result<String> {
     let path = workspace::root().join("xtask/istio/mesh").join(name);
     std::fs::read_to_string(&path)
@@ -180,7 +183,8 @@ fn istiod() -> anyhow::Result<()> {
         ("REVISION", "default"),
         ("KUBERNETES_SERVICE_HOST", site.control_plane()),
         ("PILOT_ENABLE_GATEWAY_API", "false"),
-        // Filters that only Istio's own build of Envoy has: upstream Envoy rejects the whole listener.
+        // Filters that only Istio's own build of Envoy has: upstream Envoy rejects the whole
+        // listener.
         ("PILOT_ENABLE_METADATA_EXCHANGE", "false"),
         ("PILOT_ENABLE_ALPN_FILTER", "false"),
     ];
@@ -193,7 +197,8 @@ fn istiod() -> anyhow::Result<()> {
     injection()
 }
 
-/// Waits until the API server asks istiod about new pods: istiod puts its authority into the webhook itself.
+/// Waits until the API server calls istiod for new pods: istiod writes its certificate authority
+/// into the webhook itself.
 fn injection() -> anyhow::Result<()> {
     run::wait_for("the webhook with istiod's authority", Duration::from_secs(30), || {
         let hooks = cluster::list("mutatingwebhookconfigurations")?;

@@ -1,7 +1,7 @@
-//! iptables, for `pilot-agent istio-iptables`: the one on the path, or Debian's, unpacked without being installed.
+//! iptables for `pilot-agent istio-iptables`: from the path, or unpacked from Debian's packages.
 //!
-//! In: nothing. Out: what a command needs in its environment to find it. Always holds: nothing is installed outside the
-//! target folder.
+//! Out: the environment in which a command finds iptables.
+//! Invariant: nothing is installed outside the target folder.
 
 use crate::process;
 use crate::progress::step;
@@ -10,7 +10,7 @@ use anyhow::Context;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// It and the libraries that a machine without it may lack, too.
+/// Debian packages of iptables and of the libraries that a machine may lack.
 const PACKAGES: [&str; 8] = [
     "iptables",
     "libxtables12",
@@ -22,7 +22,7 @@ const PACKAGES: [&str; 8] = [
     "libmnl0",
 ];
 
-/// Fetches it where there is none.
+/// Fetches iptables where the path has none.
 pub(super) fn install() -> anyhow::Result<()> {
     if on_path() || folder().join("usr/sbin/iptables-nft").exists() {
         return Ok(());
@@ -47,7 +47,7 @@ pub(super) fn install() -> anyhow::Result<()> {
     .context("iptables is needed: put it on the path, or run on Debian with apt-get")
 }
 
-/// Lets a command find it.
+/// Adds iptables to the environment of a command.
 pub(super) fn add_to_path(command: &mut Command) {
     let path = std::env::var("PATH").unwrap_or_default();
     if on_path() {
@@ -70,7 +70,7 @@ fn on_path() -> bool {
     std::env::split_paths(&path).any(|folder| folder.join("iptables-save").exists())
 }
 
-/// `usr/lib/x86_64-linux-gnu`, or as the machine is called.
+/// `usr/lib/x86_64-linux-gnu`, or the folder of another architecture.
 fn library(root: &Path) -> Option<PathBuf> {
     let folders = std::fs::read_dir(root.join("usr/lib")).ok()?.filter_map(|entry| Some(entry.ok()?.path()));
     folders.into_iter().find(|folder| folder.join("xtables").is_dir())

@@ -1,9 +1,11 @@
 //! The variant without root: agents and Envoys on loopback addresses, driven by the same istiod.
 //!
-//! In: `xtask/istio/mesh/loopback.yaml`. Out: workloads that Istio knows as `WorkloadEntry`s, each with a `Sidecar` that binds
-//! its addresses, and an agent beside its application. Always holds: nobody needs root and nothing is captured; ports that
-//! agents bind on all addresses are each proxy's own; the module comes from a file, since an agent keeps what it fetches below
-//! `/var/lib`.
+//! In: `xtask/istio/mesh/loopback.yaml`.
+//! Out: workloads that Istio knows as `WorkloadEntry`s, each with a `Sidecar` that binds its
+//! addresses, and an agent beside its application.
+//! Invariant: no part needs root, and no traffic is captured. Each proxy has its own values for
+//! ports that agents bind on all addresses. The module comes from a file, since an agent stores
+//! fetched modules below `/var/lib`.
 
 mod agent;
 mod objects;
@@ -20,14 +22,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-/// Starts everything.
+/// Starts the mesh on loopback.
 pub(super) fn inside(envoy: &Path) -> anyhow::Result<()> {
     run::save_envoy(envoy)?;
     control_plane::start()?;
     let workloads = workload::read(&control_plane::mesh_file("loopback.yaml")?)?;
     step("services, routes, workloads, Istio's own metrics off", || {
         for manifest in ["collector-service.yaml", "destination-rule.yaml", "telemetry-istio-off.yaml"] {
-            // The collector has no certificate that Istio's agent would give it.
+            // The collector has no certificate from an Istio agent.
             cluster::apply(&mesh::user_file(manifest)?.replace("ISTIO_MUTUAL", "DISABLE"))?;
         }
         cluster::apply(&objects::bound(&control_plane::mesh_file("mesh.yaml")?))?;
@@ -59,7 +61,7 @@ fn begin(workload: &Workload, index: u16, envoy: &Path) -> anyhow::Result<pods::
 
 fn wait_application(workload: &Workload) -> anyhow::Result<()> {
     let Some(port) = workload.port() else { return Ok(()) };
-    // An application behind a proxy is on 127.0.0.1, one without where it is called.
+    // An application behind a proxy listens on 127.0.0.1, one without on its public address.
     let hosts = ["127.0.0.1", workload.address.as_str()];
     run::wait_for(&format!("the application of {}", workload.name), Duration::from_secs(20), || {
         Ok(hosts.iter().find_map(|host| TcpStream::connect((*host, port)).ok()))
@@ -68,8 +70,8 @@ fn wait_application(workload: &Workload) -> anyhow::Result<()> {
     .map(drop)
 }
 
-/// A `WasmPlugin` as users apply it, with the module as a file. Its name is its content's: a plugin whose file changed under
-/// the same name is no change to Envoy.
+/// Returns a `WasmPlugin` as users apply it, with the module as a file. The file is named by its
+/// content: Envoy sees no change when a file changes under the same name.
 pub(super) fn plugin(manifest: &str, digest: &str) -> anyhow::Result<String> {
     let copy = copy(digest)?;
     let lines = manifest.lines().filter(|line| !line.trim_start().starts_with("sha256:"));

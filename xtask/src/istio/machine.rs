@@ -1,10 +1,12 @@
-//! The machine that everything of a mesh runs in: namespaces of the kernel, held by one process; or, on loopback, all
-//! processes that carry the mark of their holder.
+//! The machine of a mesh: kernel namespaces held by one process; or, on loopback, all processes
+//! that carry the mark of that holder.
 //!
-//! In: a [`Site`]. Out: a place with processes of its own (in namespaces: addresses and mounts, too), which other commands
-//! enter. Always holds: whoever runs in it ends with its holder, in namespaces by the kernel's hand, whatever became of us;
-//! until [`Machine::keep`] the holder itself ends when we do. Nothing of it reaches outside: namespaces have no way to any
-//! network, and on loopback nothing else is bound or called.
+//! In: a [`Site`].
+//! Out: processes of its own (in namespaces also addresses and mounts) that other commands enter.
+//! Invariant: every process of the machine ends with its holder, in namespaces by the kernel,
+//! however this program ends; until [`Machine::detach`] the holder ends with this program. Nothing
+//! reaches outside: namespaces have no route to any network, and on loopback no other address is
+//! bound or called.
 
 mod marked;
 
@@ -19,22 +21,20 @@ use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// What we write to the holder so that it outlives us.
+/// The message to the holder after which it outlives this program.
 const DETACH: &str = "detach";
 
-/// A machine that we have just started.
+/// A machine that this program has started.
 pub(super) struct Machine {
     _holder: Child,
     control: ChildStdin,
 }
 
 impl Machine {
-    /// Starts one. There must be none.
+    /// Starts a machine. Fails where one runs.
     pub(super) fn start(site: Site) -> anyhow::Result<Self> {
         if holder().is_some() {
-            bail!(
-                "there is a mesh already; see `cargo xtask istio status`, end it with `cargo xtask istio down`"
-            );
+            bail!("a mesh is running; see `cargo xtask istio status`, end it with `cargo xtask istio down`");
         }
         site.save()?;
         let mut command = match site {
@@ -47,17 +47,17 @@ impl Machine {
             Site::Loopback => Command::new(std::env::current_exe()?),
         };
         command.args(["istio", "hold", site.name()]);
-        // A Ctrl-C in the terminal is for us; the holder then sees its control end.
+        // A Ctrl-C in the terminal is for this program; the holder then reads the end of its input.
         command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped());
-        // It outlives us: whoever reads our standard error would wait for it.
+        // The holder outlives this program: a reader of our standard error would wait for it.
         command.stderr(run::log_file("machine")?);
         let mut child = command.spawn().context("failed to start the holder; `unshare` is of util-linux")?;
-        let control = child.stdin.take().context("failed to hold the machine's control")?;
-        let answer = child.stdout.take().context("failed to hear the machine")?;
+        let control = child.stdin.take().context("failed to open the input of the machine's holder")?;
+        let answer = child.stdout.take().context("failed to open the output of the machine's holder")?;
         let mut ready = String::new();
         BufReader::new(answer).read_line(&mut ready)?;
         if ready.trim() != "ready" {
-            bail!("failed to make namespaces; root and a kernel with namespaces are needed");
+            bail!("failed to create namespaces; root and a kernel with namespaces are needed");
         }
         let holder = match site {
             Site::Namespaces => child_of(child.id()).context("failed to find the machine's holder")?,
@@ -67,26 +67,26 @@ impl Machine {
         Ok(Self { _holder: child, control })
     }
 
-    /// Lets it outlive us.
+    /// Lets the machine outlive this program.
     pub(super) fn detach(mut self) -> anyhow::Result<()> {
-        writeln!(self.control, "{DETACH}").context("failed to hand the machine over")
+        writeln!(self.control, "{DETACH}").context("failed to detach the machine")
     }
 }
 
-/// Ends the machine that runs, if one does, and all that runs in it.
+/// Ends the running machine, if any, and all its processes.
 pub(super) fn stop() -> anyhow::Result<bool> {
     if Site::here() == Site::Loopback {
-        // Its processes may have outlived a holder that was killed.
+        // Processes may have outlived a holder that was killed.
         mark().map_or(Ok(()), |mark| marked::end(&mark))?;
     }
     let Some(holder) = holder() else { return Ok(false) };
     if let Some(pid) = Pid::from_raw(holder) {
-        // It may have ended by itself just now.
+        // The holder may have ended by itself just now.
         let _ = kill_process(pid, Signal::KILL);
     }
-    let patience = Instant::now();
+    let start = Instant::now();
     while started(holder).is_some() {
-        if patience.elapsed() > Duration::from_secs(20) {
+        if start.elapsed() > Duration::from_secs(20) {
             bail!("process {holder} and those in its namespaces did not end within 20 s");
         }
         std::thread::sleep(Duration::from_millis(50));
@@ -100,9 +100,9 @@ pub(super) fn is_running() -> bool {
     holder().is_some()
 }
 
-/// A command of ours that runs inside.
+/// Returns a command of this program that runs inside the machine.
 pub(super) fn inside(arguments: &[&str]) -> anyhow::Result<Command> {
-    let holder = holder().context("there is no mesh; start one with `cargo xtask istio up`")?;
+    let holder = holder().context("no mesh is running; start one with `cargo xtask istio up`")?;
     let exe = std::env::current_exe()?;
     let mut command = match Site::here() {
         Site::Namespaces => {
@@ -117,20 +117,21 @@ pub(super) fn inside(arguments: &[&str]) -> anyhow::Result<Command> {
     Ok(command)
 }
 
-/// Lets what a command starts end with the machine, where the kernel does not see to it.
+/// Makes the processes of a command end with the machine, where the kernel does not.
 pub(super) fn end_with_machine(command: &mut Command) {
     if let Some(mark) = mark().filter(|_| Site::here() == Site::Loopback) {
         marked::mark(command, &mark);
     }
 }
 
-/// What the holder does: it is the first process of the machine, and when it ends, all others do.
+/// Runs the holder: the first process of the machine, with which all others end.
 pub(super) fn hold(site: Site) -> anyhow::Result<()> {
     if site == Site::Namespaces {
         process::quietly(Command::new("ip").args(["link", "set", "lo", "up"]))?;
         std::thread::spawn(|| {
             loop {
-                // The orphans of a machine are its first process's.
+                // Orphans of the machine become children of its first process, which has to reap
+                // them.
                 if wait(WaitOptions::empty()).is_err() {
                     std::thread::sleep(Duration::from_millis(200));
                 }
@@ -155,21 +156,22 @@ fn state() -> PathBuf {
     run::folder().join("machine")
 }
 
-/// What no other machine has had: its holder's number and when that started.
+/// A mark that no other machine has had: the holder's process id and start time.
 fn mark() -> Option<String> {
     Some(std::fs::read_to_string(state()).ok()?.replace(' ', "-"))
 }
 
-/// The holder's process id, as we see it from outside.
+/// The holder's process id outside the namespaces.
 fn holder() -> Option<i32> {
     let state = std::fs::read_to_string(state()).ok()?;
     let (holder, since) = state.split_once(' ')?;
     let holder = holder.parse().ok()?;
-    // Numbers of processes come again; the moment of the start tells.
+    // The kernel reuses process ids; the start time distinguishes them.
     (started(holder)? == since).then_some(holder)
 }
 
-/// When a process started, in the kernel's ticks; none where there is no such process, or only its remains.
+/// Returns the start time of a process in the kernel's ticks; none for an absent process or a
+/// zombie.
 fn started(process: i32) -> Option<String> {
     let fields = fields(&process.to_string())?;
     (fields.first()? != "Z").then(|| fields.get(19).cloned())?
@@ -183,7 +185,7 @@ fn child_of(parent: u32) -> Option<i32> {
     children.next()?.parse().ok()
 }
 
-/// Of `/proc/…/stat`, what stands behind the program's name: state, parent, …
+/// Returns the fields of `/proc/…/stat` after the program's name: state, parent, …
 fn fields(process: &str) -> Option<Vec<String>> {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
     Some(stat.rsplit_once(") ")?.1.split(' ').map(str::to_owned).collect())

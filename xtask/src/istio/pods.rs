@@ -1,8 +1,10 @@
-//! The kubelet's part, the endpoint controller's, and a container runtime's.
+//! Pods without Kubernetes nodes: the work of the kubelet, the endpoint controller and the
+//! container runtime.
 //!
-//! In: workloads. Out: pods that the API server knows, that istiod's webhook has injected, and that run: a network namespace
-//! and mounts of their own, traffic captured by istio-iptables, agent and Envoy, the application. Always holds: what runs
-//! is what the injected pod says, with its own arguments and environment.
+//! In: workloads.
+//! Out: pods that the API server knows and istiod's webhook has injected, each with a network
+//! namespace, mounts, traffic captured by istio-iptables, agent, Envoy and application.
+//! Invariant: a process runs with the arguments and the environment of the injected pod.
 
 mod container;
 mod sandbox;
@@ -17,10 +19,10 @@ use serde_json::{Value, json};
 use std::path::Path;
 use std::time::Duration;
 
-/// Where an injected proxy says that it is ready.
+/// The port of an injected proxy's readiness endpoint.
 const READY_PORT: u16 = 15021;
 
-/// A pod that runs, or a machine outside of the cluster that is made the same way.
+/// A running pod, or a machine outside of the cluster that is made the same way.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub(super) struct Pod {
     /// Name of the Deployment.
@@ -29,17 +31,17 @@ pub(super) struct Pod {
     pub(super) name: String,
     /// Empty outside of the cluster.
     pub(super) namespace: String,
-    /// Its only address.
+    /// The only address of the pod.
     pub(super) address: String,
-    /// The process that holds its namespaces.
+    /// The process that holds the pod's namespaces.
     pub(super) sandbox: u32,
-    /// Whether it has a proxy.
+    /// Whether the pod has a proxy.
     pub(super) proxy: bool,
-    /// Where its proxy says that it is ready.
+    /// The port of the proxy's readiness endpoint.
     pub(super) ready_port: u16,
 }
 
-/// Starts a workload's pod, but for its application. Its proxy may still be on its way when this returns.
+/// Starts a workload's pod without its application. The proxy may not be ready when this returns.
 pub(super) fn start(workload: &Workload, envoy: &Path) -> anyhow::Result<Pod> {
     let created = workload.pod().map(|pod| create(&pod, &workload.address)).transpose()?;
     let mut pod = Pod {
@@ -64,7 +66,7 @@ pub(super) fn start(workload: &Workload, envoy: &Path) -> anyhow::Result<Pod> {
     Ok(pod)
 }
 
-/// Starts what a pod is for, and waits until it answers.
+/// Starts the application of a pod, and waits until it accepts connections.
 pub(super) fn start_application(pod: &Pod, workload: &Workload) -> anyhow::Result<()> {
     let Some(port) = workload.port() else { return Ok(()) };
     container::start_application(workload, &Sandbox::of(pod.sandbox))?;
@@ -75,7 +77,7 @@ pub(super) fn start_application(pod: &Pod, workload: &Workload) -> anyhow::Resul
     .map(drop)
 }
 
-/// Ends a pod and all that runs in it.
+/// Ends a pod and all its processes.
 pub(super) fn end(pod: &Pod) -> anyhow::Result<()> {
     let delete = ["delete", "pod", &pod.name, "-n", &pod.namespace, "--force", "--grace-period=0"];
     crate::process::quietly(&mut cluster::kubectl(delete))?;
@@ -96,7 +98,7 @@ pub(super) fn wait_proxy(pod: &Pod) -> anyhow::Result<()> {
     .map(drop)
 }
 
-/// Creates the pod and says where it runs, as a kubelet does.
+/// Creates the pod and reports its address in the status, as a kubelet does.
 fn create(pod: &Value, address: &str) -> anyhow::Result<Value> {
     let mut created = cluster::create(pod)?;
     let status = json!({
@@ -118,7 +120,8 @@ fn create(pod: &Value, address: &str) -> anyhow::Result<Value> {
     Ok(created)
 }
 
-/// Tells the API server which pods stand behind which Service, as the endpoint controller does, and everybody the names.
+/// Writes the `EndpointSlice` of each Service, as the endpoint controller does, and the host names
+/// of the machine.
 pub(super) fn sync_endpoints() -> anyhow::Result<()> {
     let (services, pods) = (cluster::list("services")?, cluster::list("pods")?);
     let slices: Vec<Value> = services.iter().filter_map(|service| slice(service, &pods)).collect();

@@ -1,7 +1,9 @@
 //! The programs of Kubernetes and Istio, built from pinned Go modules.
 //!
-//! In: the wrapper modules in `xtask/istio/go`, each with its `go.sum`. Out: programs in `target/istio/bin`. Always holds: a
-//! program is there only when it was built from what the wrapper module says now; one that broke off is begun anew.
+//! In: the wrapper modules in `xtask/istio/go`, each with its `go.sum`.
+//! Out: programs in `target/istio/bin`.
+//! Invariant: a program counts as built only when it was built from the present wrapper module; an
+//! interrupted build is repeated.
 
 use crate::process;
 use crate::progress::step;
@@ -10,7 +12,7 @@ use anyhow::{Context, bail};
 use std::path::PathBuf;
 use std::process::Command;
 
-/// The release that the pinned commit of `istio.io/istio` became; it shows as `ISTIO_VERSION`.
+/// The release of the pinned commit of `istio.io/istio`; shown as `ISTIO_VERSION`.
 const ISTIO: &str = "1.31.0";
 
 /// The release of Kubernetes that this istiod was built against.
@@ -23,62 +25,62 @@ struct Program {
     module: &'static str,
     package: &'static str,
     tags: &'static str,
-    /// How long it took on two busy cores with an empty cache, seconds: for the estimate alone.
-    takes_s: u64,
+    /// Build time on two busy cores with an empty cache, seconds; for the estimate only.
+    build_s: u64,
 }
 
-/// In the order in which they are built: what shares packages stands together.
+/// Programs in build order; those with common packages are adjacent.
 const PROGRAMS: [Program; 7] = [
-    Program { name: "etcd", module: "etcd", package: ".", tags: "", takes_s: 60 },
+    Program { name: "etcd", module: "etcd", package: ".", tags: "", build_s: 60 },
     Program {
         name: "crane",
         module: "crane",
         package: "github.com/google/go-containerregistry/cmd/crane",
         tags: "",
-        takes_s: 15,
+        build_s: 15,
     },
     Program {
         name: "kube-apiserver",
         module: "kubernetes",
         package: "k8s.io/kubernetes/cmd/kube-apiserver",
         tags: "",
-        takes_s: 300,
+        build_s: 300,
     },
     Program {
         name: "kubectl",
         module: "kubernetes",
         package: "k8s.io/kubernetes/cmd/kubectl",
         tags: "",
-        takes_s: 40,
+        build_s: 40,
     },
     Program {
         name: "pilot-discovery",
         module: "istio",
         package: "istio.io/istio/pilot/cmd/pilot-discovery",
         tags: "vtprotobuf,disable_pgv",
-        takes_s: 300,
+        build_s: 300,
     },
     Program {
         name: "istioctl",
         module: "istio",
         package: "istio.io/istio/istioctl/cmd/istioctl",
         tags: "vtprotobuf,disable_pgv",
-        takes_s: 60,
+        build_s: 60,
     },
     Program {
         name: "pilot-agent",
         module: "istio",
         package: "istio.io/istio/pilot/cmd/pilot-agent",
         tags: "agent,disable_pgv",
-        takes_s: 20,
+        build_s: 20,
     },
 ];
 
-/// Istio's kinds, and the template of a sidecar's bootstrap.
+/// Istio's custom resource definitions, and the template of a sidecar's bootstrap.
 const FILES: [&str; 2] =
     ["manifests/charts/base/files/crd-all.gen.yaml", "tools/packaging/common/envoy_bootstrap.json"];
 
-/// Builds what is not there yet and says what is left.
+/// Builds the missing programs and prints the estimated time left.
 pub(crate) fn build() -> anyhow::Result<()> {
     let missing: Vec<&Program> = PROGRAMS.iter().filter(|program| !program.is_built()).collect();
     if missing.is_empty() {
@@ -87,7 +89,7 @@ pub(crate) fn build() -> anyhow::Result<()> {
     go_version()?;
     std::fs::create_dir_all(folder())?;
     for (index, program) in missing.iter().enumerate() {
-        let left_s: u64 = missing.iter().skip(index).map(|left| left.takes_s).sum();
+        let left_s: u64 = missing.iter().skip(index).map(|left| left.build_s).sum();
         let what = format!(
             "building {} ({} of {}; about {} min left on two cores, less where Go has a cache)",
             program.name,
@@ -100,7 +102,7 @@ pub(crate) fn build() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Where a program is once [`build`] went well.
+/// The path of a program after [`build`].
 pub(crate) fn path(name: &str) -> PathBuf {
     folder().join(name)
 }
@@ -123,7 +125,7 @@ impl Program {
         folder().join(format!("{}.built-from", self.name))
     }
 
-    /// Everything that decides what the program is.
+    /// Returns the inputs of the build.
     fn recipe(&self) -> anyhow::Result<String> {
         let pinned = std::fs::read_to_string(module(self.module).join("go.mod"))?;
         Ok(format!("{pinned}\n{} {} {}\n", self.package, self.tags, stamps(self.module)))
@@ -133,7 +135,8 @@ impl Program {
         let mut go = Command::new("go");
         go.current_dir(module(self.module)).env("CGO_ENABLED", "0");
         go.args(["build", "-mod=readonly", "-trimpath", "-tags", self.tags]);
-        // The linker leaves it out anyway (-w); making it takes a tenth of the compiler's time.
+        // The linker drops debug information anyway (-w); to make it takes a tenth of the compile
+        // time.
         go.arg("-gcflags=all=-dwarf=false");
         go.arg("-ldflags").arg(format!("-s -w {}", stamps(self.module)));
         go.arg("-o").arg(path(self.name)).arg(self.package);
@@ -145,20 +148,21 @@ impl Program {
     }
 }
 
-/// Files of the istio module that are no programs, laid beside them.
+/// Copies the files of the istio module that are not programs.
 fn files() -> anyhow::Result<()> {
     let mut list = Command::new("go");
     list.current_dir(module("istio")).args(["list", "-m", "-f", "{{.Dir}}", "istio.io/istio"]);
     let source = PathBuf::from(process::quietly(&mut list)?.trim());
     for file in FILES {
         let name = file.rsplit('/').next().unwrap_or(file);
-        // The module cache is read-only, and so would be a plain copy: it could not be written again.
+        // The module cache is read-only; a plain copy would be read-only as well and could not be
+        // replaced.
         std::fs::write(path(name), std::fs::read(source.join(file))?)?;
     }
     Ok(())
 }
 
-/// What the linker writes into the programs of a module: how they call themselves.
+/// Returns the linker flags that set the version of a module's programs.
 fn stamps(module: &str) -> String {
     let version = "istio.io/istio/pkg/version";
     match module {
@@ -171,7 +175,7 @@ fn stamps(module: &str) -> String {
     }
 }
 
-/// The wrapper modules ask for this; Go would say it less plainly.
+/// Checks the version that the wrapper modules require; the error of Go itself is less clear.
 fn go_version() -> anyhow::Result<()> {
     let answer = process::quietly(Command::new("go").args(["env", "GOVERSION"]))
         .context("Go 1.26 or newer is needed to build Istio and Kubernetes; put it on the path")?;

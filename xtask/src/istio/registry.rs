@@ -1,7 +1,8 @@
-//! A registry in the machine, and the filter's image in it.
+//! An OCI registry in the machine, with the filter's image.
 //!
-//! In: what `cargo xtask package` made. Out: an image that agents pull. Always holds: the digest is the one that the package
-//! says; a registry that changed it would be found out here.
+//! In: the output of `cargo xtask package`.
+//! Out: an image that agents pull.
+//! Invariant: the digest in the registry is that of the package; a difference is an error.
 
 use super::{control_plane, programs, run};
 use crate::{package, process};
@@ -11,16 +12,16 @@ use std::time::Duration;
 
 const PORT: u16 = 5000;
 
-/// An image as agents are told of it.
+/// An image as agents refer to it.
 #[derive(Debug, Clone)]
 pub(super) struct Image {
     /// `host:port/repository:tag`.
     pub(super) name: String,
-    /// Of its manifest: 64 hexadecimal digits.
+    /// The digest of its manifest: 64 hexadecimal digits.
     pub(super) digest: String,
 }
 
-/// Starts the registry; what was pushed goes with it.
+/// Starts the registry; its images are lost when it ends.
 pub(super) fn start() -> anyhow::Result<()> {
     let mut registry = Command::new(programs::path("crane"));
     registry.args(["registry", "serve", "--address", &address()]);
@@ -32,7 +33,7 @@ pub(super) fn start() -> anyhow::Result<()> {
     .map(drop)
 }
 
-/// Ends the registry's process: the one that we started under this name.
+/// Ends the registry's process, by the process id that was stored at its start.
 pub(super) fn stop() -> anyhow::Result<()> {
     let process = std::fs::read_to_string(run::folder().join("registry.pid"))?;
     process::quietly(Command::new("kill").arg(process.trim())).map(drop)
@@ -43,7 +44,7 @@ pub(super) fn address() -> String {
     format!("{}:{PORT}", control_plane::ADDRESS)
 }
 
-/// The filter's image, as it is or will be in the registry.
+/// The name and the digest of the filter's image, pushed or not.
 pub(super) fn image() -> anyhow::Result<Image> {
     let packaged = package::packaged(package::Form::Compat)?;
     Ok(Image { name: name(&packaged.tag), digest: packaged.digest })
@@ -60,7 +61,7 @@ pub(super) fn push_as(suffix: &str) -> anyhow::Result<Image> {
     upload(package::Form::Compat, suffix)
 }
 
-/// The same module as an artifact of two layers.
+/// The image of the same module as an artifact of two layers.
 pub(super) fn artifact() -> anyhow::Result<Image> {
     let packaged = package::packaged(package::Form::Artifact)?;
     Ok(Image { name: name(&packaged.tag), digest: packaged.digest })
@@ -72,7 +73,7 @@ fn upload(form: package::Form, suffix: &str) -> anyhow::Result<Image> {
     push.args(["push", "--insecure"]).arg(&packaged.layout).arg(name(&packaged.tag));
     let pushed = process::quietly(&mut push)?;
     if !pushed.contains(&packaged.digest) {
-        bail!("the registry says {}, the package {}", pushed.trim(), packaged.digest);
+        bail!("the digest in the registry is {}, in the package {}", pushed.trim(), packaged.digest);
     }
     Ok(Image { name: name(&packaged.tag), digest: packaged.digest })
 }

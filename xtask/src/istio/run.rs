@@ -1,7 +1,7 @@
-//! What a mesh leaves on disk while it runs.
+//! Files and background processes of a running mesh.
 //!
-//! In: names. Out: paths below `target/istio/run`, and programs that go on when we end. Always holds: each program has a log
-//! of its own; the folder goes when the mesh does.
+//! Out: paths below `target/istio/run`, and programs that outlive this one.
+//! Invariant: each program has a log of its own; the folder is removed with the mesh.
 
 use super::machine;
 use crate::workspace;
@@ -13,27 +13,27 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// The folder of the mesh that runs.
+/// The folder of the running mesh.
 pub(super) fn folder() -> PathBuf {
     workspace::target().join("istio/run")
 }
 
-/// The log of a program.
+/// The path of a program's log.
 pub(super) fn log(name: &str) -> PathBuf {
     folder().join("logs").join(format!("{name}.log"))
 }
 
-/// The log of a program, to write to.
+/// Opens the log of a program for writing.
 pub(super) fn log_file(name: &str) -> anyhow::Result<File> {
     let path = log(name);
     path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
     Ok(File::options().create(true).append(true).open(&path)?)
 }
 
-/// Starts a program that goes on when we end, and gives back its process id.
+/// Starts a program that outlives this one, and returns its process id.
 pub(super) fn start(name: &str, command: &mut Command) -> anyhow::Result<u32> {
     let log = log_file(name)?;
-    // A proxy opens its access log, /dev/stdout, anew and as another user.
+    // A proxy opens its access log, /dev/stdout, a second time and as another user.
     log.set_permissions(Permissions::from_mode(0o666))?;
     command.process_group(0).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
     machine::end_with_machine(command);
@@ -41,7 +41,7 @@ pub(super) fn start(name: &str, command: &mut Command) -> anyhow::Result<u32> {
     Ok(child.id())
 }
 
-/// Keeps where Envoy is for the commands that follow.
+/// Stores the folder of Envoy for the commands that follow.
 pub(super) fn save_envoy(folder: &Path) -> anyhow::Result<()> {
     Ok(std::fs::write(self::folder().join("envoy"), folder.display().to_string())?)
 }
@@ -59,15 +59,15 @@ pub(super) fn last_log_lines(name: &str) -> String {
     lines.get(lines.len().saturating_sub(8)..).unwrap_or_default().join("\n")
 }
 
-/// Waits until something is there. `what` completes "failed to see …".
+/// Polls until a value is there. `what` completes "failed to see …".
 pub(super) fn wait_for<T>(
     what: &str,
-    patience: Duration,
+    timeout: Duration,
     mut read: impl FnMut() -> anyhow::Result<Option<T>>,
 ) -> anyhow::Result<T> {
     let start = Instant::now();
     let mut last = String::new();
-    while start.elapsed() < patience {
+    while start.elapsed() < timeout {
         match read() {
             Ok(Some(seen)) => return Ok(seen),
             Ok(None) => {}
@@ -75,5 +75,5 @@ pub(super) fn wait_for<T>(
         }
         std::thread::sleep(Duration::from_millis(100));
     }
-    bail!("failed to see {what} within {} s{last}", patience.as_secs())
+    bail!("failed to see {what} within {} s{last}", timeout.as_secs())
 }

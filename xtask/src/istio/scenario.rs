@@ -1,7 +1,8 @@
-//! The scenarios: what the issue of a real Istio is about, told on the mesh that runs.
+//! End-to-end scenarios on a running Istio mesh.
 //!
-//! In: a mesh. Out: for each scenario what was looked at and how it was, as text and as JSON. Always holds: a scenario that broke
-//! off counts as failed; each leaves the mesh as it found it.
+//! In: a running mesh.
+//! Out: the checks of each scenario with the observed values, as text and as JSON.
+//! Invariant: a scenario that ends with an error has failed; each scenario restores the mesh.
 
 mod series;
 mod traffic;
@@ -28,15 +29,15 @@ use series::Series;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-/// What a scenario tells.
+/// The result of a scenario.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Outcome {
     scenario: String,
     passed: bool,
     took_s: f64,
-    /// What was looked at.
+    /// Comparisons of observed with expected values.
     checks: Vec<Check>,
-    /// What was measured.
+    /// Measured values without an expectation.
     figures: BTreeMap<String, Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
@@ -51,7 +52,7 @@ struct Check {
 
 type Scenario = (&'static str, fn(&mut Outcome) -> anyhow::Result<()>);
 
-/// All of them; the later ones disturb more.
+/// All scenarios; the later ones disturb the mesh more.
 const SCENARIOS: [Scenario; 9] = [
     ("manifests", manifests::execute),
     ("edges", edges::execute),
@@ -64,10 +65,10 @@ const SCENARIOS: [Scenario; 9] = [
     ("collector_outside", collector_outside::execute),
 ];
 
-/// Those that can be told without pods, the first two in part.
+/// Scenarios that run without pods, the first two in part.
 const ON_LOOPBACK: [&str; 4] = ["manifests", "edges", "flags", "access_log"];
 
-/// Tells the scenarios whose name holds this.
+/// Runs the scenarios whose name contains this.
 pub(super) fn execute(name: Option<&str>, json: bool) -> anyhow::Result<()> {
     step("this build's filter in every proxy of shop and ingress", mesh::refresh)?;
     let there = |scenario: &str| Site::here() == Site::Namespaces || ON_LOOPBACK.contains(&scenario);
@@ -87,7 +88,7 @@ pub(super) fn execute(name: Option<&str>, json: bool) -> anyhow::Result<()> {
     }
     if outcomes.is_empty() {
         let names: Vec<&str> = SCENARIOS.iter().map(|(scenario, _)| *scenario).collect();
-        bail!("there is no such scenario; there are {}", names.join(", "));
+        bail!("no scenario has this in its name; there are {}", names.join(", "));
     }
     if json {
         answer(&serde_json::to_string_pretty(&outcomes)?);
@@ -95,19 +96,19 @@ pub(super) fn execute(name: Option<&str>, json: bool) -> anyhow::Result<()> {
     let failed: Vec<&str> =
         outcomes.iter().filter(|outcome| !outcome.passed).map(|outcome| outcome.scenario.as_str()).collect();
     if failed.is_empty() {
-        done(&format!("{} scenarios are as told", outcomes.len()));
+        done(&format!("{} scenarios passed", outcomes.len()));
         return Ok(());
     }
-    bail!("not as told: {}", failed.join(", "))
+    bail!("failed scenarios: {}", failed.join(", "))
 }
 
 impl Outcome {
-    /// Looks at one thing.
+    /// Records the result of a check.
     fn check(&mut self, what: impl Into<String>, passed: bool, seen: impl Into<String>) {
         self.checks.push(Check { what: what.into(), passed, seen: seen.into() });
     }
 
-    /// Looks at a number.
+    /// Records the comparison of two numbers.
     fn equal(&mut self, what: impl Into<String>, expected: u64, seen: u64) {
         self.check(what, seen == expected, format!("{seen}, expected {expected}"));
     }
@@ -124,16 +125,16 @@ impl Outcome {
             remark(&format!("· {name}: {value}"));
         }
         if let Some(why) = &self.error {
-            remark(&format!("✗ broke off: {why}"));
+            remark(&format!("✗ ended with an error: {why}"));
         }
     }
 }
 
-/// Manifests that are taken away again when the scenario ends.
+/// Manifests that are deleted when the scenario ends.
 struct Applied(String);
 
 impl Applied {
-    /// Applies them and waits until every proxy has what istiod made of them.
+    /// Applies manifests and waits until every proxy has the configuration.
     fn new(manifests: &str) -> anyhow::Result<Self> {
         cluster::apply(manifests)?;
         let applied = Self(manifests.to_owned());
@@ -144,17 +145,18 @@ impl Applied {
 
 impl Drop for Applied {
     fn drop(&mut self) {
-        // The machine may be ending, too.
+        // An error here may mean that the machine is ending as well.
         let _ = cluster::delete(&self.0);
     }
 }
 
-/// A file of the scenarios' own manifests.
+/// Reads a manifest of the scenarios.
 fn scenario_file(name: &str) -> anyhow::Result<String> {
     super::control_plane::mesh_file(&format!("scenarios/{name}"))
 }
 
-/// Waits until no proxy lags behind istiod, after the moment that istiod gathers changes for (100 ms).
+/// Waits until every proxy has acknowledged istiod's last push, after istiod's debounce time (100
+/// ms).
 fn wait_until_pushed() -> anyhow::Result<()> {
     std::thread::sleep(Duration::from_millis(500));
     run::wait_for("all proxies in step with istiod", Duration::from_secs(30), || {

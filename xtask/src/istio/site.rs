@@ -1,37 +1,39 @@
-//! Where a mesh is: in namespaces of its own, or on the loopback of this machine.
+//! The location of a mesh: namespaces of its own, or the loopback of this machine.
 //!
-//! In: what `up` was told. Out: the addresses that everybody needs. Always holds: of a mesh that runs, every command gives the
-//! same answer, since it stands on disk beside it.
+//! In: the option of `up`.
+//! Out: addresses.
+//! Invariant: every command uses the same location, since it is stored with the running mesh.
 //!
-//! On loopback nobody needs root, and so nothing is captured: each workload has an address of 127.77.0.0/16, applications are
-//! told where their way out is, and the ports of etcd, API server and istiod are the usual ones on an address of their own.
+//! On loopback no traffic is captured, since that needs root: each workload has an address of
+//! 127.77.0.0/16, and applications get the address of their outbound listener. etcd, the API server
+//! and istiod have their usual ports on an address of their own.
 
 use super::run;
 use std::str::FromStr;
 
-/// One of the two.
+/// The location of a mesh.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Site {
-    /// Namespaces of the kernel, pods that istiod's webhook injected.
+    /// Kernel namespaces, with pods that istiod's webhook injected.
     Namespaces,
     /// This machine's loopback, `interceptionMode: NONE`.
     Loopback,
 }
 
 impl Site {
-    /// Where the mesh is that runs or is about to.
+    /// Returns the location of the running mesh, or of the one that is being started.
     pub(super) fn here() -> Self {
         let known = std::fs::read_to_string(file()).ok();
         known.and_then(|name| name.parse().ok()).unwrap_or(Self::Namespaces)
     }
 
-    /// Keeps it for the commands that follow.
+    /// Stores the location for the commands that follow.
     pub(super) fn save(self) -> anyhow::Result<()> {
         std::fs::create_dir_all(run::folder())?;
         Ok(std::fs::write(file(), self.name())?)
     }
 
-    /// As the command line calls it.
+    /// The name on the command line.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Namespaces => "namespaces",
@@ -39,7 +41,7 @@ impl Site {
         }
     }
 
-    /// Where proxies reach istiod.
+    /// The address where proxies reach istiod.
     pub(super) fn control_plane(self) -> &'static str {
         match self {
             Self::Namespaces => "10.244.0.1",
@@ -47,7 +49,7 @@ impl Site {
         }
     }
 
-    /// Where istiod, etcd and the API server answer those who run them.
+    /// The address where the operator reaches istiod, etcd and the API server.
     pub(super) fn operator(self) -> &'static str {
         match self {
             Self::Namespaces => "127.0.0.1",
@@ -55,7 +57,7 @@ impl Site {
         }
     }
 
-    /// What istiod binds: in a machine of its own everything.
+    /// The address that istiod binds; empty for all addresses.
     pub(super) fn bind(self) -> &'static str {
         match self {
             Self::Namespaces => "",
@@ -63,7 +65,7 @@ impl Site {
         }
     }
 
-    /// Where the collector answers questions.
+    /// The address of the collector.
     pub(super) fn collector(self) -> &'static str {
         match self {
             Self::Namespaces => "10.244.0.10",
@@ -71,7 +73,7 @@ impl Site {
         }
     }
 
-    /// Where the ingress gateway listens, on port 8080.
+    /// The address of the ingress gateway, which listens on port 8080.
     pub(super) fn gateway(self) -> &'static str {
         match self {
             Self::Namespaces => "10.244.0.11",

@@ -1,7 +1,8 @@
-//! Bringing the mesh up.
+//! The start of the mesh.
 //!
-//! In: nothing but a network for the first time. Out: programs and images in the target folder, then, inside the machine, a
-//! mesh that runs. Always holds: whoever a part needs is ready before it starts.
+//! In: a network, the first time.
+//! Out: programs and images in the target folder; inside the machine, a running mesh.
+//! Invariant: each part starts after the parts that it needs.
 
 use super::site::Site;
 use super::{
@@ -13,7 +14,7 @@ use crate::{package, process, workspace};
 use anyhow::Context;
 use std::path::{Path, PathBuf};
 
-/// Builds and installs everything, and gives back the folder of Envoy.
+/// Builds and installs all programs, and returns the folder of Envoy.
 pub(super) fn build(site: Site) -> anyhow::Result<PathBuf> {
     programs::build()?;
     if site == Site::Namespaces {
@@ -28,13 +29,13 @@ pub(super) fn build(site: Site) -> anyhow::Result<PathBuf> {
     Ok(envoy.parent().context("failed to find Envoy's folder")?.to_owned())
 }
 
-/// Starts everything inside the machine.
+/// Starts the mesh inside the machine.
 pub(super) fn inside(envoy: &Path) -> anyhow::Result<()> {
     match Site::here() {
         Site::Namespaces => in_namespaces(envoy)?,
         Site::Loopback => loopback::inside(envoy)?,
     }
-    step("edges, told by both reporters with versions", scenario::first_edges)
+    step("edges, reported by both sides with versions", scenario::first_edges)
 }
 
 fn in_namespaces(envoy: &Path) -> anyhow::Result<()> {

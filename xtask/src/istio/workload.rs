@@ -1,7 +1,9 @@
-//! What is to run in the mesh: one entry per Deployment, of one pod.
+//! Workloads of the mesh: one entry per Deployment, with one pod each.
 //!
-//! In: `xtask/istio/mesh/workloads.yaml`, or `loopback.yaml`. Out: pods as a Deployment would make them. Always holds: a pod has a
-//! `ReplicaSet` for an owner and a generated name, since istiod takes the workload's name from there.
+//! In: `xtask/istio/mesh/workloads.yaml`, or `loopback.yaml`.
+//! Out: pods as a Deployment would create them.
+//! Invariant: a pod has a `ReplicaSet` as its owner and a generated name, from which istiod derives
+//! the workload's name.
 
 use super::control_plane::mesh_file;
 use anyhow::Context;
@@ -9,34 +11,34 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// The hash that a Deployment would put into the name of its `ReplicaSet`.
+/// The hash that a Deployment adds to the name of its `ReplicaSet`.
 const TEMPLATE_HASH: &str = "7d9c5b8f6";
 
 /// One Deployment.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Workload {
-    /// Of the Deployment.
+    /// The name of the Deployment.
     pub(super) name: String,
-    /// Where it lives; none for a machine outside of the cluster.
+    /// The namespace; none for a machine outside of the cluster.
     pub(super) namespace: Option<String>,
-    /// Of its pod.
+    /// The address of the pod.
     pub(super) address: String,
-    /// Of its pod.
+    /// Labels of the pod.
     #[serde(default)]
     pub(super) labels: BTreeMap<String, String>,
-    /// Of its pod.
+    /// Annotations of the pod.
     #[serde(default)]
     annotations: BTreeMap<String, String>,
-    /// Its service account; by default the label `app`.
+    /// The service account; by default the label `app`.
     account: Option<String>,
-    /// Empty folders that containers of its pod share.
+    /// Empty volumes of the pod.
     #[serde(default)]
     volumes: Vec<String>,
-    /// Nothing but a proxy.
+    /// Whether the pod is a gateway, which has a proxy only.
     #[serde(default)]
     pub(super) gateway: bool,
-    /// A program of this workspace and its arguments; none for a gateway.
+    /// A program of this workspace with its arguments; none for a gateway.
     #[serde(default)]
     pub(super) runs: Vec<String>,
     /// Ports of the application.
@@ -44,35 +46,35 @@ pub(super) struct Workload {
     ports: Vec<u16>,
 }
 
-/// All of them, in the order in which they start.
+/// Reads all workloads, in start order.
 pub(super) fn all() -> anyhow::Result<Vec<Workload>> {
     read(&mesh_file("workloads.yaml")?)
 }
 
-/// Those in a text.
+/// Parses workloads.
 pub(super) fn read(text: &str) -> anyhow::Result<Vec<Workload>> {
     serde_saphyr::from_str(text).context("failed to read workloads")
 }
 
 impl Workload {
-    /// Its service account.
+    /// Returns the service account.
     pub(super) fn account(&self) -> &str {
         let app = self.labels.get("app").map(String::as_str);
         self.account.as_deref().or(app).unwrap_or("default")
     }
 
-    /// The port that tells that the application is there.
+    /// Returns the port on which a ready application accepts connections.
     pub(super) fn port(&self) -> Option<u16> {
         self.ports.first().copied()
     }
 
-    /// Whether there is a proxy beside the application.
+    /// Whether the pod has a proxy beside the application.
     pub(super) fn has_sidecar(&self) -> bool {
         let declined = self.annotations.get("sidecar.istio.io/inject").is_some_and(|wish| wish == "false");
         self.namespace.is_some() && !self.gateway && !declined
     }
 
-    /// The labels that Istio's injector would leave on its pod.
+    /// Returns the labels that Istio's injector sets on the pod.
     pub(super) fn labels_of_pod(&self) -> BTreeMap<String, String> {
         let mut labels = self.labels.clone();
         let named = [("canonical-name", self.account()), ("canonical-revision", self.version())];
@@ -87,7 +89,7 @@ impl Workload {
         self.labels.get("version").map_or("latest", String::as_str)
     }
 
-    /// Its pod, for the API server; none outside of the cluster.
+    /// Returns the pod for the API server; none outside of the cluster.
     pub(super) fn pod(&self) -> Option<Value> {
         let namespace = self.namespace.as_ref()?;
         let replica_set = format!("{}-{TEMPLATE_HASH}", self.name);

@@ -1,11 +1,13 @@
-//! This program in the place of rustc's linker.
+//! This program as rustc's linker.
 //!
-//! In: the arguments that rustc gives a linker. Out: the real linker, run with fewer exports. Always holds: everything else
-//! is passed on as it is.
+//! In: the arguments that rustc gives a linker.
+//! Out: the real linker, run with fewer exports.
+//! Invariant: all other arguments are passed on unchanged.
 //!
-//! Cargo exports whatever a dependency marks as exported, and cannot choose. The SDK marks every callback; each holds on to
-//! its dispatcher, whose tables hold on to every method that a plugin could have. Only the linker still sees what is held
-//! by what, so the exports have to be gone before it looks.
+//! Cargo exports every symbol that a dependency marks as exported, and offers no choice. The SDK
+//! marks every callback; each refers to its dispatcher, whose tables refer to every method that a
+//! plugin could have. Only the linker removes unreferenced code, so the exports have to be removed
+//! before it runs.
 
 use crate::process;
 use crate::progress;
@@ -13,25 +15,25 @@ use anyhow::Context;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
-/// Names the real linker, and thereby says that this program stands in its place.
+/// The variable with the path of the real linker. When set, this program runs as a linker.
 const LINKER: &str = "HOPSCOPE_LINKER";
 
-/// Puts this program in the place of the linker of a cargo command for wasm32-wasip1.
-pub(super) fn through_us(cargo: &mut Command) -> anyhow::Result<()> {
-    let ourselves = std::env::current_exe().context("failed to find this program")?;
-    cargo.env("CARGO_TARGET_WASM32_WASIP1_LINKER", ourselves).env(LINKER, rust_lld()?);
+/// Makes this program the linker of a cargo command for wasm32-wasip1.
+pub(super) fn set_as_linker(cargo: &mut Command) -> anyhow::Result<()> {
+    let program = std::env::current_exe().context("failed to find this program")?;
+    cargo.env("CARGO_TARGET_WASM32_WASIP1_LINKER", program).env(LINKER, rust_lld()?);
     Ok(())
 }
 
-/// Links, when that is what this program was started for.
-pub(crate) fn instead() -> Option<ExitCode> {
+/// Runs the linker, where this program was started as one.
+pub(crate) fn run_if_linker() -> Option<ExitCode> {
     let linker = std::env::var_os(LINKER)?;
     let arguments = without_exports(std::env::args().skip(1));
     let status = Command::new(&linker).args(["-flavor", "wasm"]).args(arguments).status();
     let status = status.with_context(|| format!("failed to start the linker {}", linker.display()));
     match status {
         Ok(status) if status.success() => Some(ExitCode::SUCCESS),
-        // The linker has said why.
+        // The linker has printed the reason.
         Ok(_) => Some(ExitCode::FAILURE),
         Err(error) => {
             progress::failed(&error);
@@ -44,7 +46,7 @@ fn without_exports(arguments: impl Iterator<Item = String>) -> Vec<String> {
     let mut kept = Vec::new();
     let mut arguments = arguments.peekable();
     while let Some(argument) = arguments.next() {
-        let unwanted = |name: &String| !super::is_wanted(name);
+        let unwanted = |name: &String| !super::is_exported(name);
         if argument == "-flavor" || argument == "--export" && arguments.peek().is_some_and(unwanted) {
             arguments.next();
         } else {

@@ -1,19 +1,20 @@
-//! A module that traps without a word.
+//! Removal of panic messages from a module.
 //!
-//! In: a linked module, with the names of its functions. Out: the same, in which what only a panic reaches does nothing but
-//! trap. Always holds: what traps afterwards would have trapped before, after writing a line.
+//! In: a linked module, with the names of its functions.
+//! Out: the module in which functions that only a panic reaches trap at once.
+//! Invariant: a call that traps afterwards would have trapped before, after writing a line.
 //!
-//! The filter is built to abort when it panics, and by its lints it does not. What prints a panic (formatting of anything,
-//! the environment, standard error) is a tenth of the code, V8 compiles it in each proxy, and the standard library comes
-//! compiled with it. Envoy logs a trap by itself.
+//! The filter aborts on a panic, and its lints exclude panics. The code that prints one
+//! (formatting, the environment, standard error) is a tenth of the module, V8 compiles it in each
+//! proxy, and the standard library comes compiled with it. Envoy logs a trap by itself.
 
 use anyhow::bail;
 use std::collections::HashSet;
 use walrus::ir::{Call, Visitor, dfs_in_order};
 use walrus::{Function, FunctionBuilder, FunctionId, FunctionKind, Module};
 
-/// What only panics run, by path. A function counts when its name has the path in it, be it a method or a closure there, or
-/// one made for a type from there.
+/// Paths of functions that only panics reach. A function matches when its name contains the path: a
+/// method or a closure there, or a function made for a type from there.
 const PANICS: [&str; 12] = [
     "core::panicking",
     "core::str::slice_error_fail",
@@ -29,19 +30,20 @@ const PANICS: [&str; 12] = [
     "std::sys::stdio",
 ];
 
-/// What they print with. The filter's lints keep it out of everything else.
+/// Paths of formatting code. The filter's lints exclude it from all other functions.
 const FORMATTING: [&str; 6] =
     ["core::fmt", "alloc::fmt", "core::str::count", "fmt::Write", "Display::fmt", "Debug::fmt"];
 
-/// Silences all that is there.
+/// Replaces all functions that print a panic by traps.
 ///
 /// # Errors
-/// When nothing is found under these names, and when something that is no panic formats: it would trap.
+/// Fails when no function has these names, and when a function that no panic reaches formats text:
+/// that function would trap.
 pub(super) fn panics(module: &mut Module) -> anyhow::Result<()> {
     let panics = named(module, &PANICS);
     let formatting = named(module, &FORMATTING);
     if panics.is_empty() || formatting.is_empty() {
-        bail!("no function that prints a panic was found by its name; does rustc name them otherwise?");
+        bail!("no function that prints a panic was found by its name; does rustc use other names?");
     }
     let silenced: HashSet<FunctionId> = panics.union(&formatting).copied().collect();
     for (id, function) in module.funcs.iter_local().filter(|(id, _)| !silenced.contains(id)) {
@@ -49,11 +51,7 @@ pub(super) fn panics(module: &mut Module) -> anyhow::Result<()> {
         dfs_in_order(&mut calls, function, function.entry_block());
         if let Some(formats) = calls.0.iter().find(|callee| formatting.contains(callee)) {
             let name = |id: FunctionId| module.funcs.get(id).name.clone().unwrap_or_default();
-            bail!(
-                "`{}` formats by `{}`, which the module is to do without; use `line!`",
-                name(id),
-                name(*formats)
-            );
+            bail!("`{}` formats by `{}`, which the module excludes; use `line!`", name(id), name(*formats));
         }
     }
     silenced.into_iter().for_each(|id| silence(module, id));
@@ -88,7 +86,7 @@ fn silence(module: &mut Module, id: FunctionId) {
     module.funcs.get_mut(id).kind = FunctionKind::Local(builder.local_func(arguments));
 }
 
-/// A path as both of rustc's manglings spell it within a name: each part behind its length.
+/// Returns a path as both of rustc's manglings spell it within a name: each part after its length.
 fn mangled(path: &str) -> String {
     path.split("::").map(|part| format!("{}{part}", part.len())).collect()
 }

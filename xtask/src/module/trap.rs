@@ -1,21 +1,23 @@
-//! The module with a flaw: a filter that is killed on purpose.
+//! A faulty module for tests: its VMs trap on purpose.
 //!
-//! In: the module as proxies load it. Out: `target/hopscope_filter_traps.wasm`, the same but for one thing: each VM traps
-//! when its requests have ended for the [`ENDS`]th time. Always holds: it is made of the module's own bytes and only for
-//! tests, so that the product has no code to fail by.
+//! In: the module as proxies load it.
+//! Out: `target/hopscope_filter_traps.wasm`, in which each VM traps at the [`ENDS`]th end of a
+//! request.
+//! Invariant: the fault is added to the finished module, so that the product has no code to fail
+//! by.
 
 use anyhow::Context;
 use std::path::{Path, PathBuf};
 use walrus::ir::{BinaryOp, UnaryOp, Value};
 use walrus::{ConstExpr, Module, ValType};
 
-/// Requests whose end a VM survives.
+/// The number of request ends before a VM traps.
 const ENDS: i32 = 200;
 
-/// Where Envoy enters for the end of a request.
+/// The callback at the end of a request.
 const ENTRY: &str = "proxy_on_log";
 
-/// Makes the flawed module beside the sound one.
+/// Writes the faulty module beside the sound one.
 pub(crate) fn build(sound: &Path) -> anyhow::Result<PathBuf> {
     let mut module = Module::from_file(sound)?;
     let left = module.globals.add_local(ValType::I32, true, false, ConstExpr::Value(Value::I32(ENDS)));
@@ -23,10 +25,10 @@ pub(crate) fn build(sound: &Path) -> anyhow::Result<PathBuf> {
     let walrus::ExportItem::Function(entry) =
         export.with_context(|| format!("no `{ENTRY}` is exported"))?.item
     else {
-        anyhow::bail!("`{ENTRY}` is no function");
+        anyhow::bail!("`{ENTRY}` is not a function");
     };
     let walrus::FunctionKind::Local(entry) = &mut module.funcs.get_mut(entry).kind else {
-        anyhow::bail!("`{ENTRY}` is not the module's own");
+        anyhow::bail!("`{ENTRY}` is imported");
     };
     let builder = entry.builder_mut();
     let mut body = builder.func_body();

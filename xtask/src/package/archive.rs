@@ -1,12 +1,12 @@
-//! The layer of an image: a tar archive, compressed.
+//! The layer of an image: a compressed tar archive.
 //!
-//! In: a name and bytes. Out: bytes. Always holds: nothing of the machine goes in; time 0, nobody's file.
+//! Invariant: the bytes depend on the input only; the time is 0, and no file has an owner.
 
 use flate2::write::GzEncoder;
 use flate2::{Compression, GzBuilder};
 use std::io::Write;
 
-/// An archive of one file.
+/// Returns an archive of one file.
 pub(super) fn tar(name: &str, bytes: &[u8]) -> anyhow::Result<Vec<u8>> {
     let mut header = tar::Header::new_ustar();
     header.set_size(bytes.len() as u64);
@@ -17,7 +17,7 @@ pub(super) fn tar(name: &str, bytes: &[u8]) -> anyhow::Result<Vec<u8>> {
     Ok(archive.into_inner()?)
 }
 
-/// The same, compressed; the compressor is the one in the lock file.
+/// Compresses bytes with the compressor that the lock file pins.
 pub(super) fn gzip(bytes: &[u8]) -> anyhow::Result<Vec<u8>> {
     let mut encoder: GzEncoder<Vec<u8>> = GzBuilder::new().mtime(0).write(Vec::new(), Compression::best());
     encoder.write_all(bytes)?;
@@ -34,7 +34,7 @@ mod tests {
         assert_eq!(archive.get(..11), Some(&b"plugin.wasm"[..]));
         assert_eq!(archive.len() % 512, 0);
         assert_eq!(gzip(&archive).unwrap(), gzip(&archive).unwrap());
-        // No time in the header.
+        // The time in the header.
         assert_eq!(gzip(&archive).unwrap().get(4..8), Some(&[0; 4][..]));
     }
 }

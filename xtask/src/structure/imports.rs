@@ -1,7 +1,8 @@
-//! The `imports` check: imports between modules against the layers of their crate, and import cycles.
+//! The `imports` check: imports between modules against the layers of their crate, and import
+//! cycles.
 //!
-//! Invariant: a parent module and its own children are one unit. A parent may name its children, and a child its
-//! parent; cycles count among siblings, and among the modules that the layers list.
+//! Invariant: a parent module and its own children are one unit. A parent may name its children,
+//! and a child its parent; cycles count among siblings, and among the modules that the layers list.
 
 mod source;
 mod modules;
@@ -46,8 +47,8 @@ pub(crate) fn check(tree: &Tree, rules: &Rules) -> anyhow::Result<Report> {
     Ok(report)
 }
 
-/// The imports of each module of the rules, as text: one module a line, in the order of the layers. With `files`, the
-/// imports of each file follow.
+/// The imports of each module of the rules, as text: one module a line, in the order of the layers.
+/// With `files`, the imports of each file follow.
 pub(crate) fn graph(tree: &Tree, rules: &Rules, files: bool) -> anyhow::Result<String> {
     let mut text = String::new();
     for layers in &rules.crates {

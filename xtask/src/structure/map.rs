@@ -1,6 +1,7 @@
 //! The `map` check: the module tables of ARCHITECTURE.md against the files.
 //!
-//! Invariant: every path in a first column exists; every top-level module and every package has a row.
+//! Invariant: every path in a first column exists; every top-level module and every package has a
+//! row.
 
 use super::finding::{Finding, Report, is_below};
 use super::tree::Tree;
@@ -60,7 +61,8 @@ pub(crate) fn check(tree: &Tree, rules: &Rules) -> Report {
     super::pending::part(findings, &pending)
 }
 
-/// The code spans of all first columns. A span without a slash stands beside the first span of its cell.
+/// The code spans of all first columns. A span without a slash stands beside the first span of its
+/// cell.
 fn rows(text: &str, headers: &[String]) -> Vec<Row> {
     let mut rows = Vec::new();
     let (mut inside, mut listed) = (false, false);

@@ -1,4 +1,4 @@
-//! Rust source as tokens, with the code that only tests compile told apart.
+//! Rust source as tokens, with a mark on code that only tests compile.
 
 use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
 
@@ -70,7 +70,8 @@ pub(crate) fn is_test_path(path: &str) -> bool {
     path.split('/').any(|part| part == "tests" || part == "tests.rs")
 }
 
-/// Whether `#[cfg(test)]` is among the attributes that begin here; a doc comment is an attribute, too.
+/// Whether `#[cfg(test)]` is among the attributes that begin here; a doc comment is an attribute,
+/// too.
 fn has_test_attribute(tokens: &[TokenTree]) -> bool {
     let is_hash = |token: &TokenTree| matches!(token, TokenTree::Punct(mark) if mark.as_char() == '#');
     let mut attributes = tokens.chunks(2).take_while(|pair| pair.first().is_some_and(is_hash));

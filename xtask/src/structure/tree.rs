@@ -60,7 +60,8 @@ impl Tree {
         &self.packages
     }
 
-    /// The first line that holds a text, comments left out, from a line on; that line where none does.
+    /// The first line that holds a text, comments left out, from a line on; that line where none
+    /// does.
     pub(crate) fn line_of(&self, path: &str, text: &str, from: usize) -> usize {
         let lines = self.text(path).unwrap_or_default().lines().zip(1..).skip(from.saturating_sub(1));
         let mut holding =

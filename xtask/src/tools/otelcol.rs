@@ -1,4 +1,5 @@
-//! The OpenTelemetry Collector with `signal_to_metrics`, built with Go from `bench/peer`: nobody offers that selection.
+//! The OpenTelemetry Collector with `signal_to_metrics`, built with Go from `bench/peer`: no
+//! published distribution has this selection.
 
 use crate::process;
 use crate::progress::step;
@@ -23,7 +24,8 @@ pub(crate) fn install() -> anyhow::Result<PathBuf> {
             .env("CGO_ENABLED", "0")
             .args(["build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o"])
             .arg(&path);
-        process::quietly(&mut go).context("Go 1.25 or later is needed for it")?;
+        process::quietly(&mut go)
+            .context("failed to build the OpenTelemetry Collector; Go 1.25 or later is needed")?;
         Ok(path.clone())
     })
 }

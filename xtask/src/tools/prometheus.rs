@@ -1,4 +1,4 @@
-//! Prometheus and promtool, from Debian's `prometheus` package, unpacked without being installed; or those on the path.
+//! Prometheus and promtool: from the path, or unpacked from Debian's `prometheus` package.
 
 use crate::process;
 use crate::progress::step;
@@ -7,11 +7,11 @@ use anyhow::Context;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Both programs.
+/// Paths of both programs.
 pub(crate) struct Prometheus {
     /// The server.
     pub(crate) server: PathBuf,
-    /// Which checks what it would read.
+    /// The program that checks metrics and rules.
     pub(crate) promtool: PathBuf,
 }
 
@@ -20,13 +20,13 @@ impl Prometheus {
         Some(Self { server: find("prometheus")?, promtool: find("promtool")? })
     }
 
-    /// Those of the package; other files of it have the same names.
+    /// Returns the programs of the unpacked package; other files of it have the same names.
     fn unpacked(folder: &Path) -> Option<Self> {
         Self::of(|name| Some(folder.join("usr/bin").join(name)).filter(|path| path.is_file()))
     }
 }
 
-/// Finds or fetches them.
+/// Finds or fetches both programs.
 pub(crate) fn install() -> anyhow::Result<Prometheus> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let on_path = |name: &str| std::env::split_paths(&path).map(|dir| dir.join(name)).find(|it| it.is_file());

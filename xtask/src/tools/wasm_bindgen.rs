@@ -1,4 +1,4 @@
-//! wasm-bindgen's test runner: it must have the very version of the library in the lock file.
+//! wasm-bindgen's test runner, in the exact version of the library in the lock file.
 
 use super::cargo_install;
 use crate::workspace;

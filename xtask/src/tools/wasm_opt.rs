@@ -1,5 +1,5 @@
-//! wasm-opt, from the npm package `binaryen` that the Binaryen project itself publishes: it runs wherever Node does, and
-//! needs no C++ compiler.
+//! wasm-opt, from the npm package `binaryen` of the Binaryen project: it runs on Node, and needs no
+//! C++ compiler.
 
 use crate::process;
 use crate::progress::step;

@@ -1,7 +1,9 @@
-//! A workload's agent and its Envoy, as Istio's injector would have set them up, but for the capture of traffic.
+//! The Istio agent and the Envoy of a workload, configured as by Istio's injector, without traffic
+//! capture.
 //!
-//! In: a workload. Out: `pilot-agent proxy …` in a folder that holds what a pod would have mounted. Always holds: the agent's
-//! fixed ports are this proxy's own.
+//! In: a workload.
+//! Out: `pilot-agent proxy …` in a folder with the files that a pod would mount.
+//! Invariant: each proxy has its own values for the agent's fixed ports.
 
 use crate::istio::pods::Pod;
 use crate::istio::site::Site;
@@ -11,16 +13,16 @@ use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// What a `ReplicaSet` would add to the Deployment's name for its pod.
+/// The suffix that a `ReplicaSet` adds to the Deployment's name for its pod.
 const POD: &str = "7d9c5b8f6-00001";
 
-/// Ports of a proxy, from here on.
+/// The first port of all proxies.
 const PORTS_FROM: u16 = 21_000;
 
-/// How many each proxy has.
+/// The number of ports of each proxy.
 const PORTS_EACH: u16 = 10;
 
-/// What an agent or its Envoy binds on its own account.
+/// Ports that an agent or its Envoy binds for itself.
 struct Ports {
     admin: u16,
     status: u16,
@@ -35,7 +37,7 @@ impl Ports {
     }
 }
 
-/// Starts it, where the workload has one.
+/// Starts the agent, where the workload has one.
 pub(super) fn start(workload: &Workload, index: u16, envoy: &Path) -> anyhow::Result<Pod> {
     let ports = Ports::of(index);
     let proxy = workload.gateway || workload.has_sidecar();
@@ -63,7 +65,7 @@ pub(super) fn start(workload: &Workload, index: u16, envoy: &Path) -> anyhow::Re
     Ok(pod)
 }
 
-/// A folder with what a kubelet would have mounted.
+/// Creates a folder with the files that a kubelet would mount.
 fn folder(workload: &Workload, pod: &Pod) -> anyhow::Result<PathBuf> {
     let folder = run::folder().join("pods").join(&workload.name);
     let labels: String =
@@ -108,7 +110,8 @@ fn environment(agent: &mut Command, workload: &Workload, pod: &Pod, ports: &Port
         ("SERVICE_ACCOUNT", workload.account()),
         ("TRUST_DOMAIN", "cluster.local"),
         ("PILOT_CERT_PROVIDER", "istiod"),
-        // The certificate is for its name, and there is nobody to resolve that. With CA_ADDR set, it would not hold for the CA.
+        // The certificate names the host, and there is no DNS to resolve it. With CA_ADDR set, this
+        // name would not be used for the CA.
         ("ISTIOD_SAN", "istiod.istio-system.svc"),
         ("ISTIO_META_CLUSTER_ID", "Kubernetes"),
         ("ISTIO_META_MESH_ID", "cluster.local"),

@@ -1,22 +1,25 @@
-//! What the API server is told of workloads that are no pods.
+//! Istio objects that describe workloads outside pods.
 //!
-//! In: workloads. Out: a `WorkloadEntry` for each that is called, a `Sidecar` for each that has one. Always holds: every
-//! listener has an address of its own, so that no two Envoys of this machine want the same.
+//! In: workloads.
+//! Out: a `WorkloadEntry` for each workload with a port, a `Sidecar` for each workload with a
+//! proxy.
+//! Invariant: every listener has an address of its own, so that no two Envoys of this machine bind
+//! the same.
 
 use crate::istio::site::Site;
 use crate::istio::workload::Workload;
 use serde_json::{Value, json};
 
-/// The port of the site's Services, and of what an application calls.
+/// The port of the Services, which applications call.
 const HTTP: u16 = 8080;
 
-/// The mesh's objects with its gateway's listener on the gateway's address.
+/// Returns the mesh's objects with the gateway's listener bound to the gateway's address.
 pub(super) fn bound(manifest: &str) -> String {
     let bind = format!("servers: [{{ bind: {}, port:", Site::Loopback.gateway());
     manifest.replace("servers: [{ port:", &bind)
 }
 
-/// The objects of all workloads, as one list.
+/// Returns the objects of all workloads as one list.
 pub(super) fn of(workloads: &[Workload]) -> Value {
     let called = workloads.iter().filter(|workload| workload.port().is_some());
     let entries = called.map(entry);
@@ -24,7 +27,7 @@ pub(super) fn of(workloads: &[Workload]) -> Value {
     json!({"apiVersion": "v1", "kind": "List", "items": entries.chain(sidecars).collect::<Vec<_>>()})
 }
 
-/// Services select it by its labels, as they do pods.
+/// A `WorkloadEntry`; Services select it by its labels, as they select pods.
 fn entry(workload: &Workload) -> Value {
     json!({
         "apiVersion": "networking.istio.io/v1",
@@ -59,14 +62,15 @@ fn sidecar(workload: &Workload) -> Value {
             }],
             "egress": [
                 {"port": port(HTTP, "HTTP"), "bind": outward, "captureMode": "NONE", "hosts": ["./*"]},
-                // Nobody calls there; it brings the collector's cluster.
+                // No client calls this port; the listener makes istiod send the collector's
+                // cluster.
                 {"port": port(50051, "GRPC"), "bind": outward, "captureMode": "NONE", "hosts": ["observability/*"]},
             ],
         },
     })
 }
 
-/// Where a workload's Envoy takes what its application calls.
+/// The address where a workload's Envoy accepts the calls of its application.
 pub(in crate::istio) fn outward(inward: &str) -> String {
     inward.replacen("127.77.0.", "127.77.1.", 1)
 }

@@ -1,7 +1,9 @@
-//! The processes of a mesh on loopback, where no kernel ends them with their holder.
+//! Processes of a mesh on loopback, where no kernel namespace ends them with their holder.
 //!
-//! In: a mark that is no other mesh's. Out: the processes that carry it in their environment, ended. Always holds: a child has
-//! the mark of its parent, whoever started it and whoever is its parent now; nobody without it is touched.
+//! In: the mark of one mesh.
+//! Out: the end of all processes that carry it in their environment.
+//! Invariant: a child inherits the mark of the process that started it, also after its parent has
+//! ended; no process without the mark is touched.
 
 use anyhow::bail;
 use rustix::process::{Pid, Signal, kill_process};
@@ -11,32 +13,32 @@ use std::time::{Duration, Instant};
 /// The variable that carries the mark.
 const VARIABLE: &str = "HOPSCOPE_ISTIO_MESH";
 
-/// Marks what a command will start.
+/// Marks the processes that a command starts.
 pub(super) fn mark(command: &mut Command, mark: &str) {
     command.env(VARIABLE, mark);
 }
 
-/// Ends all that carry the mark, but us.
+/// Ends all processes with the mark, except this one.
 pub(super) fn end(mark: &str) -> anyhow::Result<()> {
-    let patience = Instant::now();
+    let start = Instant::now();
     loop {
-        // One that is just being started by another is seen in the next round.
+        // A process that is just being started is found in the next round.
         let left = all(mark);
         if left.is_empty() {
             return Ok(());
         }
-        if patience.elapsed() > Duration::from_secs(20) {
+        if start.elapsed() > Duration::from_secs(20) {
             bail!("processes {left:?} did not end within 20 s");
         }
         for pid in left.into_iter().filter_map(Pid::from_raw) {
-            // It may have ended with another one just now.
+            // The process may have ended with another one just now.
             let _ = kill_process(pid, Signal::KILL);
         }
         std::thread::sleep(Duration::from_millis(50));
     }
 }
 
-/// Those that carry the mark, but us; of another user's processes nothing is seen.
+/// Returns all processes with the mark, except this one; those of other users are not visible.
 fn all(mark: &str) -> Vec<i32> {
     let entry = format!("{VARIABLE}={mark}");
     let carries = |pid: &i32| {
@@ -55,7 +57,7 @@ mod tests {
     use std::process::Command;
 
     #[test]
-    fn a_child_of_a_marked_process_ends_too_and_a_stranger_does_not() {
+    fn a_child_of_a_marked_process_ends_too_and_an_unmarked_process_does_not() {
         let mark = format!("test-{}", std::process::id());
         let mut unmarked = Command::new("sleep").arg("60").spawn().unwrap();
         let mut command = Command::new("sh");
@@ -67,7 +69,7 @@ mod tests {
             std::thread::yield_now();
         }
         assert_eq!(all(&mark).len(), 2);
-        // The remains of a child that nobody waits for have no environment.
+        // A zombie, which its parent has not reaped yet, has no environment.
         end(&mark).unwrap();
         assert!(!child.wait().unwrap().success());
         assert!(unmarked.try_wait().unwrap().is_none());

@@ -1,7 +1,8 @@
 //! The containers of an injected pod.
 //!
-//! In: the pod as the API server has it. Out: its files, its init container run, its proxy and application started. Always
-//! holds: arguments and environment are the pod's, resolved as the kubelet does.
+//! In: the pod as the API server has it.
+//! Out: its files; its init container run; its proxy and application started.
+//! Invariant: arguments and environment are the pod's, resolved as by the kubelet.
 
 use super::sandbox::{BIN, ENVOY, File, Sandbox};
 use crate::istio::workload::Workload;
@@ -14,7 +15,7 @@ use std::collections::BTreeMap;
 
 const PROXY: &str = "istio-proxy";
 
-/// Files that a kubelet would mount: what the volumes of the pod say.
+/// Returns the files that a kubelet would mount for the volumes of the pod.
 pub(super) fn files(pod: &Value, account: &str) -> anyhow::Result<Vec<File>> {
     let Some(proxy) = proxy(pod) else { return Ok(Vec::new()) };
     let namespace = cluster::text(pod, "/metadata/namespace");
@@ -32,7 +33,7 @@ pub(super) fn files(pod: &Value, account: &str) -> anyhow::Result<Vec<File>> {
     Ok(files)
 }
 
-/// The authority that istiod publishes in every namespace.
+/// Returns the certificate authority that istiod publishes in every namespace.
 pub(in crate::istio) fn root_certificate(namespace: &str) -> anyhow::Result<String> {
     run::wait_for("istiod's authority in the namespace", std::time::Duration::from_secs(20), || {
         let get = ["get", "configmap", "istio-ca-root-cert", "-n", namespace, "-o", "json"];
@@ -42,13 +43,13 @@ pub(in crate::istio) fn root_certificate(namespace: &str) -> anyhow::Result<Stri
     })
 }
 
-/// `key="value"` lines, as the Downward API writes them.
+/// Formats `key="value"` lines, as the Downward API writes them.
 fn lines(pod: &Value, place: &str) -> String {
     let values = pod.pointer(place).and_then(Value::as_object).into_iter().flatten();
     values.map(|(key, value)| format!("{key}={value}\n")).collect()
 }
 
-/// Runs the init container: traffic is captured from then on.
+/// Runs the init container, which captures the pod's traffic from then on.
 pub(super) fn initialise(pod: &Value, sandbox: &Sandbox) -> anyhow::Result<()> {
     let init = pod.pointer("/spec/initContainers").and_then(Value::as_array).into_iter().flatten();
     for container in init.filter(|container| cluster::text(container, "/name") == "istio-init") {
@@ -72,7 +73,7 @@ pub(super) fn start_proxy(pod: &Value, sandbox: &Sandbox, name: &str) -> anyhow:
     Ok(true)
 }
 
-/// Starts the application, as root: its traffic is captured.
+/// Starts the application as root, whose traffic is captured.
 pub(super) fn start_application(workload: &Workload, sandbox: &Sandbox) -> anyhow::Result<()> {
     let (program, arguments) = workload.runs.split_first().context("no program to run")?;
     let mut command = sandbox.command(workspace::binary(program));
@@ -92,7 +93,7 @@ fn arguments(container: &Value, environment: &BTreeMap<String, String>) -> Vec<S
     arguments.filter_map(Value::as_str).map(|argument| expanded(argument, environment)).collect()
 }
 
-/// `$(NAME)` stands for the variable.
+/// Replaces `$(NAME)` by the variable.
 fn expanded(text: &str, environment: &BTreeMap<String, String>) -> String {
     environment.iter().fold(text.to_owned(), |text, (name, value)| text.replace(&format!("$({name})"), value))
 }
@@ -113,7 +114,7 @@ fn environment(pod: &Value, container: &Value) -> BTreeMap<String, String> {
     environment
 }
 
-/// What the Downward API says.
+/// Returns the value of a variable from the Downward API.
 fn downward(pod: &Value, variable: &Value) -> String {
     let field = cluster::text(variable, "/valueFrom/fieldRef/fieldPath");
     if !field.is_empty() {

@@ -1,7 +1,9 @@
-//! What of a container runtime a pod needs: a network, a file system, and processes in them.
+//! The sandbox of a pod: a network, a file system, and processes in them.
 //!
-//! In: files that the pod is to find. Out: a place to run its containers in. Always holds: `/etc`, `/var` and `/run` are the
-//! pod's own layer over the machine's, so that agents find their absolute paths and nobody else their files.
+//! In: the files of the pod.
+//! Out: namespaces in which its containers run.
+//! Invariant: `/etc`, `/var` and `/run` are the pod's own layer over those of the machine, so that
+//! agents find their absolute paths and other pods do not see their files.
 
 use crate::istio::{control_plane, programs, run};
 use crate::process;
@@ -12,19 +14,19 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Who runs proxies; istio-iptables lets this user's traffic pass.
+/// The user that runs proxies; istio-iptables does not capture its traffic.
 const PROXY_USER: u32 = 1337;
 
-/// Folders that are the pod's own.
+/// Folders with a layer of the pod's own.
 const OWN: [&str; 3] = ["etc", "var", "run"];
 
-/// Where programs are in a pod, wherever the workspace is: other users may not enter that.
+/// The folder of the programs in a pod; other users may not enter the workspace.
 pub(super) const BIN: &str = "/run/bin";
 
-/// Where a pod's Envoy is.
+/// The folder of Envoy in a pod.
 pub(super) const ENVOY: &str = "/run/envoy";
 
-/// A file of a pod, or a folder where there is no text.
+/// A file of a pod; a folder where there is no text.
 pub(super) struct File {
     pub(super) path: String,
     pub(super) text: Option<String>,
@@ -36,7 +38,7 @@ pub(crate) struct Sandbox {
 }
 
 impl Sandbox {
-    /// Makes one, on the machine's bridge.
+    /// Starts a sandbox on the machine's bridge.
     pub(super) fn start(name: &str, address: &str, files: &[File], envoy: &Path) -> anyhow::Result<Self> {
         let folder = run::folder().join("pods").join(name);
         stage(&folder.join("files"), files)?;
@@ -46,35 +48,35 @@ impl Sandbox {
         command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped());
         command.stderr(run::log_file(&format!("{name}.sandbox"))?);
         let mut child = command.spawn().context("failed to start `unshare` (util-linux)")?;
-        let answer = child.stdout.take().context("failed to hear the sandbox")?;
+        let answer = child.stdout.take().context("failed to open the output of the sandbox")?;
         let mut ready = String::new();
         BufReader::new(answer).read_line(&mut ready)?;
         if ready.trim() != "ready" {
-            bail!("failed to make the sandbox of {name}");
+            bail!("failed to create the sandbox of {name}");
         }
         let sandbox = Self { process: child.id() };
         sandbox.connect(address)?;
         Ok(sandbox)
     }
 
-    /// The sandbox that a process holds.
+    /// Returns the sandbox that a process holds.
     pub(crate) fn of(process: u32) -> Self {
         Self { process }
     }
 
-    /// The process that holds it.
+    /// The process that holds the sandbox.
     pub(super) fn process(&self) -> u32 {
         self.process
     }
 
-    /// A command in it, as root.
+    /// Returns a command that runs in the sandbox as root.
     pub(crate) fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new("nsenter");
         command.args(["--target", &self.process.to_string(), "--net", "--mount", "--"]).arg(program);
         command
     }
 
-    /// A command in it, as the user whose traffic is not captured.
+    /// Returns a command that runs in the sandbox as the user whose traffic is not captured.
     pub(super) fn proxy_command(&self, program: &str) -> Command {
         let mut command = self.command("setpriv");
         let user = PROXY_USER.to_string();
@@ -82,7 +84,7 @@ impl Sandbox {
         command
     }
 
-    /// Kills every process in it, its holder among them.
+    /// Kills every process of the sandbox, its holder included.
     pub(super) fn end(&self) -> anyhow::Result<()> {
         let network = |process: &Path| std::fs::read_link(process.join("ns/net")).ok();
         let own = network(Path::new(&format!("/proc/{}", self.process))).context("the sandbox is gone")?;
@@ -91,7 +93,7 @@ impl Sandbox {
             if let Some(pid) =
                 number.and_then(Pid::from_raw).filter(|_| network(&process).as_ref() == Some(&own))
             {
-                // It may have ended with another one just now.
+                // The process may have ended with another one just now.
                 let _ = kill_process(pid, Signal::KILL);
             }
         }
@@ -125,7 +127,7 @@ fn stage(folder: &Path, files: &[File]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What holds a sandbox: lays the pod's layer, puts its files there, and stays.
+/// Runs the holder of a sandbox: mounts the pod's layer, copies its files, and waits.
 pub(crate) fn pause(folder: &Path, envoy: &Path) -> anyhow::Result<()> {
     for own in OWN {
         let (upper, work) = (folder.join("layer").join(own), folder.join("work").join(own));
@@ -135,7 +137,7 @@ pub(crate) fn pause(folder: &Path, envoy: &Path) -> anyhow::Result<()> {
         let mut mount = Command::new("mount");
         process::quietly(mount.args(["-t", "overlay", "overlay", "-o", &layers]).arg(format!("/{own}")))?;
     }
-    // What lay over the machine's /etc does not show through.
+    // The overlay hides the mount over the machine's /etc/hosts.
     bind(&control_plane::hosts_file(), Path::new("/etc/hosts"))?;
     for (folder, place) in [(programs::path(""), BIN), (envoy.to_owned(), ENVOY)] {
         std::fs::create_dir_all(place)?;
@@ -154,7 +156,7 @@ fn bind(from: &Path, to: &Path) -> anyhow::Result<()> {
     process::quietly(Command::new("mount").arg("--bind").arg(from).arg(to)).map(drop)
 }
 
-/// Copies a tree; what is new belongs to the proxy's user.
+/// Copies a folder; new files belong to the proxy's user.
 fn copy_files(from: &Path, to: &Path) -> anyhow::Result<()> {
     let Ok(entries) = std::fs::read_dir(from) else { return Ok(()) };
     for entry in entries {

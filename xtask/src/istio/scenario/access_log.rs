@@ -1,4 +1,4 @@
-//! A proxy that may not run Wasm: Envoy's own access log instead of the filter, from Istio's Telemetry.
+//! A proxy without Wasm: Envoy's own access log, from Istio's Telemetry, instead of the filter.
 
 use super::live::source;
 use super::traffic::send_to_gateway;
@@ -29,11 +29,11 @@ fn logged(outcome: &mut Outcome) -> anyhow::Result<()> {
     let seen = Series::when_quiet()?.since(&before);
     let edge =
         "reporter=source source_workload=ingressgateway destination_service=frontend.shop.svc.cluster.local";
-    outcome.equal("the gateway's requests, told by its access log", 100, seen.sum(edge));
+    outcome.equal("requests of the gateway, reported by its access log", 100, seen.sum(edge));
     let by_destination =
         "reporter=destination source_workload=ingressgateway destination_workload=frontend-v1";
-    outcome.equal("the same, told by the frontend's filter", 100, seen.sum(by_destination));
+    outcome.equal("the same requests, reported by the frontend's filter", 100, seen.sum(by_destination));
     let source = source("ingressgateway")?;
-    outcome.check("the books say how they are known", source.contains("als"), source);
+    outcome.check("the collector names the source of the records", source.contains("als"), source);
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! The collector's own traffic: its sidecar tells nothing of the reports; and a collector outside of the mesh with TLS of its
-//! own.
+//! The collector's own traffic, which its sidecar does not report; and a collector outside of the
+//! mesh with TLS of its own.
 
 use super::traffic::send_to_gateway;
 use super::{Applied, Outcome, Series, scenario_file, wait_until_pushed};
@@ -11,7 +11,7 @@ use serde_json::Value;
 use std::path::Path;
 use std::time::Duration;
 
-/// The machine outside of the cluster, and where its collector answers.
+/// The machine outside of the cluster, and the HTTP port of its collector.
 const OUTSIDE: (&str, u16) = ("10.244.0.16", 9465);
 
 const HOST: &str = "hopscope-outside.observability.svc.cluster.local";
@@ -21,7 +21,7 @@ pub(super) fn execute(outcome: &mut Outcome) -> anyhow::Result<()> {
     outside(outcome)
 }
 
-/// The filter in the collector's sidecar, too, as a mesh-wide `WasmPlugin` would put it there.
+/// Applies the filter to the collector's sidecar as well, as a mesh-wide `WasmPlugin` does.
 fn inside(outcome: &mut Outcome) -> anyhow::Result<()> {
     let plugin = Applied::new(&mesh::plugin("wasmplugin-http.yaml", "observability")?)?;
     let before = Series::when_quiet()?;
@@ -30,11 +30,11 @@ fn inside(outcome: &mut Outcome) -> anyhow::Result<()> {
     let of_reports = seen.sum("destination_service_name=hopscope-collector")
         + seen.sum("destination_workload=hopscope-collector")
         + seen.sum("source_workload=hopscope-collector");
-    outcome.equal("requests told of the collector's own sidecar", 0, of_reports);
-    outcome.equal("requests told of others meanwhile", 400, seen.sum(""));
+    outcome.equal("requests reported by the collector's own sidecar", 0, of_reports);
+    outcome.equal("requests reported by other proxies meanwhile", 400, seen.sum(""));
     let refused = Series::of("hopscope_ingest_refused_total")?;
     outcome.equal(
-        "reports refused, over mTLS only: every certificate is that of its proxy",
+        "reports refused over mTLS because a certificate is not that of the proxy",
         0,
         refused.sum("reason=identity_mismatch"),
     );
@@ -80,7 +80,7 @@ fn serve(folder: &Path) -> anyhow::Result<()> {
     .map(drop)
 }
 
-/// Lets all filters report to another host.
+/// Points all filters to another collector.
 fn redirect(host: &str) -> anyhow::Result<()> {
     for namespace in mesh::FILTERED {
         let plugin = mesh::plugin("wasmplugin-http.yaml", namespace)?;
@@ -94,7 +94,7 @@ fn reported(outcome: &mut Outcome) -> anyhow::Result<()> {
     send_to_gateway("/call/backend.shop:8080/", 100, 50)?;
     let seen = run::wait_for("reports at the collector outside", Duration::from_secs(30), || {
         let ledger: Value = http::json(OUTSIDE.0, OUTSIDE.1, "/api/v1/proxies")?;
-        // What the proxies told to the other collector shows as seen, too, and as dropped.
+        // Requests reported to the other collector before count as seen and as dropped here.
         let delivered = ledger.pointer("/total/delivered").and_then(Value::as_i64).unwrap_or(0);
         Ok((delivered == 400).then_some(ledger))
     });
@@ -102,6 +102,6 @@ fn reported(outcome: &mut Outcome) -> anyhow::Result<()> {
         Ok(ledger) => ledger.get("total").map(Value::to_string).unwrap_or_default(),
         Err(error) => format!("{error:#}"),
     };
-    outcome.check("outside of the mesh, over TLS of its own: all that was sent is told", seen.is_ok(), shown);
+    outcome.check("outside of the mesh, over TLS of its own: all requests are reported", seen.is_ok(), shown);
     Ok(())
 }

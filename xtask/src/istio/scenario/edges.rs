@@ -1,4 +1,5 @@
-//! Edges told by both reporters, with versions, through injected sidecars with mTLS; and who is no service of the mesh.
+//! Edges reported by both sides, with versions, through injected sidecars with mTLS; and peers that
+//! are no services of the mesh.
 
 use super::traffic::{send, send_to_gateway};
 use super::{Applied, Outcome, Series, wait_until_pushed};
@@ -12,7 +13,7 @@ pub(super) fn execute(outcome: &mut Outcome) -> anyhow::Result<()> {
     send_to_gateway("/call/backend.shop:8080/", 50, 50)?;
     let before = Series::when_quiet()?;
     let load = send_to_gateway("/call/backend.shop:8080/", REQUESTS, 100)?;
-    outcome.check("the client's requests succeed", load.with("200") == REQUESTS, load.show());
+    outcome.check("all requests of the client succeed", load.with("200") == REQUESTS, load.show());
     let seen = Series::when_quiet()?.since(&before);
     let to_frontend =
         "source_workload=ingressgateway destination_workload=frontend-v1 destination_version=v1";
@@ -34,7 +35,7 @@ pub(super) fn execute(outcome: &mut Outcome) -> anyhow::Result<()> {
         let by_source = seen.sum(&format!("reporter=source {to}"));
         let by_destination = seen.sum(&format!("reporter=destination {to} {mutual}"));
         outcome.check(
-            format!("frontend → backend {version}, by both, x-forwarded-for passed on"),
+            format!("frontend → backend {version}, by both sides, with x-forwarded-for"),
             by_source == by_destination && by_source > 0,
             format!("{by_source} and {by_destination}"),
         );
@@ -47,14 +48,15 @@ pub(super) fn execute(outcome: &mut Outcome) -> anyhow::Result<()> {
     let stable = seen.sum(&format!("reporter=source {to_backend} destination_version=v1"));
     outcome.figure("stable_share_of_90", stable as f64 / REQUESTS as f64);
     if Site::here() == Site::Loopback {
-        // Who has no sidecar, or calls whom the mesh does not know, is not captured there.
+        // On loopback no traffic is captured: neither that of a caller without a sidecar, nor that
+        // to a host outside of the mesh.
         return Ok(());
     }
     unknown_peers(outcome)?;
     registry_only(outcome)
 }
 
-/// With a Sidecar that names what its proxies know, the collector among it, and refuses the rest.
+/// Applies a Sidecar that lists the known hosts, the collector included, and refuses all others.
 fn registry_only(outcome: &mut Outcome) -> anyhow::Result<()> {
     let sidecar = mesh::user_file("sidecar-egress.yaml")?;
     let sidecar = sidecar.replace("spec:\n", "spec:\n  outboundTrafficPolicy: { mode: REGISTRY_ONLY }\n");
@@ -73,7 +75,7 @@ fn registry_only(outcome: &mut Outcome) -> anyhow::Result<()> {
     let known =
         "source_workload=frontend-v1 destination_service=backend.shop.svc.cluster.local response_code=200";
     outcome.equal(
-        "what the Sidecar names is told by both, the collector being among it",
+        "requests to hosts of the Sidecar are reported by both sides",
         2 * served.sent,
         seen.sum(known),
     );
@@ -95,12 +97,12 @@ fn unknown_peers(outcome: &mut Outcome) -> anyhow::Result<()> {
              destination_service=10.244.0.16",
         ),
         (
-            "to a pod's own address, by the caller: PassthroughCluster",
+            "to a pod's own address, by the source: PassthroughCluster",
             "reporter=source source_workload=frontend-v1 destination_service_name=PassthroughCluster \
              destination_service=10.244.0.13",
         ),
         (
-            "to a pod's own address, by the called, in plaintext",
+            "to a pod's own address, by the destination, in plaintext",
             "reporter=destination source_workload=frontend-v1 destination_workload=backend-v1 \
              connection_security_policy=none",
         ),

@@ -1,4 +1,5 @@
-//! The module missing at its URL, a wrong sha256, the registry down: traffic flows, and what an operator sees in each case.
+//! Failures of the module's download (missing, wrong sha256, registry down): traffic continues, and
+//! the operator sees the cause.
 
 use super::traffic::send;
 use super::{Outcome, Series, wait_until_pushed};
@@ -19,25 +20,25 @@ pub(super) fn execute(outcome: &mut Outcome) -> anyhow::Result<()> {
     registry_down(outcome)
 }
 
-/// The plugin with an image that no agent can have: traffic flows, unseen.
+/// Applies the plugin with an image that no agent can fetch: traffic continues without records.
 fn unfetched(outcome: &mut Outcome, what: &str, image: &registry::Image) -> anyhow::Result<()> {
     let before_log = agent_lines()?;
     cluster::apply(&mesh::plugin_of("wasmplugin-http.yaml", "shop", image)?)?;
     let traffic = send(FROM, "http://backend.shop:8080/", 400, 20)?;
-    outcome.check(format!("{what}: traffic flows"), traffic.with("200") == traffic.sent, traffic.show());
+    outcome.check(format!("{what}: traffic continues"), traffic.with("200") == traffic.sent, traffic.show());
     wait_until_pushed()?;
     let before = Series::when_quiet()?;
     let traffic = send(FROM, "http://backend.shop:8080/", 40, 20)?;
     let seen = Series::when_quiet()?.since(&before);
     let of = seen.sum(&format!("reporter=source source_workload={FROM}"));
     outcome.check(
-        format!("{what}: nothing is reported, all is answered"),
+        format!("{what}: no request is reported, all are answered"),
         of == 0 && traffic.with("200") == 40,
-        format!("{of} told; {}", traffic.show()),
+        format!("{of} reported; {}", traffic.show()),
     );
     let lines = agent_lines()?;
-    let said: Vec<String> = lines.into_iter().filter(|line| !before_log.contains(line)).take(3).collect();
-    outcome.check(format!("{what}: the agent's log says it"), !said.is_empty(), said.join(" | "));
+    let logged: Vec<String> = lines.into_iter().filter(|line| !before_log.contains(line)).take(3).collect();
+    outcome.check(format!("{what}: the agent logs the cause"), !logged.is_empty(), logged.join(" | "));
     let stats = mesh::admin(FROM, "config_dump?resource=ecds_filters")?;
     let stand_in = stats.contains("wasm-default-allow");
     outcome.check(
@@ -48,7 +49,7 @@ fn unfetched(outcome: &mut Outcome, what: &str, image: &registry::Image) -> anyh
     Ok(())
 }
 
-/// What the agent said about modules.
+/// Log lines of the agent about modules.
 fn agent_lines() -> anyhow::Result<Vec<String>> {
     let log = std::fs::read_to_string(run::log(&format!("{FROM}.proxy")))?;
     let about = |line: &&str| line.contains("wasm") && (line.contains("error") || line.contains("warn"));
@@ -68,7 +69,7 @@ pub(super) fn restored(outcome: &mut Outcome, what: &str) -> anyhow::Result<()> 
 
 fn registry_down(outcome: &mut Outcome) -> anyhow::Result<()> {
     registry::stop()?;
-    restored(outcome, "registry down: who has the module goes on, and is told")?;
+    restored(outcome, "registry down: a proxy with the module continues and reports")?;
     let workloads = workload::read(&super::scenario_file("late.yaml")?)?;
     let workload = workloads.first().context("there is no late pod")?;
     let start = Instant::now();
@@ -83,13 +84,17 @@ fn registry_down(outcome: &mut Outcome) -> anyhow::Result<()> {
     result
 }
 
-/// A proxy that started while the registry was down, and the registry's return.
+/// Checks a proxy that started while the registry was down, before and after the registry's return.
 fn late_proxy(outcome: &mut Outcome, late: &str) -> anyhow::Result<()> {
     let traffic = send(late, "http://backend.shop:8080/", 40, 20)?;
-    outcome.check("registry down: a new proxy's traffic flows", traffic.with("200") == 40, traffic.show());
+    outcome.check(
+        "registry down: the traffic of a new proxy continues",
+        traffic.with("200") == 40,
+        traffic.show(),
+    );
     let log = std::fs::read_to_string(run::log(&format!("{late}.proxy")))?;
-    let said = log.lines().rfind(|line| line.contains("wasm") && line.contains("10.244.0.1"));
-    outcome.check("registry down: its agent says so", said.is_some(), said.unwrap_or_default());
+    let logged = log.lines().rfind(|line| line.contains("wasm") && line.contains("10.244.0.1"));
+    outcome.check("registry down: its agent logs the cause", logged.is_some(), logged.unwrap_or_default());
     registry::start()?;
     registry::push()?;
     let reported = |before: &Series| -> anyhow::Result<u64> {
@@ -97,14 +102,14 @@ fn late_proxy(outcome: &mut Outcome, late: &str) -> anyhow::Result<()> {
         Ok(Series::when_quiet()?.since(before).sum(&format!("reporter=source source_workload={late}")))
     };
     let unaided = reported(&Series::when_quiet()?)?;
-    outcome.figure("registry back: told by the new proxy without a push, of 20", unaided);
-    // Nobody tries again until the next push of the plugin.
+    outcome.figure("registry back: requests reported by the new proxy without a push, of 20", unaided);
+    // The agent does not retry until the next push of the plugin.
     let plugin = mesh::plugin("wasmplugin-http.yaml", "shop")?;
     cluster::apply(&plugin.replace("  pluginConfig:\n", "  pluginConfig:\n    slow_ms: 900\n"))?;
     wait_until_pushed()?;
     std::thread::sleep(Duration::from_secs(3));
     outcome.equal(
-        "registry back and the plugin changed: told by the new proxy",
+        "registry back and the plugin changed: requests reported by the new proxy",
         20,
         reported(&Series::when_quiet()?)?,
     );

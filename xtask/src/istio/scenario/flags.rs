@@ -1,4 +1,5 @@
-//! Flags from Istio's own objects: each charged to the destination that was meant, and told by the right reporters.
+//! Response flags caused by Istio's own objects: each attributed to the intended destination, and
+//! reported by the right sides.
 
 use super::traffic::{Load, begin, send};
 use super::{Applied, Outcome, Series, scenario_file, wait_until_pushed};
@@ -8,17 +9,18 @@ use std::time::Duration;
 
 const FROM: &str = "frontend-v1";
 
-/// For each cause.
+/// Requests for each cause.
 const REQUESTS: u64 = 10;
 
-/// One cause, and what each side has to tell of it.
+/// A cause, and the expected series of each side.
 struct Case {
     what: &'static str,
     host: &'static str,
     path: &'static str,
     /// Labels of the caller's series.
     source: &'static str,
-    /// Labels of the called side's, and how many for each request; none where it never hears of the request.
+    /// Labels of the destination's series, and their count for each request; none where the request
+    /// never arrives.
     destination: Option<(&'static str, u64)>,
 }
 
@@ -73,7 +75,7 @@ const CASES: [Case; 8] = [
         destination: Some(("response_code=403", 1)),
     },
     Case {
-        what: "STRICT PeerAuthentication, caller told to speak plaintext",
+        what: "STRICT PeerAuthentication, caller configured for plaintext",
         host: "plaintext",
         path: "/",
         source: "response_code=503 response_flags~U",
@@ -87,7 +89,7 @@ pub(super) fn execute(outcome: &mut Outcome) -> anyhow::Result<()> {
         pods::sync_endpoints()?;
     }
     wait_until_pushed()?;
-    // A changed policy holds for new connections; those from before are drained.
+    // A changed policy applies to new connections; earlier ones are drained.
     run::wait_for("the policies in force", Duration::from_secs(60), || {
         let denied = send(FROM, "http://backend.shop:8080/denied", 20, 40)?.with("403");
         Ok((denied == 20).then_some(()))
@@ -108,7 +110,7 @@ pub(super) fn execute(outcome: &mut Outcome) -> anyhow::Result<()> {
 
 impl Case {
     fn check(&self, outcome: &mut Outcome, load: &Load, seen: &Series) {
-        // A service that nobody ever reached is known as the request named it.
+        // A service that was never reached is known by the name in the request.
         let meant = format!("destination_service~{}.shop", self.host);
         let by_source = seen.sum(&format!("reporter=source source_workload={FROM} {meant} {}", self.source));
         let (labels, times) = self.destination.unwrap_or(("", 0));
@@ -120,7 +122,7 @@ impl Case {
         outcome.check(
             self.what,
             passed,
-            format!("{by_source} by the caller, {by_destination} by the called; {shown}"),
+            format!("{by_source} by the source, {by_destination} by the destination; {shown}"),
         );
     }
 }
@@ -139,7 +141,7 @@ fn limits(outcome: &mut Outcome) -> anyhow::Result<()> {
         "connectionPool limits",
         refused > 0 && refused == load.with("503") && served == load.with("200") && by_destination == served,
         format!(
-            "{refused} UO and {served} served of 12, {by_destination} by the called; client {}; {}",
+            "{refused} UO and {served} served of 12, {by_destination} by the destination; client {}; {}",
             load.show(),
             seen.show("")
         ),
@@ -159,7 +161,7 @@ fn ejection(outcome: &mut Outcome) -> anyhow::Result<()> {
         "outlier ejection",
         ejected > 0 && failed == by_destination && failed + ejected == 60 && failed == load.with("500"),
         format!(
-            "{failed} answered 500 ({by_destination} by the called), then {ejected} UH; {}",
+            "{failed} answered 500 ({by_destination} by the destination), then {ejected} UH; {}",
             seen.show("")
         ),
     );
@@ -177,13 +179,13 @@ fn shift(outcome: &mut Outcome) -> anyhow::Result<()> {
     };
     let (stable, canary) = (of("source", "v1"), of("source", "v2"));
     outcome.check(
-        "subset shift 90:10, both reporters",
+        "subset split 90:10, both sides",
         load.with("200") == SHIFTED
             && stable + canary == SHIFTED
             && (stable, canary) == (of("destination", "v1"), of("destination", "v2"))
             && (50..=160).contains(&canary),
         format!(
-            "{stable}:{canary} by the caller, {}:{} by the called",
+            "{stable}:{canary} by the source, {}:{} by the destination",
             of("destination", "v1"),
             of("destination", "v2")
         ),

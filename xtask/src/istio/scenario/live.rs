@@ -1,4 +1,4 @@
-//! The filter on a live mesh: applied, reconfigured, replaced, deleted, while traffic goes on.
+//! The filter on a live mesh: applied, reconfigured, replaced and deleted under traffic.
 
 use super::traffic::{OUTSIDE, begin, gateway, send_to_gateway};
 use super::{Outcome, Series};
@@ -17,7 +17,7 @@ pub(super) fn execute(outcome: &mut Outcome) -> anyhow::Result<()> {
     deleted(outcome)
 }
 
-/// Applies the filter to all its namespaces, with some settings more.
+/// Applies the filter to all its namespaces, with a report interval.
 pub(super) fn apply(image: &registry::Image, report_interval_ms: u64) -> anyhow::Result<()> {
     for namespace in mesh::FILTERED {
         let plugin = mesh::plugin_of("wasmplugin-http.yaml", namespace, image)?;
@@ -27,7 +27,7 @@ pub(super) fn apply(image: &registry::Image, report_interval_ms: u64) -> anyhow:
     Ok(())
 }
 
-/// Takes the filter away.
+/// Deletes the filter.
 pub(super) fn delete() -> anyhow::Result<()> {
     for namespace in mesh::FILTERED {
         cluster::delete(&mesh::plugin("wasmplugin-http.yaml", namespace)?)?;
@@ -35,7 +35,7 @@ pub(super) fn delete() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Requests that each proxy's filter has ever seen, by workload.
+/// Returns the requests that each proxy's filter has seen, by workload.
 fn seen_by_proxy() -> anyhow::Result<BTreeMap<&'static str, i64>> {
     let proxies = mesh::collector("/api/v1/proxies")?;
     let rows = proxies.get("proxies").and_then(Value::as_array).cloned().unwrap_or_default();
@@ -57,7 +57,7 @@ fn applied(outcome: &mut Outcome) -> anyhow::Result<()> {
     std::thread::sleep(Duration::from_secs(5));
     let unfiltered = seen_by_proxy()?;
     let shown = format!("{before:?}, after 5 s {unfiltered:?}");
-    outcome.check("nothing is told while there is no filter", unfiltered == before, shown);
+    outcome.check("no request is reported without the filter", unfiltered == before, shown);
     let start = Instant::now();
     apply(&registry::image()?, 500)?;
     let mut first = BTreeMap::new();
@@ -87,13 +87,13 @@ fn applied(outcome: &mut Outcome) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Waits until the filter is gone from the last connection, too.
+/// Waits until the last connection with the filter is drained.
 fn drained(deleted: Instant, outcome: &mut Outcome) -> anyhow::Result<()> {
     let mut last_report = Instant::now();
     let mut before = seen_by_proxy()?;
-    // A connection that nobody uses keeps the old filters for so long (Istio's `drainDuration`).
+    // An idle connection keeps the old filters this long (Istio's `drainDuration`).
     let closed = Duration::from_secs(50);
-    run::wait_for("an end of what is told after the filter is deleted", Duration::from_secs(120), || {
+    run::wait_for("the last report after the filter is deleted", Duration::from_secs(120), || {
         send_to_gateway("/call/backend.shop:8080/", 10, 20)?;
         let now = seen_by_proxy()?;
         if now != before {
@@ -103,11 +103,11 @@ fn drained(deleted: Instant, outcome: &mut Outcome) -> anyhow::Result<()> {
         let over = deleted.elapsed() > closed && last_report.elapsed() > Duration::from_secs(12);
         Ok(over.then_some(()))
     })?;
-    outcome.figure("deleted: last told after, s", (last_report - deleted).as_secs_f64());
+    outcome.figure("deleted: last report after, s", (last_report - deleted).as_secs_f64());
     Ok(())
 }
 
-/// From when on what was seen grew as steadily as in the last ten seconds.
+/// Returns the time from which the seen requests grew as steadily as in the last ten seconds.
 fn all_seen_from(history: &[(f64, BTreeMap<&str, i64>)], workload: &str) -> Option<f64> {
     let seen = |at: f64| {
         let known = history.iter().take_while(|(at_s, _)| *at_s <= at).last();
@@ -122,7 +122,8 @@ fn changed(outcome: &mut Outcome) -> anyhow::Result<()> {
     const RATE: u64 = 500;
     const SECONDS: u64 = 30;
     let other = other_module()?;
-    // Old connections are gone by now; the last of them shows in what is missing here.
+    // Connections of the old filter are drained by now; requests on remaining ones would be missing
+    // below.
     let before = Series::when_quiet()?;
     let ledger_before = ledger()?;
     let arguments = format!("load --url http://backend.shop:8080/ --rate {RATE} --seconds {SECONDS}");
@@ -142,9 +143,13 @@ fn changed(outcome: &mut Outcome) -> anyhow::Result<()> {
     );
     let seen = Series::when_quiet()?.since(&before);
     let edge = "source_workload=frontend-v1 destination_service=backend.shop.svc.cluster.local";
-    outcome.equal("each request told by the caller", load.sent, seen.sum(&format!("reporter=source {edge}")));
     outcome.equal(
-        "each request told by the called",
+        "each request reported by the source",
+        load.sent,
+        seen.sum(&format!("reporter=source {edge}")),
+    );
+    outcome.equal(
+        "each request reported by the destination",
         load.sent,
         seen.sum(&format!("reporter=destination {edge}")),
     );
@@ -156,7 +161,7 @@ fn changed(outcome: &mut Outcome) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The sum of all books.
+/// Returns the ledger's totals over all proxies.
 fn ledger() -> anyhow::Result<BTreeMap<String, i64>> {
     let proxies = mesh::collector("/api/v1/proxies")?;
     let total = proxies.get("total").and_then(Value::as_object).cloned().unwrap_or_default();
@@ -166,7 +171,7 @@ fn ledger() -> anyhow::Result<BTreeMap<String, i64>> {
     Ok(wanted.map(|name| (name.to_owned(), of(name))).into())
 }
 
-/// The same filter as other bytes: with a section that no engine looks at.
+/// Pushes the same filter with another digest: the module has a custom section more.
 fn other_module() -> anyhow::Result<registry::Image> {
     let mut bytes = std::fs::read(workspace::target().join("hopscope_filter.wasm"))?;
     let name = b"hopscope.other";
@@ -185,22 +190,21 @@ fn deleted(outcome: &mut Outcome) -> anyhow::Result<()> {
     let load = traffic.end()?;
     outcome.check("deleted under traffic: no request failed", load.with("200") == load.sent, load.show());
     Series::when_quiet()?;
-    let liveness =
-        run::wait_for("every proxy without its filter known as such", Duration::from_secs(60), || {
-            let liveness = liveness()?;
-            Ok(liveness.values().all(|liveness| liveness != "reporting").then_some(liveness))
-        });
+    let liveness = run::wait_for("every proxy known to have no filter", Duration::from_secs(60), || {
+        let liveness = liveness()?;
+        Ok(liveness.values().all(|liveness| liveness != "reporting").then_some(liveness))
+    });
     let shown =
         liveness.as_ref().map_or_else(|error| format!("{error:#}"), |liveness| format!("{liveness:?}"));
     outcome.check(
-        "the collector says which proxies ended",
+        "the collector reports which proxies ended",
         liveness.is_ok_and(|all| all.len() == PROXIES.len()),
         shown,
     );
     apply(&registry::image()?, 5_000)
 }
 
-/// Whether each proxy reports, is quiet, or is blind.
+/// Returns whether each proxy reports, is quiet, or is blind.
 fn liveness() -> anyhow::Result<BTreeMap<&'static str, String>> {
     let proxies = mesh::collector("/api/v1/proxies")?;
     let rows = proxies.get("proxies").and_then(Value::as_array).cloned().unwrap_or_default();
@@ -211,7 +215,7 @@ fn liveness() -> anyhow::Result<BTreeMap<&'static str, String>> {
     Ok(PROXIES.into_iter().filter_map(state).collect())
 }
 
-/// How the requests of a workload's proxies come to be known: `filter`, `als`, or both.
+/// Returns the source of a workload's records: `filter`, `als`, or both.
 pub(super) fn source(workload: &str) -> anyhow::Result<String> {
     let proxies = mesh::collector("/api/v1/proxies")?;
     let rows = proxies.get("proxies").and_then(Value::as_array).cloned().unwrap_or_default();

@@ -1,4 +1,5 @@
-//! A registry that takes connections and never answers: traffic flows, and what an operator sees.
+//! A registry that accepts connections and never answers: traffic continues, and the operator sees
+//! the cause.
 
 use super::traffic::{begin, send};
 use super::{Outcome, Series, wait_until_pushed};
@@ -13,14 +14,14 @@ use std::time::{Duration, Instant};
 
 const FROM: &str = "frontend-v1";
 
-/// Longer than any agent waits for a module.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// Longer than the fetch timeout of any agent.
+const TIMEOUT: Duration = Duration::from_secs(120);
 
 pub(super) fn execute(outcome: &mut Outcome) -> anyhow::Result<()> {
     registry::stop()?;
     let silent = SilentRegistry::bind(&registry::address())?;
     let result = hanging(outcome);
-    outcome.figure("connections that the registry took and never answered", silent.end()?);
+    outcome.figure("connections that the registry accepted and never answered", silent.end()?);
     registry::start()?;
     registry::push()?;
     result?;
@@ -28,13 +29,16 @@ pub(super) fn execute(outcome: &mut Outcome) -> anyhow::Result<()> {
 }
 
 fn hanging(outcome: &mut Outcome) -> anyhow::Result<()> {
-    super::failures::restored(outcome, "a registry that hangs: who has the module goes on, and is told")?;
+    super::failures::restored(
+        outcome,
+        "a registry that hangs: a proxy with the module continues and reports",
+    )?;
     changed(outcome, "oci")?;
     changed(outcome, "http")?;
     new_proxy(outcome)
 }
 
-/// The plugin with another module, which never comes: the old one reports until the agent gives up.
+/// Applies a module that never arrives: the old one reports until the agent gives up.
 fn changed(outcome: &mut Outcome, scheme: &str) -> anyhow::Result<()> {
     let what = format!("a hanging {scheme} URL");
     let image = registry::image()?;
@@ -52,37 +56,37 @@ fn changed(outcome: &mut Outcome, scheme: &str) -> anyhow::Result<()> {
     cluster::apply(&other)?;
     std::thread::sleep(Duration::from_secs(5));
     outcome.figure(&format!("{what}: istiod has an acknowledgement after 5 s"), acknowledged()?);
-    let gave_up = run::wait_for("Istio's allow-all in the module's place", PATIENCE, || {
+    let gave_up_s = run::wait_for("Istio's allow-all in the module's place", TIMEOUT, || {
         let filters = mesh::admin(FROM, "config_dump?resource=ecds_filters")?;
         Ok(filters.contains("wasm-default-allow").then(|| start.elapsed().as_secs_f64()))
     })?;
-    outcome.figure(&format!("{what}: the agent gives up after, s"), gave_up);
+    outcome.figure(&format!("{what}: the agent gives up after, s"), gave_up_s);
     let load = traffic.end()?;
-    outcome.check(format!("{what}: traffic flows meanwhile"), load.with("200") == load.sent, load.show());
+    outcome.check(format!("{what}: traffic continues meanwhile"), load.with("200") == load.sent, load.show());
     let reported =
         Series::when_quiet()?.since(&before).sum(&format!("reporter=source source_workload={FROM}"));
-    // Those of the half minute, not those after it.
-    let of_the_wait = (gave_up * 20.0) as u64;
+    // Requests until the agent gave up, without those after it.
+    let of_the_wait = (gave_up_s * 20.0) as u64;
     outcome.check(
         format!("{what}: the old module reports until then"),
         reported >= of_the_wait && reported < load.sent,
         format!("{reported} of {}, {of_the_wait} of them while the agent waits", load.sent),
     );
-    let said = said(FROM)?;
-    outcome.check(format!("{what}: the agent's log says it"), !said.is_empty(), said);
+    let logged = last_error(FROM)?;
+    outcome.check(format!("{what}: the agent logs the cause"), !logged.is_empty(), logged);
     let pod = mesh::pod(FROM)?;
-    outcome.check(format!("{what}: the agent's counter says it"), true, fetches(&pod.address)?);
+    outcome.check(format!("{what}: the agent's fetch counters"), true, fetches(&pod.address)?);
     super::failures::restored(outcome, &format!("{what}: the old URL again, without a restart"))
 }
 
-/// A proxy that starts meanwhile.
+/// Checks a proxy that starts while the registry hangs.
 fn new_proxy(outcome: &mut Outcome) -> anyhow::Result<()> {
     let workloads = workload::read(&super::scenario_file("late.yaml")?)?;
     let workload = workloads.first().context("there is no late pod")?;
     let start = Instant::now();
     let pod = pods::start(workload, &run::envoy()?)?;
     mesh::add_pod(&pod)?;
-    let ready = run::wait_for("a ready proxy", PATIENCE, || {
+    let ready = run::wait_for("a ready proxy", TIMEOUT, || {
         let answer = http::get(&pod.address, pod.ready_port, "/healthz/ready");
         Ok(answer.ok().filter(|answer| answer.status == 200).map(|_| start.elapsed().as_secs_f64()))
     });
@@ -90,10 +94,10 @@ fn new_proxy(outcome: &mut Outcome) -> anyhow::Result<()> {
         outcome.figure("a registry that hangs: a new proxy is ready after, s", after);
         pods::start_application(&pod, workload)?;
         let traffic = send(&workload.name, "http://backend.shop:8080/", 40, 20)?;
-        let what = "a registry that hangs: a new proxy's traffic flows";
+        let what = "a registry that hangs: the traffic of a new proxy continues";
         outcome.check(what, traffic.with("200") == 40, traffic.show());
-        let said = said(&workload.name)?;
-        outcome.check("a registry that hangs: its agent says so", !said.is_empty(), said);
+        let logged = last_error(&workload.name)?;
+        outcome.check("a registry that hangs: its agent logs the cause", !logged.is_empty(), logged);
         Ok(())
     });
     pods::end(&pod)?;
@@ -101,7 +105,7 @@ fn new_proxy(outcome: &mut Outcome) -> anyhow::Result<()> {
     result
 }
 
-/// The registry answers again.
+/// Checks the reports after the registry's return.
 fn registry_returns(outcome: &mut Outcome) -> anyhow::Result<()> {
     cluster::apply(&mesh::plugin("wasmplugin-http.yaml", "shop")?)?;
     wait_until_pushed()?;
@@ -110,11 +114,11 @@ fn registry_returns(outcome: &mut Outcome) -> anyhow::Result<()> {
     send(FROM, "http://backend.shop:8080/", 40, 20)?;
     let seen = Series::when_quiet()?.since(&before);
     let reported = seen.sum(&format!("reporter=source source_workload={FROM}"));
-    outcome.equal("the registry answers again: all is told", 40, reported);
+    outcome.equal("the registry answers again: requests reported", 40, reported);
     Ok(())
 }
 
-/// Whether the proxy has taken the last that istiod sent of modules.
+/// Returns whether the proxy has acknowledged istiod's last push of modules.
 fn acknowledged() -> anyhow::Result<bool> {
     let proxies: Vec<Value> = serde_json::from_str(&mesh::istiod("/debug/syncz")?)?;
     let proxy = proxies.iter().find(|proxy| cluster::text(proxy, "/proxy").starts_with(FROM));
@@ -123,21 +127,21 @@ fn acknowledged() -> anyhow::Result<bool> {
     Ok(of("sent") == of("acked"))
 }
 
-/// The last that an agent said of a module that it could not have.
-fn said(workload: &str) -> anyhow::Result<String> {
+/// Returns the agent's last log line about a module that it failed to fetch.
+fn last_error(workload: &str) -> anyhow::Result<String> {
     let log = std::fs::read_to_string(run::log(&format!("{workload}.proxy")))?;
     let about = |line: &&str| line.contains("wasm") && line.contains("error");
     Ok(log.lines().rfind(about).unwrap_or_default().to_owned())
 }
 
-/// What an agent has counted of its fetches.
+/// Returns the agent's counters of module fetches.
 fn fetches(address: &str) -> anyhow::Result<String> {
     let metrics = http::get(address, 15020, "/stats/prometheus")?.body;
     let lines = metrics.lines().filter(|line| line.starts_with("istio_agent_wasm_remote_fetch_count"));
     Ok(lines.collect::<Vec<_>>().join(" "))
 }
 
-/// Whoever connects is connections and hears nothing.
+/// A server that accepts connections and never answers.
 struct SilentRegistry {
     stop: Arc<AtomicBool>,
     acceptor: JoinHandle<Vec<TcpStream>>,
@@ -165,11 +169,13 @@ impl SilentRegistry {
         Ok(Self { stop, acceptor })
     }
 
-    /// How many came.
+    /// Ends the server and returns the number of connections.
     fn end(self) -> anyhow::Result<usize> {
         self.stop.store(true, Ordering::Relaxed);
-        let connections =
-            self.acceptor.join().map_err(|_| anyhow::anyhow!("the silent registry broke off"))?;
+        let connections = self
+            .acceptor
+            .join()
+            .map_err(|_| anyhow::anyhow!("the thread of the silent registry panicked"))?;
         Ok(connections.len())
     }
 }

@@ -1,6 +1,6 @@
-//! What the collector has counted.
+//! Series of the collector's `/metrics`.
 //!
-//! In: `/metrics` and the books. Out: sums over series by their labels. Always holds: labels are Istio's names.
+//! Out: sums over series by their labels, which have Istio's names.
 
 use crate::istio::site::Site;
 use crate::istio::{http, mesh};
@@ -12,12 +12,12 @@ use std::time::{Duration, Instant};
 pub(super) struct Series(Vec<(BTreeMap<String, String>, f64)>);
 
 impl Series {
-    /// Requests.
+    /// Reads the request counters.
     pub(super) fn requests() -> anyhow::Result<Self> {
         Self::of("hopscope_requests_total")
     }
 
-    /// A metric by its name.
+    /// Reads a metric by its name.
     pub(super) fn of(metric: &str) -> anyhow::Result<Self> {
         let text = http::get(Site::here().collector(), mesh::HTTP_PORT, "/metrics")?.body;
         Ok(Self::parse(&text, metric))
@@ -28,7 +28,8 @@ impl Series {
         Self(samples.filter_map(sample).collect())
     }
 
-    /// Requests once they, and connections, have stopped coming: for longer than a record waits for its report.
+    /// Reads the request counters once requests and connections have stopped growing, for longer
+    /// than a record waits in a batch.
     pub(super) fn when_quiet() -> anyhow::Result<Self> {
         const QUIET: Duration = Duration::from_secs(7);
         let (begin, mut since) = (Instant::now(), Instant::now());
@@ -45,14 +46,14 @@ impl Series {
         Ok(last.0)
     }
 
-    /// Sum over all series with these labels: `reporter=source destination_version=v2`. A `~` instead of `=` asks for a part of
-    /// the value.
+    /// Returns the sum over all series with these labels: `reporter=source destination_version=v2`.
+    /// A `~` instead of `=` matches a part of the value.
     pub(super) fn sum(&self, labels: &str) -> u64 {
         let wanted: Vec<(&str, &str, bool)> = labels.split_whitespace().filter_map(wanted).collect();
         self.0.iter().filter(|(series, _)| fits(series, &wanted)).map(|(_, value)| *value as u64).sum()
     }
 
-    /// What came on top of an earlier moment.
+    /// Returns the increase since an earlier reading.
     pub(super) fn since(&self, before: &Self) -> Self {
         let earlier = |labels: &BTreeMap<String, String>| {
             before.0.iter().find(|(known, _)| known == labels).map_or(0.0, |(_, value)| *value)
@@ -61,7 +62,7 @@ impl Series {
         Self(changed.filter(|(_, value)| *value != 0.0).collect())
     }
 
-    /// The series by a few of their labels, for people.
+    /// Formats the series with the main labels.
     pub(super) fn show(&self, labels: &str) -> String {
         let wanted: Vec<(&str, &str, bool)> = labels.split_whitespace().filter_map(wanted).collect();
         let shown = self.0.iter().filter(|(series, _)| fits(series, &wanted)).map(|(series, count)| {
@@ -96,7 +97,7 @@ fn wanted(label: &str) -> Option<(&str, &str, bool)> {
     }
 }
 
-/// `name="value",…} 5`
+/// Parses `name="value",…} 5`.
 fn sample(line: &str) -> Option<(BTreeMap<String, String>, f64)> {
     let (labels, value) = line.rsplit_once("} ")?;
     let labels = labels.split("\",").filter_map(|label| {

@@ -1,5 +1,5 @@
-//! TCP by both reporters with equal bytes; to an unknown destination through the `EnvoyFilter`; and HTTP below a NETWORK plugin
-//! that counts as HTTP only.
+//! TCP reported by both sides with equal bytes; TCP to an unknown destination through the
+//! `EnvoyFilter`; and HTTP below a NETWORK plugin, which counts as HTTP only.
 
 use super::traffic::{Load, begin, send};
 use super::{Applied, Outcome, Series};
@@ -12,7 +12,7 @@ const BYTES: u64 = 10_000;
 
 pub(super) fn execute(outcome: &mut Outcome) -> anyhow::Result<()> {
     let plugin = Applied::new(&mesh::plugin("wasmplugin-tcp.yaml", "shop")?)?;
-    // The connections from before are drained.
+    // Earlier connections are drained meanwhile.
     std::thread::sleep(Duration::from_secs(5));
     known(outcome)?;
     http_is_not_tcp(outcome)?;
@@ -29,7 +29,7 @@ fn connect(to: &str) -> anyhow::Result<Load> {
     begin(FROM, &format!("connect --to {to} --connections {CONNECTIONS} --bytes {BYTES}"))?.end()
 }
 
-/// Connections, bytes of the caller's direction, bytes of the answer's.
+/// Returns the increase of connections, request bytes and response bytes.
 fn sums(before: &[Series; 3], labels: &str) -> anyhow::Result<[u64; 3]> {
     let after = read_series()?;
     let mut sums = [0; 3];
@@ -61,10 +61,10 @@ fn known(outcome: &mut Outcome) -> anyhow::Result<()> {
     let by_destination = sums(&before, &format!("reporter=destination {edge}"))?;
     let expected = [CONNECTIONS, CONNECTIONS * BYTES, CONNECTIONS * BYTES];
     outcome.check(
-        "TCP by both reporters: connections and bytes of both directions",
+        "TCP by both sides: connections and bytes of both directions",
         by_source == expected && by_destination == expected,
         format!(
-            "{by_source:?} by the caller, {by_destination:?} by the called; {}",
+            "{by_source:?} by the source, {by_destination:?} by the destination; {}",
             read_series()?[0].since(&before[0]).show("")
         ),
     );
@@ -76,9 +76,9 @@ fn http_is_not_tcp(outcome: &mut Outcome) -> anyhow::Result<()> {
     let before = Series::when_quiet()?;
     send(FROM, "http://backend.shop:8080/", 50, 50)?;
     let seen = Series::when_quiet()?.since(&before);
-    outcome.equal("HTTP below a NETWORK plugin: no connection told as TCP", 0, sums(&connections, "")?[0]);
+    outcome.equal("HTTP below a NETWORK plugin: connections reported as TCP", 0, sums(&connections, "")?[0]);
     outcome.equal(
-        "HTTP below a NETWORK plugin: each request told twice",
+        "HTTP below a NETWORK plugin: requests reported by both sides",
         100,
         seen.sum("request_protocol=http"),
     );

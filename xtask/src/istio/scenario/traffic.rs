@@ -1,6 +1,8 @@
-//! Traffic of the scenarios.
+//! Traffic for the scenarios.
 //!
-//! In: from whom, where to, how much. Out: what came back. Always holds: it ends by itself.
+//! In: source, URL, number and rate of requests.
+//! Out: counts of responses.
+//! Invariant: the traffic ends by itself.
 
 use crate::istio::site::Site;
 use crate::istio::{loopback, mesh};
@@ -10,15 +12,15 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::process::{Child, Command, Stdio};
 
-/// Outside of every pod: the clients of the gateway.
+/// The source outside of every pod: a client of the gateway.
 pub(super) const OUTSIDE: &str = "";
 
-/// The gateway, and the site behind it.
+/// The URL of the gateway.
 pub(super) fn gateway() -> String {
     format!("http://{}:8080", Site::here().gateway())
 }
 
-/// What was sent and what came back.
+/// Counts of requests and responses.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub(super) struct Load {
     #[serde(alias = "connections")]
@@ -36,12 +38,12 @@ pub(super) struct Load {
 }
 
 impl Load {
-    /// Answers with this status.
+    /// Returns the number of responses with this status.
     pub(super) fn with(&self, status: &str) -> u64 {
         self.answers.get(status).copied().unwrap_or(0)
     }
 
-    /// In a line.
+    /// Formats the counts in one line.
     pub(super) fn show(&self) -> String {
         format!("{} sent, answers {:?}, none {} {:?}", self.sent, self.answers, self.none, self.errors)
     }
@@ -51,7 +53,7 @@ impl Load {
 pub(super) struct Running(Child);
 
 impl Running {
-    /// Waits for its end.
+    /// Waits for the end and returns the counts.
     pub(super) fn end(self) -> anyhow::Result<Load> {
         let output = self.0.wait_with_output()?;
         let text = String::from_utf8_lossy(&output.stdout);
@@ -60,7 +62,7 @@ impl Running {
     }
 }
 
-/// Begins `hopscope-mesh pod …`: in a workload's pod, as its application would, or outside.
+/// Starts `hopscope-mesh pod …`: in a workload's pod, as its application would, or outside.
 pub(super) fn begin(from: &str, arguments: &str) -> anyhow::Result<Running> {
     let arguments: Vec<String> = arguments.split_whitespace().map(str::to_owned).collect();
     let here = |arguments: &[String]| {
@@ -77,7 +79,8 @@ pub(super) fn begin(from: &str, arguments: &str) -> anyhow::Result<Running> {
     Ok(Running(command.spawn().context("failed to start traffic")?))
 }
 
-/// The same traffic by a workload's way out, where nothing captures it: there the host header says whom it is for.
+/// Rewrites URLs to the workload's outbound listener, where no traffic is captured: the host header
+/// names the destination.
 fn via_outbound(arguments: &[String], outward: &str) -> Vec<String> {
     let rewrite = |argument: &String| {
         let Some(url) = argument.strip_prefix("http://") else { return vec![argument.clone()] };
@@ -87,12 +90,12 @@ fn via_outbound(arguments: &[String], outward: &str) -> Vec<String> {
     arguments.iter().flat_map(rewrite).collect()
 }
 
-/// Sends `requests` to a URL, so many a second, and waits for the answers.
+/// Sends `requests` to a URL at a rate per second, and waits for the responses.
 pub(super) fn send(from: &str, url: &str, requests: u64, rate: u64) -> anyhow::Result<Load> {
     begin(from, &format!("load --url {url} --requests {requests} --rate {rate} --seconds 120"))?.end()
 }
 
-/// As [`send`], through the gateway.
+/// Sends requests as [`send`] does, through the gateway.
 pub(super) fn send_to_gateway(path: &str, requests: u64, rate: u64) -> anyhow::Result<Load> {
     let arguments = format!(
         "load --url {}{path} --host shop.example.com --requests {requests} --rate {rate} --seconds 120",

@@ -1,7 +1,8 @@
 //! The modules of one crate, and the imports among them.
 //!
-//! In: the files of the crate. Out: for each path that leads to another module, one import. Names that a module
-//! re-exports are followed to the module that defines them.
+//! In: the files of the crate.
+//! Out: for each path that leads to another module, one import. Names that a module re-exports are
+//! followed to the module that defines them.
 
 use super::source::{self, Reference, Source};
 use crate::structure::rust;

@@ -1,4 +1,5 @@
-//! The paths that one Rust file names: `use` items, expressions, types, and those inside macro calls.
+//! The paths that one Rust file names: `use` items, expressions, types, and those inside macro
+//! calls.
 //!
 //! Invariant: code under `#[cfg(test)]` is left out.
 

@@ -2,7 +2,8 @@
 
 use super::passage::{Kind, Passage};
 
-/// The comments: adjacent comment lines are one passage, since a sentence may go on in the next line.
+/// The comments: adjacent comment lines are one passage, since a sentence may go on in the next
+/// line.
 pub(crate) fn comments(text: &str, mark: &str) -> Vec<Passage> {
     let mut passages: Vec<Passage> = Vec::new();
     for (index, line) in text.lines().enumerate() {
@@ -22,7 +23,8 @@ pub(crate) fn comments(text: &str, mark: &str) -> Vec<Passage> {
     passages
 }
 
-/// A line before and after the mark. A mark counts at the start, or after a space and outside quotes.
+/// A line before and after the mark. A mark counts at the start, or after a space and outside
+/// quotes.
 fn comment<'a>(line: &'a str, mark: &str) -> Option<(&'a str, &'a str)> {
     let place = |(index, _): (usize, &str)| {
         let (before, after) = line.split_at(index);

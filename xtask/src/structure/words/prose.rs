@@ -1,6 +1,7 @@
 //! Markdown as passages: paragraphs, list items, table rows and headings.
 //!
-//! Invariant: code spans and addresses of links hold no words; a heading that asks a question begins as it likes.
+//! Invariant: code spans and addresses of links hold no words; a heading that asks a question
+//! begins as it likes.
 
 use super::passage::{Kind, Passage};
 

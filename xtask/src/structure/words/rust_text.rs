@@ -6,7 +6,8 @@ use crate::structure::rust;
 use anyhow::anyhow;
 use proc_macro2::{Span, TokenStream, TokenTree};
 
-/// The passages of one file. Comments are the text between tokens, doc comments are tokens themselves.
+/// The passages of one file. Comments are the text between tokens, doc comments are tokens
+/// themselves.
 pub(crate) fn passages(text: &str, is_test: bool) -> anyhow::Result<Vec<Passage>> {
     let tokens: TokenStream = text.parse().map_err(|error| anyhow!("{error}"))?;
     let mut reader = Reader { text, end: 0, passages: Vec::new(), docs: Vec::new() };
@@ -59,7 +60,8 @@ impl<'a> Reader<'a> {
         self.text.get(span.byte_range()).unwrap_or_default()
     }
 
-    /// Goes on to a token and reads the comments before it. False for the tokens that stand for a doc comment.
+    /// Goes on to a token and reads the comments before it. False for the tokens that stand for a
+    /// doc comment.
     fn advance(&mut self, span: Span) -> bool {
         let range = span.byte_range();
         if range.end <= self.end {

@@ -21,7 +21,7 @@ pub(crate) struct Vocabulary {
 struct Banned {
     /// Forms of a word or a phrase, with commas.
     word: String,
-    /// What to write instead.
+    /// The words to use instead.
     say: String,
 }
 
@@ -30,7 +30,7 @@ struct Banned {
 pub(crate) struct Found<'a> {
     /// The form in the list.
     pub(crate) word: &'a str,
-    /// What to write instead.
+    /// The words to use instead.
     pub(crate) say: &'a str,
     /// The line, from 1.
     pub(crate) line: usize,
