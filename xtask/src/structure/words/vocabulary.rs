@@ -99,16 +99,19 @@ fn ends_sentence(gap: &str) -> bool {
     after.contains(char::is_whitespace) && !after.contains('`')
 }
 
-/// The number of words of a phrase, where it begins here.
+/// The number of words of a phrase, where the phrase begins here.
 fn length(phrase: &str, words: &[Word<'_>]) -> Option<usize> {
-    let parts: Vec<&str> = phrase.split(' ').collect();
-    let same = |(part, word): (&&str, &Word<'_>)| part.eq_ignore_ascii_case(word.text);
-    // A phrase does not go on across a full stop, nor across code.
-    let joined = |word: &Word<'_>| !word.gap.contains(['.', '`', '|', ';', ':']);
-    let matches = words.len() >= parts.len()
-        && parts.iter().zip(words).all(same)
-        && words.iter().take(parts.len()).skip(1).all(joined);
-    matches.then_some(parts.len())
+    let mut count = 0;
+    for part in phrase.split(' ') {
+        let word = words.get(count)?;
+        // A phrase does not continue across punctuation, nor across code.
+        let joined = count == 0 || !word.gap.contains(['.', '`', '|', ';', ':']);
+        if !joined || !part.eq_ignore_ascii_case(word.text) {
+            return None;
+        }
+        count += 1;
+    }
+    Some(count)
 }
 
 fn is_all(phrase: &str, words: &[Word<'_>]) -> bool {
