@@ -36,7 +36,7 @@ pub(crate) fn check(tree: &Tree, rules: &Rules) -> anyhow::Result<Report> {
         let imports = modules.imports();
         let mut findings = unlisted(tree, layers, &modules);
         findings.extend(stale(tree, layers, &modules, &imports));
-        findings.extend(imports.iter().filter_map(|import| forbidden(layers, import)));
+        findings.extend(forbidden(layers, &imports));
         findings.extend(cyclic(layers, &modules, &imports));
         if layers.pending {
             report.pending.insert(layers.path.clone(), findings);
@@ -146,21 +146,30 @@ fn stale(tree: &Tree, layers: &Layers, modules: &Modules, imports: &[Import]) ->
     findings
 }
 
-fn forbidden(layers: &Layers, import: &Import) -> Option<Finding> {
-    let (from, to) = (layers.unit(&import.from), layers.unit(&import.to));
-    if import.to.is_empty() || !crosses(import) || layers.allow(from, to) {
-        return None;
+/// Imports that the layers do not allow; those of one line are one finding.
+fn forbidden(layers: &Layers, imports: &[Import]) -> Vec<Finding> {
+    let mut lines: BTreeMap<(&str, usize, &str, &str), Vec<String>> = BTreeMap::new();
+    for import in imports.iter().filter(|import| !import.to.is_empty() && crosses(import)) {
+        let (from, to) = (layers.unit(&import.from), layers.unit(&import.to));
+        if !layers.allow(from, to) {
+            let paths = lines.entry((&import.file, import.line, from, to)).or_default();
+            paths.push(format!("`{}`", import.path));
+        }
     }
-    let place = if layers.layer(from) == layers.layer(to) { "in the same layer" } else { "in a layer above" };
-    Some(Finding {
-        file: import.file.clone(),
-        line: import.line,
-        problem: format!("`{from}` imports `{}` from `{to}`, {place}", import.path),
-        advice: format!(
-            "Move the shared item to a layer below both, or pass the value in; as a last resort add an exception \
-             with a reason to {RULES}"
-        ),
-    })
+    let finding = |((file, line, from, to), paths): ((&str, usize, &str, &str), Vec<String>)| {
+        let same = layers.layer(from) == layers.layer(to);
+        let relation = if same { "in the same layer" } else { "in a layer above" };
+        Finding {
+            file: file.to_owned(),
+            line,
+            problem: format!("`{from}` imports {} from `{to}`, {relation}", paths.join(", ")),
+            advice: format!(
+                "Move the shared item to a layer below both, or pass the value in; as a last resort \
+                 add an exception with a reason to {RULES}"
+            ),
+        }
+    };
+    lines.into_iter().map(finding).collect()
 }
 
 fn top_graph<'a>(layers: &Layers, imports: &'a [Import]) -> Graph<'a> {

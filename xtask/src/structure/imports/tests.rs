@@ -40,6 +40,14 @@ fn an_upward_import_is_a_finding() {
 }
 
 #[test]
+fn the_imports_of_one_line_are_one_finding() {
+    check(
+        &[("e.rs", "use crate::a::{C, F};")],
+        &["c/src/e.rs:1: `e` imports `crate::a::C`, `crate::a::F` from `a`, in a layer above"],
+    );
+}
+
+#[test]
 fn an_import_within_a_layer_is_a_finding() {
     check(
         &[("b.rs", "fn f() -> crate::d::C {}")],
