@@ -58,7 +58,7 @@ pub(crate) fn check(tree: &Tree, rules: &Rules) -> Report {
         }
     }
     let pending = if rules.pending { vec![".".to_owned()] } else { Vec::new() };
-    super::pending::part(findings, &pending)
+    super::pending::split(findings, &pending)
 }
 
 /// The code spans of all first columns. A span without a slash stands beside the first span of its

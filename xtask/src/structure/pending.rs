@@ -2,8 +2,8 @@
 
 use super::finding::{Finding, Report, is_below};
 
-/// Parts findings into those that count and those below a pending path.
-pub(crate) fn part(findings: Vec<Finding>, pending: &[String]) -> Report {
+/// Splits findings into those that count and those below a pending path.
+pub(crate) fn split(findings: Vec<Finding>, pending: &[String]) -> Report {
     let mut report = Report::default();
     for path in pending {
         report.pending.entry(path.clone()).or_default();

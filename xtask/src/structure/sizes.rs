@@ -47,7 +47,7 @@ pub(crate) fn check(tree: &Tree, rules: &Rules) -> Report {
         problem: format!("{lines} lines, of at most {}", rules.limit),
         advice: "Split the file along its subjects, into a folder of the same name".to_owned(),
     });
-    let mut report = pending::part(findings.collect(), &rules.pending);
+    let mut report = pending::split(findings.collect(), &rules.pending);
     let (median, _) = sizes.get(sizes.len() / 2).copied().unwrap_or_default();
     let (longest, path) = sizes.last().copied().unwrap_or_default();
     report.note = Some(format!("{} files, median {median} lines, longest {longest} ({path})", sizes.len()));

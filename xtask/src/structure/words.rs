@@ -63,7 +63,7 @@ pub(crate) fn check(tree: &Tree, rules: &Rules) -> anyhow::Result<Report> {
             findings.extend(rules.find(path, &passage));
         }
     }
-    let mut report = pending::part(findings, &rules.pending);
+    let mut report = pending::split(findings, &rules.pending);
     for path in rules.skip.iter().map(|skip| &skip.path).chain(rules.exceptions.iter().map(|e| &e.path)) {
         if !tree.exists(path) {
             report.findings.push(Finding {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 const NAMESPACE: &str = "ingress";
 
+/// Runs the scenario.
 pub(super) fn execute(outcome: &mut Outcome) -> anyhow::Result<()> {
     let plugin = mesh::plugin("wasmplugin-http.yaml", NAMESPACE)?;
     cluster::delete(&plugin)?;

@@ -16,6 +16,7 @@ const OUTSIDE: (&str, u16) = ("10.244.0.16", 9465);
 
 const HOST: &str = "hopscope-outside.observability.svc.cluster.local";
 
+/// Runs the scenario.
 pub(super) fn execute(outcome: &mut Outcome) -> anyhow::Result<()> {
     inside(outcome)?;
     outside(outcome)

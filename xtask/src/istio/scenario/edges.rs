@@ -9,6 +9,7 @@ use std::time::Duration;
 
 const REQUESTS: u64 = 300;
 
+/// Runs the scenario.
 pub(super) fn execute(outcome: &mut Outcome) -> anyhow::Result<()> {
     send_to_gateway("/call/backend.shop:8080/", 50, 50)?;
     let before = Series::when_quiet()?;

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 const FROM: &str = "frontend-v1";
 
+/// Runs the scenario.
 pub(super) fn execute(outcome: &mut Outcome) -> anyhow::Result<()> {
     let image = registry::image()?;
     let missing = registry::Image { name: image.name.replace(":0.1.0", ":missing"), digest: "1".repeat(64) };

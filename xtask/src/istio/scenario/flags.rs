@@ -83,6 +83,7 @@ const CASES: [Case; 8] = [
     },
 ];
 
+/// Runs the scenario.
 pub(super) fn execute(outcome: &mut Outcome) -> anyhow::Result<()> {
     let _applied = Applied::new(&scenario_file("flags.yaml")?)?;
     if Site::here() == Site::Namespaces {

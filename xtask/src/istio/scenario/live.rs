@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 /// Proxies that carry the scenarios' traffic.
 const PROXIES: [&str; 4] = ["ingressgateway", "frontend-v1", "backend-v1", "backend-v2"];
 
+/// Runs the scenario.
 pub(super) fn execute(outcome: &mut Outcome) -> anyhow::Result<()> {
     applied(outcome)?;
     changed(outcome)?;
@@ -171,7 +172,7 @@ fn ledger() -> anyhow::Result<BTreeMap<String, i64>> {
     Ok(wanted.map(|name| (name.to_owned(), of(name))).into())
 }
 
-/// Pushes the same filter with another digest: the module has a custom section more.
+/// Pushes the same filter with another digest: a custom section is added to the module.
 fn other_module() -> anyhow::Result<registry::Image> {
     let mut bytes = std::fs::read(workspace::target().join("hopscope_filter.wasm"))?;
     let name = b"hopscope.other";

@@ -9,6 +9,7 @@ use crate::{process, workspace};
 use std::path::Path;
 use std::process::Command;
 
+/// Runs the scenario.
 pub(super) fn execute(outcome: &mut Outcome) -> anyhow::Result<()> {
     let folder = workspace::root().join("envoy-config/istio");
     let mut files: Vec<_> = std::fs::read_dir(&folder)?.filter_map(|file| Some(file.ok()?.path())).collect();

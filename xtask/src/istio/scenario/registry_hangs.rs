@@ -17,6 +17,7 @@ const FROM: &str = "frontend-v1";
 /// Longer than the fetch timeout of any agent.
 const TIMEOUT: Duration = Duration::from_secs(120);
 
+/// Runs the scenario.
 pub(super) fn execute(outcome: &mut Outcome) -> anyhow::Result<()> {
     registry::stop()?;
     let silent = SilentRegistry::bind(&registry::address())?;

@@ -10,6 +10,7 @@ const FROM: &str = "frontend-v1";
 const CONNECTIONS: u64 = 20;
 const BYTES: u64 = 10_000;
 
+/// Runs the scenario.
 pub(super) fn execute(outcome: &mut Outcome) -> anyhow::Result<()> {
     let plugin = Applied::new(&mesh::plugin("wasmplugin-tcp.yaml", "shop")?)?;
     // Earlier connections are drained meanwhile.

@@ -40,7 +40,7 @@ pub(crate) struct Word<'a> {
 }
 
 impl Passage {
-    /// The words: runs of letters, parted at underscores and at capitals.
+    /// The words: runs of letters, split at underscores and at capitals.
     pub(crate) fn words(&self) -> Vec<Word<'_>> {
         let mut words = Vec::new();
         let (mut end, mut line) = (0, self.line);
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn identifiers_are_parted_into_words() {
+    fn identifiers_are_split_into_words() {
         check("address_book2", &["1:address", "1:book"]);
         check("AddressBook", &["1:Address", "1:Book"]);
         check("HTTPServer gRPC", &["1:HTTP", "1:Server", "1:g", "1:RPC"]);
