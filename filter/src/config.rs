@@ -5,14 +5,14 @@
 //! been held against its range.
 
 mod json;
-mod keys;
+mod reader;
 mod overrides;
 
-use crate::texts::fnv1a;
-use keys::Keys;
+use crate::text::hash::fnv1a;
 pub use overrides::Place;
+use reader::Keys;
 
-/// The longest cluster name and authority that a report can be addressed with; see [`crate::upstream`].
+/// The longest cluster name and authority that a report can be addressed with; see [`crate::report::collector_target`].
 pub const ADDRESS_PART_BYTES_MAX: usize = 125;
 
 /// What an operator can set. Every key but `collector.cluster` has a default.

@@ -9,9 +9,9 @@ mod log;
 mod metrics;
 
 use crate::config::Config;
-use crate::identity;
-use crate::line::line;
-use crate::upstream::grpc_service;
+use crate::report::collector_target::grpc_service;
+use crate::report::identity;
+use crate::text::format::line;
 use crate::vm::Vm;
 use log::{info, warn};
 use properties::Properties;

@@ -1,6 +1,6 @@
 //! Hopscope's filter: one enriched record per finished request, reported over gRPC.
 //!
-//! In: what Envoy knows when a request ends ([`attributes`]). Out: numbered batches for the collector ([`sender`]).
+//! In: what Envoy knows when a request ends ([`attributes`]). Out: numbered batches for the collector ([`report`]).
 //! The modules stand in the order in which the data passes them:
 //!
 //! ```text
@@ -11,7 +11,7 @@
 //! What always holds:
 //! - Only `host` names `proxy_wasm`; it exists only where there is a host (WASI). Everything else is a function of
 //!   its arguments: no clock, no I/O, no panic. The compiler keeps it, since every other target builds without.
-//! - `seen = sent + folded + dropped + buffered`, at every moment ([`ledger`]).
+//! - `seen = sent + folded + dropped + buffered`, at every moment ([`report::ledger`]).
 //! - Every buffer has a bound ([`config::Limits`]) and a policy: fold first, drop last, count both.
 
 #![cfg_attr(
@@ -32,36 +32,15 @@
     allow(clippy::disallowed_macros, clippy::disallowed_methods, reason = "only the module is without")
 )]
 
-mod line;
+pub mod text;
 pub mod config;
 pub mod attributes;
-pub mod question;
-pub mod answer;
-pub mod facts;
-pub mod service;
-pub mod identity;
-pub mod memo;
-pub mod exchange;
-pub mod texts;
 pub mod record;
-pub mod observe;
-pub mod index;
-pub mod table;
-pub mod wire;
-pub mod columns;
+pub mod in_flight;
 pub mod batch;
-pub mod histogram;
-pub mod fold;
-pub mod ledger;
-pub mod flows;
-pub mod open;
-pub mod connections;
-pub mod buffer;
-pub mod reply;
-pub mod sender;
-pub mod upstream;
+pub mod report;
 pub mod vm;
-pub mod health;
+pub mod self_metrics;
 
 #[cfg(target_os = "wasi")]
 mod host;

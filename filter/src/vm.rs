@@ -4,15 +4,15 @@
 //! configuration nothing is recorded; a bad one leaves the last good one in force; an answer is matched to the batch
 //! that it is for, and a call whose plugin went away counts as never answered.
 
-use crate::attributes::{Attribute, Attributes};
-use crate::buffer::Buffer;
+use crate::attributes::attribute::{Attribute, Attributes};
 use crate::config::{self, Config, Place};
-use crate::connections::{self, Closed};
-use crate::identity;
-use crate::observe::{self, Observer, Seen};
+use crate::in_flight::connections::{self, Closed};
 use crate::record::Measure;
-use crate::reply::{self, Reply};
-use crate::sender::{Report, Sender, Signature};
+use crate::record::builder::{self, Observer, Seen};
+use crate::report::buffer::Buffer;
+use crate::report::identity;
+use crate::report::reply::{self, Reply};
+use crate::report::sender::{Report, Sender, Signature};
 
 /// Stands where Envoy was started without a node id.
 const PROXY_UNNAMED: &str = "unnamed";
@@ -204,7 +204,7 @@ impl Vm {
             return;
         }
         let start_us = attributes.number(Attribute::RequestTime).map(|ns| ns / 1_000);
-        let edge = observe::open_edge(attributes);
+        let edge = builder::open_edge(attributes);
         self.buffer.open.name(context, edge, start_us, moved(attributes), now_us);
     }
 

@@ -3,8 +3,8 @@
 //! In: numbers. Out: attributes. Always holds: the size of a request is its own number, so that sums of sizes tell which
 //! requests were counted.
 
-use hopscope_filter::attributes::{Attribute, Attributes};
-use hopscope_filter::question::Question;
+use hopscope_filter::attributes::attribute::{Attribute, Attributes};
+use hopscope_filter::attributes::expression::Question;
 
 /// Where a proxy runs.
 #[derive(Debug, Clone)]

@@ -2,9 +2,9 @@
 //!
 //! In: bytes from anybody. Out: nothing, or a panic that is a defect. Always holds: the same bytes always do the same.
 
-use hopscope_filter::attributes::{Attribute, Attributes};
+use hopscope_filter::attributes::attribute::{Attribute, Attributes};
+use hopscope_filter::attributes::expression::Question;
 use hopscope_filter::config::{Config, Place};
-use hopscope_filter::question::Question;
 use hopscope_filter::vm::Vm;
 use std::cell::Cell;
 

@@ -3,7 +3,7 @@
 //! In: bytes. Out: every value with the dotted path of its key, in order. Always holds: no recursion deeper than
 //! [`DEPTH_MAX`], and a complaint says where, as line and column. A full JSON library would be an eighth of the module.
 
-use crate::line::line;
+use crate::text::format::line;
 
 /// Objects within objects.
 const DEPTH_MAX: usize = 4;

@@ -6,8 +6,8 @@
 
 use super::Levels;
 use super::json::Value;
-use super::keys::Keys;
-use crate::line::{line, listed};
+use super::reader::Keys;
+use crate::text::format::{line, listed};
 
 /// What can be set for a part of the mesh.
 const KEYS: [&str; 4] = ["report_interval_ms", "detail", "slow_ms", "open_age_ms"];

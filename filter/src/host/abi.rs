@@ -10,7 +10,7 @@
 
 #![allow(unsafe_code, reason = "an ABI is addresses and lengths; all of the filter's are in this file")]
 
-use crate::health::Kind;
+use crate::self_metrics::Kind;
 use std::mem::ManuallyDrop;
 use std::ptr::{null, null_mut};
 use std::sync::atomic::Ordering::Relaxed;

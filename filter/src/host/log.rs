@@ -5,9 +5,9 @@
 //! the same event, so the first to tell it leaves a mark for the others.
 
 use super::now_us;
-use crate::line::line;
-use crate::reply::Reply;
-use crate::texts::fnv1a;
+use crate::report::reply::Reply;
+use crate::text::format::line;
+use crate::text::hash::fnv1a;
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::LogLevel;
 

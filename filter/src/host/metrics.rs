@@ -4,7 +4,7 @@
 //! metric that Envoy does not keep costs nothing more.
 
 use super::{abi, with_vm};
-use crate::health::{Health, METRICS};
+use crate::self_metrics::{Health, METRICS};
 use std::cell::RefCell;
 
 /// What Envoy was told, and its numbers of the metrics: the same in all plugins of a VM.

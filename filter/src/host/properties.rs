@@ -7,8 +7,8 @@
 //! ones in the same order, a number means the same in all of them, and a request need not know whose it is.
 
 use super::abi;
-use crate::attributes::{Attribute, Attributes};
-use crate::question::{QUESTIONS, Question};
+use crate::attributes::attribute::{Attribute, Attributes};
+use crate::attributes::expression::{QUESTIONS, Question};
 use std::cell::Cell;
 
 /// Envoy's numbers of the questions, in their order.

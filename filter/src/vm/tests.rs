@@ -1,5 +1,5 @@
 use super::Vm;
-use crate::attributes::table::Table;
+use crate::attributes::attribute::table::Table;
 use crate::config::Place;
 use hopscope_proto::v1::{Ack, Batch, Protocol};
 use prost::Message;

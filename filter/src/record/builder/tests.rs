@@ -1,0 +1,278 @@
+use super::Observer;
+use crate::attributes::attribute::table::Table;
+use crate::record::record::Record;
+#[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+mod connections;
+
+/// A clock one second after the request that has no duration started.
+const NOW_US: u64 = 1_700_000_001_000_000;
+
+fn text(record: &Record) -> String {
+    let Record { edge, outcome, measure, .. } = record;
+    let peer = [
+        ("workload", &edge.peer.workload),
+        ("namespace", &edge.peer.namespace),
+        ("service", &edge.peer.canonical_service),
+        ("revision", &edge.peer.canonical_revision),
+        ("cluster", &edge.peer.cluster),
+        ("address", &edge.peer.address),
+        ("principal", &edge.peer.principal),
+    ];
+    let peer: Vec<String> =
+        peer.iter().filter(|(_, v)| !v.is_empty()).map(|(k, v)| format!("{k}={v}")).collect();
+    let tls = if edge.mutual_tls { " mtls" } else { "" };
+    let why = outcome.why.as_deref().cloned().unwrap_or_default();
+    let mut lines = vec![
+        format!("{:?} of {} [{}]{tls}", edge.reporter, edge.service.host, peer.join(" ")),
+        format!(
+            "{:?} {} flags={:#x} grpc={:?} details={} reason={}",
+            outcome.protocol,
+            outcome.response_code,
+            outcome.response_flags,
+            outcome.grpc_status,
+            why.code_details,
+            why.transport_failure_reason,
+        ),
+        format!(
+            "start={} took={} in={} out={} attempts={}",
+            measure.start_us,
+            measure.duration_us,
+            measure.request_bytes,
+            measure.response_bytes,
+            measure.attempts
+        ),
+    ];
+    if measure.request_id_hash != 0 {
+        lines.push("with id".to_owned());
+    }
+    lines.join("\n")
+}
+
+#[track_caller]
+fn check(attributes: &str, expected: &str) {
+    let expected: Vec<&str> = expected.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let (with, without) = (Table::parse(attributes), Table::parse(attributes).without_expressions());
+    let mut observer = Observer::default();
+    // A second time from memory.
+    for proxy in [&with, &with, &without] {
+        assert_eq!(text(&observer.observe(proxy, NOW_US)), expected.join("\n"));
+    }
+    assert_eq!(text(&Observer::default().observe(&without, NOW_US)), expected.join("\n"));
+}
+
+#[test]
+fn a_success_seen_by_the_source() {
+    check(
+        "xds.listener_direction = 2
+         request.duration = 2500999
+         request.total_size = 120
+         response.total_size = 340
+         request.id = 0f6f1b4e-2222-4333-8444-555566667777
+         response.code = 200
+         response.flags = 0
+         response.code_details = via_upstream
+         response.grpc_status = 2
+         upstream.address = 127.9.9.3:8080
+         upstream.request_attempt_count = 1
+         upstream.uri_san_peer_certificate = spiffe://cluster.local/ns/shop/sa/payments
+         upstream.uri_san_local_certificate = spiffe://cluster.local/ns/shop/sa/shop
+         xds.cluster_name = outbound|8080|v1|payments.shop.svc.cluster.local
+         xds.upstream_host_metadata.filter_metadata.istio.workload = payments;shop;payments;v1;Kubernetes",
+        "Source of payments.shop.svc.cluster.local [workload=payments namespace=shop service=payments revision=v1 \
+             cluster=Kubernetes address=127.9.9.3 principal=spiffe://cluster.local/ns/shop/sa/payments] mtls
+         Http 200 flags=0x0 grpc=None details= reason=
+         start=1700000000997500 took=2500 in=120 out=340 attempts=1
+         with id",
+    );
+}
+
+#[test]
+fn a_failure_brings_its_explanation() {
+    check(
+        "xds.listener_direction = 2
+         request.duration = 1000000
+         response.code = 503
+         response.flags = 32
+         response.code_details = upstream_reset_before_response_started{remote_connection_failure}
+         upstream.transport_failure_reason = delayed connect error: Connection refused
+         upstream.address = 127.9.9.7:8080
+         upstream.request_attempt_count = 3
+         xds.cluster_name = outbound|8080||legacy.shop.svc.cluster.local
+         xds.upstream_host_metadata.filter_metadata.istio.workload = legacy;shop;legacy;;Kubernetes",
+        "Source of legacy.shop.svc.cluster.local [workload=legacy namespace=shop service=legacy cluster=Kubernetes \
+             address=127.9.9.7]
+         Http 503 flags=0x20 grpc=None details=upstream_reset_before_response_started{remote_connection_failure} \
+             reason=delayed connect error: Connection refused
+         start=1700000000999000 took=1000 in=0 out=0 attempts=3",
+    );
+}
+
+#[test]
+fn no_route_is_charged_to_the_requested_authority() {
+    check(
+        "xds.listener_direction = 2
+         request.duration = 0
+         request.host = payments.shop.svc.cluster.local:8080
+         response.code = 404
+         response.flags = 256
+         response.code_details = route_not_found",
+        "Source of payments.shop.svc.cluster.local []
+         Http 404 flags=0x100 grpc=None details=route_not_found reason=
+         start=1700000001000000 took=0 in=0 out=0 attempts=0",
+    );
+}
+
+#[test]
+fn a_hang_up_has_no_code_and_is_a_failure() {
+    check(
+        "xds.listener_direction = 1
+         request.time = 1700000000000000000
+         response.flags = 16384
+         response.code_details = downstream_remote_disconnect
+         source.address = 127.9.9.2:41234
+         request.headers.x-envoy-attempt-count = 2
+         connection.requested_server_name = outbound_.8080_.v1_.payments.shop.svc.cluster.local",
+        "Destination of payments.shop.svc.cluster.local [address=127.9.9.2]
+         Http 0 flags=0x4000 grpc=None details=downstream_remote_disconnect reason=
+         start=1700000000000000 took=1000000 in=0 out=0 attempts=2",
+    );
+}
+
+#[test]
+fn a_forwarded_address_names_nobody() {
+    check(
+        "xds.listener_direction = 1
+         request.duration = 1000
+         response.code = 200
+         source.address = 203.0.113.9:0
+         connection.uri_san_peer_certificate = spiffe://cluster.local/ns/shop/sa/gateway
+         connection.uri_san_local_certificate = spiffe://cluster.local/ns/shop/sa/shop",
+        "Destination of  [principal=spiffe://cluster.local/ns/shop/sa/gateway] mtls
+         Http 200 flags=0x0 grpc=None details= reason=
+         start=1700000000999999 took=1 in=0 out=0 attempts=0",
+    );
+}
+
+#[test]
+fn a_grpc_failure_hides_behind_200() {
+    check(
+        "xds.listener_direction = 2
+         request.duration = 1000
+         request.headers.content-type = application/grpc+proto
+         response.code = 200
+         response.grpc_status = 14
+         response.code_details = via_upstream
+         request.host = ledger",
+        "Source of ledger []
+         Grpc 200 flags=0x0 grpc=Some(14) details=via_upstream reason=
+         start=1700000000999999 took=1 in=0 out=0 attempts=0",
+    );
+}
+
+#[test]
+fn nothing_known_is_still_one_record() {
+    check(
+        "",
+        "Source of  []
+         Http 0 flags=0x0 grpc=None details= reason=
+         start=1700000001000000 took=0 in=0 out=0 attempts=0",
+    );
+}
+
+/// Requests in, host calls out: one number per request. An edge that was not reached or is not known costs more, one of them
+/// for the metadata exchange, as long as there may be one.
+#[track_caller]
+fn check_calls(requests: &[(&str, u64)], expected: &[u32]) {
+    let mut observer = Observer::default();
+    let calls = |(attributes, second): &(&str, u64)| {
+        let proxy = Table::parse(attributes);
+        observer.observe(&proxy, NOW_US + second * 1_000_000);
+        proxy.calls.get()
+    };
+    assert_eq!(requests.iter().map(calls).collect::<Vec<_>>(), expected);
+}
+
+const SUCCESS: &str = "xds.listener_direction = 2
+    request.duration = 1000
+    response.code = 200
+    response.flags = 0
+    request.total_size = 1
+    response.total_size = 1
+    request.id = a
+    upstream.request_attempt_count = 1
+    upstream.address = 127.9.9.3:8080
+    ";
+const CLUSTER: &str = "xds.cluster_name = outbound|80||a.b";
+
+#[test]
+fn a_known_edge_costs_one_call_until_it_is_old() {
+    let known = format!("{SUCCESS}{CLUSTER}");
+    let other = known.replace("|a.b", "|c.b");
+    check_calls(&[(&known, 0), (&known, 1), (&other, 1), (&known, 29), (&known, 30)], &[6, 1, 6, 1, 6]);
+}
+
+#[test]
+fn a_service_named_by_the_request_costs_one_call_more() {
+    let passing = format!("{SUCCESS}xds.cluster_name = PassthroughCluster\nrequest.host = example.org");
+    let elsewhere = passing.replace("example", "elsewhere");
+    check_calls(&[(&passing, 0), (&passing, 0), (&passing, 0), (&elsewhere, 0)], &[6, 7, 2, 7]);
+}
+
+#[test]
+fn what_was_not_reached_is_not_remembered_and_failures_in_a_row_are_asked_for_guardedly() {
+    let refused = format!("{SUCCESS}{CLUSTER}").replace("flags = 0", "flags = 32");
+    let no_route =
+        "xds.listener_direction = 2\nrequest.duration = 1\nresponse.flags = 256\nresponse.code = 404";
+    check_calls(&[(&refused, 0), (&refused, 0)], &[3, 3]);
+    check_calls(&[(no_route, 0), (no_route, 0), (no_route, 0)], &[4, 4, 3]);
+}
+
+#[test]
+fn a_connection_is_known_by_its_number() {
+    let first = "xds.listener_direction = 1
+        source.address = 10.0.0.1:4000
+        connection.id = 1
+        xds.cluster_name = inbound|80||
+        request.id = a
+        request.duration = 1000
+        response.code = 200
+        response.flags = 0
+        request.total_size = 1
+        response.total_size = 1";
+    let second = first.replace("connection.id = 1", "connection.id = 2");
+    let forwarded = first.replace("10.0.0.1:4000", "203.0.113.9:0");
+    let of_another = forwarded.replace(".9:0", ".10:0");
+    check_calls(&[(first, 0), (first, 0), (&second, 0), (&forwarded, 0), (&of_another, 0)], &[4, 1, 4, 4, 1]);
+}
+
+#[test]
+fn a_waypoint_names_whom_it_passes_requests_on_to() {
+    let request = "xds.listener_direction = 1
+        source.address = 10.0.0.1:4000
+        connection.id = 1
+        xds.cluster_name = inbound-vip|8080|http/v2|payments.shop.svc.cluster.local
+        upstream.address = 10.0.0.2:8080
+        xds.upstream_host_metadata.filter_metadata.istio.workload = payments-v2;shop;payments;v2;Kubernetes
+        request.duration = 1000
+        response.code = 200
+        response.flags = 0";
+    let mut observer = Observer::default();
+    observer.at_waypoint(true);
+    let told = |observer: &mut Observer, attributes: &str| {
+        let edge = observer.observe(&Table::parse(attributes), NOW_US).edge;
+        let service = &edge.service;
+        let text = [&edge.peer.workload, &edge.peer.address, &service.host, &service.subset];
+        format!("{:?} {}", edge.reporter, text.map(String::as_str).join(" "))
+    };
+    let expected = "Waypoint payments-v2 10.0.0.2 payments.shop.svc.cluster.local v2";
+    assert_eq!(told(&mut observer, request), expected);
+    // On the same connection to another pod.
+    let other = request.replace("10.0.0.2", "10.0.0.3").replace("payments-v2;", "payments-v3;");
+    assert_eq!(
+        told(&mut observer, &other),
+        expected.replace("payments-v2", "payments-v3").replace("0.2", "0.3")
+    );
+    assert_eq!(told(&mut observer, request), expected);
+}

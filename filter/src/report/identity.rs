@@ -1,0 +1,143 @@
+//! Who this proxy is, read once per VM.
+//!
+//! In: the node's attributes. Out: a `v1::Identity` of the contract. Always holds: a proxy knows itself, so what is
+//! missing here is missing in the node's metadata, and stays empty (Istio leaves own labels empty, too).
+//!
+//! Source: Istio's node metadata, `pkg/model/proxy.go`; the node id is `kind~address~pod.namespace~domain`.
+
+use crate::attributes::attribute::{Attribute, Attributes};
+use crate::batch::encode::Wire;
+use crate::config::Place;
+use crate::text::format::line;
+
+/// The most addresses that are reported; a pod has one per family and network.
+const ADDRESSES_MAX: usize = 16;
+
+/// What field 1 of the identity says, and those after it.
+const NAMES: [Attribute; 11] = [
+    Attribute::NodeMetadata("WORKLOAD_NAME"),
+    Attribute::NodeMetadata("NAMESPACE"),
+    Attribute::NodeLabel("app"),
+    Attribute::NodeLabel("version"),
+    Attribute::NodeLabel("service.istio.io/canonical-name"),
+    Attribute::NodeLabel("service.istio.io/canonical-revision"),
+    Attribute::NodeMetadata("SERVICE_ACCOUNT"),
+    Attribute::NodeMetadata("CLUSTER_ID"),
+    Attribute::NodeMetadata("MESH_ID"),
+    Attribute::NodeMetadata("NAME"),
+    Attribute::NodeMetadata("NODE_NAME"),
+];
+
+/// Reads the proxy's own identity; `config_hash` is that of the plugin configuration in force.
+pub fn read(attributes: &impl Attributes, config_hash: u64) -> Wire {
+    let mut wire = Wire::default();
+    for (field, attribute) in (1..).zip(NAMES) {
+        wire.text(field, &text(attributes, attribute));
+    }
+    let node_id = text(attributes, Attribute::NodeId);
+    let mut id_parts = node_id.split('~');
+    let kind = id_parts.next().unwrap_or_default();
+    let own_address = id_parts.next().unwrap_or_default();
+    let instance_ips = text(attributes, Attribute::NodeMetadata("INSTANCE_IPS"));
+    for address in addresses(own_address, &instance_ips) {
+        wire.bytes(12, address.as_bytes());
+    }
+    wire.text(13, &region(attributes));
+    wire.text(14, &zone(attributes));
+    wire.text(15, if own_address.is_empty() { "" } else { kind });
+    wire.text(16, &text(attributes, Attribute::NodeMetadata("ISTIO_VERSION")));
+    wire.text(17, env!("CARGO_PKG_VERSION"));
+    wire.fixed(18, config_hash);
+    // The source, a filter, is 0.
+    wire
+}
+
+/// Where the proxy is, for what a configuration sets for parts of the mesh.
+pub fn place(attributes: &impl Attributes) -> Place {
+    let metadata = |key| text(attributes, Attribute::NodeMetadata(key));
+    Place {
+        workload: line!(metadata("NAMESPACE"), "/", metadata("WORKLOAD_NAME")),
+        sites: [metadata("CLUSTER_ID"), region(attributes), zone(attributes)],
+        is_waypoint: attributes.text(Attribute::NodeId).is_some_and(|id| id.starts_with("waypoint~")),
+    }
+}
+
+/// A text, or nothing. A function of its own, since V8 takes memory for a large one.
+#[inline(never)]
+fn text(attributes: &impl Attributes, attribute: Attribute) -> String {
+    attributes.text(attribute).unwrap_or_default()
+}
+
+fn region(attributes: &impl Attributes) -> String {
+    locality(attributes, Attribute::NodeRegion, "topology.kubernetes.io/region")
+}
+
+fn zone(attributes: &impl Attributes) -> String {
+    locality(attributes, Attribute::NodeZone, "topology.kubernetes.io/zone")
+}
+
+/// Istio's sidecars know no locality of their own, but Kubernetes copies the machine's labels onto the pod.
+fn locality(attributes: &impl Attributes, own: Attribute, label: &'static str) -> String {
+    let own = attributes.text(own).filter(|own| !own.is_empty());
+    own.or_else(|| attributes.text(Attribute::NodeLabel(label))).unwrap_or_default()
+}
+
+/// The node id's address first, then `INSTANCE_IPS`, each once.
+fn addresses<'a>(own: &'a str, instance_ips: &'a str) -> Vec<&'a str> {
+    let mut addresses = Vec::new();
+    for address in std::iter::once(own).chain(instance_ips.split(',')).map(str::trim) {
+        if !address.is_empty() && addresses.len() < ADDRESSES_MAX && !addresses.contains(&address) {
+            addresses.push(address);
+        }
+    }
+    addresses
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::attributes::attribute::table::Table;
+    use hopscope_proto::v1::Identity;
+    use prost::Message;
+    #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    fn read(attributes: &str, config_hash: u64) -> Identity {
+        let bytes = super::read(&Table::parse(attributes), config_hash).into_bytes();
+        let identity = Identity::decode(bytes.as_slice()).unwrap();
+        assert_eq!(identity.encode_to_vec(), bytes);
+        identity
+    }
+
+    #[test]
+    fn an_injected_sidecar_knows_itself() {
+        let identity = read(
+            "xds.node.id = sidecar~10.244.0.2~shop-v1-7d9c.shop~shop.svc.cluster.local
+                 xds.node.metadata.WORKLOAD_NAME = shop-v1
+                 xds.node.metadata.NAMESPACE = shop
+                 xds.node.metadata.NAME = shop-v1-7d9c
+                 xds.node.metadata.SERVICE_ACCOUNT = shop
+                 xds.node.metadata.INSTANCE_IPS = 10.244.0.2,fd00::2
+                 xds.node.metadata.LABELS.app = shop
+                 xds.node.metadata.LABELS.version = v1
+                 xds.node.metadata.LABELS.service.istio.io/canonical-name = shop
+                 xds.node.metadata.LABELS.topology.kubernetes.io/region = eu-1
+                 xds.node.metadata.LABELS.topology.kubernetes.io/zone = eu-1a
+                 xds.node.metadata.ISTIO_VERSION = 1.31.0",
+            7,
+        );
+        assert_eq!((identity.kind.as_str(), identity.workload.as_str()), ("sidecar", "shop-v1"));
+        assert_eq!((identity.app.as_str(), identity.version.as_str()), ("shop", "v1"));
+        assert_eq!(identity.canonical_service, "shop");
+        assert_eq!(identity.canonical_revision, "");
+        assert_eq!((identity.region.as_str(), identity.zone.as_str()), ("eu-1", "eu-1a"));
+        assert_eq!(identity.addresses, ["10.244.0.2", "fd00::2"]);
+        assert_eq!(identity.config_hash, 7);
+    }
+
+    #[test]
+    fn a_plain_envoy_says_little_and_that_is_no_error() {
+        let identity = read("xds.node.id = edge-1", 0);
+        assert_eq!((identity.kind.as_str(), identity.workload.as_str()), ("", ""));
+        assert!(identity.addresses.is_empty());
+    }
+}

@@ -1,0 +1,94 @@
+//! What the collector's answer to a report means.
+//!
+//! In: the gRPC status and the message of a finished call. Out: a [`Reply`]. Always holds: only a batch that can never
+//! be taken is given up; everything else is kept.
+//!
+//! Source: the refusals at `Telemetry.Report`. Envoy reports a refused connection, a reset and its own timeout as
+//! UNAVAILABLE.
+
+use super::ack;
+use hopscope_proto::v1::{Ack, DropReason};
+
+/// The longest backoff that a collector may ask for, milliseconds.
+const BACKOFF_MS_MAX: u32 = 60_000;
+
+/// The answer to one batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reply {
+    /// The collector answers for the batch.
+    Taken {
+        /// It wants to be told the identity with the next batch.
+        need_identity: bool,
+        /// Wait this long before the next report.
+        backoff_ms: u64,
+    },
+    /// Not taken: send it again, with the identity if asked for.
+    NotTaken {
+        /// Send the identity with it.
+        need_identity: bool,
+        /// Wait this long before the next report.
+        backoff_ms: u64,
+    },
+    /// It will never be taken.
+    Refused(DropReason),
+    /// Nobody answered for it; try again later.
+    Failed,
+}
+
+const OK: u32 = 0;
+const INVALID_ARGUMENT: u32 = 3;
+const OUT_OF_RANGE: u32 = 11;
+
+/// Reads the answer to the batch numbered `sequence`.
+#[must_use]
+pub fn read(sequence: u64, status: u32, message: &[u8]) -> Reply {
+    match status {
+        OK => ack::read(message).map_or(Reply::Failed, |ack| acknowledged(sequence, ack)),
+        INVALID_ARGUMENT => Reply::Refused(DropReason::Refused),
+        OUT_OF_RANGE => Reply::Refused(DropReason::TooLarge),
+        _ => Reply::Failed,
+    }
+}
+
+fn acknowledged(sequence: u64, ack: Ack) -> Reply {
+    let need_identity = ack.need_identity;
+    let backoff_ms = u64::from(ack.backoff_ms.min(BACKOFF_MS_MAX));
+    match ack.accepted_sequence {
+        accepted if accepted == sequence => Reply::Taken { need_identity, backoff_ms },
+        // Neither taken nor a reason: as good as no answer, or the batch would be sent again in a tight circle.
+        _ if !need_identity && backoff_ms == 0 => Reply::Failed,
+        _ => Reply::NotTaken { need_identity, backoff_ms },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Reply, read};
+    use hopscope_proto::v1::{Ack, DropReason};
+    use prost::Message;
+    #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    fn ack(accepted_sequence: u64, need_identity: bool, backoff_ms: u32) -> Vec<u8> {
+        Ack { accepted_sequence, need_identity, backoff_ms }.encode_to_vec()
+    }
+
+    #[test]
+    fn each_answer_has_one_meaning() {
+        let taken = Reply::Taken { need_identity: false, backoff_ms: 0 };
+        assert_eq!(read(7, 0, &ack(7, false, 0)), taken);
+        assert_eq!(read(7, 0, &ack(7, true, 5)), Reply::Taken { need_identity: true, backoff_ms: 5 });
+        assert_eq!(read(7, 0, &ack(0, true, 0)), Reply::NotTaken { need_identity: true, backoff_ms: 0 });
+        assert_eq!(
+            read(7, 0, &ack(0, false, u32::MAX)),
+            Reply::NotTaken { need_identity: false, backoff_ms: 60_000 }
+        );
+        assert_eq!(read(7, 0, &ack(6, false, 0)), Reply::Failed, "an answer to another batch");
+        assert_eq!(read(7, 0, &[0xff]), Reply::Failed, "no message of ours");
+        assert_eq!(read(7, 3, &[]), Reply::Refused(DropReason::Refused));
+        assert_eq!(read(7, 11, &[]), Reply::Refused(DropReason::TooLarge));
+        for status in [1, 2, 4, 5, 7, 8, 9, 12, 13, 14, 16, 99] {
+            assert_eq!(read(7, status, &ack(7, false, 0)), Reply::Failed);
+        }
+    }
+}

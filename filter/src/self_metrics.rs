@@ -1,0 +1,154 @@
+//! What the filter tells of itself through Envoy.
+//!
+//! In: the state of a VM. Out: how each of Envoy's own metrics has to move. Always holds: a VM moves a metric by what has
+//! changed in that VM, never sets it, so that Envoy's value is the sum over all its VMs, gauges too; over the VMs
+//! `seen = acknowledged + dropped + buffered + unacknowledged`.
+//!
+//! Source: Envoy keeps one value per name for all VMs of a proxy, and a value that is set is that of whoever was last.
+
+use crate::vm::Vm;
+use hopscope_proto::v1::DropReason;
+
+/// How Envoy keeps a metric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// It only rises.
+    Counter,
+    /// It rises and falls.
+    Gauge,
+}
+
+/// One metric; Envoy shows it as `wasmcustom.<name>`.
+#[derive(Debug, Clone, Copy)]
+pub struct Metric {
+    /// Its name.
+    pub name: &'static str,
+    /// How it moves.
+    pub kind: Kind,
+    read: fn(&Vm) -> u64,
+}
+
+const fn counter(name: &'static str, read: fn(&Vm) -> u64) -> Metric {
+    Metric { name, kind: Kind::Counter, read }
+}
+
+const fn gauge(name: &'static str, read: fn(&Vm) -> u64) -> Metric {
+    Metric { name, kind: Kind::Gauge, read }
+}
+
+/// Every metric; `docs/filter.md` says what each counts.
+pub const METRICS: [Metric; 13] = [
+    counter("hopscope_seen", |vm| vm.buffer().ledger.seen()),
+    counter("hopscope_acknowledged", |vm| vm.sender().acknowledged()),
+    counter("hopscope_folded", |vm| vm.buffer().folded()),
+    counter("hopscope_dropped_fold_table_full", |vm| dropped(vm, DropReason::FoldTableFull)),
+    counter("hopscope_dropped_refused", |vm| dropped(vm, DropReason::Refused)),
+    counter("hopscope_dropped_too_large", |vm| dropped(vm, DropReason::TooLarge)),
+    counter("hopscope_bytes_sent", |vm| vm.sender().bytes_sent()),
+    counter("hopscope_reports_failed", |vm| vm.sender().reports_failed()),
+    counter("hopscope_evaluation_fallbacks", |vm| vm.observer().fallbacks()),
+    gauge("hopscope_open", Vm::open),
+    gauge("hopscope_connections", |vm| vm.buffer().connections.count()),
+    gauge("hopscope_buffered", |vm| vm.buffer().ledger.buffered()),
+    gauge("hopscope_unacknowledged", |vm| vm.sender().unacknowledged()),
+];
+
+fn dropped(vm: &Vm, reason: DropReason) -> u64 {
+    vm.buffer().ledger.dropped(reason)
+}
+
+/// What Envoy was told of one VM.
+#[derive(Debug, Default)]
+pub struct Health {
+    told: [u64; METRICS.len()],
+}
+
+impl Health {
+    /// By how much each metric has moved since this was last asked, in the order of [`METRICS`]. 0 for most.
+    pub fn moves(&mut self, vm: &Vm) -> [i64; METRICS.len()] {
+        let mut moves = [0; METRICS.len()];
+        for ((told, metric), by) in self.told.iter_mut().zip(METRICS).zip(&mut moves) {
+            let now = (metric.read)(vm);
+            *by = now.wrapping_sub(*told).cast_signed();
+            *told = now;
+        }
+        moves
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Health, Kind, METRICS};
+    use crate::attributes::attribute::table::Table;
+    use crate::config::Place;
+    use crate::vm::Vm;
+    use hopscope_proto::v1::Ack;
+    use prost::Message;
+    #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    /// The moves that are not 0, without the size of messages.
+    #[track_caller]
+    fn check(health: &mut Health, vm: &Vm, expected: &str) {
+        let moves = METRICS.into_iter().zip(health.moves(vm));
+        let moves = moves.filter(|(metric, by)| *by != 0 && metric.name != "hopscope_bytes_sent");
+        let moves: Vec<String> = moves
+            .inspect(|(metric, by)| assert!(metric.kind == Kind::Gauge || *by > 0, "{} {by}", metric.name))
+            .map(|(metric, by)| format!("{}{by:+}", metric.name.trim_start_matches("hopscope_")))
+            .collect();
+        assert_eq!(moves.join(" "), expected);
+    }
+
+    fn vm(more: &str) -> Vm {
+        let mut vm = Vm::new(7);
+        vm.configure(format!(r#"{{"collector": {{"cluster": "c"}}{more}}}"#).as_bytes(), &Place::default())
+            .unwrap();
+        vm
+    }
+
+    fn requests(vm: &mut Vm, count: u32) {
+        let table = Table::parse("response.code = 200").without_expressions();
+        for context in 1..=count {
+            vm.begin(context, 99);
+            vm.observe(context, &table, u64::from(context));
+        }
+    }
+
+    #[test]
+    fn the_terms_move_with_the_requests() {
+        let (mut vm, mut health) = (vm(""), Health::default());
+        check(&mut health, &vm, "");
+        vm.begin(50, 99);
+        requests(&mut vm, 2);
+        check(&mut health, &vm, "seen+2 evaluation_fallbacks+2 open+1 buffered+2");
+        let report = vm.poll(&Table::parse(""), 1_000_000).unwrap();
+        vm.dispatched(1, 1, report.sequence);
+        check(&mut health, &vm, "buffered-2 unacknowledged+2");
+        let ack = Ack { accepted_sequence: 1, ..Ack::default() }.encode_to_vec();
+        vm.answered(1, 0, &ack, 1_000_000);
+        check(&mut health, &vm, "acknowledged+2 unacknowledged-2");
+        check(&mut health, &vm, "");
+    }
+
+    #[test]
+    fn a_failure_and_a_refusal_show() {
+        let (mut vm, mut health) = (vm(r#", "detail": "none""#), Health::default());
+        requests(&mut vm, 3);
+        check(&mut health, &vm, "seen+3 folded+3 evaluation_fallbacks+3 buffered+3");
+        let report = vm.poll(&Table::parse(""), 1_000_000).unwrap();
+        vm.not_dispatched(report.sequence, 1_000_000);
+        check(&mut health, &vm, "reports_failed+1 buffered-3 unacknowledged+3");
+        let again = vm.poll(&Table::parse(""), 1_010_000).unwrap();
+        vm.dispatched(1, 1, again.sequence);
+        vm.answered(1, 3, &[], 1_010_000);
+        check(&mut health, &vm, "dropped_refused+3 unacknowledged-3");
+    }
+
+    #[test]
+    fn what_finds_no_row_is_dropped() {
+        let full = r#", "detail": "none", "limits": {"fold_rows_max": 0}"#;
+        let (mut vm, mut health) = (vm(full), Health::default());
+        requests(&mut vm, 1);
+        check(&mut health, &vm, "seen+1 dropped_fold_table_full+1 evaluation_fallbacks+1");
+    }
+}

@@ -1,0 +1,4 @@
+//! Texts as numbers, and lines of text.
+
+pub(crate) mod format;
+pub mod hash;
