@@ -9,8 +9,8 @@ mod reader;
 mod overrides;
 
 use crate::text::hash::fnv1a;
-pub use overrides::Place;
-use reader::Keys;
+pub use overrides::ProxyLocation;
+use reader::SettingsReader;
 
 /// The longest cluster name and authority that a report can be addressed with; see [`crate::report::collector_target`].
 pub const ADDRESS_PART_BYTES_MAX: usize = 125;
@@ -115,15 +115,15 @@ impl Config {
     ///
     /// # Errors
     /// One line for the operator: what is wrong, where, and what would be right.
-    pub fn parse(bytes: &[u8], place: &Place) -> Result<Self, String> {
+    pub fn parse(bytes: &[u8], place: &ProxyLocation) -> Result<Self, String> {
         if bytes.is_empty() {
             return Err("there is none; set `collector.cluster`".to_owned());
         }
         let values = json::read(bytes).map_err(|malformed| malformed.line())?;
-        let mut keys = Keys::new(values, place.parts());
+        let mut keys = SettingsReader::new(values, place.parts());
         keys.check(&KEYS);
         keys.check_parts();
-        let Levels { report_interval_ms, detail, slow_ms, open_age_ms } = Levels::read(&mut keys);
+        let Overridable { report_interval_ms, detail, slow_ms, open_age_ms } = Overridable::read(&mut keys);
         let config = Self {
             collector: Collector::read(&mut keys),
             report_interval_ms,
@@ -145,16 +145,16 @@ fn is_of_header(byte: &u8) -> bool {
 }
 
 /// What can differ between parts of the mesh.
-struct Levels {
+struct Overridable {
     report_interval_ms: u64,
     detail: Detail,
     slow_ms: u64,
     open_age_ms: u64,
 }
 
-impl Levels {
+impl Overridable {
     #[inline(never)]
-    fn read(keys: &mut Keys) -> Self {
+    fn read(keys: &mut SettingsReader) -> Self {
         let details = [("all", Detail::All), ("failures", Detail::Failures), ("none", Detail::None)];
         Self {
             report_interval_ms: keys.number("report_interval_ms", (50, 60_000), 5_000),
@@ -175,7 +175,7 @@ impl Config {
 
 impl Collector {
     #[inline(never)]
-    fn read(keys: &mut Keys) -> Self {
+    fn read(keys: &mut SettingsReader) -> Self {
         let cluster = keys.text("collector.cluster", u8::is_ascii_graphic);
         if cluster.is_empty() {
             keys.complain("`collector.cluster` is missing".to_owned());
@@ -191,7 +191,7 @@ impl Collector {
 
 impl Limits {
     #[inline(never)]
-    fn read(keys: &mut Keys) -> Self {
+    fn read(keys: &mut SettingsReader) -> Self {
         let default = Self::default();
         let mut count = |key, range, default| keys.count(key, range, default);
         Self {
@@ -215,13 +215,13 @@ pub fn hash(bytes: &[u8]) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Config, Place};
+    use super::{Config, ProxyLocation};
     #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     #[track_caller]
     fn check(json: &str, expected: &str) {
-        let text = match Config::parse(json.as_bytes(), &Place::default()) {
+        let text = match Config::parse(json.as_bytes(), &ProxyLocation::default()) {
             Ok(Config { collector, report_interval_ms, .. }) => {
                 format!("{} as {} each {report_interval_ms}", collector.cluster, collector.authority)
             }

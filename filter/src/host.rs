@@ -51,7 +51,7 @@ fn now_ms() -> u64 {
 /// A request begins, or (`root` is 0) a plugin: one per configuration in a VM.
 fn on_context_create(context: u32, root: u32) {
     if root == 0 {
-        with_vm(|vm| vm.root_begins(context));
+        with_vm(|vm| vm.root_created(context));
     } else if with_vm(|vm| vm.begin(context, root)) == Some(true) {
         // Two of three VMs never see a request: the one that tries a configuration out, and that of the main thread.
         let hop_header = with_vm(|vm| vm.config().map(|config| config.hop_header.clone())).flatten();
@@ -72,11 +72,11 @@ fn on_log(context: u32) {
 /// A request, a connection or a plugin is done. The last plugin of a VM asks to be kept until what waits has been answered
 /// for: this is what a replaced module would else lose. Returns whether Envoy may delete it.
 fn on_done(context: u32) -> bool {
-    if with_vm(|vm| vm.root_ends(context)) != Some(true) {
+    if with_vm(|vm| vm.root_done(context)) != Some(true) {
         return true;
     }
     report(context);
-    with_vm(|vm| vm.has_left(context)) == Some(true)
+    with_vm(|vm| vm.is_drained(context)) == Some(true)
 }
 
 fn on_configure(_root: u32, configuration_bytes: usize) {
@@ -109,8 +109,8 @@ fn on_configure(_root: u32, configuration_bytes: usize) {
 }
 
 fn on_tick(root: u32) {
-    forget_the_gone(root);
-    look_at_the_open(root);
+    drop_cancelled_calls(root);
+    refresh_in_flight(root);
     report(root);
     metrics::tell();
 }
@@ -125,15 +125,15 @@ fn on_grpc_answer(root: u32, token: u32, status: u32, message_bytes: usize) {
     // The next waiting batch need not wait for a tick; a failure armed a pause, so this is no tight circle.
     report(root);
     // After a failure nothing is under way: who leaves does not wait for the collector to come back.
-    if with_vm(|vm| vm.has_left(root)) == Some(true) {
+    if with_vm(|vm| vm.is_drained(root)) == Some(true) {
         abi::done();
     }
 }
 
 /// Envoy cancels the calls of a plugin that goes away and is not the last of its VM, without a word for each call. So whoever
 /// ticks asks whether those that wait for an answer are still there.
-fn forget_the_gone(root: u32) {
-    for other in with_vm(|vm| vm.roots_in_flight(root)).unwrap_or_default() {
+fn drop_cancelled_calls(root: u32) {
+    for other in with_vm(|vm| vm.roots_awaiting_reply(root)).unwrap_or_default() {
         if hostcalls::set_effective_context(other).is_err() {
             with_vm(|vm| vm.root_gone(other));
         }
@@ -142,11 +142,11 @@ fn forget_the_gone(root: u32) {
 }
 
 /// Asks Envoy about requests that do not end, and about connections. What it does not know any more ended without a word.
-fn look_at_the_open(root: u32) {
-    let contexts = with_vm(|vm| vm.to_look_at(now_us())).unwrap_or_default();
+fn refresh_in_flight(root: u32) {
+    let contexts = with_vm(|vm| vm.due_for_refresh(now_us())).unwrap_or_default();
     for context in &contexts {
         if hostcalls::set_effective_context(*context).is_ok() {
-            with_vm(|vm| vm.look_at(*context, &Properties::Open, now_us()));
+            with_vm(|vm| vm.refresh(*context, &Properties::InFlight, now_us()));
         } else {
             with_vm(|vm| vm.gone(*context));
         }

@@ -9,5 +9,6 @@ mod record;
 pub mod service;
 pub mod stream_info;
 pub use record::{
-    DURATION_US_MAX, Edge, Measure, Messages, Outcome, Peer, Protocol, Record, Reporter, TEXT_BYTES_MAX, Why,
+    DURATION_US_MAX, Edge, FailureReason, MessageCounts, Outcome, Peer, Protocol, Record, Reporter,
+    RequestStats, TEXT_BYTES_MAX,
 };

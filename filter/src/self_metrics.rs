@@ -1,6 +1,6 @@
 //! What the filter tells of itself through Envoy.
 //!
-//! In: the state of a VM. Out: how each of Envoy's own metrics has to move. Always holds: a VM moves a metric by what has
+//! In: the state of a VM. Out: how each of Envoy's own metrics has to move. Always holds: a VM increments a metric by what has
 //! changed in that VM, never sets it, so that Envoy's value is the sum over all its VMs, gauges too; over the VMs
 //! `seen = acknowledged + dropped + buffered + unacknowledged`.
 //!
@@ -23,7 +23,7 @@ pub enum Kind {
 pub struct Metric {
     /// Its name.
     pub name: &'static str,
-    /// How it moves.
+    /// How it increments.
     pub kind: Kind,
     read: fn(&Vm) -> u64,
 }
@@ -59,50 +59,53 @@ fn dropped(vm: &Vm, reason: DropReason) -> u64 {
 
 /// What Envoy was told of one VM.
 #[derive(Debug, Default)]
-pub struct Health {
+pub struct SelfMetrics {
     told: [u64; METRICS.len()],
 }
 
-impl Health {
+impl SelfMetrics {
     /// By how much each metric has moved since this was last asked, in the order of [`METRICS`]. 0 for most.
-    pub fn moves(&mut self, vm: &Vm) -> [i64; METRICS.len()] {
-        let mut moves = [0; METRICS.len()];
-        for ((told, metric), by) in self.told.iter_mut().zip(METRICS).zip(&mut moves) {
+    pub fn increments(&mut self, vm: &Vm) -> [i64; METRICS.len()] {
+        let mut increments = [0; METRICS.len()];
+        for ((told, metric), by) in self.told.iter_mut().zip(METRICS).zip(&mut increments) {
             let now = (metric.read)(vm);
             *by = now.wrapping_sub(*told).cast_signed();
             *told = now;
         }
-        moves
+        increments
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Health, Kind, METRICS};
+    use super::{Kind, METRICS, SelfMetrics};
     use crate::attributes::attribute::table::Table;
-    use crate::config::Place;
+    use crate::config::ProxyLocation;
     use crate::vm::Vm;
     use hopscope_proto::v1::Ack;
     use prost::Message;
     #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
-    /// The moves that are not 0, without the size of messages.
+    /// The increments that are not 0, without the size of messages.
     #[track_caller]
-    fn check(health: &mut Health, vm: &Vm, expected: &str) {
-        let moves = METRICS.into_iter().zip(health.moves(vm));
-        let moves = moves.filter(|(metric, by)| *by != 0 && metric.name != "hopscope_bytes_sent");
-        let moves: Vec<String> = moves
+    fn check(self_metrics: &mut SelfMetrics, vm: &Vm, expected: &str) {
+        let increments = METRICS.into_iter().zip(self_metrics.increments(vm));
+        let increments = increments.filter(|(metric, by)| *by != 0 && metric.name != "hopscope_bytes_sent");
+        let increments: Vec<String> = increments
             .inspect(|(metric, by)| assert!(metric.kind == Kind::Gauge || *by > 0, "{} {by}", metric.name))
             .map(|(metric, by)| format!("{}{by:+}", metric.name.trim_start_matches("hopscope_")))
             .collect();
-        assert_eq!(moves.join(" "), expected);
+        assert_eq!(increments.join(" "), expected);
     }
 
     fn vm(more: &str) -> Vm {
         let mut vm = Vm::new(7);
-        vm.configure(format!(r#"{{"collector": {{"cluster": "c"}}{more}}}"#).as_bytes(), &Place::default())
-            .unwrap();
+        vm.configure(
+            format!(r#"{{"collector": {{"cluster": "c"}}{more}}}"#).as_bytes(),
+            &ProxyLocation::default(),
+        )
+        .unwrap();
         vm
     }
 
@@ -116,39 +119,39 @@ mod tests {
 
     #[test]
     fn the_terms_move_with_the_requests() {
-        let (mut vm, mut health) = (vm(""), Health::default());
-        check(&mut health, &vm, "");
+        let (mut vm, mut self_metrics) = (vm(""), SelfMetrics::default());
+        check(&mut self_metrics, &vm, "");
         vm.begin(50, 99);
         requests(&mut vm, 2);
-        check(&mut health, &vm, "seen+2 evaluation_fallbacks+2 open+1 buffered+2");
+        check(&mut self_metrics, &vm, "seen+2 evaluation_fallbacks+2 open+1 buffered+2");
         let report = vm.poll(&Table::parse(""), 1_000_000).unwrap();
         vm.dispatched(1, 1, report.sequence);
-        check(&mut health, &vm, "buffered-2 unacknowledged+2");
+        check(&mut self_metrics, &vm, "buffered-2 unacknowledged+2");
         let ack = Ack { accepted_sequence: 1, ..Ack::default() }.encode_to_vec();
         vm.answered(1, 0, &ack, 1_000_000);
-        check(&mut health, &vm, "acknowledged+2 unacknowledged-2");
-        check(&mut health, &vm, "");
+        check(&mut self_metrics, &vm, "acknowledged+2 unacknowledged-2");
+        check(&mut self_metrics, &vm, "");
     }
 
     #[test]
     fn a_failure_and_a_refusal_show() {
-        let (mut vm, mut health) = (vm(r#", "detail": "none""#), Health::default());
+        let (mut vm, mut self_metrics) = (vm(r#", "detail": "none""#), SelfMetrics::default());
         requests(&mut vm, 3);
-        check(&mut health, &vm, "seen+3 folded+3 evaluation_fallbacks+3 buffered+3");
+        check(&mut self_metrics, &vm, "seen+3 folded+3 evaluation_fallbacks+3 buffered+3");
         let report = vm.poll(&Table::parse(""), 1_000_000).unwrap();
         vm.not_dispatched(report.sequence, 1_000_000);
-        check(&mut health, &vm, "reports_failed+1 buffered-3 unacknowledged+3");
+        check(&mut self_metrics, &vm, "reports_failed+1 buffered-3 unacknowledged+3");
         let again = vm.poll(&Table::parse(""), 1_010_000).unwrap();
         vm.dispatched(1, 1, again.sequence);
         vm.answered(1, 3, &[], 1_010_000);
-        check(&mut health, &vm, "dropped_refused+3 unacknowledged-3");
+        check(&mut self_metrics, &vm, "dropped_refused+3 unacknowledged-3");
     }
 
     #[test]
     fn what_finds_no_row_is_dropped() {
         let full = r#", "detail": "none", "limits": {"fold_rows_max": 0}"#;
-        let (mut vm, mut health) = (vm(full), Health::default());
+        let (mut vm, mut self_metrics) = (vm(full), SelfMetrics::default());
         requests(&mut vm, 1);
-        check(&mut health, &vm, "seen+1 dropped_fold_table_full+1 evaluation_fallbacks+1");
+        check(&mut self_metrics, &vm, "seen+1 dropped_fold_table_full+1 evaluation_fallbacks+1");
     }
 }

@@ -5,14 +5,14 @@
 //! that it is for, and a call whose plugin went away counts as never answered.
 
 use crate::attributes::attribute::{Attribute, Attributes};
-use crate::config::{self, Config, Place};
+use crate::config::{self, Config, ProxyLocation};
 use crate::in_flight::connections::{self, Closed};
-use crate::record::Measure;
-use crate::record::builder::{self, Observer, Seen};
+use crate::record::RequestStats;
+use crate::record::builder::{self, ConnectionState, RecordBuilder};
 use crate::report::buffer::Buffer;
 use crate::report::identity;
 use crate::report::reply::{self, Reply};
-use crate::report::sender::{Report, Sender, Signature};
+use crate::report::sender::{ProxyIdentity, Report, Sender};
 
 /// Stands where Envoy was started without a node id.
 const PROXY_UNNAMED: &str = "unnamed";
@@ -22,8 +22,8 @@ const PROXY_UNNAMED: &str = "unnamed";
 pub struct Vm {
     config: Option<Config>,
     config_hash: u64,
-    signature: Option<Signature>,
-    observer: Observer,
+    proxy_identity: Option<ProxyIdentity>,
+    observer: RecordBuilder,
     buffer: Buffer,
     sender: Sender,
     /// As many as batches may be in flight, so a list is enough.
@@ -48,8 +48,8 @@ impl Vm {
         Self {
             config: None,
             config_hash: 0,
-            signature: None,
-            observer: Observer::default(),
+            proxy_identity: None,
+            observer: RecordBuilder::default(),
             buffer: Buffer::default(),
             sender: Sender::new(seed),
             calls: Vec::new(),
@@ -58,18 +58,18 @@ impl Vm {
     }
 
     /// A plugin begins.
-    pub fn root_begins(&mut self, root: u32) {
+    pub fn root_created(&mut self, root: u32) {
         self.roots.push((root, false));
         self.sender.stay();
     }
 
     /// Something ends that may be a plugin. Whether it was the last: then everything that waits is due at once.
-    pub fn root_ends(&mut self, context: u32) -> bool {
+    pub fn root_done(&mut self, context: u32) -> bool {
         let Some(place) = self.roots.iter().position(|(root, _)| *root == context) else { return false };
         self.roots.swap_remove(place);
         if self.roots.is_empty() {
             // Those of the plugins that went before were cancelled.
-            for other in self.roots_in_flight(context) {
+            for other in self.roots_awaiting_reply(context) {
                 self.root_gone(other);
             }
             self.sender.leave();
@@ -79,7 +79,7 @@ impl Vm {
 
     /// Whether plugin `root` has ended, and no answer is to come for it.
     #[must_use]
-    pub fn has_left(&self, root: u32) -> bool {
+    pub fn is_drained(&self, root: u32) -> bool {
         self.roots.iter().all(|(known, _)| *known != root) && self.calls.iter().all(|call| call.root != root)
     }
 
@@ -87,11 +87,11 @@ impl Vm {
     ///
     /// # Errors
     /// One line that says what is wrong with it; what was in force stays.
-    pub fn configure(&mut self, bytes: &[u8], place: &Place) -> Result<&Config, String> {
+    pub fn configure(&mut self, bytes: &[u8], place: &ProxyLocation) -> Result<&Config, String> {
         let config = Config::parse(bytes, place)?;
         self.config_hash = config::hash(bytes);
-        self.observer.at_waypoint(place.is_waypoint);
-        self.signature = None;
+        self.observer.set_waypoint(place.is_waypoint);
+        self.proxy_identity = None;
         Ok(self.config.insert(config))
     }
 
@@ -111,7 +111,7 @@ impl Vm {
     /// What began is no request but a connection of its own.
     pub fn connect(&mut self, context: u32) {
         if self.buffer.open.forget(context).is_none() {
-            self.buffer.open.end_unkept();
+            self.buffer.open.end_untracked();
         }
         self.buffer.connections.open(context, self.buffer.open.clock_us());
     }
@@ -136,7 +136,7 @@ impl Vm {
 
     /// What makes records.
     #[must_use]
-    pub fn observer(&self) -> &Observer {
+    pub fn observer(&self) -> &RecordBuilder {
         &self.observer
     }
 
@@ -150,7 +150,7 @@ impl Vm {
             if self.close(context, attributes, now_us) {
                 return;
             }
-            self.buffer.open.end_unkept();
+            self.buffer.open.end_untracked();
         }
         if let Some(config) = &self.config {
             let record = self.observer.observe(attributes, now_us);
@@ -164,24 +164,24 @@ impl Vm {
     /// Records a connection that was closed; `false` when it is none.
     fn close(&mut self, context: u32, attributes: &impl Attributes, now_us: u64) -> bool {
         let told = match self.buffer.connections.close(context) {
-            Closed::Kept(told) => told,
+            Closed::Tracked(told) => told,
             Closed::CarriedHttp => return true,
             // Only requests have a duration.
             Closed::Unknown
-                if self.buffer.connections.has_unkept()
+                if self.buffer.connections.has_untracked()
                     && attributes.bytes(Attribute::RequestDuration).is_none() =>
             {
-                self.buffer.connections.close_unkept();
+                self.buffer.connections.close_untracked();
                 None
             }
             Closed::Unknown => return false,
         };
         let Some(config) = &self.config else { return true };
         let edge = told.as_ref().map(|told| told.edge.clone());
-        if let Seen::Record(mut record) = self.observer.connection(attributes, edge, 0, now_us) {
-            let (request_bytes, response_bytes) = connections::since(told.as_ref(), &record.measure);
-            record.measure.request_bytes = request_bytes;
-            record.measure.response_bytes = response_bytes;
+        if let ConnectionState::Record(mut record) = self.observer.connection(attributes, edge, 0, now_us) {
+            let (request_bytes, response_bytes) = connections::since(told.as_ref(), &record.stats);
+            record.stats.request_bytes = request_bytes;
+            record.stats.response_bytes = response_bytes;
             record.outcome.continued = told.is_some();
             self.buffer.push(&record, config);
         }
@@ -190,41 +190,41 @@ impl Vm {
 
     /// The requests that are open for so long, and the connections of which so long nothing was told, that Envoy is to be
     /// asked about them: a bounded number.
-    pub fn to_look_at(&mut self, now_us: u64) -> Vec<u32> {
+    pub fn due_for_refresh(&mut self, now_us: u64) -> Vec<u32> {
         let Some(config) = &self.config else { return Vec::new() };
-        let mut contexts = self.buffer.open.to_look_at(now_us, config);
-        contexts.extend(self.buffer.connections.to_look_at(now_us, config));
+        let mut contexts = self.buffer.open.due_for_refresh(now_us, config);
+        contexts.extend(self.buffer.connections.due_for_refresh(now_us, config));
         contexts
     }
 
     /// Envoy's current callback is about a request or a connection that is open.
-    pub fn look_at(&mut self, context: u32, attributes: &impl Attributes, now_us: u64) {
+    pub fn refresh(&mut self, context: u32, attributes: &impl Attributes, now_us: u64) {
         if self.buffer.connections.holds(context) {
-            self.look_at_connection(context, attributes, now_us);
+            self.refresh_connection(context, attributes, now_us);
             return;
         }
         let start_us = attributes.number(Attribute::RequestTime).map(|ns| ns / 1_000);
-        let edge = builder::open_edge(attributes);
+        let edge = builder::in_flight_edge(attributes);
         self.buffer.open.name(context, edge, start_us, moved(attributes), now_us);
     }
 
-    fn look_at_connection(&mut self, context: u32, attributes: &impl Attributes, now_us: u64) {
+    fn refresh_connection(&mut self, context: u32, attributes: &impl Attributes, now_us: u64) {
         let Buffer { connections, .. } = &mut self.buffer;
         if let Some(edge) = connections.edge(context).cloned() {
             let (request_bytes, response_bytes) = moved(attributes);
-            let measure = Measure { request_bytes, response_bytes, ..Measure::default() };
-            if connections.moved(context, &edge, &measure, now_us) {
+            let stats = RequestStats { request_bytes, response_bytes, ..RequestStats::default() };
+            if connections.moved(context, &edge, &stats, now_us) {
                 self.buffer.note(now_us);
             }
             return;
         }
         let young_us = self.config.as_ref().map_or(0, |config| config.open_age_ms.saturating_mul(1_000));
         let record = match self.observer.connection(attributes, None, young_us, now_us) {
-            Seen::Record(record) => record,
-            Seen::TooYoung => return connections.looked(context, now_us),
-            Seen::CarriesHttp => return connections.carries_http(context),
+            ConnectionState::Record(record) => record,
+            ConnectionState::NotEstablished => return connections.looked(context, now_us),
+            ConnectionState::CarriesHttp => return connections.carries_http(context),
         };
-        if connections.moved(context, &record.edge, &record.measure, now_us) {
+        if connections.moved(context, &record.edge, &record.stats, now_us) {
             self.buffer.note(now_us);
         }
     }
@@ -240,11 +240,11 @@ impl Vm {
     pub fn poll(&mut self, attributes: &impl Attributes, now_ms: u64) -> Option<Report> {
         let config = self.config.as_ref()?;
         let config_hash = self.config_hash;
-        let signature = self.signature.get_or_insert_with(|| Signature {
+        let proxy_identity = self.proxy_identity.get_or_insert_with(|| ProxyIdentity {
             proxy: attributes.text(Attribute::NodeId).unwrap_or_else(|| PROXY_UNNAMED.to_owned()),
             identity: identity::read(attributes, config_hash),
         });
-        self.sender.poll(&mut self.buffer, signature, config, now_ms)
+        self.sender.poll(&mut self.buffer, proxy_identity, config, now_ms)
     }
 
     /// Plugin `root` dispatched batch `sequence`; its answer will carry `token`.
@@ -278,7 +278,7 @@ impl Vm {
 
     /// The plugins other than `root` that wait for an answer, each once.
     #[must_use]
-    pub fn roots_in_flight(&self, root: u32) -> Vec<u32> {
+    pub fn roots_awaiting_reply(&self, root: u32) -> Vec<u32> {
         let mut roots: Vec<u32> = self.calls.iter().map(|call| call.root).filter(|r| *r != root).collect();
         roots.dedup();
         roots

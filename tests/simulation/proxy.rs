@@ -5,7 +5,7 @@
 
 use crate::site::{Ended, Said, Site};
 use crate::truth::Epoch;
-use hopscope_filter::config::Place;
+use hopscope_filter::config::ProxyLocation;
 use hopscope_filter::report::reply::Reply;
 use hopscope_filter::vm::Vm;
 use std::collections::BTreeMap;
@@ -28,7 +28,7 @@ pub(crate) struct Proxy {
 impl Proxy {
     pub(crate) fn start(site: Site, epoch: u64, ahead_us: u64, configuration: &str) -> Self {
         let mut vm = Vm::new(epoch);
-        vm.configure(configuration.as_bytes(), &Place::default()).unwrap();
+        vm.configure(configuration.as_bytes(), &ProxyLocation::default()).unwrap();
         Self { site, vm, epoch, ahead_us, calls: BTreeMap::new(), token: 0, context: 0 }
     }
 

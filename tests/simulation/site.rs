@@ -4,7 +4,7 @@
 //! requests were counted.
 
 use hopscope_filter::attributes::attribute::{Attribute, Attributes};
-use hopscope_filter::attributes::expression::Question;
+use hopscope_filter::attributes::expression::Expression;
 
 /// Where a proxy runs.
 #[derive(Debug, Clone)]
@@ -94,7 +94,7 @@ impl Attributes for Said<'_> {
         }
     }
 
-    fn evaluate(&self, _: Question) -> Option<Vec<u8>> {
+    fn evaluate(&self, _: Expression) -> Option<Vec<u8>> {
         None
     }
 }

@@ -3,8 +3,8 @@
 //! In: bytes from anybody. Out: nothing, or a panic that is a defect. Always holds: the same bytes always do the same.
 
 use hopscope_filter::attributes::attribute::{Attribute, Attributes};
-use hopscope_filter::attributes::expression::Question;
-use hopscope_filter::config::{Config, Place};
+use hopscope_filter::attributes::expression::Expression;
+use hopscope_filter::config::{Config, ProxyLocation};
 use hopscope_filter::vm::Vm;
 use std::cell::Cell;
 
@@ -16,7 +16,7 @@ const STEPS_MAX: usize = 400;
 
 /// One plugin configuration.
 pub(crate) fn config(bytes: &[u8]) {
-    let place = Place { workload: "shop/payments".to_owned(), ..Place::default() };
+    let place = ProxyLocation { workload: "shop/payments".to_owned(), ..ProxyLocation::default() };
     match Config::parse(bytes, &place) {
         Ok(config) => assert!((50..=1_000).contains(&config.tick_ms())),
         Err(line) => assert!(!line.is_empty() && !line.contains('\n') || bytes.contains(&b'\n')),
@@ -49,7 +49,7 @@ impl Attributes for Anything<'_> {
         self.next().map(<[u8]>::to_vec)
     }
 
-    fn evaluate(&self, _: Question) -> Option<Vec<u8>> {
+    fn evaluate(&self, _: Expression) -> Option<Vec<u8>> {
         self.next().map(<[u8]>::to_vec)
     }
 }
@@ -58,7 +58,7 @@ impl Attributes for Anything<'_> {
 pub(crate) fn vm(bytes: &[u8]) {
     let envoy = Anything { bytes: Cell::new(bytes) };
     let mut vm = Vm::new(7);
-    assert!(vm.configure(CONFIGURATION, &Place::default()).is_ok());
+    assert!(vm.configure(CONFIGURATION, &ProxyLocation::default()).is_ok());
     let (mut now_us, mut token) = (1_700_000_000_000_000, 0);
     for _ in 0..STEPS_MAX {
         let Some(step) = envoy.number() else { break };
@@ -71,8 +71,8 @@ pub(crate) fn vm(bytes: &[u8]) {
             3 => vm.connect(context),
             4..=7 => vm.observe(context, &envoy, now_us),
             8 => {
-                for context in vm.to_look_at(now_us) {
-                    vm.look_at(context, &envoy, now_us);
+                for context in vm.due_for_refresh(now_us) {
+                    vm.refresh(context, &envoy, now_us);
                 }
             }
             9 => vm.gone(context),
@@ -88,7 +88,7 @@ pub(crate) fn vm(bytes: &[u8]) {
                 vm.answered(token, status, message, now_us / 1_000);
             }
             14 => {
-                let _ = vm.configure(envoy.next().unwrap_or_default(), &Place::default());
+                let _ = vm.configure(envoy.next().unwrap_or_default(), &ProxyLocation::default());
             }
             _ => vm.root_gone(1),
         }

@@ -3,7 +3,7 @@
 //! In: an [`Attribute`]. Out: its value, when Envoy has one in this phase. Always holds: a missing attribute is `None`,
 //! never an error, and so is an empty text (Envoy's host call cannot tell the two apart).
 
-use crate::attributes::expression::Question;
+use crate::attributes::expression::Expression;
 
 /// One attribute of Envoy, by the name under which a Wasm filter reads it.
 ///
@@ -181,10 +181,10 @@ pub trait Attributes {
     fn bytes(&self, attribute: Attribute) -> Option<Vec<u8>>;
 
     /// The answer to a whole question at once; `None` where it failed, or where Envoy has no expressions.
-    fn evaluate(&self, question: Question) -> Option<Vec<u8>>;
+    fn evaluate(&self, question: Expression) -> Option<Vec<u8>>;
 
     /// Takes an answer that nobody needs any more, whose memory the next one may have.
-    fn give_back(&self, _answer: Vec<u8>) {}
+    fn recycle(&self, _answer: Vec<u8>) {}
 
     /// A text; invalid UTF-8 is replaced, since a header may hold any byte.
     fn text(&self, attribute: Attribute) -> Option<String> {
@@ -203,7 +203,7 @@ pub trait Attributes {
 pub(crate) mod table {
     //! A proxy as text: `name = value` lines, where numbers are written as numbers.
     use super::{Attribute, Attributes};
-    use crate::attributes::expression::Question;
+    use crate::attributes::expression::Expression;
     use std::cell::Cell;
 
     /// With expressions or, as an old Envoy or another host, without.
@@ -248,10 +248,10 @@ pub(crate) mod table {
             self.rows.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone())
         }
 
-        fn evaluate(&self, question: Question) -> Option<Vec<u8>> {
+        fn evaluate(&self, question: Expression) -> Option<Vec<u8>> {
             let before = self.calls.get();
             let answer =
-                (self.has_expressions && !question.fails(self)).then(|| question.ask_one_by_one(self));
+                (self.has_expressions && !question.fails(self)).then(|| question.evaluate_each(self));
             self.calls.set(before + 1);
             answer
         }

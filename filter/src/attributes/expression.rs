@@ -1,6 +1,6 @@
 //! What is asked of Envoy in one go.
 //!
-//! In: a [`Question`]. Out: it as an expression that Envoy compiles once per plugin, and its answer where Envoy has no
+//! In: a [`Expression`]. Out: it as an expression that Envoy compiles once per plugin, and its answer where Envoy has no
 //! expressions. Always holds: every way to ask gives the same values in the same order.
 //!
 //! A host call that brings data costs about 10,700 instructions whatever it brings, and each attribute in a list 2,300
@@ -15,12 +15,12 @@ mod generate;
 
 /// A list of attributes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Question {
+pub enum Expression {
     /// What every record needs; unanswered when one of them is missing.
     Request,
     /// The same, with stand-ins for what is missing.
     RequestGuarded,
-    /// Why a request failed.
+    /// FailureReason a request failed.
     Failure,
     /// What the request itself says of where it goes.
     Authority,
@@ -33,23 +33,23 @@ pub enum Question {
 }
 
 /// All of them, in the order in which a host compiles them.
-pub const QUESTIONS: [Question; 7] = [
-    Question::Request,
-    Question::RequestGuarded,
-    Question::Failure,
-    Question::Authority,
-    Question::SourceEdge,
-    Question::DestinationEdge,
-    Question::Connection,
+pub const EXPRESSIONS: [Expression; 7] = [
+    Expression::Request,
+    Expression::RequestGuarded,
+    Expression::Failure,
+    Expression::Authority,
+    Expression::SourceEdge,
+    Expression::DestinationEdge,
+    Expression::Connection,
 ];
 
-/// Values of [`Question::Request`] at a source and at a destination; the number tells the two apart.
+/// Values of [`Expression::Request`] at a source and at a destination; the number tells the two apart.
 pub const SOURCE_VALUES: usize = 10;
 /// See [`SOURCE_VALUES`].
 pub const DESTINATION_VALUES: usize = 11;
-/// Values of [`Question::Failure`].
+/// Values of [`Expression::Failure`].
 pub const FAILURE_VALUES: usize = 2;
-/// Values of [`Question::Connection`].
+/// Values of [`Expression::Connection`].
 pub const CONNECTION_VALUES: usize = 12;
 
 /// Stands for the name of the header in an expression.
@@ -135,7 +135,7 @@ const CONNECTION: [Value; CONNECTION_VALUES] = [
     Value::Number(Attribute::ConnectionId),
 ];
 
-impl Question {
+impl Expression {
     /// The expression.
     #[must_use]
     pub fn expression(self) -> &'static str {
@@ -172,7 +172,7 @@ impl Question {
 
     /// The same answer, asked attribute by attribute.
     #[must_use]
-    pub fn ask_one_by_one(self, attributes: &impl Attributes) -> Vec<u8> {
+    pub fn evaluate_each(self, attributes: &impl Attributes) -> Vec<u8> {
         let list: Vec<Vec<u8>> = self.values(attributes).map(|value| value.ask(attributes)).collect();
         values::write(&list)
     }

@@ -12,13 +12,13 @@ const NUMBER_BYTES: usize = 8 + 2;
 
 /// The values of one answer that were not taken yet.
 #[derive(Debug, Clone)]
-pub struct Answer<'a> {
+pub struct Values<'a> {
     /// Of each value, and of what Envoy gives beside it.
     sizes: std::slice::Iter<'a, [u8; 8]>,
     values: &'a [u8],
 }
 
-impl<'a> Answer<'a> {
+impl<'a> Values<'a> {
     /// Reads an answer of exactly `count` values; `None` when it is none.
     #[must_use]
     pub fn read(bytes: &'a [u8], count: usize) -> Option<Self> {
@@ -63,7 +63,7 @@ impl<'a> Answer<'a> {
     }
 }
 
-impl<'a> Iterator for Answer<'a> {
+impl<'a> Iterator for Values<'a> {
     type Item = &'a [u8];
 
     fn next(&mut self) -> Option<&'a [u8]> {
@@ -76,7 +76,7 @@ impl<'a> Iterator for Answer<'a> {
     }
 }
 
-/// One of [`Answer::numbers`].
+/// One of [`Values::numbers`].
 #[must_use]
 pub fn number([number @ .., _, _]: &[u8; NUMBER_BYTES]) -> i64 {
     i64::from_le_bytes(*number)
@@ -100,13 +100,13 @@ pub fn write(values: &[Vec<u8>]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Answer, number, write};
+    use super::{Values, number, write};
     #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     #[track_caller]
     fn check(bytes: &[u8], count: usize, expected: &str) {
-        let text = match Answer::read(bytes, count) {
+        let text = match Values::read(bytes, count) {
             Some(answer) => {
                 answer.map(|v| String::from_utf8_lossy(v).into_owned()).collect::<Vec<_>>().join(",")
             }
@@ -129,9 +129,9 @@ mod tests {
     #[test]
     fn numbers_are_eight_bytes() {
         let bytes = write(&[7_i64.to_le_bytes().to_vec(), (-1_i64).to_le_bytes().to_vec(), b"200".to_vec()]);
-        let mut answer = Answer::read(&bytes, 3).unwrap();
+        let mut answer = Values::read(&bytes, 3).unwrap();
         assert_eq!([answer.number(), answer.number(), answer.number(), answer.number()], [7, -1, 0, 0]);
-        let mut answer = Answer::read(&bytes, 3).unwrap();
+        let mut answer = Values::read(&bytes, 3).unwrap();
         assert_eq!(answer.numbers::<3>(), None, "one of them is none");
         assert_eq!(answer.numbers::<2>().map(|numbers| numbers.each_ref().map(number)), Some([7, -1]));
         assert_eq!((answer.bytes(), answer.bytes(), answer.numbers::<1>()), (&b"200"[..], &b""[..], None));
@@ -141,7 +141,7 @@ mod tests {
     fn two_values_are_one_text_too() {
         let check = |values: &[&str], expected: (&str, &str, &str)| {
             let bytes = write(&values.iter().map(|value| value.as_bytes().to_vec()).collect::<Vec<_>>());
-            let (first, second, both) = Answer::read(&bytes, values.len()).unwrap().pair();
+            let (first, second, both) = Values::read(&bytes, values.len()).unwrap().pair();
             let [first, second, both] = [first, second, both].map(|it| str::from_utf8(it).unwrap());
             assert_eq!((first, second, both), expected);
         };
@@ -175,9 +175,9 @@ mod tests {
         }
         for input in &inputs {
             for count in [0, 1, 3, 20, usize::MAX] {
-                let values = Answer::read(input, count).into_iter().flatten();
+                let values = Values::read(input, count).into_iter().flatten();
                 assert!(values.map(<[u8]>::len).sum::<usize>() <= input.len());
-                if let Some(mut answer) = Answer::read(input, count) {
+                if let Some(mut answer) = Values::read(input, count) {
                     answer.numbers::<2>();
                     assert!(answer.pair().2.len() <= input.len());
                 }

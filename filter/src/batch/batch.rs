@@ -4,12 +4,12 @@
 //! and text stands once; the order of the rows is the order in which the requests ended.
 
 use crate::batch::columns::{self, Row};
-use crate::batch::encode::{Wire, zigzag};
+use crate::batch::encode::{EncodedMessage, zigzag};
 use crate::batch::fold::Fold;
-use crate::batch::intern::{Edges, Table};
-use crate::in_flight::byte_deltas::Flow;
-use crate::in_flight::requests::Open;
-use crate::record::{Edge, Measure, Messages, Outcome, Record};
+use crate::batch::intern::{EdgeInterner, Table};
+use crate::in_flight::byte_deltas::ByteDelta;
+use crate::in_flight::requests::InFlightSummary;
+use crate::record::{Edge, MessageCounts, Outcome, Record, RequestStats};
 use std::rc::Rc;
 
 /// Numbers of the fields of `v1::Batch`. Who sends it and the books are the sender's to write, the rest is written here.
@@ -36,14 +36,14 @@ pub(crate) mod field {
 /// Records of one batch, and the fold rows that ride along.
 #[derive(Debug, Default)]
 pub struct Batch {
-    edges: Edges,
+    edges: EdgeInterner,
     outcomes: Table<Outcome>,
     rows: Vec<Row>,
     folds: Vec<(u32, u32, Fold)>,
     /// What is open, and what is new of it, as it will be sent.
-    living: Wire,
+    living: EncodedMessage,
     /// One row per edge and outcome that has any.
-    messages: Vec<(u32, u32, Messages)>,
+    messages: Vec<(u32, u32, MessageCounts)>,
 }
 
 impl Batch {
@@ -53,7 +53,7 @@ impl Batch {
     /// Appends a record.
     pub fn push(&mut self, record: &Record) {
         let (edge, outcome) = (self.edges.index(&record.edge), self.outcomes.index(&record.outcome));
-        self.rows.push((edge, outcome, record.measure));
+        self.rows.push((edge, outcome, record.stats));
         self.add_messages(edge, outcome, record.messages);
     }
 
@@ -64,8 +64,8 @@ impl Batch {
         self.folds.push(row);
     }
 
-    fn add_messages(&mut self, edge: u32, outcome: u32, messages: Messages) {
-        if messages == Messages::default() {
+    fn add_messages(&mut self, edge: u32, outcome: u32, messages: MessageCounts) {
+        if messages == MessageCounts::default() {
             return;
         }
         match self.messages.iter_mut().find(|row| (row.0, row.1) == (edge, outcome)) {
@@ -75,20 +75,20 @@ impl Batch {
     }
 
     /// The messages of its requests, by edge and outcome.
-    pub fn messages(&self) -> impl Iterator<Item = (&Rc<Edge>, &Outcome, Messages)> {
+    pub fn messages(&self) -> impl Iterator<Item = (&Rc<Edge>, &Outcome, MessageCounts)> {
         self.messages.iter().filter_map(|(edge, outcome, messages)| {
             Some((self.edges.get(*edge)?, self.outcomes.get(*outcome)?, *messages))
         })
     }
 
     /// Appends what one side has open.
-    pub fn push_open(&mut self, open: &Open) {
-        let mut side = Wire::default();
+    pub fn push_open(&mut self, open: &InFlightSummary) {
+        let mut side = EncodedMessage::default();
         // The fields of `v1::Open` and `v1::OpenLong`, in order.
         side.numbers(1, &[open.reporter as u64, open.count, open.oldest_age_us, open.long_count]);
         for row in &open.long {
             let edge = u64::from(self.edges.index(&row.edge));
-            let mut long = Wire::default();
+            let mut long = EncodedMessage::default();
             long.numbers(1, &[edge, row.count, row.oldest_age_us, row.request_bytes, row.response_bytes]);
             side.message(5, &long);
         }
@@ -96,18 +96,18 @@ impl Batch {
     }
 
     /// Appends what is new of open connections.
-    pub fn push_connections(&mut self, flow: &Flow) {
-        self.push_flow(field::CONNECTIONS, flow);
+    pub fn push_connections(&mut self, flow: &ByteDelta) {
+        self.push_delta(field::CONNECTIONS, flow);
     }
 
     /// Appends what is new of streams.
-    pub fn push_streams(&mut self, flow: &Flow) {
-        self.push_flow(field::STREAMS, flow);
+    pub fn push_streams(&mut self, flow: &ByteDelta) {
+        self.push_delta(field::STREAMS, flow);
     }
 
-    fn push_flow(&mut self, field: u32, flow: &Flow) {
+    fn push_delta(&mut self, field: u32, flow: &ByteDelta) {
         let edge = u64::from(self.edges.index(&flow.edge));
-        let mut wire = Wire::default();
+        let mut wire = EncodedMessage::default();
         // The fields of `v1::Flow`, in order.
         wire.numbers(1, &[edge, flow.opened, flow.request_bytes, flow.response_bytes]);
         self.living.message(field, &wire);
@@ -132,24 +132,24 @@ impl Batch {
     }
 
     /// Its single records, one by one.
-    pub fn records(&self) -> impl Iterator<Item = (&Rc<Edge>, &Outcome, &Measure)> {
-        self.rows.iter().filter_map(|(edge, outcome, measure)| {
-            Some((self.edges.get(*edge)?, self.outcomes.get(*outcome)?, measure))
+    pub fn records(&self) -> impl Iterator<Item = (&Rc<Edge>, &Outcome, &RequestStats)> {
+        self.rows.iter().filter_map(|(edge, outcome, stats)| {
+            Some((self.edges.get(*edge)?, self.outcomes.get(*outcome)?, stats))
         })
     }
 
     /// Appends its tables and rows to the message that says whose they are.
-    pub fn write(&self, message: &mut Wire) {
+    pub fn write(&self, message: &mut EncodedMessage) {
         let base_us = self.base_us();
         message.fixed(field::BASE_TIME, base_us);
         let mut strings = Table::default();
         strings.index("");
-        let mut rows = Wire::default();
+        let mut rows = EncodedMessage::default();
         for edge in self.edges.values() {
-            rows.message(field::EDGES, &edge_to_wire(edge, &mut strings));
+            rows.message(field::EDGES, &encode_edge(edge, &mut strings));
         }
         for outcome in self.outcomes.values() {
-            rows.message(field::OUTCOMES, &outcome_to_wire(outcome, &mut strings));
+            rows.message(field::OUTCOMES, &encode_outcome(outcome, &mut strings));
         }
         for text in strings.values() {
             message.bytes(field::STRINGS, text.as_bytes());
@@ -157,11 +157,11 @@ impl Batch {
         message.append(&rows);
         message.message(field::RECORDS, &columns::pack(&self.rows, base_us));
         for row in &self.folds {
-            message.message(field::FOLDS, &fold_to_wire(row, base_us));
+            message.message(field::FOLDS, &encode_fold(row, base_us));
         }
         message.append(&self.living);
         for (edge, outcome, messages) in &self.messages {
-            let mut row = Wire::default();
+            let mut row = EncodedMessage::default();
             // The fields of `v1::Messages`, in order.
             row.numbers(1, &[u64::from(*edge), u64::from(*outcome), messages.request, messages.response]);
             message.message(field::MESSAGES, &row);
@@ -169,17 +169,17 @@ impl Batch {
     }
 
     fn base_us(&self) -> u64 {
-        let first_row = self.rows.first().map(|(_, _, measure)| measure.start_us);
+        let first_row = self.rows.first().map(|(_, _, stats)| stats.start_us);
         let first_fold = self.folds.first().map(|(_, _, fold)| fold.first_start_us);
         first_row.or(first_fold).unwrap_or(0)
     }
 }
 
 #[inline(never)]
-fn edge_to_wire(edge: &Edge, strings: &mut Table<String>) -> Wire {
+fn encode_edge(edge: &Edge, strings: &mut Table<String>) -> EncodedMessage {
     let Edge { reporter, peer, local_principal, mutual_tls, service } = edge;
     let mut text = |text: &str| u64::from(strings.index(text));
-    let mut wire = Wire::default();
+    let mut wire = EncodedMessage::default();
     // The fields of `v1::Edge`, in order.
     wire.numbers(
         1,
@@ -208,11 +208,11 @@ fn edge_to_wire(edge: &Edge, strings: &mut Table<String>) -> Wire {
 }
 
 #[inline(never)]
-fn outcome_to_wire(outcome: &Outcome, strings: &mut Table<String>) -> Wire {
+fn encode_outcome(outcome: &Outcome, strings: &mut Table<String>) -> EncodedMessage {
     let (details, reason) =
-        outcome.why.as_ref().map_or(("", ""), |why| (&why.code_details, &why.transport_failure_reason));
+        outcome.failure.as_ref().map_or(("", ""), |why| (&why.code_details, &why.transport_failure_reason));
     let mut text = |text: &str| u64::from(strings.index(text));
-    let mut wire = Wire::default();
+    let mut wire = EncodedMessage::default();
     // The fields of `v1::Outcome`, in order.
     wire.numbers(1, &[u64::from(outcome.response_code), outcome.response_flags]);
     if let Some(status) = outcome.grpc_status {
@@ -224,13 +224,13 @@ fn outcome_to_wire(outcome: &Outcome, strings: &mut Table<String>) -> Wire {
 }
 
 #[inline(never)]
-fn fold_to_wire((edge, outcome, fold): &(u32, u32, Fold), base_us: u64) -> Wire {
+fn encode_fold((edge, outcome, fold): &(u32, u32, Fold), base_us: u64) -> EncodedMessage {
     let (first_us, last_us) = (delta(fold.first_start_us, base_us), delta(fold.last_start_us, base_us));
-    let mut wire = Wire::default();
+    let mut wire = EncodedMessage::default();
     // The fields of `v1::Fold`, in order.
     let (edge, outcome) = (u64::from(*edge), u64::from(*outcome));
     wire.numbers(1, &[edge, outcome, fold.count, zigzag(first_us), zigzag(last_us)]);
-    wire.message(6, &fold.duration.to_wire());
+    wire.message(6, &fold.duration.encode());
     wire.numbers(7, &[fold.request_bytes_sum, fold.response_bytes_sum]);
     wire
 }

@@ -4,39 +4,39 @@
 //! it. It is written out since it runs for every request: prost takes three passes over a column and checks for room with
 //! each byte, five times the instructions.
 
-use crate::batch::encode::{Wire, put, zigzag};
-use crate::record::Measure;
+use crate::batch::encode::{EncodedMessage, put, zigzag};
+use crate::record::RequestStats;
 
 /// Columns of varying width: all but the hashes.
 const COLUMNS: usize = 7;
 
 /// One row of them: edge, outcome, figures.
-pub type Row = (u32, u32, Measure);
+pub type Row = (u32, u32, RequestStats);
 
 /// The bytes of all rows.
 #[must_use]
-pub fn pack(rows: &[Row], base_us: u64) -> Wire {
+pub fn pack(rows: &[Row], base_us: u64) -> EncodedMessage {
     let mut columns: [Vec<u8>; COLUMNS] =
         std::array::from_fn(|_| Vec::with_capacity(rows.len().saturating_mul(2)));
     let mut hashes = Vec::with_capacity(rows.len());
     let mut before_us = base_us;
-    for (edge, outcome, measure) in rows {
+    for (edge, outcome, stats) in rows {
         let figures = [
             u64::from(*edge),
             u64::from(*outcome),
-            zigzag(super::batch::delta(measure.start_us, before_us)),
-            measure.duration_us,
-            measure.request_bytes,
-            measure.response_bytes,
-            u64::from(measure.attempts),
+            zigzag(super::batch::delta(stats.start_us, before_us)),
+            stats.duration_us,
+            stats.request_bytes,
+            stats.response_bytes,
+            u64::from(stats.attempts),
         ];
         for (column, figure) in columns.iter_mut().zip(figures) {
             put(column, figure);
         }
-        hashes.push(measure.request_id_hash.to_le_bytes());
-        before_us = measure.start_us;
+        hashes.push(stats.request_id_hash.to_le_bytes());
+        before_us = stats.start_us;
     }
-    let mut packed = Wire::default();
+    let mut packed = EncodedMessage::default();
     let [before_hashes @ .., attempts] = &mut columns;
     if attempts.iter().all(|attempts| *attempts == 1) {
         attempts.clear();

@@ -1,20 +1,20 @@
-//! Messages of the contract, written field by field.
+//! MessageCounts of the contract, written field by field.
 //!
 //! In: fields, by their numbers in `hopscope/v1/telemetry.proto`. Out: bytes. Always holds: they are what prost would write, so
 //! that what is 0 or empty takes none, save where a method says otherwise; tests of each message keep it. It is written out
 //! since prost needs two functions for each message, one of them to know lengths before, and rows to be copied into its types
 //! first: a tenth of the code that each proxy compiles.
 
-/// Wire types: an integer, eight bytes, what has a length.
+/// EncodedMessage types: an integer, eight bytes, what has a length.
 const VARINT: u32 = 0;
 const FIXED64: u32 = 1;
 const LENGTH_DELIMITED: u32 = 2;
 
 /// A message, or a part of one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Wire(Vec<u8>);
+pub struct EncodedMessage(Vec<u8>);
 
-impl Wire {
+impl EncodedMessage {
     /// Integers, enumerations and flags of fields that follow each other.
     pub fn numbers(&mut self, first: u32, values: &[u64]) {
         for (field, value) in (first..).zip(values).filter(|(_, value)| **value != 0) {

@@ -4,8 +4,8 @@
 //! rows' counts is the number of requests added, and there are at most as many rows as the table was given.
 
 use crate::batch::histogram::Histogram;
-use crate::batch::intern::{Edges, Table};
-use crate::record::{Edge, Measure, Messages, Outcome};
+use crate::batch::intern::{EdgeInterner, Table};
+use crate::record::{Edge, MessageCounts, Outcome, RequestStats};
 use std::rc::Rc;
 
 /// One row: many requests of one edge and outcome.
@@ -24,26 +24,25 @@ pub struct Fold {
     /// Sum of the responses' sizes.
     pub response_bytes_sum: u64,
     /// Their messages.
-    pub messages: Messages,
+    pub messages: MessageCounts,
 }
 
 impl Fold {
-    fn add(&mut self, measure: &Measure) {
+    fn add(&mut self, stats: &RequestStats) {
         let first = self.count == 0;
-        self.first_start_us =
-            if first { measure.start_us } else { self.first_start_us.min(measure.start_us) };
-        self.last_start_us = self.last_start_us.max(measure.start_us);
+        self.first_start_us = if first { stats.start_us } else { self.first_start_us.min(stats.start_us) };
+        self.last_start_us = self.last_start_us.max(stats.start_us);
         self.count = self.count.saturating_add(1);
-        self.duration.add(measure.duration_us);
-        self.request_bytes_sum = self.request_bytes_sum.saturating_add(measure.request_bytes);
-        self.response_bytes_sum = self.response_bytes_sum.saturating_add(measure.response_bytes);
+        self.duration.add(stats.duration_us);
+        self.request_bytes_sum = self.request_bytes_sum.saturating_add(stats.request_bytes);
+        self.response_bytes_sum = self.response_bytes_sum.saturating_add(stats.response_bytes);
     }
 }
 
 /// The table of rows.
 #[derive(Debug, Default)]
 pub struct FoldTable {
-    edges: Edges,
+    edges: EdgeInterner,
     outcomes: Table<Outcome>,
     /// The key of each row.
     keys: Table<u64>,
@@ -54,22 +53,22 @@ pub struct FoldTable {
 
 impl FoldTable {
     /// Adds a request; `false` when it would need a row beyond `rows_max`.
-    pub fn add(&mut self, edge: &Rc<Edge>, outcome: &Outcome, measure: &Measure, rows_max: usize) -> bool {
+    pub fn add(&mut self, edge: &Rc<Edge>, outcome: &Outcome, stats: &RequestStats, rows_max: usize) -> bool {
         if let Some(row) = self.row(edge, outcome) {
-            row.add(measure);
+            row.add(stats);
             return true;
         }
         if self.rows.len() >= rows_max {
             return false;
         }
         let mut row = Fold::default();
-        row.add(measure);
+        row.add(stats);
         self.insert(edge, outcome, row);
         true
     }
 
     /// Adds the messages of requests that were added; those of a request that found no row have none either.
-    pub fn add_messages(&mut self, edge: &Rc<Edge>, outcome: &Outcome, messages: Messages) {
+    pub fn add_messages(&mut self, edge: &Rc<Edge>, outcome: &Outcome, messages: MessageCounts) {
         if let Some(row) = self.row(edge, outcome) {
             row.messages.add(messages);
         }
@@ -137,7 +136,7 @@ fn indexes(key: u64) -> (u32, u32) {
 #[cfg(test)]
 mod tests {
     use super::FoldTable;
-    use crate::record::{Measure, Outcome};
+    use crate::record::{Outcome, RequestStats};
     use hopscope_proto::v1::DurationHistogram;
     use prost::Message;
     use std::rc::Rc;
@@ -151,9 +150,13 @@ mod tests {
         let mut dropped = 0;
         for (i, &(response_code, duration_us)) in requests.iter().enumerate() {
             let outcome = Outcome { response_code, ..Outcome::default() };
-            let measure =
-                Measure { start_us: i as u64, duration_us, request_bytes: 10, ..Measure::default() };
-            dropped += u64::from(!table.add(&Rc::default(), &outcome, &measure, rows_max));
+            let stats = RequestStats {
+                start_us: i as u64,
+                duration_us,
+                request_bytes: 10,
+                ..RequestStats::default()
+            };
+            dropped += u64::from(!table.add(&Rc::default(), &outcome, &stats, rows_max));
         }
         let mut rows: Vec<_> = [table.take(1), table.take(usize::MAX)].concat();
         assert!(table.is_empty());
@@ -163,7 +166,7 @@ mod tests {
         let text: Vec<String> = rows
             .iter()
             .map(|(_, outcome, fold)| {
-                let duration = fold.duration.to_wire().into_bytes();
+                let duration = fold.duration.encode().into_bytes();
                 let sum = DurationHistogram::decode(duration.as_slice()).unwrap().sum_us;
                 let code = outcome.response_code;
                 let (first, last, bytes) = (fold.first_start_us, fold.last_start_us, fold.request_bytes_sum);

@@ -4,7 +4,7 @@
 //! with, and a value that was never entered is not. It knows no values, so that its code is in the module once and not for
 //! each type of them; nobody gains by choosing values that collide, since each list is short.
 
-use crate::text::hash::spread;
+use crate::text::hash::hash64;
 use std::hash::{Hash, Hasher};
 
 /// Slots at first, a power of two.
@@ -12,7 +12,7 @@ const SLOTS: usize = 16;
 
 /// The index.
 #[derive(Debug, Default)]
-pub struct Index {
+pub struct HashIndex {
     /// Twice as many as places at least, a power of two; none before the first place.
     slots: Vec<Option<Slot>>,
     filled: usize,
@@ -24,7 +24,7 @@ struct Slot {
     place: u32,
 }
 
-impl Index {
+impl HashIndex {
     /// The place under this hash that `is_it`.
     pub fn find(&self, hash: u64, is_it: &dyn Fn(u32) -> bool) -> Option<u32> {
         let mut slot = first(hash, self.slots.len());
@@ -72,7 +72,7 @@ struct Spreading(u64);
 
 impl Hasher for Spreading {
     fn write(&mut self, bytes: &[u8]) {
-        self.0 = self.0.rotate_left(7).wrapping_add(spread(bytes));
+        self.0 = self.0.rotate_left(7).wrapping_add(hash64(bytes));
     }
 
     fn finish(&self) -> u64 {
@@ -90,15 +90,15 @@ fn next(slot: usize, slots: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::{Index, hash};
+    use super::{HashIndex, hash};
     #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     /// Values whose hashes collide all, now and then, or hardly ever.
     fn check(hash_of: fn(u32) -> u64) {
         let values: Vec<u32> = (0..500).map(|i| i * 7).collect();
-        let mut index = Index::default();
-        let find = |index: &Index, value: u32| {
+        let mut index = HashIndex::default();
+        let find = |index: &HashIndex, value: u32| {
             index.find(hash_of(value), &|place| values.get(place as usize) == Some(&value))
         };
         for (place, value) in values.iter().enumerate() {

@@ -4,7 +4,7 @@
 //! the number of durations; a bucket's bounds are at most 2^(1/8) apart, so a quantile is off by at most 4.4 %; at most
 //! [`BUCKETS_MAX`] buckets, since durations over [`DURATION_US_MAX`] are counted there.
 
-use crate::batch::encode::{Wire, zigzag};
+use crate::batch::encode::{EncodedMessage, zigzag};
 
 /// Eight buckets an octave.
 pub const SCALE: i32 = 3;
@@ -71,9 +71,9 @@ impl Histogram {
 
     /// As the contract carries it.
     #[must_use]
-    pub fn to_wire(&self) -> Wire {
+    pub fn encode(&self) -> EncodedMessage {
         let (scale, offset) = (zigzag(i64::from(SCALE)), zigzag(i64::from(self.offset)));
-        let mut wire = Wire::default();
+        let mut wire = EncodedMessage::default();
         // The fields of `v1::DurationHistogram`, in order.
         wire.numbers(1, &[self.sum_us, self.min_us, self.max_us, scale, self.zero_count, offset]);
         wire.packed(7, &self.counts);
@@ -116,7 +116,7 @@ mod tests {
     }
 
     fn wire(histogram: &Histogram) -> DurationHistogram {
-        let bytes = histogram.to_wire().into_bytes();
+        let bytes = histogram.encode().into_bytes();
         let wire = DurationHistogram::decode(bytes.as_slice()).unwrap();
         assert_eq!((wire.encode_to_vec(), wire.scale), (bytes, SCALE));
         wire

@@ -4,7 +4,7 @@
 //! in which the values came. What came lately is found without hashing it, since a request's edge and outcome are most
 //! often those of a request just before.
 
-use crate::batch::hash_index::{Index, hash};
+use crate::batch::hash_index::{HashIndex, hash};
 use crate::record::Edge;
 use std::borrow::Borrow;
 use std::hash::Hash;
@@ -16,13 +16,13 @@ const COMPARED: usize = 8;
 /// A table of values.
 #[derive(Debug)]
 pub struct Table<T> {
-    index: Index,
+    index: HashIndex,
     values: Vec<T>,
 }
 
 impl<T> Default for Table<T> {
     fn default() -> Self {
-        Self { index: Index::default(), values: Vec::new() }
+        Self { index: HashIndex::default(), values: Vec::new() }
     }
 }
 
@@ -77,7 +77,7 @@ impl<T: Eq + Hash> Table<T> {
 
 /// A table of edges, most of which are one object in memory each, since they come out of one memory.
 #[derive(Debug, Default)]
-pub struct Edges {
+pub struct EdgeInterner {
     table: Table<Rc<Edge>>,
     /// By the object's address: it stays in place as long as the table holds it.
     lately: Vec<Option<(*const Edge, u32)>>,
@@ -86,7 +86,7 @@ pub struct Edges {
 /// Objects that are known by their address, a power of two.
 const LATELY: usize = 256;
 
-impl Edges {
+impl EdgeInterner {
     /// The index of an edge that is there.
     #[must_use]
     pub fn find(&self, edge: &Rc<Edge>) -> Option<u32> {
@@ -132,7 +132,7 @@ fn place(address: *const Edge) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::{Edges, Table};
+    use super::{EdgeInterner, Table};
     use crate::record::Edge;
     use std::rc::Rc;
     #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
@@ -155,7 +155,7 @@ mod tests {
     #[test]
     fn equal_edges_have_one_index_be_they_one_object_or_many() {
         let known: Vec<Rc<Edge>> = (0..200).map(edge).collect();
-        let mut edges = Edges::default();
+        let mut edges = EdgeInterner::default();
         for _ in 0..2 {
             for (i, known) in known.iter().enumerate() {
                 assert_eq!(edges.index(known), i as u32);

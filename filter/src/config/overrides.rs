@@ -4,9 +4,9 @@
 //! workload outranks what is set for a site, and a narrow site a wide one; what is set for others is held against the same ranges,
 //! so that a mistake is told by every proxy and not by the one that it is for.
 
-use super::Levels;
+use super::Overridable;
 use super::json::Value;
-use super::reader::Keys;
+use super::reader::SettingsReader;
 use crate::text::format::{line, listed};
 
 /// What can be set for a part of the mesh.
@@ -14,7 +14,7 @@ const KEYS: [&str; 4] = ["report_interval_ms", "detail", "slow_ms", "open_age_ms
 
 /// Where a proxy is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Place {
+pub struct ProxyLocation {
     /// `namespace/workload`.
     pub workload: String,
     /// The names of the sites that it is in, from wide to narrow: cluster, region, zone.
@@ -23,7 +23,7 @@ pub struct Place {
     pub is_waypoint: bool,
 }
 
-impl Place {
+impl ProxyLocation {
     /// The parts of the mesh that it is in, the one that outranks the others last.
     pub(super) fn parts(&self) -> [String; 4] {
         let [cluster, region, zone] = &self.sites;
@@ -37,7 +37,7 @@ impl Place {
 }
 
 /// Whether a key is set for a part of the mesh.
-pub(super) fn is_one(path: &str) -> bool {
+pub(super) fn is_override(path: &str) -> bool {
     path.starts_with("sites.") || path.starts_with("workloads.")
 }
 
@@ -49,21 +49,21 @@ pub(super) fn complaint(path: &str, value: &Value) -> Option<String> {
         let possible = listed(KEYS.into_iter());
         return Some(line!("`", path, "` is not known; for a part of the mesh can be set ", possible));
     }
-    let mut alone = Keys::new(vec![(key.to_owned(), value.clone())], Default::default());
-    Levels::read(&mut alone);
+    let mut alone = SettingsReader::new(vec![(key.to_owned(), value.clone())], Default::default());
+    Overridable::read(&mut alone);
     alone.verdict().err().map(|line| line!("in `", part, "` ", line))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Place;
+    use super::ProxyLocation;
     use crate::config::Config;
     #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     #[track_caller]
     fn check(parts: &str, expected: &str) {
-        let place = Place {
+        let place = ProxyLocation {
             workload: "shop/payments-v2".to_owned(),
             sites: ["dc2".to_owned(), "eu".to_owned(), "eu-1".to_owned()],
             is_waypoint: false,

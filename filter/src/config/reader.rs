@@ -9,14 +9,14 @@ use super::overrides;
 use crate::text::format::{line, listed};
 
 /// Values by the path of their key.
-pub(super) struct Keys {
+pub(super) struct SettingsReader {
     values: Vec<(String, Value)>,
     /// Prefixes of keys that outrank those without; the one that outranks the others last.
     parts: [String; 4],
     complaint: Option<String>,
 }
 
-impl Keys {
+impl SettingsReader {
     pub(super) fn new(values: Vec<(String, Value)>, parts: [String; 4]) -> Self {
         Self { values, parts, complaint: None }
     }
@@ -33,7 +33,7 @@ impl Keys {
     /// Refuses what is not among `known` and not set for a part of the mesh.
     #[inline(never)]
     pub(super) fn check(&mut self, known: &[&str]) {
-        let is_known = |path: &str| known.contains(&path) || overrides::is_one(path);
+        let is_known = |path: &str| known.contains(&path) || overrides::is_override(path);
         if let Some((unknown, _)) = self.values.iter().find(|(path, _)| !is_known(path)) {
             let line = unknown_line(unknown, known);
             self.complain(line);
@@ -43,7 +43,7 @@ impl Keys {
     /// Refuses what cannot be set for a part of the mesh.
     #[inline(never)]
     pub(super) fn check_parts(&mut self) {
-        let parts = self.values.iter().filter(|(path, _)| overrides::is_one(path));
+        let parts = self.values.iter().filter(|(path, _)| overrides::is_override(path));
         let complaint = parts.filter_map(|(path, value)| overrides::complaint(path, value)).next();
         complaint.into_iter().for_each(|line| self.complain(line));
     }
@@ -61,7 +61,7 @@ impl Keys {
         }
     }
 
-    /// As [`Keys::number`], of things that are counted in memory.
+    /// As [`SettingsReader::number`], of things that are counted in memory.
     pub(super) fn count(&mut self, path: &str, range: (u64, u64), default: usize) -> usize {
         let number = self.number(path, range, u64::try_from(default).unwrap_or(u64::MAX));
         // No range reaches so far.
@@ -111,7 +111,7 @@ impl Keys {
     }
 }
 
-/// Why a text is none that is possible, as the rest of a line after its key.
+/// FailureReason a text is none that is possible, as the rest of a line after its key.
 #[inline(never)]
 fn refusal(text: &str, allowed: fn(&u8) -> bool) -> Option<String> {
     if text.is_empty() || text.len() > ADDRESS_PART_BYTES_MAX {

@@ -56,7 +56,7 @@ unsafe extern "C" {
 }
 
 /// No answer is kept that is larger, bytes.
-const KEPT_MAX: usize = 4_096;
+const TRACKED_MAX: usize = 4_096;
 
 // A VM has one thread, so these are plain words; thread locals would cost each request 150 instructions more.
 /// Memory of an answer that was read, for the next one, and its capacity; null when there is none.
@@ -69,7 +69,7 @@ static IS_OURS: AtomicBool = AtomicBool::new(false);
 
 /// Keeps the memory of an answer for the next.
 pub(super) fn keep(answer: Vec<u8>) {
-    if (1..=KEPT_MAX).contains(&answer.capacity()) {
+    if (1..=TRACKED_MAX).contains(&answer.capacity()) {
         drop(kept());
         let mut answer = ManuallyDrop::new(answer);
         KEPT_CAPACITY.store(answer.capacity(), Relaxed);
@@ -147,8 +147,8 @@ pub(super) fn metric(kind: Kind, name: &str) -> Option<u32> {
     (status == OK).then_some(metric)
 }
 
-/// Moves a metric. A number that Envoy does not know moves nothing.
-pub(super) fn move_metric(metric: u32, by: i64) {
+/// Moves a metric. A number that Envoy does not know increments nothing.
+pub(super) fn increment_metric(metric: u32, by: i64) {
     // SAFETY: numbers only.
     let _ = unsafe { proxy_increment_metric(metric, by) };
 }

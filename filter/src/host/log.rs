@@ -42,13 +42,13 @@ pub(super) fn answer(status: u32, answer: Option<(Reply, bool)>) {
                 ")",
             ));
         }
-        Some((Reply::Taken { .. }, false)) => info("the collector answers again"),
+        Some((Reply::Accepted { .. }, false)) => info("the collector answers again"),
         _ => {}
     }
 }
 
 fn write(level: LogLevel, line: &str) {
-    if first_to_tell(line) {
+    if is_first(line) {
         // A line that Envoy does not take is no reason to stop.
         let _ = hostcalls::log(level, &line!("hopscope: ", line));
     }
@@ -56,12 +56,12 @@ fn write(level: LogLevel, line: &str) {
 
 /// Leaves a mark for this line; `false` when another VM has left one just now. Two VMs in the same instant may both
 /// tell, which harms nobody.
-fn first_to_tell(line: &str) -> bool {
+fn is_first(line: &str) -> bool {
     let key = line!("hopscope.line.", fnv1a(line.bytes()));
     let now_us = now_us();
     let mark = hostcalls::get_shared_data(&key).ok().and_then(|(mark, _)| mark);
-    let told_us = mark.and_then(|mark| mark.try_into().ok()).map(u64::from_le_bytes);
-    if told_us.is_some_and(|told_us| now_us.saturating_sub(told_us) < ONCE_US) {
+    let reported_us = mark.and_then(|mark| mark.try_into().ok()).map(u64::from_le_bytes);
+    if reported_us.is_some_and(|reported_us| now_us.saturating_sub(reported_us) < ONCE_US) {
         return false;
     }
     let _ = hostcalls::set_shared_data(&key, Some(&now_us.to_le_bytes()), None);

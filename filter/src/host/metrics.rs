@@ -4,31 +4,31 @@
 //! metric that Envoy does not keep costs nothing more.
 
 use super::{abi, with_vm};
-use crate::self_metrics::{Health, METRICS};
+use crate::self_metrics::{METRICS, SelfMetrics};
 use std::cell::RefCell;
 
 /// What Envoy was told, and its numbers of the metrics: the same in all plugins of a VM.
-struct Told {
-    health: Health,
+struct Reported {
+    self_metrics: SelfMetrics,
     numbers: [Option<u32>; METRICS.len()],
 }
 
 thread_local! {
-    static TOLD: RefCell<Option<Told>> = const { RefCell::new(None) };
+    static TOLD: RefCell<Option<Reported>> = const { RefCell::new(None) };
 }
 
 /// Tells what has moved. The first time every metric is defined, so that each shows from then on.
 pub(super) fn tell() {
     let _ = TOLD.with(|told| {
         let mut told = told.try_borrow_mut().ok()?;
-        let Told { health, numbers } = told.get_or_insert_with(|| Told {
-            health: Health::default(),
+        let Reported { self_metrics, numbers } = told.get_or_insert_with(|| Reported {
+            self_metrics: SelfMetrics::default(),
             numbers: METRICS.map(|metric| abi::metric(metric.kind, metric.name)),
         });
-        let moves = with_vm(|vm| health.moves(vm))?;
-        for (number, by) in numbers.iter().zip(moves) {
+        let increments = with_vm(|vm| self_metrics.increments(vm))?;
+        for (number, by) in numbers.iter().zip(increments) {
             if let (Some(number), true) = (number, by != 0) {
-                abi::move_metric(*number, by);
+                abi::increment_metric(*number, by);
             }
         }
         Some(())

@@ -1,6 +1,6 @@
 //! Attributes of the request, or of the node, that Envoy's current callback is about.
 //!
-//! In: an [`Attribute`], or a whole [`Question`]. Out: what Envoy answers. Always holds: an error of the host is no value;
+//! In: an [`Attribute`], or a whole [`Expression`]. Out: what Envoy answers. Always holds: an error of the host is no value;
 //! where Envoy compiles no expressions, no question is ever answered.
 //!
 //! Envoy keeps compiled expressions per plugin and numbers them from the first on; so when each plugin compiles the same
@@ -8,11 +8,11 @@
 
 use super::abi;
 use crate::attributes::attribute::{Attribute, Attributes};
-use crate::attributes::expression::{QUESTIONS, Question};
+use crate::attributes::expression::{EXPRESSIONS, Expression};
 use std::cell::Cell;
 
 /// Envoy's numbers of the questions, in their order.
-type Numbers = [[u8; 4]; QUESTIONS.len()];
+type Numbers = [[u8; 4]; EXPRESSIONS.len()];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Compiled {
@@ -27,11 +27,11 @@ thread_local! {
 
 /// Compiles the questions for the plugin that Envoy's callback is about; to be called once for each.
 pub(super) fn compile(hop_header: &str) {
-    let numbers = QUESTIONS.map(|question| {
+    let numbers = EXPRESSIONS.map(|question| {
         let number = abi::foreign_function("expr_create", question.expression_with(hop_header).as_bytes());
         number.and_then(|number| <[u8; 4]>::try_from(number).ok())
     });
-    let mut known = [[0; 4]; QUESTIONS.len()];
+    let mut known = [[0; 4]; EXPRESSIONS.len()];
     let complete = known.iter_mut().zip(numbers).all(|(known, number)| {
         *known = number.unwrap_or_default();
         number.is_some()
@@ -48,7 +48,7 @@ pub(super) enum Properties {
     /// Of the request that the callback is about.
     Current,
     /// Of one that it was made to be about: there Envoy evaluates no expression.
-    Open,
+    InFlight,
 }
 
 impl Attributes for Properties {
@@ -56,16 +56,16 @@ impl Attributes for Properties {
         abi::property(&attribute.path())
     }
 
-    fn evaluate(&self, question: Question) -> Option<Vec<u8>> {
+    fn evaluate(&self, question: Expression) -> Option<Vec<u8>> {
         let Compiled::As(numbers) = COMPILED.get() else { return None };
-        if *self == Self::Open {
+        if *self == Self::InFlight {
             return None;
         }
         // The questions stand in the order of their list.
         abi::foreign_function("expr_evaluate", numbers.get(question as usize)?)
     }
 
-    fn give_back(&self, answer: Vec<u8>) {
+    fn recycle(&self, answer: Vec<u8>) {
         abi::keep(answer);
     }
 }

@@ -1,22 +1,22 @@
 //! TCP connections that were opened and not closed.
 //!
 //! In: openings and closes, and what Envoy says of a connection that it is asked about. Out: which connections to ask about,
-//! and what is new of them, by edge. Always holds: what was told of a connection is told once; at most `KEPT_MAX`
+//! and what is new of them, by edge. Always holds: what was told of a connection is told once; at most `TRACKED_MAX`
 //! connections are kept; what finds no room is told when its connection closes, and by then no byte of it is missing.
 
 use crate::config::Config;
-use crate::in_flight::byte_deltas::Flows;
-use crate::record::{Edge, Measure};
+use crate::in_flight::byte_deltas::ByteDeltas;
+use crate::record::{Edge, RequestStats};
 use std::rc::Rc;
 
-/// Connections that are kept; those beyond are told when they close.
-const KEPT_MAX: usize = 16_384;
-/// Connections that Envoy is asked about on one tick.
-const LOOKS_MAX: usize = 64;
+/// ConnectionTable that are kept; those beyond are told when they close.
+const TRACKED_MAX: usize = 16_384;
+/// ConnectionTable that Envoy is asked about on one tick.
+const REFRESHES_MAX: usize = 64;
 
 /// What was told of a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Told {
+pub struct ReportedBytes {
     /// Between whom.
     pub edge: Rc<Edge>,
     request_bytes: u64,
@@ -25,23 +25,23 @@ pub struct Told {
 
 /// The table.
 #[derive(Debug, Default)]
-pub struct Connections {
+pub struct ConnectionTable {
     /// In the order of their numbers.
     kept: Vec<Connection>,
     /// Those that found no room.
-    unkept: u64,
+    untracked: u64,
     /// Number of the connection to go on with.
     next: u32,
     /// What is new.
-    pub flows: Flows,
+    pub deltas: ByteDeltas,
 }
 
 #[derive(Debug)]
 struct Connection {
     context: u32,
     carries_http: bool,
-    looked_us: u64,
-    told: Option<Told>,
+    refreshed_us: u64,
+    told: Option<ReportedBytes>,
 }
 
 /// What is known of a connection that has closed.
@@ -52,43 +52,44 @@ pub enum Closed {
     /// Its requests are told, not itself.
     CarriedHttp,
     /// What was told of it, if anything.
-    Kept(Option<Told>),
+    Tracked(Option<ReportedBytes>),
 }
 
-impl Connections {
+impl ConnectionTable {
     /// A connection was opened, at about `now_us`.
     pub fn open(&mut self, context: u32, now_us: u64) {
         let Err(place) = self.place(context) else { return };
-        if self.kept.len() >= KEPT_MAX {
-            self.unkept = self.unkept.saturating_add(1);
+        if self.kept.len() >= TRACKED_MAX {
+            self.untracked = self.untracked.saturating_add(1);
             return;
         }
-        self.kept.insert(place, Connection { context, carries_http: false, looked_us: now_us, told: None });
+        self.kept
+            .insert(place, Connection { context, carries_http: false, refreshed_us: now_us, told: None });
     }
 
     /// A connection was closed.
     pub fn close(&mut self, context: u32) -> Closed {
         let Ok(place) = self.place(context) else { return Closed::Unknown };
         let connection = self.kept.remove(place);
-        if connection.carries_http { Closed::CarriedHttp } else { Closed::Kept(connection.told) }
+        if connection.carries_http { Closed::CarriedHttp } else { Closed::Tracked(connection.told) }
     }
 
     /// One that was not kept was closed.
-    pub fn close_unkept(&mut self) {
-        self.unkept = self.unkept.saturating_sub(1);
+    pub fn close_untracked(&mut self) {
+        self.untracked = self.untracked.saturating_sub(1);
     }
 
     /// How many are open; those that carry HTTP count until Envoy was asked about them.
     #[must_use]
     pub fn count(&self) -> u64 {
         let tcp = self.kept.iter().filter(|connection| !connection.carries_http).count();
-        self.unkept.saturating_add(u64::try_from(tcp).unwrap_or(u64::MAX))
+        self.untracked.saturating_add(u64::try_from(tcp).unwrap_or(u64::MAX))
     }
 
     /// Whether there may be some that are not kept.
     #[must_use]
-    pub fn has_unkept(&self) -> bool {
-        self.unkept > 0
+    pub fn has_untracked(&self) -> bool {
+        self.untracked > 0
     }
 
     /// Whether it is one of these.
@@ -98,14 +99,14 @@ impl Connections {
     }
 
     /// The connections that Envoy is to be asked about now: each once per report interval, in turn.
-    pub fn to_look_at(&mut self, now_us: u64, config: &Config) -> Vec<u32> {
+    pub fn due_for_refresh(&mut self, now_us: u64, config: &Config) -> Vec<u32> {
         let pause_us = config.report_interval_ms.saturating_mul(1_000);
         let is_due = |connection: &&Connection| {
-            !connection.carries_http && now_us.saturating_sub(connection.looked_us) >= pause_us
+            !connection.carries_http && now_us.saturating_sub(connection.refreshed_us) >= pause_us
         };
         let start = self.place(self.next).unwrap_or_else(|place| place);
         let (before, after) = self.kept.split_at_checked(start).unwrap_or_default();
-        let due = after.iter().chain(before).filter(is_due).take(LOOKS_MAX);
+        let due = after.iter().chain(before).filter(is_due).take(REFRESHES_MAX);
         let due: Vec<u32> = due.map(|connection| connection.context).collect();
         self.next = due.last().map_or(self.next, |last| last.wrapping_add(1));
         due
@@ -119,25 +120,28 @@ impl Connections {
     }
 
     /// Envoy said what a connection has moved by now. Returns whether a row waits for it.
-    pub fn moved(&mut self, context: u32, edge: &Rc<Edge>, measure: &Measure, now_us: u64) -> bool {
+    pub fn moved(&mut self, context: u32, edge: &Rc<Edge>, stats: &RequestStats, now_us: u64) -> bool {
         let Ok(place) = self.place(context) else { return false };
         let Some(connection) = self.kept.get_mut(place) else { return false };
-        connection.looked_us = now_us;
+        connection.refreshed_us = now_us;
         let opened = u64::from(connection.told.is_none());
-        let (request_bytes, response_bytes) = since(connection.told.as_ref(), measure);
+        let (request_bytes, response_bytes) = since(connection.told.as_ref(), stats);
         if opened == 0 && request_bytes == 0 && response_bytes == 0 {
             return false;
         }
-        let Some(edge) = self.flows.add(edge, opened, (request_bytes, response_bytes)) else { return false };
-        connection.told =
-            Some(Told { edge, request_bytes: measure.request_bytes, response_bytes: measure.response_bytes });
+        let Some(edge) = self.deltas.add(edge, opened, (request_bytes, response_bytes)) else { return false };
+        connection.told = Some(ReportedBytes {
+            edge,
+            request_bytes: stats.request_bytes,
+            response_bytes: stats.response_bytes,
+        });
         true
     }
 
     /// There is nothing to tell of a connection yet.
     pub fn looked(&mut self, context: u32, now_us: u64) {
         if let Some(connection) = self.place(context).ok().and_then(|place| self.kept.get_mut(place)) {
-            connection.looked_us = now_us;
+            connection.refreshed_us = now_us;
         }
     }
 
@@ -155,13 +159,10 @@ impl Connections {
 
 /// What has moved since it was told.
 #[must_use]
-pub fn since(told: Option<&Told>, measure: &Measure) -> (u64, u64) {
+pub fn since(told: Option<&ReportedBytes>, stats: &RequestStats) -> (u64, u64) {
     let (request_bytes, response_bytes) =
         told.map_or((0, 0), |told| (told.request_bytes, told.response_bytes));
-    (
-        measure.request_bytes.saturating_sub(request_bytes),
-        measure.response_bytes.saturating_sub(response_bytes),
-    )
+    (stats.request_bytes.saturating_sub(request_bytes), stats.response_bytes.saturating_sub(response_bytes))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Requests that have begun and not ended.
 //!
 //! In: beginnings and ends, and what Envoy says when it is asked about one that is open for long. Out: per reporter how many,
-//! how old the oldest is, and whereto those are that do not end. Always holds: [`OpenTable::count`] is the number of
+//! how old the oldest is, and whereto those are that do not end. Always holds: [`RequestTable::count`] is the number of
 //! beginnings without an end; at most `OPEN_MAX` requests are kept with their age and `NAMED_MAX` with their destination.
 //!
 //! A beginning costs no host call: it is dated by the clock as it was last read, which is off by a tick at most, and Envoy's
@@ -9,32 +9,32 @@
 //! that of the numbers and an end is found by bisection.
 
 use crate::config::Config;
-use crate::in_flight::byte_deltas::Flows;
+use crate::in_flight::byte_deltas::ByteDeltas;
 use crate::record::{Edge, Reporter};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
 mod report;
 
-pub use report::{Open, OpenLong};
+pub use report::{InFlightSummary, LongRequests};
 
 /// Requests that are kept with their age; those beyond are only counted.
 const OPEN_MAX: usize = 65_536;
 /// Requests that are kept with their destination.
 const NAMED_MAX: usize = 1_024;
 /// Requests that Envoy is asked about on one tick.
-const LOOKS_MAX: usize = 64;
+const REFRESHES_MAX: usize = 64;
 /// Plugins that are remembered while they have nothing open.
 const ROOTS_MAX: usize = 32;
 /// A request is looked at again after so long: it may be tried elsewhere, have moved more bytes, or have ended without a
 /// word.
-const LOOK_AGAIN_US: u64 = 5_000_000;
+const REFRESH_INTERVAL_US: u64 = 5_000_000;
 /// Ended entries that may lie among the open ones in any case.
 const ENDED_MAX: usize = 64;
 
 /// The table.
 #[derive(Debug, Default)]
-pub struct OpenTable {
+pub struct RequestTable {
     /// In the order of their beginnings; ended ones stay until there are many.
     entries: VecDeque<Entry>,
     ended: usize,
@@ -44,9 +44,9 @@ pub struct OpenTable {
     /// In the order of their numbers.
     named: Vec<(u32, Named)>,
     /// What is new of the bodies of those that are named.
-    pub flows: Flows,
+    pub deltas: ByteDeltas,
     clock_us: u64,
-    told_us: u64,
+    reported_us: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -72,11 +72,11 @@ struct Named {
     edge: Rc<Edge>,
     /// Bytes of the request's and of the response's body.
     moved: (u64, u64),
-    looked_us: u64,
+    refreshed_us: u64,
     told: bool,
 }
 
-impl OpenTable {
+impl RequestTable {
     /// A request of a plugin begins.
     pub fn begin(&mut self, context: u32, root: u32) {
         // Numbers begin anew after four thousand millions; a request that so many overtook is given up.
@@ -107,7 +107,7 @@ impl OpenTable {
     }
 
     /// One that was not kept ended.
-    pub fn end_unkept(&mut self) {
+    pub fn end_untracked(&mut self) {
         self.untracked = self.untracked.saturating_sub(1);
     }
 
@@ -162,7 +162,7 @@ impl OpenTable {
     }
 
     /// The requests that Envoy is to be asked about now, the oldest first.
-    pub fn to_look_at(&mut self, now_us: u64, config: &Config) -> Vec<u32> {
+    pub fn due_for_refresh(&mut self, now_us: u64, config: &Config) -> Vec<u32> {
         if self.clock_us == 0 {
             // What began before the clock was ever read began about now.
             self.entries.iter_mut().for_each(|entry| entry.start_us = now_us);
@@ -170,10 +170,10 @@ impl OpenTable {
         self.clock_us = self.clock_us.max(now_us);
         let room = NAMED_MAX.saturating_sub(self.named.len());
         let old = || self.older_than(now_us, config).map(|entry| entry.context);
-        let is_old_news = |named: &Named| now_us.saturating_sub(named.looked_us) >= LOOK_AGAIN_US;
+        let is_old_news = |named: &Named| now_us.saturating_sub(named.refreshed_us) >= REFRESH_INTERVAL_US;
         let unnamed = old().filter(|context| self.place_of_name(*context).is_err()).take(room);
         let again = old().filter(|context| self.named(*context).is_some_and(is_old_news));
-        unnamed.chain(again).take(LOOKS_MAX).collect()
+        unnamed.chain(again).take(REFRESHES_MAX).collect()
     }
 
     /// Envoy said of an open request where it goes to, when it began, and how many bytes each way its bodies have brought.
@@ -190,11 +190,11 @@ impl OpenTable {
         match self.place_of_name(context) {
             Ok(place) => {
                 if let Some((_, named)) = self.named.get_mut(place) {
-                    (named.edge, named.looked_us) = (edge, now_us);
+                    (named.edge, named.refreshed_us) = (edge, now_us);
                 }
             }
             Err(place) => {
-                let named = Named { edge, moved: (0, 0), looked_us: now_us, told: false };
+                let named = Named { edge, moved: (0, 0), refreshed_us: now_us, told: false };
                 self.named.insert(place, (context, named));
             }
         }
@@ -207,7 +207,7 @@ impl OpenTable {
         let Some((_, named)) = place.and_then(|place| self.named.get_mut(place)) else { return };
         let new = (moved.0.saturating_sub(named.moved.0), moved.1.saturating_sub(named.moved.1));
         // What finds no room is told the next time.
-        if new != (0, 0) && self.flows.add(&named.edge, u64::from(named.moved == (0, 0)), new).is_some() {
+        if new != (0, 0) && self.deltas.add(&named.edge, u64::from(named.moved == (0, 0)), new).is_some() {
             named.moved = moved;
         }
     }

@@ -4,102 +4,103 @@
 //! call, whatever is missing; what only explains a failure is read only on failure.
 
 use crate::attributes::attribute::{Attribute, Attributes};
-use crate::attributes::expression::{FAILURE_VALUES, Question};
-use crate::attributes::prefetched::Told;
-use crate::attributes::values::Answer;
-use crate::record::edge_cache::{Known, Memo, Name};
-use crate::record::peer_metadata::Exchange;
+use crate::attributes::expression::{Expression, FAILURE_VALUES};
+use crate::attributes::prefetched::Prefetched;
+use crate::attributes::values::Values;
+use crate::record::edge_cache::{CacheKey, Cached, EdgeCache};
+use crate::record::peer_metadata::PeerMetadata;
 use crate::record::record::{
-    DURATION_US_MAX, Edge, Measure, Messages, Outcome, Peer, Protocol, Record, Reporter, Why, bounded,
+    DURATION_US_MAX, Edge, FailureReason, MessageCounts, Outcome, Peer, Protocol, Record, Reporter,
+    RequestStats, bounded,
 };
 use crate::record::service::{self, Service};
-use crate::record::stream_info::{Asking, Facts, Grpc};
+use crate::record::stream_info::{Evaluator, Grpc, StreamInfo};
 use crate::text::hash::request_id_hash;
 use std::rc::Rc;
 
 mod connection;
 mod waypoint;
 
-pub use connection::Seen;
+pub use connection::ConnectionState;
 
 /// What making records needs to know of those before.
 #[derive(Debug, Default)]
-pub struct Observer {
-    asking: Asking,
-    memo: Memo,
-    exchange: Exchange,
+pub struct RecordBuilder {
+    asking: Evaluator,
+    memo: EdgeCache,
+    exchange: PeerMetadata,
     /// That of connections, which Istio leads over other ways than that of requests.
-    connection_exchange: Exchange,
+    connection_exchange: PeerMetadata,
     is_waypoint: bool,
 }
 
-impl Observer {
+impl RecordBuilder {
     /// Whether the proxy is an Istio waypoint.
-    pub fn at_waypoint(&mut self, is_waypoint: bool) {
+    pub fn set_waypoint(&mut self, is_waypoint: bool) {
         self.is_waypoint = is_waypoint;
     }
 
     /// Makes the record of the request that just ended. `now_us`: microseconds since the Unix epoch.
     pub fn observe(&mut self, attributes: &impl Attributes, now_us: u64) -> Record {
         let answer = self.asking.ask(attributes);
-        let facts = Facts::read(&answer);
+        let facts = StreamInfo::read(&answer);
         let edge = self.edge(attributes, &facts, now_us);
         let outcome = outcome(attributes, &facts);
-        let measure = measure(attributes, &facts, now_us);
+        let stats = stats(attributes, &facts, now_us);
         let messages = messages(attributes, &facts);
-        attributes.give_back(answer);
-        Record { edge, outcome, measure, messages }
+        attributes.recycle(answer);
+        Record { edge, outcome, stats, messages }
     }
 
-    /// See [`Asking::fallbacks`].
+    /// See [`Evaluator::fallbacks`].
     #[must_use]
     pub fn fallbacks(&self) -> u64 {
         self.asking.fallbacks()
     }
 
-    fn edge(&mut self, attributes: &impl Attributes, facts: &Facts, now_us: u64) -> Rc<Edge> {
+    fn edge(&mut self, attributes: &impl Attributes, facts: &StreamInfo, now_us: u64) -> Rc<Edge> {
         if self.is_waypoint {
             return self.waypoint_edge(attributes, facts, now_us);
         }
-        let name = Name::new(facts, b"");
+        let name = CacheKey::new(facts, b"");
         if facts.is_destination {
             return match self.memo.look_up(&name, now_us) {
-                Some(Known::Edge(edge)) => edge,
+                Some(Cached::Edge(edge)) => edge,
                 _ => {
-                    let edge = self.ask_edge(attributes, facts);
+                    let edge = self.read_edge(attributes, facts);
                     self.remembered(&name, edge, now_us)
                 }
             };
         }
         if facts.response_flags != 0 || facts.address.is_empty() {
-            return Rc::new(self.ask_edge(attributes, facts));
+            return Rc::new(self.read_edge(attributes, facts));
         }
         match self.memo.look_up(&name, now_us) {
-            Some(Known::Edge(edge)) => return edge,
-            Some(Known::ByAuthority) => {}
+            Some(Cached::Edge(edge)) => return edge,
+            Some(Cached::ByAuthority) => {}
             None => {
-                let edge = self.ask_edge(attributes, facts);
+                let edge = self.read_edge(attributes, facts);
                 if edge.service.is_named_without_the_request() {
                     return self.remembered(&name, edge, now_us);
                 }
-                self.memo.remember(&name, Known::ByAuthority, now_us);
+                self.memo.remember(&name, Cached::ByAuthority, now_us);
                 return Rc::new(edge);
             }
         }
-        let authority = attributes.evaluate(Question::Authority);
-        let authority = authority.unwrap_or_else(|| Question::Authority.ask_one_by_one(attributes));
-        let name = Name::new(facts, &authority);
+        let authority = attributes.evaluate(Expression::Authority);
+        let authority = authority.unwrap_or_else(|| Expression::Authority.evaluate_each(attributes));
+        let name = CacheKey::new(facts, &authority);
         match self.memo.look_up(&name, now_us) {
-            Some(Known::Edge(edge)) => edge,
+            Some(Cached::Edge(edge)) => edge,
             _ => {
-                let edge = self.ask_edge(attributes, facts);
+                let edge = self.read_edge(attributes, facts);
                 self.remembered(&name, edge, now_us)
             }
         }
     }
 
-    fn ask_edge(&mut self, attributes: &impl Attributes, facts: &Facts) -> Edge {
-        let mut edge = ask_edge(attributes, facts);
+    fn read_edge(&mut self, attributes: &impl Attributes, facts: &StreamInfo) -> Edge {
+        let mut edge = read_edge(attributes, facts);
         // Who was called is learnt from its answer.
         if facts.is_destination || facts.response_flags == 0 {
             self.exchange.complete(&mut edge, attributes);
@@ -107,34 +108,34 @@ impl Observer {
         edge
     }
 
-    fn remembered(&mut self, name: &Name<'_>, edge: Edge, now_us: u64) -> Rc<Edge> {
+    fn remembered(&mut self, name: &CacheKey<'_>, edge: Edge, now_us: u64) -> Rc<Edge> {
         let edge = Rc::new(edge);
-        self.memo.remember(name, Known::Edge(Rc::clone(&edge)), now_us);
+        self.memo.remember(name, Cached::Edge(Rc::clone(&edge)), now_us);
         edge
     }
 }
 
-fn ask_edge(attributes: &impl Attributes, facts: &Facts) -> Edge {
+fn read_edge(attributes: &impl Attributes, facts: &StreamInfo) -> Edge {
     let cluster = (Attribute::ClusterName, facts.cluster);
     if facts.is_destination {
-        let answer = attributes.evaluate(Question::DestinationEdge);
+        let answer = attributes.evaluate(Expression::DestinationEdge);
         let known = [cluster, (Attribute::SourceAddress, facts.address)];
-        destination_edge(&Told::new(attributes, Question::DestinationEdge, answer.as_deref(), &known))
+        destination_edge(&Prefetched::new(attributes, Expression::DestinationEdge, answer.as_deref(), &known))
     } else {
-        let answer = attributes.evaluate(Question::SourceEdge);
+        let answer = attributes.evaluate(Expression::SourceEdge);
         let known = [cluster, (Attribute::UpstreamAddress, facts.address)];
-        source_edge(&Told::new(attributes, Question::SourceEdge, answer.as_deref(), &known))
+        source_edge(&Prefetched::new(attributes, Expression::SourceEdge, answer.as_deref(), &known))
     }
 }
 
 /// The edge of a request that has not ended, with which Envoy was made to be concerned: it knows its headers no more.
-pub fn open_edge(attributes: &impl Attributes) -> Edge {
+pub fn in_flight_edge(attributes: &impl Attributes) -> Edge {
     let bytes = |attribute| attributes.bytes(attribute).unwrap_or_default();
     let is_destination = attributes.number(Attribute::ListenerDirection) == Some(1);
     let address = if is_destination { Attribute::SourceAddress } else { Attribute::UpstreamAddress };
     let (cluster, address) = (bytes(Attribute::ClusterName), bytes(address));
-    let facts = Facts { is_destination, cluster: &cluster, address: &address, ..Facts::default() };
-    ask_edge(attributes, &facts)
+    let facts = StreamInfo { is_destination, cluster: &cluster, address: &address, ..StreamInfo::default() };
+    read_edge(attributes, &facts)
 }
 
 fn source_edge(attributes: &impl Attributes) -> Edge {
@@ -188,7 +189,7 @@ fn bounded_text(attributes: &impl Attributes, attribute: Attribute) -> String {
     bounded(&text(attributes, attribute))
 }
 
-fn outcome(attributes: &impl Attributes, facts: &Facts) -> Outcome {
+fn outcome(attributes: &impl Attributes, facts: &StreamInfo) -> Outcome {
     let mut outcome = Outcome {
         response_code: facts.response_code,
         response_flags: facts.response_flags,
@@ -197,16 +198,16 @@ fn outcome(attributes: &impl Attributes, facts: &Facts) -> Outcome {
         ..Outcome::default()
     };
     if outcome.has_failed() {
-        let answer = attributes.evaluate(Question::Failure);
-        let answer = answer.unwrap_or_else(|| Question::Failure.ask_one_by_one(attributes));
-        if let Some(mut answer) = Answer::read(&answer, FAILURE_VALUES) {
-            outcome.why = Why::new(answer.bytes(), answer.bytes());
+        let answer = attributes.evaluate(Expression::Failure);
+        let answer = answer.unwrap_or_else(|| Expression::Failure.evaluate_each(attributes));
+        if let Some(mut answer) = Values::read(&answer, FAILURE_VALUES) {
+            outcome.failure = FailureReason::new(answer.bytes(), answer.bytes());
         }
     }
     outcome
 }
 
-fn measure(attributes: &impl Attributes, facts: &Facts, now_us: u64) -> Measure {
+fn stats(attributes: &impl Attributes, facts: &StreamInfo, now_us: u64) -> RequestStats {
     // Envoy's clock of a duration is monotonic and ends now; only connections have none.
     let (start_us, duration_us) = match facts.duration_ns {
         Some(duration_ns) => {
@@ -218,7 +219,7 @@ fn measure(attributes: &impl Attributes, facts: &Facts, now_us: u64) -> Measure 
             (start_us, now_us.saturating_sub(start_us))
         }
     };
-    Measure {
+    RequestStats {
         start_us,
         duration_us,
         request_bytes: facts.request_bytes,
@@ -228,10 +229,10 @@ fn measure(attributes: &impl Attributes, facts: &Facts, now_us: u64) -> Measure 
     }
 }
 
-fn messages(attributes: &impl Attributes, facts: &Facts) -> Messages {
+fn messages(attributes: &impl Attributes, facts: &StreamInfo) -> MessageCounts {
     match facts.grpc {
-        Grpc::No => Messages::default(),
-        _ => Messages::read(&attributes.text(Attribute::GrpcMessages).unwrap_or_default()),
+        Grpc::No => MessageCounts::default(),
+        _ => MessageCounts::read(&attributes.text(Attribute::GrpcMessages).unwrap_or_default()),
     }
 }
 

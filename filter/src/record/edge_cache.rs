@@ -1,4 +1,4 @@
-//! Edges that are known already.
+//! EdgeInterner that are known already.
 //!
 //! In: the facts that name an edge. Out: the edge, asked for again only when it is new or old. Always holds: at most
 //! `SLOTS` edges; a new one takes the slot of another whose name happens to lie there; none is older than
@@ -10,22 +10,22 @@
 //! not reached, since its certificate was not seen.
 
 use crate::record::record::Edge;
-use crate::record::stream_info::Facts;
-use crate::text::hash::{FACTOR, same, sketch};
+use crate::record::stream_info::StreamInfo;
+use crate::text::hash::{MULTIPLIER, quick_hash, same};
 use std::rc::Rc;
 
-/// Edges in the table, a power of two.
+/// EdgeInterner in the table, a power of two.
 const SLOTS: usize = 1_024;
 
 /// What leaves a place of a hash.
 const SHIFT: u32 = u64::BITS - SLOTS.ilog2();
 
-/// Edges are asked for anew after so long. Amazon's network plugin keeps an address for as long before it gives it again.
+/// EdgeInterner are asked for anew after so long. Amazon's network plugin keeps an address for as long before it gives it again.
 const AGE_MAX_US: u64 = 30_000_000;
 
 /// What is known under a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Known {
+pub enum Cached {
     /// The edge.
     Edge(Rc<Edge>),
     /// That the service is named by what the request says, so that the name is not enough.
@@ -34,7 +34,7 @@ pub enum Known {
 
 /// The table.
 #[derive(Debug, Default)]
-pub struct Memo {
+pub struct EdgeCache {
     slots: Vec<Option<Slot>>,
 }
 
@@ -43,12 +43,12 @@ struct Slot {
     hash: u64,
     more: Box<[u8]>,
     asked_us: u64,
-    known: Known,
+    known: Cached,
 }
 
 /// What names an edge.
 #[derive(Debug, Clone, Copy)]
-pub struct Name<'a> {
+pub struct CacheKey<'a> {
     /// Of cluster, address and connection, in place of these: 64 bits tell some thousand names apart, and nobody from outside
     /// chooses them.
     hash: u64,
@@ -56,19 +56,19 @@ pub struct Name<'a> {
     more: &'a [u8],
 }
 
-impl<'a> Name<'a> {
+impl<'a> CacheKey<'a> {
     /// The name that the facts give an edge, and something more.
     #[must_use]
-    pub fn new(facts: &Facts<'a>, more: &'a [u8]) -> Self {
+    pub fn new(facts: &StreamInfo<'a>, more: &'a [u8]) -> Self {
         // Behind a forwarded-for header every request brings another address, all without meaning.
         let route = if let [.., b':', b'0'] = facts.address { facts.cluster } else { facts.route };
         // 0 at a source; Envoy counts connections from 0.
         let connection = facts.connection.wrapping_add(u64::from(facts.is_destination));
-        Self { hash: sketch(more, sketch(route, connection)), more }
+        Self { hash: quick_hash(more, quick_hash(route, connection)), more }
     }
 
     fn place(&self) -> usize {
-        usize::try_from(self.hash.wrapping_mul(FACTOR) >> SHIFT).unwrap_or(0)
+        usize::try_from(self.hash.wrapping_mul(MULTIPLIER) >> SHIFT).unwrap_or(0)
     }
 
     fn is_of(&self, slot: &Slot) -> bool {
@@ -76,16 +76,16 @@ impl<'a> Name<'a> {
     }
 }
 
-impl Memo {
+impl EdgeCache {
     /// Looks for the edge of this name.
     #[must_use]
-    pub fn look_up(&self, name: &Name<'_>, now_us: u64) -> Option<Known> {
+    pub fn look_up(&self, name: &CacheKey<'_>, now_us: u64) -> Option<Cached> {
         let slot = self.slots.get(name.place())?.as_ref().filter(|slot| name.is_of(slot))?;
         (now_us.saturating_sub(slot.asked_us) < AGE_MAX_US).then(|| slot.known.clone())
     }
 
     /// Remembers what was not found.
-    pub fn remember(&mut self, name: &Name<'_>, known: Known, now_us: u64) {
+    pub fn remember(&mut self, name: &CacheKey<'_>, known: Cached, now_us: u64) {
         self.slots.resize_with(SLOTS, || None);
         if let Some(slot) = self.slots.get_mut(name.place()) {
             *slot = Some(Slot { hash: name.hash, more: name.more.into(), asked_us: now_us, known });

@@ -24,16 +24,16 @@ const UPSTREAM: [PeerObject; 4] = [
     PeerObject::UpstreamOfConnectionOld,
 ];
 
-/// Edges without a peer after which none is expected.
+/// EdgeInterner without a peer after which none is expected.
 const MISSES_MAX: u32 = 32;
 
 /// Whether there is an exchange in this proxy.
 #[derive(Debug, Default)]
-pub struct Exchange {
+pub struct PeerMetadata {
     misses: u32,
 }
 
-impl Exchange {
+impl PeerMetadata {
     /// Completes the peer of an edge, if it was told.
     pub fn complete(&mut self, edge: &mut Edge, attributes: &impl Attributes) {
         if self.misses >= MISSES_MAX {
@@ -69,7 +69,7 @@ fn complete(peer: &mut Peer, object: PeerObject, attributes: &impl Attributes) -
 
 #[cfg(test)]
 mod tests {
-    use super::{Exchange, MISSES_MAX};
+    use super::{MISSES_MAX, PeerMetadata};
     use crate::attributes::attribute::table::Table;
     use crate::record::record::{Edge, Reporter};
     #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
@@ -80,7 +80,7 @@ mod tests {
     fn check(reporter: Reporter, attributes: &str, expected: &str) {
         let mut edge = Edge { reporter, ..Edge::default() };
         edge.peer.workload = "by endpoint".to_owned();
-        Exchange::default().complete(&mut edge, &Table::parse(attributes));
+        PeerMetadata::default().complete(&mut edge, &Table::parse(attributes));
         let peer = &edge.peer;
         let text = [
             &peer.workload,
@@ -163,7 +163,7 @@ mod tests {
     #[test]
     fn where_none_is_ever_there_none_is_asked_for() {
         let table = Table::parse("xds.listener_direction = 2");
-        let mut exchange = Exchange::default();
+        let mut exchange = PeerMetadata::default();
         for _ in 0..2 * MISSES_MAX {
             exchange.complete(&mut Edge { reporter: Reporter::Source, ..Edge::default() }, &table);
         }

@@ -23,19 +23,19 @@ pub struct Record {
     /// How it ended.
     pub outcome: Outcome,
     /// Its figures.
-    pub measure: Measure,
+    pub stats: RequestStats,
     /// Its messages, when it is a gRPC request. They are no figure of it: a batch tells only their sums.
-    pub messages: Messages,
+    pub messages: MessageCounts,
 }
 
 impl Record {
     /// Whether `detail` has it leave as a single record.
     #[must_use]
-    pub fn is_told(&self, detail: Detail, slow_ms: u64) -> bool {
+    pub fn has_own_row(&self, detail: Detail, slow_ms: u64) -> bool {
         match detail {
             Detail::All => true,
             Detail::Failures => {
-                let is_slow = self.measure.duration_us / 1_000 >= slow_ms;
+                let is_slow = self.stats.duration_us / 1_000 >= slow_ms;
                 // A connection that lasts does its work.
                 self.outcome.has_failed() || is_slow && self.outcome.protocol != Protocol::Tcp
             }
@@ -56,7 +56,7 @@ impl Outcome {
 
 /// The figures of one request.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Measure {
+pub struct RequestStats {
     /// Start, microseconds since the Unix epoch.
     pub start_us: u64,
     /// First byte of the request to the end of the response.
@@ -71,16 +71,16 @@ pub struct Measure {
     pub attempts: u32,
 }
 
-/// Messages of gRPC requests, 0 where nobody counts them.
+/// MessageCounts of gRPC requests, 0 where nobody counts them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Messages {
+pub struct MessageCounts {
     /// What clients sent.
     pub request: u64,
     /// What they got.
     pub response: u64,
 }
 
-impl Messages {
+impl MessageCounts {
     /// Reads what Envoy's `grpc_stats` leaves: `requests,responses` in decimal digits. 0 where it is anything else.
     #[must_use]
     pub fn read(text: &str) -> Self {
@@ -135,14 +135,14 @@ pub struct Peer {
 
 /// What Envoy says of a failure.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub struct Why {
+pub struct FailureReason {
     /// `response.code_details`.
     pub code_details: String,
     /// `upstream.transport_failure_reason`.
     pub transport_failure_reason: String,
 }
 
-impl Why {
+impl FailureReason {
     /// What is said, if anything is.
     #[must_use]
     pub fn new(code_details: &[u8], transport_failure_reason: &[u8]) -> Option<Box<Self>> {
@@ -167,7 +167,7 @@ pub struct Outcome {
     /// HTTP, gRPC or TCP.
     pub protocol: Protocol,
     /// Only on failure, and only where Envoy says something.
-    pub why: Option<Box<Why>>,
+    pub failure: Option<Box<FailureReason>>,
     /// Of a connection that it was told as opened before.
     pub continued: bool,
 }

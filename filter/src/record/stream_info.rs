@@ -1,15 +1,15 @@
 //! What Envoy said about one finished request.
 //!
-//! In: the answer to [`Question::Request`]. Out: [`Facts`]. Always holds: whatever the bytes, there are facts; what
+//! In: the answer to [`Expression::Request`]. Out: [`StreamInfo`]. Always holds: whatever the bytes, there are facts; what
 //! could not be read is as good as absent.
 
 use crate::attributes::attribute::Attributes;
-use crate::attributes::expression::{ABSENT, DESTINATION_VALUES, NO_GRPC, Question, SOURCE_VALUES};
-use crate::attributes::values::{Answer, number};
+use crate::attributes::expression::{ABSENT, DESTINATION_VALUES, Expression, NO_GRPC, SOURCE_VALUES};
+use crate::attributes::values::{Values, number};
 
 /// The facts of one request, as Envoy gave them. Empty texts and 0 are "not known".
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Facts<'a> {
+pub struct StreamInfo<'a> {
     /// The request came in on an inbound listener.
     pub is_destination: bool,
     /// First byte of the request to the end of the response, monotonic.
@@ -50,13 +50,13 @@ pub enum Grpc {
     Ended(u32),
 }
 
-impl<'a> Facts<'a> {
+impl<'a> StreamInfo<'a> {
     /// Reads an answer; where it is none, nothing is known.
     #[must_use]
     pub fn read(bytes: &'a [u8]) -> Self {
-        let (answer, is_destination) = match Answer::read(bytes, SOURCE_VALUES) {
+        let (answer, is_destination) = match Values::read(bytes, SOURCE_VALUES) {
             Some(answer) => (Some(answer), false),
-            None => (Answer::read(bytes, DESTINATION_VALUES), true),
+            None => (Values::read(bytes, DESTINATION_VALUES), true),
         };
         let Some(mut answer) = answer else { return Self::default() };
         // The order is that of the question.
@@ -101,7 +101,7 @@ fn small(number: i64) -> u32 {
 
 /// Asks for the facts, the cheapest way first.
 #[derive(Debug, Default)]
-pub struct Asking {
+pub struct Evaluator {
     /// How many requests more are asked the guarded way at once.
     guarded: u32,
     /// How many that were the last time.
@@ -110,25 +110,25 @@ pub struct Asking {
 }
 
 /// The most requests that go without a try of the bare question.
-const CAUTION_MAX: u32 = 255;
+const SKIPS_MAX: u32 = 255;
 
-impl Asking {
-    /// The answer about the request that just ended; [`Facts::read`] reads it.
+impl Evaluator {
+    /// The answer about the request that just ended; [`StreamInfo::read`] reads it.
     pub fn ask(&mut self, attributes: &impl Attributes) -> Vec<u8> {
         if self.guarded > 0 {
             self.guarded = self.guarded.saturating_sub(1);
-        } else if let Some(bytes) = attributes.evaluate(Question::Request) {
+        } else if let Some(bytes) = attributes.evaluate(Expression::Request) {
             self.caution /= 2;
             return bytes;
         } else {
             // Where requests fail in a row, the bare question is only what it costs.
             self.guarded = self.caution;
-            self.caution = self.caution.saturating_mul(2).saturating_add(1).min(CAUTION_MAX);
+            self.caution = self.caution.saturating_mul(2).saturating_add(1).min(SKIPS_MAX);
         }
-        let answer = attributes.evaluate(Question::RequestGuarded);
+        let answer = attributes.evaluate(Expression::RequestGuarded);
         answer.unwrap_or_else(|| {
             self.fallbacks = self.fallbacks.saturating_add(1);
-            Question::RequestGuarded.ask_one_by_one(attributes)
+            Expression::RequestGuarded.evaluate_each(attributes)
         })
     }
 

@@ -8,10 +8,10 @@
 use crate::batch::Batch;
 use crate::batch::fold::FoldTable;
 use crate::config::{Config, Limits};
-use crate::in_flight::connections::Connections;
-use crate::in_flight::requests::OpenTable;
-use crate::record::{Edge, Measure, Messages, Outcome, Record};
-use crate::report::ledger::{Content, Ledger};
+use crate::in_flight::connections::ConnectionTable;
+use crate::in_flight::requests::RequestTable;
+use crate::record::{Edge, MessageCounts, Outcome, Record, RequestStats};
+use crate::report::ledger::{BatchContent, Ledger};
 use hopscope_proto::v1::DropReason;
 use std::rc::Rc;
 
@@ -24,9 +24,9 @@ pub struct Buffer {
     /// The books of this epoch.
     pub ledger: Ledger,
     /// Requests that have not ended; each batch tells of them.
-    pub open: OpenTable,
-    /// Connections that have not been closed; likewise.
-    pub connections: Connections,
+    pub open: RequestTable,
+    /// ConnectionTable that have not been closed; likewise.
+    pub connections: ConnectionTable,
     filling: Batch,
     /// The oldest first. Not many wait, and the code of a queue is 1 kB in each proxy.
     waiting: Vec<Batch>,
@@ -41,12 +41,12 @@ impl Buffer {
     pub fn push(&mut self, record: &Record, config: &Config) {
         self.ledger.see();
         let Limits { batch_records_max, buffer_bytes_max, fold_rows_max, .. } = config.limits;
-        let ended_us = record.measure.start_us.saturating_add(record.measure.duration_us);
+        let ended_us = record.stats.start_us.saturating_add(record.stats.duration_us);
         self.since_us = self.since_us.or(Some(ended_us));
         self.holds_failure |= record.outcome.has_failed();
-        if !record.is_told(config.detail, config.slow_ms) {
-            self.fold(&record.edge, &record.outcome, &record.measure, fold_rows_max);
-            if record.messages != Messages::default() {
+        if !record.has_own_row(config.detail, config.slow_ms) {
+            self.fold(&record.edge, &record.outcome, &record.stats, fold_rows_max);
+            if record.messages != MessageCounts::default() {
                 self.folds.add_messages(&record.edge, &record.outcome, record.messages);
             }
             return;
@@ -61,8 +61,8 @@ impl Buffer {
         self.waiting.push(std::mem::take(&mut self.filling));
         while self.waiting.iter().map(Batch::len).sum::<usize>() > records_max.saturating_sub(full) {
             let batch = self.waiting.remove(0);
-            for (edge, outcome, measure) in batch.records() {
-                self.fold(edge, outcome, measure, fold_rows_max);
+            for (edge, outcome, stats) in batch.records() {
+                self.fold(edge, outcome, stats, fold_rows_max);
             }
             for (edge, outcome, messages) in batch.messages() {
                 self.folds.add_messages(edge, outcome, messages);
@@ -70,8 +70,8 @@ impl Buffer {
         }
     }
 
-    fn fold(&mut self, edge: &Rc<Edge>, outcome: &Outcome, measure: &Measure, rows_max: usize) {
-        if self.folds.add(edge, outcome, measure, rows_max) {
+    fn fold(&mut self, edge: &Rc<Edge>, outcome: &Outcome, stats: &RequestStats, rows_max: usize) {
+        if self.folds.add(edge, outcome, stats, rows_max) {
             self.folded = self.folded.saturating_add(1);
         } else {
             self.ledger.drop(1, DropReason::FoldTableFull);
@@ -108,7 +108,7 @@ impl Buffer {
     }
 
     /// Takes the next batch out, with the fold rows that ride along, and books it as sent. `None` when nothing waits.
-    pub fn pop(&mut self) -> Option<(Batch, Content)> {
+    pub fn pop(&mut self) -> Option<(Batch, BatchContent)> {
         let mut batch =
             if self.waiting.is_empty() { std::mem::take(&mut self.filling) } else { self.waiting.remove(0) };
         for (edge, outcome, fold) in self.folds.take(FOLD_ROWS_PER_BATCH) {
@@ -119,8 +119,8 @@ impl Buffer {
             self.holds_failure = false;
         }
         let content =
-            Content { records: u64::try_from(batch.len()).unwrap_or(u64::MAX), folded: batch.folded() };
-        if content == Content::default() {
+            BatchContent { records: u64::try_from(batch.len()).unwrap_or(u64::MAX), folded: batch.folded() };
+        if content == BatchContent::default() {
             return None;
         }
         self.ledger.send(content);

@@ -6,8 +6,8 @@
 //! Source: Istio's node metadata, `pkg/model/proxy.go`; the node id is `kind~address~pod.namespace~domain`.
 
 use crate::attributes::attribute::{Attribute, Attributes};
-use crate::batch::encode::Wire;
-use crate::config::Place;
+use crate::batch::encode::EncodedMessage;
+use crate::config::ProxyLocation;
 use crate::text::format::line;
 
 /// The most addresses that are reported; a pod has one per family and network.
@@ -29,8 +29,8 @@ const NAMES: [Attribute; 11] = [
 ];
 
 /// Reads the proxy's own identity; `config_hash` is that of the plugin configuration in force.
-pub fn read(attributes: &impl Attributes, config_hash: u64) -> Wire {
-    let mut wire = Wire::default();
+pub fn read(attributes: &impl Attributes, config_hash: u64) -> EncodedMessage {
+    let mut wire = EncodedMessage::default();
     for (field, attribute) in (1..).zip(NAMES) {
         wire.text(field, &text(attributes, attribute));
     }
@@ -53,9 +53,9 @@ pub fn read(attributes: &impl Attributes, config_hash: u64) -> Wire {
 }
 
 /// Where the proxy is, for what a configuration sets for parts of the mesh.
-pub fn place(attributes: &impl Attributes) -> Place {
+pub fn place(attributes: &impl Attributes) -> ProxyLocation {
     let metadata = |key| text(attributes, Attribute::NodeMetadata(key));
-    Place {
+    ProxyLocation {
         workload: line!(metadata("NAMESPACE"), "/", metadata("WORKLOAD_NAME")),
         sites: [metadata("CLUSTER_ID"), region(attributes), zone(attributes)],
         is_waypoint: attributes.text(Attribute::NodeId).is_some_and(|id| id.starts_with("waypoint~")),

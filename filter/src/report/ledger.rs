@@ -1,12 +1,12 @@
 //! The books of one epoch.
 //!
 //! In: what happened to requests. Out: the running totals that every batch carries. Always holds, since every change
-//! here moves a count from one place to another: `seen = sent + folded + dropped + buffered`.
+//! here increments a count from one place to another: `seen = sent + folded + dropped + buffered`.
 
-use crate::batch::encode::Wire;
+use crate::batch::encode::EncodedMessage;
 use hopscope_proto::v1::DropReason;
 
-/// Why requests were given up; the order is that of [`Ledger::dropped`].
+/// FailureReason requests were given up; the order is that of [`Ledger::dropped`].
 const REASONS: [DropReason; 3] = [DropReason::FoldTableFull, DropReason::Refused, DropReason::TooLarge];
 
 /// Where every request that the filter saw is now.
@@ -20,14 +20,14 @@ pub struct Ledger {
 
 /// What one batch holds of the books.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Content {
+pub struct BatchContent {
     /// Single records.
     pub records: u64,
     /// Requests inside fold rows.
     pub folded: u64,
 }
 
-impl Content {
+impl BatchContent {
     /// All requests in it.
     #[must_use]
     pub fn requests(self) -> u64 {
@@ -42,13 +42,13 @@ impl Ledger {
     }
 
     /// A batch got its number: what it holds is on its way.
-    pub fn send(&mut self, content: Content) {
+    pub fn send(&mut self, content: BatchContent) {
         self.sent = self.sent.saturating_add(content.records);
         self.folded = self.folded.saturating_add(content.folded);
     }
 
     /// The collector will never take a numbered batch.
-    pub fn refuse(&mut self, content: Content, reason: DropReason) {
+    pub fn refuse(&mut self, content: BatchContent, reason: DropReason) {
         self.sent = self.sent.saturating_sub(content.records);
         self.folded = self.folded.saturating_sub(content.folded);
         self.drop(content.requests(), reason);
@@ -92,12 +92,12 @@ impl Ledger {
 
     /// As the contract carries it.
     #[must_use]
-    pub fn to_wire(&self) -> Wire {
-        let mut wire = Wire::default();
+    pub fn encode(&self) -> EncodedMessage {
+        let mut wire = EncodedMessage::default();
         // The fields of `v1::Ledger`, in order.
         wire.numbers(1, &[self.seen, self.sent, self.folded]);
         for (total, reason) in self.dropped.iter().zip(REASONS).filter(|(total, _)| **total > 0) {
-            let mut drop = Wire::default();
+            let mut drop = EncodedMessage::default();
             drop.numbers(1, &[reason as u64, *total]);
             wire.message(4, &drop);
         }

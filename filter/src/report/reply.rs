@@ -16,14 +16,14 @@ const BACKOFF_MS_MAX: u32 = 60_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reply {
     /// The collector answers for the batch.
-    Taken {
+    Accepted {
         /// It wants to be told the identity with the next batch.
         need_identity: bool,
         /// Wait this long before the next report.
         backoff_ms: u64,
     },
     /// Not taken: send it again, with the identity if asked for.
-    NotTaken {
+    NotAccepted {
         /// Send the identity with it.
         need_identity: bool,
         /// Wait this long before the next report.
@@ -54,10 +54,10 @@ fn acknowledged(sequence: u64, ack: Ack) -> Reply {
     let need_identity = ack.need_identity;
     let backoff_ms = u64::from(ack.backoff_ms.min(BACKOFF_MS_MAX));
     match ack.accepted_sequence {
-        accepted if accepted == sequence => Reply::Taken { need_identity, backoff_ms },
+        accepted if accepted == sequence => Reply::Accepted { need_identity, backoff_ms },
         // Neither taken nor a reason: as good as no answer, or the batch would be sent again in a tight circle.
         _ if !need_identity && backoff_ms == 0 => Reply::Failed,
-        _ => Reply::NotTaken { need_identity, backoff_ms },
+        _ => Reply::NotAccepted { need_identity, backoff_ms },
     }
 }
 
@@ -75,13 +75,13 @@ mod tests {
 
     #[test]
     fn each_answer_has_one_meaning() {
-        let taken = Reply::Taken { need_identity: false, backoff_ms: 0 };
+        let taken = Reply::Accepted { need_identity: false, backoff_ms: 0 };
         assert_eq!(read(7, 0, &ack(7, false, 0)), taken);
-        assert_eq!(read(7, 0, &ack(7, true, 5)), Reply::Taken { need_identity: true, backoff_ms: 5 });
-        assert_eq!(read(7, 0, &ack(0, true, 0)), Reply::NotTaken { need_identity: true, backoff_ms: 0 });
+        assert_eq!(read(7, 0, &ack(7, true, 5)), Reply::Accepted { need_identity: true, backoff_ms: 5 });
+        assert_eq!(read(7, 0, &ack(0, true, 0)), Reply::NotAccepted { need_identity: true, backoff_ms: 0 });
         assert_eq!(
             read(7, 0, &ack(0, false, u32::MAX)),
-            Reply::NotTaken { need_identity: false, backoff_ms: 60_000 }
+            Reply::NotAccepted { need_identity: false, backoff_ms: 60_000 }
         );
         assert_eq!(read(7, 0, &ack(6, false, 0)), Reply::Failed, "an answer to another batch");
         assert_eq!(read(7, 0, &[0xff]), Reply::Failed, "no message of ours");

@@ -1,15 +1,15 @@
-//! Numbered batches on their way to the collector.
+//! NumberedBatch batches on their way to the collector.
 //!
 //! In: batches from the [`Buffer`], and answers. Out: reports to send now. Always holds: a batch keeps its number and
 //! its bytes until the collector answers for it or refuses it for good; numbers have no gaps; at most
 //! `batches_in_flight_max` batches are numbered at a time; after a failure nothing is sent before a jittered pause that
 //! doubles up to `backoff_ms_max`; a VM that has seen a request tells its books at least every [`HEARTBEAT_MS`].
 
-use crate::batch::encode::Wire;
+use crate::batch::encode::EncodedMessage;
 use crate::batch::{Batch, field};
 use crate::config::Config;
 use crate::report::buffer::Buffer;
-use crate::report::ledger::{Content, Ledger};
+use crate::report::ledger::{BatchContent, Ledger};
 use crate::report::reply::Reply;
 use hopscope_proto::v1;
 
@@ -31,11 +31,11 @@ pub struct Report {
 
 /// Who sends, as the collector is told.
 #[derive(Debug, Clone, Default)]
-pub struct Signature {
+pub struct ProxyIdentity {
     /// Envoy's node id.
     pub proxy: String,
     /// Who the proxy is: a `v1::Identity`.
-    pub identity: Wire,
+    pub identity: EncodedMessage,
 }
 
 /// The state of reporting in one epoch.
@@ -43,9 +43,9 @@ pub struct Signature {
 pub struct Sender {
     epoch: u64,
     sequence: u64,
-    numbered: Vec<Numbered>,
-    identity_told: bool,
-    ledger_told: Ledger,
+    numbered: Vec<NumberedBatch>,
+    identity_known: bool,
+    ledger_reported: Ledger,
     next_batch_ms: u64,
     /// For how long records may wait: rises from batch to batch while all is well.
     age_max_ms: u64,
@@ -61,11 +61,11 @@ pub struct Sender {
 }
 
 #[derive(Debug)]
-struct Numbered {
+struct NumberedBatch {
     sequence: u64,
     /// Without identity: that is appended when it is sent, since protobuf merges it.
-    message: Wire,
-    content: Content,
+    message: EncodedMessage,
+    content: BatchContent,
     in_flight: bool,
     /// As in `v1::Batch.attempt`; it is appended likewise.
     attempt: u32,
@@ -79,8 +79,8 @@ impl Sender {
             epoch: seed.max(1),
             sequence: 0,
             numbered: Vec::new(),
-            identity_told: false,
-            ledger_told: Ledger::default(),
+            identity_known: false,
+            ledger_reported: Ledger::default(),
             next_batch_ms: 0,
             age_max_ms: 0,
             heartbeat_ms: 0,
@@ -98,7 +98,7 @@ impl Sender {
     pub fn poll(
         &mut self,
         buffer: &mut Buffer,
-        signature: &Signature,
+        proxy_identity: &ProxyIdentity,
         config: &Config,
         now_ms: u64,
     ) -> Option<Report> {
@@ -106,14 +106,14 @@ impl Sender {
             return None;
         }
         if !self.numbered.iter().any(|batch| !batch.in_flight) {
-            self.number(buffer, signature, config, now_ms);
+            self.number(buffer, proxy_identity, config, now_ms);
         }
         let batch = self.numbered.iter_mut().find(|batch| !batch.in_flight)?;
         batch.in_flight = true;
         // Protobuf takes what is appended for fields like all others.
         let mut message = batch.message.clone();
-        if !self.identity_told {
-            message.message(field::IDENTITY, &signature.identity);
+        if !self.identity_known {
+            message.message(field::IDENTITY, &proxy_identity.identity);
         }
         if batch.attempt > 1 {
             message.numbers(field::ATTEMPT, &[u64::from(batch.attempt)]);
@@ -126,7 +126,7 @@ impl Sender {
 
     /// Gives the next batch its number, when there is room and something to say.
     #[inline(never)]
-    fn number(&mut self, buffer: &mut Buffer, signature: &Signature, config: &Config, now_ms: u64) {
+    fn number(&mut self, buffer: &mut Buffer, proxy_identity: &ProxyIdentity, config: &Config, now_ms: u64) {
         if self.numbered.len() >= config.limits.batches_in_flight_max || !self.is_due(buffer, config, now_ms)
         {
             return;
@@ -135,15 +135,15 @@ impl Sender {
         let (batch, content) = next(buffer, config, now_ms);
         let sequence = self.sequence.saturating_add(1);
         self.sequence = sequence;
-        let mut message = Wire::default();
+        let mut message = EncodedMessage::default();
         message.numbers(field::SCHEMA_VERSION, &[u64::from(v1::SCHEMA_VERSION)]);
-        message.text(field::PROXY, &signature.proxy);
+        message.text(field::PROXY, &proxy_identity.proxy);
         message.fixed(field::EPOCH, self.epoch);
         message.numbers(field::SEQUENCE, &[sequence]);
-        message.message(field::LEDGER, &buffer.ledger.to_wire());
+        message.message(field::LEDGER, &buffer.ledger.encode());
         batch.write(&mut message);
-        self.numbered.push(Numbered { sequence, message, content, in_flight: false, attempt: 1 });
-        self.ledger_told = buffer.ledger;
+        self.numbered.push(NumberedBatch { sequence, message, content, in_flight: false, attempt: 1 });
+        self.ledger_reported = buffer.ledger;
         self.age_max_ms = if fails { 0 } else { self.age_max_ms.saturating_mul(2).max(config.tick_ms()) };
         self.heartbeat_ms = now_ms.saturating_add(HEARTBEAT_MS);
         // Two plugins of one VM tick apart from each other; a little slack keeps one of them from skipping a turn.
@@ -158,7 +158,7 @@ impl Sender {
             return true;
         }
         if self.leaving {
-            return buffer.since_ms().is_some() || buffer.ledger != self.ledger_told;
+            return buffer.since_ms().is_some() || buffer.ledger != self.ledger_reported;
         }
         if now_ms < self.next_batch_ms {
             return false;
@@ -167,7 +167,7 @@ impl Sender {
             return true;
         }
         let Some(since_ms) = buffer.since_ms() else {
-            return buffer.ledger != self.ledger_told
+            return buffer.ledger != self.ledger_reported
                 || buffer.ledger != Ledger::default() && now_ms >= self.heartbeat_ms;
         };
         // At the next tick it would be too old.
@@ -186,13 +186,13 @@ impl Sender {
     ) {
         let Some(place) = self.numbered.iter().position(|batch| batch.sequence == sequence) else { return };
         match reply {
-            Reply::Taken { need_identity, backoff_ms } => {
+            Reply::Accepted { need_identity, backoff_ms } => {
                 let batch = self.numbered.remove(place);
                 self.acknowledged = self.acknowledged.saturating_add(batch.content.requests());
                 self.answered(need_identity, backoff_ms, now_ms);
-                self.identity_told = !need_identity;
+                self.identity_known = !need_identity;
             }
-            Reply::NotTaken { need_identity, backoff_ms } => {
+            Reply::NotAccepted { need_identity, backoff_ms } => {
                 self.keep(place, true);
                 self.answered(need_identity, backoff_ms, now_ms);
             }
@@ -267,7 +267,7 @@ impl Sender {
         self.failures = 0;
         self.pause_until_ms = self.pause_until_ms.max(now_ms.saturating_add(backoff_ms));
         if need_identity {
-            self.identity_told = false;
+            self.identity_known = false;
         }
     }
 
@@ -296,15 +296,15 @@ impl Sender {
 
 /// The next batch, with all that rides along.
 #[inline(never)]
-fn next(buffer: &mut Buffer, config: &Config, now_ms: u64) -> (Batch, Content) {
+fn next(buffer: &mut Buffer, config: &Config, now_ms: u64) -> (Batch, BatchContent) {
     let (mut batch, content) = buffer.pop().unwrap_or_default();
     for open in buffer.open.tell(now_ms.saturating_mul(1_000), config) {
         batch.push_open(&open);
     }
-    for flow in buffer.connections.flows.take() {
+    for flow in buffer.connections.deltas.take() {
         batch.push_connections(&flow);
     }
-    for flow in buffer.open.flows.take() {
+    for flow in buffer.open.deltas.take() {
         batch.push_streams(&flow);
     }
     (batch, content)

@@ -19,11 +19,11 @@ pub fn request_id_hash(id: &[u8]) -> u32 {
             {
                 second = second & at(b"\xff\xff\xff\xff\xff\xff\0\xff") | at(b"\0\0\0\0\0\x000\0");
             }
-            let words = mix(mix(mix(mix(FACTOR, word(a)), second), third), word(d));
+            let words = mix(mix(mix(mix(MULTIPLIER, word(a)), second), third), word(d));
             let bytes = mix(mix(mix(words, u64::from(*e)), u64::from(*f)), u64::from(*g));
             folded(mix(bytes, u64::from(*h)))
         }
-        _ => spread(id),
+        _ => hash64(id),
     };
     u32::try_from(hash & u64::from(u32::MAX)).unwrap_or(0).max(1)
 }
@@ -31,9 +31,9 @@ pub fn request_id_hash(id: &[u8]) -> u32 {
 /// A number for a text, eight bytes at a time, since it is made of several texts for each request. Its lower half is as
 /// good as its upper one; nobody gains by choosing texts that collide.
 #[must_use]
-pub fn spread(text: &[u8]) -> u64 {
+pub fn hash64(text: &[u8]) -> u64 {
     let (words, rest) = text.as_chunks::<8>();
-    let hash = words.iter().fold(FACTOR, |hash, word| mix(hash, u64::from_le_bytes(*word)));
+    let hash = words.iter().fold(MULTIPLIER, |hash, word| mix(hash, u64::from_le_bytes(*word)));
     folded(rest.iter().fold(hash, |hash, byte| mix(hash, u64::from(*byte))))
 }
 
@@ -46,10 +46,10 @@ fn folded(hash: u64) -> u64 {
     hash ^ (hash >> 32)
 }
 
-/// A number for a text that is kept nowhere: as good as [`spread`], and sooner there, since it takes the end of a text as a
+/// A number for a text that is kept nowhere: as good as [`hash64`], and sooner there, since it takes the end of a text as a
 /// word that overlaps the last one.
 #[must_use]
-pub fn sketch(text: &[u8], start: u64) -> u64 {
+pub fn quick_hash(text: &[u8], start: u64) -> u64 {
     let (words, rest) = text.as_chunks::<8>();
     let hash = words.iter().fold(start, |hash, word| mix(hash, u64::from_le_bytes(*word)));
     match text.last_chunk::<8>() {
@@ -59,10 +59,10 @@ pub fn sketch(text: &[u8], start: u64) -> u64 {
 }
 
 /// Odd, and of no pattern: 2^64 over the golden ratio.
-pub(crate) const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
+pub(crate) const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
 
 fn mix(hash: u64, word: u64) -> u64 {
-    (hash ^ word).wrapping_mul(FACTOR).rotate_left(29)
+    (hash ^ word).wrapping_mul(MULTIPLIER).rotate_left(29)
 }
 
 /// Whether two texts are the same, eight bytes at a time: in WebAssembly the comparison of slices goes byte by byte.

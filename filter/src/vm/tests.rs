@@ -1,6 +1,6 @@
 use super::Vm;
 use crate::attributes::attribute::table::Table;
-use crate::config::Place;
+use crate::config::ProxyLocation;
 use hopscope_proto::v1::{Ack, Batch, Protocol};
 use prost::Message;
 use std::collections::BTreeMap;
@@ -43,7 +43,7 @@ impl Bench {
         let json = format!(
             r#"{{"collector": {{"cluster": "c"}}, "report_interval_ms": 1000, "limits": {{{limits}}}}}"#
         );
-        vm.configure(json.as_bytes(), &Place::default()).unwrap();
+        vm.configure(json.as_bytes(), &ProxyLocation::default()).unwrap();
         Self { vm, now_us: START_US, open: BTreeMap::new(), batches: BTreeMap::new(), token: 0 }
     }
 
@@ -86,9 +86,9 @@ impl Bench {
     }
 
     fn look(&mut self) {
-        for context in self.vm.to_look_at(self.now_us) {
+        for context in self.vm.due_for_refresh(self.now_us) {
             let proxy = self.proxy(context, self.open[&context]).without_expressions();
-            self.vm.look_at(context, &proxy, self.now_us);
+            self.vm.refresh(context, &proxy, self.now_us);
         }
     }
 
@@ -151,7 +151,7 @@ fn next(random: &mut u64) -> u64 {
     *random
 }
 
-/// Connections, requests, looks, losses and repeats in an order that the seed decides.
+/// ConnectionTable, requests, looks, losses and repeats in an order that the seed decides.
 fn whatever_happens(mut random: u64) {
     let limits = r#""batch_records_max": 3, "buffer_bytes_max": 4096, "batches_in_flight_max": 2"#;
     let mut bench = Bench::new(limits);
@@ -237,11 +237,14 @@ fn a_connection_that_lives_is_told_within_two_intervals_and_its_silence_costs_no
 #[test]
 fn the_last_plugin_is_kept_until_what_waits_is_answered_for() {
     let mut vm = Vm::new(7);
-    vm.configure(br#"{"collector": {"cluster": "c"}, "report_interval_ms": 60000}"#, &Place::default())
-        .unwrap();
+    vm.configure(
+        br#"{"collector": {"cluster": "c"}, "report_interval_ms": 60000}"#,
+        &ProxyLocation::default(),
+    )
+    .unwrap();
     let node = Table::parse("");
-    vm.root_begins(1);
-    vm.root_begins(2);
+    vm.root_created(1);
+    vm.root_created(2);
     vm.begin(9, 1);
     vm.observe(9, &Table::parse("xds.listener_direction = 2"), START_US);
     let now_ms = START_US / 1_000;
@@ -251,16 +254,16 @@ fn the_last_plugin_is_kept_until_what_waits_is_answered_for() {
     vm.begin(10, 1);
     vm.observe(10, &Table::parse("xds.listener_direction = 2"), START_US);
     assert_eq!(vm.poll(&node, now_ms), None, "the next waits for company");
-    assert!(!vm.root_ends(9) && !vm.root_ends(1), "a request, and a plugin that is not the last");
-    assert!(vm.root_ends(2));
+    assert!(!vm.root_done(9) && !vm.root_done(1), "a request, and a plugin that is not the last");
+    assert!(vm.root_done(2));
     let last = vm.poll(&node, now_ms).unwrap();
     vm.dispatched(2, 6, last.sequence);
-    assert!(vm.has_left(1) && !vm.has_left(2));
+    assert!(vm.is_drained(1) && !vm.is_drained(2));
     vm.answered(6, 0, &Ack { accepted_sequence: last.sequence, ..Ack::default() }.encode_to_vec(), now_ms);
-    assert!(vm.has_left(2) && vm.poll(&node, now_ms).is_none());
+    assert!(vm.is_drained(2) && vm.poll(&node, now_ms).is_none());
     assert_eq!(vm.sender().acknowledged(), 2);
-    vm.root_begins(3);
+    vm.root_created(3);
     vm.begin(11, 3);
     vm.observe(11, &Table::parse("xds.listener_direction = 2"), START_US);
-    assert!(!vm.has_left(3) && vm.poll(&node, now_ms).is_none(), "it goes on after all");
+    assert!(!vm.is_drained(3) && vm.poll(&node, now_ms).is_none(), "it goes on after all");
 }

@@ -5,7 +5,7 @@
 
 use super::*;
 
-impl Question {
+impl Expression {
     fn written(self) -> String {
         match self {
             Self::Failure => list(FAILURE.iter(), true),
@@ -72,7 +72,7 @@ fn metadata(attribute: Attribute) -> String {
 }
 
 #[cfg(not(target_arch = "wasm32"))]
-fn snake(question: Question) -> String {
+fn snake(question: Expression) -> String {
     format!("{question:?}").chars().fold(String::new(), |name, c| match c {
         'A'..='Z' if !name.is_empty() => name + "_" + &c.to_ascii_lowercase().to_string(),
         c => name + &c.to_ascii_lowercase().to_string(),
@@ -82,14 +82,14 @@ fn snake(question: Question) -> String {
 #[test]
 #[cfg(not(target_arch = "wasm32"))]
 fn the_files_say_what_the_values_say() {
-    let mut stale: Vec<Question> =
-        QUESTIONS.into_iter().filter(|it| it.expression().trim_end() != it.written()).collect();
+    let mut stale: Vec<Expression> =
+        EXPRESSIONS.into_iter().filter(|it| it.expression().trim_end() != it.written()).collect();
     for question in &stale {
         let snake = snake(*question);
         let path = format!("{}/src/attributes/expression/{snake}.cel", env!("CARGO_MANIFEST_DIR"));
         std::fs::write(path, question.written() + "\n").unwrap();
     }
-    for question in [Question::Request, Question::RequestGuarded] {
+    for question in [Expression::Request, Expression::RequestGuarded] {
         let (snake, plain) = (snake(question), question.written());
         let header = "'@' in request.headers ? request.headers['@'] : ";
         let line = plain.lines().find(|line| line.contains("request.id")).unwrap();
@@ -105,13 +105,13 @@ fn the_files_say_what_the_values_say() {
 
 #[test]
 fn the_name_of_the_hop_header_stands_in_the_expression() {
-    let with = Question::Request.expression_with("x-hop");
+    let with = Expression::Request.expression_with("x-hop");
     assert!(with.contains("'x-hop' in request.headers ? request.headers['x-hop'] : request.id,"), "{with}");
     assert!(!with.contains('@'));
-    assert_eq!(Question::Request.expression_with(""), Question::Request.expression());
+    assert_eq!(Expression::Request.expression_with(""), Expression::Request.expression());
 }
 
 #[test]
 fn a_question_is_its_place_in_the_list() {
-    assert!(QUESTIONS.into_iter().enumerate().all(|(place, question)| question as usize == place));
+    assert!(EXPRESSIONS.into_iter().enumerate().all(|(place, question)| question as usize == place));
 }

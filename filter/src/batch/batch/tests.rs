@@ -1,10 +1,12 @@
 use super::Batch;
-use crate::batch::encode::Wire;
+use crate::batch::encode::EncodedMessage;
 use crate::batch::fold::{Fold, FoldTable};
-use crate::in_flight::byte_deltas::Flow;
-use crate::in_flight::requests::{Open, OpenLong};
+use crate::in_flight::byte_deltas::ByteDelta;
+use crate::in_flight::requests::{InFlightSummary, LongRequests};
 use crate::record::service::{Service, ServiceEvidence};
-use crate::record::{Edge, Measure, Messages, Outcome, Peer, Protocol, Record, Reporter, Why};
+use crate::record::{
+    Edge, FailureReason, MessageCounts, Outcome, Peer, Protocol, Record, Reporter, RequestStats,
+};
 use hopscope_proto::v1;
 use prost::Message;
 use std::rc::Rc;
@@ -12,7 +14,7 @@ use std::rc::Rc;
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 fn bytes(batch: &Batch) -> Vec<u8> {
-    let mut message = Wire::default();
+    let mut message = EncodedMessage::default();
     batch.write(&mut message);
     message.into_bytes()
 }
@@ -31,8 +33,8 @@ fn record(service: &str, response_code: u32, start_us: u64) -> Record {
     Record {
         edge: Rc::new(edge),
         outcome: Outcome { response_code, ..Outcome::default() },
-        measure: Measure { start_us, duration_us: 9, attempts: 1, ..Measure::default() },
-        messages: Messages::default(),
+        stats: RequestStats { start_us, duration_us: 9, attempts: 1, ..RequestStats::default() },
+        messages: MessageCounts::default(),
     }
 }
 
@@ -40,7 +42,7 @@ fn record(service: &str, response_code: u32, start_us: u64) -> Record {
 fn what_repeats_stands_once_and_times_are_differences() {
     let mut batch = Batch::default();
     let mut second = record("b", 200, 900);
-    second.measure.attempts = 0;
+    second.stats.attempts = 0;
     for record in [record("a", 200, 1_000), second, record("a", 503, 1_100)] {
         batch.push(&record);
     }
@@ -59,8 +61,8 @@ fn messages_stand_once_for_each_edge_and_outcome() {
     let mut table = FoldTable::default();
     for (service, text) in [("a", "1,5"), ("b", ""), ("a", "2,0"), ("c", "7,7,7"), ("a", "x")] {
         let mut record = record(service, 200, 1_000);
-        record.messages = Messages::read(text);
-        assert!(table.add(&record.edge, &record.outcome, &record.measure, 8));
+        record.messages = MessageCounts::read(text);
+        assert!(table.add(&record.edge, &record.outcome, &record.stats, 8));
         table.add_messages(&record.edge, &record.outcome, record.messages);
         batch.push(&record);
     }
@@ -87,7 +89,7 @@ fn fold_rows_share_the_tables() {
     let mut batch = Batch::default();
     batch.push(&record("a", 200, 1_000));
     for record in [record("a", 200, 10), record("a", 200, 30)] {
-        assert!(table.add(&record.edge, &record.outcome, &record.measure, 8));
+        assert!(table.add(&record.edge, &record.outcome, &record.stats, 8));
     }
     for (edge, outcome, fold) in table.take(8) {
         batch.push_fold(&edge, &outcome, fold);
@@ -106,13 +108,13 @@ fn the_columns_are_what_prost_would_write() {
         let mut batch = Batch::default();
         for (i, figure) in large.iter().take(count).enumerate() {
             let mut record = record("a", 200, *figure);
-            record.measure = Measure {
+            record.stats = RequestStats {
                 duration_us: *figure,
                 request_bytes: figure / 2,
                 response_bytes: figure / 3,
                 request_id_hash: i as u32 * 0x0101_0101,
                 attempts: if count % 2 == 0 { 1 } else { i as u32 * 77 },
-                ..record.measure
+                ..record.stats
             };
             batch.push(&record);
         }
@@ -187,27 +189,32 @@ fn numbered_wire_edge(
 fn every_field_stands_where_the_contract_has_it() {
     let called = numbered_edge(100, Reporter::Source, ServiceEvidence::Sni, true);
     let caller = numbered_edge(200, Reporter::Destination, ServiceEvidence::Authority, false);
-    let why = Why { code_details: "details".into(), transport_failure_reason: "reason".into() };
+    let why = FailureReason { code_details: "details".into(), transport_failure_reason: "reason".into() };
     let outcome = Outcome {
         response_code: 503,
         response_flags: 1 << 40,
         grpc_status: Some(0),
         protocol: Protocol::Tcp,
-        why: Some(Box::new(why)),
+        failure: Some(Box::new(why)),
         continued: true,
     };
     let mut batch = Batch::default();
-    let measure = Measure { start_us: 1_000, duration_us: 9, attempts: 1, ..Measure::default() };
-    let (edge, messages) = (called.clone(), Messages { request: 3, response: 4 });
-    batch.push(&Record { edge, outcome: outcome.clone(), measure, messages });
+    let stats = RequestStats { start_us: 1_000, duration_us: 9, attempts: 1, ..RequestStats::default() };
+    let (edge, messages) = (called.clone(), MessageCounts { request: 3, response: 4 });
+    batch.push(&Record { edge, outcome: outcome.clone(), stats, messages });
     let mut fold = Fold { count: 2, first_start_us: 400, last_start_us: 1_700, ..Fold::default() };
     fold.duration.add(300);
     (fold.request_bytes_sum, fold.response_bytes_sum) = (77, 88);
     batch.push_fold(&caller, &Outcome::default(), fold);
-    let long =
-        OpenLong { edge: caller.clone(), count: 5, oldest_age_us: 6, request_bytes: 7, response_bytes: 8 };
+    let long = LongRequests {
+        edge: caller.clone(),
+        count: 5,
+        oldest_age_us: 6,
+        request_bytes: 7,
+        response_bytes: 8,
+    };
     let (count, oldest_age_us, long_count) = (10, 11, 12);
-    batch.push_open(&Open {
+    batch.push_open(&InFlightSummary {
         reporter: Reporter::Waypoint,
         count,
         oldest_age_us,
@@ -215,7 +222,7 @@ fn every_field_stands_where_the_contract_has_it() {
         long: vec![long.clone(), long],
     });
     let flow =
-        |edge: &Rc<Edge>| Flow { edge: edge.clone(), opened: 1, request_bytes: 2, response_bytes: 300 };
+        |edge: &Rc<Edge>| ByteDelta { edge: edge.clone(), opened: 1, request_bytes: 2, response_bytes: 300 };
     batch.push_connections(&flow(&called));
     batch.push_streams(&flow(&caller));
 

@@ -1,7 +1,7 @@
-use super::{Closed, Connections, KEPT_MAX, LOOKS_MAX, since};
-use crate::config::{Config, Place};
-use crate::in_flight::byte_deltas::FLOWS_MAX;
-use crate::record::{Edge, Measure};
+use super::{Closed, ConnectionTable, REFRESHES_MAX, TRACKED_MAX, since};
+use crate::config::{Config, ProxyLocation};
+use crate::in_flight::byte_deltas::EDGES_MAX;
+use crate::record::{Edge, RequestStats};
 use std::rc::Rc;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -9,7 +9,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 const SECOND_US: u64 = 1_000_000;
 
 fn config() -> Config {
-    Config::parse(br#"{"collector": {"cluster": "c"}}"#, &Place::default()).unwrap()
+    Config::parse(br#"{"collector": {"cluster": "c"}}"#, &ProxyLocation::default()).unwrap()
 }
 
 fn edge(service: &str) -> Rc<Edge> {
@@ -18,15 +18,15 @@ fn edge(service: &str) -> Rc<Edge> {
     Rc::new(edge)
 }
 
-fn measure(request_bytes: u64, response_bytes: u64) -> Measure {
-    Measure { request_bytes, response_bytes, ..Measure::default() }
+fn stats(request_bytes: u64, response_bytes: u64) -> RequestStats {
+    RequestStats { request_bytes, response_bytes, ..RequestStats::default() }
 }
 
 /// Steps in, what is told in between and at closes out: `0 open 1`, `5 look 1 a 10 20` (bytes so far), `6 tell`,
 /// `7 close 1 15 20`.
 #[track_caller]
 fn check(steps: &str, expected: &str) {
-    let mut table = Connections::default();
+    let mut table = ConnectionTable::default();
     let mut told = Vec::new();
     for step in steps.split(", ") {
         let words: Vec<&str> = step.split(' ').collect();
@@ -35,18 +35,18 @@ fn check(steps: &str, expected: &str) {
         match words[1] {
             "open" => table.open(context, now_us),
             "look" => {
-                table.moved(context, &edge(words[3]), &measure(number(4), number(5)), now_us);
+                table.moved(context, &edge(words[3]), &stats(number(4), number(5)), now_us);
             }
             "http" => table.carries_http(context),
-            "tell" => told.extend(table.flows.take().into_iter().map(|row| {
+            "tell" => told.extend(table.deltas.take().into_iter().map(|row| {
                 let (sent, received) = (row.request_bytes, row.response_bytes);
                 format!("{}+{} {sent}/{received}", row.edge.service.host, row.opened)
             })),
             _ => told.push(match table.close(context) {
                 Closed::Unknown => "unknown".to_owned(),
                 Closed::CarriedHttp => "http".to_owned(),
-                Closed::Kept(known) => {
-                    let (sent, received) = since(known.as_ref(), &measure(number(3), number(4)));
+                Closed::Tracked(known) => {
+                    let (sent, received) = since(known.as_ref(), &stats(number(3), number(4)));
                     format!("{}closed {sent}/{received}", if known.is_some() { "continued " } else { "" })
                 }
             }),
@@ -76,50 +76,50 @@ fn connections_of_one_edge_are_one_row_and_silence_is_none() {
 #[test]
 fn what_carries_http_is_known_until_it_closes() {
     check("0 open 1, 5 http 1, 6 close 1, 7 close 1", "http, unknown");
-    let mut table = Connections::default();
+    let mut table = ConnectionTable::default();
     table.open(1, 0);
     assert_eq!(table.count(), 1);
     table.carries_http(1);
-    assert_eq!((table.count(), table.to_look_at(60 * SECOND_US, &config())), (0, vec![]));
+    assert_eq!((table.count(), table.due_for_refresh(60 * SECOND_US, &config())), (0, vec![]));
 }
 
 #[test]
 fn each_is_looked_at_in_turn() {
-    let (mut table, config) = (Connections::default(), config());
-    let all = u32::try_from(LOOKS_MAX).unwrap() * 2 + 7;
+    let (mut table, config) = (ConnectionTable::default(), config());
+    let all = u32::try_from(REFRESHES_MAX).unwrap() * 2 + 7;
     // The numbers of contexts begin anew.
     let first = u32::MAX - 20;
     (0..all).for_each(|at| table.open(first.wrapping_add(at), 0));
-    assert!(table.to_look_at(4 * SECOND_US, &config).is_empty());
+    assert!(table.due_for_refresh(4 * SECOND_US, &config).is_empty());
     let mut looked = Vec::new();
     for _ in 0..3 {
-        let due = table.to_look_at(5 * SECOND_US, &config);
-        assert!(due.len() <= LOOKS_MAX);
+        let due = table.due_for_refresh(5 * SECOND_US, &config);
+        assert!(due.len() <= REFRESHES_MAX);
         due.iter().for_each(|context| table.looked(*context, 5 * SECOND_US));
         looked.extend(due);
     }
     looked.sort_unstable();
     looked.dedup();
     assert_eq!(looked.len(), all as usize);
-    assert!(table.to_look_at(6 * SECOND_US, &config).is_empty());
+    assert!(table.due_for_refresh(6 * SECOND_US, &config).is_empty());
 }
 
 #[test]
 fn everything_has_a_bound_and_nothing_is_told_twice() {
-    let mut table = Connections::default();
-    let all = u32::try_from(KEPT_MAX).unwrap() + 10;
+    let mut table = ConnectionTable::default();
+    let all = u32::try_from(TRACKED_MAX).unwrap() + 10;
     (0..all).for_each(|context| table.open(context, 0));
-    assert_eq!((table.count(), table.has_unkept()), (u64::from(all), true));
+    assert_eq!((table.count(), table.has_untracked()), (u64::from(all), true));
     assert_eq!(table.close(all - 1), Closed::Unknown);
-    (0..10).for_each(|_| table.close_unkept());
-    assert!(!table.has_unkept());
+    (0..10).for_each(|_| table.close_untracked());
+    assert!(!table.has_untracked());
 
-    let rows = u32::try_from(FLOWS_MAX).unwrap();
+    let rows = u32::try_from(EDGES_MAX).unwrap();
     for context in 0..rows {
-        assert!(table.moved(context, &edge(&context.to_string()), &measure(1, 1), SECOND_US));
+        assert!(table.moved(context, &edge(&context.to_string()), &stats(1, 1), SECOND_US));
     }
-    assert!(!table.moved(rows, &edge("one more"), &measure(1, 1), SECOND_US));
-    assert!(table.moved(rows + 1, &edge("0"), &measure(1, 1), SECOND_US));
-    assert_eq!(table.flows.take().len(), FLOWS_MAX);
-    assert_eq!(table.close(rows), Closed::Kept(None), "it is told as a whole when it closes");
+    assert!(!table.moved(rows, &edge("one more"), &stats(1, 1), SECOND_US));
+    assert!(table.moved(rows + 1, &edge("0"), &stats(1, 1), SECOND_US));
+    assert_eq!(table.deltas.take().len(), EDGES_MAX);
+    assert_eq!(table.close(rows), Closed::Tracked(None), "it is told as a whole when it closes");
 }

@@ -1,21 +1,21 @@
 //! What is told of requests that have not ended.
 //!
-//! In: the table, and the time. Out: one [`Open`] for each side of calls. Always holds: what is told adds up to no more than
+//! In: the table, and the time. Out: one [`InFlightSummary`] for each side of calls. Always holds: what is told adds up to no more than
 //! what is open; at most `ROWS_MAX` edges stand in one.
 
-use super::{Entry, OpenTable};
+use super::{Entry, RequestTable};
 use crate::config::Config;
 use crate::record::{Edge, Reporter};
 use std::rc::Rc;
 
-/// Rows in one [`Open`].
+/// Rows in one [`InFlightSummary`].
 pub(super) const ROWS_MAX: usize = 64;
 /// Those that do not end are told again after so long.
-const TELL_AGAIN_US: u64 = 5_000_000;
+const REPORT_INTERVAL_US: u64 = 5_000_000;
 
 /// What one side of calls has open.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Open {
+pub struct InFlightSummary {
     /// Which side.
     pub reporter: Reporter,
     /// How many.
@@ -25,12 +25,12 @@ pub struct Open {
     /// Those among them that are open for longer than the threshold.
     pub long_count: u64,
     /// Those of the latter that are named, by edge, the oldest first.
-    pub long: Vec<OpenLong>,
+    pub long: Vec<LongRequests>,
 }
 
 /// Requests of one edge that are open for long.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OpenLong {
+pub struct LongRequests {
     /// Between whom.
     pub edge: Rc<Edge>,
     /// How many.
@@ -43,22 +43,23 @@ pub struct OpenLong {
     pub response_bytes: u64,
 }
 
-impl OpenTable {
+impl RequestTable {
     /// Whether a batch should leave for the sake of those that do not end.
     #[must_use]
     pub fn is_due(&self, now_us: u64, config: &Config) -> bool {
-        let again = now_us.saturating_sub(self.told_us) >= TELL_AGAIN_US;
+        let again = now_us.saturating_sub(self.reported_us) >= REPORT_INTERVAL_US;
         let is_news = |entry: &Entry| self.named(entry.context).is_some_and(|named| again || !named.told);
         !self.named.is_empty() && self.older_than(now_us, config).any(is_news)
     }
 
     /// What is open now, one entry per reporter that is known and has something open; it then counts as told.
     #[inline(never)]
-    pub fn tell(&mut self, now_us: u64, config: &Config) -> Vec<Open> {
+    pub fn tell(&mut self, now_us: u64, config: &Config) -> Vec<InFlightSummary> {
         let sides = [Reporter::Source, Reporter::Destination, Reporter::Waypoint];
-        let told: Vec<Open> = sides.into_iter().filter_map(|side| self.side(side, now_us, config)).collect();
+        let told: Vec<InFlightSummary> =
+            sides.into_iter().filter_map(|side| self.side(side, now_us, config)).collect();
         if told.iter().any(|open| open.long_count > 0) {
-            self.told_us = now_us;
+            self.reported_us = now_us;
         }
         let old: Vec<u32> = self.older_than(now_us, config).map(|entry| entry.context).collect();
         for context in old {
@@ -78,11 +79,11 @@ impl OpenTable {
         self.roots.iter().find(|it| it.root == entry.root && !it.is_mixed).map(|it| it.reporter)
     }
 
-    fn side(&self, reporter: Reporter, now_us: u64, config: &Config) -> Option<Open> {
+    fn side(&self, reporter: Reporter, now_us: u64, config: &Config) -> Option<InFlightSummary> {
         let is_mine = |entry: &&Entry| entry.root != 0 && self.side_of(entry) == Some(reporter);
         let oldest = self.entries.iter().find(is_mine)?;
         let count = self.entries.iter().filter(is_mine).count();
-        let mut open = Open {
+        let mut open = InFlightSummary {
             reporter,
             count: u64::try_from(count).unwrap_or(u64::MAX),
             oldest_age_us: now_us.saturating_sub(oldest.start_us),
@@ -101,7 +102,7 @@ impl OpenTable {
             } else if open.long.len() < ROWS_MAX {
                 let edge = Rc::clone(&named.edge);
                 let (request_bytes, response_bytes) = named.moved;
-                open.long.push(OpenLong {
+                open.long.push(LongRequests {
                     edge,
                     count: 1,
                     oldest_age_us: age_us,

@@ -1,7 +1,7 @@
 use super::report::ROWS_MAX;
-use super::{ENDED_MAX, Open, OpenTable};
-use crate::config::{Config, Place};
-use crate::in_flight::byte_deltas::FLOWS_MAX;
+use super::{ENDED_MAX, InFlightSummary, RequestTable};
+use crate::config::{Config, ProxyLocation};
+use crate::in_flight::byte_deltas::EDGES_MAX;
 use crate::record::{Edge, Reporter};
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -12,7 +12,7 @@ const INBOUND: u32 = 1;
 const OUTBOUND: u32 = 2;
 
 fn config() -> Config {
-    Config::parse(br#"{"collector": {"cluster": "c"}}"#, &Place::default()).unwrap()
+    Config::parse(br#"{"collector": {"cluster": "c"}}"#, &ProxyLocation::default()).unwrap()
 }
 
 fn edge(reporter: Reporter, service: &str) -> Edge {
@@ -21,8 +21,8 @@ fn edge(reporter: Reporter, service: &str) -> Edge {
     edge
 }
 
-fn text(open: &[Open]) -> String {
-    let side = |open: &Open| {
+fn text(open: &[InFlightSummary]) -> String {
+    let side = |open: &InFlightSummary| {
         let rows = open.long.iter().map(|row| {
             format!(" {}={}/{}s", row.edge.service.host, row.count, row.oldest_age_us / SECOND_US)
         });
@@ -32,9 +32,9 @@ fn text(open: &[Open]) -> String {
     open.iter().map(side).collect::<Vec<_>>().join("; ")
 }
 
-fn end(table: &mut OpenTable, context: u32, now_us: u64) {
+fn end(table: &mut RequestTable, context: u32, now_us: u64) {
     if table.end(context, now_us).is_none() {
-        table.end_unkept();
+        table.end_untracked();
     }
 }
 
@@ -42,7 +42,7 @@ fn end(table: &mut OpenTable, context: u32, now_us: u64) {
 /// service that is named as its remainder by three), `17 tell`.
 #[track_caller]
 fn check(steps: &str, expected: &str) {
-    let (mut table, config) = (OpenTable::default(), config());
+    let (mut table, config) = (RequestTable::default(), config());
     let mut told = String::new();
     for step in steps.split(", ") {
         let words: Vec<&str> = step.split(' ').collect();
@@ -56,7 +56,7 @@ fn check(steps: &str, expected: &str) {
             "quiet" => assert!(!table.is_due(now_us, &config), "{step}"),
             "tell" => told = text(&table.tell(now_us, &config)),
             _ => {
-                for context in table.to_look_at(now_us, &config) {
+                for context in table.due_for_refresh(now_us, &config) {
                     let edge = edge(Reporter::Source, ["a", "b", "c"][context as usize % 3]);
                     table.name(context, edge, None, (1, 2), now_us);
                 }
@@ -98,7 +98,7 @@ fn the_numbers_of_contexts_begin_anew() {
 
 #[test]
 fn each_plugin_has_its_side() {
-    let (mut table, config) = (OpenTable::default(), config());
+    let (mut table, config) = (RequestTable::default(), config());
     for context in 3..=5 {
         table.begin(context, INBOUND);
     }
@@ -114,14 +114,14 @@ fn each_plugin_has_its_side() {
 
 #[test]
 fn everything_has_a_bound_and_the_count_is_exact() {
-    let (mut table, config) = (OpenTable::default(), config());
-    table.to_look_at(START_US, &config);
+    let (mut table, config) = (RequestTable::default(), config());
+    table.due_for_refresh(START_US, &config);
     let all = 100_000;
     (1..=all).for_each(|context| table.begin(context, OUTBOUND));
     let now_us = START_US + 6 * SECOND_US;
     for _ in 0..40 {
-        let looks = table.to_look_at(now_us, &config);
-        assert!(looks.len() <= super::LOOKS_MAX);
+        let looks = table.due_for_refresh(now_us, &config);
+        assert!(looks.len() <= super::REFRESHES_MAX);
         for context in looks {
             table.name(context, edge(Reporter::Source, &context.to_string()), None, (0, 0), now_us);
         }
@@ -138,7 +138,7 @@ fn everything_has_a_bound_and_the_count_is_exact() {
 
 #[test]
 fn one_plugin_may_serve_both_sides() {
-    let (mut table, config) = (OpenTable::default(), config());
+    let (mut table, config) = (RequestTable::default(), config());
     let now_us = START_US + 100 * SECOND_US;
     for (context, reporter) in [(3, Reporter::Destination), (4, Reporter::Source)] {
         table.begin(context, OUTBOUND);
@@ -154,7 +154,7 @@ fn one_plugin_may_serve_both_sides() {
 /// 3 10 25` (the last look and the end).
 #[track_caller]
 fn check_streams(steps: &str, expected: &str) {
-    let mut table = OpenTable::default();
+    let mut table = RequestTable::default();
     let mut told = Vec::new();
     for step in steps.split(", ") {
         let words: Vec<&str> = step.split(' ').collect();
@@ -171,7 +171,7 @@ fn check_streams(steps: &str, expected: &str) {
                 table.moved(context, moved);
                 end(&mut table, context, now_us);
             }
-            _ => told.extend(table.flows.take().into_iter().map(|flow| {
+            _ => told.extend(table.deltas.take().into_iter().map(|flow| {
                 let (service, opened) = (&flow.edge.service.host, flow.opened);
                 format!("{service}+{opened} {}/{}", flow.request_bytes, flow.response_bytes)
             })),
@@ -192,14 +192,14 @@ fn every_byte_of_a_stream_is_told_once() {
 
 #[test]
 fn bytes_that_find_no_room_are_told_later() {
-    let mut table = OpenTable::default();
-    let all = u32::try_from(FLOWS_MAX).unwrap() + 1;
+    let mut table = RequestTable::default();
+    let all = u32::try_from(EDGES_MAX).unwrap() + 1;
     for context in 1..=all {
         table.begin(context, OUTBOUND);
         table.name(context, edge(Reporter::Source, &context.to_string()), None, (1, 2), START_US);
     }
-    assert_eq!(table.flows.take().len(), FLOWS_MAX);
+    assert_eq!(table.deltas.take().len(), EDGES_MAX);
     table.moved(all, (3, 3));
-    let late = table.flows.take();
+    let late = table.deltas.take();
     assert_eq!(late.iter().map(|row| (row.opened, row.request_bytes)).collect::<Vec<_>>(), [(1, 3)]);
 }

@@ -1,4 +1,4 @@
-use super::Observer;
+use super::RecordBuilder;
 use crate::attributes::attribute::table::Table;
 use crate::record::record::Record;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
@@ -10,7 +10,7 @@ mod connections;
 const NOW_US: u64 = 1_700_000_001_000_000;
 
 fn text(record: &Record) -> String {
-    let Record { edge, outcome, measure, .. } = record;
+    let Record { edge, outcome, stats, .. } = record;
     let peer = [
         ("workload", &edge.peer.workload),
         ("namespace", &edge.peer.namespace),
@@ -23,7 +23,7 @@ fn text(record: &Record) -> String {
     let peer: Vec<String> =
         peer.iter().filter(|(_, v)| !v.is_empty()).map(|(k, v)| format!("{k}={v}")).collect();
     let tls = if edge.mutual_tls { " mtls" } else { "" };
-    let why = outcome.why.as_deref().cloned().unwrap_or_default();
+    let why = outcome.failure.as_deref().cloned().unwrap_or_default();
     let mut lines = vec![
         format!("{:?} of {} [{}]{tls}", edge.reporter, edge.service.host, peer.join(" ")),
         format!(
@@ -37,14 +37,10 @@ fn text(record: &Record) -> String {
         ),
         format!(
             "start={} took={} in={} out={} attempts={}",
-            measure.start_us,
-            measure.duration_us,
-            measure.request_bytes,
-            measure.response_bytes,
-            measure.attempts
+            stats.start_us, stats.duration_us, stats.request_bytes, stats.response_bytes, stats.attempts
         ),
     ];
-    if measure.request_id_hash != 0 {
+    if stats.request_id_hash != 0 {
         lines.push("with id".to_owned());
     }
     lines.join("\n")
@@ -54,12 +50,12 @@ fn text(record: &Record) -> String {
 fn check(attributes: &str, expected: &str) {
     let expected: Vec<&str> = expected.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let (with, without) = (Table::parse(attributes), Table::parse(attributes).without_expressions());
-    let mut observer = Observer::default();
+    let mut observer = RecordBuilder::default();
     // A second time from memory.
     for proxy in [&with, &with, &without] {
         assert_eq!(text(&observer.observe(proxy, NOW_US)), expected.join("\n"));
     }
-    assert_eq!(text(&Observer::default().observe(&without, NOW_US)), expected.join("\n"));
+    assert_eq!(text(&RecordBuilder::default().observe(&without, NOW_US)), expected.join("\n"));
 }
 
 #[test]
@@ -185,7 +181,7 @@ fn nothing_known_is_still_one_record() {
 /// for the metadata exchange, as long as there may be one.
 #[track_caller]
 fn check_calls(requests: &[(&str, u64)], expected: &[u32]) {
-    let mut observer = Observer::default();
+    let mut observer = RecordBuilder::default();
     let calls = |(attributes, second): &(&str, u64)| {
         let proxy = Table::parse(attributes);
         observer.observe(&proxy, NOW_US + second * 1_000_000);
@@ -258,9 +254,9 @@ fn a_waypoint_names_whom_it_passes_requests_on_to() {
         request.duration = 1000
         response.code = 200
         response.flags = 0";
-    let mut observer = Observer::default();
-    observer.at_waypoint(true);
-    let told = |observer: &mut Observer, attributes: &str| {
+    let mut observer = RecordBuilder::default();
+    observer.set_waypoint(true);
+    let told = |observer: &mut RecordBuilder, attributes: &str| {
         let edge = observer.observe(&Table::parse(attributes), NOW_US).edge;
         let service = &edge.service;
         let text = [&edge.peer.workload, &edge.peer.address, &service.host, &service.subset];

@@ -1,7 +1,7 @@
-use super::{HEARTBEAT_MS, Report, Sender, Signature};
+use super::{HEARTBEAT_MS, ProxyIdentity, Report, Sender};
 use crate::batch::Batch;
-use crate::config::{Config, Place};
-use crate::record::{Edge, Measure, Outcome, Record};
+use crate::config::{Config, ProxyLocation};
+use crate::record::{Edge, Outcome, Record, RequestStats};
 use crate::report::buffer::Buffer;
 use crate::report::reply::Reply;
 use hopscope_proto::v1::{self, DropReason};
@@ -22,7 +22,7 @@ struct Bench {
 impl Bench {
     fn new(limits: &str) -> Self {
         let json = format!(r#"{{"collector": {{"cluster": "c"}}, "limits": {{{limits}}}}}"#);
-        let config = Config::parse(json.as_bytes(), &Place::default()).unwrap();
+        let config = Config::parse(json.as_bytes(), &ProxyLocation::default()).unwrap();
         Self {
             buffer: Buffer::default(),
             sender: Sender::new(7),
@@ -44,15 +44,15 @@ impl Bench {
         let record = Record {
             edge: edge.into(),
             outcome: Outcome::default(),
-            measure: Measure::default(),
-            messages: crate::record::Messages::default(),
+            stats: RequestStats::default(),
+            messages: crate::record::MessageCounts::default(),
         };
         self.buffer.push(&record, &self.config);
     }
 
     fn poll(&mut self) -> Option<Report> {
-        let signature = Signature { proxy: "p".to_owned(), ..Signature::default() };
-        self.sender.poll(&mut self.buffer, &signature, &self.config, self.now_ms)
+        let proxy_identity = ProxyIdentity { proxy: "p".to_owned(), ..ProxyIdentity::default() };
+        self.sender.poll(&mut self.buffer, &proxy_identity, &self.config, self.now_ms)
     }
 
     fn reply(&mut self, sequence: u64, reply: Reply) {
@@ -80,7 +80,7 @@ impl Bench {
     }
 }
 
-const TAKEN: Reply = Reply::Taken { need_identity: false, backoff_ms: 0 };
+const ACCEPTED: Reply = Reply::Accepted { need_identity: false, backoff_ms: 0 };
 
 fn has_identity(report: &Report) -> bool {
     v1::Batch::decode(report.message.as_slice()).unwrap().identity.is_some()
@@ -93,7 +93,7 @@ fn nothing_to_say_is_not_said() {
     bench.see(1);
     let report = bench.poll().unwrap();
     bench.take(&report);
-    bench.reply(report.sequence, TAKEN);
+    bench.reply(report.sequence, ACCEPTED);
     bench.now_ms += HEARTBEAT_MS - 1;
     assert_eq!(bench.poll(), None);
     assert_eq!(bench.books(), "1+0 of 1 (0)");
@@ -109,7 +109,7 @@ fn the_books_are_told_again_after_a_long_silence() {
         let report = bench.poll().unwrap();
         assert!(report.message.len() < 200, "{} bytes", report.message.len());
         bench.take(&report);
-        bench.reply(report.sequence, TAKEN);
+        bench.reply(report.sequence, ACCEPTED);
         assert_eq!((report.sequence, bench.poll()), (round, None));
         bench.now_ms += HEARTBEAT_MS;
     }
@@ -147,7 +147,7 @@ fn a_repeat_has_the_same_number_and_content() {
     };
     assert_eq!((repeat.sequence, content(&repeat)), (first.sequence, content(&first)));
     bench.take(&repeat);
-    bench.reply(repeat.sequence, TAKEN);
+    bench.reply(repeat.sequence, ACCEPTED);
     let next = bench.poll().unwrap();
     assert_eq!(next.sequence, 2);
 }
@@ -158,15 +158,15 @@ fn the_identity_is_told_until_it_is_known() {
     bench.see(1);
     let first = bench.poll().unwrap();
     assert!(has_identity(&first));
-    bench.reply(first.sequence, Reply::NotTaken { need_identity: true, backoff_ms: 0 });
+    bench.reply(first.sequence, Reply::NotAccepted { need_identity: true, backoff_ms: 0 });
     let again = bench.poll().unwrap();
     assert!(again.sequence == first.sequence && has_identity(&again));
-    bench.reply(again.sequence, TAKEN);
+    bench.reply(again.sequence, ACCEPTED);
     bench.see(1);
     bench.now_ms += 1_000;
     let second = bench.poll().unwrap();
     assert!(!has_identity(&second));
-    bench.reply(second.sequence, Reply::NotTaken { need_identity: true, backoff_ms: 0 });
+    bench.reply(second.sequence, Reply::NotAccepted { need_identity: true, backoff_ms: 0 });
     let told_anew = bench.poll().unwrap();
     assert!(told_anew.sequence == second.sequence && has_identity(&told_anew));
 }
@@ -181,7 +181,7 @@ fn pressure_folds_first_and_drops_last() {
     for _ in 0..2 {
         let report = bench.poll().unwrap();
         bench.take(&report);
-        bench.reply(report.sequence, TAKEN);
+        bench.reply(report.sequence, ACCEPTED);
     }
     assert_eq!(bench.books(), "2+2 of 5 (1)");
 }
@@ -203,7 +203,7 @@ fn the_collectors_wish_to_wait_is_respected() {
     let mut bench = Bench::new("");
     bench.see(1);
     let report = bench.poll().unwrap();
-    bench.reply(report.sequence, Reply::Taken { need_identity: false, backoff_ms: 5_000 });
+    bench.reply(report.sequence, Reply::Accepted { need_identity: false, backoff_ms: 5_000 });
     bench.see(1);
     bench.now_ms += 4_999;
     assert_eq!(bench.poll(), None);
@@ -228,7 +228,7 @@ fn check_times(config: &str, requests: &[(u64, u32, u64)], until_s: u64, expecte
     let mut bench = Bench::new("");
     bench.config = Config::parse(
         format!(r#"{{"collector": {{"cluster": "c"}}{config}}}"#).as_bytes(),
-        &Place::default(),
+        &ProxyLocation::default(),
     )
     .unwrap();
     let start_ms = bench.now_ms;
@@ -240,17 +240,17 @@ fn check_times(config: &str, requests: &[(u64, u32, u64)], until_s: u64, expecte
         for (_, response_code, took_ms) in requests.iter().filter(|(s, ..)| from.contains(&(s * 1_000))) {
             let outcome = Outcome { response_code: *response_code, ..Outcome::default() };
             let ended_us = bench.now_ms.saturating_sub(bench.config.tick_ms() / 2) * 1_000;
-            let measure = Measure {
+            let stats = RequestStats {
                 start_us: ended_us - took_ms * 1_000,
                 duration_us: took_ms * 1_000,
-                ..Measure::default()
+                ..RequestStats::default()
             };
             bench.buffer.push(
                 &Record {
                     edge: Edge::default().into(),
                     outcome,
-                    measure,
-                    messages: crate::record::Messages::default(),
+                    stats,
+                    messages: crate::record::MessageCounts::default(),
                 },
                 &bench.config,
             );
@@ -261,7 +261,7 @@ fn check_times(config: &str, requests: &[(u64, u32, u64)], until_s: u64, expecte
             let folded: u64 = batch.folds.iter().map(|fold| fold.count).sum();
             reports.push(format!("{}:{records}+{folded}", ms / 1_000));
             bench.take(&report);
-            bench.reply(report.sequence, TAKEN);
+            bench.reply(report.sequence, ACCEPTED);
         }
     }
     assert_eq!(reports.join(" "), expected);
@@ -317,7 +317,7 @@ fn whatever_happens(seed: u64) {
                 }
                 // The answer to a batch that arrived may still be lost.
                 let answered = arrived && !random.random().is_multiple_of(3);
-                bench.reply(report.sequence, if answered { TAKEN } else { Reply::Failed });
+                bench.reply(report.sequence, if answered { ACCEPTED } else { Reply::Failed });
             }
         }
     }
@@ -337,11 +337,11 @@ fn whatever_happens(seed: u64) {
             break;
         }
         bench.take(&report);
-        bench.reply(report.sequence, TAKEN);
+        bench.reply(report.sequence, ACCEPTED);
     }
     let sequences: Vec<u64> = bench.told.keys().copied().collect();
     assert_eq!(sequences, (1..=sequences.len() as u64).collect::<Vec<_>>(), "numbers without gaps");
-    let ledger = bench.buffer.ledger.to_wire().into_bytes();
+    let ledger = bench.buffer.ledger.encode().into_bytes();
     let ledger = v1::Ledger::decode(ledger.as_slice()).unwrap();
     let dropped: u64 = ledger.dropped.iter().map(|drop| drop.count_total).sum();
     let text = format!("{}+{} of {seen} ({dropped})", ledger.sent_total, ledger.folded_total);
@@ -361,8 +361,8 @@ fn an_attempt_counts_those_that_nobody_answered() {
     let mut bench = Bench::new("");
     bench.see(1);
     let mut attempts = Vec::new();
-    let not_taken = Reply::NotTaken { need_identity: true, backoff_ms: 0 };
-    for answer in [Some(not_taken), Some(Reply::Failed), None, Some(TAKEN)] {
+    let not_taken = Reply::NotAccepted { need_identity: true, backoff_ms: 0 };
+    for answer in [Some(not_taken), Some(Reply::Failed), None, Some(ACCEPTED)] {
         bench.now_ms += 60_000;
         let report = bench.poll().unwrap();
         attempts.push(v1::Batch::decode(report.message.as_slice()).unwrap().attempt.max(1));

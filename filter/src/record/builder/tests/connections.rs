@@ -1,6 +1,6 @@
 use super::{NOW_US, check, text};
 use crate::attributes::attribute::table::Table;
-use crate::record::builder::{Observer, Seen};
+use crate::record::builder::{ConnectionState, RecordBuilder};
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -9,10 +9,10 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 fn check_connection(attributes: &str, expected: &str) {
     let expected: Vec<&str> = expected.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let (with, without) = (Table::parse(attributes), Table::parse(attributes).without_expressions());
-    let mut observer = Observer::default();
+    let mut observer = RecordBuilder::default();
     for proxy in [&with, &with, &without] {
         let told = match observer.connection(proxy, None, 0, NOW_US) {
-            Seen::Record(record) => text(&record),
+            ConnectionState::Record(record) => text(&record),
             other => format!("{other:?}"),
         };
         assert_eq!(told, expected.join("\n"));
@@ -98,16 +98,16 @@ fn a_young_connection_waits_until_it_has_come_to_be() {
              {more}"
         ))
     };
-    let mut observer = Observer::default();
+    let mut observer = RecordBuilder::default();
     let mut seen = |proxy: &Table, young_us| match observer.connection(proxy, None, young_us, NOW_US) {
-        Seen::Record(record) => format!("record of {}", record.edge.peer.principal),
+        ConnectionState::Record(record) => format!("record of {}", record.edge.peer.principal),
         other => format!("{other:?}"),
     };
     for side in ["1", "2"] {
-        assert_eq!(seen(&with(side, ""), 1_000_001), "TooYoung");
+        assert_eq!(seen(&with(side, ""), 1_000_001), "NotEstablished");
         assert_eq!(seen(&with(side, ""), 1_000_000), "record of ");
     }
-    assert_eq!(seen(&with("2", "request.size = 5"), 1_000_001), "TooYoung");
+    assert_eq!(seen(&with("2", "request.size = 5"), 1_000_001), "NotEstablished");
     let answered = "response.size = 1
         upstream.uri_san_peer_certificate = spiffe://a/ns/b/sa/c
         connection.uri_san_peer_certificate = spiffe://a/ns/b/sa/d";
