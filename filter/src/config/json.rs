@@ -1,51 +1,54 @@
-//! JSON as the plugin configuration uses it: nested objects of texts, whole numbers, `true`, `false` and `null`.
+//! A reader of the JSON subset of a plugin configuration: nested objects of texts, whole numbers,
+//! `true`, `false` and `null`.
 //!
-//! In: bytes. Out: every value with the dotted path of its key, in order. Always holds: no recursion deeper than
-//! [`DEPTH_MAX`], and a complaint says where, as line and column. A full JSON library would be an eighth of the module.
+//! In: bytes. Out: every value with the dotted path of its key, in document order.
+//! Invariant: recursion ends at [`DEPTH_MAX`]; an error has a line and a column. A full JSON library would
+//! be an eighth of the module.
 
 use crate::text::format::line;
 
-/// Objects within objects.
+/// The deepest nesting of objects.
 const DEPTH_MAX: usize = 4;
 
-/// A value that is no object.
+/// A value other than an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Value {
     /// A text.
     Text(String),
-    /// A whole number that is not negative. Go writes the numbers of a protobuf `Struct` as doubles, so `250.0` is one.
+    /// A whole number of 0 or more. Go writes the numbers of a protobuf `Struct` as doubles, so `250.0`
+    /// is accepted.
     Number(u64),
-    /// Anything else.
+    /// Any other value.
     Other,
 }
 
-/// What is wrong, and where.
+/// The position of a syntax error.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Malformed {
+pub(super) struct SyntaxError {
     line: usize,
     column: usize,
 }
 
-impl Malformed {
-    /// One line for the operator.
+impl SyntaxError {
+    /// Returns the error text.
     pub(super) fn line(&self) -> String {
         line!("it is not the JSON that is expected at line ", self.line, " column ", self.column)
     }
 }
 
-/// Reads one object and what it holds.
-pub(super) fn read(bytes: &[u8]) -> Result<Vec<(String, Value)>, Malformed> {
-    let mut reader = Reader { bytes, at: 0, values: Vec::new() };
-    let whole = reader.object("", 0).filter(|()| reader.peek().is_none());
-    match whole {
+/// Reads a document, which is one object.
+pub(super) fn read(bytes: &[u8]) -> Result<Vec<(String, Value)>, SyntaxError> {
+    let mut reader = Reader { bytes, position: 0, values: Vec::new() };
+    let document = reader.object("", 0).filter(|()| reader.peek().is_none());
+    match document {
         Some(()) => Ok(reader.values),
-        None => Err(reader.malformed()),
+        None => Err(reader.error()),
     }
 }
 
 struct Reader<'a> {
     bytes: &'a [u8],
-    at: usize,
+    position: usize,
     values: Vec<(String, Value)>,
 }
 
@@ -77,15 +80,15 @@ impl Reader<'_> {
         if self.peek()? == b'"' {
             return self.text().map(Value::Text);
         }
-        let start = self.at;
+        let start = self.position;
         while self
             .bytes
-            .get(self.at)
+            .get(self.position)
             .is_some_and(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(byte))
         {
-            self.at = self.at.saturating_add(1);
+            self.position = self.position.saturating_add(1);
         }
-        let word = std::str::from_utf8(self.bytes.get(start..self.at)?).ok()?;
+        let word = std::str::from_utf8(self.bytes.get(start..self.position)?).ok()?;
         match word.strip_suffix(".0").unwrap_or(word).parse() {
             Ok(number) => Some(Value::Number(number)),
             Err(_) if matches!(word, "true" | "false" | "null") => Some(Value::Other),
@@ -104,7 +107,7 @@ impl Reader<'_> {
             match self.next()? {
                 b'"' => return String::from_utf8(text).ok(),
                 b'\\' => match self.next()? {
-                    // None of the values needs another escape.
+                    // No setting needs any other escape.
                     escaped @ (b'"' | b'\\' | b'/') => text.push(escaped),
                     _ => return None,
                 },
@@ -115,30 +118,30 @@ impl Reader<'_> {
     }
 
     fn next(&mut self) -> Option<u8> {
-        let byte = *self.bytes.get(self.at)?;
-        self.at = self.at.saturating_add(1);
+        let byte = *self.bytes.get(self.position)?;
+        self.position = self.position.saturating_add(1);
         Some(byte)
     }
 
-    /// The next byte that is no white space.
+    /// Skips white space and returns the next byte.
     fn peek(&mut self) -> Option<u8> {
-        while self.bytes.get(self.at).is_some_and(u8::is_ascii_whitespace) {
-            self.at = self.at.saturating_add(1);
+        while self.bytes.get(self.position).is_some_and(u8::is_ascii_whitespace) {
+            self.position = self.position.saturating_add(1);
         }
-        self.bytes.get(self.at).copied()
+        self.bytes.get(self.position).copied()
     }
 
     #[inline(never)]
     fn expect(&mut self, byte: u8) -> Option<()> {
-        (self.peek()? == byte).then(|| self.at = self.at.saturating_add(1))
+        (self.peek()? == byte).then(|| self.position = self.position.saturating_add(1))
     }
 
-    fn malformed(&self) -> Malformed {
-        let before = self.bytes.get(..self.at).unwrap_or(self.bytes);
+    fn error(&self) -> SyntaxError {
+        let before = self.bytes.get(..self.position).unwrap_or(self.bytes);
         let line_start =
-            before.iter().rposition(|byte| *byte == b'\n').map_or(0, |place| place.saturating_add(1));
+            before.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline.saturating_add(1));
         let line = before.iter().filter(|byte| **byte == b'\n').count().saturating_add(1);
-        Malformed { line, column: before.len().saturating_sub(line_start).saturating_add(1) }
+        SyntaxError { line, column: before.len().saturating_sub(line_start).saturating_add(1) }
     }
 }
 
@@ -151,7 +154,7 @@ mod tests {
     #[track_caller]
     fn check(json: &str, expected: &str) {
         let text = match read(json.as_bytes()) {
-            Err(malformed) => malformed.line(),
+            Err(error) => error.line(),
             Ok(values) => {
                 let line = |(path, value): &(String, Value)| format!("{path}={value:?}");
                 values.iter().map(line).collect::<Vec<_>>().join(" ")
@@ -161,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_json_is_read() {
+    fn values_are_read_with_their_paths() {
         check("{}", "");
         check(r#" { "a" : "x\"\/" , "b":{"c": 5, "d":{}}} "#, r#"a=Text("x\"/") b.c=Number(5)"#);
         check(r#"{"a":250.0,"b":2.5,"c":-1,"d":true}"#, "a=Number(250) b=Other c=Other d=Other");
@@ -169,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_says_where() {
+    fn syntax_errors_have_a_position() {
         check("", "malformed at line 1 column 1");
         check("[]", "malformed at line 1 column 1");
         check("{\"a\":\n  nope}", "malformed at line 2 column 7");
@@ -181,11 +184,11 @@ mod tests {
     }
 
     #[test]
-    fn no_cut_of_a_configuration_panics() {
+    fn truncated_documents_are_errors() {
         let json = r#"{"collector": {"cluster": "c\"", "authority": "ü"}, "n": -250.0, "t": true}"#;
         assert!(read(json.as_bytes()).is_ok());
         for end in 0..json.len() {
-            assert!(read(&json.as_bytes()[..end]).is_err(), "a cut at {end}");
+            assert!(read(&json.as_bytes()[..end]).is_err(), "truncated at {end}");
         }
     }
 }

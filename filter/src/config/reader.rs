@@ -1,89 +1,83 @@
-//! The values of a configuration, taken key by key.
+//! Typed and validated access to the values of a configuration.
 //!
-//! In: what the JSON held, and which parts of the mesh this proxy is in. Out: each value, held against its range. Always holds:
-//! every complaint names the key, and the first one is the verdict; what is complained about has its default meanwhile.
+//! In: the values of the JSON document, and the overrides that apply to this proxy. Out: each value,
+//! validated against its range.
+//! Invariant: every error names its key, and the first error is the one that is returned. A rejected
+//! value reads as its default until then.
 
-use super::ADDRESS_PART_BYTES_MAX;
 use super::json::Value;
-use super::overrides;
 use crate::text::format::{line, listed};
 
-/// Values by the path of their key.
+/// The longest cluster name and authority that fit the address of a report, bytes.
+pub const ADDRESS_PART_BYTES_MAX: usize = 125;
+
+/// Values by the dotted path of their key.
 pub(super) struct SettingsReader {
     values: Vec<(String, Value)>,
-    /// Prefixes of keys that outrank those without; the one that outranks the others last.
-    parts: [String; 4],
-    complaint: Option<String>,
+    /// Prefixes of overrides that apply to this proxy, in ascending precedence.
+    override_prefixes: [String; 4],
+    error: Option<String>,
 }
 
 impl SettingsReader {
-    pub(super) fn new(values: Vec<(String, Value)>, parts: [String; 4]) -> Self {
-        Self { values, parts, complaint: None }
+    pub(super) fn new(values: Vec<(String, Value)>, override_prefixes: [String; 4]) -> Self {
+        Self { values, override_prefixes, error: None }
     }
 
-    /// What is wrong, if anything is.
-    pub(super) fn verdict(self) -> Result<(), String> {
-        self.complaint.map_or(Ok(()), Err)
+    /// Returns the first error, if there is one.
+    pub(super) fn finish(self) -> Result<(), String> {
+        self.error.map_or(Ok(()), Err)
     }
 
-    pub(super) fn complain(&mut self, line: String) {
-        self.complaint.get_or_insert(line);
+    /// Records an error, unless there is one already.
+    pub(super) fn reject(&mut self, error: String) {
+        self.error.get_or_insert(error);
     }
 
-    /// Refuses what is not among `known` and not set for a part of the mesh.
+    /// Records the first error that `check` finds in a value.
     #[inline(never)]
-    pub(super) fn check(&mut self, known: &[&str]) {
-        let is_known = |path: &str| known.contains(&path) || overrides::is_override(path);
-        if let Some((unknown, _)) = self.values.iter().find(|(path, _)| !is_known(path)) {
-            let line = unknown_line(unknown, known);
-            self.complain(line);
-        }
+    pub(super) fn reject_any(&mut self, check: &dyn Fn(&str, &Value) -> Option<String>) {
+        let error = self.values.iter().find_map(|(path, value)| check(path, value));
+        error.into_iter().for_each(|error| self.reject(error));
     }
 
-    /// Refuses what cannot be set for a part of the mesh.
-    #[inline(never)]
-    pub(super) fn check_parts(&mut self) {
-        let parts = self.values.iter().filter(|(path, _)| overrides::is_override(path));
-        let complaint = parts.filter_map(|(path, value)| overrides::complaint(path, value)).next();
-        complaint.into_iter().for_each(|line| self.complain(line));
-    }
-
-    /// A whole number from one to another.
+    /// Reads a whole number of an inclusive range.
     #[inline(never)]
     pub(super) fn number(&mut self, path: &str, (least, most): (u64, u64), default: u64) -> u64 {
         match self.get(path) {
             None => default,
             Some(Value::Number(number)) if (least..=most).contains(number) => *number,
             Some(_) => {
-                self.complain(line!("`", path, "` is not a whole number from ", least, " to ", most));
+                self.reject(line!("`", path, "` is not a whole number from ", least, " to ", most));
                 default
             }
         }
     }
 
-    /// As [`SettingsReader::number`], of things that are counted in memory.
+    /// Reads a whole number as a `usize`.
     pub(super) fn count(&mut self, path: &str, range: (u64, u64), default: usize) -> usize {
         let number = self.number(path, range, u64::try_from(default).unwrap_or(u64::MAX));
-        // No range reaches so far.
+        // Every range fits 32 bits.
         usize::try_from(number).unwrap_or(default)
     }
 
-    /// A text of 1 to [`ADDRESS_PART_BYTES_MAX`] bytes, all of them `allowed`; empty when it is missing.
+    /// Reads a text of 1 to [`ADDRESS_PART_BYTES_MAX`] bytes, all of them `allowed`; empty when the key
+    /// is missing.
     #[inline(never)]
     pub(super) fn text(&mut self, path: &str, allowed: fn(&u8) -> bool) -> String {
-        let refused = match self.get(path) {
+        let error = match self.get(path) {
             None => return String::new(),
-            Some(Value::Text(text)) => match refusal(text, allowed) {
+            Some(Value::Text(text)) => match text_error(text, allowed) {
                 None => return text.clone(),
-                Some(refused) => refused,
+                Some(error) => error,
             },
             Some(_) => "` is not a text".to_owned(),
         };
-        self.complain(line!("`", path, refused));
+        self.reject(line!("`", path, error));
         String::new()
     }
 
-    /// One of a few words; the first is the default.
+    /// Reads one of three words; the first one is the default.
     #[inline(never)]
     pub(super) fn choice<T: Copy>(&mut self, path: &str, choices: &[(&str, T); 3]) -> T {
         let [(_, default), ..] = choices;
@@ -94,15 +88,16 @@ impl SettingsReader {
         };
         let chosen = choices.iter().find(|(known, _)| *known == word).map(|(_, choice)| *choice);
         chosen.unwrap_or_else(|| {
-            self.complain(line!("`", path, "` is none of ", listed(choices.iter().map(|(word, _)| *word))));
+            let words = listed(choices.iter().map(|(word, _)| *word));
+            self.reject(line!("`", path, "` is not one of ", words));
             *default
         })
     }
 
     #[inline(never)]
     fn get(&self, path: &str) -> Option<&Value> {
-        let of_part = |part: &String| self.find(&line!(part, ".", path));
-        self.parts.iter().rev().find_map(of_part).or_else(|| self.find(path))
+        let overridden = |prefix: &String| self.find(&line!(prefix, ".", path));
+        self.override_prefixes.iter().rev().find_map(overridden).or_else(|| self.find(path))
     }
 
     #[inline(never)]
@@ -111,34 +106,13 @@ impl SettingsReader {
     }
 }
 
-/// FailureReason a text is none that is possible, as the rest of a line after its key.
+/// Returns the error of a text, as the rest of a line after its key.
 #[inline(never)]
-fn refusal(text: &str, allowed: fn(&u8) -> bool) -> Option<String> {
+fn text_error(text: &str, allowed: fn(&u8) -> bool) -> Option<String> {
     if text.is_empty() || text.len() > ADDRESS_PART_BYTES_MAX {
         let length = text.len();
-        return Some(line!("` has ", length, " bytes; 1 to ", ADDRESS_PART_BYTES_MAX, " are possible"));
+        return Some(line!("` has ", length, " bytes; 1 to ", ADDRESS_PART_BYTES_MAX, " are allowed"));
     }
-    let refused = text.chars().find(|c| !u8::try_from(*c).is_ok_and(|byte| allowed(&byte)))?;
-    Some(line!("` holds '", refused, "', which is not allowed there"))
-}
-
-#[inline(never)]
-fn unknown_line(unknown: &str, known: &[&str]) -> String {
-    if known.iter().any(|known| known.split('.').next() == Some(unknown)) {
-        return line!("`", unknown, "` is not an object");
-    }
-    let groups = known.iter().filter_map(|known| known.split_once('.')).map(|(group, _)| group);
-    let advice = match known.iter().copied().chain(groups).find(|known| one_edit_apart(known, unknown)) {
-        Some(near) => line!("did you mean `", near, "`?"),
-        None => line!("possible are ", listed(known.iter().copied())),
-    };
-    line!("`", unknown, "` is not known; ", advice)
-}
-
-/// Whether one letter more, less or other makes `b` of `a`.
-fn one_edit_apart(a: &str, b: &str) -> bool {
-    let same_head = a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count();
-    let same_tail = a.bytes().rev().zip(b.bytes().rev()).take_while(|(a, b)| a == b).count();
-    let longer = a.len().max(b.len());
-    a.len().abs_diff(b.len()) <= 1 && same_head.saturating_add(same_tail).saturating_add(1) >= longer
+    let rejected = text.chars().find(|c| !u8::try_from(*c).is_ok_and(|byte| allowed(&byte)))?;
+    Some(line!("` contains '", rejected, "', which is not allowed there"))
 }

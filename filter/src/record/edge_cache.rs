@@ -11,7 +11,7 @@
 
 use crate::record::record::Edge;
 use crate::record::stream_info::StreamInfo;
-use crate::text::hash::{MULTIPLIER, quick_hash, same};
+use crate::text::hash::{MULTIPLIER, bytes_equal, quick_hash};
 use std::rc::Rc;
 
 /// EdgeInterner in the table, a power of two.
@@ -72,7 +72,7 @@ impl<'a> CacheKey<'a> {
     }
 
     fn is_of(&self, slot: &Slot) -> bool {
-        self.hash == slot.hash && same(self.more, &slot.more)
+        self.hash == slot.hash && bytes_equal(self.more, &slot.more)
     }
 }
 

@@ -1,48 +1,48 @@
-//! Lines for operators.
+//! Log lines and error texts, built without `core::fmt`.
 //!
-//! In: texts and numbers. Out: one text. Always holds: nothing of `core::fmt` is needed for it. That is 6 kB of code, which V8
-//! would compile in each proxy for a line in a lifetime; so the module is built without it (`xtask/src/module/silence.rs`),
-//! and `format!` is a lint here.
+//! `core::fmt` is 6 kB of code, which V8 would compile in each proxy for a rare log line. The module is
+//! therefore built without it (`xtask/src/module/silence.rs`), and `format!` is a lint here.
 
-/// Puts a line together of its parts.
+/// Concatenates parts into one `String`.
 macro_rules! line {
-    ($($part:expr),+ $(,)?) => { $crate::text::format::of(&[$(&$part as &dyn $crate::text::format::Part),+]) };
+    ($($part:expr),+ $(,)?) => { $crate::text::format::concat(&[$(&$part as &dyn $crate::text::format::LinePart),+]) };
 }
 pub(crate) use line;
 
-/// A line of parts. One function for all lines, since each would else be made of as many pieces of code as it has parts.
+/// Concatenates the parts of a line. One function serves all lines, because inlined each line would
+/// take code for every part.
 #[inline(never)]
-pub(crate) fn of(parts: &[&dyn Part]) -> String {
+pub(crate) fn concat(parts: &[&dyn LinePart]) -> String {
     let mut line = String::new();
     parts.iter().for_each(|part| part.append(&mut line));
     line
 }
 
-/// What a line is made of.
-pub(crate) trait Part {
-    /// Appends it.
+/// A text or number that can stand in a line.
+pub(crate) trait LinePart {
+    /// Appends the text to a line.
     fn append(&self, line: &mut String);
 }
 
-impl Part for str {
+impl LinePart for str {
     fn append(&self, line: &mut String) {
         line.push_str(self);
     }
 }
 
-impl Part for String {
+impl LinePart for String {
     fn append(&self, line: &mut String) {
         line.push_str(self);
     }
 }
 
-impl Part for char {
+impl LinePart for char {
     fn append(&self, line: &mut String) {
         line.push(*self);
     }
 }
 
-impl Part for u64 {
+impl LinePart for u64 {
     fn append(&self, line: &mut String) {
         let (rest, digit) = (self / 10, self % 10);
         if rest > 0 {
@@ -52,25 +52,25 @@ impl Part for u64 {
     }
 }
 
-impl Part for u32 {
+impl LinePart for u32 {
     fn append(&self, line: &mut String) {
         u64::from(*self).append(line);
     }
 }
 
-impl Part for usize {
+impl LinePart for usize {
     fn append(&self, line: &mut String) {
         u64::try_from(*self).unwrap_or(u64::MAX).append(line);
     }
 }
 
-impl<T: Part + ?Sized> Part for &T {
+impl<T: LinePart + ?Sized> LinePart for &T {
     fn append(&self, line: &mut String) {
         (*self).append(line);
     }
 }
 
-/// `` `a`, `b`, `c` ``
+/// Returns the words as a list in backticks: `` `a`, `b`, `c` ``.
 pub(crate) fn listed<'a>(words: impl Iterator<Item = &'a str>) -> String {
     let mut list = String::new();
     for word in words {
@@ -91,7 +91,7 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     #[test]
-    fn parts_stand_one_after_the_other() {
+    fn parts_are_concatenated_in_order() {
         let texts = ("a".to_owned(), "b");
         assert_eq!(
             line!(texts.0, texts.1, 'ü', 0_u64, u64::MAX, 10_u32, 207_usize),

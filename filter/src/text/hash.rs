@@ -1,16 +1,16 @@
-//! Texts as numbers, and their comparison, eight bytes at a time.
+//! Hashes and equality of byte strings, eight bytes at a time.
 //!
-//! In: texts. Out: hashes, and whether two are the same. Always holds: equal texts have equal numbers, on every machine. It is
-//! all done for each request, and in WebAssembly whatever goes byte by byte costs several times as much.
+//! Invariant: equal bytes have equal hashes, on every machine. All of this runs for each request, and
+//! in WebAssembly a loop over single bytes costs several times as much.
 
-/// A hash of a request id, 64 bits folded into 32, never 0, the same on both sides of a hop.
+/// Returns a hash of a request id: 64 bits folded into 32, never 0, equal on both sides of a hop.
 ///
-/// Tracing rewrites the version nibble of a UUID (index 14) to its own decision, which can differ between two proxies,
-/// so that nibble is masked in ids of that shape.
+/// Tracing rewrites the version nibble of a UUID (index 14) to its own sampling decision, which can
+/// differ between two proxies. The nibble is therefore masked in ids of that shape.
 #[must_use]
 pub fn request_id_hash(id: &[u8]) -> u32 {
     let hash = match id.as_chunks::<8>() {
-        // As nearly all ids are: without a loop, a third of the instructions.
+        // The shape of nearly all ids. Unrolled, it takes a third of the instructions.
         ([a, b, c, d], [e, f, g, h]) => {
             let word = |chunk: &[u8; 8]| u64::from_le_bytes(*chunk);
             let (mut second, third) = (word(b), word(c));
@@ -21,33 +21,33 @@ pub fn request_id_hash(id: &[u8]) -> u32 {
             }
             let words = mix(mix(mix(mix(MULTIPLIER, word(a)), second), third), word(d));
             let bytes = mix(mix(mix(words, u64::from(*e)), u64::from(*f)), u64::from(*g));
-            folded(mix(bytes, u64::from(*h)))
+            fold_halves(mix(bytes, u64::from(*h)))
         }
         _ => hash64(id),
     };
     u32::try_from(hash & u64::from(u32::MAX)).unwrap_or(0).max(1)
 }
 
-/// A number for a text, eight bytes at a time, since it is made of several texts for each request. Its lower half is as
-/// good as its upper one; nobody gains by choosing texts that collide.
+/// Returns a 64-bit hash of a text. The lower half is as well mixed as the upper one. The hash is not
+/// resistant to chosen collisions; no caller needs that.
 #[must_use]
 pub fn hash64(text: &[u8]) -> u64 {
     let (words, rest) = text.as_chunks::<8>();
     let hash = words.iter().fold(MULTIPLIER, |hash, word| mix(hash, u64::from_le_bytes(*word)));
-    folded(rest.iter().fold(hash, |hash, byte| mix(hash, u64::from(*byte))))
+    fold_halves(rest.iter().fold(hash, |hash, byte| mix(hash, u64::from(*byte))))
 }
 
-/// Bytes of a word.
+/// Returns a word with these bytes, to mask or compare a part of an id.
 const fn at(bytes: &[u8; 8]) -> u64 {
     u64::from_le_bytes(*bytes)
 }
 
-fn folded(hash: u64) -> u64 {
+fn fold_halves(hash: u64) -> u64 {
     hash ^ (hash >> 32)
 }
 
-/// A number for a text that is kept nowhere: as good as [`hash64`], and sooner there, since it takes the end of a text as a
-/// word that overlaps the last one.
+/// Returns a 64-bit hash of a text, for hashes that are compared within one process only. Faster than
+/// [`hash64`]: the end of the text is read as one word that overlaps the word before.
 #[must_use]
 pub fn quick_hash(text: &[u8], start: u64) -> u64 {
     let (words, rest) = text.as_chunks::<8>();
@@ -58,16 +58,16 @@ pub fn quick_hash(text: &[u8], start: u64) -> u64 {
     }
 }
 
-/// Odd, and of no pattern: 2^64 over the golden ratio.
+/// The multiplier of Fibonacci hashing: 2^64 divided by the golden ratio, made odd.
 pub(crate) const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
 
 fn mix(hash: u64, word: u64) -> u64 {
     (hash ^ word).wrapping_mul(MULTIPLIER).rotate_left(29)
 }
 
-/// Whether two texts are the same, eight bytes at a time: in WebAssembly the comparison of slices goes byte by byte.
+/// Whether two byte strings are equal. In WebAssembly the comparison of slices goes byte by byte.
 #[must_use]
-pub fn same(a: &[u8], b: &[u8]) -> bool {
+pub fn bytes_equal(a: &[u8], b: &[u8]) -> bool {
     if a.len() != b.len() {
         return false;
     }
@@ -86,7 +86,8 @@ pub fn same(a: &[u8], b: &[u8]) -> bool {
     word(a_end) == word(b_end)
 }
 
-/// 64-bit FNV-1a (Fowler, Noll, Vo): small code, no table, good enough for texts that nobody chooses to collide.
+/// Returns the 64-bit FNV-1a hash (Fowler, Noll, Vo): small code and no table, for texts that no
+/// attacker chooses.
 #[must_use]
 pub fn fnv1a(bytes: impl Iterator<Item = u8>) -> u64 {
     bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
@@ -94,17 +95,17 @@ pub fn fnv1a(bytes: impl Iterator<Item = u8>) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{request_id_hash, same};
+    use super::{bytes_equal, request_id_hash};
     #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     #[test]
-    fn the_version_nibble_of_a_uuid_does_not_count() {
+    fn the_version_nibble_of_a_uuid_is_ignored() {
         let sampled = request_id_hash(b"0f6f1b4e-2222-9333-8444-555566667777");
         assert_eq!(sampled, request_id_hash(b"0f6f1b4e-2222-4333-8444-555566667777"));
         assert_ne!(sampled, request_id_hash(b"0f6f1b4e-2222-4334-8444-555566667777"));
         assert_ne!(request_id_hash(b"abc-1"), request_id_hash(b"abc-2"));
-        // The same values stand in the collector's test of access logs: the two must agree.
+        // The collector's test of access logs holds equal values: both hashes must agree.
         assert_eq!(request_id_hash(b""), 0xe17d_05ac);
         assert_eq!(request_id_hash(b"a"), 0xb3e6_c7af);
         assert_eq!(request_id_hash(b"foobar99-x"), 0x0605_0aaa);
@@ -112,15 +113,15 @@ mod tests {
     }
 
     #[test]
-    fn texts_are_the_same_when_all_their_bytes_are() {
+    fn texts_are_equal_when_all_bytes_are_equal() {
         let text: Vec<u8> = (0..40).collect();
         for length in 0..text.len() {
             let text = &text[..length];
-            assert!(same(text, &Vec::from(text)) && !same(text, &[text, b"x"].concat()));
-            for place in 0..length {
+            assert!(bytes_equal(text, &Vec::from(text)) && !bytes_equal(text, &[text, b"x"].concat()));
+            for position in 0..length {
                 let mut other = text.to_vec();
-                other[place] ^= 1;
-                assert!(!same(text, &other), "{length} {place}");
+                other[position] ^= 1;
+                assert!(!bytes_equal(text, &other), "{length} {position}");
             }
         }
     }
