@@ -79,7 +79,7 @@ impl SelfMetrics {
 #[cfg(test)]
 mod tests {
     use super::{Kind, METRICS, SelfMetrics};
-    use crate::attributes::attribute::table::Table;
+    use crate::attributes::fake::FakeAttributes;
     use crate::config::ProxyLocation;
     use crate::vm::Vm;
     use hopscope_proto::v1::Ack;
@@ -110,7 +110,7 @@ mod tests {
     }
 
     fn requests(vm: &mut Vm, count: u32) {
-        let table = Table::parse("response.code = 200").without_expressions();
+        let table = FakeAttributes::parse("response.code = 200").without_expressions();
         for context in 1..=count {
             vm.begin(context, 99);
             vm.observe(context, &table, u64::from(context));
@@ -124,7 +124,7 @@ mod tests {
         vm.begin(50, 99);
         requests(&mut vm, 2);
         check(&mut self_metrics, &vm, "seen+2 evaluation_fallbacks+2 open+1 buffered+2");
-        let report = vm.poll(&Table::parse(""), 1_000_000).unwrap();
+        let report = vm.poll(&FakeAttributes::parse(""), 1_000_000).unwrap();
         vm.dispatched(1, 1, report.sequence);
         check(&mut self_metrics, &vm, "buffered-2 unacknowledged+2");
         let ack = Ack { accepted_sequence: 1, ..Ack::default() }.encode_to_vec();
@@ -138,10 +138,10 @@ mod tests {
         let (mut vm, mut self_metrics) = (vm(r#", "detail": "none""#), SelfMetrics::default());
         requests(&mut vm, 3);
         check(&mut self_metrics, &vm, "seen+3 folded+3 evaluation_fallbacks+3 buffered+3");
-        let report = vm.poll(&Table::parse(""), 1_000_000).unwrap();
+        let report = vm.poll(&FakeAttributes::parse(""), 1_000_000).unwrap();
         vm.not_dispatched(report.sequence, 1_000_000);
         check(&mut self_metrics, &vm, "reports_failed+1 buffered-3 unacknowledged+3");
-        let again = vm.poll(&Table::parse(""), 1_010_000).unwrap();
+        let again = vm.poll(&FakeAttributes::parse(""), 1_010_000).unwrap();
         vm.dispatched(1, 1, again.sequence);
         vm.answered(1, 3, &[], 1_010_000);
         check(&mut self_metrics, &vm, "dropped_refused+3 unacknowledged-3");

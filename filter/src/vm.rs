@@ -4,7 +4,7 @@
 //! configuration nothing is recorded; a bad one leaves the last good one in force; an answer is matched to the batch
 //! that it is for, and a call whose plugin went away counts as never answered.
 
-use crate::attributes::attribute::{Attribute, Attributes};
+use crate::attributes::{Attribute, Attributes};
 use crate::config::{self, Config, ProxyLocation};
 use crate::in_flight::connections::{self, Closed};
 use crate::record::RequestStats;

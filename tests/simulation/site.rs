@@ -3,8 +3,8 @@
 //! In: numbers. Out: attributes. Always holds: the size of a request is its own number, so that sums of sizes tell which
 //! requests were counted.
 
-use hopscope_filter::attributes::attribute::{Attribute, Attributes};
-use hopscope_filter::attributes::expression::Expression;
+use hopscope_filter::attributes::Expression;
+use hopscope_filter::attributes::{Attribute, Attributes};
 
 /// Where a proxy runs.
 #[derive(Debug, Clone)]

@@ -2,8 +2,8 @@
 //!
 //! In: bytes from anybody. Out: nothing, or a panic that is a defect. Always holds: the same bytes always do the same.
 
-use hopscope_filter::attributes::attribute::{Attribute, Attributes};
-use hopscope_filter::attributes::expression::Expression;
+use hopscope_filter::attributes::Expression;
+use hopscope_filter::attributes::{Attribute, Attributes};
 use hopscope_filter::config::{Config, ProxyLocation};
 use hopscope_filter::vm::Vm;
 use std::cell::Cell;

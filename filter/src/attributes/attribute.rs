@@ -1,13 +1,8 @@
-//! What can be asked about a request, and about the proxy itself.
-//!
-//! In: an [`Attribute`]. Out: its value, when Envoy has one in this phase. Always holds: a missing attribute is `None`,
-//! never an error, and so is an empty text (Envoy's host call cannot tell the two apart).
+//! Envoy's attributes by name.
 
-use crate::attributes::expression::Expression;
-
-/// One attribute of Envoy, by the name under which a Wasm filter reads it.
+/// One attribute of Envoy, with the name under which a Wasm filter reads it.
 ///
-/// Source: the page "Attributes" of Envoy's documentation; the `istio` metadata is istiod's.
+/// Sources: the page "Attributes" of Envoy's documentation; istiod for the `istio` metadata.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Attribute {
     /// `request.time`: start, nanoseconds since the Unix epoch.
@@ -18,9 +13,10 @@ pub enum Attribute {
     RequestTotalSize,
     /// `response.total_size`: headers, body and trailers, bytes.
     ResponseTotalSize,
-    /// `request.size`: of a connection all bytes that came from the client; of an open request those of its body so far.
+    /// `request.size`: bytes from the client on a connection; bytes of the body so far on an in-flight
+    /// request.
     RequestSize,
-    /// `response.size`: the other way.
+    /// `response.size`: bytes to the client, counted as for `request.size`.
     ResponseSize,
     /// `request.id`: the `x-request-id` header.
     RequestId,
@@ -36,9 +32,9 @@ pub enum Attribute {
     ResponseFlags,
     /// `response.code_details`.
     ResponseCodeDetails,
-    /// `response.grpc_status`: to be believed for gRPC requests only.
+    /// `response.grpc_status`: valid for gRPC requests only, since Envoy maps every HTTP status to one.
     ResponseGrpcStatus,
-    /// `filter_state` of Envoy's filter `grpc_stats`: messages of the request and of the response, `3,5`.
+    /// `filter_state` of Envoy's filter `grpc_stats`: message counts of request and response, `3,5`.
     GrpcMessages,
     /// `upstream.address`: address and port.
     UpstreamAddress,
@@ -50,9 +46,9 @@ pub enum Attribute {
     UpstreamPeerPrincipal,
     /// `upstream.uri_san_local_certificate`.
     UpstreamLocalPrincipal,
-    /// `source.address`: address and port; port 0 when it was taken from x-forwarded-for.
+    /// `source.address`: address and port; port 0 where it comes from x-forwarded-for.
     SourceAddress,
-    /// `connection.id`: Envoy's number of the downstream connection.
+    /// `connection.id`: Envoy's id of the downstream connection.
     ConnectionId,
     /// `connection.requested_server_name`: SNI.
     RequestedServerName,
@@ -80,7 +76,7 @@ pub enum Attribute {
     NodeRegion,
     /// `xds.node.locality.zone`.
     NodeZone,
-    /// `filter_state.<object>.<field>`: what Istio's metadata exchange learnt of the peer.
+    /// `filter_state.<object>.<field>`: the peer's metadata from Istio's metadata exchange.
     Peer(PeerObject, &'static str),
     /// `xds.node.metadata.<key>`.
     NodeMetadata(&'static str),
@@ -88,29 +84,30 @@ pub enum Attribute {
     NodeLabel(&'static str),
 }
 
-/// Where Istio's metadata exchange leaves a peer: from 1.29 on as `*_peer_obj`, whose fields are cheap to read; from 1.24 on
-/// as `*_peer`, an object with fields at first, then a Struct, which Envoy reads anew for each field.
+/// The filter state object in which Istio's metadata exchange stores a peer: `*_peer_obj` from 1.29 on,
+/// with fields that are cheap to read; `*_peer` from 1.24 on, at first an object with fields, later a
+/// Struct, which Envoy parses again for each field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum PeerObject {
-    /// Who was called.
+    /// The upstream of a request.
     Upstream,
-    /// The same before 1.29.
+    /// The upstream of a request before 1.29.
     UpstreamOld,
-    /// Who was called over TCP: there the exchange is between the two proxies' connections.
+    /// The upstream of a TCP connection: the exchange is between the connections of the two proxies.
     UpstreamOfConnection,
-    /// The same before 1.29.
+    /// The upstream of a TCP connection before 1.29.
     UpstreamOfConnectionOld,
-    /// Who called.
+    /// The downstream.
     Downstream,
-    /// The same before 1.29.
+    /// The downstream before 1.29.
     DownstreamOld,
 }
 
 impl Attribute {
-    /// The path that `get_property` takes: its parts with a NUL between two.
+    /// Returns the path for `get_property`: its segments, separated by NUL.
     #[must_use]
     pub fn path(self) -> Vec<u8> {
-        // A label may hold dots, so it is no part of the dotted path.
+        // A label may contain dots, so it is not part of the dotted path.
         let key = match self {
             Self::NodeMetadata(key) | Self::NodeLabel(key) | Self::Peer(_, key) => key,
             Self::GrpcMessages => "envoy.filters.http.grpc_stats",
@@ -141,7 +138,7 @@ impl Attribute {
             Self::ResponseFlags => "response.flags",
             Self::ResponseCodeDetails => "response.code_details",
             Self::ResponseGrpcStatus => "response.grpc_status",
-            // The object's name has dots of its own.
+            // The name of the object contains dots.
             Self::GrpcMessages => "filter_state",
             Self::UpstreamAddress => "upstream.address",
             Self::UpstreamAttempts => "upstream.request_attempt_count",
@@ -171,89 +168,6 @@ impl Attribute {
             Self::Peer(PeerObject::DownstreamOld, _) => "filter_state.downstream_peer",
             Self::NodeMetadata(_) => "xds.node.metadata",
             Self::NodeLabel(_) => "xds.node.metadata.LABELS",
-        }
-    }
-}
-
-/// The only thing that the pure rooms ask of a proxy.
-pub trait Attributes {
-    /// The value as Envoy serialises it, or `None` where it has none.
-    fn bytes(&self, attribute: Attribute) -> Option<Vec<u8>>;
-
-    /// The answer to a whole question at once; `None` where it failed, or where Envoy has no expressions.
-    fn evaluate(&self, question: Expression) -> Option<Vec<u8>>;
-
-    /// Takes an answer that nobody needs any more, whose memory the next one may have.
-    fn recycle(&self, _answer: Vec<u8>) {}
-
-    /// A text; invalid UTF-8 is replaced, since a header may hold any byte.
-    fn text(&self, attribute: Attribute) -> Option<String> {
-        let bytes = self.bytes(attribute).filter(|bytes| !bytes.is_empty())?;
-        Some(String::from_utf8(bytes).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned()))
-    }
-
-    /// An integer, a duration or a timestamp: eight bytes, little-endian. Negative values are `None`.
-    fn number(&self, attribute: Attribute) -> Option<u64> {
-        let bytes: [u8; 8] = self.bytes(attribute)?.try_into().ok()?;
-        u64::try_from(i64::from_le_bytes(bytes)).ok()
-    }
-}
-
-#[cfg(test)]
-pub(crate) mod table {
-    //! A proxy as text: `name = value` lines, where numbers are written as numbers.
-    use super::{Attribute, Attributes};
-    use crate::attributes::expression::Expression;
-    use std::cell::Cell;
-
-    /// With expressions or, as an old Envoy or another host, without.
-    pub(crate) struct Table {
-        rows: Vec<(String, Vec<u8>)>,
-        has_expressions: bool,
-        /// Host calls so far.
-        pub(crate) calls: Cell<u32>,
-    }
-
-    impl Table {
-        pub(crate) fn parse(text: &str) -> Self {
-            let row = |line: &str| {
-                let (name, value) = line.split_once('=')?;
-                let value = value.trim();
-                let bytes = match value.parse::<i64>() {
-                    // A header is text even where it looks like a number.
-                    Ok(number) if !name.contains("headers") => number.to_le_bytes().to_vec(),
-                    _ => value.as_bytes().to_vec(),
-                };
-                Some((name.trim().to_owned(), bytes))
-            };
-            Self { rows: text.lines().filter_map(row).collect(), has_expressions: true, calls: Cell::new(0) }
-        }
-
-        pub(crate) fn without_expressions(self) -> Self {
-            Self { has_expressions: false, ..self }
-        }
-    }
-
-    impl Attribute {
-        /// Its parts with a dot between two.
-        pub(crate) fn name(self) -> String {
-            self.path().iter().map(|byte| if *byte == 0 { '.' } else { char::from(*byte) }).collect()
-        }
-    }
-
-    impl Attributes for Table {
-        fn bytes(&self, attribute: Attribute) -> Option<Vec<u8>> {
-            self.calls.set(self.calls.get() + 1);
-            let name = attribute.name();
-            self.rows.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone())
-        }
-
-        fn evaluate(&self, question: Expression) -> Option<Vec<u8>> {
-            let before = self.calls.get();
-            let answer =
-                (self.has_expressions && !question.fails(self)).then(|| question.evaluate_each(self));
-            self.calls.set(before + 1);
-            answer
         }
     }
 }

@@ -1,43 +1,48 @@
-//! A proxy that was asked already.
+//! Attributes with some values already read.
 //!
-//! In: the answer to a question about texts. Out: those texts as attributes. Always holds: what was not told is asked for.
+//! Invariant: an attribute that was not prefetched is read from the proxy.
 
-use super::expression::{Expression, Value};
-use crate::attributes::attribute::{Attribute, Attributes};
-use crate::attributes::values::Values;
+use super::attribute::Attribute;
+use super::elements::{Element, elements};
+use super::expression::Expression;
+use super::one_by_one::is_inbound;
+use super::source::Attributes;
+use super::values::Values;
 
-/// A proxy of whose attributes some are known already.
+/// A proxy with prefetched attributes.
 pub struct Prefetched<'a, A> {
     attributes: &'a A,
-    known: Vec<(Attribute, &'a [u8])>,
+    prefetched: Vec<(Attribute, &'a [u8])>,
 }
 
 impl<'a, A: Attributes> Prefetched<'a, A> {
-    /// Takes the answer to a question about texts, and what else is known. Without an answer each is asked when needed.
+    /// Combines the result of an expression of texts with other known values. Without a result, each
+    /// attribute is read when it is needed.
     pub fn new(
         attributes: &'a A,
-        question: Expression,
-        answer: Option<&'a [u8]>,
+        expression: Expression,
+        result: Option<&'a [u8]>,
         known: &[(Attribute, &'a [u8])],
     ) -> Self {
-        let mut known = known.to_vec();
-        let asked: Vec<Attribute> = question.values(attributes).copied().filter_map(Value::text).collect();
-        if let Some(answer) = answer.and_then(|bytes| Values::read(bytes, asked.len())) {
-            known.extend(asked.into_iter().zip(answer));
+        let mut prefetched = known.to_vec();
+        let elements = elements(expression, is_inbound(attributes));
+        let texts: Vec<Attribute> = elements.copied().filter_map(Element::text).collect();
+        if let Some(values) = result.and_then(|bytes| Values::read(bytes, texts.len())) {
+            prefetched.extend(texts.into_iter().zip(values));
         }
-        Self { attributes, known }
+        Self { attributes, prefetched }
     }
 }
 
 impl<A: Attributes> Attributes for Prefetched<'_, A> {
     fn bytes(&self, attribute: Attribute) -> Option<Vec<u8>> {
-        match self.known.iter().find(|(known, _)| *known == attribute) {
+        match self.prefetched.iter().find(|(known, _)| *known == attribute) {
             Some((_, value)) => Some(value.to_vec()),
             None => self.attributes.bytes(attribute),
         }
     }
 
-    fn evaluate(&self, question: Expression) -> Option<Vec<u8>> {
-        self.attributes.evaluate(question)
+    fn evaluate(&self, expression: Expression) -> Option<Vec<u8>> {
+        self.attributes.evaluate(expression)
     }
 }

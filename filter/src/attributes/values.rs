@@ -1,25 +1,26 @@
-//! Many values in one: how Envoy hands over the list that an expression gave.
+//! The serialised values of an expression's list.
 //!
-//! In: bytes. Out: the values, in order. Always holds: no bytes make it panic, allocate or read beyond their end.
+//! Invariant: no input causes a panic, an allocation, or a read beyond its end.
 //!
-//! Source: proxy-wasm's serialised pairs, little-endian: `u32` number of pairs, for each the `u32` sizes of key and value,
-//! then for each the key, a NUL, the value, a NUL. Envoy gives the elements of a list as keys without values.
+//! Source: proxy-wasm's serialised pairs, little-endian: a `u32` with the number of pairs; for each pair
+//! the `u32` sizes of key and value; for each pair the key, a NUL, the value, a NUL. Envoy serialises the
+//! elements of a list as keys without values.
 
-/// The sizes of an integer, and of what Envoy gives beside it.
+/// The two sizes of an integer: 8 for the key, 0 for the value, as one little-endian word.
 const NUMBER: u64 = 8;
-/// What such a value takes, with the NUL of the key and that of the value.
+/// The size of a serialised integer, with the NUL of the key and the NUL of the value.
 const NUMBER_BYTES: usize = 8 + 2;
 
-/// The values of one answer that were not taken yet.
+/// The remaining values of a result.
 #[derive(Debug, Clone)]
 pub struct Values<'a> {
-    /// Of each value, and of what Envoy gives beside it.
+    /// The sizes of key and value, for each element.
     sizes: std::slice::Iter<'a, [u8; 8]>,
     values: &'a [u8],
 }
 
 impl<'a> Values<'a> {
-    /// Reads an answer of exactly `count` values; `None` when it is none.
+    /// Reads a result of exactly `count` values; `None` for anything else.
     #[must_use]
     pub fn read(bytes: &'a [u8], count: usize) -> Option<Self> {
         let (found, rest) = bytes.split_first_chunk::<4>()?;
@@ -30,17 +31,17 @@ impl<'a> Values<'a> {
         Some(Self { sizes: sizes.as_chunks::<8>().0.iter(), values })
     }
 
-    /// The next value; empty when there is none, or when its size leads nowhere.
+    /// Returns the next value; empty at the end, or when its size exceeds the input.
     pub fn bytes(&mut self) -> &'a [u8] {
         self.next().unwrap_or_default()
     }
 
-    /// The next value as an integer or a duration; 0 when it is none.
+    /// Returns the next value as an integer or a duration; 0 for anything else.
     pub fn number(&mut self) -> i64 {
         self.bytes().try_into().map_or(0, i64::from_le_bytes)
     }
 
-    /// The next values, where all of them are integers or durations; each is for [`number`].
+    /// Returns the next values, where all of them are integers or durations; [`number`] decodes each.
     pub fn numbers<const N: usize>(&mut self) -> Option<&'a [[u8; NUMBER_BYTES]; N]> {
         let (sizes, other_sizes) = self.sizes.as_slice().split_first_chunk::<N>()?;
         for sizes in sizes {
@@ -54,7 +55,7 @@ impl<'a> Values<'a> {
         Some(values)
     }
 
-    /// The next two values, and both with what stands between them.
+    /// Returns the next two values, and one slice over both.
     pub fn pair(&mut self) -> (&'a [u8], &'a [u8], &'a [u8]) {
         let from = self.values;
         let (first, second) = (self.bytes(), self.bytes());
@@ -67,24 +68,23 @@ impl<'a> Iterator for Values<'a> {
     type Item = &'a [u8];
 
     fn next(&mut self) -> Option<&'a [u8]> {
-        let [a, b, c, d, beside @ ..] = *self.sizes.next()?;
+        let [a, b, c, d, value_size @ ..] = *self.sizes.next()?;
         let size = usize::try_from(u32::from_le_bytes([a, b, c, d])).ok()?;
-        let beside = usize::try_from(u32::from_le_bytes(beside)).ok()?;
+        let value_size = usize::try_from(u32::from_le_bytes(value_size)).ok()?;
         let (value, rest) = self.values.split_at_checked(size)?;
-        self.values = rest.get(beside.checked_add(2)?..)?;
+        self.values = rest.get(value_size.checked_add(2)?..)?;
         Some(value)
     }
 }
 
-/// One of [`Values::numbers`].
+/// Decodes one of [`Values::numbers`].
 #[must_use]
 pub fn number([number @ .., _, _]: &[u8; NUMBER_BYTES]) -> i64 {
     i64::from_le_bytes(*number)
 }
 
-/// Writes values as Envoy does, for hosts that have no expressions.
-#[must_use]
-pub fn write(values: &[Vec<u8>]) -> Vec<u8> {
+/// Serialises values as Envoy does, for hosts without expressions.
+pub(super) fn write(values: &[Vec<u8>]) -> Vec<u8> {
     let size = |value: &[u8]| u32::try_from(value.len()).unwrap_or(u32::MAX).to_le_bytes();
     let mut bytes = u32::try_from(values.len()).unwrap_or(u32::MAX).to_le_bytes().to_vec();
     for value in values {
@@ -107,8 +107,8 @@ mod tests {
     #[track_caller]
     fn check(bytes: &[u8], count: usize, expected: &str) {
         let text = match Values::read(bytes, count) {
-            Some(answer) => {
-                answer.map(|v| String::from_utf8_lossy(v).into_owned()).collect::<Vec<_>>().join(",")
+            Some(values) => {
+                values.map(|value| String::from_utf8_lossy(value).into_owned()).collect::<Vec<_>>().join(",")
             }
             None => "none".to_owned(),
         };
@@ -116,8 +116,8 @@ mod tests {
     }
 
     #[test]
-    fn what_envoy_writes_is_read() {
-        // As seen from Envoy 1.40: `["ab", ""]`.
+    fn a_result_of_envoy_is_read() {
+        // Captured from Envoy 1.40: `["ab", ""]`.
         let seen = b"\x02\0\0\0\x02\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0ab\0\0\0\0";
         check(seen, 2, "ab,");
         assert_eq!(write(&[b"ab".to_vec(), Vec::new()]), seen);
@@ -127,18 +127,18 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_eight_bytes() {
+    fn a_number_has_eight_bytes() {
         let bytes = write(&[7_i64.to_le_bytes().to_vec(), (-1_i64).to_le_bytes().to_vec(), b"200".to_vec()]);
-        let mut answer = Values::read(&bytes, 3).unwrap();
-        assert_eq!([answer.number(), answer.number(), answer.number(), answer.number()], [7, -1, 0, 0]);
-        let mut answer = Values::read(&bytes, 3).unwrap();
-        assert_eq!(answer.numbers::<3>(), None, "one of them is none");
-        assert_eq!(answer.numbers::<2>().map(|numbers| numbers.each_ref().map(number)), Some([7, -1]));
-        assert_eq!((answer.bytes(), answer.bytes(), answer.numbers::<1>()), (&b"200"[..], &b""[..], None));
+        let mut values = Values::read(&bytes, 3).unwrap();
+        assert_eq!([values.number(), values.number(), values.number(), values.number()], [7, -1, 0, 0]);
+        let mut values = Values::read(&bytes, 3).unwrap();
+        assert_eq!(values.numbers::<3>(), None, "one of them is a text");
+        assert_eq!(values.numbers::<2>().map(|numbers| numbers.each_ref().map(number)), Some([7, -1]));
+        assert_eq!((values.bytes(), values.bytes(), values.numbers::<1>()), (&b"200"[..], &b""[..], None));
     }
 
     #[test]
-    fn two_values_are_one_text_too() {
+    fn a_pair_has_one_slice_over_both() {
         let check = |values: &[&str], expected: (&str, &str, &str)| {
             let bytes = write(&values.iter().map(|value| value.as_bytes().to_vec()).collect::<Vec<_>>());
             let (first, second, both) = Values::read(&bytes, values.len()).unwrap().pair();
@@ -151,15 +151,15 @@ mod tests {
         check(&[], ("", "", ""));
     }
 
-    /// Every prefix of a good answer, every byte of it changed, and noise.
+    /// Every prefix of a valid result, every byte of it changed, and noise.
     #[test]
-    fn no_bytes_lead_anywhere_else() {
+    fn invalid_bytes_are_never_read_beyond_their_end() {
         let good = write(&[b"outbound|80||a".to_vec(), vec![0; 8], Vec::new()]);
         let mut inputs: Vec<Vec<u8>> = (0..good.len()).map(|end| good[..end].to_vec()).collect();
-        for place in 0..good.len() {
+        for position in 0..good.len() {
             for byte in [0, 1, 0x7f, 0x80, 0xff] {
                 let mut bad = good.clone();
-                bad[place] = byte;
+                bad[position] = byte;
                 inputs.push(bad);
             }
         }
@@ -177,9 +177,9 @@ mod tests {
             for count in [0, 1, 3, 20, usize::MAX] {
                 let values = Values::read(input, count).into_iter().flatten();
                 assert!(values.map(<[u8]>::len).sum::<usize>() <= input.len());
-                if let Some(mut answer) = Values::read(input, count) {
-                    answer.numbers::<2>();
-                    assert!(answer.pair().2.len() <= input.len());
+                if let Some(mut values) = Values::read(input, count) {
+                    values.numbers::<2>();
+                    assert!(values.pair().2.len() <= input.len());
                 }
             }
         }

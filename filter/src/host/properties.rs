@@ -7,8 +7,8 @@
 //! ones in the same order, a number means the same in all of them, and a request need not know whose it is.
 
 use super::abi;
-use crate::attributes::attribute::{Attribute, Attributes};
-use crate::attributes::expression::{EXPRESSIONS, Expression};
+use crate::attributes::{Attribute, Attributes};
+use crate::attributes::{EXPRESSIONS, Expression};
 use std::cell::Cell;
 
 /// Envoy's numbers of the questions, in their order.
@@ -28,7 +28,8 @@ thread_local! {
 /// Compiles the questions for the plugin that Envoy's callback is about; to be called once for each.
 pub(super) fn compile(hop_header: &str) {
     let numbers = EXPRESSIONS.map(|question| {
-        let number = abi::foreign_function("expr_create", question.expression_with(hop_header).as_bytes());
+        let number =
+            abi::foreign_function("expr_create", question.cel_with_hop_header(hop_header).as_bytes());
         number.and_then(|number| <[u8; 4]>::try_from(number).ok())
     });
     let mut known = [[0; 4]; EXPRESSIONS.len()];

@@ -3,10 +3,10 @@
 //! In: the attributes at the end of a request, and the clock. Out: a [`Record`]. Always holds: exactly one record per
 //! call, whatever is missing; what only explains a failure is read only on failure.
 
-use crate::attributes::attribute::{Attribute, Attributes};
-use crate::attributes::expression::{Expression, FAILURE_VALUES};
-use crate::attributes::prefetched::Prefetched;
-use crate::attributes::values::Values;
+use crate::attributes::Values;
+use crate::attributes::{Attribute, Attributes};
+use crate::attributes::{Expression, FAILURE_VALUES};
+use crate::attributes::{Prefetched, evaluate_each};
 use crate::record::edge_cache::{CacheKey, Cached, EdgeCache};
 use crate::record::peer_metadata::PeerMetadata;
 use crate::record::record::{
@@ -88,7 +88,7 @@ impl RecordBuilder {
             }
         }
         let authority = attributes.evaluate(Expression::Authority);
-        let authority = authority.unwrap_or_else(|| Expression::Authority.evaluate_each(attributes));
+        let authority = authority.unwrap_or_else(|| evaluate_each(Expression::Authority, attributes));
         let name = CacheKey::new(facts, &authority);
         match self.memo.look_up(&name, now_us) {
             Some(Cached::Edge(edge)) => edge,
@@ -199,7 +199,7 @@ fn outcome(attributes: &impl Attributes, facts: &StreamInfo) -> Outcome {
     };
     if outcome.has_failed() {
         let answer = attributes.evaluate(Expression::Failure);
-        let answer = answer.unwrap_or_else(|| Expression::Failure.evaluate_each(attributes));
+        let answer = answer.unwrap_or_else(|| evaluate_each(Expression::Failure, attributes));
         if let Some(mut answer) = Values::read(&answer, FAILURE_VALUES) {
             outcome.failure = FailureReason::new(answer.bytes(), answer.bytes());
         }

@@ -4,14 +4,14 @@
 //! says of itself outranks what the control plane says of its endpoint, since that lacks `app` and `version`; where no peer
 //! is ever there, as in every Envoy but Istio's, it is soon not asked for any more.
 //!
-//! Source: Istio's peer metadata filters; which release leaves what where stands at [`crate::attributes::attribute::PeerObject`], the
+//! Source: Istio's peer metadata filters; which release leaves what where stands at [`crate::attributes::PeerObject`], the
 //! field tokens in `extensions/common/metadata_object.h`. An object that is no map (another filter may have set a text of
 //! that name) has no fields, and is then no peer.
 //!
 //! Field by field it costs a host call each, but only where an edge is new; an expression for it would cost every proxy
 //! 0.8 MB (`docs/performance.md`).
 
-use crate::attributes::attribute::{Attribute, Attributes, PeerObject};
+use crate::attributes::{Attribute, Attributes, PeerObject};
 use crate::record::record::{Edge, Peer, Reporter, bounded};
 
 /// Where a called side looks.
@@ -70,7 +70,7 @@ fn complete(peer: &mut Peer, object: PeerObject, attributes: &impl Attributes) -
 #[cfg(test)]
 mod tests {
     use super::{MISSES_MAX, PeerMetadata};
-    use crate::attributes::attribute::table::Table;
+    use crate::attributes::fake::FakeAttributes;
     use crate::record::record::{Edge, Reporter};
     #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -80,7 +80,7 @@ mod tests {
     fn check(reporter: Reporter, attributes: &str, expected: &str) {
         let mut edge = Edge { reporter, ..Edge::default() };
         edge.peer.workload = "by endpoint".to_owned();
-        PeerMetadata::default().complete(&mut edge, &Table::parse(attributes));
+        PeerMetadata::default().complete(&mut edge, &FakeAttributes::parse(attributes));
         let peer = &edge.peer;
         let text = [
             &peer.workload,
@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn where_none_is_ever_there_none_is_asked_for() {
-        let table = Table::parse("xds.listener_direction = 2");
+        let table = FakeAttributes::parse("xds.listener_direction = 2");
         let mut exchange = PeerMetadata::default();
         for _ in 0..2 * MISSES_MAX {
             exchange.complete(&mut Edge { reporter: Reporter::Source, ..Edge::default() }, &table);

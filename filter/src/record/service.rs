@@ -7,7 +7,7 @@
 //! Source: Istio's `istio_stats.cc` (`populatePeerInfo`) for the special cluster and route names; istiod's cluster
 //! names `outbound|port|subset|host` and server names `outbound_.port_.subset_.host`.
 
-use crate::attributes::attribute::{Attribute, Attributes};
+use crate::attributes::{Attribute, Attributes};
 pub use hopscope_proto::v1::ServiceEvidence;
 
 /// The destination service of an edge. Empty texts are "not known".
@@ -147,7 +147,7 @@ pub fn split_port(authority: &str) -> (&str, u32) {
 #[cfg(test)]
 mod tests {
     use super::{Service, of_destination, of_source, split_port};
-    use crate::attributes::attribute::table::Table;
+    use crate::attributes::fake::FakeAttributes;
     #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -159,7 +159,7 @@ mod tests {
 
     #[track_caller]
     fn check(side: &str, attributes: &str, expected: &str) {
-        let table = Table::parse(attributes);
+        let table = FakeAttributes::parse(attributes);
         let service = if side == "source" { of_source(&table) } else { of_destination(&table) };
         assert_eq!(text(&service), expected);
     }

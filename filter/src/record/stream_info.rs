@@ -3,9 +3,9 @@
 //! In: the answer to [`Expression::Request`]. Out: [`StreamInfo`]. Always holds: whatever the bytes, there are facts; what
 //! could not be read is as good as absent.
 
-use crate::attributes::attribute::Attributes;
-use crate::attributes::expression::{ABSENT, DESTINATION_VALUES, Expression, NO_GRPC, SOURCE_VALUES};
-use crate::attributes::values::{Values, number};
+use crate::attributes::{ABSENT, DESTINATION_VALUES, Expression, NOT_GRPC, SOURCE_VALUES};
+use crate::attributes::{Attributes, evaluate_each};
+use crate::attributes::{Values, number};
 
 /// The facts of one request, as Envoy gave them. Empty texts and 0 are "not known".
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -81,7 +81,7 @@ impl<'a> StreamInfo<'a> {
             request_bytes: unsigned(request_bytes).unwrap_or(0),
             response_bytes: unsigned(response_bytes).unwrap_or(0),
             grpc: match number(grpc) {
-                NO_GRPC => Grpc::No,
+                NOT_GRPC => Grpc::No,
                 ABSENT => Grpc::Unended,
                 status => Grpc::Ended(small(status)),
             },
@@ -128,7 +128,7 @@ impl Evaluator {
         let answer = attributes.evaluate(Expression::RequestGuarded);
         answer.unwrap_or_else(|| {
             self.fallbacks = self.fallbacks.saturating_add(1);
-            Expression::RequestGuarded.evaluate_each(attributes)
+            evaluate_each(Expression::RequestGuarded, attributes)
         })
     }
 

@@ -5,7 +5,7 @@
 //!
 //! Source: Istio's node metadata, `pkg/model/proxy.go`; the node id is `kind~address~pod.namespace~domain`.
 
-use crate::attributes::attribute::{Attribute, Attributes};
+use crate::attributes::{Attribute, Attributes};
 use crate::batch::encode::EncodedMessage;
 use crate::config::ProxyLocation;
 use crate::text::format::line;
@@ -95,14 +95,14 @@ fn addresses<'a>(own: &'a str, instance_ips: &'a str) -> Vec<&'a str> {
 
 #[cfg(test)]
 mod tests {
-    use crate::attributes::attribute::table::Table;
+    use crate::attributes::fake::FakeAttributes;
     use hopscope_proto::v1::Identity;
     use prost::Message;
     #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     fn read(attributes: &str, config_hash: u64) -> Identity {
-        let bytes = super::read(&Table::parse(attributes), config_hash).into_bytes();
+        let bytes = super::read(&FakeAttributes::parse(attributes), config_hash).into_bytes();
         let identity = Identity::decode(bytes.as_slice()).unwrap();
         assert_eq!(identity.encode_to_vec(), bytes);
         identity

@@ -1,5 +1,5 @@
 use super::Vm;
-use crate::attributes::attribute::table::Table;
+use crate::attributes::fake::FakeAttributes;
 use crate::config::ProxyLocation;
 use hopscope_proto::v1::{Ack, Batch, Protocol};
 use prost::Message;
@@ -47,11 +47,11 @@ impl Bench {
         Self { vm, now_us: START_US, open: BTreeMap::new(), batches: BTreeMap::new(), token: 0 }
     }
 
-    fn proxy(&self, context: u32, actual: Actual) -> Table {
+    fn proxy(&self, context: u32, actual: Actual) -> FakeAttributes {
         let Actual { received, sent, .. } = actual;
         let flags = if context.is_multiple_of(5) { 2 } else { 0 };
         let tcp = if actual.carries_http { "" } else { "upstream.transport_failure_reason =" };
-        Table::parse(&format!(
+        FakeAttributes::parse(&format!(
             "xds.listener_direction = {}
              request.time = {START_US}000
              request.size = {received}
@@ -81,7 +81,8 @@ impl Bench {
 
     fn request(&mut self, context: u32) {
         self.vm.begin(context, 9);
-        let proxy = Table::parse("xds.listener_direction = 1\nrequest.duration = 1000\nresponse.code = 200");
+        let proxy =
+            FakeAttributes::parse("xds.listener_direction = 1\nrequest.duration = 1000\nresponse.code = 200");
         self.vm.observe(context, &proxy, self.now_us);
     }
 
@@ -94,7 +95,7 @@ impl Bench {
 
     /// Sends what is due; `outcome` is what becomes of each report: it arrives, it is answered.
     fn report(&mut self, mut outcome: impl FnMut() -> (bool, bool)) {
-        let node = Table::parse("xds.node.id = p");
+        let node = FakeAttributes::parse("xds.node.id = p");
         for _ in 0..8 {
             let Some(report) = self.vm.poll(&node, self.now_us / 1_000) else { return };
             self.token += 1;
@@ -242,17 +243,17 @@ fn the_last_plugin_is_kept_until_what_waits_is_answered_for() {
         &ProxyLocation::default(),
     )
     .unwrap();
-    let node = Table::parse("");
+    let node = FakeAttributes::parse("");
     vm.root_created(1);
     vm.root_created(2);
     vm.begin(9, 1);
-    vm.observe(9, &Table::parse("xds.listener_direction = 2"), START_US);
+    vm.observe(9, &FakeAttributes::parse("xds.listener_direction = 2"), START_US);
     let now_ms = START_US / 1_000;
     assert_eq!(vm.poll(&node, now_ms).map(|report| report.sequence), Some(1), "the first goes at once");
     vm.dispatched(1, 5, 1);
     vm.answered(5, 0, &Ack { accepted_sequence: 1, ..Ack::default() }.encode_to_vec(), now_ms);
     vm.begin(10, 1);
-    vm.observe(10, &Table::parse("xds.listener_direction = 2"), START_US);
+    vm.observe(10, &FakeAttributes::parse("xds.listener_direction = 2"), START_US);
     assert_eq!(vm.poll(&node, now_ms), None, "the next waits for company");
     assert!(!vm.root_done(9) && !vm.root_done(1), "a request, and a plugin that is not the last");
     assert!(vm.root_done(2));
@@ -264,6 +265,6 @@ fn the_last_plugin_is_kept_until_what_waits_is_answered_for() {
     assert_eq!(vm.sender().acknowledged(), 2);
     vm.root_created(3);
     vm.begin(11, 3);
-    vm.observe(11, &Table::parse("xds.listener_direction = 2"), START_US);
+    vm.observe(11, &FakeAttributes::parse("xds.listener_direction = 2"), START_US);
     assert!(!vm.is_drained(3) && vm.poll(&node, now_ms).is_none(), "it goes on after all");
 }

@@ -9,9 +9,9 @@
 //! (NC), no endpoint (UH) or no room (UO); before a connection manager it never is. The cluster alone tells too little.
 
 use super::{RecordBuilder, read_edge};
-use crate::attributes::attribute::{Attribute, Attributes};
-use crate::attributes::expression::{CONNECTION_VALUES, Expression};
-use crate::attributes::values::Values;
+use crate::attributes::{Attribute, Attributes};
+use crate::attributes::{CONNECTION_VALUES, Expression};
+use crate::attributes::{Values, evaluate_each};
 use crate::record::record::{
     DURATION_US_MAX, Edge, FailureReason, MessageCounts, Outcome, Protocol, Record, RequestStats, bounded,
 };
@@ -42,7 +42,7 @@ impl RecordBuilder {
         now_us: u64,
     ) -> ConnectionState {
         let answer = attributes.evaluate(Expression::Connection);
-        let answer = answer.unwrap_or_else(|| Expression::Connection.evaluate_each(attributes));
+        let answer = answer.unwrap_or_else(|| evaluate_each(Expression::Connection, attributes));
         let Some(mut answer) = Values::read(&answer, CONNECTION_VALUES) else {
             return ConnectionState::CarriesHttp;
         };

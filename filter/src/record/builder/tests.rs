@@ -1,5 +1,5 @@
 use super::RecordBuilder;
-use crate::attributes::attribute::table::Table;
+use crate::attributes::fake::FakeAttributes;
 use crate::record::record::Record;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -49,7 +49,8 @@ fn text(record: &Record) -> String {
 #[track_caller]
 fn check(attributes: &str, expected: &str) {
     let expected: Vec<&str> = expected.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    let (with, without) = (Table::parse(attributes), Table::parse(attributes).without_expressions());
+    let (with, without) =
+        (FakeAttributes::parse(attributes), FakeAttributes::parse(attributes).without_expressions());
     let mut observer = RecordBuilder::default();
     // A second time from memory.
     for proxy in [&with, &with, &without] {
@@ -183,7 +184,7 @@ fn nothing_known_is_still_one_record() {
 fn check_calls(requests: &[(&str, u64)], expected: &[u32]) {
     let mut observer = RecordBuilder::default();
     let calls = |(attributes, second): &(&str, u64)| {
-        let proxy = Table::parse(attributes);
+        let proxy = FakeAttributes::parse(attributes);
         observer.observe(&proxy, NOW_US + second * 1_000_000);
         proxy.calls.get()
     };
@@ -257,7 +258,7 @@ fn a_waypoint_names_whom_it_passes_requests_on_to() {
     let mut observer = RecordBuilder::default();
     observer.set_waypoint(true);
     let told = |observer: &mut RecordBuilder, attributes: &str| {
-        let edge = observer.observe(&Table::parse(attributes), NOW_US).edge;
+        let edge = observer.observe(&FakeAttributes::parse(attributes), NOW_US).edge;
         let service = &edge.service;
         let text = [&edge.peer.workload, &edge.peer.address, &service.host, &service.subset];
         format!("{:?} {}", edge.reporter, text.map(String::as_str).join(" "))

@@ -5,7 +5,7 @@
 //! asked for besides, since one connection's requests go to many pods.
 
 use super::RecordBuilder;
-use crate::attributes::attribute::{Attribute, Attributes};
+use crate::attributes::{Attribute, Attributes};
 use crate::record::edge_cache::{CacheKey, Cached};
 use crate::record::record::{Edge, Reporter};
 use crate::record::stream_info::StreamInfo;

@@ -1,5 +1,5 @@
 use super::{NOW_US, check, text};
-use crate::attributes::attribute::table::Table;
+use crate::attributes::fake::FakeAttributes;
 use crate::record::builder::{ConnectionState, RecordBuilder};
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -8,7 +8,8 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 #[track_caller]
 fn check_connection(attributes: &str, expected: &str) {
     let expected: Vec<&str> = expected.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    let (with, without) = (Table::parse(attributes), Table::parse(attributes).without_expressions());
+    let (with, without) =
+        (FakeAttributes::parse(attributes), FakeAttributes::parse(attributes).without_expressions());
     let mut observer = RecordBuilder::default();
     for proxy in [&with, &with, &without] {
         let told = match observer.connection(proxy, None, 0, NOW_US) {
@@ -88,7 +89,7 @@ fn a_connection_that_reached_nobody_is_one_and_an_http_connection_is_none() {
 #[test]
 fn a_young_connection_waits_until_it_has_come_to_be() {
     let with = |side: &str, more: &str| {
-        Table::parse(&format!(
+        FakeAttributes::parse(&format!(
             "xds.listener_direction = {side}
              upstream.transport_failure_reason =
              request.time = 1700000000000000000
@@ -99,7 +100,8 @@ fn a_young_connection_waits_until_it_has_come_to_be() {
         ))
     };
     let mut observer = RecordBuilder::default();
-    let mut seen = |proxy: &Table, young_us| match observer.connection(proxy, None, young_us, NOW_US) {
+    let mut seen = |proxy: &FakeAttributes, young_us| match observer.connection(proxy, None, young_us, NOW_US)
+    {
         ConnectionState::Record(record) => format!("record of {}", record.edge.peer.principal),
         other => format!("{other:?}"),
     };

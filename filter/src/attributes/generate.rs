@@ -1,44 +1,42 @@
-//! The questions, written out as Envoy compiles them.
+//! The generator of the CEL files, and their test.
 //!
-//! In: the values of each question. Out: the files beside this one. Always holds: the files say what the values say; a
-//! stale one is written anew and fails the test. They are files so that no proxy has the code that makes them.
+//! Invariant: the files match the elements. A stale file is written again and fails the test. The texts
+//! are files so that the module does not contain the code that makes them.
 
-use super::*;
+use super::attribute::Attribute;
+use super::elements::{Element, elements};
+use super::expression::{ABSENT, EXPRESSIONS, Expression, NOT_GRPC};
 
 impl Expression {
-    fn written(self) -> String {
+    fn generated(self) -> String {
+        let of = |inbound| list(elements(self, || inbound), self != Self::Request);
         match self {
-            Self::Failure => list(FAILURE.iter(), true),
-            Self::Authority => list(AUTHORITY.iter(), true),
-            Self::SourceEdge => list(SOURCE_EDGE.iter(), true),
-            Self::DestinationEdge => list(DESTINATION_EDGE.iter(), true),
-            Self::Connection => list(CONNECTION.iter(), true),
             Self::Request | Self::RequestGuarded => {
-                let of = |side: &[Value]| list(BOTH_SIDES.iter().chain(side), self == Self::RequestGuarded);
-                format!("xds.listener_direction == 1 ? {} : {}", of(&DESTINATION), of(&SOURCE))
+                format!("xds.listener_direction == 1 ? {} : {}", of(true), of(false))
             }
+            _ => of(false),
         }
     }
 }
 
-impl Value {
-    fn expression(self, guarded: bool) -> String {
+impl Element {
+    fn cel(self, guarded: bool) -> String {
         let (attribute, absent) = match self {
             Self::Number(attribute) => (attribute, "-1"),
             Self::Text(attribute) => (attribute, "''"),
             Self::Metadata(attribute) => return metadata(attribute),
-            Self::Has(attribute) => return format!("has({}) ? 1 : 0", attribute.name()),
+            Self::IsPresent(attribute) => return format!("has({}) ? 1 : 0", attribute.name()),
             Self::Header(attribute) => {
                 let name = attribute.name().replace("request.headers.", "");
                 return format!("'{name}' in request.headers ? request.headers['{name}'] : ''");
             }
-            Self::Grpc => {
+            Self::GrpcStatus => {
                 let status = "response.grpc_status";
                 let status =
                     if guarded { format!("has({status}) ? {status} : {ABSENT}") } else { status.to_owned() };
                 return format!(
                     "'content-type' in request.headers && \
-                     request.headers['content-type'].startsWith('application/grpc') ? ({status}) : {NO_GRPC}"
+                     request.headers['content-type'].startsWith('application/grpc') ? ({status}) : {NOT_GRPC}"
                 );
             }
         };
@@ -47,12 +45,12 @@ impl Value {
     }
 }
 
-fn list<'a>(values: impl Iterator<Item = &'a Value>, guarded: bool) -> String {
-    let values: Vec<String> = values.map(|value| value.expression(guarded)).collect();
-    format!("[\n  {}\n]", values.join(",\n  "))
+fn list<'a>(elements: impl Iterator<Item = &'a Element>, guarded: bool) -> String {
+    let texts: Vec<String> = elements.map(|element| element.cel(guarded)).collect();
+    format!("[\n  {}\n]", texts.join(",\n  "))
 }
 
-/// Each level is guarded: an endpoint without metadata has one that is null.
+/// Returns a guarded path. Each level is guarded: the metadata of an endpoint without any is null.
 fn metadata(attribute: Attribute) -> String {
     let name = attribute.name();
     let mut parts = name.split('.').skip(1);
@@ -72,8 +70,8 @@ fn metadata(attribute: Attribute) -> String {
 }
 
 #[cfg(not(target_arch = "wasm32"))]
-fn snake(question: Expression) -> String {
-    format!("{question:?}").chars().fold(String::new(), |name, c| match c {
+fn snake(expression: Expression) -> String {
+    format!("{expression:?}").chars().fold(String::new(), |name, c| match c {
         'A'..='Z' if !name.is_empty() => name + "_" + &c.to_ascii_lowercase().to_string(),
         c => name + &c.to_ascii_lowercase().to_string(),
     })
@@ -81,37 +79,37 @@ fn snake(question: Expression) -> String {
 
 #[test]
 #[cfg(not(target_arch = "wasm32"))]
-fn the_files_say_what_the_values_say() {
+fn the_cel_files_match_the_elements() {
     let mut stale: Vec<Expression> =
-        EXPRESSIONS.into_iter().filter(|it| it.expression().trim_end() != it.written()).collect();
-    for question in &stale {
-        let snake = snake(*question);
+        EXPRESSIONS.into_iter().filter(|it| it.cel().trim_end() != it.generated()).collect();
+    for expression in &stale {
+        let snake = snake(*expression);
         let path = format!("{}/src/attributes/expression/{snake}.cel", env!("CARGO_MANIFEST_DIR"));
-        std::fs::write(path, question.written() + "\n").unwrap();
+        std::fs::write(path, expression.generated() + "\n").unwrap();
     }
-    for question in [Expression::Request, Expression::RequestGuarded] {
-        let (snake, plain) = (snake(question), question.written());
+    for expression in [Expression::Request, Expression::RequestGuarded] {
+        let (snake, plain) = (snake(expression), expression.generated());
         let header = "'@' in request.headers ? request.headers['@'] : ";
         let line = plain.lines().find(|line| line.contains("request.id")).unwrap();
         let text = plain.replace(line, &format!("  {header}{}", line.trim_start())) + "\n";
         let path = format!("{}/src/attributes/expression/{snake}_hop_header.cel", env!("CARGO_MANIFEST_DIR"));
         if std::fs::read_to_string(&path).ok().as_ref() != Some(&text) {
             std::fs::write(path, text).unwrap();
-            stale.push(question);
+            stale.push(expression);
         }
     }
-    assert!(stale.is_empty(), "written anew, run again: {stale:?}");
+    assert!(stale.is_empty(), "files were written again, rerun the test: {stale:?}");
 }
 
 #[test]
-fn the_name_of_the_hop_header_stands_in_the_expression() {
-    let with = Expression::Request.expression_with("x-hop");
+fn the_hop_header_is_inserted_into_the_expression() {
+    let with = Expression::Request.cel_with_hop_header("x-hop");
     assert!(with.contains("'x-hop' in request.headers ? request.headers['x-hop'] : request.id,"), "{with}");
     assert!(!with.contains('@'));
-    assert_eq!(Expression::Request.expression_with(""), Expression::Request.expression());
+    assert_eq!(Expression::Request.cel_with_hop_header(""), Expression::Request.cel());
 }
 
 #[test]
-fn a_question_is_its_place_in_the_list() {
-    assert!(EXPRESSIONS.into_iter().enumerate().all(|(place, question)| question as usize == place));
+fn an_expression_is_its_index_in_the_list() {
+    assert!(EXPRESSIONS.into_iter().enumerate().all(|(index, expression)| expression as usize == index));
 }
