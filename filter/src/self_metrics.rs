@@ -46,7 +46,7 @@ pub const METRICS: [Metric; 13] = [
     counter("hopscope_dropped_too_large", |vm| dropped(vm, DropReason::TooLarge)),
     counter("hopscope_bytes_sent", |vm| vm.sender().bytes_sent()),
     counter("hopscope_reports_failed", |vm| vm.sender().reports_failed()),
-    counter("hopscope_evaluation_fallbacks", |vm| vm.observer().fallbacks()),
+    counter("hopscope_evaluation_fallbacks", |vm| vm.builder().fallbacks()),
     gauge("hopscope_open", Vm::open),
     gauge("hopscope_connections", |vm| vm.buffer().connections.count()),
     gauge("hopscope_buffered", |vm| vm.buffer().ledger.buffered()),

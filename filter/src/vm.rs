@@ -8,7 +8,7 @@ use crate::attributes::{Attribute, Attributes};
 use crate::config::{self, Config, ProxyLocation};
 use crate::in_flight::connections::{self, Closed};
 use crate::record::RequestStats;
-use crate::record::builder::{self, ConnectionState, RecordBuilder};
+use crate::record::{ConnectionState, RecordBuilder, in_flight_edge};
 use crate::report::buffer::Buffer;
 use crate::report::identity;
 use crate::report::reply::{self, Reply};
@@ -23,7 +23,7 @@ pub struct Vm {
     config: Option<Config>,
     config_hash: u64,
     proxy_identity: Option<ProxyIdentity>,
-    observer: RecordBuilder,
+    builder: RecordBuilder,
     buffer: Buffer,
     sender: Sender,
     /// As many as batches may be in flight, so a list is enough.
@@ -49,7 +49,7 @@ impl Vm {
             config: None,
             config_hash: 0,
             proxy_identity: None,
-            observer: RecordBuilder::default(),
+            builder: RecordBuilder::default(),
             buffer: Buffer::default(),
             sender: Sender::new(seed),
             calls: Vec::new(),
@@ -90,7 +90,7 @@ impl Vm {
     pub fn configure(&mut self, bytes: &[u8], place: &ProxyLocation) -> Result<&Config, String> {
         let config = Config::parse(bytes, place)?;
         self.config_hash = config::hash(bytes);
-        self.observer.set_waypoint(place.is_waypoint);
+        self.builder.set_waypoint(place.is_waypoint);
         self.proxy_identity = None;
         Ok(self.config.insert(config))
     }
@@ -136,8 +136,8 @@ impl Vm {
 
     /// What makes records.
     #[must_use]
-    pub fn observer(&self) -> &RecordBuilder {
-        &self.observer
+    pub fn builder(&self) -> &RecordBuilder {
+        &self.builder
     }
 
     /// Records the request that just ended, or the connection that was just closed.
@@ -153,7 +153,7 @@ impl Vm {
             self.buffer.open.end_untracked();
         }
         if let Some(config) = &self.config {
-            let record = self.observer.observe(attributes, now_us);
+            let record = self.builder.request(attributes, now_us);
             if let Some(root) = root {
                 self.buffer.open.learn(root, record.edge.reporter);
             }
@@ -178,7 +178,7 @@ impl Vm {
         };
         let Some(config) = &self.config else { return true };
         let edge = told.as_ref().map(|told| told.edge.clone());
-        if let ConnectionState::Record(mut record) = self.observer.connection(attributes, edge, 0, now_us) {
+        if let ConnectionState::Record(mut record) = self.builder.connection(attributes, edge, 0, now_us) {
             let (request_bytes, response_bytes) = connections::since(told.as_ref(), &record.stats);
             record.stats.request_bytes = request_bytes;
             record.stats.response_bytes = response_bytes;
@@ -204,7 +204,7 @@ impl Vm {
             return;
         }
         let start_us = attributes.number(Attribute::RequestTime).map(|ns| ns / 1_000);
-        let edge = builder::in_flight_edge(attributes);
+        let edge = in_flight_edge(attributes);
         self.buffer.open.name(context, edge, start_us, moved(attributes), now_us);
     }
 
@@ -219,7 +219,7 @@ impl Vm {
             return;
         }
         let young_us = self.config.as_ref().map_or(0, |config| config.open_age_ms.saturating_mul(1_000));
-        let record = match self.observer.connection(attributes, None, young_us, now_us) {
+        let record = match self.builder.connection(attributes, None, young_us, now_us) {
             ConnectionState::Record(record) => record,
             ConnectionState::NotEstablished => return connections.looked(context, now_us),
             ConnectionState::CarriesHttp => return connections.carries_http(context),

@@ -1,94 +1,95 @@
-//! EdgeInterner that are known already.
+//! The cache of edges.
 //!
-//! In: the facts that name an edge. Out: the edge, asked for again only when it is new or old. Always holds: at most
-//! `SLOTS` edges; a new one takes the slot of another whose name happens to lie there; none is older than
-//! `AGE_MAX_US`.
+//! In: the stream info that identifies an edge. Out: the edge, which is read again only when it is absent
+//! or old.
+//! Invariant: at most `SLOTS` edges; a new edge replaces another one whose key hashes to the same slot; no
+//! edge is older than `AGE_MAX_US`.
 //!
-//! What is safe to remember: at a source what Envoy knows of an upstream host that was reached, under the names of
-//! cluster and address; at a destination what it knows of a connection and a cluster. An address changes hands within
-//! one cluster only when a pod goes and another gets its address, hence the age. Nothing is remembered of a host that was
-//! not reached, since its certificate was not seen.
+//! Cached at a source: the attributes of an upstream host that was reached, by cluster and address. At a
+//! destination: the attributes of a connection and a cluster. An address within a cluster changes its
+//! owner only when a pod ends and another pod gets the address; hence the maximum age. A host that was
+//! not reached is not cached, because its certificate was not seen.
 
-use crate::record::record::Edge;
-use crate::record::stream_info::StreamInfo;
+use super::edge::Edge;
+use super::stream_info::StreamInfo;
 use crate::text::hash::{MULTIPLIER, bytes_equal, quick_hash};
 use std::rc::Rc;
 
-/// EdgeInterner in the table, a power of two.
+/// Slots of the cache, a power of two.
 const SLOTS: usize = 1_024;
 
-/// What leaves a place of a hash.
+/// The shift that leaves a slot of a hash.
 const SHIFT: u32 = u64::BITS - SLOTS.ilog2();
 
-/// EdgeInterner are asked for anew after so long. Amazon's network plugin keeps an address for as long before it gives it again.
+/// The maximum age of an edge. Amazon's network plugin holds a freed address back for as long.
 const AGE_MAX_US: u64 = 30_000_000;
 
-/// What is known under a name.
+/// A cached result.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Cached {
+pub(super) enum Cached {
     /// The edge.
     Edge(Rc<Edge>),
-    /// That the service is named by what the request says, so that the name is not enough.
+    /// The service depends on the request, so that the key needs the authority too.
     ByAuthority,
 }
 
-/// The table.
+/// The cache.
 #[derive(Debug, Default)]
-pub struct EdgeCache {
+pub(super) struct EdgeCache {
     slots: Vec<Option<Slot>>,
 }
 
 #[derive(Debug, Clone)]
 struct Slot {
     hash: u64,
-    more: Box<[u8]>,
-    asked_us: u64,
-    known: Cached,
+    suffix: Box<[u8]>,
+    read_us: u64,
+    cached: Cached,
 }
 
-/// What names an edge.
+/// The key of an edge.
 #[derive(Debug, Clone, Copy)]
-pub struct CacheKey<'a> {
-    /// Of cluster, address and connection, in place of these: 64 bits tell some thousand names apart, and nobody from outside
-    /// chooses them.
+pub(super) struct CacheKey<'a> {
+    /// The hash of cluster, address and connection. 64 bits distinguish some thousand keys, and no client
+    /// chooses these values, so the values themselves are not compared.
     hash: u64,
-    /// Whoever sends requests may choose this, so it is compared.
-    more: &'a [u8],
+    /// A part that clients can choose; it is compared.
+    suffix: &'a [u8],
 }
 
 impl<'a> CacheKey<'a> {
-    /// The name that the facts give an edge, and something more.
+    /// Returns the key of an edge, extended by a suffix.
     #[must_use]
-    pub fn new(facts: &StreamInfo<'a>, more: &'a [u8]) -> Self {
-        // Behind a forwarded-for header every request brings another address, all without meaning.
-        let route = if let [.., b':', b'0'] = facts.address { facts.cluster } else { facts.route };
+    pub(super) fn new(info: &StreamInfo<'a>, suffix: &'a [u8]) -> Self {
+        // With a forwarded-for header every request has another, meaningless address with port 0.
+        let route = if let [.., b':', b'0'] = info.address { info.cluster } else { info.route };
         // 0 at a source; Envoy counts connections from 0.
-        let connection = facts.connection.wrapping_add(u64::from(facts.is_destination));
-        Self { hash: quick_hash(more, quick_hash(route, connection)), more }
+        let connection = info.connection.wrapping_add(u64::from(info.is_destination));
+        Self { hash: quick_hash(suffix, quick_hash(route, connection)), suffix }
     }
 
-    fn place(&self) -> usize {
+    fn slot(&self) -> usize {
         usize::try_from(self.hash.wrapping_mul(MULTIPLIER) >> SHIFT).unwrap_or(0)
     }
 
-    fn is_of(&self, slot: &Slot) -> bool {
-        self.hash == slot.hash && bytes_equal(self.more, &slot.more)
+    fn matches(&self, slot: &Slot) -> bool {
+        self.hash == slot.hash && bytes_equal(self.suffix, &slot.suffix)
     }
 }
 
 impl EdgeCache {
-    /// Looks for the edge of this name.
+    /// Returns the entry of a key, unless it is too old.
     #[must_use]
-    pub fn look_up(&self, name: &CacheKey<'_>, now_us: u64) -> Option<Cached> {
-        let slot = self.slots.get(name.place())?.as_ref().filter(|slot| name.is_of(slot))?;
-        (now_us.saturating_sub(slot.asked_us) < AGE_MAX_US).then(|| slot.known.clone())
+    pub(super) fn get(&self, key: &CacheKey<'_>, now_us: u64) -> Option<Cached> {
+        let slot = self.slots.get(key.slot())?.as_ref().filter(|slot| key.matches(slot))?;
+        (now_us.saturating_sub(slot.read_us) < AGE_MAX_US).then(|| slot.cached.clone())
     }
 
-    /// Remembers what was not found.
-    pub fn remember(&mut self, name: &CacheKey<'_>, known: Cached, now_us: u64) {
+    /// Stores an entry that was not found.
+    pub(super) fn insert(&mut self, key: &CacheKey<'_>, cached: Cached, now_us: u64) {
         self.slots.resize_with(SLOTS, || None);
-        if let Some(slot) = self.slots.get_mut(name.place()) {
-            *slot = Some(Slot { hash: name.hash, more: name.more.into(), asked_us: now_us, known });
+        if let Some(slot) = self.slots.get_mut(key.slot()) {
+            *slot = Some(Slot { hash: key.hash, suffix: key.suffix.into(), read_us: now_us, cached });
         }
     }
 }

@@ -1,22 +1,23 @@
-//! The peer as Istio's metadata exchange knows it.
+//! The peer's metadata from Istio's metadata exchange.
 //!
-//! In: an edge, and the attributes of its request. Out: the edge with the peer's own labels. Always holds: what the peer
-//! says of itself outranks what the control plane says of its endpoint, since that lacks `app` and `version`; where no peer
-//! is ever there, as in every Envoy but Istio's, it is soon not asked for any more.
+//! In: an edge, and the attributes of its request. Out: the edge with the peer's own labels.
+//! Invariant: the peer's own metadata takes precedence over the endpoint's, which lacks `app` and
+//! `version`. Where no peer ever has metadata, as in any Envoy without Istio, reading stops soon.
 //!
-//! Source: Istio's peer metadata filters; which release leaves what where stands at [`crate::attributes::PeerObject`], the
-//! field tokens in `extensions/common/metadata_object.h`. An object that is no map (another filter may have set a text of
-//! that name) has no fields, and is then no peer.
+//! Source: Istio's peer metadata filters. [`PeerObject`] lists the objects by release; the field names
+//! stand in `extensions/common/metadata_object.h`. An object that is not a map has no fields and counts
+//! as absent: another filter may have set a text of that name.
 //!
-//! Field by field it costs a host call each, but only where an edge is new; an expression for it would cost every proxy
-//! 0.8 MB (`docs/performance.md`).
+//! Reading costs a host call per field, for new edges only. An expression would cost every proxy 0.8 MB
+//! (`docs/performance.md`).
 
+use super::edge::{Edge, Peer, Reporter};
+use super::truncate::truncated;
 use crate::attributes::{Attribute, Attributes, PeerObject};
-use crate::record::record::{Edge, Peer, Reporter, bounded};
 
-/// Where a called side looks.
+/// The objects at a destination.
 const DOWNSTREAM: [PeerObject; 2] = [PeerObject::Downstream, PeerObject::DownstreamOld];
-/// Where a calling side looks.
+/// The objects at a source.
 const UPSTREAM: [PeerObject; 4] = [
     PeerObject::Upstream,
     PeerObject::UpstreamOld,
@@ -24,18 +25,18 @@ const UPSTREAM: [PeerObject; 4] = [
     PeerObject::UpstreamOfConnectionOld,
 ];
 
-/// EdgeInterner without a peer after which none is expected.
+/// Consecutive edges without metadata after which reading stops.
 const MISSES_MAX: u32 = 32;
 
-/// Whether there is an exchange in this proxy.
+/// Reads peer metadata as long as this proxy has any.
 #[derive(Debug, Default)]
-pub struct PeerMetadata {
+pub(super) struct PeerMetadata {
     misses: u32,
 }
 
 impl PeerMetadata {
-    /// Completes the peer of an edge, if it was told.
-    pub fn complete(&mut self, edge: &mut Edge, attributes: &impl Attributes) {
+    /// Completes the peer of an edge, where its metadata is present.
+    pub(super) fn complete(&mut self, edge: &mut Edge, attributes: &impl Attributes) {
         if self.misses >= MISSES_MAX {
             return;
         }
@@ -44,17 +45,17 @@ impl PeerMetadata {
             _ => &UPSTREAM,
         };
         let found = objects.iter().any(|object| complete(&mut edge.peer, *object, attributes));
-        // One that was found is worth the search for ever.
+        // One success resets the count.
         self.misses = if found { 0 } else { self.misses.saturating_add(1) };
     }
 }
 
-/// Completes a peer by an object of the exchange; `false` when it is not there.
+/// Completes a peer from one object; `false` when the object is absent.
 fn complete(peer: &mut Peer, object: PeerObject, attributes: &impl Attributes) -> bool {
-    let field = |name| attributes.text(Attribute::Peer(object, name)).map(|text| bounded(&text));
+    let field = |name| attributes.text(Attribute::Peer(object, name)).map(|text| truncated(&text));
     let Some(workload) = field("workload") else { return false };
     peer.workload = workload;
-    for (told, name) in [
+    for (text, name) in [
         (&mut peer.namespace, "namespace"),
         (&mut peer.canonical_service, "service"),
         (&mut peer.canonical_revision, "revision"),
@@ -62,20 +63,20 @@ fn complete(peer: &mut Peer, object: PeerObject, attributes: &impl Attributes) -
         (&mut peer.version, "version"),
         (&mut peer.cluster, "cluster"),
     ] {
-        *told = field(name).unwrap_or_default();
+        *text = field(name).unwrap_or_default();
     }
     true
 }
 
 #[cfg(test)]
 mod tests {
+    use super::{Edge, Reporter};
     use super::{MISSES_MAX, PeerMetadata};
     use crate::attributes::fake::FakeAttributes;
-    use crate::record::record::{Edge, Reporter};
     #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
-    /// What each Istio leaves in, the peer out.
+    /// Checks the peer that is read from the objects of one Istio release.
     #[track_caller]
     fn check(reporter: Reporter, attributes: &str, expected: &str) {
         let mut edge = Edge { reporter, ..Edge::default() };
@@ -95,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn since_istio_1_29_there_are_two_objects_and_the_cheap_one_is_read() {
+    fn since_istio_1_29_the_cheaper_of_two_objects_is_read() {
         check(
             Reporter::Source,
             "xds.listener_direction = 2
@@ -112,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn from_istio_1_24_to_1_28_there_is_one_with_the_same_fields() {
+    fn from_istio_1_24_to_1_28_one_object_has_the_fields() {
         check(
             Reporter::Destination,
             "xds.listener_direction = 1
@@ -128,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn over_tcp_a_caller_finds_it_on_the_connection_to_the_other_proxy() {
+    fn over_tcp_a_source_reads_the_upstream_connection() {
         check(
             Reporter::Source,
             "xds.listener_direction = 2
@@ -139,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pod_without_labels_says_what_it_has() {
+    fn missing_labels_stay_empty() {
         check(
             Reporter::Destination,
             "xds.listener_direction = 1
@@ -150,9 +151,9 @@ mod tests {
     }
 
     #[test]
-    fn without_a_peer_the_endpoint_has_the_last_word() {
+    fn without_an_object_the_endpoint_metadata_stays() {
         check(Reporter::Source, "xds.listener_direction = 2", "by endpoint      ");
-        // What Envoy's own `set_filter_state` leaves is a text, and no object.
+        // Envoy's own `set_filter_state` stores a text.
         check(
             Reporter::Source,
             "xds.listener_direction = 2\nfilter_state.upstream_peer = a text",
@@ -161,11 +162,11 @@ mod tests {
     }
 
     #[test]
-    fn where_none_is_ever_there_none_is_asked_for() {
+    fn reading_stops_where_no_peer_has_metadata() {
         let table = FakeAttributes::parse("xds.listener_direction = 2");
-        let mut exchange = PeerMetadata::default();
+        let mut peers = PeerMetadata::default();
         for _ in 0..2 * MISSES_MAX {
-            exchange.complete(&mut Edge { reporter: Reporter::Source, ..Edge::default() }, &table);
+            peers.complete(&mut Edge { reporter: Reporter::Source, ..Edge::default() }, &table);
         }
         assert_eq!(table.calls.get(), 4 * MISSES_MAX);
     }

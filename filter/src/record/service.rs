@@ -1,42 +1,56 @@
-//! The destination service that was meant, from whatever evidence there is.
+//! The intended destination service, from the available evidence.
 //!
-//! In: the attributes of one request. Out: a [`Service`] with the [`ServiceEvidence`] it rests on. Always holds: at a source what
-//! Envoy chose (cluster) outranks what the request says (authority). At a destination what the caller asked TLS for (SNI)
-//! outranks the cluster: one pod may stand behind several Services, and its inbound cluster names one of them.
+//! In: the attributes of one request. Out: a [`Service`] and its [`ServiceEvidence`].
+//! Invariant: at a source, Envoy's choice (cluster) takes precedence over the request (authority). At a
+//! destination, the caller's choice in TLS (SNI) takes precedence over the cluster: a pod may belong to
+//! several Services, and its inbound cluster names one of them.
 //!
-//! Source: Istio's `istio_stats.cc` (`populatePeerInfo`) for the special cluster and route names; istiod's cluster
-//! names `outbound|port|subset|host` and server names `outbound_.port_.subset_.host`.
+//! Sources: Istio's `istio_stats.cc` (`populatePeerInfo`) for the special cluster and route names; istiod
+//! for cluster names `outbound|port|subset|host` and server names `outbound_.port_.subset_.host`.
 
+use super::truncate::truncated;
 use crate::attributes::{Attribute, Attributes};
 pub use hopscope_proto::v1::ServiceEvidence;
 
-/// The destination service of an edge. Empty texts are "not known".
+/// The destination service of an edge. An empty text means "not known".
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Service {
-    /// `payments.shop.svc.cluster.local`.
+    /// The host: `payments.shop.svc.cluster.local`.
     pub host: String,
-    /// `payments`, or the name of a cluster that stands for no service, such as `PassthroughCluster`.
+    /// The short name: `payments`, or the name of a cluster without a service, such as `PassthroughCluster`.
     pub name: String,
-    /// `shop`.
+    /// The namespace: `shop`.
     pub namespace: String,
-    /// The service's port; 0 when not known.
+    /// The port of the service; 0 when not known.
     pub port: u32,
-    /// The subset that was chosen, empty for none.
+    /// The chosen subset; empty for none.
     pub subset: String,
-    /// What the host rests on.
+    /// The evidence for the host.
     pub evidence: ServiceEvidence,
 }
 
 impl Service {
-    /// Whether nothing had a say in it but the chosen cluster and, at a destination, the connection.
+    /// Returns whether the service follows from the cluster and the connection alone, so that it is equal
+    /// for all requests with both.
     #[must_use]
-    pub fn is_named_without_the_request(&self) -> bool {
+    pub fn is_independent_of_the_request(&self) -> bool {
         matches!(self.evidence, ServiceEvidence::Cluster | ServiceEvidence::Sni)
     }
 }
 
-/// What a source reporter can tell: the chosen cluster, else the requested authority.
-pub fn of_source(attributes: &impl Attributes) -> Service {
+/// Returns the service with all texts truncated.
+pub(super) fn truncated_service(service: &Service) -> Service {
+    Service {
+        host: truncated(&service.host),
+        name: truncated(&service.name),
+        namespace: truncated(&service.namespace),
+        subset: truncated(&service.subset),
+        ..*service
+    }
+}
+
+/// Returns the service at a source: of the chosen cluster, else of the requested authority.
+pub(super) fn of_source(attributes: &impl Attributes) -> Service {
     let cluster = attributes.text(Attribute::ClusterName).unwrap_or_default();
     let chosen = parts(&cluster, "|", "outbound");
     let mut service = of_cluster_metadata(attributes);
@@ -58,14 +72,14 @@ pub fn of_source(attributes: &impl Attributes) -> Service {
         }
     }
     let route = attributes.text(Attribute::RouteName).unwrap_or_default();
-    if let Some(stand_in) = stand_in(&cluster, &route) {
-        stand_in.clone_into(&mut service.name);
+    if let Some(special_cluster) = special_cluster(&cluster, &route) {
+        special_cluster.clone_into(&mut service.name);
     }
     service
 }
 
-/// What a destination reporter can tell: its inbound cluster, and what its caller asked TLS for.
-pub fn of_destination(attributes: &impl Attributes) -> Service {
+/// Returns the service at a destination: of the inbound cluster and the requested server name.
+pub(super) fn of_destination(attributes: &impl Attributes) -> Service {
     let cluster = attributes.text(Attribute::ClusterName).unwrap_or_default();
     let sni = attributes.text(Attribute::RequestedServerName).unwrap_or_default();
     let mut service = of_cluster_metadata(attributes);
@@ -76,14 +90,14 @@ pub fn of_destination(attributes: &impl Attributes) -> Service {
         service.port = if service.port == 0 { port } else { service.port };
         subset.clone_into(&mut service.subset);
         if service.host != host && !host.is_empty() {
-            // Names that the cluster gave are another Service's.
+            // The names of the cluster belong to another Service.
             service = Service { name: String::new(), namespace: String::new(), ..service };
             host.clone_into(&mut service.host);
             service.evidence = ServiceEvidence::Sni;
         }
     }
-    if let Some(stand_in) = stand_in(&cluster, "") {
-        stand_in.clone_into(&mut service.name);
+    if let Some(special_cluster) = special_cluster(&cluster, "") {
+        special_cluster.clone_into(&mut service.name);
     }
     service
 }
@@ -102,28 +116,30 @@ fn of_cluster_metadata(attributes: &impl Attributes) -> Service {
     }
 }
 
-/// `(port, subset, host)` of `<direction><separator>port<separator>subset<separator>host`. At a waypoint the direction is
-/// `inbound-vip`, and the protocol stands before the subset: `http/v2`.
+/// Returns `(port, subset, host)` of `<direction><separator>port<separator>subset<separator>host`. At a
+/// waypoint the direction is `inbound-vip`, and the protocol precedes the subset: `http/v2`.
 fn parts<'a>(name: &'a str, separator: &str, direction: &str) -> Option<(u32, &'a str, &'a str)> {
-    let (found, rest) = cut(name, separator)?;
+    let (found, rest) = split_once(name, separator)?;
     let at_waypoint = direction == "outbound" && found == "inbound-vip";
     if found != direction && !at_waypoint {
         return None;
     }
-    let (port, rest) = cut(rest, separator)?;
-    let (subset, host) = cut(rest, separator)?;
-    let subset = if at_waypoint { cut(subset, "/").map_or("", |(_, subset)| subset) } else { subset };
+    let (port, rest) = split_once(rest, separator)?;
+    let (subset, host) = split_once(rest, separator)?;
+    let subset = if at_waypoint { split_once(subset, "/").map_or("", |(_, subset)| subset) } else { subset };
     Some((port.parse().ok()?, subset, host))
 }
 
-/// What stands before and behind the first separator. The library's search is for longer texts, and larger than all of this.
-fn cut<'a>(text: &'a str, separator: &str) -> Option<(&'a str, &'a str)> {
-    let place = text.as_bytes().windows(separator.len()).position(|found| found == separator.as_bytes())?;
-    Some((text.get(..place)?, text.get(place.checked_add(separator.len())?..)?))
+/// Splits a text at the first separator. The standard library's search is made for longer texts, and its
+/// code is larger than this module.
+fn split_once<'a>(text: &'a str, separator: &str) -> Option<(&'a str, &'a str)> {
+    let position =
+        text.as_bytes().windows(separator.len()).position(|found| found == separator.as_bytes())?;
+    Some((text.get(..position)?, text.get(position.checked_add(separator.len())?..)?))
 }
 
-/// The cluster name that Istio shows in place of a service.
-fn stand_in<'a>(cluster: &'a str, route: &str) -> Option<&'a str> {
+/// Returns the cluster name that Istio reports as the service name.
+fn special_cluster<'a>(cluster: &'a str, route: &str) -> Option<&'a str> {
     match (route, cluster) {
         ("block_all", _) => Some("BlackHoleCluster"),
         ("allow_any", _) => Some("PassthroughCluster"),
@@ -133,9 +149,9 @@ fn stand_in<'a>(cluster: &'a str, route: &str) -> Option<&'a str> {
     }
 }
 
-/// Host and port of an authority; the brackets of an IPv6 address stay. Port 0 where there is none.
-#[must_use]
-pub fn split_port(authority: &str) -> (&str, u32) {
+/// Splits an authority into host and port; the brackets of an IPv6 address stay. Port 0 where there is
+/// none.
+pub(super) fn split_port(authority: &str) -> (&str, u32) {
     match authority.rsplit_once(':') {
         Some((host, port)) if !host.ends_with(':') && (!host.contains(':') || host.ends_with(']')) => {
             port.parse().map_or((authority, 0), |port| (host, port))
@@ -165,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_source_believes_the_cluster_first() {
+    fn at_a_source_the_cluster_takes_precedence() {
         check(
             "source",
             "xds.cluster_name = outbound|8080|v1|payments.shop.svc.cluster.local
@@ -183,14 +199,14 @@ mod tests {
     }
 
     #[test]
-    fn without_a_cluster_the_authority_tells() {
+    fn without_a_cluster_the_authority_names_the_service() {
         check("source", "request.host = Payments:8080", "payments name= ns= port=8080 subset= by AUTHORITY");
         check("source", "request.host = [::1]:8080", "[::1] name= ns= port=8080 subset= by AUTHORITY");
         check("source", "", " name= ns= port=0 subset= by UNSPECIFIED");
     }
 
     #[test]
-    fn clusters_that_stand_for_no_service_are_named() {
+    fn clusters_without_a_service_are_reported_by_name() {
         check(
             "source",
             "xds.cluster_name = PassthroughCluster
@@ -212,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_destination_believes_what_its_caller_asked_tls_for() {
+    fn at_a_destination_the_server_name_takes_precedence() {
         let sni = "connection.requested_server_name = outbound_.8080_.v2_.payments.shop.svc.cluster.local";
         check("destination", sni, "payments.shop.svc.cluster.local name= ns= port=8080 subset=v2 by SNI");
         // A pod behind two Services: istiod names the inbound cluster after one of them.
@@ -244,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn ports_are_split_only_where_there_is_one() {
+    fn an_authority_without_a_port_is_not_split() {
         assert_eq!(split_port("127.0.0.1:80"), ("127.0.0.1", 80));
         assert_eq!(split_port("[::1]:80"), ("[::1]", 80));
         assert_eq!(split_port("::1"), ("::1", 0));

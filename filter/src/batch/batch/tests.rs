@@ -3,10 +3,10 @@ use crate::batch::encode::EncodedMessage;
 use crate::batch::fold::{Fold, FoldTable};
 use crate::in_flight::byte_deltas::ByteDelta;
 use crate::in_flight::requests::{InFlightSummary, LongRequests};
-use crate::record::service::{Service, ServiceEvidence};
 use crate::record::{
     Edge, FailureReason, MessageCounts, Outcome, Peer, Protocol, Record, Reporter, RequestStats,
 };
+use crate::record::{Service, ServiceEvidence};
 use hopscope_proto::v1;
 use prost::Message;
 use std::rc::Rc;

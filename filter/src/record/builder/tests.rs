@@ -1,12 +1,12 @@
 use super::RecordBuilder;
 use crate::attributes::fake::FakeAttributes;
-use crate::record::record::Record;
+use crate::record::Record;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 mod connections;
 
-/// A clock one second after the request that has no duration started.
+/// One second after the start of the request without a duration.
 const NOW_US: u64 = 1_700_000_001_000_000;
 
 fn text(record: &Record) -> String {
@@ -51,16 +51,16 @@ fn check(attributes: &str, expected: &str) {
     let expected: Vec<&str> = expected.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let (with, without) =
         (FakeAttributes::parse(attributes), FakeAttributes::parse(attributes).without_expressions());
-    let mut observer = RecordBuilder::default();
-    // A second time from memory.
+    let mut builder = RecordBuilder::default();
+    // The second time from the cache.
     for proxy in [&with, &with, &without] {
-        assert_eq!(text(&observer.observe(proxy, NOW_US)), expected.join("\n"));
+        assert_eq!(text(&builder.request(proxy, NOW_US)), expected.join("\n"));
     }
-    assert_eq!(text(&RecordBuilder::default().observe(&without, NOW_US)), expected.join("\n"));
+    assert_eq!(text(&RecordBuilder::default().request(&without, NOW_US)), expected.join("\n"));
 }
 
 #[test]
-fn a_success_seen_by_the_source() {
+fn a_success_at_the_source() {
     check(
         "xds.listener_direction = 2
          request.duration = 2500999
@@ -86,7 +86,7 @@ fn a_success_seen_by_the_source() {
 }
 
 #[test]
-fn a_failure_brings_its_explanation() {
+fn a_failure_has_its_explanation() {
     check(
         "xds.listener_direction = 2
          request.duration = 1000000
@@ -107,7 +107,7 @@ fn a_failure_brings_its_explanation() {
 }
 
 #[test]
-fn no_route_is_charged_to_the_requested_authority() {
+fn without_a_route_the_authority_is_the_service() {
     check(
         "xds.listener_direction = 2
          request.duration = 0
@@ -122,7 +122,7 @@ fn no_route_is_charged_to_the_requested_authority() {
 }
 
 #[test]
-fn a_hang_up_has_no_code_and_is_a_failure() {
+fn a_downstream_disconnect_has_no_code_and_is_a_failure() {
     check(
         "xds.listener_direction = 1
          request.time = 1700000000000000000
@@ -138,7 +138,7 @@ fn a_hang_up_has_no_code_and_is_a_failure() {
 }
 
 #[test]
-fn a_forwarded_address_names_nobody() {
+fn a_forwarded_address_is_not_the_peer() {
     check(
         "xds.listener_direction = 1
          request.duration = 1000
@@ -153,7 +153,7 @@ fn a_forwarded_address_names_nobody() {
 }
 
 #[test]
-fn a_grpc_failure_hides_behind_200() {
+fn a_grpc_failure_has_http_status_200() {
     check(
         "xds.listener_direction = 2
          request.duration = 1000
@@ -169,7 +169,7 @@ fn a_grpc_failure_hides_behind_200() {
 }
 
 #[test]
-fn nothing_known_is_still_one_record() {
+fn without_attributes_there_is_still_one_record() {
     check(
         "",
         "Source of  []
@@ -178,14 +178,14 @@ fn nothing_known_is_still_one_record() {
     );
 }
 
-/// Requests in, host calls out: one number per request. An edge that was not reached or is not known costs more, one of them
-/// for the metadata exchange, as long as there may be one.
+/// Checks the number of host calls for each request. An edge that was not reached or is not cached costs
+/// more; one of the calls reads the peer metadata.
 #[track_caller]
 fn check_calls(requests: &[(&str, u64)], expected: &[u32]) {
-    let mut observer = RecordBuilder::default();
+    let mut builder = RecordBuilder::default();
     let calls = |(attributes, second): &(&str, u64)| {
         let proxy = FakeAttributes::parse(attributes);
-        observer.observe(&proxy, NOW_US + second * 1_000_000);
+        builder.request(&proxy, NOW_US + second * 1_000_000);
         proxy.calls.get()
     };
     assert_eq!(requests.iter().map(calls).collect::<Vec<_>>(), expected);
@@ -204,21 +204,21 @@ const SUCCESS: &str = "xds.listener_direction = 2
 const CLUSTER: &str = "xds.cluster_name = outbound|80||a.b";
 
 #[test]
-fn a_known_edge_costs_one_call_until_it_is_old() {
+fn a_cached_edge_costs_one_call_until_it_expires() {
     let known = format!("{SUCCESS}{CLUSTER}");
     let other = known.replace("|a.b", "|c.b");
     check_calls(&[(&known, 0), (&known, 1), (&other, 1), (&known, 29), (&known, 30)], &[6, 1, 6, 1, 6]);
 }
 
 #[test]
-fn a_service_named_by_the_request_costs_one_call_more() {
+fn a_service_named_by_the_authority_costs_one_more_call() {
     let passing = format!("{SUCCESS}xds.cluster_name = PassthroughCluster\nrequest.host = example.org");
     let elsewhere = passing.replace("example", "elsewhere");
     check_calls(&[(&passing, 0), (&passing, 0), (&passing, 0), (&elsewhere, 0)], &[6, 7, 2, 7]);
 }
 
 #[test]
-fn what_was_not_reached_is_not_remembered_and_failures_in_a_row_are_asked_for_guardedly() {
+fn unreached_hosts_are_not_cached_and_consecutive_failures_use_the_guarded_expression() {
     let refused = format!("{SUCCESS}{CLUSTER}").replace("flags = 0", "flags = 32");
     let no_route =
         "xds.listener_direction = 2\nrequest.duration = 1\nresponse.flags = 256\nresponse.code = 404";
@@ -227,7 +227,7 @@ fn what_was_not_reached_is_not_remembered_and_failures_in_a_row_are_asked_for_gu
 }
 
 #[test]
-fn a_connection_is_known_by_its_number() {
+fn the_edge_of_a_destination_is_cached_by_connection() {
     let first = "xds.listener_direction = 1
         source.address = 10.0.0.1:4000
         connection.id = 1
@@ -245,7 +245,7 @@ fn a_connection_is_known_by_its_number() {
 }
 
 #[test]
-fn a_waypoint_names_whom_it_passes_requests_on_to() {
+fn at_a_waypoint_the_peer_is_the_upstream() {
     let request = "xds.listener_direction = 1
         source.address = 10.0.0.1:4000
         connection.id = 1
@@ -255,21 +255,21 @@ fn a_waypoint_names_whom_it_passes_requests_on_to() {
         request.duration = 1000
         response.code = 200
         response.flags = 0";
-    let mut observer = RecordBuilder::default();
-    observer.set_waypoint(true);
-    let told = |observer: &mut RecordBuilder, attributes: &str| {
-        let edge = observer.observe(&FakeAttributes::parse(attributes), NOW_US).edge;
+    let mut builder = RecordBuilder::default();
+    builder.set_waypoint(true);
+    let edge_text = |builder: &mut RecordBuilder, attributes: &str| {
+        let edge = builder.request(&FakeAttributes::parse(attributes), NOW_US).edge;
         let service = &edge.service;
         let text = [&edge.peer.workload, &edge.peer.address, &service.host, &service.subset];
         format!("{:?} {}", edge.reporter, text.map(String::as_str).join(" "))
     };
     let expected = "Waypoint payments-v2 10.0.0.2 payments.shop.svc.cluster.local v2";
-    assert_eq!(told(&mut observer, request), expected);
+    assert_eq!(edge_text(&mut builder, request), expected);
     // On the same connection to another pod.
     let other = request.replace("10.0.0.2", "10.0.0.3").replace("payments-v2;", "payments-v3;");
     assert_eq!(
-        told(&mut observer, &other),
+        edge_text(&mut builder, &other),
         expected.replace("payments-v2", "payments-v3").replace("0.2", "0.3")
     );
-    assert_eq!(told(&mut observer, request), expected);
+    assert_eq!(edge_text(&mut builder, request), expected);
 }

@@ -1,22 +1,22 @@
 use super::{NOW_US, check, text};
 use crate::attributes::fake::FakeAttributes;
-use crate::record::builder::{ConnectionState, RecordBuilder};
+use crate::record::{ConnectionState, RecordBuilder};
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-/// A connection, asked about when it has closed and while it is open.
+/// Checks the record of a connection, with and without expressions.
 #[track_caller]
 fn check_connection(attributes: &str, expected: &str) {
     let expected: Vec<&str> = expected.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let (with, without) =
         (FakeAttributes::parse(attributes), FakeAttributes::parse(attributes).without_expressions());
-    let mut observer = RecordBuilder::default();
+    let mut builder = RecordBuilder::default();
     for proxy in [&with, &with, &without] {
-        let told = match observer.connection(proxy, None, 0, NOW_US) {
+        let actual = match builder.connection(proxy, None, 0, NOW_US) {
             ConnectionState::Record(record) => text(&record),
             other => format!("{other:?}"),
         };
-        assert_eq!(told, expected.join("\n"));
+        assert_eq!(actual, expected.join("\n"));
     }
 }
 
@@ -29,7 +29,7 @@ const CONNECTION: &str = "request.time = 1700000000000000000
     ";
 
 #[test]
-fn a_connection_seen_by_both_sides() {
+fn a_connection_at_both_sides() {
     check_connection(
         &format!(
             "{CONNECTION}xds.listener_direction = 2
@@ -63,19 +63,19 @@ fn a_connection_seen_by_both_sides() {
 }
 
 #[test]
-fn a_connection_that_reached_nobody_is_one_and_an_http_connection_is_none() {
-    let nobody = format!("{CONNECTION}xds.listener_direction = 2\nresponse.flags = 16777216");
-    let nobody = nobody.replace("response.flags = 0\n", "");
-    check_connection(&nobody, "CarriesHttp");
+fn an_unreached_tcp_connection_has_a_record_and_an_http_connection_has_none() {
+    let unreached = format!("{CONNECTION}xds.listener_direction = 2\nresponse.flags = 16777216");
+    let unreached = unreached.replace("response.flags = 0\n", "");
+    check_connection(&unreached, "CarriesHttp");
     check_connection(
-        &format!("{nobody}\nupstream.transport_failure_reason ="),
+        &format!("{unreached}\nupstream.transport_failure_reason ="),
         "Source of  []
          Tcp 0 flags=0x1000000 grpc=None details= reason=
          start=1700000000000000 took=1000000 in=30 out=70 attempts=0",
     );
     check_connection(
         &format!(
-            "{nobody}\nupstream.transport_failure_reason = delayed connect error: Connection refused
+            "{unreached}\nupstream.transport_failure_reason = delayed connect error: Connection refused
              xds.cluster_name = PassthroughCluster
              connection.requested_server_name = WWW.example.org"
         ),
@@ -85,9 +85,9 @@ fn a_connection_that_reached_nobody_is_one_and_an_http_connection_is_none() {
     );
 }
 
-/// Before a certificate was seen, nothing is told and nothing remembered.
+/// Before a certificate is seen, a connection is neither reported nor cached.
 #[test]
-fn a_young_connection_waits_until_it_has_come_to_be() {
+fn a_new_connection_is_pending_until_it_is_established() {
     let with = |side: &str, more: &str| {
         FakeAttributes::parse(&format!(
             "xds.listener_direction = {side}
@@ -99,28 +99,28 @@ fn a_young_connection_waits_until_it_has_come_to_be() {
              {more}"
         ))
     };
-    let mut observer = RecordBuilder::default();
-    let mut seen = |proxy: &FakeAttributes, young_us| match observer.connection(proxy, None, young_us, NOW_US)
-    {
-        ConnectionState::Record(record) => format!("record of {}", record.edge.peer.principal),
-        other => format!("{other:?}"),
-    };
+    let mut builder = RecordBuilder::default();
+    let mut state =
+        |proxy: &FakeAttributes, establish_us| match builder.connection(proxy, None, establish_us, NOW_US) {
+            ConnectionState::Record(record) => format!("record of {}", record.edge.peer.principal),
+            other => format!("{other:?}"),
+        };
     for side in ["1", "2"] {
-        assert_eq!(seen(&with(side, ""), 1_000_001), "NotEstablished");
-        assert_eq!(seen(&with(side, ""), 1_000_000), "record of ");
+        assert_eq!(state(&with(side, ""), 1_000_001), "NotEstablished");
+        assert_eq!(state(&with(side, ""), 1_000_000), "record of ");
     }
-    assert_eq!(seen(&with("2", "request.size = 5"), 1_000_001), "NotEstablished");
+    assert_eq!(state(&with("2", "request.size = 5"), 1_000_001), "NotEstablished");
     let answered = "response.size = 1
         upstream.uri_san_peer_certificate = spiffe://a/ns/b/sa/c
         connection.uri_san_peer_certificate = spiffe://a/ns/b/sa/d";
-    assert_eq!(seen(&with("2", answered), 1_000_001), "record of spiffe://a/ns/b/sa/c");
+    assert_eq!(state(&with("2", answered), 1_000_001), "record of spiffe://a/ns/b/sa/c");
     let asked = answered.replace("response", "request");
-    assert_eq!(seen(&with("1", &asked), 1_000_001), "record of spiffe://a/ns/b/sa/d");
+    assert_eq!(state(&with("1", &asked), 1_000_001), "record of spiffe://a/ns/b/sa/d");
 }
 
-/// Longer than the contract lets a duration be.
+/// The duration exceeds the limit of the contract.
 #[test]
-fn what_lasted_for_weeks_is_told_as_long_as_can_be() {
+fn a_duration_of_weeks_is_truncated() {
     let weeks = "request.time = 1600000000000000000\nupstream.transport_failure_reason =";
     check_connection(
         weeks,
