@@ -1,13 +1,20 @@
-//! Batches of records.
+//! Batches: tables of values that repeat, packed columns of records, and fold rows.
+//!
+//! Every module encodes its part of the contract's `v1::Batch` itself; [`EncodedMessage`] writes the fields.
 
+mod encode;
+pub(crate) mod field;
+mod hash_index;
+mod intern;
+mod edge_interner;
+mod histogram;
+mod fold;
+mod columns;
+mod rows;
 #[expect(clippy::module_inception, reason = "the file of the main type")]
 mod batch;
-pub mod columns;
-pub mod encode;
-pub mod fold;
-pub mod hash_index;
-pub mod histogram;
-pub mod intern;
 
 pub use batch::Batch;
-pub(crate) use batch::field;
+pub use encode::EncodedMessage;
+pub use fold::{Fold, FoldTable};
+pub use histogram::Histogram;

@@ -1,17 +1,31 @@
 //! Hopscope's filter: one enriched record per finished request, reported over gRPC.
 //!
-//! In: what Envoy knows when a request ends ([`attributes`]). Out: numbered batches for the collector ([`report`]).
-//! The modules stand in the order in which the data passes them:
+//! The modules are listed in the order of the data. Each may import the modules above it in this table, and
+//! no module below:
+//!
+//! | module | purpose | imports |
+//! | --- | --- | --- |
+//! | [`text`] | hashes, texts without `core::fmt` | |
+//! | [`config`] | the plugin configuration | text |
+//! | [`attributes`] | Envoy's attributes and expressions | |
+//! | [`record`] | attributes of a finished request → one record | attributes, config, text |
+//! | [`in_flight`] | requests and connections that have not ended | record, config |
+//! | [`batch`] | records → the encoded batch; fold rows under pressure | in_flight, record, text |
+//! | [`report`] | buffer, ledger, numbered batches, replies | batch, in_flight, record, attributes, config, text |
+//! | [`vm`] | the state that all plugins of a VM share | report, in_flight, record, attributes, config |
+//! | [`self_metrics`] | the filter's own metrics | vm |
+//! | `host` | Envoy's callbacks and host calls | all |
 //!
 //! ```text
-//! Envoy ─▶ host ─▶ attributes ─▶ record ─▶ batch ─▶ sender ─▶ host ─▶ collector
-//!                  (identity)              fold (under pressure)
+//! Envoy ─▶ host ─▶ attributes ─▶ record ─▶ batch ─▶ report ─▶ host ─▶ collector
 //! ```
 //!
-//! What always holds:
-//! - Only `host` names `proxy_wasm`; it exists only where there is a host (WASI). Everything else is a function of
-//!   its arguments: no clock, no I/O, no panic. The compiler keeps it, since every other target builds without.
-//! - `seen = sent + folded + dropped + buffered`, at every moment ([`report::ledger`]).
+//! Within a module, submodules import siblings that are listed earlier, never their parent.
+//!
+//! Invariants:
+//! - Only `host` names `proxy_wasm`, and it exists on WASI only. All other code is a function of its arguments:
+//!   no clock, no I/O, no panic. The compiler checks it, because every other target builds without a host.
+//! - `seen = sent + folded + dropped + buffered`, at every moment ([`report::Ledger`]).
 //! - Every buffer has a bound ([`config::Limits`]) and a policy: fold first, drop last, count both.
 
 #![cfg_attr(
@@ -29,7 +43,11 @@
 )]
 #![cfg_attr(
     test,
-    allow(clippy::disallowed_macros, clippy::disallowed_methods, reason = "only the module is without")
+    allow(
+        clippy::disallowed_macros,
+        clippy::disallowed_methods,
+        reason = "only the Wasm module is built without formatting"
+    )
 )]
 
 pub mod text;

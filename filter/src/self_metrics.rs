@@ -1,29 +1,30 @@
-//! What the filter tells of itself through Envoy.
+//! The filter's own metrics, which Envoy stores.
 //!
-//! In: the state of a VM. Out: how each of Envoy's own metrics has to move. Always holds: a VM increments a metric by what has
-//! changed in that VM, never sets it, so that Envoy's value is the sum over all its VMs, gauges too; over the VMs
-//! `seen = acknowledged + dropped + buffered + unacknowledged`.
+//! In: the state of a VM. Out: the increment of each metric.
+//! Invariant: a VM adds its own changes to a metric and never sets it, so that Envoy's value is the sum over
+//! all VMs, for gauges too. Over all VMs, `seen = acknowledged + dropped + buffered + unacknowledged`.
 //!
-//! Source: Envoy keeps one value per name for all VMs of a proxy, and a value that is set is that of whoever was last.
+//! Source: Envoy stores one value per name for all VMs of a proxy; a value that is set is that of the last
+//! writer.
 
 use crate::vm::Vm;
 use hopscope_proto::v1::DropReason;
 
-/// How Envoy keeps a metric.
+/// The type of a metric in Envoy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// It only rises.
+    /// Only increases.
     Counter,
-    /// It rises and falls.
+    /// Increases and decreases.
     Gauge,
 }
 
 /// One metric; Envoy shows it as `wasmcustom.<name>`.
 #[derive(Debug, Clone, Copy)]
 pub struct Metric {
-    /// Its name.
+    /// The name.
     pub name: &'static str,
-    /// How it increments.
+    /// The type.
     pub kind: Kind,
     read: fn(&Vm) -> u64,
 }
@@ -36,7 +37,7 @@ const fn gauge(name: &'static str, read: fn(&Vm) -> u64) -> Metric {
     Metric { name, kind: Kind::Gauge, read }
 }
 
-/// Every metric; `docs/filter.md` says what each counts.
+/// All metrics; `docs/filter.md` documents each.
 pub const METRICS: [Metric; 13] = [
     counter("hopscope_seen", |vm| vm.buffer().ledger.seen()),
     counter("hopscope_acknowledged", |vm| vm.sender().acknowledged()),
@@ -47,8 +48,8 @@ pub const METRICS: [Metric; 13] = [
     counter("hopscope_bytes_sent", |vm| vm.sender().bytes_sent()),
     counter("hopscope_reports_failed", |vm| vm.sender().reports_failed()),
     counter("hopscope_evaluation_fallbacks", |vm| vm.builder().fallbacks()),
-    gauge("hopscope_open", Vm::open),
-    gauge("hopscope_connections", |vm| vm.buffer().connections.count()),
+    gauge("hopscope_open", |vm| vm.in_flight().requests.count()),
+    gauge("hopscope_connections", |vm| vm.in_flight().connections.count()),
     gauge("hopscope_buffered", |vm| vm.buffer().ledger.buffered()),
     gauge("hopscope_unacknowledged", |vm| vm.sender().unacknowledged()),
 ];
@@ -57,20 +58,20 @@ fn dropped(vm: &Vm, reason: DropReason) -> u64 {
     vm.buffer().ledger.dropped(reason)
 }
 
-/// What Envoy was told of one VM.
+/// The values of one VM that were added to Envoy's metrics.
 #[derive(Debug, Default)]
 pub struct SelfMetrics {
-    told: [u64; METRICS.len()],
+    reported: [u64; METRICS.len()],
 }
 
 impl SelfMetrics {
-    /// By how much each metric has moved since this was last asked, in the order of [`METRICS`]. 0 for most.
+    /// Returns the change of each metric since the last call, in the order of [`METRICS`]; 0 for most.
     pub fn increments(&mut self, vm: &Vm) -> [i64; METRICS.len()] {
         let mut increments = [0; METRICS.len()];
-        for ((told, metric), by) in self.told.iter_mut().zip(METRICS).zip(&mut increments) {
+        for ((reported, metric), by) in self.reported.iter_mut().zip(METRICS).zip(&mut increments) {
             let now = (metric.read)(vm);
-            *by = now.wrapping_sub(*told).cast_signed();
-            *told = now;
+            *by = now.wrapping_sub(*reported).cast_signed();
+            *reported = now;
         }
         increments
     }
@@ -87,7 +88,7 @@ mod tests {
     #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
-    /// The increments that are not 0, without the size of messages.
+    /// Checks the increments that are not 0, except `hopscope_bytes_sent`.
     #[track_caller]
     fn check(self_metrics: &mut SelfMetrics, vm: &Vm, expected: &str) {
         let increments = METRICS.into_iter().zip(self_metrics.increments(vm));
@@ -118,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn the_terms_move_with_the_requests() {
+    fn metrics_follow_the_requests() {
         let (mut vm, mut self_metrics) = (vm(""), SelfMetrics::default());
         check(&mut self_metrics, &vm, "");
         vm.begin(50, 99);
@@ -134,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_and_a_refusal_show() {
+    fn failed_and_refused_reports_are_counted() {
         let (mut vm, mut self_metrics) = (vm(r#", "detail": "none""#), SelfMetrics::default());
         requests(&mut vm, 3);
         check(&mut self_metrics, &vm, "seen+3 folded+3 evaluation_fallbacks+3 buffered+3");
@@ -148,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn what_finds_no_row_is_dropped() {
+    fn requests_without_a_fold_row_are_dropped() {
         let full = r#", "detail": "none", "limits": {"fold_rows_max": 0}"#;
         let (mut vm, mut self_metrics) = (vm(full), SelfMetrics::default());
         requests(&mut vm, 1);

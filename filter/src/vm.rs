@@ -1,266 +1,247 @@
-//! What one VM holds: one configuration, one buffer, one sender, shared by all plugins in it.
+//! The state of one VM, shared by all plugins in it: configuration, in-flight trackers, buffer and sender.
 //!
-//! In: configurations, finished requests, ticks, answers. Out: reports to dispatch. Always holds: without a valid
-//! configuration nothing is recorded; a bad one leaves the last good one in force; an answer is matched to the batch
-//! that it is for, and a call whose plugin went away counts as never answered.
+//! In: configurations, begin and end of requests, ticks, replies. Out: batches to dispatch.
+//! Invariant: without a valid configuration nothing is recorded; an invalid one leaves the last valid one in
+//! force. A reply is matched to its batch. The call of a plugin that has ended counts as lost.
+
+mod calls;
 
 use crate::attributes::{Attribute, Attributes};
 use crate::config::{self, Config, ProxyLocation};
-use crate::in_flight::connections::{self, Closed};
-use crate::record::RequestStats;
-use crate::record::{ConnectionState, RecordBuilder, in_flight_edge};
-use crate::report::buffer::Buffer;
-use crate::report::identity;
-use crate::report::reply::{self, Reply};
-use crate::report::sender::{ProxyIdentity, Report, Sender};
-
-/// Stands where Envoy was started without a node id.
-const PROXY_UNNAMED: &str = "unnamed";
+use crate::in_flight::{ClosedConnection, InFlight, bytes_since};
+use crate::record::{ConnectionState, RecordBuilder, RequestStats, in_flight_edge};
+use crate::report::{Buffer, OutgoingBatch, ProxyIdentity, Reply, Sender, read_reply};
+use calls::Calls;
 
 /// The state of one VM.
 #[derive(Debug)]
 pub struct Vm {
     config: Option<Config>,
     config_hash: u64,
-    proxy_identity: Option<ProxyIdentity>,
+    identity: Option<ProxyIdentity>,
     builder: RecordBuilder,
+    in_flight: InFlight,
     buffer: Buffer,
     sender: Sender,
-    /// As many as batches may be in flight, so a list is enough.
-    calls: Vec<Call>,
-    /// The plugins that live, a few for each configuration, and whether one has seen a request.
+    calls: Calls,
+    /// The root contexts (plugins) that exist, a few for each configuration, and whether each has seen a
+    /// request.
     roots: Vec<(u32, bool)>,
 }
 
-/// A report in flight.
-#[derive(Debug)]
-struct Call {
-    token: u32,
-    root: u32,
-    sequence: u64,
-}
-
 impl Vm {
-    /// A VM that is not configured yet; `seed` is random and becomes its epoch.
+    /// Returns a VM without a configuration; `seed` is random and becomes the epoch.
     #[must_use]
     #[inline(never)]
     pub fn new(seed: u64) -> Self {
         Self {
             config: None,
             config_hash: 0,
-            proxy_identity: None,
+            identity: None,
             builder: RecordBuilder::default(),
+            in_flight: InFlight::default(),
             buffer: Buffer::default(),
             sender: Sender::new(seed),
-            calls: Vec::new(),
+            calls: Calls::default(),
             roots: Vec::new(),
         }
     }
 
-    /// A plugin begins.
+    /// Adds a root context.
     pub fn root_created(&mut self, root: u32) {
         self.roots.push((root, false));
-        self.sender.stay();
+        self.sender.resume();
     }
 
-    /// Something ends that may be a plugin. Whether it was the last: then everything that waits is due at once.
+    /// Removes a context if it is a root context. Returns whether it was the last one, so that all buffered
+    /// data is due at once.
     pub fn root_done(&mut self, context: u32) -> bool {
-        let Some(place) = self.roots.iter().position(|(root, _)| *root == context) else { return false };
-        self.roots.swap_remove(place);
+        let Some(index) = self.roots.iter().position(|(root, _)| *root == context) else { return false };
+        self.roots.swap_remove(index);
         if self.roots.is_empty() {
-            // Those of the plugins that went before were cancelled.
+            // Envoy has cancelled the calls of the other root contexts.
             for other in self.roots_awaiting_reply(context) {
                 self.root_gone(other);
             }
-            self.sender.leave();
+            self.sender.shut_down();
         }
         self.roots.is_empty()
     }
 
-    /// Whether plugin `root` has ended, and no answer is to come for it.
+    /// Returns whether a root context has ended, without a call in flight.
     #[must_use]
     pub fn is_drained(&self, root: u32) -> bool {
-        self.roots.iter().all(|(known, _)| *known != root) && self.calls.iter().all(|call| call.root != root)
+        self.roots.iter().all(|(known, _)| *known != root) && !self.calls.has_root(root)
     }
 
-    /// Takes a plugin configuration into force.
+    /// Applies a plugin configuration.
     ///
     /// # Errors
-    /// One line that says what is wrong with it; what was in force stays.
-    pub fn configure(&mut self, bytes: &[u8], place: &ProxyLocation) -> Result<&Config, String> {
-        let config = Config::parse(bytes, place)?;
+    /// One line with the mistake; the configuration in force stays.
+    pub fn configure(&mut self, bytes: &[u8], location: &ProxyLocation) -> Result<&Config, String> {
+        let config = Config::parse(bytes, location)?;
         self.config_hash = config::hash(bytes);
-        self.builder.set_waypoint(place.is_waypoint);
-        self.proxy_identity = None;
+        self.builder.set_waypoint(location.is_waypoint);
+        self.identity = None;
         Ok(self.config.insert(config))
     }
 
-    /// The configuration in force.
+    /// Returns the configuration in force.
     #[must_use]
     pub fn config(&self) -> Option<&Config> {
         self.config.as_ref()
     }
 
-    /// A request of plugin `root` begins. Returns whether it is the plugin's first.
+    /// Begins a request of a root context. Returns whether it is the root's first request.
     pub fn begin(&mut self, context: u32, root: u32) -> bool {
-        self.buffer.open.begin(context, root);
+        self.in_flight.requests.begin(context, root);
         let seen = self.roots.iter_mut().find(|(known, _)| *known == root).map(|(_, seen)| seen);
         seen.is_some_and(|seen| !std::mem::replace(seen, true))
     }
 
-    /// What began is no request but a connection of its own.
+    /// Marks a context that just began as a TCP connection.
     pub fn connect(&mut self, context: u32) {
-        if self.buffer.open.forget(context).is_none() {
-            self.buffer.open.end_untracked();
-        }
-        self.buffer.connections.open(context, self.buffer.open.clock_us());
+        self.in_flight.connect(context);
     }
 
-    /// Requests that began and have not ended.
+    /// Returns the in-flight requests and connections.
     #[must_use]
-    pub fn open(&self) -> u64 {
-        self.buffer.open.count()
+    pub fn in_flight(&self) -> &InFlight {
+        &self.in_flight
     }
 
-    /// What waits, and the books.
+    /// Returns the buffered records and the ledger.
     #[must_use]
     pub fn buffer(&self) -> &Buffer {
         &self.buffer
     }
 
-    /// What is on its way.
+    /// Returns the sender.
     #[must_use]
     pub fn sender(&self) -> &Sender {
         &self.sender
     }
 
-    /// What makes records.
+    /// Returns the builder of records.
     #[must_use]
     pub fn builder(&self) -> &RecordBuilder {
         &self.builder
     }
 
-    /// Records the request that just ended, or the connection that was just closed.
+    /// Records the request that just ended, or the connection that just closed.
     pub fn observe(&mut self, context: u32, attributes: &impl Attributes, now_us: u64) {
-        if self.buffer.open.is_named(context) {
-            self.buffer.open.moved(context, moved(attributes));
+        let requests = &mut self.in_flight.requests;
+        if requests.is_resolved(context) {
+            requests.update_bytes(context, bytes_so_far(attributes));
         }
-        let root = self.buffer.open.end(context, now_us);
+        let root = requests.end(context, now_us);
         if root.is_none() {
             if self.close(context, attributes, now_us) {
                 return;
             }
-            self.buffer.open.end_untracked();
+            self.in_flight.requests.end_untracked();
         }
         if let Some(config) = &self.config {
             let record = self.builder.request(attributes, now_us);
             if let Some(root) = root {
-                self.buffer.open.learn(root, record.edge.reporter);
+                self.in_flight.requests.set_reporter(root, record.edge.reporter);
             }
             self.buffer.push(&record, config);
         }
     }
 
-    /// Records a connection that was closed; `false` when it is none.
+    /// Records a connection that closed; `false` when the context is not a connection.
     fn close(&mut self, context: u32, attributes: &impl Attributes, now_us: u64) -> bool {
-        let told = match self.buffer.connections.close(context) {
-            Closed::Tracked(told) => told,
-            Closed::CarriedHttp => return true,
+        let connections = &mut self.in_flight.connections;
+        let reported = match connections.close(context) {
+            ClosedConnection::Tracked(reported) => reported,
+            ClosedConnection::CarriedHttp => return true,
             // Only requests have a duration.
-            Closed::Unknown
-                if self.buffer.connections.has_untracked()
-                    && attributes.bytes(Attribute::RequestDuration).is_none() =>
+            ClosedConnection::Unknown
+                if connections.has_untracked() && attributes.bytes(Attribute::RequestDuration).is_none() =>
             {
-                self.buffer.connections.close_untracked();
+                connections.close_untracked();
                 None
             }
-            Closed::Unknown => return false,
+            ClosedConnection::Unknown => return false,
         };
         let Some(config) = &self.config else { return true };
-        let edge = told.as_ref().map(|told| told.edge.clone());
+        let edge = reported.as_ref().map(|reported| reported.edge.clone());
         if let ConnectionState::Record(mut record) = self.builder.connection(attributes, edge, 0, now_us) {
-            let (request_bytes, response_bytes) = connections::since(told.as_ref(), &record.stats);
+            let (request_bytes, response_bytes) = bytes_since(reported.as_ref(), &record.stats);
             record.stats.request_bytes = request_bytes;
             record.stats.response_bytes = response_bytes;
-            record.outcome.continued = told.is_some();
+            record.outcome.continued = reported.is_some();
             self.buffer.push(&record, config);
         }
         true
     }
 
-    /// The requests that are open for so long, and the connections of which so long nothing was told, that Envoy is to be
-    /// asked about them: a bounded number.
+    /// Returns the in-flight requests and connections to refresh from Envoy now, a bounded number.
     pub fn due_for_refresh(&mut self, now_us: u64) -> Vec<u32> {
         let Some(config) = &self.config else { return Vec::new() };
-        let mut contexts = self.buffer.open.due_for_refresh(now_us, config);
-        contexts.extend(self.buffer.connections.due_for_refresh(now_us, config));
-        contexts
+        self.in_flight.due_for_refresh(now_us, config)
     }
 
-    /// Envoy's current callback is about a request or a connection that is open.
+    /// Refreshes the in-flight request or connection that Envoy's callback was made to be about.
     pub fn refresh(&mut self, context: u32, attributes: &impl Attributes, now_us: u64) {
-        if self.buffer.connections.holds(context) {
+        if self.in_flight.connections.contains(context) {
             self.refresh_connection(context, attributes, now_us);
             return;
         }
         let start_us = attributes.number(Attribute::RequestTime).map(|ns| ns / 1_000);
         let edge = in_flight_edge(attributes);
-        self.buffer.open.name(context, edge, start_us, moved(attributes), now_us);
+        self.in_flight.requests.refresh(context, edge, start_us, bytes_so_far(attributes), now_us);
     }
 
     fn refresh_connection(&mut self, context: u32, attributes: &impl Attributes, now_us: u64) {
-        let Buffer { connections, .. } = &mut self.buffer;
+        let connections = &mut self.in_flight.connections;
         if let Some(edge) = connections.edge(context).cloned() {
-            let (request_bytes, response_bytes) = moved(attributes);
+            let (request_bytes, response_bytes) = bytes_so_far(attributes);
             let stats = RequestStats { request_bytes, response_bytes, ..RequestStats::default() };
-            if connections.moved(context, &edge, &stats, now_us) {
-                self.buffer.note(now_us);
+            if connections.update_bytes(context, &edge, &stats, now_us) {
+                self.buffer.note_delta(now_us);
             }
             return;
         }
-        let young_us = self.config.as_ref().map_or(0, |config| config.open_age_ms.saturating_mul(1_000));
-        let record = match self.builder.connection(attributes, None, young_us, now_us) {
+        let establish_us = self.config.as_ref().map_or(0, |config| config.open_age_ms.saturating_mul(1_000));
+        let record = match self.builder.connection(attributes, None, establish_us, now_us) {
             ConnectionState::Record(record) => record,
-            ConnectionState::NotEstablished => return connections.looked(context, now_us),
-            ConnectionState::CarriesHttp => return connections.carries_http(context),
+            ConnectionState::NotEstablished => return connections.mark_refreshed(context, now_us),
+            ConnectionState::CarriesHttp => return connections.mark_http(context),
         };
-        if connections.moved(context, &record.edge, &record.stats, now_us) {
-            self.buffer.note(now_us);
+        if connections.update_bytes(context, &record.edge, &record.stats, now_us) {
+            self.buffer.note_delta(now_us);
         }
     }
 
-    /// Envoy does not know a request or a connection any more.
-    pub fn gone(&mut self, context: u32) {
-        if self.buffer.connections.close(context) == Closed::Unknown {
-            self.buffer.open.forget(context);
-        }
+    /// Removes a request or connection that Envoy no longer knows.
+    pub fn remove_in_flight(&mut self, context: u32) {
+        self.in_flight.remove(context);
     }
 
-    /// The next report to dispatch now.
-    pub fn poll(&mut self, attributes: &impl Attributes, now_ms: u64) -> Option<Report> {
+    /// Returns the next batch to dispatch now.
+    pub fn poll(&mut self, attributes: &impl Attributes, now_ms: u64) -> Option<OutgoingBatch> {
         let config = self.config.as_ref()?;
         let config_hash = self.config_hash;
-        let proxy_identity = self.proxy_identity.get_or_insert_with(|| ProxyIdentity {
-            proxy: attributes.text(Attribute::NodeId).unwrap_or_else(|| PROXY_UNNAMED.to_owned()),
-            identity: identity::read(attributes, config_hash),
-        });
-        self.sender.poll(&mut self.buffer, proxy_identity, config, now_ms)
+        let identity = self.identity.get_or_insert_with(|| ProxyIdentity::read(attributes, config_hash));
+        self.sender.poll(&mut self.buffer, &mut self.in_flight, identity, config, now_ms)
     }
 
-    /// Plugin `root` dispatched batch `sequence`; its answer will carry `token`.
+    /// Stores that a root context dispatched batch `sequence`; the reply will carry `token`.
     pub fn dispatched(&mut self, root: u32, token: u32, sequence: u64) {
-        self.calls.push(Call { token, root, sequence });
+        self.calls.add(root, token, sequence);
     }
 
-    /// Envoy would not dispatch batch `sequence`. Returns whether reports went well until now.
+    /// Applies that Envoy could not dispatch batch `sequence`. Returns whether the report before succeeded.
     pub fn not_dispatched(&mut self, sequence: u64, now_ms: u64) -> bool {
         let healthy = !self.sender.is_failing();
         self.reply(sequence, Reply::Failed, now_ms);
         healthy
     }
 
-    /// The call with `token` ended. Returns what it meant, and whether reports went well until now; `None` for a call
-    /// that is not known.
+    /// Applies the end of the call with `token`. Returns the reply, and whether the report before succeeded;
+    /// `None` for an unknown call.
     pub fn answered(
         &mut self,
         token: u32,
@@ -268,32 +249,23 @@ impl Vm {
         message: &[u8],
         now_ms: u64,
     ) -> Option<(Reply, bool)> {
-        let place = self.calls.iter().position(|call| call.token == token)?;
-        let call = self.calls.swap_remove(place);
+        let sequence = self.calls.remove(token)?;
         let healthy = !self.sender.is_failing();
-        let reply = reply::read(call.sequence, status, message);
-        self.reply(call.sequence, reply, now_ms);
+        let reply = read_reply(sequence, status, message);
+        self.reply(sequence, reply, now_ms);
         Some((reply, healthy))
     }
 
-    /// The plugins other than `root` that wait for an answer, each once.
+    /// Returns the root contexts other than `root` that await a reply, each once.
     #[must_use]
     pub fn roots_awaiting_reply(&self, root: u32) -> Vec<u32> {
-        let mut roots: Vec<u32> = self.calls.iter().map(|call| call.root).filter(|r| *r != root).collect();
-        roots.dedup();
-        roots
+        self.calls.roots_except(root)
     }
 
-    /// Plugin `root` is gone, and Envoy cancelled its calls without a word.
+    /// Requeues the batches of a root context that has ended: Envoy cancels its calls without a callback.
     pub fn root_gone(&mut self, root: u32) {
         let Self { calls, sender, .. } = self;
-        calls.retain(|call| {
-            let stays = call.root != root;
-            if !stays {
-                sender.on_lost(call.sequence);
-            }
-            stays
-        });
+        calls.remove_root(root, |sequence| sender.on_lost(sequence));
     }
 
     fn reply(&mut self, sequence: u64, reply: Reply, now_ms: u64) {
@@ -303,8 +275,8 @@ impl Vm {
     }
 }
 
-/// Bytes from the client and to it so far: of a connection all, of a request those of the bodies.
-fn moved(attributes: &impl Attributes) -> (u64, u64) {
+/// Returns the bytes from and to the client so far: of a connection all, of a request those of the bodies.
+fn bytes_so_far(attributes: &impl Attributes) -> (u64, u64) {
     let bytes = |attribute| attributes.number(attribute).unwrap_or(0);
     (bytes(Attribute::RequestSize), bytes(Attribute::ResponseSize))
 }

@@ -75,7 +75,7 @@ pub(crate) fn vm(bytes: &[u8]) {
                     vm.refresh(context, &envoy, now_us);
                 }
             }
-            9 => vm.gone(context),
+            9 => vm.remove_in_flight(context),
             10 | 11 => {
                 if let Some(report) = vm.poll(&envoy, now_us / 1_000) {
                     token += 1;

@@ -1,37 +1,37 @@
-//! The figures of a batch's records, column by column, as protobuf packs them.
+//! The columns of a batch's records, packed as protobuf packs them.
 //!
-//! In: records in their order. Out: the bytes of `v1::Records`. Always holds: they are what prost would write; a test keeps
-//! it. It is written out since it runs for every request: prost takes three passes over a column and checks for room with
-//! each byte, five times the instructions.
+//! In: rows in their order. Out: the bytes of `v1::Records`.
+//! Invariant: the bytes equal those of prost, which a test checks. The encoder is written by hand because it
+//! runs for every request: prost reads a column three times and checks the capacity for each byte, at five
+//! times the instructions.
 
-use crate::batch::encode::{EncodedMessage, put, zigzag};
+use super::encode::{EncodedMessage, put, zigzag};
 use crate::record::RequestStats;
 
-/// Columns of varying width: all but the hashes.
+/// Columns of varints: all but the hashes.
 const COLUMNS: usize = 7;
 
-/// One row of them: edge, outcome, figures.
-pub type Row = (u32, u32, RequestStats);
+/// One row: the indexes of edge and outcome, and the numbers.
+pub(super) type Row = (u32, u32, RequestStats);
 
-/// The bytes of all rows.
-#[must_use]
-pub fn pack(rows: &[Row], base_us: u64) -> EncodedMessage {
+/// Encodes all rows.
+pub(super) fn pack(rows: &[Row], base_us: u64) -> EncodedMessage {
     let mut columns: [Vec<u8>; COLUMNS] =
         std::array::from_fn(|_| Vec::with_capacity(rows.len().saturating_mul(2)));
     let mut hashes = Vec::with_capacity(rows.len());
     let mut before_us = base_us;
     for (edge, outcome, stats) in rows {
-        let figures = [
+        let numbers = [
             u64::from(*edge),
             u64::from(*outcome),
-            zigzag(super::batch::delta(stats.start_us, before_us)),
+            zigzag(delta(stats.start_us, before_us)),
             stats.duration_us,
             stats.request_bytes,
             stats.response_bytes,
             u64::from(stats.attempts),
         ];
-        for (column, figure) in columns.iter_mut().zip(figures) {
-            put(column, figure);
+        for (column, number) in columns.iter_mut().zip(numbers) {
+            put(column, number);
         }
         hashes.push(stats.request_id_hash.to_le_bytes());
         before_us = stats.start_us;
@@ -50,4 +50,9 @@ pub fn pack(rows: &[Row], base_us: u64) -> EncodedMessage {
         }
     }
     packed
+}
+
+/// Returns a time as the contract encodes it, relative to another.
+pub(super) fn delta(time_us: u64, base_us: u64) -> i64 {
+    time_us.wrapping_sub(base_us).cast_signed()
 }

@@ -1,29 +1,31 @@
-//! Requests whose detail was given up under pressure.
+//! Folded requests: exact counts and a histogram instead of single records.
 //!
-//! In: records that the buffer has no more room for. Out: one row per edge and outcome. Always holds: the sum of the
-//! rows' counts is the number of requests added, and there are at most as many rows as the table was given.
+//! In: records beyond the capacity of the buffer. Out: one row per edge and outcome.
+//! Invariant: the counts of all rows sum up to the number of added requests; the number of rows is bounded by
+//! the caller.
 
-use crate::batch::histogram::Histogram;
-use crate::batch::intern::{EdgeInterner, Table};
+use super::edge_interner::EdgeInterner;
+use super::histogram::Histogram;
+use super::intern::Interner;
 use crate::record::{Edge, MessageCounts, Outcome, RequestStats};
 use std::rc::Rc;
 
-/// One row: many requests of one edge and outcome.
+/// The requests of one edge and outcome.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Fold {
-    /// How many.
+    /// The number of requests.
     pub count: u64,
-    /// Start of the earliest, microseconds since the Unix epoch.
+    /// Start of the earliest request, microseconds since the Unix epoch.
     pub first_start_us: u64,
-    /// Start of the latest.
+    /// Start of the latest request.
     pub last_start_us: u64,
-    /// Their durations.
+    /// Durations.
     pub duration: Histogram,
-    /// Sum of the requests' sizes.
+    /// Sum of the request sizes.
     pub request_bytes_sum: u64,
-    /// Sum of the responses' sizes.
+    /// Sum of the response sizes.
     pub response_bytes_sum: u64,
-    /// Their messages.
+    /// Message counts of gRPC requests.
     pub messages: MessageCounts,
 }
 
@@ -39,20 +41,21 @@ impl Fold {
     }
 }
 
-/// The table of rows.
+/// The fold rows, by edge and outcome.
 #[derive(Debug, Default)]
 pub struct FoldTable {
     edges: EdgeInterner,
-    outcomes: Table<Outcome>,
-    /// The key of each row.
-    keys: Table<u64>,
-    /// By the index of an edge, the outcome and the place of the row that was found for it last: most of its requests end alike.
-    lately: Vec<(u32, u32)>,
+    outcomes: Interner<Outcome>,
+    /// The key of each row, see [`key`].
+    keys: Interner<u64>,
+    /// For each edge, the outcome and the row that were found last: most requests of an edge have equal
+    /// outcomes.
+    last_rows: Vec<(u32, u32)>,
     rows: Vec<Fold>,
 }
 
 impl FoldTable {
-    /// Adds a request; `false` when it would need a row beyond `rows_max`.
+    /// Adds a request; `false` when it needs a row beyond `rows_max`.
     pub fn add(&mut self, edge: &Rc<Edge>, outcome: &Outcome, stats: &RequestStats, rows_max: usize) -> bool {
         if let Some(row) = self.row(edge, outcome) {
             row.add(stats);
@@ -67,7 +70,7 @@ impl FoldTable {
         true
     }
 
-    /// Adds the messages of requests that were added; those of a request that found no row have none either.
+    /// Adds the messages of a request that was added; without a row they are dropped with the request.
     pub fn add_messages(&mut self, edge: &Rc<Edge>, outcome: &Outcome, messages: MessageCounts) {
         if let Some(row) = self.row(edge, outcome) {
             row.messages.add(messages);
@@ -76,58 +79,59 @@ impl FoldTable {
 
     fn row(&mut self, edge: &Rc<Edge>, outcome: &Outcome) -> Option<&mut Fold> {
         let (edge, outcome) = self.edges.find(edge).zip(self.outcomes.find(outcome))?;
-        let lately = self.lately.get_mut(usize::try_from(edge).ok()?)?;
-        if lately.0 != outcome {
-            *lately = (outcome, self.keys.find(&key(edge, outcome))?);
+        let last_rows = self.last_rows.get_mut(usize::try_from(edge).ok()?)?;
+        if last_rows.0 != outcome {
+            *last_rows = (outcome, self.keys.find(&key(edge, outcome))?);
         }
-        self.rows.get_mut(usize::try_from(lately.1).ok()?)
+        self.rows.get_mut(usize::try_from(last_rows.1).ok()?)
     }
 
-    /// Adds a row that is not there.
+    /// Adds a row that is absent.
     fn insert(&mut self, edge: &Rc<Edge>, outcome: &Outcome, row: Fold) {
         let (edge, outcome) = (self.edges.index(edge), self.outcomes.index(outcome));
-        let place = self.keys.index(&key(edge, outcome));
-        if self.lately.len() < self.edges.values().len() {
-            self.lately.push((outcome, place));
+        let row_index = self.keys.index(&key(edge, outcome));
+        if self.last_rows.len() < self.edges.values().len() {
+            self.last_rows.push((outcome, row_index));
         }
         self.rows.push(row);
     }
 
-    /// Whether no row waits.
+    /// Returns whether there is no row.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
 
-    /// How many rows wait.
+    /// Returns the number of rows.
     #[must_use]
     pub fn len(&self) -> usize {
         self.rows.len()
     }
 
-    /// Takes up to `rows_max` rows out, those that were there first.
-    pub fn take(&mut self, rows_max: usize) -> Vec<(Rc<Edge>, Outcome, Fold)> {
+    /// Removes up to `rows_max` rows, the oldest first.
+    pub fn drain(&mut self, rows_max: usize) -> Vec<(Rc<Edge>, Outcome, Fold)> {
         let Self { edges, outcomes, keys, rows, .. } = std::mem::take(self);
-        let mut taken = Vec::with_capacity(rows.len().min(rows_max));
+        let mut drained = Vec::with_capacity(rows.len().min(rows_max));
         for (key, fold) in keys.into_values().into_iter().zip(rows) {
             let (edge, outcome) = indexes(key);
             let (Some(edge), Some(outcome)) = (edges.get(edge), outcomes.get(outcome)) else { continue };
-            if taken.len() < rows_max {
-                taken.push((Rc::clone(edge), outcome.clone(), fold));
+            if drained.len() < rows_max {
+                drained.push((Rc::clone(edge), outcome.clone(), fold));
             } else {
-                // Into new tables, which hold nothing that no row needs any more.
+                // New interners, so that values without a row are freed.
                 self.insert(edge, outcome, fold);
             }
         }
-        taken
+        drained
     }
 }
 
-/// One number of both indexes: it is hashed for each request.
+/// Packs the indexes of edge and outcome into one number, which is hashed for each request.
 fn key(edge: u32, outcome: u32) -> u64 {
     u64::from(edge) << 32 | u64::from(outcome)
 }
 
+/// Unpacks a [`key`].
 fn indexes(key: u64) -> (u32, u32) {
     let [a, b, c, d, e, f, g, h] = key.to_be_bytes();
     (u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, g, h]))
@@ -143,7 +147,7 @@ mod tests {
     #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
-    /// Codes and durations in, rows out.
+    /// Adds requests (code, duration) and checks the rows.
     #[track_caller]
     fn check(requests: &[(u32, u64)], rows_max: usize, expected: &str) {
         let mut table = FoldTable::default();
@@ -158,7 +162,7 @@ mod tests {
             };
             dropped += u64::from(!table.add(&Rc::default(), &outcome, &stats, rows_max));
         }
-        let mut rows: Vec<_> = [table.take(1), table.take(usize::MAX)].concat();
+        let mut rows: Vec<_> = [table.drain(1), table.drain(usize::MAX)].concat();
         assert!(table.is_empty());
         rows.sort_by_key(|(_, outcome, _)| outcome.response_code);
         let counted: u64 = rows.iter().map(|(_, _, fold)| fold.count).sum();
@@ -177,12 +181,12 @@ mod tests {
     }
 
     #[test]
-    fn equal_ends_become_one_row() {
+    fn requests_of_equal_outcome_share_a_row() {
         check(&[(200, 5), (503, 7), (200, 6)], 8, "200×2 11us 0..2 20B, 503×1 7us 1..1 10B dropped=0");
     }
 
     #[test]
-    fn a_full_table_still_takes_what_it_knows() {
+    fn a_full_table_accepts_requests_of_known_rows() {
         check(&[(200, 1), (503, 1), (200, 1), (404, 1)], 1, "200×2 2us 0..2 20B dropped=2");
         check(&[(200, 1)], 0, " dropped=1");
     }

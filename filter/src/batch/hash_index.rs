@@ -1,19 +1,19 @@
-//! Where values stand in a list, found by their hashes.
+//! A hash index: positions of values in a list, found by their hashes.
 //!
-//! In: hashes and places. Out: the place of a value. Always holds: a place is found under the hash that it was entered
-//! with, and a value that was never entered is not. It knows no values, so that its code is in the module once and not for
-//! each type of them; nobody gains by choosing values that collide, since each list is short.
+//! Invariant: a position is found under the hash with which it was inserted. The index is not generic over
+//! the values, so that its code is in the module once. It does not resist chosen collisions; each list is
+//! short.
 
 use crate::text::hash::hash64;
 use std::hash::{Hash, Hasher};
 
-/// Slots at first, a power of two.
+/// The initial number of slots, a power of two.
 const SLOTS: usize = 16;
 
-/// The index.
+/// An open-addressing table of hashes and positions.
 #[derive(Debug, Default)]
-pub struct HashIndex {
-    /// Twice as many as places at least, a power of two; none before the first place.
+pub(super) struct HashIndex {
+    /// A power of two, at least twice the number of positions; empty before the first insert.
     slots: Vec<Option<Slot>>,
     filled: usize,
 }
@@ -21,34 +21,34 @@ pub struct HashIndex {
 #[derive(Debug, Clone, Copy)]
 struct Slot {
     hash: u64,
-    place: u32,
+    position: u32,
 }
 
 impl HashIndex {
-    /// The place under this hash that `is_it`.
-    pub fn find(&self, hash: u64, is_it: &dyn Fn(u32) -> bool) -> Option<u32> {
+    /// Returns the position with this hash for which `is_equal` holds.
+    pub(super) fn find(&self, hash: u64, is_equal: &dyn Fn(u32) -> bool) -> Option<u32> {
         let mut slot = first(hash, self.slots.len());
         loop {
             let found = (*self.slots.get(slot)?)?;
-            if found.hash == hash && is_it(found.place) {
-                return Some(found.place);
+            if found.hash == hash && is_equal(found.position) {
+                return Some(found.position);
             }
             slot = next(slot, self.slots.len());
         }
     }
 
-    /// Enters a place that is not there.
-    pub fn enter(&mut self, hash: u64, place: u32) {
+    /// Inserts a position that is absent.
+    pub(super) fn insert(&mut self, hash: u64, position: u32) {
         if self.filled.saturating_mul(2) >= self.slots.len() {
             let slots = self.slots.len().saturating_mul(2).max(SLOTS);
-            let entered = std::mem::replace(&mut self.slots, vec![None; slots]);
-            entered.into_iter().flatten().for_each(|slot| self.put(slot));
+            let before = std::mem::replace(&mut self.slots, vec![None; slots]);
+            before.into_iter().flatten().for_each(|slot| self.put(slot));
         }
-        self.put(Slot { hash, place });
+        self.put(Slot { hash, position });
         self.filled = self.filled.saturating_add(1);
     }
 
-    /// There is always a free slot.
+    /// Stores an entry; there is always a free slot.
     fn put(&mut self, entry: Slot) {
         let mut slot = first(entry.hash, self.slots.len());
         while self.slots.get(slot).is_some_and(Option::is_some) {
@@ -60,17 +60,17 @@ impl HashIndex {
     }
 }
 
-/// A hash of a value, of all its fields.
-pub fn hash(value: &(impl Hash + ?Sized)) -> u64 {
-    let mut spreading = Spreading(0);
-    value.hash(&mut spreading);
-    spreading.0
+/// Returns the hash of a value, over all its fields.
+pub(super) fn hash(value: &(impl Hash + ?Sized)) -> u64 {
+    let mut hasher = ChunkHasher(0);
+    value.hash(&mut hasher);
+    hasher.0
 }
 
-/// The hash so far.
-struct Spreading(u64);
+/// A hasher over the chunks that `Hash` writes.
+struct ChunkHasher(u64);
 
-impl Hasher for Spreading {
+impl Hasher for ChunkHasher {
     fn write(&mut self, bytes: &[u8]) {
         self.0 = self.0.rotate_left(7).wrapping_add(hash64(bytes));
     }
@@ -94,25 +94,25 @@ mod tests {
     #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
-    /// Values whose hashes collide all, now and then, or hardly ever.
+    /// Checks inserts and lookups with a hash function.
     fn check(hash_of: fn(u32) -> u64) {
         let values: Vec<u32> = (0..500).map(|i| i * 7).collect();
         let mut index = HashIndex::default();
         let find = |index: &HashIndex, value: u32| {
-            index.find(hash_of(value), &|place| values.get(place as usize) == Some(&value))
+            index.find(hash_of(value), &|position| values.get(position as usize) == Some(&value))
         };
-        for (place, value) in values.iter().enumerate() {
+        for (position, value) in values.iter().enumerate() {
             assert_eq!(find(&index, *value), None);
-            index.enter(hash_of(*value), place as u32);
+            index.insert(hash_of(*value), position as u32);
         }
-        for (place, value) in values.iter().enumerate() {
-            assert_eq!(find(&index, *value), Some(place as u32));
+        for (position, value) in values.iter().enumerate() {
+            assert_eq!(find(&index, *value), Some(position as u32));
             assert_eq!(find(&index, value + 1), None);
         }
     }
 
     #[test]
-    fn each_value_has_its_place() {
+    fn each_value_has_its_position() {
         check(|_| 5);
         check(|value| u64::from(value % 10));
         check(|value| hash(&value));

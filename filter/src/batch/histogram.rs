@@ -1,19 +1,22 @@
 //! Durations as a base-2 exponential histogram of fixed scale, as OpenTelemetry defines it.
 //!
-//! In: durations in microseconds. Out: the histogram of the contract. Always holds: `zero_count` and `counts` add up to
-//! the number of durations; a bucket's bounds are at most 2^(1/8) apart, so a quantile is off by at most 4.4 %; at most
-//! [`BUCKETS_MAX`] buckets, since durations over [`DURATION_US_MAX`] are counted there.
+//! In: durations in microseconds. Out: the histogram of the contract.
+//! Invariant: `zero_count` and `counts` sum up to the number of durations. The bounds of a bucket are at most a
+//! factor of 2^(1/8) apart, so that a quantile is off by at most 4.4 %. There are at most 313
+//! buckets, because durations over `DURATION_US_MAX` are counted in the last one.
 
-use crate::batch::encode::{EncodedMessage, zigzag};
+use super::encode::{EncodedMessage, zigzag};
 
-/// Eight buckets an octave.
-pub const SCALE: i32 = 3;
+/// The scale of OpenTelemetry: eight buckets per power of two.
+pub(super) const SCALE: i32 = 3;
 
-/// Buckets that `1..=DURATION_US_MAX` can touch: index -1 (exactly 1 µs) to 311.
-pub const BUCKETS_MAX: usize = 313;
+/// The number of buckets for `1..=DURATION_US_MAX`: index -1 (exactly 1 µs) to 311.
+#[cfg(test)]
+const BUCKETS_MAX: usize = 313;
 
-/// 2^39 µs, more than 6 days; longer durations are counted as this long in the buckets, as they are in sum and max.
-pub const DURATION_US_MAX: u64 = 1 << 39;
+/// 2^39 µs, more than 6 days; longer durations are counted in the bucket of this one, and unchanged in sum and
+/// maximum.
+const DURATION_US_MAX: u64 = 1 << 39;
 
 /// Lower bounds of the eight buckets of an octave as 2^(k/8), in units of 2^-32.
 const OCTAVE: [u64; 8] = [
@@ -27,7 +30,7 @@ const OCTAVE: [u64; 8] = [
     0x1_d581_8dcf,
 ];
 
-/// A histogram that grows at either end.
+/// A histogram that grows at both ends.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Histogram {
     sum_us: u64,
@@ -48,11 +51,11 @@ impl Histogram {
         self.sum_us = self.sum_us.saturating_add(duration_us);
         match bucket(duration_us.min(DURATION_US_MAX)) {
             None => self.zero_count = self.zero_count.saturating_add(1),
-            Some(index) => self.count_in(index),
+            Some(index) => self.count_bucket(index),
         }
     }
 
-    fn count_in(&mut self, index: i32) {
+    fn count_bucket(&mut self, index: i32) {
         if self.counts.is_empty() {
             self.offset = index;
         }
@@ -60,32 +63,32 @@ impl Histogram {
             self.counts.insert(0, 0);
             self.offset = self.offset.saturating_sub(1);
         }
-        let place = usize::try_from(index.saturating_sub(self.offset)).unwrap_or(0);
-        while self.counts.len() <= place {
+        let position = usize::try_from(index.saturating_sub(self.offset)).unwrap_or(0);
+        while self.counts.len() <= position {
             self.counts.push(0);
         }
-        if let Some(count) = self.counts.get_mut(place) {
+        if let Some(count) = self.counts.get_mut(position) {
             *count = count.saturating_add(1);
         }
     }
 
-    /// As the contract carries it.
+    /// Encodes a `v1::DurationHistogram`.
     #[must_use]
     pub fn encode(&self) -> EncodedMessage {
         let (scale, offset) = (zigzag(i64::from(SCALE)), zigzag(i64::from(self.offset)));
-        let mut wire = EncodedMessage::default();
+        let mut message = EncodedMessage::default();
         // The fields of `v1::DurationHistogram`, in order.
-        wire.numbers(1, &[self.sum_us, self.min_us, self.max_us, scale, self.zero_count, offset]);
-        wire.packed(7, &self.counts);
-        wire
+        message.numbers(1, &[self.sum_us, self.min_us, self.max_us, scale, self.zero_count, offset]);
+        message.packed(7, &self.counts);
+        message
     }
 }
 
-/// The index `i` with `2^(i/8) < value <= 2^((i+1)/8)`, or `None` for 0.
+/// Returns the index `i` with `2^(i/8) < value <= 2^((i+1)/8)`, or `None` for 0.
 fn bucket(value: u64) -> Option<i32> {
     let octave = value.checked_ilog2()?;
-    // The mantissa in [1, 2) with 62 binary digits; an exact power of two has no bound below it, and so belongs to
-    // the last bucket of the octave before.
+    // The mantissa in [1, 2) with 62 binary digits. An exact power of two has no bound below it and
+    // belongs to the last bucket of the octave before.
     let mantissa = value.checked_shl(62_u32.checked_sub(octave)?)?;
     let below = OCTAVE.partition_point(|bound| *bound << 30 < mantissa);
     let octave = i32::try_from(octave).ok()?;
@@ -101,7 +104,7 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     #[test]
-    fn every_value_lies_within_its_bucket() {
+    fn every_value_is_within_the_bounds_of_its_bucket() {
         let values = (1..2_000).chain((0..40).flat_map(|e| [(1 << e) - 1, 1 << e, (1 << e) + 1, 3 << e]));
         for value in values.filter(|value| *value > 0) {
             let index = f64::from(bucket(value).unwrap());
@@ -139,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn it_grows_at_both_ends() {
+    fn the_histogram_grows_at_both_ends() {
         check(&[], "sum=0 min=0 max=0 zero=0 offset=0 counts=[]");
         check(&[0], "sum=0 min=0 max=0 zero=1 offset=0 counts=[]");
         check(&[2, 1, 2], "sum=5 min=1 max=2 zero=0 offset=-1 counts=[1, 0, 0, 0, 0, 0, 0, 0, 2]");
@@ -147,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn no_duration_makes_it_larger_than_its_bound() {
+    fn the_number_of_buckets_is_bounded() {
         let mut histogram = Histogram::default();
         for duration_us in [0, 1, DURATION_US_MAX, u64::MAX] {
             histogram.add(duration_us);

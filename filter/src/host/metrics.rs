@@ -1,34 +1,36 @@
-//! The filter's own metrics, kept by Envoy.
+//! The filter's own metrics in Envoy.
 //!
-//! In: how far each has moved. Out: host calls, on ticks only, and none for a metric that stands still. Always holds: a
-//! metric that Envoy does not keep costs nothing more.
+//! Invariant: host calls happen on ticks only, and none for an unchanged metric. A metric that Envoy does not
+//! define costs nothing more.
 
-use super::{abi, with_vm};
+use super::abi;
+use super::state::with_vm;
 use crate::self_metrics::{METRICS, SelfMetrics};
 use std::cell::RefCell;
 
-/// What Envoy was told, and its numbers of the metrics: the same in all plugins of a VM.
-struct Reported {
+/// The reported values, and Envoy's ids of the metrics: equal in all plugins of a VM.
+struct Metrics {
     self_metrics: SelfMetrics,
-    numbers: [Option<u32>; METRICS.len()],
+    ids: [Option<u32>; METRICS.len()],
 }
 
 thread_local! {
-    static TOLD: RefCell<Option<Reported>> = const { RefCell::new(None) };
+    static METRIC_STATE: RefCell<Option<Metrics>> = const { RefCell::new(None) };
 }
 
-/// Tells what has moved. The first time every metric is defined, so that each shows from then on.
-pub(super) fn tell() {
-    let _ = TOLD.with(|told| {
-        let mut told = told.try_borrow_mut().ok()?;
-        let Reported { self_metrics, numbers } = told.get_or_insert_with(|| Reported {
+/// Increments the metrics that have changed. The first call defines all metrics, so that each is visible
+/// from then on.
+pub(super) fn update() {
+    let _ = METRIC_STATE.with(|state| {
+        let mut state = state.try_borrow_mut().ok()?;
+        let Metrics { self_metrics, ids } = state.get_or_insert_with(|| Metrics {
             self_metrics: SelfMetrics::default(),
-            numbers: METRICS.map(|metric| abi::metric(metric.kind, metric.name)),
+            ids: METRICS.map(|metric| abi::metric(metric.kind, metric.name)),
         });
         let increments = with_vm(|vm| self_metrics.increments(vm))?;
-        for (number, by) in numbers.iter().zip(increments) {
-            if let (Some(number), true) = (number, by != 0) {
-                abi::increment_metric(*number, by);
+        for (id, by) in ids.iter().zip(increments) {
+            if let (Some(id), true) = (id, by != 0) {
+                abi::increment_metric(*id, by);
             }
         }
         Some(())

@@ -1,23 +1,25 @@
-//! Attributes of the request, or of the node, that Envoy's current callback is about.
+//! Attributes of the request, the connection or the node that Envoy's current callback is about.
 //!
-//! In: an [`Attribute`], or a whole [`Expression`]. Out: what Envoy answers. Always holds: an error of the host is no value;
-//! where Envoy compiles no expressions, no question is ever answered.
+//! In: an [`Attribute`], or an [`Expression`]. Out: Envoy's value.
+//! Invariant: an error of the host is a missing value. Where Envoy cannot compile the expressions, none is
+//! evaluated.
 //!
-//! Envoy keeps compiled expressions per plugin and numbers them from the first on; so when each plugin compiles the same
-//! ones in the same order, a number means the same in all of them, and a request need not know whose it is.
+//! Envoy stores compiled expressions per plugin and ids them from the first one on. Each plugin compiles
+//! the same expressions in the same order, so that an id has one meaning in all of them, and the plugin of a
+//! request need not be known.
 
 use super::abi;
 use crate::attributes::{Attribute, Attributes};
 use crate::attributes::{EXPRESSIONS, Expression};
 use std::cell::Cell;
 
-/// Envoy's numbers of the questions, in their order.
-type Numbers = [[u8; 4]; EXPRESSIONS.len()];
+/// Envoy's ids of the expressions, in the order of [`EXPRESSIONS`].
+type Ids = [[u8; 4]; EXPRESSIONS.len()];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Compiled {
     NotYet,
-    As(Numbers),
+    As(Ids),
     Never,
 }
 
@@ -25,17 +27,16 @@ thread_local! {
     static COMPILED: Cell<Compiled> = const { Cell::new(Compiled::NotYet) };
 }
 
-/// Compiles the questions for the plugin that Envoy's callback is about; to be called once for each.
+/// Compiles the expressions for the plugin that Envoy's callback is about, once for each plugin.
 pub(super) fn compile(hop_header: &str) {
-    let numbers = EXPRESSIONS.map(|question| {
-        let number =
-            abi::foreign_function("expr_create", question.cel_with_hop_header(hop_header).as_bytes());
-        number.and_then(|number| <[u8; 4]>::try_from(number).ok())
+    let ids = EXPRESSIONS.map(|expression| {
+        let id = abi::foreign_function("expr_create", expression.cel_with_hop_header(hop_header).as_bytes());
+        id.and_then(|id| <[u8; 4]>::try_from(id).ok())
     });
     let mut known = [[0; 4]; EXPRESSIONS.len()];
-    let complete = known.iter_mut().zip(numbers).all(|(known, number)| {
-        *known = number.unwrap_or_default();
-        number.is_some()
+    let complete = known.iter_mut().zip(ids).all(|(known, id)| {
+        *known = id.unwrap_or_default();
+        id.is_some()
     });
     let compiled = if complete { Compiled::As(known) } else { Compiled::Never };
     let before = COMPILED.get();
@@ -43,12 +44,12 @@ pub(super) fn compile(hop_header: &str) {
     COMPILED.set(if agreed { compiled } else { Compiled::Never });
 }
 
-/// Reads by host calls.
+/// Attributes that are read by host calls.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Properties {
-    /// Of the request that the callback is about.
+    /// The callback is about the request.
     Current,
-    /// Of one that it was made to be about: there Envoy evaluates no expression.
+    /// The effective context was set to an in-flight request, for which Envoy evaluates no expression.
     InFlight,
 }
 
@@ -57,16 +58,16 @@ impl Attributes for Properties {
         abi::property(&attribute.path())
     }
 
-    fn evaluate(&self, question: Expression) -> Option<Vec<u8>> {
-        let Compiled::As(numbers) = COMPILED.get() else { return None };
+    fn evaluate(&self, expression: Expression) -> Option<Vec<u8>> {
+        let Compiled::As(ids) = COMPILED.get() else { return None };
         if *self == Self::InFlight {
             return None;
         }
-        // The questions stand in the order of their list.
-        abi::foreign_function("expr_evaluate", numbers.get(question as usize)?)
+        // An expression is its index in the list.
+        abi::foreign_function("expr_evaluate", ids.get(expression as usize)?)
     }
 
-    fn recycle(&self, answer: Vec<u8>) {
-        abi::keep(answer);
+    fn recycle(&self, result: Vec<u8>) {
+        abi::recycle(result);
     }
 }

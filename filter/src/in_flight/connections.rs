@@ -1,38 +1,39 @@
 //! TCP connections that were opened and not closed.
 //!
-//! In: openings and closes, and what Envoy says of a connection that it is asked about. Out: which connections to ask about,
-//! and what is new of them, by edge. Always holds: what was told of a connection is told once; at most `TRACKED_MAX`
-//! connections are kept; what finds no room is told when its connection closes, and by then no byte of it is missing.
+//! In: open and close of connections, and their refreshed bytes. Out: the connections to refresh, and the
+//! bytes since the last report, by edge.
+//! Invariant: each byte of a connection is reported once. At most `TRACKED_MAX` connections are tracked;
+//! an untracked connection is reported as a whole when it closes.
 
+use super::byte_deltas::ByteDeltas;
 use crate::config::Config;
-use crate::in_flight::byte_deltas::ByteDeltas;
 use crate::record::{Edge, RequestStats};
 use std::rc::Rc;
 
-/// ConnectionTable that are kept; those beyond are told when they close.
+/// Connections that are tracked; connections beyond are reported when they close.
 const TRACKED_MAX: usize = 16_384;
-/// ConnectionTable that Envoy is asked about on one tick.
+/// Connections that are refreshed on one tick.
 const REFRESHES_MAX: usize = 64;
 
-/// What was told of a connection.
+/// The reported bytes of a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReportedBytes {
-    /// Between whom.
+    /// The edge of the connection.
     pub edge: Rc<Edge>,
     request_bytes: u64,
     response_bytes: u64,
 }
 
-/// The table.
+/// The open connections.
 #[derive(Debug, Default)]
 pub struct ConnectionTable {
-    /// In the order of their numbers.
-    kept: Vec<Connection>,
-    /// Those that found no room.
+    /// In the order of their contexts.
+    tracked: Vec<Connection>,
+    /// Connections beyond `TRACKED_MAX`.
     untracked: u64,
-    /// Number of the connection to go on with.
+    /// The context with which the next refresh starts.
     next: u32,
-    /// What is new.
+    /// Bytes since the last report.
     pub deltas: ByteDeltas,
 }
 
@@ -41,127 +42,129 @@ struct Connection {
     context: u32,
     carries_http: bool,
     refreshed_us: u64,
-    told: Option<ReportedBytes>,
+    reported: Option<ReportedBytes>,
 }
 
-/// What is known of a connection that has closed.
+/// The state of a connection at its close.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Closed {
-    /// Nothing: it may be none.
+pub enum ClosedConnection {
+    /// The context is not a tracked connection.
     Unknown,
-    /// Its requests are told, not itself.
+    /// The connection carried HTTP; its requests are reported.
     CarriedHttp,
-    /// What was told of it, if anything.
+    /// The reported bytes of a tracked connection, if any.
     Tracked(Option<ReportedBytes>),
 }
 
 impl ConnectionTable {
-    /// A connection was opened, at about `now_us`.
+    /// Adds a connection, opened at about `now_us`.
     pub fn open(&mut self, context: u32, now_us: u64) {
-        let Err(place) = self.place(context) else { return };
-        if self.kept.len() >= TRACKED_MAX {
+        let Err(index) = self.index(context) else { return };
+        if self.tracked.len() >= TRACKED_MAX {
             self.untracked = self.untracked.saturating_add(1);
             return;
         }
-        self.kept
-            .insert(place, Connection { context, carries_http: false, refreshed_us: now_us, told: None });
+        let connection = Connection { context, carries_http: false, refreshed_us: now_us, reported: None };
+        self.tracked.insert(index, connection);
     }
 
-    /// A connection was closed.
-    pub fn close(&mut self, context: u32) -> Closed {
-        let Ok(place) = self.place(context) else { return Closed::Unknown };
-        let connection = self.kept.remove(place);
-        if connection.carries_http { Closed::CarriedHttp } else { Closed::Tracked(connection.told) }
+    /// Removes a connection.
+    pub fn close(&mut self, context: u32) -> ClosedConnection {
+        let Ok(index) = self.index(context) else { return ClosedConnection::Unknown };
+        let connection = self.tracked.remove(index);
+        if connection.carries_http {
+            ClosedConnection::CarriedHttp
+        } else {
+            ClosedConnection::Tracked(connection.reported)
+        }
     }
 
-    /// One that was not kept was closed.
+    /// Removes a connection that was not tracked.
     pub fn close_untracked(&mut self) {
         self.untracked = self.untracked.saturating_sub(1);
     }
 
-    /// How many are open; those that carry HTTP count until Envoy was asked about them.
+    /// Returns the number of open connections. A connection that carries HTTP counts until its first
+    /// refresh.
     #[must_use]
     pub fn count(&self) -> u64 {
-        let tcp = self.kept.iter().filter(|connection| !connection.carries_http).count();
+        let tcp = self.tracked.iter().filter(|connection| !connection.carries_http).count();
         self.untracked.saturating_add(u64::try_from(tcp).unwrap_or(u64::MAX))
     }
 
-    /// Whether there may be some that are not kept.
+    /// Returns whether there are untracked connections.
     #[must_use]
     pub fn has_untracked(&self) -> bool {
         self.untracked > 0
     }
 
-    /// Whether it is one of these.
+    /// Returns whether the context is a tracked connection.
     #[must_use]
-    pub fn holds(&self, context: u32) -> bool {
-        self.place(context).is_ok()
+    pub fn contains(&self, context: u32) -> bool {
+        self.index(context).is_ok()
     }
 
-    /// The connections that Envoy is to be asked about now: each once per report interval, in turn.
+    /// Returns the connections to refresh from Envoy now: each once per report interval, in turn.
     pub fn due_for_refresh(&mut self, now_us: u64, config: &Config) -> Vec<u32> {
-        let pause_us = config.report_interval_ms.saturating_mul(1_000);
+        let interval_us = config.report_interval_ms.saturating_mul(1_000);
         let is_due = |connection: &&Connection| {
-            !connection.carries_http && now_us.saturating_sub(connection.refreshed_us) >= pause_us
+            !connection.carries_http && now_us.saturating_sub(connection.refreshed_us) >= interval_us
         };
-        let start = self.place(self.next).unwrap_or_else(|place| place);
-        let (before, after) = self.kept.split_at_checked(start).unwrap_or_default();
+        let start = self.index(self.next).unwrap_or_else(|index| index);
+        let (before, after) = self.tracked.split_at_checked(start).unwrap_or_default();
         let due = after.iter().chain(before).filter(is_due).take(REFRESHES_MAX);
         let due: Vec<u32> = due.map(|connection| connection.context).collect();
         self.next = due.last().map_or(self.next, |last| last.wrapping_add(1));
         due
     }
 
-    /// Between whom a connection is, when it was told.
+    /// Returns the edge of a reported connection.
     #[must_use]
     pub fn edge(&self, context: u32) -> Option<&Rc<Edge>> {
-        let connection = self.kept.get(self.place(context).ok()?)?;
-        connection.told.as_ref().map(|told| &told.edge)
+        let connection = self.tracked.get(self.index(context).ok()?)?;
+        connection.reported.as_ref().map(|reported| &reported.edge)
     }
 
-    /// Envoy said what a connection has moved by now. Returns whether a row waits for it.
-    pub fn moved(&mut self, context: u32, edge: &Rc<Edge>, stats: &RequestStats, now_us: u64) -> bool {
-        let Ok(place) = self.place(context) else { return false };
-        let Some(connection) = self.kept.get_mut(place) else { return false };
+    /// Stores the bytes of a connection so far. Returns whether there is a new delta to report.
+    pub fn update_bytes(&mut self, context: u32, edge: &Rc<Edge>, stats: &RequestStats, now_us: u64) -> bool {
+        let Ok(index) = self.index(context) else { return false };
+        let Some(connection) = self.tracked.get_mut(index) else { return false };
         connection.refreshed_us = now_us;
-        let opened = u64::from(connection.told.is_none());
-        let (request_bytes, response_bytes) = since(connection.told.as_ref(), stats);
+        let opened = u64::from(connection.reported.is_none());
+        let (request_bytes, response_bytes) = bytes_since(connection.reported.as_ref(), stats);
         if opened == 0 && request_bytes == 0 && response_bytes == 0 {
             return false;
         }
         let Some(edge) = self.deltas.add(edge, opened, (request_bytes, response_bytes)) else { return false };
-        connection.told = Some(ReportedBytes {
-            edge,
-            request_bytes: stats.request_bytes,
-            response_bytes: stats.response_bytes,
-        });
+        let (request_bytes, response_bytes) = (stats.request_bytes, stats.response_bytes);
+        connection.reported = Some(ReportedBytes { edge, request_bytes, response_bytes });
         true
     }
 
-    /// There is nothing to tell of a connection yet.
-    pub fn looked(&mut self, context: u32, now_us: u64) {
-        if let Some(connection) = self.place(context).ok().and_then(|place| self.kept.get_mut(place)) {
+    /// Marks a connection as refreshed, without new bytes.
+    pub fn mark_refreshed(&mut self, context: u32, now_us: u64) {
+        if let Some(connection) = self.index(context).ok().and_then(|index| self.tracked.get_mut(index)) {
             connection.refreshed_us = now_us;
         }
     }
 
-    /// A connection carries HTTP: nothing is ever told of it.
-    pub fn carries_http(&mut self, context: u32) {
-        if let Some(connection) = self.place(context).ok().and_then(|place| self.kept.get_mut(place)) {
+    /// Marks a connection as carrying HTTP: the connection itself is never reported.
+    pub fn mark_http(&mut self, context: u32) {
+        if let Some(connection) = self.index(context).ok().and_then(|index| self.tracked.get_mut(index)) {
             connection.carries_http = true;
         }
     }
 
-    fn place(&self, context: u32) -> Result<usize, usize> {
-        self.kept.binary_search_by_key(&context, |connection| connection.context)
+    fn index(&self, context: u32) -> Result<usize, usize> {
+        self.tracked.binary_search_by_key(&context, |connection| connection.context)
     }
 }
 
-/// What has moved since it was told.
+/// Returns the bytes since the last report.
 #[must_use]
-pub fn since(told: Option<&ReportedBytes>, stats: &RequestStats) -> (u64, u64) {
+pub fn bytes_since(reported: Option<&ReportedBytes>, stats: &RequestStats) -> (u64, u64) {
     let (request_bytes, response_bytes) =
-        told.map_or((0, 0), |told| (told.request_bytes, told.response_bytes));
+        reported.map_or((0, 0), |reported| (reported.request_bytes, reported.response_bytes));
     (stats.request_bytes.saturating_sub(request_bytes), stats.response_bytes.saturating_sub(response_bytes))
 }
 

@@ -1,8 +1,8 @@
-//! The acknowledgement, read from its bytes.
+//! The decoder of acknowledgements.
 //!
-//! In: bytes. Out: an [`Ack`]. Always holds: what prost writes is read as prost reads it, fields that nobody here knows are
-//! passed over, and no bytes make it panic. It is written out since prost's reader of any message is two kilobytes of code in
-//! each proxy, and this is the only message that a filter reads.
+//! Invariant: messages that prost writes are read as prost reads them, unknown fields are skipped, and no
+//! input causes a panic. prost's decoder of any message is 2 kB of code in each proxy, and this is the only
+//! message that a filter reads.
 
 use hopscope_proto::v1::Ack;
 
@@ -11,12 +11,12 @@ const ACCEPTED_SEQUENCE: u64 = 1 << 3;
 const NEED_IDENTITY: u64 = 2 << 3;
 const BACKOFF_MS: u64 = 3 << 3;
 
-/// Reads an acknowledgement; `None` when it is none.
+/// Decodes an acknowledgement; `None` for invalid bytes.
 pub(super) fn read(mut message: &[u8]) -> Option<Ack> {
     let mut ack = Ack::default();
     while !message.is_empty() {
         let tag = varint(&mut message)?;
-        // The wire type: an integer, 64 bits, what has a length, 32 bits.
+        // The wire type: integer, 64 bits, length-delimited, 32 bits.
         let skipped = match tag & 7 {
             0 => {
                 let value = varint(&mut message)?;
@@ -38,7 +38,7 @@ pub(super) fn read(mut message: &[u8]) -> Option<Ack> {
     Some(ack)
 }
 
-/// Takes an integer off the front, seven bits to a byte, the lowest first.
+/// Removes a varint from the front: seven bits in each byte, the lowest first.
 fn varint(bytes: &mut &[u8]) -> Option<u64> {
     let mut value = 0;
     for shift in (0..u64::BITS).step_by(7) {
@@ -60,7 +60,7 @@ mod tests {
     #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
-    /// What a collector of tomorrow may send.
+    /// An acknowledgement of a later version.
     #[derive(Clone, PartialEq, Message)]
     struct Later {
         #[prost(uint64, tag = "1")]
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn what_prost_writes_is_read() {
+    fn messages_of_prost_are_read() {
         for accepted_sequence in [0, 1, 127, 128, 1 << 35, u64::MAX] {
             for (need_identity, backoff_ms) in [(false, 0), (true, 1), (true, u32::MAX)] {
                 let ack = Ack { accepted_sequence, need_identity, backoff_ms };
@@ -88,22 +88,22 @@ mod tests {
         assert_eq!(read(&later.encode_to_vec()), Some(Ack { accepted_sequence: 5, ..Ack::default() }));
     }
 
-    /// Every prefix of a message, and every byte of it changed: what prost takes is read alike.
+    /// Every prefix of a message, and every byte of it changed, is read as prost reads it.
     #[test]
-    fn no_bytes_lead_elsewhere() {
+    fn changed_bytes_are_read_as_prost_reads_them() {
         let later = Later { accepted_sequence: 300, text: "text".into(), wide: 1, narrow: 2, number: 3 };
         let good = later.encode_to_vec();
         let mut inputs: Vec<Vec<u8>> = (0..good.len()).map(|end| good[..end].to_vec()).collect();
-        for place in 0..good.len() {
+        for position in 0..good.len() {
             for byte in 0..=u8::MAX {
                 let mut bad = good.clone();
-                bad[place] = byte;
+                bad[position] = byte;
                 inputs.push(bad);
             }
         }
         for input in inputs {
             let (own, prost) = (read(&input), Ack::decode(input.as_slice()));
-            // Groups, which nobody writes any more, are read by prost only.
+            // Groups, a deprecated encoding, are read by prost only.
             if let (Some(own), Ok(prost)) = (own, prost) {
                 assert_eq!(own, prost, "{input:?}");
             }

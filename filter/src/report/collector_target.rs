@@ -1,19 +1,20 @@
-//! How a report is addressed.
+//! The gRPC target of reports.
 //!
-//! In: the collector's cluster and authority. Out: the serialised `envoy.config.core.v3.GrpcService` that Envoy's
-//! `grpc_call` takes. Always holds: the proto form, never a bare name. A bare name with `|` becomes an `:authority`
-//! that Rust's servers refuse, and some bare names parse as an empty proto and abort the whole Envoy process.
+//! In: the collector's cluster and authority. Out: the serialised `envoy.config.core.v3.GrpcService` for
+//! Envoy's `grpc_call`.
+//! Invariant: always the message, never a bare cluster name. A bare name with `|` becomes an `:authority`
+//! that Rust's servers refuse, and some bare names parse as an empty message and abort the Envoy process.
 
 /// Tag of field 1, length-delimited: `GrpcService.envoy_grpc` and `EnvoyGrpc.cluster_name`.
 const FIELD_1: u8 = 0x0a;
 /// Tag of field 2, length-delimited: `EnvoyGrpc.authority`.
 const FIELD_2: u8 = 0x12;
 
-/// The serialised address, as ASCII, since the SDK takes it as text. `None` when a part is too long for that: a
-/// length of 128 or more is no ASCII. Configuration checks keep it from happening.
+/// Returns the serialised target as ASCII, because the SDK requires a text. `None` when a part has 128
+/// bytes or more, so that its length is not ASCII; the configuration excludes such parts.
 #[must_use]
 pub fn grpc_service(cluster: &str, authority: &str) -> Option<String> {
-    // `envoy_grpc` twice, once per part: protobuf merges the two, and each length stays small.
+    // The field `envoy_grpc` occurs once per part: protobuf merges both, and each length stays small.
     let bytes = [envoy_grpc(FIELD_1, cluster)?, envoy_grpc(FIELD_2, authority)?].concat();
     String::from_utf8(bytes).ok()
 }
@@ -32,7 +33,7 @@ mod tests {
     #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
-    /// The part of `envoy.config.core.v3.GrpcService` that is used here.
+    /// The used fields of `envoy.config.core.v3.GrpcService`.
     #[derive(Message)]
     struct GrpcService {
         #[prost(message, optional, tag = "1")]
@@ -59,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn too_long_is_none() {
+    fn too_long_parts_are_rejected() {
         assert_eq!(grpc_service(&"c".repeat(ADDRESS_PART_BYTES_MAX + 1), "a"), None);
         assert_eq!(grpc_service("c", &"a".repeat(300)), None);
     }

@@ -1,19 +1,20 @@
-//! Who this proxy is, read once per VM.
+//! The identity and the location of this proxy, read once per VM.
 //!
-//! In: the node's attributes. Out: a `v1::Identity` of the contract. Always holds: a proxy knows itself, so what is
-//! missing here is missing in the node's metadata, and stays empty (Istio leaves own labels empty, too).
+//! In: the node's attributes. Out: a `v1::Identity` of the contract.
+//! Invariant: the identity rests on the node's own metadata alone; an attribute that is missing there stays
+//! empty (Istio leaves its own labels empty, too).
 //!
 //! Source: Istio's node metadata, `pkg/model/proxy.go`; the node id is `kind~address~pod.namespace~domain`.
 
 use crate::attributes::{Attribute, Attributes};
-use crate::batch::encode::EncodedMessage;
+use crate::batch::EncodedMessage;
 use crate::config::ProxyLocation;
 use crate::text::format::line;
 
-/// The most addresses that are reported; a pod has one per family and network.
+/// The most reported addresses; a pod has one per family and network.
 const ADDRESSES_MAX: usize = 16;
 
-/// What field 1 of the identity says, and those after it.
+/// The attributes of the identity's fields, from field 1 on.
 const NAMES: [Attribute; 11] = [
     Attribute::NodeMetadata("WORKLOAD_NAME"),
     Attribute::NodeMetadata("NAMESPACE"),
@@ -28,11 +29,33 @@ const NAMES: [Attribute; 11] = [
     Attribute::NodeMetadata("NODE_NAME"),
 ];
 
-/// Reads the proxy's own identity; `config_hash` is that of the plugin configuration in force.
-pub fn read(attributes: &impl Attributes, config_hash: u64) -> EncodedMessage {
-    let mut wire = EncodedMessage::default();
+/// The node id when Envoy was started without one.
+const UNNAMED: &str = "unnamed";
+
+/// The identity of this proxy, as reports carry it.
+#[derive(Debug, Clone, Default)]
+pub struct ProxyIdentity {
+    /// Envoy's node id.
+    pub node_id: String,
+    /// The encoded `v1::Identity`.
+    pub identity: EncodedMessage,
+}
+
+impl ProxyIdentity {
+    /// Reads the identity; `config_hash` is the hash of the plugin configuration in force.
+    pub fn read(attributes: &impl Attributes, config_hash: u64) -> Self {
+        Self {
+            node_id: attributes.text(Attribute::NodeId).unwrap_or_else(|| UNNAMED.to_owned()),
+            identity: encode(attributes, config_hash),
+        }
+    }
+}
+
+/// Encodes the `v1::Identity`.
+fn encode(attributes: &impl Attributes, config_hash: u64) -> EncodedMessage {
+    let mut message = EncodedMessage::default();
     for (field, attribute) in (1..).zip(NAMES) {
-        wire.text(field, &text(attributes, attribute));
+        message.text(field, &text(attributes, attribute));
     }
     let node_id = text(attributes, Attribute::NodeId);
     let mut id_parts = node_id.split('~');
@@ -40,20 +63,20 @@ pub fn read(attributes: &impl Attributes, config_hash: u64) -> EncodedMessage {
     let own_address = id_parts.next().unwrap_or_default();
     let instance_ips = text(attributes, Attribute::NodeMetadata("INSTANCE_IPS"));
     for address in addresses(own_address, &instance_ips) {
-        wire.bytes(12, address.as_bytes());
+        message.bytes(12, address.as_bytes());
     }
-    wire.text(13, &region(attributes));
-    wire.text(14, &zone(attributes));
-    wire.text(15, if own_address.is_empty() { "" } else { kind });
-    wire.text(16, &text(attributes, Attribute::NodeMetadata("ISTIO_VERSION")));
-    wire.text(17, env!("CARGO_PKG_VERSION"));
-    wire.fixed(18, config_hash);
-    // The source, a filter, is 0.
-    wire
+    message.text(13, &region(attributes));
+    message.text(14, &zone(attributes));
+    message.text(15, if own_address.is_empty() { "" } else { kind });
+    message.text(16, &text(attributes, Attribute::NodeMetadata("ISTIO_VERSION")));
+    message.text(17, env!("CARGO_PKG_VERSION"));
+    message.fixed(18, config_hash);
+    // The source is a filter, which is 0.
+    message
 }
 
-/// Where the proxy is, for what a configuration sets for parts of the mesh.
-pub fn place(attributes: &impl Attributes) -> ProxyLocation {
+/// Returns the location of this proxy, which selects the overrides of the configuration.
+pub fn location(attributes: &impl Attributes) -> ProxyLocation {
     let metadata = |key| text(attributes, Attribute::NodeMetadata(key));
     ProxyLocation {
         workload: line!(metadata("NAMESPACE"), "/", metadata("WORKLOAD_NAME")),
@@ -62,7 +85,7 @@ pub fn place(attributes: &impl Attributes) -> ProxyLocation {
     }
 }
 
-/// A text, or nothing. A function of its own, since V8 takes memory for a large one.
+/// Returns a text; empty where it is missing. Not inlined, because V8 needs memory for large functions.
 #[inline(never)]
 fn text(attributes: &impl Attributes, attribute: Attribute) -> String {
     attributes.text(attribute).unwrap_or_default()
@@ -76,13 +99,14 @@ fn zone(attributes: &impl Attributes) -> String {
     locality(attributes, Attribute::NodeZone, "topology.kubernetes.io/zone")
 }
 
-/// Istio's sidecars know no locality of their own, but Kubernetes copies the machine's labels onto the pod.
+/// Returns a part of the locality. Istio's sidecars have no locality of their own, but Kubernetes copies
+/// the labels of the node onto the pod.
 fn locality(attributes: &impl Attributes, own: Attribute, label: &'static str) -> String {
     let own = attributes.text(own).filter(|own| !own.is_empty());
     own.or_else(|| attributes.text(Attribute::NodeLabel(label))).unwrap_or_default()
 }
 
-/// The node id's address first, then `INSTANCE_IPS`, each once.
+/// Returns the address of the node id, then `INSTANCE_IPS`, without duplicates.
 fn addresses<'a>(own: &'a str, instance_ips: &'a str) -> Vec<&'a str> {
     let mut addresses = Vec::new();
     for address in std::iter::once(own).chain(instance_ips.split(',')).map(str::trim) {
@@ -102,14 +126,14 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     fn read(attributes: &str, config_hash: u64) -> Identity {
-        let bytes = super::read(&FakeAttributes::parse(attributes), config_hash).into_bytes();
+        let bytes = super::encode(&FakeAttributes::parse(attributes), config_hash).into_bytes();
         let identity = Identity::decode(bytes.as_slice()).unwrap();
         assert_eq!(identity.encode_to_vec(), bytes);
         identity
     }
 
     #[test]
-    fn an_injected_sidecar_knows_itself() {
+    fn the_identity_of_an_injected_sidecar() {
         let identity = read(
             "xds.node.id = sidecar~10.244.0.2~shop-v1-7d9c.shop~shop.svc.cluster.local
                  xds.node.metadata.WORKLOAD_NAME = shop-v1
@@ -135,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plain_envoy_says_little_and_that_is_no_error() {
+    fn the_identity_of_a_plain_envoy_is_nearly_empty() {
         let identity = read("xds.node.id = edge-1", 0);
         assert_eq!((identity.kind.as_str(), identity.workload.as_str()), ("", ""));
         assert!(identity.addresses.is_empty());

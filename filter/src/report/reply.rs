@@ -1,37 +1,37 @@
-//! What the collector's answer to a report means.
+//! The reply of the collector to a report.
 //!
-//! In: the gRPC status and the message of a finished call. Out: a [`Reply`]. Always holds: only a batch that can never
-//! be taken is given up; everything else is kept.
+//! In: the gRPC status and the message of a finished call. Out: a [`Reply`].
+//! Invariant: only a batch that can never be accepted is given up; every other batch is sent again.
 //!
-//! Source: the refusals at `Telemetry.Report`. Envoy reports a refused connection, a reset and its own timeout as
-//! UNAVAILABLE.
+//! Source: the documented errors of `Telemetry.Report`. Envoy reports a refused connection, a reset and its
+//! own timeout as UNAVAILABLE.
 
 use super::ack;
 use hopscope_proto::v1::{Ack, DropReason};
 
-/// The longest backoff that a collector may ask for, milliseconds.
+/// The longest backoff that a collector can request, milliseconds.
 const BACKOFF_MS_MAX: u32 = 60_000;
 
-/// The answer to one batch.
+/// The reply to one batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reply {
-    /// The collector answers for the batch.
+    /// The collector acknowledged the batch.
     Accepted {
-        /// It wants to be told the identity with the next batch.
+        /// The collector requires the identity with the next batch.
         need_identity: bool,
-        /// Wait this long before the next report.
+        /// The pause before the next report, milliseconds.
         backoff_ms: u64,
     },
-    /// Not taken: send it again, with the identity if asked for.
+    /// The batch was not accepted and is to be sent again.
     NotAccepted {
-        /// Send the identity with it.
+        /// The collector requires the identity with the batch.
         need_identity: bool,
-        /// Wait this long before the next report.
+        /// The pause before the next report, milliseconds.
         backoff_ms: u64,
     },
-    /// It will never be taken.
+    /// The collector refused the batch for good.
     Refused(DropReason),
-    /// Nobody answered for it; try again later.
+    /// The report failed and is to be sent again later.
     Failed,
 }
 
@@ -39,7 +39,7 @@ const OK: u32 = 0;
 const INVALID_ARGUMENT: u32 = 3;
 const OUT_OF_RANGE: u32 = 11;
 
-/// Reads the answer to the batch numbered `sequence`.
+/// Reads the reply to batch `sequence`.
 #[must_use]
 pub fn read(sequence: u64, status: u32, message: &[u8]) -> Reply {
     match status {
@@ -55,7 +55,7 @@ fn acknowledged(sequence: u64, ack: Ack) -> Reply {
     let backoff_ms = u64::from(ack.backoff_ms.min(BACKOFF_MS_MAX));
     match ack.accepted_sequence {
         accepted if accepted == sequence => Reply::Accepted { need_identity, backoff_ms },
-        // Neither taken nor a reason: as good as no answer, or the batch would be sent again in a tight circle.
+        // Without a reason this counts as failed, so that the batch is not sent again in a tight loop.
         _ if !need_identity && backoff_ms == 0 => Reply::Failed,
         _ => Reply::NotAccepted { need_identity, backoff_ms },
     }
@@ -74,17 +74,17 @@ mod tests {
     }
 
     #[test]
-    fn each_answer_has_one_meaning() {
-        let taken = Reply::Accepted { need_identity: false, backoff_ms: 0 };
-        assert_eq!(read(7, 0, &ack(7, false, 0)), taken);
+    fn each_status_and_message_has_one_reply() {
+        let accepted = Reply::Accepted { need_identity: false, backoff_ms: 0 };
+        assert_eq!(read(7, 0, &ack(7, false, 0)), accepted);
         assert_eq!(read(7, 0, &ack(7, true, 5)), Reply::Accepted { need_identity: true, backoff_ms: 5 });
         assert_eq!(read(7, 0, &ack(0, true, 0)), Reply::NotAccepted { need_identity: true, backoff_ms: 0 });
         assert_eq!(
             read(7, 0, &ack(0, false, u32::MAX)),
             Reply::NotAccepted { need_identity: false, backoff_ms: 60_000 }
         );
-        assert_eq!(read(7, 0, &ack(6, false, 0)), Reply::Failed, "an answer to another batch");
-        assert_eq!(read(7, 0, &[0xff]), Reply::Failed, "no message of ours");
+        assert_eq!(read(7, 0, &ack(6, false, 0)), Reply::Failed, "a reply to another batch");
+        assert_eq!(read(7, 0, &[0xff]), Reply::Failed, "an invalid message");
         assert_eq!(read(7, 3, &[]), Reply::Refused(DropReason::Refused));
         assert_eq!(read(7, 11, &[]), Reply::Refused(DropReason::TooLarge));
         for status in [1, 2, 4, 5, 7, 8, 9, 12, 13, 14, 16, 99] {

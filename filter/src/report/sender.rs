@@ -1,60 +1,39 @@
-//! NumberedBatch batches on their way to the collector.
+//! The sender of numbered batches.
 //!
-//! In: batches from the [`Buffer`], and answers. Out: reports to send now. Always holds: a batch keeps its number and
-//! its bytes until the collector answers for it or refuses it for good; numbers have no gaps; at most
-//! `batches_in_flight_max` batches are numbered at a time; after a failure nothing is sent before a jittered pause that
-//! doubles up to `backoff_ms_max`; a VM that has seen a request tells its books at least every [`HEARTBEAT_MS`].
+//! In: batches from the [`Buffer`], and replies. Out: batches to send now.
+//! Invariant: a batch keeps its sequence number and its bytes until the collector acknowledges it or
+//! refuses it for good. Sequence numbers have no gaps. At most `batches_in_flight_max` batches have a
+//! number at a time.
 
-use crate::batch::encode::EncodedMessage;
-use crate::batch::{Batch, field};
+use super::backoff::Backoff;
+use super::buffer::Buffer;
+use super::identity::ProxyIdentity;
+use super::ledger::BatchContent;
+use super::reply::Reply;
+use super::schedule::Schedule;
+use crate::batch::{Batch, EncodedMessage, field};
 use crate::config::Config;
-use crate::report::buffer::Buffer;
-use crate::report::ledger::{BatchContent, Ledger};
-use crate::report::reply::Reply;
+use crate::in_flight::InFlight;
 use hopscope_proto::v1;
 
-/// The first pause after a failure, milliseconds.
-const BACKOFF_MS_MIN: u64 = 500;
-
-/// The longest silence of a VM that has something in its books, milliseconds. A collector that started anew learns by it
-/// what was told to the one before, and one that went on that the VM still lives.
-pub const HEARTBEAT_MS: u64 = 15_000;
-
-/// One message for the collector.
+/// One batch for the collector.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Report {
-    /// The number of its batch.
+pub struct OutgoingBatch {
+    /// The sequence number.
     pub sequence: u64,
     /// The encoded `hopscope.v1.Batch`.
     pub message: Vec<u8>,
 }
 
-/// Who sends, as the collector is told.
-#[derive(Debug, Clone, Default)]
-pub struct ProxyIdentity {
-    /// Envoy's node id.
-    pub proxy: String,
-    /// Who the proxy is: a `v1::Identity`.
-    pub identity: EncodedMessage,
-}
-
-/// The state of reporting in one epoch.
+/// The reports of one epoch.
 #[derive(Debug)]
 pub struct Sender {
     epoch: u64,
     sequence: u64,
     numbered: Vec<NumberedBatch>,
-    identity_known: bool,
-    ledger_reported: Ledger,
-    next_batch_ms: u64,
-    /// For how long records may wait: rises from batch to batch while all is well.
-    age_max_ms: u64,
-    heartbeat_ms: u64,
-    pause_until_ms: u64,
-    failures: u32,
-    random: u64,
-    /// Nothing comes after this: whatever there is to say is due.
-    leaving: bool,
+    is_identity_known: bool,
+    schedule: Schedule,
+    backoff: Backoff,
     acknowledged: u64,
     bytes_sent: u64,
     reports_failed: u64,
@@ -63,57 +42,52 @@ pub struct Sender {
 #[derive(Debug)]
 struct NumberedBatch {
     sequence: u64,
-    /// Without identity: that is appended when it is sent, since protobuf merges it.
+    /// Without the identity, which is appended when the batch is sent: protobuf merges it.
     message: EncodedMessage,
     content: BatchContent,
     in_flight: bool,
-    /// As in `v1::Batch.attempt`; it is appended likewise.
+    /// `v1::Batch.attempt`; appended when the batch is sent.
     attempt: u32,
 }
 
 impl Sender {
-    /// An epoch of its own; `seed` is random.
+    /// Returns a sender with an epoch of its own; `seed` is random.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         Self {
             epoch: seed.max(1),
             sequence: 0,
             numbered: Vec::new(),
-            identity_known: false,
-            ledger_reported: Ledger::default(),
-            next_batch_ms: 0,
-            age_max_ms: 0,
-            heartbeat_ms: 0,
-            pause_until_ms: 0,
-            failures: 0,
-            random: seed | 1,
-            leaving: false,
+            is_identity_known: false,
+            schedule: Schedule::default(),
+            backoff: Backoff::new(seed),
             acknowledged: 0,
             bytes_sent: 0,
             reports_failed: 0,
         }
     }
 
-    /// The next report to send now, which then counts as in flight; `None` when there is nothing to say, or not yet.
+    /// Returns the next batch to send now and marks it as in flight; `None` when nothing is due.
     pub fn poll(
         &mut self,
         buffer: &mut Buffer,
-        proxy_identity: &ProxyIdentity,
+        in_flight: &mut InFlight,
+        proxy: &ProxyIdentity,
         config: &Config,
         now_ms: u64,
-    ) -> Option<Report> {
-        if now_ms < self.pause_until_ms {
+    ) -> Option<OutgoingBatch> {
+        if self.backoff.is_paused(now_ms) {
             return None;
         }
         if !self.numbered.iter().any(|batch| !batch.in_flight) {
-            self.number(buffer, proxy_identity, config, now_ms);
+            self.number(buffer, in_flight, proxy, config, now_ms);
         }
         let batch = self.numbered.iter_mut().find(|batch| !batch.in_flight)?;
         batch.in_flight = true;
-        // Protobuf takes what is appended for fields like all others.
+        // A protobuf reader accepts fields in any order.
         let mut message = batch.message.clone();
-        if !self.identity_known {
-            message.message(field::IDENTITY, &proxy_identity.identity);
+        if !self.is_identity_known {
+            message.message(field::IDENTITY, &proxy.identity);
         }
         if batch.attempt > 1 {
             message.numbers(field::ATTEMPT, &[u64::from(batch.attempt)]);
@@ -121,61 +95,40 @@ impl Sender {
         let message = message.into_bytes();
         let bytes = u64::try_from(message.len()).unwrap_or(u64::MAX);
         self.bytes_sent = self.bytes_sent.saturating_add(bytes);
-        Some(Report { sequence: batch.sequence, message })
+        Some(OutgoingBatch { sequence: batch.sequence, message })
     }
 
-    /// Gives the next batch its number, when there is room and something to say.
+    /// Gives the next batch its sequence number, when one is due and fewer than the maximum are in flight.
     #[inline(never)]
-    fn number(&mut self, buffer: &mut Buffer, proxy_identity: &ProxyIdentity, config: &Config, now_ms: u64) {
-        if self.numbered.len() >= config.limits.batches_in_flight_max || !self.is_due(buffer, config, now_ms)
+    fn number(
+        &mut self,
+        buffer: &mut Buffer,
+        in_flight: &mut InFlight,
+        proxy: &ProxyIdentity,
+        config: &Config,
+        now_ms: u64,
+    ) {
+        if self.numbered.len() >= config.limits.batches_in_flight_max
+            || !self.schedule.is_due(buffer, in_flight, config, now_ms)
         {
             return;
         }
-        let fails = buffer.holds_failure();
-        let (batch, content) = next(buffer, config, now_ms);
+        let holds_failure = buffer.holds_failure();
+        let (batch, content) = next_batch(buffer, in_flight, config, now_ms);
         let sequence = self.sequence.saturating_add(1);
         self.sequence = sequence;
         let mut message = EncodedMessage::default();
         message.numbers(field::SCHEMA_VERSION, &[u64::from(v1::SCHEMA_VERSION)]);
-        message.text(field::PROXY, &proxy_identity.proxy);
+        message.text(field::PROXY, &proxy.node_id);
         message.fixed(field::EPOCH, self.epoch);
         message.numbers(field::SEQUENCE, &[sequence]);
         message.message(field::LEDGER, &buffer.ledger.encode());
         batch.write(&mut message);
         self.numbered.push(NumberedBatch { sequence, message, content, in_flight: false, attempt: 1 });
-        self.ledger_reported = buffer.ledger;
-        self.age_max_ms = if fails { 0 } else { self.age_max_ms.saturating_mul(2).max(config.tick_ms()) };
-        self.heartbeat_ms = now_ms.saturating_add(HEARTBEAT_MS);
-        // Two plugins of one VM tick apart from each other; a little slack keeps one of them from skipping a turn.
-        let slack_ms = config.tick_ms() / 8;
-        self.next_batch_ms = now_ms.saturating_add(config.tick_ms().saturating_sub(slack_ms));
+        self.schedule.advance(buffer.ledger, holds_failure, config, now_ms);
     }
 
-    /// Whether what waits has become enough, urgent, or old, or the books have something to tell.
-    #[inline(never)]
-    fn is_due(&self, buffer: &Buffer, config: &Config, now_ms: u64) -> bool {
-        if buffer.is_pressing() {
-            return true;
-        }
-        if self.leaving {
-            return buffer.since_ms().is_some() || buffer.ledger != self.ledger_reported;
-        }
-        if now_ms < self.next_batch_ms {
-            return false;
-        }
-        if buffer.open.is_due(now_ms.saturating_mul(1_000), config) {
-            return true;
-        }
-        let Some(since_ms) = buffer.since_ms() else {
-            return buffer.ledger != self.ledger_reported
-                || buffer.ledger != Ledger::default() && now_ms >= self.heartbeat_ms;
-        };
-        // At the next tick it would be too old.
-        let age_max_ms = self.age_max_ms.min(config.report_interval_ms).saturating_sub(config.tick_ms());
-        buffer.holds_failure() || now_ms.saturating_sub(since_ms) >= age_max_ms
-    }
-
-    /// The collector, or Envoy in its place, answered the report of batch `sequence`.
+    /// Applies the collector's or Envoy's reply to batch `sequence`.
     pub fn on_reply(
         &mut self,
         buffer: &mut Buffer,
@@ -184,128 +137,112 @@ impl Sender {
         reply: Reply,
         now_ms: u64,
     ) {
-        let Some(place) = self.numbered.iter().position(|batch| batch.sequence == sequence) else { return };
+        let Some(index) = self.numbered.iter().position(|batch| batch.sequence == sequence) else { return };
         match reply {
             Reply::Accepted { need_identity, backoff_ms } => {
-                let batch = self.numbered.remove(place);
+                let batch = self.numbered.remove(index);
                 self.acknowledged = self.acknowledged.saturating_add(batch.content.requests());
-                self.answered(need_identity, backoff_ms, now_ms);
-                self.identity_known = !need_identity;
+                self.on_answer(need_identity, backoff_ms, now_ms);
+                self.is_identity_known = !need_identity;
             }
             Reply::NotAccepted { need_identity, backoff_ms } => {
-                self.keep(place, true);
-                self.answered(need_identity, backoff_ms, now_ms);
+                self.requeue(index, true);
+                self.on_answer(need_identity, backoff_ms, now_ms);
             }
             Reply::Refused(reason) => {
-                let batch = self.numbered.remove(place);
-                buffer.ledger.refuse(batch.content, reason);
-                self.answered(false, 0, now_ms);
+                let batch = self.numbered.remove(index);
+                buffer.ledger.count_refused(batch.content, reason);
+                self.on_answer(false, 0, now_ms);
             }
             Reply::Failed => {
                 self.reports_failed = self.reports_failed.saturating_add(1);
-                self.keep(place, false);
-                self.back_off(config.backoff_ms_max, now_ms);
+                self.requeue(index, false);
+                if self.backoff.fail(config.backoff_ms_max, now_ms) {
+                    self.schedule.hurry();
+                }
             }
         }
     }
 
-    /// The VM is about to end: nothing waits any more for company.
-    pub fn leave(&mut self) {
-        self.leaving = true;
+    /// Makes everything due, because the VM is about to end.
+    pub fn shut_down(&mut self) {
+        self.schedule.set_shutting_down(true);
     }
 
-    /// It goes on after all.
-    pub fn stay(&mut self) {
-        self.leaving = false;
+    /// Returns to the schedule: the VM goes on.
+    pub fn resume(&mut self) {
+        self.schedule.set_shutting_down(false);
     }
 
-    /// No answer will come for batch `sequence`: what had sent it is gone.
+    /// Requeues batch `sequence`: its plugin has ended, and no reply will arrive.
     pub fn on_lost(&mut self, sequence: u64) {
-        if let Some(place) = self.numbered.iter().position(|batch| batch.sequence == sequence) {
-            self.keep(place, false);
+        if let Some(index) = self.numbered.iter().position(|batch| batch.sequence == sequence) {
+            self.requeue(index, false);
         }
     }
 
-    /// Whether reports fail at the moment.
+    /// Returns whether the last report failed.
     #[must_use]
     pub fn is_failing(&self) -> bool {
-        self.failures > 0
+        self.backoff.is_failing()
     }
 
-    /// Requests that the collector answers for.
+    /// Returns the number of requests in acknowledged batches.
     #[must_use]
     pub fn acknowledged(&self) -> u64 {
         self.acknowledged
     }
 
-    /// Requests in batches that have a number, and no answer yet.
+    /// Returns the number of requests in numbered batches without a final reply.
     #[must_use]
     pub fn unacknowledged(&self) -> u64 {
         self.numbered.iter().fold(0, |sum, batch| sum.saturating_add(batch.content.requests()))
     }
 
-    /// Size of all messages, repeats too.
+    /// Returns the size of all messages, repeats included.
     #[must_use]
     pub fn bytes_sent(&self) -> u64 {
         self.bytes_sent
     }
 
-    /// Reports that nobody answered for, or that could not be dispatched.
+    /// Returns the number of reports without an answer, or that Envoy could not dispatch.
     #[must_use]
     pub fn reports_failed(&self) -> u64 {
         self.reports_failed
     }
 
-    fn keep(&mut self, place: usize, is_answered: bool) {
-        if let Some(batch) = self.numbered.get_mut(place) {
+    fn requeue(&mut self, index: usize, is_answered: bool) {
+        if let Some(batch) = self.numbered.get_mut(index) {
             batch.in_flight = false;
             batch.attempt = batch.attempt.saturating_add(u32::from(!is_answered));
         }
     }
 
-    fn answered(&mut self, need_identity: bool, backoff_ms: u64, now_ms: u64) {
-        self.failures = 0;
-        self.pause_until_ms = self.pause_until_ms.max(now_ms.saturating_add(backoff_ms));
+    fn on_answer(&mut self, need_identity: bool, backoff_ms: u64, now_ms: u64) {
+        self.backoff.succeed(backoff_ms, now_ms);
         if need_identity {
-            self.identity_known = false;
+            self.is_identity_known = false;
         }
-    }
-
-    fn back_off(&mut self, backoff_ms_max: u64, now_ms: u64) {
-        // Several reports in flight fail together; that is one failure.
-        if now_ms < self.pause_until_ms {
-            return;
-        }
-        self.age_max_ms = 0;
-        let doubled = BACKOFF_MS_MIN.saturating_mul(1 << self.failures.min(16));
-        let pause_ms = doubled.min(backoff_ms_max);
-        let half_ms = pause_ms / 2;
-        let jitter_ms = self.random().checked_rem(half_ms.saturating_add(1)).unwrap_or(0);
-        self.pause_until_ms = now_ms.saturating_add(half_ms).saturating_add(jitter_ms);
-        self.failures = self.failures.saturating_add(1);
-    }
-
-    /// Marsaglia's xorshift64: enough to keep the proxies of a mesh from coming back all at once.
-    fn random(&mut self) -> u64 {
-        self.random ^= self.random << 13;
-        self.random ^= self.random >> 7;
-        self.random ^= self.random << 17;
-        self.random
     }
 }
 
-/// The next batch, with all that rides along.
+/// Returns the next batch, with the state of in-flight requests and connections.
 #[inline(never)]
-fn next(buffer: &mut Buffer, config: &Config, now_ms: u64) -> (Batch, BatchContent) {
+fn next_batch(
+    buffer: &mut Buffer,
+    in_flight: &mut InFlight,
+    config: &Config,
+    now_ms: u64,
+) -> (Batch, BatchContent) {
     let (mut batch, content) = buffer.pop().unwrap_or_default();
-    for open in buffer.open.tell(now_ms.saturating_mul(1_000), config) {
-        batch.push_open(&open);
+    for summary in in_flight.requests.report(now_ms.saturating_mul(1_000), config) {
+        batch.push_in_flight(&summary);
     }
-    for flow in buffer.connections.deltas.take() {
-        batch.push_connections(&flow);
+    for delta in in_flight.connections.deltas.drain() {
+        batch.push_connections(&delta);
     }
-    for flow in buffer.open.deltas.take() {
-        batch.push_streams(&flow);
+    for delta in in_flight.requests.deltas.drain() {
+        batch.push_streams(&delta);
     }
     (batch, content)
 }

@@ -10,7 +10,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 const SECOND_US: u64 = 1_000_000;
 const START_US: u64 = 1_700_000_000 * SECOND_US;
 
-/// A connection or a request as Envoy knows it.
+/// A connection or a request in Envoy.
 #[derive(Debug, Clone, Copy, Default)]
 struct Actual {
     carries_http: bool,
@@ -18,7 +18,7 @@ struct Actual {
     sent: u64,
 }
 
-/// A proxy and a collector that takes every batch once, however often it comes.
+/// A proxy, and a collector that stores every batch once.
 struct Bench {
     vm: Vm,
     now_us: u64,
@@ -27,7 +27,7 @@ struct Bench {
     token: u32,
 }
 
-/// Sums over all batches, or over all that happened.
+/// Sums over all batches, or over all events.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Sums {
     opened: u64,
@@ -86,14 +86,14 @@ impl Bench {
         self.vm.observe(context, &proxy, self.now_us);
     }
 
-    fn look(&mut self) {
+    fn refresh(&mut self) {
         for context in self.vm.due_for_refresh(self.now_us) {
             let proxy = self.proxy(context, self.open[&context]).without_expressions();
             self.vm.refresh(context, &proxy, self.now_us);
         }
     }
 
-    /// Sends what is due; `outcome` is what becomes of each report: it arrives, it is answered.
+    /// Sends the due batches; `outcome` decides for each whether it arrives, and whether the reply does.
     fn report(&mut self, mut outcome: impl FnMut() -> (bool, bool)) {
         let node = FakeAttributes::parse("xds.node.id = p");
         for _ in 0..8 {
@@ -105,7 +105,7 @@ impl Bench {
                 let batch =
                     Batch { identity: None, attempt: 0, ..Batch::decode(report.message.as_slice()).unwrap() };
                 let known = self.batches.insert(report.sequence, batch.clone());
-                assert!(known.is_none_or(|known| known == batch), "a repeat is what it was");
+                assert!(known.is_none_or(|known| known == batch), "a repeat is equal");
             }
             let ack = Ack { accepted_sequence: report.sequence, ..Ack::default() }.encode_to_vec();
             let status = if arrives && is_answered { 0 } else { 14 };
@@ -113,7 +113,7 @@ impl Bench {
         }
     }
 
-    fn told(&self) -> Sums {
+    fn reported(&self) -> Sums {
         let mut sums = Sums::default();
         for batch in self.batches.values() {
             for row in &batch.connections {
@@ -152,11 +152,11 @@ fn next(random: &mut u64) -> u64 {
     *random
 }
 
-/// ConnectionTable, requests, looks, losses and repeats in an order that the seed decides.
-fn whatever_happens(mut random: u64) {
+/// Runs connections, requests, refreshes, losses and repeats in an order that the seed decides.
+fn check_random_events(mut random: u64) {
     let limits = r#""batch_records_max": 3, "buffer_bytes_max": 4096, "batches_in_flight_max": 2"#;
     let mut bench = Bench::new(limits);
-    let mut happened = Sums::default();
+    let mut expected = Sums::default();
     let mut context = 1;
     for _ in 0..400 {
         let choice = next(&mut random);
@@ -166,12 +166,12 @@ fn whatever_happens(mut random: u64) {
                 context += 1;
                 let carries_http = choice >> 16 & 3 == 0;
                 bench.open(context, carries_http);
-                happened.opened += u64::from(!carries_http);
+                expected.opened += u64::from(!carries_http);
             }
             (1, _) => {
                 context += 1;
                 bench.request(context);
-                happened.requests += 1;
+                expected.requests += 1;
             }
             (2 | 3, Some(any)) => {
                 let actual = bench.open.get_mut(&any).unwrap();
@@ -181,14 +181,14 @@ fn whatever_happens(mut random: u64) {
             (4, Some(any)) => {
                 let actual = bench.close(any);
                 if !actual.carries_http {
-                    happened.closed += 1;
-                    happened.received += actual.received;
-                    happened.sent += actual.sent;
+                    expected.closed += 1;
+                    expected.received += actual.received;
+                    expected.sent += actual.sent;
                 }
             }
             _ => {
                 bench.now_us += choice >> 12 & 0xf_ffff;
-                bench.look();
+                bench.refresh();
                 bench.report(|| (next(&mut random) & 1 == 0, next(&mut random) & 3 == 0));
             }
         }
@@ -196,47 +196,47 @@ fn whatever_happens(mut random: u64) {
     for any in bench.open.keys().copied().collect::<Vec<_>>() {
         let actual = bench.close(any);
         if !actual.carries_http {
-            happened.closed += 1;
-            happened.received += actual.received;
-            happened.sent += actual.sent;
+            expected.closed += 1;
+            expected.received += actual.received;
+            expected.sent += actual.sent;
         }
     }
     for _ in 0..64 {
         bench.now_us += 15 * SECOND_US;
         bench.report(|| (true, true));
     }
-    assert_eq!(bench.told(), happened);
+    assert_eq!(bench.reported(), expected);
     let ledger = bench.vm.buffer().ledger;
-    assert_eq!((ledger.seen(), ledger.buffered()), (happened.closed + happened.requests, 0));
-    assert_eq!((bench.vm.open(), bench.vm.buffer().connections.count()), (0, 0));
+    assert_eq!((ledger.seen(), ledger.buffered()), (expected.closed + expected.requests, 0));
+    assert_eq!((bench.vm.in_flight().requests.count(), bench.vm.in_flight().connections.count()), (0, 0));
 }
 
 #[test]
-fn every_connection_and_every_byte_counts_once_whatever_happens() {
+fn every_connection_and_byte_is_reported_once_in_any_order_of_events() {
     for seed in 1..200 {
-        whatever_happens(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(seed));
+        check_random_events(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(seed));
     }
 }
 
 #[test]
-fn a_connection_that_lives_is_told_within_two_intervals_and_its_silence_costs_nothing() {
+fn an_open_connection_is_reported_within_two_intervals_and_not_again_while_idle() {
     let mut bench = Bench::new("");
-    bench.look();
+    bench.refresh();
     bench.open(4, false);
     bench.open.get_mut(&4).unwrap().sent = 70;
     let mut batches = Vec::new();
     for second in 1..=10 {
         bench.now_us = START_US + second * SECOND_US;
-        bench.look();
+        bench.refresh();
         bench.report(|| (true, true));
         batches.push(bench.batches.len());
     }
-    assert_eq!(bench.told(), Sums { opened: 1, sent: 70, ..Sums::default() });
+    assert_eq!(bench.reported(), Sums { opened: 1, sent: 70, ..Sums::default() });
     assert_eq!(batches, [1; 10]);
 }
 
 #[test]
-fn the_last_plugin_is_kept_until_what_waits_is_answered_for() {
+fn the_last_root_context_stays_until_all_batches_are_acknowledged() {
     let mut vm = Vm::new(7);
     vm.configure(
         br#"{"collector": {"cluster": "c"}, "report_interval_ms": 60000}"#,
@@ -249,13 +249,17 @@ fn the_last_plugin_is_kept_until_what_waits_is_answered_for() {
     vm.begin(9, 1);
     vm.observe(9, &FakeAttributes::parse("xds.listener_direction = 2"), START_US);
     let now_ms = START_US / 1_000;
-    assert_eq!(vm.poll(&node, now_ms).map(|report| report.sequence), Some(1), "the first goes at once");
+    assert_eq!(
+        vm.poll(&node, now_ms).map(|report| report.sequence),
+        Some(1),
+        "the first batch is sent at once"
+    );
     vm.dispatched(1, 5, 1);
     vm.answered(5, 0, &Ack { accepted_sequence: 1, ..Ack::default() }.encode_to_vec(), now_ms);
     vm.begin(10, 1);
     vm.observe(10, &FakeAttributes::parse("xds.listener_direction = 2"), START_US);
-    assert_eq!(vm.poll(&node, now_ms), None, "the next waits for company");
-    assert!(!vm.root_done(9) && !vm.root_done(1), "a request, and a plugin that is not the last");
+    assert_eq!(vm.poll(&node, now_ms), None, "the next batch waits for the interval");
+    assert!(!vm.root_done(9) && !vm.root_done(1), "a request, and a root context that is not the last");
     assert!(vm.root_done(2));
     let last = vm.poll(&node, now_ms).unwrap();
     vm.dispatched(2, 6, last.sequence);
@@ -266,5 +270,5 @@ fn the_last_plugin_is_kept_until_what_waits_is_answered_for() {
     vm.root_created(3);
     vm.begin(11, 3);
     vm.observe(11, &FakeAttributes::parse("xds.listener_direction = 2"), START_US);
-    assert!(!vm.is_drained(3) && vm.poll(&node, now_ms).is_none(), "it goes on after all");
+    assert!(!vm.is_drained(3) && vm.poll(&node, now_ms).is_none(), "the VM goes on");
 }

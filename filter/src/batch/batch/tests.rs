@@ -1,8 +1,5 @@
-use super::Batch;
-use crate::batch::encode::EncodedMessage;
-use crate::batch::fold::{Fold, FoldTable};
-use crate::in_flight::byte_deltas::ByteDelta;
-use crate::in_flight::requests::{InFlightSummary, LongRequests};
+use crate::batch::{Batch, EncodedMessage, Fold, FoldTable};
+use crate::in_flight::{ByteDelta, InFlightSummary, LongRequests};
 use crate::record::{
     Edge, FailureReason, MessageCounts, Outcome, Peer, Protocol, Record, Reporter, RequestStats,
 };
@@ -19,7 +16,7 @@ fn bytes(batch: &Batch) -> Vec<u8> {
     message.into_bytes()
 }
 
-/// As prost reads it; what it would write itself is as long.
+/// Decodes with prost, and checks that prost encodes to the same length.
 fn wire(batch: &Batch) -> v1::Batch {
     let bytes = bytes(batch);
     let wire = v1::Batch::decode(bytes.as_slice()).unwrap();
@@ -39,7 +36,7 @@ fn record(service: &str, response_code: u32, start_us: u64) -> Record {
 }
 
 #[test]
-fn what_repeats_stands_once_and_times_are_differences() {
+fn repeated_values_occur_once_and_times_are_deltas() {
     let mut batch = Batch::default();
     let mut second = record("b", 200, 900);
     second.stats.attempts = 0;
@@ -56,7 +53,7 @@ fn what_repeats_stands_once_and_times_are_differences() {
 }
 
 #[test]
-fn messages_stand_once_for_each_edge_and_outcome() {
+fn messages_have_one_row_per_edge_and_outcome() {
     let mut batch = Batch::default();
     let mut table = FoldTable::default();
     for (service, text) in [("a", "1,5"), ("b", ""), ("a", "2,0"), ("c", "7,7,7"), ("a", "x")] {
@@ -66,7 +63,7 @@ fn messages_stand_once_for_each_edge_and_outcome() {
         table.add_messages(&record.edge, &record.outcome, record.messages);
         batch.push(&record);
     }
-    for (edge, outcome, fold) in table.take(8) {
+    for (edge, outcome, fold) in table.drain(8) {
         batch.push_fold(&edge, &outcome, fold);
     }
     let rows = wire(&batch).messages;
@@ -75,7 +72,7 @@ fn messages_stand_once_for_each_edge_and_outcome() {
 }
 
 #[test]
-fn one_attempt_each_needs_no_column() {
+fn a_column_of_single_attempts_is_omitted() {
     let mut batch = Batch::default();
     for start_us in [1_000, 1_010] {
         batch.push(&record("a", 200, start_us));
@@ -84,14 +81,14 @@ fn one_attempt_each_needs_no_column() {
 }
 
 #[test]
-fn fold_rows_share_the_tables() {
+fn fold_rows_share_the_tables_of_the_records() {
     let mut table = FoldTable::default();
     let mut batch = Batch::default();
     batch.push(&record("a", 200, 1_000));
     for record in [record("a", 200, 10), record("a", 200, 30)] {
         assert!(table.add(&record.edge, &record.outcome, &record.stats, 8));
     }
-    for (edge, outcome, fold) in table.take(8) {
+    for (edge, outcome, fold) in table.drain(8) {
         batch.push_fold(&edge, &outcome, fold);
     }
     assert_eq!((batch.len(), batch.folded()), (1, 2));
@@ -102,16 +99,16 @@ fn fold_rows_share_the_tables() {
 }
 
 #[test]
-fn the_columns_are_what_prost_would_write() {
+fn the_columns_equal_those_of_prost() {
     let large = [0, 1, 127, 128, 300, 1 << 21, 1 << 35, u64::MAX];
     for count in 0..large.len() {
         let mut batch = Batch::default();
-        for (i, figure) in large.iter().take(count).enumerate() {
-            let mut record = record("a", 200, *figure);
+        for (i, number) in large.iter().take(count).enumerate() {
+            let mut record = record("a", 200, *number);
             record.stats = RequestStats {
-                duration_us: *figure,
-                request_bytes: figure / 2,
-                response_bytes: figure / 3,
+                duration_us: *number,
+                request_bytes: number / 2,
+                response_bytes: number / 3,
                 request_id_hash: i as u32 * 0x0101_0101,
                 attempts: if count % 2 == 0 { 1 } else { i as u32 * 77 },
                 ..record.stats
@@ -134,7 +131,7 @@ fn the_columns_are_what_prost_would_write() {
     }
 }
 
-/// An edge of which every field is another number, from `first` on, or the text of one.
+/// Returns an edge with a distinct number in every field, from `first` on.
 fn numbered_edge(first: u32, reporter: Reporter, evidence: ServiceEvidence, mutual_tls: bool) -> Rc<Edge> {
     let mut numbers = first..;
     let mut text = || numbers.next().unwrap().to_string();
@@ -155,7 +152,7 @@ fn numbered_edge(first: u32, reporter: Reporter, evidence: ServiceEvidence, mutu
     Rc::new(Edge { reporter, peer, local_principal, mutual_tls, service })
 }
 
-/// The same in the contract's words, with `texts` at those places among the strings.
+/// Returns the encoded counterpart of [`numbered_edge`], with the texts from index `texts` on.
 fn numbered_wire_edge(
     first: u32,
     texts: u32,
@@ -186,16 +183,16 @@ fn numbered_wire_edge(
 }
 
 #[test]
-fn every_field_stands_where_the_contract_has_it() {
+fn every_field_has_its_number_in_the_contract() {
     let called = numbered_edge(100, Reporter::Source, ServiceEvidence::Sni, true);
     let caller = numbered_edge(200, Reporter::Destination, ServiceEvidence::Authority, false);
-    let why = FailureReason { code_details: "details".into(), transport_failure_reason: "reason".into() };
+    let reason = FailureReason { code_details: "details".into(), transport_failure_reason: "reason".into() };
     let outcome = Outcome {
         response_code: 503,
         response_flags: 1 << 40,
         grpc_status: Some(0),
         protocol: Protocol::Tcp,
-        failure: Some(Box::new(why)),
+        failure: Some(Box::new(reason)),
         continued: true,
     };
     let mut batch = Batch::default();
@@ -214,22 +211,22 @@ fn every_field_stands_where_the_contract_has_it() {
         response_bytes: 8,
     };
     let (count, oldest_age_us, long_count) = (10, 11, 12);
-    batch.push_open(&InFlightSummary {
+    batch.push_in_flight(&InFlightSummary {
         reporter: Reporter::Waypoint,
         count,
         oldest_age_us,
         long_count,
         long: vec![long.clone(), long],
     });
-    let flow =
+    let delta =
         |edge: &Rc<Edge>| ByteDelta { edge: edge.clone(), opened: 1, request_bytes: 2, response_bytes: 300 };
-    batch.push_connections(&flow(&called));
-    batch.push_streams(&flow(&caller));
+    batch.push_connections(&delta(&called));
+    batch.push_streams(&delta(&caller));
 
     let texts = (100..114).chain(200..214).map(|number: u32| number.to_string());
     let texts = [String::new()].into_iter().chain(texts).chain(["details".into(), "reason".into()]);
     let long = v1::OpenLong { edge: 1, count: 5, oldest_age_us: 6, request_bytes: 7, response_bytes: 8 };
-    let flow = |edge| v1::Flow { edge, opened: 1, request_bytes: 2, response_bytes: 300 };
+    let delta = |edge| v1::Flow { edge, opened: 1, request_bytes: 2, response_bytes: 300 };
     let expected = v1::Batch {
         base_time_unix_us: 1_000,
         strings: texts.collect(),
@@ -284,8 +281,8 @@ fn every_field_stands_where_the_contract_has_it() {
             long_count,
             long: vec![long, long],
         }],
-        connections: vec![flow(0)],
-        streams: vec![flow(1)],
+        connections: vec![delta(0)],
+        streams: vec![delta(1)],
         messages: vec![v1::Messages { edge: 0, outcome: 0, request_messages: 3, response_messages: 4 }],
         ..v1::Batch::default()
     };
