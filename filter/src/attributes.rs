@@ -1,8 +1,8 @@
 //! Envoy's attributes, read one by one or as the values of one expression.
 //!
-//! [`attribute`](Attribute) names them, [`Expression`] lists those that are read together, [`Attributes`]
-//! is the interface to a proxy, [`Values`] parses the result of an expression, and [`Prefetched`] serves
-//! attributes that were read already.
+//! [`attribute`](Attribute) names them, [`Expression`] lists those that are read together,
+//! [`Attributes`] is the interface to a proxy, [`Values`] parses the result of an expression, and
+//! [`Prefetched`] serves attributes that were read already.
 
 mod attribute;
 mod expression;

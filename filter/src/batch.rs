@@ -1,6 +1,7 @@
 //! Batches: tables of values that repeat, packed columns of records, and fold rows.
 //!
-//! Every module encodes its part of the contract's `v1::Batch` itself; [`EncodedMessage`] writes the fields.
+//! Every module encodes its part of the contract's `v1::Batch` itself; [`EncodedMessage`] writes
+//! the fields.
 
 mod encode;
 pub(crate) mod field;

@@ -1,6 +1,7 @@
 //! The plugin configuration.
 //!
-//! In: the bytes that Envoy passes to `on_configure` (`pluginConfig` of an Istio `WasmPlugin`, as JSON).
+//! In: the bytes that Envoy passes to `on_configure` (`pluginConfig` of an Istio `WasmPlugin`, as
+//! JSON).
 //! Out: a [`Config`], or a one-line error with the position of the mistake.
 //! Invariant: an unknown key is an error, and every value is validated against its range.
 
@@ -30,25 +31,26 @@ pub const TICK_MS_MAX: u64 = 1_000;
 pub struct Config {
     /// The address of the collector.
     pub collector: Collector,
-    /// The longest time that a record is buffered before it is sent, milliseconds; 50 to 60,000, default
-    /// 5,000. A failure is sent after at most [`TICK_MS_MAX`], as is every record in the first seconds
-    /// after a failure. Envoy cannot flush at exit, so this is also the most data that an exit loses.
+    /// The longest time that a record is buffered before it is sent, milliseconds; 50 to 60,000,
+    /// default 5,000. A failure is sent after at most [`TICK_MS_MAX`], as is every record in the
+    /// first seconds after a failure. Envoy cannot flush at exit, so this is also the most data
+    /// that an exit loses.
     pub report_interval_ms: u64,
     /// Requests that are reported one by one; all others are folded. Default all.
     pub detail: Detail,
-    /// The duration from which on a request counts as slow, milliseconds; 1 to 3,600,000, default 1,000.
-    /// Used with [`Detail::Failures`] only.
+    /// The duration from which on a request counts as slow, milliseconds; 1 to 3,600,000, default
+    /// 1,000. Used with [`Detail::Failures`] only.
     pub slow_ms: u64,
-    /// The age from which on an in-flight request is reported with its destination, milliseconds; 100 to
-    /// 3,600,000, default 5,000.
+    /// The age from which on an in-flight request is reported with its destination, milliseconds;
+    /// 100 to 3,600,000, default 5,000.
     pub open_age_ms: u64,
     /// The timeout of a report, milliseconds; 100 to 60,000, default 5,000.
     pub timeout_ms: u64,
     /// The longest backoff after failed reports, milliseconds; 1,000 to 300,000, default 10,000.
     pub backoff_ms_max: u64,
-    /// The request header with an id of its own for each hop, in lower case; empty (the default) for
-    /// none. Both sides of a hop are joined by this header where a request has it, instead of by
-    /// `x-request-id`, which is equal on every hop of a request.
+    /// The request header with an id of its own for each hop, in lower case; empty (the default)
+    /// for none. Both sides of a hop are joined by this header where a request has it, instead of
+    /// by `x-request-id`, which is equal on every hop of a request.
     pub hop_header: String,
     /// Bounds of buffered data.
     pub limits: Limits,
@@ -83,6 +85,7 @@ impl Config {
         let values = json::read(bytes).map_err(|error| error.line())?;
         let mut settings = SettingsReader::new(values, overrides::prefixes(location));
         overrides::check_keys(&mut settings, &KEYS);
+        overrides::check_overrides(&mut settings);
         let Overridable { report_interval_ms, detail, slow_ms, open_age_ms } =
             Overridable::read(&mut settings);
         let config = Self {
@@ -111,7 +114,8 @@ fn is_header_byte(byte: &u8) -> bool {
     byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(byte)
 }
 
-/// Returns the hash of a configuration, reported as `Identity.config_hash` to show drift between proxies.
+/// Returns the hash of a configuration, reported as `Identity.config_hash` to show drift between
+/// proxies.
 #[must_use]
 pub fn hash(bytes: &[u8]) -> u64 {
     fnv1a(bytes.iter().copied())

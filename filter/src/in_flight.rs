@@ -35,8 +35,8 @@ impl InFlight {
         self.connections.open(context, self.requests.clock_us());
     }
 
-    /// Returns the contexts to refresh from Envoy now, a bounded number: long requests, and connections
-    /// that were not refreshed for a report interval.
+    /// Returns the contexts to refresh from Envoy now, a bounded number: long requests, and
+    /// connections that were not refreshed for a report interval.
     pub fn due_for_refresh(&mut self, now_us: u64, config: &Config) -> Vec<u32> {
         let mut contexts = self.requests.due_for_refresh(now_us, config);
         contexts.extend(self.connections.due_for_refresh(now_us, config));

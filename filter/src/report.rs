@@ -1,7 +1,7 @@
 //! Reports: numbered batches that are sent until the collector acknowledges them.
 //!
-//! A record waits in the [`Buffer`], which the [`Ledger`] accounts for. The [`Sender`] gives a batch its
-//! sequence number and repeats it until the [`Reply`] is final.
+//! A record waits in the [`Buffer`], which the [`Ledger`] accounts for. The [`Sender`] gives a
+//! batch its sequence number and repeats it until the [`Reply`] is final.
 
 mod ledger;
 mod buffer;

@@ -1,11 +1,12 @@
 //! The filter's own metrics, which Envoy stores.
 //!
 //! In: the state of a VM. Out: the increment of each metric.
-//! Invariant: a VM adds its own changes to a metric and never sets it, so that Envoy's value is the sum over
-//! all VMs, for gauges too. Over all VMs, `seen = acknowledged + dropped + buffered + unacknowledged`.
+//! Invariant: a VM adds its own changes to a metric and never sets it, so that Envoy's value is the
+//! sum over all VMs, for gauges too. Over all VMs, `seen = acknowledged + dropped + buffered +
+//! unacknowledged`.
 //!
-//! Source: Envoy stores one value per name for all VMs of a proxy; a value that is set is that of the last
-//! writer.
+//! Source: Envoy stores one value per name for all VMs of a proxy; a value that is set is that of
+//! the last writer.
 
 use crate::vm::Vm;
 use hopscope_proto::v1::DropReason;
@@ -65,7 +66,8 @@ pub struct SelfMetrics {
 }
 
 impl SelfMetrics {
-    /// Returns the change of each metric since the last call, in the order of [`METRICS`]; 0 for most.
+    /// Returns the change of each metric since the last call, in the order of [`METRICS`]; 0 for
+    /// most.
     pub fn increments(&mut self, vm: &Vm) -> [i64; METRICS.len()] {
         let mut increments = [0; METRICS.len()];
         for ((reported, metric), by) in self.reported.iter_mut().zip(METRICS).zip(&mut increments) {

@@ -1,8 +1,10 @@
-//! The state of one VM, shared by all plugins in it: configuration, in-flight trackers, buffer and sender.
+//! The state of one VM, shared by all plugins in it: configuration, in-flight trackers, buffer and
+//! sender.
 //!
 //! In: configurations, begin and end of requests, ticks, replies. Out: batches to dispatch.
-//! Invariant: without a valid configuration nothing is recorded; an invalid one leaves the last valid one in
-//! force. A reply is matched to its batch. The call of a plugin that has ended counts as lost.
+//! Invariant: without a valid configuration nothing is recorded; an invalid one leaves the last
+//! valid one in force. A reply is matched to its batch. The call of a plugin that has ended counts
+//! as lost.
 
 mod calls;
 
@@ -24,8 +26,8 @@ pub struct Vm {
     buffer: Buffer,
     sender: Sender,
     calls: Calls,
-    /// The root contexts (plugins) that exist, a few for each configuration, and whether each has seen a
-    /// request.
+    /// The root contexts (plugins) that exist, a few for each configuration, and whether each has
+    /// seen a request.
     roots: Vec<(u32, bool)>,
 }
 
@@ -53,8 +55,8 @@ impl Vm {
         self.sender.resume();
     }
 
-    /// Removes a context if it is a root context. Returns whether it was the last one, so that all buffered
-    /// data is due at once.
+    /// Removes a context if it is a root context. Returns whether it was the last one, so that all
+    /// buffered data is due at once.
     pub fn root_done(&mut self, context: u32) -> bool {
         let Some(index) = self.roots.iter().position(|(root, _)| *root == context) else { return false };
         self.roots.swap_remove(index);
@@ -233,15 +235,16 @@ impl Vm {
         self.calls.add(root, token, sequence);
     }
 
-    /// Applies that Envoy could not dispatch batch `sequence`. Returns whether the report before succeeded.
+    /// Applies that Envoy could not dispatch batch `sequence`. Returns whether the report before
+    /// succeeded.
     pub fn not_dispatched(&mut self, sequence: u64, now_ms: u64) -> bool {
         let healthy = !self.sender.is_failing();
         self.reply(sequence, Reply::Failed, now_ms);
         healthy
     }
 
-    /// Applies the end of the call with `token`. Returns the reply, and whether the report before succeeded;
-    /// `None` for an unknown call.
+    /// Applies the end of the call with `token`. Returns the reply, and whether the report before
+    /// succeeded; `None` for an unknown call.
     pub fn answered(
         &mut self,
         token: u32,
@@ -262,7 +265,8 @@ impl Vm {
         self.calls.roots_except(root)
     }
 
-    /// Requeues the batches of a root context that has ended: Envoy cancels its calls without a callback.
+    /// Requeues the batches of a root context that has ended: Envoy cancels its calls without a
+    /// callback.
     pub fn root_gone(&mut self, root: u32) {
         let Self { calls, sender, .. } = self;
         calls.remove_root(root, |sequence| sender.on_lost(sequence));
@@ -275,7 +279,8 @@ impl Vm {
     }
 }
 
-/// Returns the bytes from and to the client so far: of a connection all, of a request those of the bodies.
+/// Returns the bytes from and to the client so far: of a connection all, of a request those of the
+/// bodies.
 fn bytes_so_far(attributes: &impl Attributes) -> (u64, u64) {
     let bytes = |attribute| attributes.number(attribute).unwrap_or(0);
     (bytes(Attribute::RequestSize), bytes(Attribute::ResponseSize))

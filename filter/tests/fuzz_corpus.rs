@@ -1,4 +1,4 @@
-//! What the fuzzers have found worth keeping, and as much of chance as a test has time for, without a fuzzer.
+//! The fuzz targets on their corpus and on random changes of it, without a fuzzer.
 
 #![expect(clippy::unwrap_used, reason = "a harness fails loudly, as its tests do")]
 
@@ -7,15 +7,15 @@ mod targets;
 
 use std::path::Path;
 
-/// Inputs of chance for each of the corpus.
+/// Random changes of each input.
 const CHANGED: u64 = 200;
 
-/// Runs a target over its corpus, and over that with some bytes changed.
+/// Runs a target on its corpus, and on copies with some bytes changed.
 fn check(target: &str, run: fn(&[u8])) {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
     let inputs: Vec<_> = std::fs::read_dir(corpus).unwrap().map(|input| input.unwrap().path()).collect();
     assert!(inputs.len() > 1, "no corpus of {target}");
-    // Knuth's linear congruential generator: the same inputs in every run.
+    // Knuth's linear congruential generator: equal inputs in every run.
     let mut state = 1_u64;
     let mut random = || {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -27,8 +27,8 @@ fn check(target: &str, run: fn(&[u8])) {
         for _ in 0..CHANGED {
             let mut changed = bytes.clone();
             for _ in 0..=random() % 4 {
-                let place = random() % changed.len().max(1);
-                if let Some(byte) = changed.get_mut(place) {
+                let position = random() % changed.len().max(1);
+                if let Some(byte) = changed.get_mut(position) {
                     *byte = random() as u8;
                 }
             }
@@ -44,6 +44,6 @@ fn configurations() {
 }
 
 #[test]
-fn lives_of_a_vm() {
+fn vm_event_sequences() {
     check("vm", targets::vm);
 }

@@ -6,7 +6,7 @@
 use crate::site::{Ended, Said, Site};
 use crate::truth::Epoch;
 use hopscope_filter::config::ProxyLocation;
-use hopscope_filter::report::reply::Reply;
+use hopscope_filter::report::Reply;
 use hopscope_filter::vm::Vm;
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Bytes → what Envoy and a collector may say to a VM.
+//! Bytes → the events of one VM.
 #![no_main]
 
 #[path = "../src/targets.rs"]

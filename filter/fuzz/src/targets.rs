@@ -1,6 +1,6 @@
-//! What the fuzzers, and the test over their corpus, do with bytes.
+//! The bodies of the fuzz targets, which the test over the corpus runs too.
 //!
-//! In: bytes from anybody. Out: nothing, or a panic that is a defect. Always holds: the same bytes always do the same.
+//! A panic is a defect. Invariant: a target is a function of its input.
 
 use hopscope_filter::attributes::Expression;
 use hopscope_filter::attributes::{Attribute, Attributes};
@@ -8,33 +8,33 @@ use hopscope_filter::config::{Config, ProxyLocation};
 use hopscope_filter::vm::Vm;
 use std::cell::Cell;
 
-/// With it a VM records from the beginning.
+/// A valid configuration with small limits.
 const CONFIGURATION: &[u8] =
     br#"{"collector": {"cluster": "c"}, "limits": {"buffer_bytes_max": 4096, "fold_rows_max": 3}}"#;
-/// Requests and answers from one input.
+/// The most steps of one input.
 const STEPS_MAX: usize = 400;
 
-/// One plugin configuration.
+/// Parses a plugin configuration.
 pub(crate) fn config(bytes: &[u8]) {
-    let place = ProxyLocation { workload: "shop/payments".to_owned(), ..ProxyLocation::default() };
-    match Config::parse(bytes, &place) {
+    let location = ProxyLocation { workload: "shop/payments".to_owned(), ..ProxyLocation::default() };
+    match Config::parse(bytes, &location) {
         Ok(config) => assert!((50..=1_000).contains(&config.tick_ms())),
-        Err(line) => assert!(!line.is_empty() && !line.contains('\n') || bytes.contains(&b'\n')),
+        Err(error) => assert!(!error.is_empty() && !error.contains('\n') || bytes.contains(&b'\n')),
     }
 }
 
-/// All that an Envoy may answer: some bytes, or nothing, whatever is asked for.
-struct Anything<'a> {
+/// A proxy with arbitrary values: each read returns the next bytes of the input, or nothing.
+struct ArbitraryProxy<'a> {
     bytes: Cell<&'a [u8]>,
 }
 
-impl<'a> Anything<'a> {
-    /// As many bytes as the next one says, and nothing where that is 255.
+impl<'a> ArbitraryProxy<'a> {
+    /// Returns as many bytes as the next byte says; nothing where that byte is 255.
     fn next(&self) -> Option<&'a [u8]> {
         let (length, rest) = self.bytes.get().split_first()?;
-        let (answer, rest) = rest.split_at(usize::from(*length).min(rest.len()));
+        let (value, rest) = rest.split_at(usize::from(*length).min(rest.len()));
         self.bytes.set(rest);
-        (*length < 255).then_some(answer)
+        (*length < 255).then_some(value)
     }
 
     fn number(&self) -> Option<u8> {
@@ -44,7 +44,7 @@ impl<'a> Anything<'a> {
     }
 }
 
-impl Attributes for Anything<'_> {
+impl Attributes for ArbitraryProxy<'_> {
     fn bytes(&self, _: Attribute) -> Option<Vec<u8>> {
         self.next().map(<[u8]>::to_vec)
     }
@@ -54,9 +54,9 @@ impl Attributes for Anything<'_> {
     }
 }
 
-/// One life of a VM.
+/// Runs one VM: requests, connections, refreshes, reports, replies and configurations.
 pub(crate) fn vm(bytes: &[u8]) {
-    let envoy = Anything { bytes: Cell::new(bytes) };
+    let envoy = ArbitraryProxy { bytes: Cell::new(bytes) };
     let mut vm = Vm::new(7);
     assert!(vm.configure(CONFIGURATION, &ProxyLocation::default()).is_ok());
     let (mut now_us, mut token) = (1_700_000_000_000_000, 0);

@@ -13,8 +13,8 @@ pub enum Attribute {
     RequestTotalSize,
     /// `response.total_size`: headers, body and trailers, bytes.
     ResponseTotalSize,
-    /// `request.size`: bytes from the client on a connection; bytes of the body so far on an in-flight
-    /// request.
+    /// `request.size`: bytes from the client on a connection; bytes of the body so far on an
+    /// in-flight request.
     RequestSize,
     /// `response.size`: bytes to the client, counted as for `request.size`.
     ResponseSize,
@@ -32,9 +32,11 @@ pub enum Attribute {
     ResponseFlags,
     /// `response.code_details`.
     ResponseCodeDetails,
-    /// `response.grpc_status`: valid for gRPC requests only, since Envoy maps every HTTP status to one.
+    /// `response.grpc_status`: valid for gRPC requests only, since Envoy maps every HTTP status to
+    /// one.
     ResponseGrpcStatus,
-    /// `filter_state` of Envoy's filter `grpc_stats`: message counts of request and response, `3,5`.
+    /// `filter_state` of Envoy's filter `grpc_stats`: message counts of request and response,
+    /// `3,5`.
     GrpcMessages,
     /// `upstream.address`: address and port.
     UpstreamAddress,
@@ -68,7 +70,8 @@ pub enum Attribute {
     ServiceName,
     /// Cluster metadata `istio.services[0].namespace`.
     ServiceNamespace,
-    /// Endpoint metadata `istio.workload`: `workload;namespace;canonical service;canonical revision;cluster`.
+    /// Endpoint metadata `istio.workload`: `workload;namespace;canonical service;canonical
+    /// revision;cluster`.
     EndpointWorkload,
     /// `xds.node.id`.
     NodeId,
@@ -84,16 +87,17 @@ pub enum Attribute {
     NodeLabel(&'static str),
 }
 
-/// The filter state object in which Istio's metadata exchange stores a peer: `*_peer_obj` from 1.29 on,
-/// with fields that are cheap to read; `*_peer` from 1.24 on, at first an object with fields, later a
-/// Struct, which Envoy parses again for each field.
+/// The filter state object in which Istio's metadata exchange stores a peer: `*_peer_obj` from 1.29
+/// on, with fields that are cheap to read; `*_peer` from 1.24 on, at first an object with fields,
+/// later a Struct, which Envoy parses again for each field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum PeerObject {
     /// The upstream of a request.
     Upstream,
     /// The upstream of a request before 1.29.
     UpstreamOld,
-    /// The upstream of a TCP connection: the exchange is between the connections of the two proxies.
+    /// The upstream of a TCP connection: the exchange is between the connections of the two
+    /// proxies.
     UpstreamOfConnection,
     /// The upstream of a TCP connection before 1.29.
     UpstreamOfConnectionOld,

@@ -22,8 +22,8 @@ pub(super) enum Element {
     IsPresent(Attribute),
 }
 
-/// The elements for both sides. Numbers come first, because they are read together. Cluster and address
-/// follow each other, because one slice over both is the key of an edge.
+/// The elements for both sides. Numbers come first, because they are read together. Cluster and
+/// address follow each other, because one slice over both is the key of an edge.
 const BOTH_SIDES: [Element; 6] = [
     Element::Number(Attribute::RequestDuration),
     Element::Number(Attribute::ResponseCode),

@@ -1,9 +1,10 @@
 //! Expressions: lists of attributes that Envoy evaluates in one host call.
 //!
 //! Envoy compiles each expression once per plugin. A host call that returns data costs about 10,700
-//! instructions regardless of the size, and each attribute in a list 2,300 more (`docs/performance.md`).
-//! A missing attribute fails the whole list. The plain list is therefore evaluated first; it fails for
-//! failed requests only, and the guarded list follows. Envoy's CEL has no concatenation and no conversions.
+//! instructions regardless of the size, and each attribute in a list 2,300 more
+//! (`docs/performance.md`). A missing attribute fails the whole list. The plain list is therefore
+//! evaluated first; it fails for failed requests only, and the guarded list follows. Envoy's CEL
+//! has no concatenation and no conversions.
 
 /// A list of attributes that is evaluated in one host call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +51,7 @@ pub const ABSENT: i64 = -1;
 pub const NOT_GRPC: i64 = -2;
 
 /// The placeholder for the name of the hop header in an expression.
-const HOP_HEADER: char = '@';
+const HOP_HEADER: u8 = b'@';
 
 impl Expression {
     /// Returns the CEL text.
@@ -67,10 +68,10 @@ impl Expression {
         }
     }
 
-    /// Returns the CEL text that reads the id of a hop from this header; [`Expression::cel`] where the
-    /// header is empty.
+    /// Returns the CEL text that reads the id of a hop from this header; [`Expression::cel`] where
+    /// the header is empty.
     #[must_use]
-    pub fn cel_with_hop_header(self, hop_header: &str) -> String {
+    pub fn cel_with_hop_header(self, hop_header: &str) -> Vec<u8> {
         let template = match self {
             Self::Request if !hop_header.is_empty() => include_str!("expression/request_hop_header.cel"),
             Self::RequestGuarded if !hop_header.is_empty() => {
@@ -78,11 +79,11 @@ impl Expression {
             }
             _ => self.cel(),
         };
-        let mut cel = String::new();
-        for c in template.chars() {
-            match c {
-                HOP_HEADER => cel.push_str(hop_header),
-                c => cel.push(c),
+        let mut cel = Vec::new();
+        for byte in template.bytes() {
+            match byte {
+                HOP_HEADER => cel.extend_from_slice(hop_header.as_bytes()),
+                byte => cel.push(byte),
             }
         }
         cel

@@ -16,8 +16,8 @@ pub struct Prefetched<'a, A> {
 }
 
 impl<'a, A: Attributes> Prefetched<'a, A> {
-    /// Combines the result of an expression of texts with other known values. Without a result, each
-    /// attribute is read when it is needed.
+    /// Combines the result of an expression of texts with other known values. Without a result,
+    /// each attribute is read when it is needed.
     pub fn new(
         attributes: &'a A,
         expression: Expression,

@@ -2,9 +2,9 @@
 //!
 //! Invariant: no input causes a panic, an allocation, or a read beyond its end.
 //!
-//! Source: proxy-wasm's serialised pairs, little-endian: a `u32` with the number of pairs; for each pair
-//! the `u32` sizes of key and value; for each pair the key, a NUL, the value, a NUL. Envoy serialises the
-//! elements of a list as keys without values.
+//! Source: proxy-wasm's serialised pairs, little-endian: a `u32` with the number of pairs; for each
+//! pair the `u32` sizes of key and value; for each pair the key, a NUL, the value, a NUL. Envoy
+//! serialises the elements of a list as keys without values.
 
 /// The two sizes of an integer: 8 for the key, 0 for the value, as one little-endian word.
 const NUMBER: u64 = 8;
@@ -41,7 +41,8 @@ impl<'a> Values<'a> {
         self.bytes().try_into().map_or(0, i64::from_le_bytes)
     }
 
-    /// Returns the next values, where all of them are integers or durations; [`number`] decodes each.
+    /// Returns the next values, where all of them are integers or durations; [`number`] decodes
+    /// each.
     pub fn numbers<const N: usize>(&mut self) -> Option<&'a [[u8; NUMBER_BYTES]; N]> {
         let (sizes, other_sizes) = self.sizes.as_slice().split_first_chunk::<N>()?;
         for sizes in sizes {

@@ -1,7 +1,9 @@
 //! The batch: interned edges, outcomes and texts, and one row of numbers per request.
 //!
-//! In: records, fold rows, in-flight summaries and byte deltas. Out: fields of the contract's `v1::Batch`.
-//! Invariant: each edge, outcome and text occurs once; rows are in the order in which the requests ended.
+//! In: records, fold rows, in-flight summaries and byte deltas. Out: fields of the contract's
+//! `v1::Batch`.
+//! Invariant: each edge, outcome and text occurs once; rows are in the order in which the requests
+//! ended.
 
 use super::columns::{self, Row};
 use super::edge_interner::EdgeInterner;

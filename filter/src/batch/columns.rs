@@ -1,9 +1,9 @@
 //! The columns of a batch's records, packed as protobuf packs them.
 //!
 //! In: rows in their order. Out: the bytes of `v1::Records`.
-//! Invariant: the bytes equal those of prost, which a test checks. The encoder is written by hand because it
-//! runs for every request: prost reads a column three times and checks the capacity for each byte, at five
-//! times the instructions.
+//! Invariant: the bytes equal those of prost, which a test checks. The encoder is written by hand
+//! because it runs for every request: prost reads a column three times and checks the capacity for
+//! each byte, at five times the instructions.
 
 use super::encode::{EncodedMessage, put, zigzag};
 use crate::record::RequestStats;

@@ -4,7 +4,8 @@ use super::intern::Interner;
 use crate::record::Edge;
 use std::rc::Rc;
 
-/// Interned edges. Equal edges are most often one object in memory, because they come from the cache.
+/// Interned edges. Equal edges are most often one object in memory, because they come from the
+/// cache.
 #[derive(Debug, Default)]
 pub(super) struct EdgeInterner {
     interner: Interner<Rc<Edge>>,
@@ -51,7 +52,8 @@ impl EdgeInterner {
     }
 }
 
-/// Returns the slot of an address. The multiplication breaks the regular spacing of objects of one size.
+/// Returns the slot of an address. The multiplication breaks the regular spacing of objects of one
+/// size.
 fn slot(address: *const Edge) -> usize {
     ((address.addr() >> 3).wrapping_mul(0x9e37_79b1) >> 24) % SLOTS
 }

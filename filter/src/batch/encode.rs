@@ -1,9 +1,10 @@
 //! The protobuf encoder: messages of the contract, written field by field.
 //!
 //! In: fields, by their numbers in `hopscope/v1/telemetry.proto`. Out: bytes.
-//! Invariant: the bytes equal those of prost, so that 0 and empty values are omitted, except where a method
-//! says otherwise; tests of each message check it. prost needs two functions for each message, one of them
-//! for lengths, and a copy of each row into its types: a tenth of the code that each proxy compiles.
+//! Invariant: the bytes equal those of prost, so that 0 and empty values are omitted, except where
+//! a method says otherwise; tests of each message check it. prost needs two functions for each
+//! message, one of them for lengths, and a copy of each row into its types: a tenth of the code
+//! that each proxy compiles.
 
 /// Wire types: varint, eight bytes, length-delimited.
 const VARINT: u32 = 0;

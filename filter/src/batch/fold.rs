@@ -1,8 +1,8 @@
 //! Folded requests: exact counts and a histogram instead of single records.
 //!
 //! In: records beyond the capacity of the buffer. Out: one row per edge and outcome.
-//! Invariant: the counts of all rows sum up to the number of added requests; the number of rows is bounded by
-//! the caller.
+//! Invariant: the counts of all rows sum up to the number of added requests; the number of rows is
+//! bounded by the caller.
 
 use super::edge_interner::EdgeInterner;
 use super::histogram::Histogram;
@@ -48,8 +48,8 @@ pub struct FoldTable {
     outcomes: Interner<Outcome>,
     /// The key of each row, see [`key`].
     keys: Interner<u64>,
-    /// For each edge, the outcome and the row that were found last: most requests of an edge have equal
-    /// outcomes.
+    /// For each edge, the outcome and the row that were found last: most requests of an edge have
+    /// equal outcomes.
     last_rows: Vec<(u32, u32)>,
     rows: Vec<Fold>,
 }
@@ -70,7 +70,8 @@ impl FoldTable {
         true
     }
 
-    /// Adds the messages of a request that was added; without a row they are dropped with the request.
+    /// Adds the messages of a request that was added; without a row they are dropped with the
+    /// request.
     pub fn add_messages(&mut self, edge: &Rc<Edge>, outcome: &Outcome, messages: MessageCounts) {
         if let Some(row) = self.row(edge, outcome) {
             row.messages.add(messages);

@@ -1,9 +1,9 @@
 //! Durations as a base-2 exponential histogram of fixed scale, as OpenTelemetry defines it.
 //!
 //! In: durations in microseconds. Out: the histogram of the contract.
-//! Invariant: `zero_count` and `counts` sum up to the number of durations. The bounds of a bucket are at most a
-//! factor of 2^(1/8) apart, so that a quantile is off by at most 4.4 %. There are at most 313
-//! buckets, because durations over `DURATION_US_MAX` are counted in the last one.
+//! Invariant: `zero_count` and `counts` sum up to the number of durations. The bounds of a bucket
+//! are at most a factor of 2^(1/8) apart, so that a quantile is off by at most 4.4 %. There are at
+//! most 313 buckets, because durations over `DURATION_US_MAX` are counted in the last one.
 
 use super::encode::{EncodedMessage, zigzag};
 
@@ -14,8 +14,8 @@ pub(super) const SCALE: i32 = 3;
 #[cfg(test)]
 const BUCKETS_MAX: usize = 313;
 
-/// 2^39 µs, more than 6 days; longer durations are counted in the bucket of this one, and unchanged in sum and
-/// maximum.
+/// 2^39 µs, more than 6 days; longer durations are counted in the bucket of this one, and unchanged
+/// in sum and maximum.
 const DURATION_US_MAX: u64 = 1 << 39;
 
 /// Lower bounds of the eight buckets of an octave as 2^(k/8), in units of 2^-32.

@@ -1,8 +1,8 @@
 //! The interner: each distinct value once, with an index.
 //!
-//! Invariant: equal values have one index; indexes count from 0 in the order in which the values were added.
-//! The first values are found without a hash, because most requests have the edge and outcome of a recent
-//! one.
+//! Invariant: equal values have one index; indexes count from 0 in the order in which the values
+//! were added. The first values are found without a hash, because most requests have the edge and
+//! outcome of a recent one.
 
 use super::hash_index::{HashIndex, hash};
 use std::borrow::Borrow;

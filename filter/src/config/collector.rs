@@ -5,11 +5,12 @@ use super::reader::SettingsReader;
 /// The Envoy cluster of the collector.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Collector {
-    /// Envoy's name of the cluster: `outbound|50051||hopscope-collector.observability.svc.cluster.local`.
-    /// At most [`super::reader::ADDRESS_PART_BYTES_MAX`] bytes.
+    /// Envoy's name of the cluster:
+    /// `outbound|50051||hopscope-collector.observability.svc.cluster.local`. At most
+    /// [`super::reader::ADDRESS_PART_BYTES_MAX`] bytes.
     pub cluster: String,
-    /// The `:authority` of reports. Default: the host in the cluster's name. Letters, digits, `.`, `-`,
-    /// `_` and `:`, because Rust's HTTP servers refuse a `|`.
+    /// The `:authority` of reports. Default: the host in the cluster's name. Letters, digits, `.`,
+    /// `-`, `_` and `:`, because Rust's HTTP servers refuse a `|`.
     pub authority: String,
 }
 

@@ -2,8 +2,8 @@
 //! `true`, `false` and `null`.
 //!
 //! In: bytes. Out: every value with the dotted path of its key, in document order.
-//! Invariant: recursion ends at [`DEPTH_MAX`]; an error has a line and a column. A full JSON library would
-//! be an eighth of the module.
+//! Invariant: recursion ends at [`DEPTH_MAX`]; an error has a line and a column. A full JSON
+//! library would be an eighth of the module.
 
 use crate::text::format::line;
 
@@ -15,8 +15,8 @@ const DEPTH_MAX: usize = 4;
 pub(super) enum Value {
     /// A text.
     Text(String),
-    /// A whole number of 0 or more. Go writes the numbers of a protobuf `Struct` as doubles, so `250.0`
-    /// is accepted.
+    /// A whole number of 0 or more. Go writes the numbers of a protobuf `Struct` as doubles, so
+    /// `250.0` is accepted.
     Number(u64),
     /// Any other value.
     Other,

@@ -7,8 +7,8 @@ use super::reader::SettingsReader;
 pub struct Limits {
     /// Records in one batch; 1 to 4,096, default 1,024.
     pub batch_records_max: usize,
-    /// Memory for buffered records; when it is full, the oldest batch is folded. 4,096 to 67,108,864
-    /// bytes, default 1 MiB.
+    /// Memory for buffered records; when it is full, the oldest batch is folded. 4,096 to
+    /// 67,108,864 bytes, default 1 MiB.
     pub buffer_bytes_max: usize,
     /// Batches that were sent and are not yet acknowledged; 1 to 16, default 4.
     pub batches_in_flight_max: usize,

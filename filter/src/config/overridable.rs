@@ -16,7 +16,7 @@ pub enum Detail {
     None,
 }
 
-/// Values of the overridable settings. [`super::Config`] documents each of them.
+/// Values of the overridable settings. The type `Config` documents each.
 pub(super) struct Overridable {
     pub(super) report_interval_ms: u64,
     pub(super) detail: Detail,

@@ -1,8 +1,10 @@
 //! Overrides: settings for single sites and workloads in the configuration of the whole mesh.
 //!
-//! In: keys, and the location of this proxy. Out: the overrides that apply to the proxy, and errors.
-//! Invariant: an override for the workload takes precedence over one for a site, and a narrow site over
-//! a wide one. Overrides for other proxies are validated too, so that every proxy reports a mistake.
+//! In: keys, and the location of this proxy. Out: the overrides that apply to the proxy, and
+//! errors.
+//! Invariant: an override for the workload takes precedence over one for a site, and a narrow site
+//! over a wide one. Overrides for other proxies are validated too, so that every proxy reports a
+//! mistake.
 
 use super::json::Value;
 use super::overridable::{KEYS, Overridable};
@@ -32,12 +34,22 @@ pub(super) fn prefixes(location: &ProxyLocation) -> [String; 4] {
     ]
 }
 
-/// Rejects keys that are neither among `known` nor overrides, and overrides that are not valid.
+/// Rejects a key that is neither among `known` nor an override.
+#[inline(never)]
 pub(super) fn check_keys(settings: &mut SettingsReader, known: &[&str]) {
-    settings.reject_any(&|path, _| {
-        (!known.contains(&path) && !is_override(path)).then(|| unknown_key::error(path, known))
-    });
-    settings.reject_any(&|path, value| if is_override(path) { error(path, value) } else { None });
+    let is_known = |path: &str| known.contains(&path) || is_override(path);
+    if let Some((unknown, _)) = settings.values().iter().find(|(path, _)| !is_known(path)) {
+        let error = unknown_key::error(unknown, known);
+        settings.reject(error);
+    }
+}
+
+/// Rejects an override that is not valid.
+#[inline(never)]
+pub(super) fn check_overrides(settings: &mut SettingsReader) {
+    let overrides = settings.values().iter().filter(|(path, _)| is_override(path));
+    let error = overrides.filter_map(|(path, value)| error(path, value)).next();
+    error.into_iter().for_each(|error| settings.reject(error));
 }
 
 fn is_override(path: &str) -> bool {

@@ -1,9 +1,9 @@
 //! Typed and validated access to the values of a configuration.
 //!
-//! In: the values of the JSON document, and the overrides that apply to this proxy. Out: each value,
-//! validated against its range.
-//! Invariant: every error names its key, and the first error is the one that is returned. A rejected
-//! value reads as its default until then.
+//! In: the values of the JSON document, and the overrides that apply to this proxy. Out: each
+//! value, validated against its range.
+//! Invariant: every error names its key, and the first error is the one that is returned. A
+//! rejected value reads as its default until then.
 
 use super::json::Value;
 use crate::text::format::{line, listed};
@@ -34,11 +34,9 @@ impl SettingsReader {
         self.error.get_or_insert(error);
     }
 
-    /// Records the first error that `check` finds in a value.
-    #[inline(never)]
-    pub(super) fn reject_any(&mut self, check: &dyn Fn(&str, &Value) -> Option<String>) {
-        let error = self.values.iter().find_map(|(path, value)| check(path, value));
-        error.into_iter().for_each(|error| self.reject(error));
+    /// Returns all values with their paths.
+    pub(super) fn values(&self) -> &[(String, Value)] {
+        &self.values
     }
 
     /// Reads a whole number of an inclusive range.
@@ -61,8 +59,8 @@ impl SettingsReader {
         usize::try_from(number).unwrap_or(default)
     }
 
-    /// Reads a text of 1 to [`ADDRESS_PART_BYTES_MAX`] bytes, all of them `allowed`; empty when the key
-    /// is missing.
+    /// Reads a text of 1 to [`ADDRESS_PART_BYTES_MAX`] bytes, all of them `allowed`; empty when the
+    /// key is missing.
     #[inline(never)]
     pub(super) fn text(&mut self, path: &str, allowed: fn(&u8) -> bool) -> String {
         let error = match self.get(path) {

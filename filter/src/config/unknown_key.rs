@@ -2,8 +2,8 @@
 
 use crate::text::format::{line, listed};
 
-/// Returns the error for an unknown key: the nearest known key where one is a typing error away, else
-/// all known keys.
+/// Returns the error for an unknown key: the nearest known key where one is a typing error away,
+/// else all known keys.
 #[inline(never)]
 pub(super) fn error(unknown: &str, known: &[&str]) -> String {
     if known.iter().any(|known| known.split('.').next() == Some(unknown)) {

@@ -1,10 +1,10 @@
 //! Host calls of proxy-wasm ABI 0.2.1, where those of the SDK do not fit.
 //!
-//! Invariant: only numbers cross this boundary, and memory whose length both sides agree on. No pointer of
-//! Envoy outlives its call.
+//! Invariant: only numbers cross this boundary, and memory whose length both sides agree on. No
+//! pointer of Envoy outlives its call.
 //!
-//! The SDK's gRPC call stores each call for the SDK's entry points and would never remove one. Its other calls
-//! that this crate would need panic at an unknown status, or allocate.
+//! The SDK's gRPC call stores each call for the SDK's entry points and would never remove one. Its
+//! other calls that this crate would need panic at an unknown status, or allocate.
 
 #![allow(unsafe_code, reason = "an ABI passes addresses and lengths; all of them are in this file")]
 
@@ -56,8 +56,8 @@ unsafe extern "C" {
 /// The largest result whose memory is reused, bytes.
 const REUSED_BYTES_MAX: usize = 4_096;
 
-// A VM has one thread, so that these are plain words. Thread locals would cost each request 150 more
-// instructions.
+// A VM has one thread, so that these are plain words. Thread locals would cost each request 150
+// more instructions.
 /// Memory of a previous result; null when there is none.
 static FREE: AtomicPtr<u8> = AtomicPtr::new(null_mut());
 /// The capacity of [`FREE`].
@@ -200,7 +200,8 @@ fn into_vec(status: u32, value: *mut u8, size: usize) -> Option<Vec<u8>> {
     if value.is_null() {
         return Some(Vec::new());
     }
-    // SAFETY: Envoy got this memory from `memory_allocate`, which it called once during this host call. The
-    // memory has that capacity, at least `size` bytes, which Envoy has written, and is returned once.
+    // SAFETY: Envoy got this memory from `memory_allocate`, which it called once during this host
+    // call. The memory has that capacity, at least `size` bytes, which Envoy has written, and is
+    // returned once.
     Some(unsafe { Vec::from_raw_parts(value, size, CAPACITY.load(Relaxed)) })
 }

@@ -16,8 +16,8 @@ pub(super) fn on_context_create(context: u32, root: u32) {
     if root == 0 {
         with_vm(|vm| vm.root_created(context));
     } else if with_vm(|vm| vm.begin(context, root)) == Some(true) {
-        // Two of three VMs never see a request: the one that validates a configuration, and the one of
-        // the main thread.
+        // Two of three VMs never see a request: the one that validates a configuration, and the one
+        // of the main thread.
         let hop_header = with_vm(|vm| vm.config().map(|config| config.hop_header.clone())).flatten();
         properties::compile(&hop_header.unwrap_or_default());
     }
@@ -33,8 +33,9 @@ pub(super) fn on_log(context: u32) {
     with_vm(|vm| vm.observe(context, &Properties::Current, now_us()));
 }
 
-/// Ends a context. The last root context of a VM stays until all batches are acknowledged; otherwise a
-/// replaced module would lose its last records. Returns whether Envoy may delete the context.
+/// Ends a context. The last root context of a VM stays until all batches are acknowledged;
+/// otherwise a replaced module would lose its last records. Returns whether Envoy may delete the
+/// context.
 pub(super) fn on_done(context: u32) -> bool {
     if with_vm(|vm| vm.root_done(context)) != Some(true) {
         return true;
@@ -43,8 +44,8 @@ pub(super) fn on_done(context: u32) -> bool {
     with_vm(|vm| vm.is_drained(context)) == Some(true)
 }
 
-/// Applies a configuration. An invalid one is logged; Envoy would close the listener's filter chain if the
-/// plugin rejected it.
+/// Applies a configuration. An invalid one is logged; Envoy would close the listener's filter chain
+/// if the plugin rejected it.
 pub(super) fn on_configure(_root: u32, configuration_bytes: usize) {
     let bytes = hostcalls::get_buffer(BufferType::PluginConfiguration, 0, configuration_bytes);
     let bytes = bytes.ok().flatten().unwrap_or_default();
@@ -88,17 +89,18 @@ pub(super) fn on_grpc_reply(root: u32, token: u32, status: u32, message_bytes: u
     };
     let reply = with_vm(|vm| vm.answered(token, status, &message, now_ms())).flatten();
     log::reply(status, reply);
-    // The next full batch is sent without waiting for a tick. A failure started a pause, so that this is
-    // not a tight loop.
+    // The next full batch is sent without waiting for a tick. A failure started a pause, so that
+    // this is not a tight loop.
     report(root);
-    // After a failure no call is in flight: a root context that has ended does not wait for the collector.
+    // After a failure no call is in flight: a root context that has ended does not wait for the
+    // collector.
     if with_vm(|vm| vm.is_drained(root)) == Some(true) {
         abi::done();
     }
 }
 
-/// Drops the calls of root contexts that no longer exist. Envoy cancels the calls of a root context that
-/// ends without a callback, unless it is the last one of its VM.
+/// Drops the calls of root contexts that no longer exist. Envoy cancels the calls of a root context
+/// that ends without a callback, unless it is the last one of its VM.
 fn drop_cancelled_calls(root: u32) {
     for other in with_vm(|vm| vm.roots_awaiting_reply(root)).unwrap_or_default() {
         if hostcalls::set_effective_context(other).is_err() {
@@ -108,8 +110,8 @@ fn drop_cancelled_calls(root: u32) {
     }
 }
 
-/// Refreshes long requests and open connections. A context that Envoy no longer knows ended without a
-/// callback.
+/// Refreshes long requests and open connections. A context that Envoy no longer knows ended without
+/// a callback.
 fn refresh_in_flight(root: u32) {
     let contexts = with_vm(|vm| vm.due_for_refresh(now_us())).unwrap_or_default();
     for context in &contexts {
@@ -146,7 +148,7 @@ fn report(root: u32) {
                 warn(&line!(
                     "cannot report: Envoy has no cluster `",
                     config.collector.cluster,
-                    "`, or no endpoint in it; records are buffered, and folded when the buffer is full",
+                    "`, or no endpoint in it; records are kept, and folded when the buffer is full",
                 ));
             }
             return;

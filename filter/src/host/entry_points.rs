@@ -1,8 +1,8 @@
 //! The entry points of the module, with the names that the build replaces.
 //!
-//! The SDK's entry points cost each request a context object, a map and three more entries. These functions
-//! replace them: `cargo xtask module` gives `hop_on_*` the names that Envoy calls and removes the SDK's,
-//! because two symbols with one name do not link.
+//! The SDK's entry points cost each request a context object, a map and three more entries. These
+//! functions replace them: `cargo xtask module` gives `hop_on_*` the names that Envoy calls and
+//! removes the SDK's, because two symbols with one name do not link.
 
 #![allow(unsafe_code, reason = "an export name is an unsafe attribute")]
 

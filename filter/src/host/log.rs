@@ -1,8 +1,8 @@
 //! Lines in Envoy's log.
 //!
-//! Invariant: one line per change of state, never one per request or failed attempt. One line per proxy, not
-//! per VM: all VMs of a proxy (main thread, workers, and the one that validates a configuration) have the
-//! same event, so that the first one stores a mark for the others.
+//! Invariant: one line per change of state, never one per request or failed attempt. One line per
+//! proxy, not per VM: all VMs of a proxy (main thread, workers, and the one that validates a
+//! configuration) have the same event, so that the first one stores a mark for the others.
 
 use super::state::now_us;
 use crate::report::Reply;
@@ -29,7 +29,7 @@ pub(super) fn reply(status: u32, reply: Option<(Reply, bool)>) {
             warn(&line!(
                 "the collector does not answer (gRPC status ",
                 status,
-                "); records are buffered and sent later",
+                "); records are kept and sent later",
             ));
         }
         Some((Reply::Refused(reason), _)) => {
@@ -54,8 +54,8 @@ fn write(level: LogLevel, line: &str) {
     }
 }
 
-/// Stores a mark for this line; `false` when another VM has stored one recently. Two VMs may both log a
-/// line at one instant, which is harmless.
+/// Stores a mark for this line; `false` when another VM has stored one recently. Two VMs may both
+/// log a line at one instant, which is harmless.
 fn is_first(line: &str) -> bool {
     let key = line!("hopscope.line.", fnv1a(line.bytes()));
     let now_us = now_us();

@@ -1,7 +1,7 @@
 //! The filter's own metrics in Envoy.
 //!
-//! Invariant: host calls happen on ticks only, and none for an unchanged metric. A metric that Envoy does not
-//! define costs nothing more.
+//! Invariant: host calls happen on ticks only, and none for an unchanged metric. A metric that
+//! Envoy does not define costs nothing more.
 
 use super::abi;
 use super::state::with_vm;
@@ -18,8 +18,8 @@ thread_local! {
     static METRIC_STATE: RefCell<Option<Metrics>> = const { RefCell::new(None) };
 }
 
-/// Increments the metrics that have changed. The first call defines all metrics, so that each is visible
-/// from then on.
+/// Increments the metrics that have changed. The first call defines all metrics, so that each is
+/// visible from then on.
 pub(super) fn update() {
     let _ = METRIC_STATE.with(|state| {
         let mut state = state.try_borrow_mut().ok()?;

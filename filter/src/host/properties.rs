@@ -1,12 +1,12 @@
 //! Attributes of the request, the connection or the node that Envoy's current callback is about.
 //!
 //! In: an [`Attribute`], or an [`Expression`]. Out: Envoy's value.
-//! Invariant: an error of the host is a missing value. Where Envoy cannot compile the expressions, none is
-//! evaluated.
+//! Invariant: an error of the host is a missing value. Where Envoy cannot compile the expressions,
+//! none is evaluated.
 //!
-//! Envoy stores compiled expressions per plugin and ids them from the first one on. Each plugin compiles
-//! the same expressions in the same order, so that an id has one meaning in all of them, and the plugin of a
-//! request need not be known.
+//! Envoy stores compiled expressions per plugin and ids them from the first one on. Each plugin
+//! compiles the same expressions in the same order, so that an id has one meaning in all of them,
+//! and the plugin of a request need not be known.
 
 use super::abi;
 use crate::attributes::{Attribute, Attributes};
@@ -30,7 +30,7 @@ thread_local! {
 /// Compiles the expressions for the plugin that Envoy's callback is about, once for each plugin.
 pub(super) fn compile(hop_header: &str) {
     let ids = EXPRESSIONS.map(|expression| {
-        let id = abi::foreign_function("expr_create", expression.cel_with_hop_header(hop_header).as_bytes());
+        let id = abi::foreign_function("expr_create", &expression.cel_with_hop_header(hop_header));
         id.and_then(|id| <[u8; 4]>::try_from(id).ok())
     });
     let mut known = [[0; 4]; EXPRESSIONS.len()];
@@ -49,7 +49,8 @@ pub(super) fn compile(hop_header: &str) {
 pub(super) enum Properties {
     /// The callback is about the request.
     Current,
-    /// The effective context was set to an in-flight request, for which Envoy evaluates no expression.
+    /// The effective context was set to an in-flight request, for which Envoy evaluates no
+    /// expression.
     InFlight,
 }
 

@@ -10,8 +10,8 @@ thread_local! {
     static VM: RefCell<Vm> = RefCell::new(Vm::new(RandomState::new().build_hasher().finish()));
 }
 
-/// Runs `f` on the VM's state. The state is never borrowed across a host call that may call back, so that
-/// `None` only replaces a panic.
+/// Runs `f` on the VM's state. The state is never borrowed across a host call that may call back,
+/// so that `None` only replaces a panic.
 pub(super) fn with_vm<T>(f: impl FnOnce(&mut Vm) -> T) -> Option<T> {
     VM.with(|vm| vm.try_borrow_mut().ok().map(|mut vm| f(&mut vm)))
 }

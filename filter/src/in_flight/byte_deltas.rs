@@ -1,9 +1,9 @@
 //! Bytes since the last report, by edge.
 //!
-//! In: bytes of TCP connections, or of the bodies of streams, that have not ended. Out: one [`ByteDelta`]
-//! per edge.
-//! Invariant: at most `EDGES_MAX` edges are buffered; a delta beyond that is rejected and stays with the
-//! caller.
+//! In: bytes of TCP connections, or of the bodies of streams, that have not ended. Out: one
+//! [`ByteDelta`] per edge.
+//! Invariant: at most `EDGES_MAX` edges are buffered; a delta beyond that is rejected and stays
+//! with the caller.
 
 use crate::record::Edge;
 use std::rc::Rc;
@@ -31,8 +31,8 @@ pub struct ByteDeltas {
 }
 
 impl ByteDeltas {
-    /// Adds the bytes of one connection or stream. Returns the edge as the table holds it; `None` where
-    /// the table is full.
+    /// Adds the bytes of one connection or stream. Returns the edge as the table holds it; `None`
+    /// where the table is full.
     pub fn add(&mut self, edge: &Rc<Edge>, opened: u64, (request, response): (u64, u64)) -> Option<Rc<Edge>> {
         let known = self.rows.iter().position(|row| Rc::ptr_eq(&row.edge, edge) || row.edge == *edge);
         let index = known.unwrap_or(self.rows.len());

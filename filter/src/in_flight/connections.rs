@@ -1,9 +1,9 @@
 //! TCP connections that were opened and not closed.
 //!
-//! In: open and close of connections, and their refreshed bytes. Out: the connections to refresh, and the
-//! bytes since the last report, by edge.
-//! Invariant: each byte of a connection is reported once. At most `TRACKED_MAX` connections are tracked;
-//! an untracked connection is reported as a whole when it closes.
+//! In: open and close of connections, and their refreshed bytes. Out: the connections to refresh,
+//! and the bytes since the last report, by edge.
+//! Invariant: each byte of a connection is reported once. At most `TRACKED_MAX` connections are
+//! tracked; an untracked connection is reported as a whole when it closes.
 
 use super::byte_deltas::ByteDeltas;
 use crate::config::Config;
@@ -84,8 +84,8 @@ impl ConnectionTable {
         self.untracked = self.untracked.saturating_sub(1);
     }
 
-    /// Returns the number of open connections. A connection that carries HTTP counts until its first
-    /// refresh.
+    /// Returns the number of open connections. A connection that carries HTTP counts until its
+    /// first refresh.
     #[must_use]
     pub fn count(&self) -> u64 {
         let tcp = self.tracked.iter().filter(|connection| !connection.carries_http).count();

@@ -1,13 +1,13 @@
 //! Requests that have begun and not ended.
 //!
-//! In: begin and end of requests, and Envoy's attributes of long ones. Out: the number per reporter, the
-//! age of the oldest, and the destinations of the long ones.
+//! In: begin and end of requests, and Envoy's attributes of long ones. Out: the number per
+//! reporter, the age of the oldest, and the destinations of the long ones.
 //! Invariant: [`RequestTable::count`] is the number of begins without an end. At most `TRACKED_MAX`
 //! requests are stored with their age, and `RESOLVED_MAX` with their destination.
 //!
-//! A begin costs no host call: its time is that of the last clock read, which is at most a tick old.
-//! Envoy's start time replaces it when the request is refreshed. Envoy numbers contexts in ascending
-//! order, so that the entries are sorted and an end is found by binary search.
+//! A begin costs no host call: its time is that of the last clock read, which is at most a tick
+//! old. Envoy's start time replaces it when the request is refreshed. Envoy numbers contexts in
+//! ascending order, so that the entries are sorted and an end is found by binary search.
 
 use super::byte_deltas::ByteDeltas;
 use super::roots::Roots;
@@ -22,8 +22,8 @@ const TRACKED_MAX: usize = 65_536;
 const RESOLVED_MAX: usize = 1_024;
 /// Requests that are refreshed on one tick.
 const REFRESHES_MAX: usize = 64;
-/// The interval between two refreshes of a request: it may be retried on another host, transfer more bytes,
-/// or end without a callback.
+/// The interval between two refreshes of a request: it may be retried on another host, transfer
+/// more bytes, or end without a callback.
 const REFRESH_INTERVAL_US: u64 = 5_000_000;
 /// Ended entries that the table tolerates regardless of its size.
 const ENDED_MAX: usize = 64;
@@ -91,7 +91,8 @@ impl RequestTable {
         self.untracked = self.untracked.saturating_sub(1);
     }
 
-    /// Returns the time of the last clock read, microseconds since the Unix epoch; 0 before the first one.
+    /// Returns the time of the last clock read, microseconds since the Unix epoch; 0 before the
+    /// first one.
     #[must_use]
     pub fn clock_us(&self) -> u64 {
         self.clock_us

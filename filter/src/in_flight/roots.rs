@@ -17,8 +17,8 @@ struct Root {
     in_flight: u64,
     /// The reporter of its requests; unspecified until a request has ended or was refreshed.
     reporter: Reporter,
-    /// Whether its requests have different reporters: since 1.33 Envoy runs one plugin for all listeners
-    /// with an equal configuration.
+    /// Whether its requests have different reporters: since 1.33 Envoy runs one plugin for all
+    /// listeners with an equal configuration.
     is_mixed: bool,
 }
 

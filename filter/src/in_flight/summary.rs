@@ -1,8 +1,8 @@
 //! The reported summary of in-flight requests.
 //!
 //! In: the table, and the time. Out: one [`InFlightSummary`] per reporter.
-//! Invariant: the reported counts sum up to at most the number of in-flight requests; a summary has at most
-//! `ROWS_MAX` edges.
+//! Invariant: the reported counts sum up to at most the number of in-flight requests; a summary has
+//! at most `ROWS_MAX` edges.
 
 use super::requests::{Entry, RequestTable};
 use crate::config::Config;
@@ -45,7 +45,8 @@ pub struct LongRequests {
 }
 
 impl RequestTable {
-    /// Returns whether long requests require a report: new ones, or known ones after `REPORT_INTERVAL_US`.
+    /// Returns whether long requests require a report: new ones, or known ones after
+    /// `REPORT_INTERVAL_US`.
     #[must_use]
     pub fn is_due(&self, now_us: u64, config: &Config) -> bool {
         let repeats = now_us.saturating_sub(self.reported_us) >= REPORT_INTERVAL_US;
@@ -74,8 +75,8 @@ impl RequestTable {
         summaries
     }
 
-    /// Returns the reporter of a request. Where a root context serves both sides, only the reporter of
-    /// resolved requests is known.
+    /// Returns the reporter of a request. Where a root context serves both sides, only the reporter
+    /// of resolved requests is known.
     fn reporter_of(&self, entry: &Entry) -> Option<Reporter> {
         if let Some(request) = self.resolved(entry.context) {
             return Some(request.edge.reporter);

@@ -1,8 +1,8 @@
 //! The builder of records.
 //!
 //! In: the attributes at the end of a request, and the clock. Out: a [`Record`].
-//! Invariant: every call gives one record, whatever attributes are missing. The explanation of a failure
-//! is read for failed requests only.
+//! Invariant: every call gives one record, whatever attributes are missing. The explanation of a
+//! failure is read for failed requests only.
 
 use super::connection::{self, ConnectionState};
 use super::edge::Edge;
@@ -29,7 +29,8 @@ impl RecordBuilder {
         self.edges.set_waypoint(is_waypoint);
     }
 
-    /// Builds the record of the request that just ended. `now_us`: microseconds since the Unix epoch.
+    /// Builds the record of the request that just ended. `now_us`: microseconds since the Unix
+    /// epoch.
     pub fn request(&mut self, attributes: &impl Attributes, now_us: u64) -> Record {
         let result = self.evaluator.evaluate(attributes);
         let info = StreamInfo::read(&result);
@@ -41,9 +42,9 @@ impl RecordBuilder {
         Record { edge, outcome, stats, messages }
     }
 
-    /// Builds the record of a connection. `edge`: the edge, where it is known. `establish_us`: the time
-    /// after which an open connection without bytes counts as established; 0 for a closed one. `now_us`:
-    /// microseconds since the Unix epoch.
+    /// Builds the record of a connection. `edge`: the edge, where it is known. `establish_us`: the
+    /// time after which an open connection without bytes counts as established; 0 for a closed one.
+    /// `now_us`: microseconds since the Unix epoch.
     pub fn connection(
         &mut self,
         attributes: &impl Attributes,
@@ -54,7 +55,8 @@ impl RecordBuilder {
         connection::read(&mut self.edges, attributes, edge, establish_us, now_us)
     }
 
-    /// Returns the number of requests that were read attribute by attribute, at several times the cost.
+    /// Returns the number of requests that were read attribute by attribute, at several times the
+    /// cost.
     #[must_use]
     pub fn fallbacks(&self) -> u64 {
         self.evaluator.fallbacks()
@@ -80,7 +82,8 @@ fn outcome(attributes: &impl Attributes, info: &StreamInfo) -> Outcome {
 }
 
 fn stats(attributes: &impl Attributes, info: &StreamInfo, now_us: u64) -> RequestStats {
-    // Envoy measures the duration with a monotonic clock, and it ends now. Only connections have none.
+    // Envoy measures the duration with a monotonic clock, and it ends now. Only connections have
+    // none.
     let (start_us, duration_us) = match info.duration_ns {
         Some(duration_ns) => {
             let duration_us = (duration_ns / 1_000).min(DURATION_US_MAX);

@@ -1,12 +1,13 @@
 //! The record of one TCP connection, closed or still open.
 //!
-//! Invariant: a connection with HTTP requests has no record, because its requests have. The edge of a
-//! connection that is not established is neither reported nor cached, because no certificate was seen.
+//! Invariant: a connection with HTTP requests has no record, because its requests have. The edge of
+//! a connection that is not established is neither reported nor cached, because no certificate was
+//! seen.
 //!
-//! Istio places a NETWORK plugin before HTTP connection managers, too. Envoy's TCP proxy creates its
-//! upstream information during setup, so that `upstream.transport_failure_reason` is present, if empty,
-//! even without a cluster (NC), an endpoint (UH) or capacity (UO). Before a connection manager it is always
-//! absent. The cluster alone does not distinguish the two.
+//! Istio places a NETWORK plugin before HTTP connection managers, too. Envoy's TCP proxy creates
+//! its upstream information during setup, so that `upstream.transport_failure_reason` is present,
+//! if empty, even without a cluster (NC), an endpoint (UH) or capacity (UO). Before a connection
+//! manager it is always absent. The cluster alone does not distinguish the two.
 
 use super::edge::Edge;
 use super::edge_attributes::read_edge;
@@ -31,9 +32,9 @@ pub enum ConnectionState {
     Record(Record),
 }
 
-/// Reads a connection. `edge`: the edge, where it is known. `establish_us`: the time after which an open
-/// connection without bytes counts as established; 0 for a closed one. `now_us`: microseconds since the
-/// Unix epoch.
+/// Reads a connection. `edge`: the edge, where it is known. `establish_us`: the time after which an
+/// open connection without bytes counts as established; 0 for a closed one. `now_us`: microseconds
+/// since the Unix epoch.
 pub(super) fn read(
     edges: &mut EdgeResolver,
     attributes: &impl Attributes,
@@ -65,8 +66,8 @@ pub(super) fn read(
         connection: u64::try_from(values.number()).unwrap_or(0),
         ..StreamInfo::default()
     };
-    // The proxy buffers a source's bytes until an upstream is connected. A response implies TLS on both
-    // sides.
+    // The proxy buffers a source's bytes until an upstream is connected. A response implies TLS on
+    // both sides.
     let is_established = response_bytes > 0 || is_destination && request_bytes > 0;
     let age_us = now_us.saturating_sub(start_us);
     if !is_established && age_us < establish_us {
@@ -88,7 +89,8 @@ pub(super) fn read(
     ConnectionState::Record(Record { edge, outcome, stats, messages: MessageCounts::default() })
 }
 
-/// Resolves the edge. Where the cluster has no service, the requested server name of TLS is the authority.
+/// Resolves the edge. Where the cluster has no service, the requested server name of TLS is the
+/// authority.
 fn resolve(
     edges: &mut EdgeResolver,
     attributes: &impl Attributes,

@@ -3,7 +3,8 @@
 use super::service::Service;
 pub use hopscope_proto::v1::Reporter;
 
-/// The peer and the service, as far as this proxy knows them. The proxy's own identity is sent apart.
+/// The peer and the service, as far as this proxy knows them. The proxy's own identity is sent
+/// apart.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Edge {
     /// The side of the call on which this proxy is.

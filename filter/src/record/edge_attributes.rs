@@ -21,8 +21,8 @@ pub(super) fn read_edge(attributes: &impl Attributes, info: &StreamInfo) -> Edge
     }
 }
 
-/// Reads the edge of an in-flight request. Envoy's callback is not about the request, so that its headers
-/// are not available.
+/// Reads the edge of an in-flight request. Envoy's callback is not about the request, so that its
+/// headers are not available.
 pub fn in_flight_edge(attributes: &impl Attributes) -> Edge {
     let bytes = |attribute| attributes.bytes(attribute).unwrap_or_default();
     let is_destination = attributes.number(Attribute::ListenerDirection) == Some(1);
@@ -83,8 +83,8 @@ fn truncated_text(attributes: &impl Attributes, attribute: Attribute) -> String 
     truncated(&text(attributes, attribute))
 }
 
-/// Returns the address without its port; empty where the port is 0. With a forwarded-for header, Envoy
-/// reports the client's address with port 0, which would name the wrong peer.
+/// Returns the address without its port; empty where the port is 0. With a forwarded-for header,
+/// Envoy reports the client's address with port 0, which would name the wrong peer.
 fn address(address_and_port: &str) -> String {
     match service::split_port(address_and_port) {
         (_, 0) => String::new(),

@@ -1,14 +1,14 @@
 //! The cache of edges.
 //!
-//! In: the stream info that identifies an edge. Out: the edge, which is read again only when it is absent
-//! or old.
-//! Invariant: at most `SLOTS` edges; a new edge replaces another one whose key hashes to the same slot; no
-//! edge is older than `AGE_MAX_US`.
+//! In: the stream info that identifies an edge. Out: the edge, which is read again only when it is
+//! absent or old.
+//! Invariant: at most `SLOTS` edges; a new edge replaces another one whose key hashes to the same
+//! slot; no edge is older than `AGE_MAX_US`.
 //!
-//! Cached at a source: the attributes of an upstream host that was reached, by cluster and address. At a
-//! destination: the attributes of a connection and a cluster. An address within a cluster changes its
-//! owner only when a pod ends and another pod gets the address; hence the maximum age. A host that was
-//! not reached is not cached, because its certificate was not seen.
+//! Cached at a source: the attributes of an upstream host that was reached, by cluster and address.
+//! At a destination: the attributes of a connection and a cluster. An address within a cluster
+//! changes its owner only when a pod ends and another pod gets the address; hence the maximum age.
+//! A host that was not reached is not cached, because its certificate was not seen.
 
 use super::edge::Edge;
 use super::stream_info::StreamInfo;
@@ -50,8 +50,8 @@ struct Slot {
 /// The key of an edge.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct CacheKey<'a> {
-    /// The hash of cluster, address and connection. 64 bits distinguish some thousand keys, and no client
-    /// chooses these values, so the values themselves are not compared.
+    /// The hash of cluster, address and connection. 64 bits distinguish some thousand keys, and no
+    /// client chooses these values, so the values themselves are not compared.
     hash: u64,
     /// A part that clients can choose; it is compared.
     suffix: &'a [u8],

@@ -10,14 +10,15 @@ const SKIPS_MAX: u32 = 255;
 pub(super) struct Evaluator {
     /// The number of requests for which the plain expression is still skipped.
     skips_left: u32,
-    /// The length of the last series of skips; it doubles with each failure and halves with each success.
+    /// The length of the last series of skips; it doubles with each failure and halves with each
+    /// success.
     last_skips: u32,
     fallbacks: u64,
 }
 
 impl Evaluator {
-    /// Evaluates the expression for the request that just ended; [`super::stream_info::StreamInfo::read`]
-    /// reads the result.
+    /// Evaluates the expression for the request that just ended;
+    /// [`super::stream_info::StreamInfo::read`] reads the result.
     pub(super) fn evaluate(&mut self, attributes: &impl Attributes) -> Vec<u8> {
         if self.skips_left > 0 {
             self.skips_left = self.skips_left.saturating_sub(1);
@@ -36,7 +37,8 @@ impl Evaluator {
         })
     }
 
-    /// Returns the number of requests that were read attribute by attribute, at several times the cost.
+    /// Returns the number of requests that were read attribute by attribute, at several times the
+    /// cost.
     pub(super) fn fallbacks(&self) -> u64 {
         self.fallbacks
     }

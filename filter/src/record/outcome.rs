@@ -3,7 +3,8 @@
 use super::truncate::truncated;
 pub use hopscope_proto::v1::Protocol;
 
-/// The result of a request or connection. Requests with equal outcomes share one table row in a batch.
+/// The result of a request or connection. Requests with equal outcomes share one table row in a
+/// batch.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Outcome {
     /// HTTP status; 0 without response headers.

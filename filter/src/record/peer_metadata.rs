@@ -4,12 +4,12 @@
 //! Invariant: the peer's own metadata takes precedence over the endpoint's, which lacks `app` and
 //! `version`. Where no peer ever has metadata, as in any Envoy without Istio, reading stops soon.
 //!
-//! Source: Istio's peer metadata filters. [`PeerObject`] lists the objects by release; the field names
-//! stand in `extensions/common/metadata_object.h`. An object that is not a map has no fields and counts
-//! as absent: another filter may have set a text of that name.
+//! Source: Istio's peer metadata filters. [`PeerObject`] lists the objects by release; the field
+//! names stand in `extensions/common/metadata_object.h`. An object that is not a map has no fields
+//! and counts as absent: another filter may have set a text of that name.
 //!
-//! Reading costs a host call per field, for new edges only. An expression would cost every proxy 0.8 MB
-//! (`docs/performance.md`).
+//! Reading costs a host call per field, for new edges only. An expression would cost every proxy
+//! 0.8 MB (`docs/performance.md`).
 
 use super::edge::{Edge, Peer, Reporter};
 use super::truncate::truncated;

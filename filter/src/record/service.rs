@@ -1,12 +1,13 @@
 //! The intended destination service, from the available evidence.
 //!
 //! In: the attributes of one request. Out: a [`Service`] and its [`ServiceEvidence`].
-//! Invariant: at a source, Envoy's choice (cluster) takes precedence over the request (authority). At a
-//! destination, the caller's choice in TLS (SNI) takes precedence over the cluster: a pod may belong to
-//! several Services, and its inbound cluster names one of them.
+//! Invariant: at a source, Envoy's choice (cluster) takes precedence over the request (authority).
+//! At a destination, the caller's choice in TLS (SNI) takes precedence over the cluster: a pod may
+//! belong to several Services, and its inbound cluster names one of them.
 //!
-//! Sources: Istio's `istio_stats.cc` (`populatePeerInfo`) for the special cluster and route names; istiod
-//! for cluster names `outbound|port|subset|host` and server names `outbound_.port_.subset_.host`.
+//! Sources: Istio's `istio_stats.cc` (`populatePeerInfo`) for the special cluster and route names;
+//! istiod for cluster names `outbound|port|subset|host` and server names
+//! `outbound_.port_.subset_.host`.
 
 use super::truncate::truncated;
 use crate::attributes::{Attribute, Attributes};
@@ -17,7 +18,8 @@ pub use hopscope_proto::v1::ServiceEvidence;
 pub struct Service {
     /// The host: `payments.shop.svc.cluster.local`.
     pub host: String,
-    /// The short name: `payments`, or the name of a cluster without a service, such as `PassthroughCluster`.
+    /// The short name: `payments`, or the name of a cluster without a service, such as
+    /// `PassthroughCluster`.
     pub name: String,
     /// The namespace: `shop`.
     pub namespace: String,
@@ -30,8 +32,8 @@ pub struct Service {
 }
 
 impl Service {
-    /// Returns whether the service follows from the cluster and the connection alone, so that it is equal
-    /// for all requests with both.
+    /// Returns whether the service follows from the cluster and the connection alone, so that it is
+    /// equal for all requests with both.
     #[must_use]
     pub fn is_independent_of_the_request(&self) -> bool {
         matches!(self.evidence, ServiceEvidence::Cluster | ServiceEvidence::Sni)
@@ -116,8 +118,8 @@ fn of_cluster_metadata(attributes: &impl Attributes) -> Service {
     }
 }
 
-/// Returns `(port, subset, host)` of `<direction><separator>port<separator>subset<separator>host`. At a
-/// waypoint the direction is `inbound-vip`, and the protocol precedes the subset: `http/v2`.
+/// Returns `(port, subset, host)` of `<direction><separator>port<separator>subset<separator>host`.
+/// At a waypoint the direction is `inbound-vip`, and the protocol precedes the subset: `http/v2`.
 fn parts<'a>(name: &'a str, separator: &str, direction: &str) -> Option<(u32, &'a str, &'a str)> {
     let (found, rest) = split_once(name, separator)?;
     let at_waypoint = direction == "outbound" && found == "inbound-vip";
@@ -130,8 +132,8 @@ fn parts<'a>(name: &'a str, separator: &str, direction: &str) -> Option<(u32, &'
     Some((port.parse().ok()?, subset, host))
 }
 
-/// Splits a text at the first separator. The standard library's search is made for longer texts, and its
-/// code is larger than this module.
+/// Splits a text at the first separator. The standard library's search is made for longer texts,
+/// and its code is larger than this module.
 fn split_once<'a>(text: &'a str, separator: &str) -> Option<(&'a str, &'a str)> {
     let position =
         text.as_bytes().windows(separator.len()).position(|found| found == separator.as_bytes())?;
@@ -149,8 +151,8 @@ fn special_cluster<'a>(cluster: &'a str, route: &str) -> Option<&'a str> {
     }
 }
 
-/// Splits an authority into host and port; the brackets of an IPv6 address stay. Port 0 where there is
-/// none.
+/// Splits an authority into host and port; the brackets of an IPv6 address stay. Port 0 where there
+/// is none.
 pub(super) fn split_port(authority: &str) -> (&str, u32) {
     match authority.rsplit_once(':') {
         Some((host, port)) if !host.ends_with(':') && (!host.contains(':') || host.ends_with(']')) => {

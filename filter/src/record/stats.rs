@@ -30,8 +30,8 @@ pub struct MessageCounts {
 }
 
 impl MessageCounts {
-    /// Reads the state of Envoy's filter `grpc_stats`: `requests,responses` in decimal digits. Anything
-    /// else reads as 0.
+    /// Reads the state of Envoy's filter `grpc_stats`: `requests,responses` in decimal digits.
+    /// Anything else reads as 0.
     #[must_use]
     pub fn read(text: &str) -> Self {
         let (request, response) = text.split_once(',').unwrap_or_default();

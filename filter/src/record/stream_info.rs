@@ -38,8 +38,8 @@ pub(super) struct StreamInfo<'a> {
 /// The gRPC status of a request.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Grpc {
-    /// The request is not gRPC. Envoy maps every HTTP status to a gRPC status, so that a plain 200 would
-    /// read as 2.
+    /// The request is not gRPC. Envoy maps every HTTP status to a gRPC status, so that a plain 200
+    /// would read as 2.
     #[default]
     No,
     /// The request ended without a status.

@@ -1,8 +1,8 @@
 //! Requests at an Istio waypoint, which stands between both sides of a call.
 //!
 //! A waypoint's requests arrive on an inbound listener, so that their stream info is that of a
-//! destination. The reported peer is the workload behind the waypoint. The upstream address is read apart,
-//! because the requests of one connection go to many pods.
+//! destination. The reported peer is the workload behind the waypoint. The upstream address is read
+//! apart, because the requests of one connection go to many pods.
 
 use super::stream_info::StreamInfo;
 

@@ -1,8 +1,8 @@
 //! The decoder of acknowledgements.
 //!
-//! Invariant: messages that prost writes are read as prost reads them, unknown fields are skipped, and no
-//! input causes a panic. prost's decoder of any message is 2 kB of code in each proxy, and this is the only
-//! message that a filter reads.
+//! Invariant: messages that prost writes are read as prost reads them, unknown fields are skipped,
+//! and no input causes a panic. prost's decoder of any message is 2 kB of code in each proxy, and
+//! this is the only message that a filter reads.
 
 use hopscope_proto::v1::Ack;
 

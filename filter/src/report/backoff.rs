@@ -51,8 +51,8 @@ impl Backoff {
         true
     }
 
-    /// Returns the next number of Marsaglia's xorshift64, which is enough to keep the proxies of a mesh
-    /// from reconnecting at once.
+    /// Returns the next number of Marsaglia's xorshift64, which is enough to keep the proxies of a
+    /// mesh from reconnecting at once.
     pub(super) fn random(&mut self) -> u64 {
         self.random ^= self.random << 13;
         self.random ^= self.random >> 7;

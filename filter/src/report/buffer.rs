@@ -1,9 +1,10 @@
 //! Buffered records.
 //!
 //! In: records. Out: batches, oldest first.
-//! Invariant: the [`Ledger`] balances. Records use at most `buffer_bytes_max` bytes (apart from their edges
-//! and outcomes), and there are at most `fold_rows_max` fold rows. When the buffer is full, the oldest
-//! batch is folded: detail is lost, no count is. A request without a fold row is dropped and counted.
+//! Invariant: the [`Ledger`] balances. Records use at most `buffer_bytes_max` bytes (apart from
+//! their edges and outcomes), and there are at most `fold_rows_max` fold rows. When the buffer is
+//! full, the oldest batch is folded: detail is lost, no count is. A request without a fold row is
+//! dropped and counted.
 
 use super::ledger::{BatchContent, Ledger};
 use crate::batch::{Batch, FoldTable};
@@ -21,8 +22,8 @@ pub struct Buffer {
     /// The ledger of this epoch.
     pub ledger: Ledger,
     filling: Batch,
-    /// Full batches, the oldest first. There are few of them, and the code of a `VecDeque` is 1 kB in each
-    /// proxy.
+    /// Full batches, the oldest first. There are few of them, and the code of a `VecDeque` is 1 kB
+    /// in each proxy.
     full: Vec<Batch>,
     folds: FoldTable,
     since_us: Option<u64>,
@@ -95,15 +96,15 @@ impl Buffer {
         self.holds_failure
     }
 
-    /// Returns the end of the oldest buffered request, milliseconds since the Unix epoch; `None` when the
-    /// buffer is empty.
+    /// Returns the end of the oldest buffered request, milliseconds since the Unix epoch; `None`
+    /// when the buffer is empty.
     #[must_use]
     pub fn since_ms(&self) -> Option<u64> {
         self.since_us.map(|since_us| since_us / 1_000)
     }
 
-    /// Removes the next batch, with the next fold rows, and counts it as sent. `None` when the buffer is
-    /// empty.
+    /// Removes the next batch, with the next fold rows, and counts it as sent. `None` when the
+    /// buffer is empty.
     pub fn pop(&mut self) -> Option<(Batch, BatchContent)> {
         let mut batch =
             if self.full.is_empty() { std::mem::take(&mut self.filling) } else { self.full.remove(0) };

@@ -1,20 +1,22 @@
 //! The gRPC target of reports.
 //!
-//! In: the collector's cluster and authority. Out: the serialised `envoy.config.core.v3.GrpcService` for
-//! Envoy's `grpc_call`.
-//! Invariant: always the message, never a bare cluster name. A bare name with `|` becomes an `:authority`
-//! that Rust's servers refuse, and some bare names parse as an empty message and abort the Envoy process.
+//! In: the collector's cluster and authority. Out: the serialised
+//! `envoy.config.core.v3.GrpcService` for Envoy's `grpc_call`.
+//! Invariant: always the message, never a bare cluster name. A bare name with `|` becomes an
+//! `:authority` that Rust's servers refuse, and some bare names parse as an empty message and abort
+//! the Envoy process.
 
 /// Tag of field 1, length-delimited: `GrpcService.envoy_grpc` and `EnvoyGrpc.cluster_name`.
 const FIELD_1: u8 = 0x0a;
 /// Tag of field 2, length-delimited: `EnvoyGrpc.authority`.
 const FIELD_2: u8 = 0x12;
 
-/// Returns the serialised target as ASCII, because the SDK requires a text. `None` when a part has 128
-/// bytes or more, so that its length is not ASCII; the configuration excludes such parts.
+/// Returns the serialised target as ASCII, because the SDK requires a text. `None` when a part has
+/// 128 bytes or more, so that its length is not ASCII; the configuration excludes such parts.
 #[must_use]
 pub fn grpc_service(cluster: &str, authority: &str) -> Option<String> {
-    // The field `envoy_grpc` occurs once per part: protobuf merges both, and each length stays small.
+    // The field `envoy_grpc` occurs once per part: protobuf merges both, and each length stays
+    // small.
     let bytes = [envoy_grpc(FIELD_1, cluster)?, envoy_grpc(FIELD_2, authority)?].concat();
     String::from_utf8(bytes).ok()
 }

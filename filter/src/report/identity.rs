@@ -1,10 +1,11 @@
 //! The identity and the location of this proxy, read once per VM.
 //!
 //! In: the node's attributes. Out: a `v1::Identity` of the contract.
-//! Invariant: the identity rests on the node's own metadata alone; an attribute that is missing there stays
-//! empty (Istio leaves its own labels empty, too).
+//! Invariant: the identity rests on the node's own metadata alone; an attribute that is missing
+//! there stays empty (Istio leaves its own labels empty, too).
 //!
-//! Source: Istio's node metadata, `pkg/model/proxy.go`; the node id is `kind~address~pod.namespace~domain`.
+//! Source: Istio's node metadata, `pkg/model/proxy.go`; the node id is
+//! `kind~address~pod.namespace~domain`.
 
 use crate::attributes::{Attribute, Attributes};
 use crate::batch::EncodedMessage;
@@ -85,7 +86,8 @@ pub fn location(attributes: &impl Attributes) -> ProxyLocation {
     }
 }
 
-/// Returns a text; empty where it is missing. Not inlined, because V8 needs memory for large functions.
+/// Returns a text; empty where it is missing. Not inlined, because V8 needs memory for large
+/// functions.
 #[inline(never)]
 fn text(attributes: &impl Attributes, attribute: Attribute) -> String {
     attributes.text(attribute).unwrap_or_default()
@@ -99,8 +101,8 @@ fn zone(attributes: &impl Attributes) -> String {
     locality(attributes, Attribute::NodeZone, "topology.kubernetes.io/zone")
 }
 
-/// Returns a part of the locality. Istio's sidecars have no locality of their own, but Kubernetes copies
-/// the labels of the node onto the pod.
+/// Returns a part of the locality. Istio's sidecars have no locality of their own, but Kubernetes
+/// copies the labels of the node onto the pod.
 fn locality(attributes: &impl Attributes, own: Attribute, label: &'static str) -> String {
     let own = attributes.text(own).filter(|own| !own.is_empty());
     own.or_else(|| attributes.text(Attribute::NodeLabel(label))).unwrap_or_default()

@@ -1,8 +1,8 @@
 //! The ledger of one epoch.
 //!
 //! In: events of requests and batches. Out: the running totals that every batch carries.
-//! Invariant: `seen = sent + folded + dropped + buffered`, because every change moves a count from one term
-//! to another.
+//! Invariant: `seen = sent + folded + dropped + buffered`, because every change moves a count from
+//! one term to another.
 
 use crate::batch::EncodedMessage;
 use hopscope_proto::v1::DropReason;
@@ -48,7 +48,8 @@ impl Ledger {
         self.folded = self.folded.saturating_add(content.folded);
     }
 
-    /// Moves the content of a sent batch to the dropped requests: the collector refused it for good.
+    /// Moves the content of a sent batch to the dropped requests: the collector refused it for
+    /// good.
     pub fn count_refused(&mut self, content: BatchContent, reason: DropReason) {
         self.sent = self.sent.saturating_sub(content.records);
         self.folded = self.folded.saturating_sub(content.folded);

@@ -3,8 +3,8 @@
 //! In: the gRPC status and the message of a finished call. Out: a [`Reply`].
 //! Invariant: only a batch that can never be accepted is given up; every other batch is sent again.
 //!
-//! Source: the documented errors of `Telemetry.Report`. Envoy reports a refused connection, a reset and its
-//! own timeout as UNAVAILABLE.
+//! Source: the documented errors of `Telemetry.Report`. Envoy reports a refused connection, a reset
+//! and its own timeout as UNAVAILABLE.
 
 use super::ack;
 use hopscope_proto::v1::{Ack, DropReason};
@@ -55,7 +55,8 @@ fn acknowledged(sequence: u64, ack: Ack) -> Reply {
     let backoff_ms = u64::from(ack.backoff_ms.min(BACKOFF_MS_MAX));
     match ack.accepted_sequence {
         accepted if accepted == sequence => Reply::Accepted { need_identity, backoff_ms },
-        // Without a reason this counts as failed, so that the batch is not sent again in a tight loop.
+        // Without a reason this counts as failed, so that the batch is not sent again in a tight
+        // loop.
         _ if !need_identity && backoff_ms == 0 => Reply::Failed,
         _ => Reply::NotAccepted { need_identity, backoff_ms },
     }

@@ -1,9 +1,9 @@
 //! The sender of numbered batches.
 //!
 //! In: batches from the [`Buffer`], and replies. Out: batches to send now.
-//! Invariant: a batch keeps its sequence number and its bytes until the collector acknowledges it or
-//! refuses it for good. Sequence numbers have no gaps. At most `batches_in_flight_max` batches have a
-//! number at a time.
+//! Invariant: a batch keeps its sequence number and its bytes until the collector acknowledges it
+//! or refuses it for good. Sequence numbers have no gaps. At most `batches_in_flight_max` batches
+//! have a number at a time.
 
 use super::backoff::Backoff;
 use super::buffer::Buffer;
@@ -98,7 +98,8 @@ impl Sender {
         Some(OutgoingBatch { sequence: batch.sequence, message })
     }
 
-    /// Gives the next batch its sequence number, when one is due and fewer than the maximum are in flight.
+    /// Gives the next batch its sequence number, when one is due and fewer than the maximum are in
+    /// flight.
     #[inline(never)]
     fn number(
         &mut self,

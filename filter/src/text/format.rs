@@ -1,7 +1,8 @@
 //! Log lines and error texts, built without `core::fmt`.
 //!
-//! `core::fmt` is 6 kB of code, which V8 would compile in each proxy for a rare log line. The module is
-//! therefore built without it (`xtask/src/module/silence.rs`), and `format!` is a lint here.
+//! `core::fmt` is 6 kB of code, which V8 would compile in each proxy for a rare log line. The
+//! module is therefore built without it (`xtask/src/module/silence.rs`), and `format!` is a lint
+//! here.
 
 /// Concatenates parts into one `String`.
 macro_rules! line {

@@ -1,7 +1,7 @@
 //! Hashes and equality of byte strings, eight bytes at a time.
 //!
-//! Invariant: equal bytes have equal hashes, on every machine. All of this runs for each request, and
-//! in WebAssembly a loop over single bytes costs several times as much.
+//! Invariant: equal bytes have equal hashes, on every machine. All of this runs for each request,
+//! and in WebAssembly a loop over single bytes costs several times as much.
 
 /// Returns a hash of a request id: 64 bits folded into 32, never 0, equal on both sides of a hop.
 ///
@@ -28,8 +28,8 @@ pub fn request_id_hash(id: &[u8]) -> u32 {
     u32::try_from(hash & u64::from(u32::MAX)).unwrap_or(0).max(1)
 }
 
-/// Returns a 64-bit hash of a text. The lower half is as well mixed as the upper one. The hash is not
-/// resistant to chosen collisions; no caller needs that.
+/// Returns a 64-bit hash of a text. The lower half is as well mixed as the upper one. The hash is
+/// not resistant to chosen collisions; no caller needs that.
 #[must_use]
 pub fn hash64(text: &[u8]) -> u64 {
     let (words, rest) = text.as_chunks::<8>();
@@ -46,8 +46,8 @@ fn fold_halves(hash: u64) -> u64 {
     hash ^ (hash >> 32)
 }
 
-/// Returns a 64-bit hash of a text, for hashes that are compared within one process only. Faster than
-/// [`hash64`]: the end of the text is read as one word that overlaps the word before.
+/// Returns a 64-bit hash of a text, for hashes that are compared within one process only. Faster
+/// than [`hash64`]: the end of the text is read as one word that overlaps the word before.
 #[must_use]
 pub fn quick_hash(text: &[u8], start: u64) -> u64 {
     let (words, rest) = text.as_chunks::<8>();

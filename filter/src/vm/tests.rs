@@ -93,7 +93,8 @@ impl Bench {
         }
     }
 
-    /// Sends the due batches; `outcome` decides for each whether it arrives, and whether the reply does.
+    /// Sends the due batches; `outcome` decides for each whether it arrives, and whether the reply
+    /// does.
     fn report(&mut self, mut outcome: impl FnMut() -> (bool, bool)) {
         let node = FakeAttributes::parse("xds.node.id = p");
         for _ in 0..8 {

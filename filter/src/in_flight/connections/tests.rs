@@ -22,8 +22,8 @@ fn stats(request_bytes: u64, response_bytes: u64) -> RequestStats {
     RequestStats { request_bytes, response_bytes, ..RequestStats::default() }
 }
 
-/// Runs steps (`0 open 1`, `5 refresh 1 a 10 20`, `6 report`, `7 close 1 15 20`; bytes so far) and checks
-/// the reported deltas and closes.
+/// Runs steps (`0 open 1`, `5 refresh 1 a 10 20`, `6 report`, `7 close 1 15 20`; bytes so far) and
+/// checks the reported deltas and closes.
 #[track_caller]
 fn check(steps: &str, expected: &str) {
     let mut table = ConnectionTable::default();

@@ -39,8 +39,8 @@ fn end(table: &mut RequestTable, context: u32, now_us: u64) {
     }
 }
 
-/// Runs steps (`10 begin 3 out`, `11 end 3`, `17 tick`, `17 report`; in seconds) and checks the last
-/// report. The remainder of a context divided by three selects its service.
+/// Runs steps (`10 begin 3 out`, `11 end 3`, `17 tick`, `17 report`; in seconds) and checks the
+/// last report. The remainder of a context divided by three selects its service.
 #[track_caller]
 fn check(steps: &str, expected: &str) {
     let (mut table, config) = (RequestTable::default(), config());
@@ -151,8 +151,8 @@ fn one_root_context_may_serve_both_sides() {
     assert_eq!(text(&table.report(now_us, &config)), expected);
 }
 
-/// Runs steps (`6 refresh 3 10 20`, `7 report`, `8 end 3 10 25`: context, request bytes, response bytes)
-/// and checks the reported deltas.
+/// Runs steps (`6 refresh 3 10 20`, `7 report`, `8 end 3 10 25`: context, request bytes, response
+/// bytes) and checks the reported deltas.
 #[track_caller]
 fn check_streams(steps: &str, expected: &str) {
     let mut table = RequestTable::default();

@@ -178,8 +178,8 @@ fn without_attributes_there_is_still_one_record() {
     );
 }
 
-/// Checks the number of host calls for each request. An edge that was not reached or is not cached costs
-/// more; one of the calls reads the peer metadata.
+/// Checks the number of host calls for each request. An edge that was not reached or is not cached
+/// costs more; one of the calls reads the peer metadata.
 #[track_caller]
 fn check_calls(requests: &[(&str, u64)], expected: &[u32]) {
     let mut builder = RecordBuilder::default();

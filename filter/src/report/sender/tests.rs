@@ -226,8 +226,8 @@ fn a_lost_batch_is_sent_again_at_once() {
     bench.sender.on_lost(99);
 }
 
-/// Runs requests `(second, code, duration in milliseconds)` and checks the time and content of each batch:
-/// `second:records+folded`.
+/// Runs requests `(second, code, duration in milliseconds)` and checks the time and content of each
+/// batch: `second:records+folded`.
 #[track_caller]
 fn check_times(config: &str, requests: &[(u64, u32, u64)], until_s: u64, expected: &str) {
     let mut bench = Bench::new("");
@@ -290,8 +290,8 @@ fn detail_follows_the_configuration_and_counts_are_exact() {
     check_times(r#", "detail": "none""#, &mix, 0, "0:0+5");
 }
 
-/// Runs requests, ticks, failures, repeats and refusals in an order that the seed decides, and checks the
-/// ledger.
+/// Runs requests, ticks, failures, repeats and refusals in an order that the seed decides, and
+/// checks the ledger.
 fn check_random_events(seed: u64) {
     let limits = r#""batch_records_max": 3, "batches_in_flight_max": 2, "fold_rows_max": 2"#;
     let mut bench = Bench::new(limits).with_capacity(9);
