@@ -1,7 +1,7 @@
 //! Records: one for each finished request and each closed connection.
 //!
 //! [`RecordBuilder`] reads the attributes of a finished request and makes a [`Record`] of them.
-//! Reading is split into [`StreamInfo`] (one expression for every request) and the edge (cached,
+//! Reading is split into `StreamInfo` (one expression for every request) and the edge (cached,
 //! see `edge_cache`).
 
 mod truncate;

@@ -1,5 +1,5 @@
-//! Field numbers of `v1::Batch`. The sender writes its own fields and the ledger; this module's
-//! parent writes all others.
+//! Field numbers of `v1::Batch`. The sender writes the fields of the epoch, the identity and the
+//! ledger; the batch writes all others.
 
 pub(crate) const SCHEMA_VERSION: u32 = 1;
 pub(crate) const PROXY: u32 = 2;

@@ -149,13 +149,13 @@ pub(super) fn metric(kind: Kind, name: &str) -> Option<u32> {
 
 /// Increments a metric. Envoy ignores an unknown id.
 pub(super) fn increment_metric(metric: u32, by: i64) {
-    // SAFETY: numbers only.
+    // SAFETY: only numbers are passed.
     let _ = unsafe { proxy_increment_metric(metric, by) };
 }
 
 /// Lets Envoy delete the root context that stayed after its end.
 pub(super) fn done() {
-    // SAFETY: nothing crosses.
+    // SAFETY: no memory is passed.
     let _ = unsafe { proxy_done() };
 }
 

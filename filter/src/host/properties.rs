@@ -4,7 +4,7 @@
 //! Invariant: an error of the host is a missing value. Where Envoy cannot compile the expressions,
 //! none is evaluated.
 //!
-//! Envoy stores compiled expressions per plugin and ids them from the first one on. Each plugin
+//! Envoy stores compiled expressions per plugin and numbers them from the first one on. Each plugin
 //! compiles the same expressions in the same order, so that an id has one meaning in all of them,
 //! and the plugin of a request need not be known.
 

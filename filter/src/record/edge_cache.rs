@@ -21,7 +21,7 @@ const SLOTS: usize = 1_024;
 /// The shift that leaves a slot of a hash.
 const SHIFT: u32 = u64::BITS - SLOTS.ilog2();
 
-/// The maximum age of an edge. Amazon's network plugin holds a freed address back for as long.
+/// The maximum age of an edge. Amazon's network plugin reuses a freed address after the same time.
 const AGE_MAX_US: u64 = 30_000_000;
 
 /// A cached result.

@@ -49,7 +49,7 @@ pub(super) enum Grpc {
 }
 
 impl<'a> StreamInfo<'a> {
-    /// Reads the result of [`Expression::Request`]; from anything else, the defaults.
+    /// Reads the result of `Expression::Request`; from anything else, the defaults.
     #[must_use]
     pub(super) fn read(bytes: &'a [u8]) -> Self {
         let (values, is_destination) = match Values::read(bytes, SOURCE_VALUES) {

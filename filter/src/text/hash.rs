@@ -65,7 +65,7 @@ fn mix(hash: u64, word: u64) -> u64 {
     (hash ^ word).wrapping_mul(MULTIPLIER).rotate_left(29)
 }
 
-/// Whether two byte strings are equal. In WebAssembly the comparison of slices goes byte by byte.
+/// Returns whether two byte strings are equal. In WebAssembly the comparison of slices goes byte by byte.
 #[must_use]
 pub fn bytes_equal(a: &[u8], b: &[u8]) -> bool {
     if a.len() != b.len() {

@@ -182,8 +182,8 @@ fn numbered_wire_edge(
     }
 }
 
-#[test]
-fn every_field_has_its_number_in_the_contract() {
+/// Returns a batch with a distinct value in every field.
+fn batch_with_every_field() -> Batch {
     let called = numbered_edge(100, Reporter::Source, ServiceEvidence::Sni, true);
     let caller = numbered_edge(200, Reporter::Destination, ServiceEvidence::Authority, false);
     let reason = FailureReason { code_details: "details".into(), transport_failure_reason: "reason".into() };
@@ -222,12 +222,38 @@ fn every_field_has_its_number_in_the_contract() {
         |edge: &Rc<Edge>| ByteDelta { edge: edge.clone(), opened: 1, request_bytes: 2, response_bytes: 300 };
     batch.push_connections(&delta(&called));
     batch.push_streams(&delta(&caller));
+    batch
+}
 
+/// Returns the encoded fold of [`batch_with_every_field`].
+fn encoded_fold() -> v1::Fold {
+    v1::Fold {
+        edge: 1,
+        outcome: 1,
+        count: 2,
+        first_start_delta_us: -600,
+        last_start_delta_us: 700,
+        duration: Some(v1::DurationHistogram {
+            sum_us: 300,
+            min_us: 300,
+            max_us: 300,
+            scale: 3,
+            zero_count: 0,
+            offset: 65,
+            counts: vec![1],
+        }),
+        request_bytes_sum: 77,
+        response_bytes_sum: 88,
+    }
+}
+
+/// Returns the encoded counterpart of [`batch_with_every_field`].
+fn encoded_batch_with_every_field() -> v1::Batch {
     let texts = (100..114).chain(200..214).map(|number: u32| number.to_string());
     let texts = [String::new()].into_iter().chain(texts).chain(["details".into(), "reason".into()]);
     let long = v1::OpenLong { edge: 1, count: 5, oldest_age_us: 6, request_bytes: 7, response_bytes: 8 };
     let delta = |edge| v1::Flow { edge, opened: 1, request_bytes: 2, response_bytes: 300 };
-    let expected = v1::Batch {
+    v1::Batch {
         base_time_unix_us: 1_000,
         strings: texts.collect(),
         edges: vec![
@@ -256,35 +282,22 @@ fn every_field_has_its_number_in_the_contract() {
             request_id_hash: vec![0],
             attempts: vec![],
         }),
-        folds: vec![v1::Fold {
-            edge: 1,
-            outcome: 1,
-            count: 2,
-            first_start_delta_us: -600,
-            last_start_delta_us: 700,
-            duration: Some(v1::DurationHistogram {
-                sum_us: 300,
-                min_us: 300,
-                max_us: 300,
-                scale: 3,
-                zero_count: 0,
-                offset: 65,
-                counts: vec![1],
-            }),
-            request_bytes_sum: 77,
-            response_bytes_sum: 88,
-        }],
+        folds: vec![encoded_fold()],
         open: vec![v1::Open {
             reporter: Reporter::Waypoint.into(),
-            count,
-            oldest_age_us,
-            long_count,
+            count: 10,
+            oldest_age_us: 11,
+            long_count: 12,
             long: vec![long, long],
         }],
         connections: vec![delta(0)],
         streams: vec![delta(1)],
         messages: vec![v1::Messages { edge: 0, outcome: 0, request_messages: 3, response_messages: 4 }],
         ..v1::Batch::default()
-    };
-    assert_eq!(wire(&batch), expected);
+    }
+}
+
+#[test]
+fn every_field_has_its_number_in_the_contract() {
+    assert_eq!(wire(&batch_with_every_field()), encoded_batch_with_every_field());
 }
