@@ -92,9 +92,7 @@ impl Reader<'_> {
         match word.strip_suffix(".0").unwrap_or(word).parse() {
             Ok(number) => Some(Value::Number(number)),
             Err(_) if matches!(word, "true" | "false" | "null") => Some(Value::Other),
-            Err(_) if word.starts_with(|first: char| first == '-' || first.is_ascii_digit()) => {
-                Some(Value::Other)
-            }
+            Err(_) if matches!(word.as_bytes().first(), Some(b'-' | b'0'..=b'9')) => Some(Value::Other),
             Err(_) => None,
         }
     }
