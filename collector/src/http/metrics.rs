@@ -3,11 +3,16 @@
 //! In: all state. Out: one text. Always holds: the sum over `hopscope_requests_total` is the number of requests that were
 //! counted and not expired.
 
+mod failures;
+mod filters;
 mod grpc;
+mod hops;
+mod in_flight;
 mod journal;
 mod settings;
 mod streams;
 mod tcp;
+mod windows;
 
 use super::labels::Values;
 use super::prometheus::{Buckets, Exposition, Format, Kind, Names, Sink, Spelled, seconds};
@@ -43,23 +48,21 @@ pub(super) fn render(
     });
     if what == What::All {
         series(&mut text, looks);
-        crate::http::json::hops::metrics(&mut text, looks);
+        hops::metrics(&mut text, looks);
     }
     tcp::families(&mut text, looks);
     streams::families(&mut text, looks);
     let now_us = state.now_us();
-    part(&mut text, looks, |text, engine| crate::http::json::hops::rooms(text, &engine.join()));
-    part(&mut text, looks, move |text, engine| {
-        crate::http::json::in_flight::metrics(text, &engine.in_flight(), now_us)
-    });
+    part(&mut text, looks, |text, engine| hops::rooms(text, &engine.join()));
+    part(&mut text, looks, move |text, engine| in_flight::metrics(text, &engine.in_flight(), now_us));
     part(&mut text, looks, |text, engine| ledger(text, &engine.ledger()));
     part(&mut text, looks, move |text, engine| {
         rooms(text, engine, waiting.unwrap_or_default());
-        crate::http::json::failures::metrics(text, &engine.failures(), &engine.pending_failures());
-        crate::http::json::windows::metrics(text, &engine.windows());
+        failures::metrics(text, &engine.failures(), &engine.pending_failures());
+        windows::metrics(text, &engine.windows());
     });
     part(&mut text, looks, move |text, engine| {
-        crate::http::json::filters::metrics(text, &engine.address_book());
+        filters::metrics(text, &engine.address_book());
         standings(text, &engine.address_book(), now_us);
     });
     doors(&mut text, state.stats());

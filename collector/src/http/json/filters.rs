@@ -3,7 +3,6 @@
 //! In: the address book. Out: a row for each version and configuration, the most frequent first. Always holds: at most
 //! [`ROWS_MAX`] rows, the last of them liveness for all others; an access log has no configuration, and no row.
 
-use crate::http::prometheus::{Exposition, Kind};
 use hopscope_core::batch::Source;
 use hopscope_core::identity::AddressBook;
 use serde::{Deserialize, Serialize};
@@ -61,15 +60,6 @@ pub(crate) fn rows(book: &AddressBook) -> Vec<FilterRow> {
         });
     }
     rows
-}
-
-/// `hopscope_filters`.
-pub(crate) fn metrics(text: &mut Exposition<'_>, book: &AddressBook) {
-    text.family("hopscope_filters", Kind::Gauge, "Proxies by version and configuration of their filter.");
-    for row in rows(book) {
-        let labels = [("filter_version", &*row.filter_version), ("config_hash", &*row.config_hash)];
-        text.sample("hopscope_filters", &labels, row.proxies);
-    }
 }
 
 #[cfg(test)]

@@ -3,13 +3,10 @@
 //! In: the windows, and what is asked for. Out: rows, sorted by who calls whom. Always holds: a window without requests is left
 //! out; the instances of an edge add up to its last [`INSTANCE_WINDOWS`] windows.
 
-use crate::http::prometheus::{Exposition, Kind};
 use hopscope_core::aggregate::{Aggregate, EdgeId};
 use hopscope_core::engine::Engine;
 use hopscope_core::identity::{AddressBook, ResolvedEdge};
-use hopscope_core::recent::windows::{
-    INSTANCE_WINDOWS, Instance, Refused, Share, Tally, WINDOW_US, WINDOWS, Windows,
-};
+use hopscope_core::recent::windows::{INSTANCE_WINDOWS, Instance, Share, Tally, WINDOW_US, WINDOWS, Windows};
 use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -241,30 +238,6 @@ fn pod(name: &str) -> &str {
         (Some(pod), Some(_), None) if !pod.is_empty() => pod,
         _ => name,
     }
-}
-
-/// What the room says of itself.
-pub(crate) fn metrics(text: &mut Exposition<'_>, windows: &Windows) {
-    let (edges, instances, bytes) = windows.kept();
-    let gauges = [
-        ("hopscope_windows_edges", "Edges whose last minutes are kept.", edges),
-        ("hopscope_windows_instances", "Addresses of called instances that are told apart there.", instances),
-        ("hopscope_windows_bytes", "What both take, about.", bytes),
-    ];
-    for (name, help, value) in gauges {
-        text.single(name, Kind::Gauge, help, value as u64);
-    }
-    let name = "hopscope_windows_rejected_requests_total";
-    text.family(name, Kind::Counter, "Counted requests that are in no window, by reason.");
-    for why in Refused::ALL {
-        text.sample(name, &[("reason", why.label())], windows.refused(why));
-    }
-    text.single(
-        "hopscope_windows_other_requests_total",
-        Kind::Counter,
-        "Requests whose called instance found no room of its own.",
-        windows.others(),
-    );
 }
 
 #[cfg(test)]
