@@ -8,29 +8,33 @@ mod lookahead;
 mod caller_inference;
 mod batch_scratch;
 mod count;
+mod connections;
 mod exemplars;
+mod in_flight;
 mod failed_records;
 mod notable;
+mod pending;
 mod edge_cache;
 mod views;
 pub mod snapshot;
 mod tallies;
 
-use crate::aggregate::connections::{self, ConnectionSeries};
-use crate::aggregate::{self, Aggregate};
-use crate::batch::{Batch, EpochId, Record};
-use crate::histogram::RequestStats;
-use crate::identity::{self, AddressBook, PendingCallers, PendingLimits, Waiting};
+use crate::aggregate::connections::{ConnectionSeries, streams, tcp};
+use crate::aggregate::{self, Aggregate, reporting_namespace};
+use crate::batch::{Batch, EpochId, Identity, Record};
+use crate::identity::{self, AddressBook, EdgeId, EdgeTable, PendingCallers, PendingLimits, ResolvedEdge};
 use crate::intake::raw_batch::RawBatch;
 use crate::intake::reject::Rejection;
 use crate::join::{self, Join};
 use crate::ledger::{self, Admission, Ledger};
 use crate::recent::failures::{self, Failures};
 use crate::recent::in_flight::InFlightRequests;
-use crate::recent::windows::{self, Tally, Windows};
+use crate::recent::windows::{self, Windows};
 use batch_scratch::Cells;
 use edge_cache::EdgeCache;
-use identity::{ResolvedEdge, Told};
+use pending::{ConnectionKind, PendingEdges};
+use std::collections::HashSet;
+use std::sync::Arc;
 
 /// Edges as they are told are known, up to so many for each series that there may be: several proxies tell of each.
 const KNOWN_PER_SERIES: usize = 4;
@@ -92,8 +96,10 @@ pub struct Engine {
     ledger: Ledger,
     /// The address book.
     address_book: AddressBook,
-    /// What waits for a name.
-    pending: Waiting,
+    /// Requests, connections and failed records whose edge is not resolved yet.
+    pending: PendingEdges,
+    /// Resolved edges, by the id that all stages share.
+    edges: EdgeTable,
     /// Requests whose callers the join may find.
     pending_callers: PendingCallers,
     /// The hops.
@@ -108,16 +114,12 @@ pub struct Engine {
     streams: ConnectionSeries,
     /// The last of what failed. It is no part of a checkpoint.
     failures: Failures,
-    /// Those whose edge waits for a name.
-    pending_failures: failures::Waiting,
     /// The last minutes of each edge. They are no part of a checkpoint.
     windows: Windows,
     /// Edges that are known already; made anew after a start, like the rest.
     edge_cache: EdgeCache,
     /// Room for the batch at hand.
     scratch: Cells,
-    /// As of when what waits was looked at.
-    settled: u64,
 }
 
 impl Engine {
@@ -125,17 +127,16 @@ impl Engine {
     #[must_use]
     pub fn new(limits: Limits) -> Self {
         Self {
-            edge_cache: EdgeCache::new(known_max(&limits)),
+            edge_cache: EdgeCache::new(edge_cache_max(&limits)),
             scratch: Cells::default(),
-            settled: 0,
+            edges: EdgeTable::new(edges_max(&limits)),
             ledger: Ledger::new(limits.ledger),
             address_book: AddressBook::new(limits.identity),
-            connections: ConnectionSeries::new(limits.aggregate.clone(), limits.waiting.clone()),
-            streams: ConnectionSeries::new(limits.aggregate.clone(), limits.waiting.clone()),
+            connections: ConnectionSeries::new(limits.aggregate.clone()),
+            streams: ConnectionSeries::new(limits.aggregate.clone()),
             failures: Failures::new(limits.failures),
-            pending_failures: failures::Waiting::new(limits.waiting.clone()),
             windows: Windows::new(limits.windows),
-            pending: Waiting::new(limits.waiting),
+            pending: PendingEdges::new(limits.waiting),
             pending_callers: PendingCallers::new(limits.unnamed_max),
             join: Join::new(limits.join),
             aggregate: Aggregate::new(limits.aggregate),
@@ -145,14 +146,13 @@ impl Engine {
 
     /// Other bounds from now on. What is held already is kept; only what comes is measured by them.
     pub fn limit(&mut self, limits: Limits) {
-        self.edge_cache.limit(known_max(&limits));
+        self.edge_cache.limit(edge_cache_max(&limits));
+        self.edges.limit(edges_max(&limits));
         self.ledger.limit(limits.ledger);
         self.address_book.limit(limits.identity);
-        for flows in [&mut self.connections, &mut self.streams] {
-            flows.limit(limits.aggregate.clone(), limits.waiting.clone());
-        }
+        self.connections.limit(limits.aggregate.clone());
+        self.streams.limit(limits.aggregate.clone());
         self.failures.limit(limits.failures);
-        self.pending_failures.limit(limits.waiting.clone());
         self.pending.limit(limits.waiting);
         self.pending_callers.limit(limits.unnamed_max);
         self.join.limit(limits.join);
@@ -180,34 +180,44 @@ impl Engine {
         Ok(answer)
     }
 
-    /// Takes a batch. `now_us`: microseconds since the Unix epoch.
+    /// Accepts a batch. `now_us`: microseconds since the Unix epoch.
+    ///
+    /// The ledger comes before the address book: a batch that was accepted before changes nothing, so that
+    /// a delayed duplicate cannot bring back an older identity.
     pub fn take(&mut self, batch: &Batch, now_us: u64) -> Answer {
         let proxy = &batch.epoch_id.proxy;
-        let introduced = batch.identity.clone();
-        if let Some(identity) = introduced
-            && !self.address_book.introduce(proxy, identity, now_us)
-        {
-            return Answer::Full("proxies");
+        match (&batch.identity, self.address_book.knows(proxy)) {
+            (None, false) => return Answer::NeedIdentity,
+            (Some(_), false) if !self.address_book.has_room() => return Answer::Full("proxies"),
+            _ => {}
         }
-        let Some(own) = self.address_book.reports(proxy, now_us) else { return Answer::NeedIdentity };
         match self.ledger.admit(batch, now_us) {
             Admission::Full => return Answer::Full("epochs"),
             Admission::Repeat => return Answer::Taken,
             Admission::New => {}
         }
-        self.count_all(batch, &own, now_us);
-        let marked = std::mem::take(&mut self.scratch.marked);
-        self.offer_exemplars(batch, &marked);
-        self.keep_failures(batch, &marked, &own, now_us);
-        self.scratch.marked = marked;
-        let book = &mut self.address_book;
-        self.in_flight.tell(batch, |edge| book.complete(&own, edge), now_us);
-        self.connections.take(batch, connections::connections(batch), &own, book, now_us);
-        self.streams.take(batch, connections::streams(batch), &own, book, now_us);
-        if batch.identity.is_some() {
-            self.settle(now_us);
+        if let Some(identity) = batch.identity.clone() {
+            self.address_book.introduce(proxy, identity, now_us);
         }
+        let Some(own) = self.address_book.reports(proxy, now_us) else { return Answer::NeedIdentity };
+        self.apply(batch, &own, now_us);
         Answer::Taken
+    }
+
+    /// Runs the stages behind the ledger over a batch that was not accepted before. `own`: the identity
+    /// of its proxy.
+    fn apply(&mut self, batch: &Batch, own: &Arc<Identity>, now_us: u64) {
+        self.count_all(batch, own, now_us);
+        let notable = std::mem::take(&mut self.scratch.marked);
+        self.offer_exemplars(batch, &notable);
+        self.keep_failures(batch, &notable, own, now_us);
+        self.scratch.marked = notable;
+        self.apply_in_flight(batch, own, now_us);
+        self.apply_connections(batch, ConnectionKind::Tcp, tcp(batch), own, now_us);
+        self.apply_connections(batch, ConnectionKind::Stream, streams(batch), own, now_us);
+        if batch.identity.is_some() {
+            self.resolve_pending(now_us);
+        }
     }
 
     /// Whether a batch would be answered with [`Answer::NeedIdentity`].
@@ -221,35 +231,37 @@ impl Engine {
         self.ledger.end(epoch_id, now_us);
     }
 
-    /// Lets time pass: names what has waited long enough, and forgets what has been silent for long.
+    /// Advances the time: resolves what is due, and expires what is idle.
     pub fn tick(&mut self, now_us: u64) {
-        self.settle(now_us);
+        self.resolve_pending(now_us);
         self.ledger.tick(now_us);
         self.join.seek_callers(!self.pending_callers.is_empty());
         self.join.tick(now_us);
         self.name_callers(now_us);
         self.give_callers_up(now_us, now_us);
         self.in_flight.expire(now_us);
-        self.connections.expire(now_us);
-        self.streams.expire(now_us);
         self.address_book.expire(now_us);
-        let generation = self.aggregate.generation();
-        self.aggregate.expire(now_us);
-        // Before a number is given again.
-        if self.aggregate.generation() != generation {
-            self.windows.retain(|edge| self.aggregate.has(edge));
+        let mut expired = self.aggregate.expire(&self.edges, now_us);
+        expired |= self.connections.expire(&self.edges, now_us);
+        expired |= self.streams.expire(&self.edges, now_us);
+        if expired || self.edges.is_full() {
+            self.retain_edges();
         }
         self.windows.expire(now_us);
     }
 
-    /// Names all that waits as well as can be, since no more reports will come.
+    /// Removes the edges that no series uses any more, before their ids are issued again.
+    fn retain_edges(&mut self) {
+        let Self { edges, aggregate, connections, streams, windows, .. } = self;
+        let used: HashSet<EdgeId> = connections.used_edges().chain(streams.used_edges()).collect();
+        edges.retain(|edge| aggregate.uses(edge) || used.contains(&edge));
+        windows.retain(|edge| edges.contains(edge));
+    }
+
+    /// Resolves everything that is pending, since no more batches will come.
     pub fn close(&mut self, now_us: u64) {
-        for (told, measure) in self.pending.take_all() {
-            self.count(&told, &measure, now_us);
-        }
+        self.resolve_all_pending(now_us);
         self.give_callers_up(u64::MAX, now_us);
-        self.connections.close(&mut self.address_book, now_us);
-        self.streams.close(&mut self.address_book, now_us);
     }
 
     /// Edges that are known as they were told, and how many were forgotten since there were too many.
@@ -258,37 +270,20 @@ impl Engine {
         (self.edge_cache.len(), self.edge_cache.forgotten())
     }
 
-    fn settle(&mut self, now_us: u64) {
-        let book = &mut self.address_book;
-        let news = std::mem::replace(&mut self.settled, book.generation()) != book.generation();
-        let ready = |told: &Told| {
-            news && {
-                let named = book.complete(&told.own, &told.edge);
-                !book.may_improve(&told.edge, &named)
-            }
-        };
-        for (told, measure) in self.pending.take(now_us, ready) {
-            self.count(&told, &measure, now_us);
-        }
-        self.connections.settle(&mut self.address_book, now_us);
-        self.streams.settle(&mut self.address_book, now_us);
-        self.settle_failures(now_us);
-    }
-
-    fn count(&mut self, told: &Told, measure: &RequestStats, now_us: u64) {
-        let named = self.address_book.resolve_final(&told.own, &told.edge);
-        self.count_as(&named, told, measure, now_us);
-    }
-
-    fn count_as(&mut self, named: &ResolvedEdge, told: &Told, measure: &RequestStats, now_us: u64) {
-        self.aggregate.add(named, told.outcome, measure, now_us);
-        let edge = self.aggregate.number(named);
-        let instance = tallies::called(told.edge.reporter, &told.own, &told.edge.peer.address, "");
-        self.windows.add(edge, instance, Tally::of(measure, told.outcome.is_failure()), now_us);
+    /// Id of the edge of requests; `None` when the edge is new and there is no room for series of it.
+    fn request_edge_id(&mut self, resolved: &ResolvedEdge) -> Option<EdgeId> {
+        let known = self.edges.find(resolved);
+        let has_room = || self.aggregate.has_room(reporting_namespace(resolved));
+        known.or_else(|| has_room().then(|| self.edges.issue(resolved))?)
     }
 }
 
-fn known_max(limits: &Limits) -> usize {
+/// Largest number of edges: those of requests, and as many of connections and streams.
+fn edges_max(limits: &Limits) -> usize {
+    limits.aggregate.series_max.saturating_mul(3)
+}
+
+fn edge_cache_max(limits: &Limits) -> usize {
     limits.aggregate.series_max.saturating_mul(KNOWN_PER_SERIES)
 }
 

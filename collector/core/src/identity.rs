@@ -13,12 +13,15 @@ mod resolve;
 mod edge;
 mod services;
 mod liveness;
+mod edge_table;
 mod pending_caller;
 mod pending;
 
 pub use edge::{End, Evidence, ResolvedEdge, Security};
+pub(crate) use edge_table::RESTORED_ID_MAX;
+pub use edge_table::{EdgeId, EdgeTable};
 pub use liveness::{Liveness, is_proof_of_life};
-pub use pending::{PendingLimits, Told, Waiting};
+pub use pending::{Pending, PendingLimits, ReportedEdge};
 pub use pending_caller::{PendingCaller, PendingCallers};
 pub use services::ServiceName;
 
@@ -156,6 +159,12 @@ impl AddressBook {
     /// Everybody who said who they are, in no order.
     pub fn identities(&self) -> impl Iterator<Item = (&Text, &Identity)> {
         self.proxies.iter().map(|(proxy, known)| (proxy, &*known.identity))
+    }
+
+    /// Whether there is room for one more proxy.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.proxies.len() < self.limits.proxies_max
     }
 
     /// Whether a proxy said who it is.

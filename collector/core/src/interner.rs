@@ -22,6 +22,20 @@ impl<K: Hash + Eq + Clone, V> Registry<K, V> {
         Self { numbers: HashTable::new(), keys: Default::default(), entries: Slab::new(), max }
     }
 
+    /// Entries that keep the numbers that they had before a restart.
+    pub(crate) fn restored(max: usize, entries: impl Iterator<Item = (u32, K, V)>) -> Self {
+        let entries = entries.map(|(number, key, value)| (number as usize, (key, value))).collect();
+        let mut restored = Self { numbers: HashTable::new(), keys: Default::default(), entries, max };
+        let Self { numbers, keys, entries, .. } = &mut restored;
+        for (number, (key, _)) in &*entries {
+            let Ok(number) = u32::try_from(number) else { continue };
+            numbers.insert_unique(keys.hash_one(key), number, |number| {
+                entries.get(*number as usize).map_or(0, |(key, _)| keys.hash_one(key))
+            });
+        }
+        restored
+    }
+
     /// Another bound from now on; what is kept already stays.
     pub(crate) fn limit(&mut self, max: usize) {
         self.max = max;

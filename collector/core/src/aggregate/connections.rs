@@ -1,46 +1,47 @@
-//! TCP connections, and what streams move.
+//! Series of TCP connections, and of the bytes of streams.
 //!
-//! In: reports, with their edges named, and the time. Out: per edge and how they ended, how many were opened and closed,
-//! how long those lasted, and the bytes of all, open ones too. Always holds: the closed connections of all series are the
-//! connections of the reports that came in, those apart that wait for their peer's name; nothing here is a request, and no
-//! request is here; as many series as of requests have a name of their own, and what is more is counted in one overflow
-//! series per reporter, or, where a namespace has as many as it may, per reporter and namespace.
+//! In: the connections and streams of a batch, by edge. Out: per edge and outcome how many connections
+//! opened and closed, their durations, and their bytes, those of open connections included. Invariant:
+//! the closed connections of all series are those of the batches that came in, less those whose edge is
+//! not resolved yet; nothing here is a request. The bound of the series is that of requests, counted apart.
 //!
-//! What an open connection moves is told before anybody knows how it will end; so it is counted under no response flag, and
-//! only what was not told by then under the flag of its end, as Istio does it. A stream is a request, and is counted as one
-//! with all of its bytes when it ends; what its bodies move until then is here, in [`ConnectionSeries`] of its own, once.
+//! The bytes of an open connection are reported before its outcome is known, so they are counted without
+//! a response flag; only the rest is counted under the flag of its end, as Istio does. A stream is a
+//! request, and is counted with all of its bytes when it ends; the bytes of its bodies until then are
+//! counted once, in [`ConnectionSeries`] of their own.
 
-use crate::aggregate::{Key, Limits, tenant};
-use crate::batch::{Batch, Flow, Fold, Identity, Outcome, Protocol, Record, Text};
+use super::Limits;
+use super::key::{Key, SeriesKey};
+use super::series_budget::{Overflow, SeriesBudget};
+use crate::batch::{Batch, Flow, Fold, Outcome, Protocol, Record, Reporter, Text};
 use crate::histogram::durations::Durations;
-use crate::identity::{AddressBook, PendingLimits, ResolvedEdge, Told};
+use crate::identity::{EdgeId, EdgeTable};
 use crate::snapshot::codec::snapshot;
 use std::collections::HashMap;
-use std::sync::Arc;
 
-/// The sum over some connections.
+/// Statistics of a set of connections.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Connections that were opened.
     pub opened: u64,
-    /// How long those lasted that were closed.
+    /// Durations of closed connections.
     pub durations: Durations,
-    /// Bytes from the clients, of open ones, too.
+    /// Bytes received from clients, open connections included.
     pub request_bytes: u64,
-    /// Bytes to the clients, of open ones, too.
+    /// Bytes sent to clients, open connections included.
     pub response_bytes: u64,
 }
 
 snapshot!(struct Counts { opened, durations, request_bytes, response_bytes });
 
 impl Counts {
-    /// How many were closed.
+    /// Number of closed connections.
     #[must_use]
     pub fn closed(&self) -> u64 {
         self.durations.count()
     }
 
-    /// Adds others.
+    /// Adds other statistics.
     pub fn merge(&mut self, other: &Self) {
         self.opened = self.opened.saturating_add(other.opened);
         self.durations.merge(&other.durations);
@@ -63,188 +64,157 @@ impl Counts {
     }
 }
 
-/// What was counted under one key.
+/// Series of one edge and outcome.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Series {
-    /// What.
+    /// Statistics of its connections.
     pub counts: Counts,
-    /// When it began, microseconds since the Unix epoch.
+    /// Time of creation, microseconds since the Unix epoch.
     pub created_us: u64,
-    /// When something was added last.
+    /// Time of the last addition, microseconds since the Unix epoch.
     pub last_us: u64,
 }
 
 snapshot!(struct Series { counts, created_us, last_us });
 
-/// All connections, or all streams.
+/// Series of TCP connections, or of streams.
 #[derive(Debug, Clone, Default)]
 pub struct ConnectionSeries {
     limits: Limits,
-    waiting_limits: PendingLimits,
-    series: HashMap<Key, Series>,
-    /// How many series each namespace has.
-    tenants: HashMap<Text, usize>,
-    /// What may get a better name, and until when it waits for that.
-    waiting: HashMap<Told, (Counts, u64)>,
+    series: HashMap<SeriesKey, Series, foldhash::quality::RandomState>,
+    budget: SeriesBudget,
     expired_closed: u64,
 }
 
-snapshot!(state ConnectionSeries { series, waiting, expired_closed } skip { limits, waiting_limits, tenants });
+snapshot!(state ConnectionSeries { series, expired_closed } skip { limits, budget });
 
 impl ConnectionSeries {
-    /// Nothing counted yet.
+    /// Creates an empty set of series.
     #[must_use]
-    pub fn new(limits: Limits, waiting_limits: PendingLimits) -> Self {
-        Self { limits, waiting_limits, ..Self::default() }
+    pub fn new(limits: Limits) -> Self {
+        Self { limits, ..Self::default() }
     }
 
-    /// Other limits from now on. What is held stays.
-    pub fn limit(&mut self, limits: Limits, waiting_limits: PendingLimits) {
+    /// Sets other limits. Series that exist stay.
+    pub fn limit(&mut self, limits: Limits) {
         self.limits = limits;
-        self.waiting_limits = waiting_limits;
     }
 
-    /// Counts groups of a batch: [`connections`], or [`streams`].
-    pub fn take(
+    /// Whether a namespace may have one more series.
+    pub(crate) fn has_room(&self, namespace: &str) -> bool {
+        self.budget.has_room(namespace, &self.limits)
+    }
+
+    /// Adds counts to the series of an edge and outcome, or to an overflow series. `reported_by`: the
+    /// reporter, and the namespace of its proxy.
+    pub fn add(
         &mut self,
-        batch: &Batch,
-        groups: Vec<Group>,
-        own: &Arc<Identity>,
-        book: &mut AddressBook,
+        edges: &EdgeTable,
+        edge: Option<EdgeId>,
+        reported_by: (Reporter, &Text),
+        (outcome, counts): (Outcome, &Counts),
         now_us: u64,
     ) {
-        for (edge, outcome, counts) in groups {
-            let Some(edge) = batch.edges.get(edge) else { continue };
-            let told = Told { own: own.clone(), edge: edge.clone(), outcome };
-            if !self.wait(&told, &counts, book, now_us) {
-                self.count(&told, &counts, book, now_us);
-            }
-        }
+        let key = self.key(edges, edge, reported_by, outcome);
+        let created = || Series { created_us: now_us, ..Series::default() };
+        let series = self.series.entry(key).or_insert_with(created);
+        series.counts.merge(counts);
+        series.last_us = series.last_us.max(now_us);
     }
 
-    /// Counts what waited, and can be named now, or has waited for long.
-    pub fn settle(&mut self, book: &mut AddressBook, now_us: u64) {
-        let mut ready = |told: &Told| {
-            let named = book.complete(&told.own, &told.edge);
-            !book.may_improve(&told.edge, &named)
-        };
-        let due = self.waiting.extract_if(|told, (_, due_us)| *due_us <= now_us || ready(told));
-        for (told, (counts, _)) in due.collect::<Vec<_>>() {
-            self.count(&told, &counts, book, now_us);
-        }
-    }
-
-    /// Counts all that waits.
-    pub fn close(&mut self, book: &mut AddressBook, now_us: u64) {
-        for (told, (counts, _)) in std::mem::take(&mut self.waiting) {
-            self.count(&told, &counts, book, now_us);
-        }
-    }
-
-    /// Takes out series that nothing was added to for long.
-    pub fn expire(&mut self, now_us: u64) {
+    /// Removes idle series. Returns whether there were any.
+    pub fn expire(&mut self, edges: &EdgeTable, now_us: u64) -> bool {
         let idle_since = now_us.saturating_sub(self.limits.idle_us_max);
-        let Self { series, expired_closed, tenants, .. } = self;
+        let Self { series, expired_closed, budget, .. } = self;
+        let before = series.len();
         series.retain(|key, series| {
-            let Key::Edge(edge, _) = key else { return true };
+            let SeriesKey::Edge(edge, _) = key else { return true };
             let stays = series.last_us >= idle_since;
             if !stays {
                 *expired_closed = expired_closed.saturating_add(series.counts.closed());
-                if let Some(count) = tenants.get_mut(tenant(edge)) {
-                    *count = count.saturating_sub(1);
-                }
+                edges.namespace(*edge).into_iter().for_each(|namespace| budget.remove(namespace));
             }
             stays
         });
-        tenants.retain(|_, count| *count > 0);
+        series.len() < before
     }
 
-    /// Every series, in no order.
-    pub fn iter(&self) -> impl Iterator<Item = (&Key, &Series)> {
-        self.series.iter()
+    /// Ids of the edges that have series, some of them more than once.
+    pub(crate) fn used_edges(&self) -> impl Iterator<Item = EdgeId> {
+        self.series.keys().filter_map(|key| match key {
+            SeriesKey::Edge(edge, _) => Some(*edge),
+            _ => None,
+        })
     }
 
-    /// How many series there are.
+    /// Counts the restored series of each namespace; after all sections of a snapshot are read.
+    pub(crate) fn restore_budget(&mut self, edges: &EdgeTable) {
+        let Self { series, budget, .. } = self;
+        for key in series.keys() {
+            match key {
+                SeriesKey::Edge(edge, _) => {
+                    edges.namespace(*edge).into_iter().for_each(|namespace| budget.add(namespace));
+                }
+                SeriesKey::NamespaceOverflow(reporter, namespace) => {
+                    budget.add_overflow(*reporter, namespace.clone());
+                }
+                SeriesKey::Overflow(_) => {}
+            }
+        }
+    }
+
+    /// All series, in no order.
+    pub fn iter<'a>(&'a self, edges: &'a EdgeTable) -> impl Iterator<Item = (Key, &'a Series)> {
+        self.series.iter().filter_map(|(key, series)| Some((key.resolve(edges)?, series)))
+    }
+
+    /// Number of series.
     #[must_use]
     pub fn len(&self) -> usize {
         self.series.len()
     }
 
-    /// Whether there is none.
+    /// Whether there is no series.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.series.is_empty()
     }
 
-    /// Closed connections of series that were taken out.
+    /// Closed connections of series that expired.
     #[must_use]
     pub fn expired_closed(&self) -> u64 {
         self.expired_closed
     }
 
-    fn wait(&mut self, told: &Told, counts: &Counts, book: &mut AddressBook, now_us: u64) -> bool {
-        if let Some((waiting, _)) = self.waiting.get_mut(told) {
-            waiting.merge(counts);
-            return true;
-        }
-        let named = book.complete(&told.own, &told.edge);
-        let waits =
-            book.may_improve(&told.edge, &named) && self.waiting.len() < self.waiting_limits.groups_max;
-        if waits {
-            let due_us = now_us.saturating_add(self.waiting_limits.wait_us_max);
-            self.waiting.insert(told.clone(), (counts.clone(), due_us));
-        }
-        waits
-    }
-
-    fn count(&mut self, told: &Told, counts: &Counts, book: &mut AddressBook, now_us: u64) {
-        let named = Arc::new(book.resolve_final(&told.own, &told.edge));
-        let mut key = Key::Edge(named.clone(), told.outcome);
-        if !self.series.contains_key(&key) {
-            key = self.new_key(&named, key);
-        }
-        let begun = || Series { created_us: now_us, ..Series::default() };
-        let series = self.series.entry(key).or_insert_with(begun);
-        series.counts.merge(counts);
-        series.last_us = series.last_us.max(now_us);
-    }
-
-    /// Where a series is counted that there is none of yet: under its own name, as long as there is room for it.
-    fn new_key(&mut self, named: &ResolvedEdge, own: Key) -> Key {
-        let named_series = self.series.keys().filter(|key| matches!(key, Key::Edge(..)));
-        if self.tenants.values().sum::<usize>() == 0 {
-            // None yet, or all of them come out of a checkpoint.
-            for key in named_series {
-                let Key::Edge(edge, _) = key else { continue };
-                *self.tenants.entry(tenant(edge).clone()).or_default() += 1;
+    /// The key to count under: that of the edge as long as there is room for its series.
+    fn key(
+        &mut self,
+        edges: &EdgeTable,
+        edge: Option<EdgeId>,
+        (reporter, namespace): (Reporter, &Text),
+        outcome: Outcome,
+    ) -> SeriesKey {
+        if let Some(edge) = edge {
+            let key = SeriesKey::Edge(edge, outcome.into());
+            if self.series.contains_key(&key) {
+                return key;
+            }
+            if let Some(namespace) = edges.namespace(edge).filter(|namespace| self.has_room(namespace)) {
+                self.budget.add(namespace);
+                return key;
             }
         }
-        let tenant = tenant(named);
-        let count = self.tenants.get(tenant).copied().unwrap_or(0);
-        if self.limits.namespace_series_max.is_some_and(|max| count >= max) {
-            let overflow = Key::TenantOverflow(named.reporter, tenant.clone());
-            let overflows =
-                || self.series.keys().filter(|key| matches!(key, Key::TenantOverflow(..))).count();
-            if self.series.contains_key(&overflow) || overflows() < TENANT_OVERFLOWS_MAX {
-                return overflow;
-            }
-            return Key::Overflow(named.reporter);
+        match self.budget.overflow(reporter, namespace, &self.limits) {
+            Overflow::Namespace => SeriesKey::NamespaceOverflow(reporter, namespace.clone()),
+            Overflow::Reporter => SeriesKey::Overflow(reporter),
         }
-        if self.series.len() >= self.limits.series_max {
-            return Key::Overflow(named.reporter);
-        }
-        *self.tenants.entry(tenant.clone()).or_default() += 1;
-        own
     }
 }
 
-/// Overflow series with the name of a namespace.
-const TENANT_OVERFLOWS_MAX: usize = 1_000;
-
-/// The place of an edge in [`Batch::edges`], how they ended, and how many and how much.
+/// Index of an edge in [`Batch::edges`], outcome, and statistics.
 pub type Group = (usize, Outcome, Counts);
 
-/// What streams of a batch moved, by edge.
+/// Bytes that the streams of a batch carried, by edge.
 #[must_use]
 pub fn streams(batch: &Batch) -> Vec<Group> {
     let group = |flow: &Flow| {
@@ -255,29 +225,29 @@ pub fn streams(batch: &Batch) -> Vec<Group> {
     batch.streams.iter().map(group).collect()
 }
 
-/// The connections of a batch by edge and how they ended.
+/// The connections of a batch, by edge and outcome.
 #[must_use]
-pub fn connections(batch: &Batch) -> Vec<Group> {
-    let told = &batch.connections;
-    if told.is_empty() {
+pub fn tcp(batch: &Batch) -> Vec<Group> {
+    let reported = &batch.connections;
+    if reported.is_empty() {
         return Vec::new();
     }
-    let is_continued = |outcome: usize| told.continued.get(outcome).copied().unwrap_or(false);
+    let is_continued = |outcome: usize| reported.continued.get(outcome).copied().unwrap_or(false);
     let mut groups: HashMap<(usize, Outcome), Counts> = HashMap::new();
     let mut group = |edge: usize, outcome: usize, closed: u64, add: &mut dyn FnMut(&mut Counts)| {
-        // One that was told as opened ends in the series that it would else end in.
+        // A connection that was reported as opened is not opened a second time.
         let ended = batch.outcomes.get(outcome).copied().unwrap_or_default();
         let counts = groups.entry((edge, ended)).or_default();
         counts.opened = counts.opened.saturating_add(if is_continued(outcome) { 0 } else { closed });
         add(counts);
     };
-    for record in &told.closed {
+    for record in &reported.closed {
         group(record.edge, record.outcome, 1, &mut |counts| counts.record(record));
     }
-    for fold in &told.folds {
+    for fold in &reported.folds {
         group(fold.edge, fold.outcome, fold.count, &mut |counts| counts.fold(fold));
     }
-    for row in &told.open {
+    for row in &reported.open {
         let unended = Outcome { protocol: Protocol::Tcp, ..Outcome::default() };
         let counts = groups.entry((row.edge, unended)).or_default();
         counts.opened = counts.opened.saturating_add(row.opened);
@@ -285,6 +255,3 @@ pub fn connections(batch: &Batch) -> Vec<Group> {
     }
     groups.into_iter().map(|((edge, outcome), counts)| (edge, outcome, counts)).collect()
 }
-
-#[cfg(test)]
-mod tests;

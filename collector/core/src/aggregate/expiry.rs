@@ -1,54 +1,49 @@
-//! Series that nothing is added to any more.
+//! Expiry of idle series.
 //!
-//! In: the time. Out: room. Always holds: what had been counted in a series that goes is in a sum; a number that stands for
-//! nothing any more is told by another generation.
+//! In: the time. Out: room for other series. Invariant: the requests of an expired series are part of a
+//! sum; freed room raises the generation.
 
 use super::series::seconds;
 use super::{Aggregate, NONE};
+use crate::identity::{EdgeId, EdgeTable};
 
-/// Between two looks for idle series.
-const LOOK_US: u64 = 10 * 1_000_000;
+/// Time between two searches for idle series.
+const INTERVAL_US: u64 = 10 * 1_000_000;
 
 impl Aggregate {
-    /// Takes out what nothing was added to for long.
-    pub fn expire(&mut self, now_us: u64) {
-        if self.looked_us > 0 && now_us.saturating_sub(self.looked_us) < LOOK_US {
-            return;
+    /// Removes series without requests for longer than the limit. Returns whether there were any.
+    pub fn expire(&mut self, edges: &EdgeTable, now_us: u64) -> bool {
+        if self.checked_us > 0 && now_us.saturating_sub(self.checked_us) < INTERVAL_US {
+            return false;
         }
-        self.looked_us = now_us;
+        self.checked_us = now_us;
         let idle_since = seconds(now_us.saturating_sub(self.limits.idle_us_max));
-        let Self { series, edges, names, expired_series, expired_requests, exemplars, tenants, .. } = self;
-        let mut gone = false;
-        for (_, edge) in edges.iter_mut() {
-            let (mut at, mut kept) = (edge.first, NONE);
+        let Self { series, first, expired_series, expired_requests, exemplars, budget, .. } = self;
+        let mut expired = false;
+        for (edge, first) in (0_u32..).zip(first.iter_mut()) {
+            let had_series = *first != NONE;
+            let (mut at, mut active) = (*first, NONE);
             while let Some(entry) = series.get_mut(at as usize) {
                 let next = entry.next;
                 if entry.series.last_s >= idle_since {
-                    entry.next = kept;
-                    kept = at;
+                    entry.next = active;
+                    active = at;
                 } else {
                     *expired_series = expired_series.saturating_add(1);
                     *expired_requests = expired_requests.saturating_add(entry.series.measure.count());
                     series.remove(at as usize);
                     exemplars.forget(at);
-                    names.tenant(edge.name).into_iter().for_each(|tenant| tenants.take(tenant));
-                    gone = true;
+                    edges.namespace(EdgeId(edge)).into_iter().for_each(|namespace| budget.remove(namespace));
+                    expired = true;
                 }
                 at = next;
             }
-            edge.first = kept;
+            *first = active;
+            self.edges -= usize::from(had_series && active == NONE);
         }
-        if gone {
-            self.forget_empty();
+        if expired {
+            self.generation += 1;
         }
-    }
-
-    /// Takes out edges that have no series any more.
-    fn forget_empty(&mut self) {
-        self.generation += 1;
-        let Self { edges, numbers, names, .. } = self;
-        numbers.retain(|number| edges.get(*number as usize).is_some_and(|edge| edge.first != NONE));
-        edges.retain(|_, edge| edge.first != NONE);
-        names.keep(edges.iter().map(|(_, edge)| edge.name));
+        expired
     }
 }

@@ -1,47 +1,69 @@
-//! What tells series apart.
+//! Keys of series.
 //!
-//! In: an edge and how its requests ended, or what found no room. Out: a key. Always holds: a key that is kept comes back equal.
+//! Invariant: a key that is written to a snapshot is read back equal.
 
+use super::packed_outcome::Ended;
 use crate::batch::{Outcome, Reporter, Text};
-use crate::identity::ResolvedEdge;
+use crate::identity::{EdgeId, EdgeTable, ResolvedEdge};
 use crate::snapshot::codec::{Reader, SnapshotValue, Unreadable, Writer};
 use std::sync::Arc;
 
-/// What tells one series from another.
+/// Key of a series with its edge resolved, for readers.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Key {
-    /// An edge and how its requests ended.
+    /// An edge, and how its requests ended.
     Edge(Arc<ResolvedEdge>, Outcome),
-    /// What found no room.
+    /// Overflow of a reporter.
     Overflow(Reporter),
-    /// What found no room among the series of its namespace.
-    TenantOverflow(Reporter, Text),
+    /// Overflow of a reporter and a namespace that has as many series as it may.
+    NamespaceOverflow(Reporter, Text),
 }
 
 impl Key {
-    /// Which side tells.
+    /// Reporter of the series.
     #[must_use]
     pub fn reporter(&self) -> Reporter {
         match self {
             Self::Edge(edge, _) => edge.reporter,
-            Self::Overflow(reporter) | Self::TenantOverflow(reporter, _) => *reporter,
+            Self::Overflow(reporter) | Self::NamespaceOverflow(reporter, _) => *reporter,
         }
     }
 }
 
-impl SnapshotValue for Key {
+/// Key of a series with the id of its edge, for stages.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum SeriesKey {
+    Edge(EdgeId, Ended),
+    Overflow(Reporter),
+    NamespaceOverflow(Reporter, Text),
+}
+
+impl SeriesKey {
+    /// The same key with its edge resolved; `None` when the id stands for no edge.
+    pub(super) fn resolve(&self, edges: &EdgeTable) -> Option<Key> {
+        Some(match self {
+            Self::Edge(edge, outcome) => Key::Edge(Arc::new(edges.get(*edge)?), (*outcome).into()),
+            Self::Overflow(reporter) => Key::Overflow(*reporter),
+            Self::NamespaceOverflow(reporter, namespace) => {
+                Key::NamespaceOverflow(*reporter, namespace.clone())
+            }
+        })
+    }
+}
+
+impl SnapshotValue for SeriesKey {
     fn save(&self, to: &mut Writer) {
         match self {
-            Self::Edge(edge, outcome) => {
-                to.number(EDGE);
+            Self::Edge(EdgeId(edge), outcome) => {
+                to.number(0);
                 edge.save(to);
-                outcome.save(to);
+                Outcome::from(*outcome).save(to);
             }
             Self::Overflow(reporter) => {
                 to.number(1);
                 reporter.save(to);
             }
-            Self::TenantOverflow(reporter, namespace) => {
+            Self::NamespaceOverflow(reporter, namespace) => {
                 to.number(2);
                 reporter.save(to);
                 namespace.save(to);
@@ -51,22 +73,10 @@ impl SnapshotValue for Key {
 
     fn load(from: &mut Reader<'_>) -> Result<Self, Unreadable> {
         match from.number()? {
-            EDGE => Ok(Self::Edge(Arc::load(from)?, Outcome::load(from)?)),
-            other => Self::load_other(other, from),
-        }
-    }
-}
-
-impl Key {
-    /// What the numbers other than [`EDGE`] stand for.
-    pub(super) fn load_other(number: u64, from: &mut Reader<'_>) -> Result<Self, Unreadable> {
-        match number {
+            0 => Ok(Self::Edge(EdgeId(u32::load(from)?), Outcome::load(from)?.into())),
             1 => Ok(Self::Overflow(Reporter::load(from)?)),
-            2 => Ok(Self::TenantOverflow(Reporter::load(from)?, Text::load(from)?)),
-            _ => Err(from.broken("no such Key")),
+            2 => Ok(Self::NamespaceOverflow(Reporter::load(from)?, Text::load(from)?)),
+            _ => Err(from.broken("no such key of a series")),
         }
     }
 }
-
-/// In a checkpoint, the series of an edge.
-pub(super) const EDGE: u64 = 0;

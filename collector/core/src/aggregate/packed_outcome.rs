@@ -4,7 +4,8 @@
 
 use crate::batch::{Outcome, Protocol};
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Outcome of a series.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Ended {
     response_flags: u64,
     /// 0 where it has none.

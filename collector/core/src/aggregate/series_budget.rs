@@ -1,73 +1,96 @@
-//! How many series each namespace has, and where the rest of it is counted.
+//! Budget of series: how many have labels of their own, in total and for each namespace.
 //!
-//! In: series that come and go, by the namespace of the proxies that tell of them. Out: whether there is room for one more.
-//! Always holds: at most [`OVERFLOWS_MAX`] namespaces have an overflow series of their own; the rest share those of the
-//! reporters.
+//! In: series that are added and removed, by the namespace of the proxy that reports them. Out: where a
+//! new series is counted. Invariant: at most [`NAMESPACE_OVERFLOWS_MAX`] namespaces have an overflow
+//! series of their own; the others share the overflow series of the reporter.
+//!
+//! Requests, TCP connections and streams each have a budget of this kind.
 
+use super::Limits;
 use crate::batch::{Reporter, Text};
 use crate::identity::ResolvedEdge;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-/// Overflow series with the name of a namespace.
-const OVERFLOWS_MAX: usize = 1_000;
+/// Largest number of overflow series that carry the name of a namespace.
+const NAMESPACE_OVERFLOWS_MAX: usize = 1_000;
 
-/// See above.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Tenants {
-    series: HashMap<Text, usize>,
-    overflow: HashMap<(Reporter, Text), u32>,
+/// Where requests or connections without a series of their own are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Overflow {
+    /// In the overflow series of the reporter.
+    Reporter,
+    /// In the overflow series of the reporter and the namespace, which has as many series as it may.
+    Namespace,
 }
 
-/// The namespace of the proxy that tells of an edge.
-pub(crate) fn tenant(edge: &ResolvedEdge) -> &Text {
+/// Number of series with labels of their own.
+#[derive(Debug, Clone, Default)]
+pub(super) struct SeriesBudget {
+    series: usize,
+    by_namespace: HashMap<Text, usize>,
+    overflows: HashSet<(Reporter, Text)>,
+}
+
+/// Namespace of the proxy that reports an edge.
+pub(crate) fn reporting_namespace(edge: &ResolvedEdge) -> &Text {
     match edge.reporter {
         Reporter::Destination => &edge.destination.namespace,
         Reporter::Source | Reporter::Waypoint => &edge.source.namespace,
     }
 }
 
-impl Tenants {
-    /// Whether a namespace has as many series as it may have.
-    pub(super) fn is_full(&self, namespace: &str, series_max: Option<usize>) -> bool {
-        series_max.is_some_and(|max| self.series.get(namespace).copied().unwrap_or(0) >= max)
+impl SeriesBudget {
+    /// Number of series with labels of their own.
+    pub(super) fn len(&self) -> usize {
+        self.series
     }
 
+    /// Whether a namespace may have one more series.
+    pub(super) fn has_room(&self, namespace: &str, limits: &Limits) -> bool {
+        self.series < limits.series_max && !self.is_full(namespace, limits)
+    }
+
+    /// Where to count what finds no room for a series of its own.
+    pub(super) fn overflow(&mut self, reporter: Reporter, namespace: &Text, limits: &Limits) -> Overflow {
+        if !self.is_full(namespace, limits) {
+            return Overflow::Reporter;
+        }
+        let key = (reporter, namespace.clone());
+        if self.overflows.contains(&key) {
+            return Overflow::Namespace;
+        }
+        if self.overflows.len() >= NAMESPACE_OVERFLOWS_MAX {
+            return Overflow::Reporter;
+        }
+        self.overflows.insert(key);
+        Overflow::Namespace
+    }
+
+    /// Counts a new series of a namespace.
     pub(super) fn add(&mut self, namespace: &Text) {
-        *self.series.entry(namespace.clone()).or_default() += 1;
+        self.series += 1;
+        *self.by_namespace.entry(namespace.clone()).or_default() += 1;
     }
 
-    pub(super) fn take(&mut self, namespace: &str) {
-        let left = self.series.get_mut(namespace).map(|count| {
+    /// Counts an overflow series that was restored.
+    pub(super) fn add_overflow(&mut self, reporter: Reporter, namespace: Text) {
+        self.overflows.insert((reporter, namespace));
+    }
+
+    /// Gives the place of a removed series back.
+    pub(super) fn remove(&mut self, namespace: &str) {
+        self.series = self.series.saturating_sub(1);
+        let left = self.by_namespace.get_mut(namespace).map(|count| {
             *count = count.saturating_sub(1);
             *count
         });
         if left == Some(0) {
-            self.series.remove(namespace);
+            self.by_namespace.remove(namespace);
         }
     }
 
-    /// The overflow series of a namespace.
-    pub(super) fn overflow(&self, reporter: Reporter, namespace: &Text) -> Option<u32> {
-        self.overflow.get(&(reporter, namespace.clone())).copied()
-    }
-
-    /// Whose overflow series it is.
-    pub(super) fn key(&self, series: u32) -> Option<(Reporter, Text)> {
-        let found = self.overflow.iter().find(|(_, known)| **known == series);
-        found.map(|((reporter, namespace), _)| (*reporter, namespace.clone()))
-    }
-
-    /// Whether one more namespace may have one.
-    pub(super) fn may_overflow(&self) -> bool {
-        self.overflow.len() < OVERFLOWS_MAX
-    }
-
-    pub(super) fn put_overflow(&mut self, reporter: Reporter, namespace: Text, series: u32) {
-        self.overflow.insert((reporter, namespace), series);
-    }
-
-    /// Overflow series with the name of a namespace.
-    pub(super) fn overflows(&self) -> usize {
-        self.overflow.len()
+    fn is_full(&self, namespace: &str, limits: &Limits) -> bool {
+        let count = || self.by_namespace.get(namespace).copied().unwrap_or(0);
+        limits.namespace_series_max.is_some_and(|max| count() >= max)
     }
 }

@@ -1,35 +1,23 @@
-//! All series in a checkpoint.
+//! Series of requests in a snapshot.
 //!
-//! In: the series, or the bytes of some. Out: the other. Always holds: names are written once; series that an earlier life had
-//! room for keep it.
+//! In: all series, or their bytes. Out: the other of the two. Invariant: edges are named by their ids,
+//! which the section of the edge table restores; series that had room before a restart keep it.
 
-use super::edge_names::Kept;
-use super::key::EDGE;
-use super::series_budget::tenant;
-use super::{Aggregate, Key, NONE, Series, SeriesId};
-use crate::batch::{Outcome, Reporter};
+use super::key::SeriesKey;
+use super::{Aggregate, NONE, Series};
+use crate::identity::{EdgeId, EdgeTable, RESTORED_ID_MAX};
 use crate::snapshot::codec::{Reader, SnapshotState, SnapshotValue, Unreadable, Writer};
-use std::sync::Arc;
 
-/// The counters of a series are fetched so many series before: they stand anywhere in memory.
-const AHEAD: usize = 16;
+/// Distance at which the counters of a series are prefetched, in series: they lie anywhere in memory.
+const PREFETCH_DISTANCE: usize = 16;
 
 impl SnapshotState for Aggregate {
     fn save(&self, to: &mut Writer) {
-        self.names.save(to);
         self.series.len().save(to);
-        let mut coming = self.series.iter().skip(AHEAD);
+        let mut ahead = self.series.iter().skip(PREFETCH_DISTANCE);
         for (number, entry) in &self.series {
-            coming.next().into_iter().for_each(|(_, entry)| entry.series.measure.prefetch());
-            match self.edges.get(entry.edge as usize) {
-                // By its name: there are far more series than texts.
-                Some(edge) => {
-                    to.number(EDGE);
-                    edge.name.save(to);
-                    Outcome::from(entry.outcome).save(to);
-                }
-                None => self.key(number, entry).unwrap_or(Key::Overflow(Reporter::default())).save(to),
-            }
+            ahead.next().into_iter().for_each(|(_, entry)| entry.series.measure.prefetch());
+            self.series_key(number, entry).save(to);
             entry.series.save(to);
         }
         for sum in [self.overflowed, self.expired_series, self.expired_requests] {
@@ -38,37 +26,42 @@ impl SnapshotState for Aggregate {
     }
 
     fn restore(&mut self, from: &mut Reader<'_>) -> Result<(), Unreadable> {
-        // Series that an earlier life had room for keep it.
-        let limits = self.limits.clone();
-        (self.limits.series_max, self.limits.namespace_series_max) = (usize::MAX, None);
-        let names = Kept::load(from)?;
         for _ in 0..from.count()? {
-            let key = match from.number()? {
-                EDGE => Key::Edge(Arc::new(names.edge(from)?), Outcome::load(from)?),
-                other => Key::load_other(other, from)?,
-            };
-            let kept = Series::load(from)?;
-            let (number, _) = match key {
-                Key::Edge(edge, outcome) => {
-                    let (reporter, namespace) = (edge.reporter, tenant(&edge).clone());
-                    let edge = self.number(&edge);
-                    self.series(edge, (reporter, &namespace), outcome, kept.created_us())
+            let key = SeriesKey::load(from)?;
+            let restored = Series::load(from)?;
+            let created_us = restored.created_us();
+            if matches!(key, SeriesKey::Edge(EdgeId(edge), _) if edge > RESTORED_ID_MAX) {
+                return Err(from.broken("the id of an edge is over the limit"));
+            }
+            let number = match key {
+                SeriesKey::Edge(EdgeId(edge), outcome) => {
+                    let next = self.first.get(edge as usize).copied().unwrap_or(NONE);
+                    self.insert(edge, outcome, next, created_us)
                 }
-                Key::Overflow(reporter) => (SeriesId(self.overflow_of(reporter, kept.created_us())), true),
-                Key::TenantOverflow(reporter, namespace) => {
-                    let number = self.insert_overflow(kept.created_us()).unwrap_or(NONE);
-                    self.tenants.put_overflow(reporter, namespace, number);
-                    (SeriesId(number), true)
+                SeriesKey::Overflow(reporter) => Some(self.reporter_overflow(reporter, created_us)),
+                SeriesKey::NamespaceOverflow(reporter, namespace) => {
+                    self.budget.add_overflow(reporter, namespace.clone());
+                    self.namespace_overflow(reporter, &namespace, created_us)
                 }
             };
-            if let Some(series) = self.get_mut(number) {
-                *series = kept;
+            if let Some(entry) = number.and_then(|number| self.series.get_mut(number as usize)) {
+                entry.series = restored;
             }
         }
-        self.limits = limits;
         self.overflowed = SnapshotValue::load(from)?;
         self.expired_series = SnapshotValue::load(from)?;
         self.expired_requests = SnapshotValue::load(from)?;
         Ok(())
+    }
+}
+
+impl Aggregate {
+    /// Counts the restored series of each namespace; after all sections of a snapshot are read.
+    pub(crate) fn restore_budget(&mut self, edges: &EdgeTable) {
+        let Self { series, budget, .. } = self;
+        let named = series.iter().filter(|(_, entry)| entry.edge != NONE);
+        for (_, entry) in named {
+            edges.namespace(EdgeId(entry.edge)).into_iter().for_each(|namespace| budget.add(namespace));
+        }
     }
 }

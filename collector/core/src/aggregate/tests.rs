@@ -1,14 +1,14 @@
-use super::{Aggregate, Key, Limits};
+use super::{Aggregate, Key, Limits, Series, reporting_namespace};
 use crate::batch::{Edge, Identity, Outcome, Record, Reporter};
 use crate::histogram::RequestStats;
-use crate::identity::{AddressBook, Limits as BookLimits, ResolvedEdge};
+use crate::identity::{AddressBook, EdgeTable, Limits as BookLimits, ResolvedEdge};
 use crate::snapshot::bytes::collected;
 use crate::snapshot::codec::{Reader, SnapshotState, Writer};
 use std::sync::Arc;
 
 fn edge(reporter: Reporter, workload: &str) -> ResolvedEdge {
     let own = Identity { workload: workload.into(), ..Identity::default() };
-    AddressBook::new(BookLimits::default()).complete(&own, &Edge { reporter, ..Edge::default() })
+    AddressBook::new(BookLimits::default()).resolve(&own, &Edge { reporter, ..Edge::default() })
 }
 
 fn measure(count: usize) -> RequestStats {
@@ -17,12 +17,40 @@ fn measure(count: usize) -> RequestStats {
     measure
 }
 
-/// `workload count` pairs in, sorted series out.
+/// Series of requests, and the table of their edges.
+struct Counted {
+    edges: EdgeTable,
+    aggregate: Aggregate,
+}
+
+impl Counted {
+    fn new(limits: Limits) -> Self {
+        Self { edges: EdgeTable::new(usize::MAX), aggregate: Aggregate::new(limits) }
+    }
+
+    fn add(&mut self, edge: &ResolvedEdge, outcome: Outcome, measure: &RequestStats, now_us: u64) {
+        let namespace = reporting_namespace(edge);
+        let has_room = self.aggregate.has_room(namespace);
+        let id = self.edges.find(edge).or_else(|| has_room.then(|| self.edges.issue(edge))?);
+        let reported_by = (edge.reporter, namespace);
+        let (series, overflows) = self.aggregate.series(&self.edges, id, reported_by, outcome, now_us);
+        if overflows {
+            self.aggregate.overflow(measure.count());
+        }
+        self.aggregate.get_mut(series).unwrap().measure.merge(measure);
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (Key, &Series)> {
+        self.aggregate.iter(&self.edges)
+    }
+}
+
 const SECOND_US: u64 = 1_000_000;
 
+/// `(workload, count)` pairs in, sorted series out.
 #[track_caller]
 fn check(series_max: usize, requests: &[(&str, usize)], expected: &str) {
-    let mut aggregate = Aggregate::new(Limits { series_max, ..Limits::default() });
+    let mut aggregate = Counted::new(Limits { series_max, ..Limits::default() });
     for (workload, count) in requests {
         aggregate.add(&edge(Reporter::Source, workload), Outcome::default(), &measure(*count), 1);
     }
@@ -31,13 +59,13 @@ fn check(series_max: usize, requests: &[(&str, usize)], expected: &str) {
         .map(|(key, series)| match key {
             Key::Edge(edge, _) => format!("{}={}", edge.source.workload, series.measure.count()),
             Key::Overflow(reporter) => format!("~{}={}", reporter.label(), series.measure.count()),
-            Key::TenantOverflow(reporter, namespace) => {
+            Key::NamespaceOverflow(reporter, namespace) => {
                 format!("~{}/{namespace}={}", reporter.label(), series.measure.count())
             }
         })
         .collect();
     series.sort();
-    assert_eq!(format!("{}; {} overflowed", series.join(" "), aggregate.overflowed()), expected);
+    assert_eq!(format!("{}; {} overflowed", series.join(" "), aggregate.aggregate.overflowed()), expected);
 }
 
 #[test]
@@ -52,26 +80,26 @@ fn what_finds_no_room_is_counted_together() {
 
 #[test]
 fn idle_series_are_taken_out_and_their_sum_stays() {
-    let mut aggregate = Aggregate::new(Limits { idle_us_max: 10 * SECOND_US, ..Limits::default() });
+    let mut aggregate = Counted::new(Limits { idle_us_max: 10 * SECOND_US, ..Limits::default() });
     aggregate.add(&edge(Reporter::Source, "a"), Outcome::default(), &measure(3), 100 * SECOND_US);
     aggregate.add(&edge(Reporter::Source, "b"), Outcome::default(), &measure(1), 105 * SECOND_US);
-    aggregate.expire(111 * SECOND_US);
-    assert_eq!((aggregate.named(), aggregate.expired()), (1, (1, 3)));
+    aggregate.aggregate.expire(&aggregate.edges, 111 * SECOND_US);
+    assert_eq!((aggregate.aggregate.named(), aggregate.aggregate.expired()), (1, (1, 3)));
 }
 
 #[test]
 fn a_namespace_that_has_its_share_overflows_alone_and_across_a_start() {
     let limits = Limits { namespace_series_max: Some(1), ..Limits::default() };
-    let mut aggregate = Aggregate::new(limits.clone());
+    let mut aggregate = Counted::new(limits.clone());
     let of = |namespace: &str, workload: &str, reporter| {
         let identity =
             Identity { workload: workload.into(), namespace: namespace.into(), ..Identity::default() };
-        AddressBook::new(BookLimits::default()).complete(&identity, &Edge { reporter, ..Edge::default() })
+        AddressBook::new(BookLimits::default()).resolve(&identity, &Edge { reporter, ..Edge::default() })
     };
     for (namespace, workload) in [("a", "x"), ("a", "y"), ("b", "x"), ("a", "x"), ("b", "z"), ("b", "z")] {
         aggregate.add(&of(namespace, workload, Reporter::Destination), Outcome::default(), &measure(1), 1);
     }
-    let shown = |aggregate: &Aggregate| {
+    let shown = |aggregate: &Counted| {
         let mut keys: Vec<String> = aggregate
             .iter()
             .map(|(key, series)| match key {
@@ -89,32 +117,40 @@ fn a_namespace_that_has_its_share_overflows_alone_and_across_a_start() {
         keys.sort();
         keys.join(" ")
     };
-    let expected = "TenantOverflow(Destination, \"a\")=1 TenantOverflow(Destination, \"b\")=2 x.a=2 x.b=1";
-    assert_eq!((shown(&aggregate).as_str(), aggregate.named(), aggregate.overflowed()), (expected, 2, 3));
+    let expected =
+        "NamespaceOverflow(Destination, \"a\")=1 NamespaceOverflow(Destination, \"b\")=2 x.a=2 x.b=1";
+    assert_eq!(
+        (shown(&aggregate).as_str(), aggregate.aggregate.named(), aggregate.aggregate.overflowed()),
+        (expected, 2, 3)
+    );
     let bytes = collected(|sink| {
         let mut to = Writer::after(&[], sink);
-        aggregate.save(&mut to);
+        aggregate.edges.save(&mut to);
+        aggregate.aggregate.save(&mut to);
         to.end();
     });
-    let mut again = Aggregate::new(limits);
-    again.restore(&mut Reader::new(&bytes)).unwrap();
+    let mut again = Counted::new(limits);
+    let mut from = Reader::new(&bytes);
+    again.edges.restore(&mut from).unwrap();
+    again.aggregate.restore(&mut from).unwrap();
+    again.aggregate.restore_budget(&again.edges);
     again.add(&of("a", "w", Reporter::Destination), Outcome::default(), &measure(1), 2);
-    assert_eq!((shown(&again), again.named()), (expected.replace("\"a\")=1", "\"a\")=2"), 2));
+    assert_eq!((shown(&again), again.aggregate.named()), (expected.replace("\"a\")=1", "\"a\")=2"), 2));
 }
 
 #[test]
 fn a_series_that_goes_makes_room_in_its_namespace() {
     let limits = Limits { namespace_series_max: Some(1), idle_us_max: 10 * SECOND_US, ..Limits::default() };
-    let mut aggregate = Aggregate::new(limits);
+    let mut aggregate = Counted::new(limits);
     aggregate.add(&edge(Reporter::Source, "a"), Outcome::default(), &measure(1), 100 * SECOND_US);
-    aggregate.expire(200 * SECOND_US);
+    aggregate.aggregate.expire(&aggregate.edges, 200 * SECOND_US);
     aggregate.add(&edge(Reporter::Source, "b"), Outcome::default(), &measure(1), 201 * SECOND_US);
-    assert_eq!((aggregate.named(), aggregate.overflowed()), (1, 0));
+    assert_eq!((aggregate.aggregate.named(), aggregate.aggregate.overflowed()), (1, 0));
 }
 
 #[test]
 fn series_100_001_is_in_overflow_and_says_so() {
-    let mut aggregate = Aggregate::new(Limits::default());
+    let mut aggregate = Counted::new(Limits::default());
     let name = edge(Reporter::Source, "a");
     for code in 0..100_001_u32 {
         let outcome = Outcome {
@@ -128,7 +164,7 @@ fn series_100_001_is_in_overflow_and_says_so() {
         let edge = ResolvedEdge { source: Arc::new(source), ..name.clone() };
         aggregate.add(&edge, outcome, &measure(2), 1);
     }
-    assert_eq!((aggregate.named(), aggregate.overflowed()), (100_000, 2));
+    assert_eq!((aggregate.aggregate.named(), aggregate.aggregate.overflowed()), (100_000, 2));
     let overflow: Vec<u64> = aggregate
         .iter()
         .filter(|(key, _)| *key == Key::Overflow(Reporter::Source))

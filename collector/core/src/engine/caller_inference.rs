@@ -8,25 +8,25 @@ use super::Engine;
 use super::batch_scratch::Cells;
 use crate::batch::{Batch, Identity, Record, Text};
 use crate::histogram::RequestStats;
-use crate::identity::{PendingCaller, Told, Waiting};
+use crate::identity::{PendingCaller, ReportedEdge};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// What is counted together: an edge and an outcome as a batch told them, and the proxy that called.
+/// What is counted together: an edge and an outcome as a batch reported them, and the proxy that called.
 #[derive(Default)]
-struct Groups(HashMap<Place, (Arc<Told>, RequestStats)>);
+struct Groups(HashMap<Place, (Arc<ReportedEdge>, RequestStats)>);
 
 /// By the address of the first, which is quicker than by all of its texts.
-type Place = (*const Told, Option<Text>);
+type Place = (*const ReportedEdge, Option<Text>);
 
 impl Groups {
-    fn add(&mut self, told: &Arc<Told>, caller: Option<Text>, record: &Record) {
-        let group = self.0.entry((Arc::as_ptr(told), caller));
-        group.or_insert_with(|| (told.clone(), RequestStats::default())).1.record(record);
+    fn add(&mut self, reported: &Arc<ReportedEdge>, caller: Option<Text>, record: &Record) {
+        let group = self.0.entry((Arc::as_ptr(reported), caller));
+        group.or_insert_with(|| (reported.clone(), RequestStats::default())).1.record(record);
     }
 
-    fn all(self) -> impl Iterator<Item = (Arc<Told>, Option<Text>, RequestStats)> {
-        self.0.into_iter().map(|((_, caller), (told, measure))| (told, caller, measure))
+    fn all(self) -> impl Iterator<Item = (Arc<ReportedEdge>, Option<Text>, RequestStats)> {
+        self.0.into_iter().map(|((_, caller), (reported, measure))| (reported, caller, measure))
     }
 }
 
@@ -42,26 +42,31 @@ impl Engine {
         if cells.unnamed.is_empty() {
             return;
         }
-        let told = cells.unnamed.iter().map(|(edge, outcome, _)| {
+        let reported = cells.unnamed.iter().map(|(edge, outcome, _)| {
             let outcome = batch.outcomes.get(*outcome).copied().unwrap_or_default();
-            Arc::new(Told { own: own.clone(), edge: batch.edges.get(*edge).unwrap_or_default(), outcome })
+            Arc::new(ReportedEdge {
+                own: own.clone(),
+                edge: batch.edges.get(*edge).unwrap_or_default(),
+                outcome,
+            })
         });
-        let told: Vec<_> = told.collect();
+        let reported: Vec<_> = reported.collect();
         let until_us = self.join.sought_until_us(now_us);
         for (place, record) in cells.unnamed_records.drain(..) {
-            let (Some(told), Some((edge, _, rest))) = (told.get(place), cells.unnamed.get_mut(place)) else {
+            let (Some(reported), Some((edge, _, rest))) = (reported.get(place), cells.unnamed.get_mut(place))
+            else {
                 continue;
             };
             let line = cells.lines.get(*edge).and_then(Option::as_ref);
             let key = line.and_then(|line| self.join.sought(&record, line, now_us));
-            if !key.is_some_and(|key| self.pending_callers.put(key, told, &record, until_us)) {
+            if !key.is_some_and(|key| self.pending_callers.put(key, reported, &record, until_us)) {
                 rest.record(&record);
             }
         }
-        for ((.., rest), told) in cells.unnamed.drain(..).zip(told) {
+        for ((.., rest), reported) in cells.unnamed.drain(..).zip(reported) {
             if rest.count() > 0 || rest.messages().is_some() {
-                let named = self.address_book.complete(&told.own, &told.edge);
-                self.count_as(&named, &told, &rest, now_us);
+                let named = self.address_book.resolve(&reported.own, &reported.edge);
+                self.count_as(&named, &reported, &rest, now_us);
             }
         }
     }
@@ -74,19 +79,19 @@ impl Engine {
         }
         let mut groups = Groups::default();
         for caller in found {
-            if let Some(PendingCaller { told, record, .. }) =
+            if let Some(PendingCaller { reported, record, .. }) =
                 self.pending_callers.take(caller.key, |record| caller.is_of(record))
             {
-                groups.add(&told, caller.proxy, &record);
+                groups.add(&reported, caller.proxy, &record);
             }
         }
-        for (told, proxy, measure) in groups.all() {
+        for (reported, proxy, measure) in groups.all() {
             match proxy {
                 Some(proxy) => {
-                    let named = self.address_book.resolve_with_caller(&told.own, &told.edge, &proxy);
-                    self.count_as(&named, &told, &measure, now_us);
+                    let named = self.address_book.resolve_with_caller(&reported.own, &reported.edge, &proxy);
+                    self.count_as(&named, &reported, &measure, now_us);
                 }
-                None => self.count(&told, &measure, now_us),
+                None => self.count(&reported, &measure, now_us),
             }
         }
     }
@@ -94,22 +99,21 @@ impl Engine {
     /// Counts those that nothing was found of in time.
     pub(super) fn give_callers_up(&mut self, until_us: u64, now_us: u64) {
         let mut groups = Groups::default();
-        for PendingCaller { told, record, .. } in self.pending_callers.take_due(until_us) {
-            groups.add(&told, None, &record);
+        for PendingCaller { reported, record, .. } in self.pending_callers.take_due(until_us) {
+            groups.add(&reported, None, &record);
         }
-        for (told, _, measure) in groups.all() {
-            self.count(&told, &measure, now_us);
+        for (reported, _, measure) in groups.all() {
+            self.count(&reported, &measure, now_us);
         }
     }
 
-    /// What waits for a name, and those besides: after a start the join has nothing that could name them.
-    pub(crate) fn waiting_with_unnamed(&self) -> Waiting {
-        let mut waiting = self.pending.clone();
+    /// Makes requests whose caller is not inferred yet pending like others: after a restart the join has
+    /// no records that could identify their callers.
+    pub(crate) fn callers_as_pending(&self) -> Vec<(ReportedEdge, RequestStats)> {
         let mut groups = Groups::default();
-        for PendingCaller { told, record, .. } in self.pending_callers.iter() {
-            groups.add(told, None, record);
+        for PendingCaller { reported, record, .. } in self.pending_callers.iter() {
+            groups.add(reported, None, record);
         }
-        groups.all().for_each(|(told, _, measure)| waiting.put_at_once(&told, &measure));
-        waiting
+        groups.all().map(|(reported, _, stats)| ((*reported).clone(), stats)).collect()
     }
 }

@@ -4,12 +4,12 @@
 //! request is in one cell; what an edge is called is looked up once, as long as nothing changes by which it would be another.
 
 use super::batch_scratch::{Cell, Cells};
-use super::edge_cache::{Counted, Known, NOBODY};
+use super::edge_cache::{Counted, Joins, Known, NOBODY};
 use super::lookahead;
 use super::{Engine, MEET_AGAIN_US};
 use crate::batch::{Batch, EdgeFingerprint, Identity};
 use crate::histogram::RequestStats;
-use crate::identity::{self, Told};
+use crate::identity::{self, ReportedEdge};
 use crate::join::Tells;
 use std::sync::Arc;
 
@@ -70,10 +70,8 @@ impl Engine {
             let (Some(edge), Some(outcome)) = (batch.edges.get(edge), batch.outcomes.get(outcome)) else {
                 continue;
             };
-            let told = Told { own: own.clone(), edge, outcome: *outcome };
-            if !self.pending.put(&told, &measure, now_us) {
-                self.count(&told, &measure, now_us);
-            }
+            let reported = ReportedEdge { own: own.clone(), edge, outcome: *outcome };
+            self.pend_requests(&reported, &measure, now_us);
         }
         self.seek_callers(batch, &mut cells, own, now_us);
         if tells.is_some() {
@@ -121,7 +119,7 @@ impl Engine {
         tells: Option<Tells>,
         now_us: u64,
     ) -> Cell {
-        let known = self.known(batch, edge, own);
+        let known = self.known(batch, edge, own, Joins::Yes);
         self.meet(batch, (edge, outcome), known.peer, now_us);
         if let (Some(tells), Some(joined), Some(line)) = (tells, &known.joined, cells.lines.get_mut(edge))
             && line.is_none()
@@ -138,8 +136,13 @@ impl Engine {
             cells.recent.know(edge, known.counted.edge());
             let reporter = batch.edges.reporter(edge).unwrap_or_default();
             let ended = batch.outcomes.get(outcome).copied().unwrap_or_default();
-            let (number, overflows) =
-                self.aggregate.series(known.counted.edge(), (reporter, &own.namespace), ended, now_us);
+            let (number, overflows) = self.aggregate.series(
+                &self.edges,
+                known.counted.edge(),
+                (reporter, &own.namespace),
+                ended,
+                now_us,
+            );
             if overflows && !cells.overflowing.iter().any(|(known, _)| *known == number) {
                 let before = self.aggregate.get_mut(number).map_or(0, |series| series.measure.count());
                 cells.overflowing.push((number, before));
@@ -163,26 +166,29 @@ impl Engine {
         }
     }
 
-    /// What is known of an edge of a batch.
-    pub(super) fn known(&mut self, batch: &Batch, place: usize, own: &Arc<Identity>) -> Known {
-        let print = print_of(batch, place, own);
-        if let Some(known) = self.edge_cache.get(print).filter(|known| known.generation == self.generation())
-        {
+    /// What is known of an edge of a batch, from the cache or resolved again.
+    pub(super) fn known(&mut self, batch: &Batch, index: usize, own: &Arc<Identity>, joins: Joins) -> Known {
+        let print = print_of(batch, index, own);
+        let joins = joins == Joins::Yes && self.join.is_enabled();
+        let is_current =
+            |known: &&Known| known.generation == self.generation() && (known.joined.is_some() || !joins);
+        if let Some(known) = self.edge_cache.get(print).filter(is_current) {
             return *known;
         }
-        let edge = batch.edges.get(place).unwrap_or_default();
+        let edge = batch.edges.get(index).unwrap_or_default();
         self.address_book.learn(&edge, own);
-        let named = self.address_book.complete(own, &edge);
-        let waits = self.address_book.may_improve(&edge, &named);
+        let resolved = self.address_book.resolve(own, &edge);
+        let may_improve = self.address_book.may_improve(&edge, &resolved);
         let peer = self.address_book.peer_proxy(&edge);
-        let joined = self.join.is_enabled().then(|| self.join.know(&named, peer));
+        let joined = joins.then(|| self.join.know(&resolved, peer));
         let peer = peer.map_or(NOBODY, |peer| self.edge_cache.peer(peer));
-        let counted = if joined.is_some() && self.address_book.needs_caller(&edge, &named) {
+        let needs_caller = self.join.is_enabled() && self.address_book.needs_caller(&edge, &resolved);
+        let counted = if needs_caller {
             Counted::UNNAMED
-        } else if waits {
+        } else if may_improve {
             Counted::WAITS
         } else {
-            Counted::of(self.aggregate.number(&named))
+            Counted::of(self.request_edge_id(&resolved))
         };
         let known = Known { generation: self.generation(), counted, joined, peer };
         self.edge_cache.put(print, known);
@@ -192,7 +198,8 @@ impl Engine {
     /// Grows with everything by which an edge would be named, counted or joined in another way.
     #[expect(clippy::cast_possible_truncation, reason = "what is known does not live for 2^32 changes")]
     pub(super) fn generation(&self) -> u32 {
-        (self.address_book.generation() + self.aggregate.generation() + self.join.generation()) as u32
+        let stages = self.address_book.generation() + self.aggregate.generation() + self.join.generation();
+        (stages + self.edges.generation()) as u32
     }
 }
 

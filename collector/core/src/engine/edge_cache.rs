@@ -4,8 +4,8 @@
 //! only as long as nothing changed by which it would be named, counted or joined in another way; at most `max` edges are
 //! known, and when there is one more all are forgotten and learnt anew, which is counted.
 
-use crate::aggregate::EdgeId;
 use crate::batch::{EdgeFingerprint, Text};
+use crate::identity::EdgeId;
 use crate::interner::Registry;
 use crate::join;
 use hashbrown::HashTable;
@@ -44,6 +44,15 @@ impl Counted {
     pub(super) fn edge(self) -> Option<EdgeId> {
         (self.0 < Self::UNNAMED.0).then_some(EdgeId(self.0))
     }
+}
+
+/// Whether the ids that the join uses are needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Joins {
+    /// For requests.
+    Yes,
+    /// For connections and requests in flight, which are not joined.
+    No,
 }
 
 /// No proxy that is known.

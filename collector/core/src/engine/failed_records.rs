@@ -4,9 +4,9 @@
 //! look at its outcomes; of each edge no more are copied than are kept of it, and the edge is named once.
 
 use super::Engine;
+use super::edge_cache::Joins;
 use super::notable::Marked;
-use crate::batch::{Batch, Detail, Edge, Identity, Record};
-use crate::identity::ResolvedEdge;
+use crate::batch::{Batch, Detail, Identity, Record};
 use crate::recent::failures::Failed;
 use std::sync::Arc;
 
@@ -46,43 +46,26 @@ impl Engine {
         mut failed: impl Iterator<Item = Failed>,
         now_us: u64,
     ) {
-        let known = is_counted.then(|| self.known(batch, place, own));
-        if let Some(number) = known.and_then(|known| known.counted.edge()) {
-            let Self { aggregate, failures, .. } = self;
-            let numbered = (number, aggregate.generation());
-            match failures.put_numbered(numbered, || aggregate.name(number), failed, now_us) {
+        let joins = if is_counted { Joins::Yes } else { Joins::No };
+        if let Some(number) = self.known(batch, place, own, joins).counted.edge() {
+            let Self { edges, failures, .. } = self;
+            let numbered = (number, edges.generation());
+            match failures.put_numbered(numbered, || edges.get(number).map(Arc::new), failed, now_us) {
                 Ok(()) => return,
                 Err(back) => failed = back,
             }
         }
         let edge = batch.edges.get(place).unwrap_or_default();
-        let named = self.address_book.complete(own, &edge);
+        let named = self.address_book.resolve(own, &edge);
         let mut failed = failed.collect();
         if self.address_book.may_improve(&edge, &named) {
             let limits = (self.failures.edge_records_max(), self.failures.records_max());
-            match self.pending_failures.put((own.clone(), edge), failed, limits, now_us) {
+            match self.pending.add_failed((own, edge), failed, limits, now_us) {
                 Ok(gone) => return self.failures.pass_over(gone),
                 Err(back) => failed = back,
             }
         }
         self.failures.put(&Arc::new(named), failed, now_us);
-    }
-
-    /// Names those that wait and can be named now, or have waited long enough.
-    pub(super) fn settle_failures(&mut self, now_us: u64) {
-        if self.pending_failures.is_empty() {
-            return;
-        }
-        let generation = self.address_book.generation();
-        let book = &mut self.address_book;
-        let ready = |own: &Identity, edge: &Edge| {
-            let named = book.complete(own, edge);
-            !book.may_improve(edge, &named)
-        };
-        for ((own, edge), failed) in self.pending_failures.take(now_us, generation, ready) {
-            let named: ResolvedEdge = self.address_book.resolve_final(&own, &edge);
-            self.failures.put(&Arc::new(named), failed, now_us);
-        }
     }
 }
 

@@ -40,14 +40,19 @@ macro_rules! section {
     };
 }
 
-const SECTIONS: [Section; 6] = [
+const SECTIONS: [Section; 7] = [
     section!(ledger, 2),
     section!(address_book, 4),
-    // With what the join might still name: that is for the next life like the rest of what waits.
-    Section { save: |engine, to| engine.waiting_with_unnamed().save(to), ..section!(pending, 6) },
-    section!(aggregate, 4),
-    section!(connections, 3),
-    section!(streams, 1),
+    section!(edges, 1),
+    Section {
+        name: "pending",
+        version: 7,
+        save: |engine, to| engine.pending.save(&engine.callers_as_pending(), to),
+        restore: |engine, from| engine.pending.restore(from),
+    },
+    section!(aggregate, 5),
+    section!(connections, 4),
+    section!(streams, 2),
 ];
 
 /// Does not compile until a new room stands here: it has a section, or there is a reason why not. Open hops have none: after a start
@@ -57,6 +62,7 @@ const _: fn(&Engine) = |engine| {
         ledger: _,
         address_book: _,
         pending: _,
+        edges: _,
         aggregate: _,
         connections: _,
         streams: _,
@@ -64,11 +70,9 @@ const _: fn(&Engine) = |engine| {
         join: _,
         in_flight: _,
         failures: _,
-        pending_failures: _,
         windows: _,
         edge_cache: _,
         scratch: _,
-        settled: _,
     } = engine;
 };
 
@@ -123,6 +127,10 @@ pub fn decode(file: &[u8], engine: &mut Engine) -> Result<u64, Unreadable> {
         (section.restore)(engine, &mut body)?;
         body.place()?;
     }
+    let Engine { edges, aggregate, connections, streams, .. } = engine;
+    aggregate.restore_budget(edges);
+    connections.restore_budget(edges);
+    streams.restore_budget(edges);
     Ok(resume)
 }
 

@@ -4,8 +4,8 @@
 //! among them, and comes when it is named.
 
 use super::Engine;
-use crate::aggregate::EdgeId;
 use crate::batch::{Batch, Fold, Identity, Record, Reporter};
+use crate::identity::EdgeId;
 use crate::recent::windows::Tally;
 
 /// See above.

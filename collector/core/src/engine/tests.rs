@@ -38,7 +38,7 @@ fn batch(proxy: &str, sequence: u64, identity: Option<Identity>, caller: &str) -
 fn series(engine: &Engine) -> String {
     let mut series: Vec<String> = engine
         .aggregate
-        .iter()
+        .iter(&engine.edges)
         .filter_map(|(key, series)| match key {
             crate::aggregate::Key::Edge(edge, _) => {
                 let (source, destination) = (&edge.source.workload, &edge.destination.workload);
@@ -101,7 +101,7 @@ fn connections_are_counted_apart() {
     let mut told = batch("p", 1, Some(identity("pay", "10.0.0.1")), "");
     told.connections.closed = std::mem::take(&mut told.records);
     engine.take(&told, SECOND_US);
-    let closed: u64 = engine.connections.iter().map(|(_, series)| series.counts.closed()).sum();
+    let closed: u64 = engine.connections.iter(&engine.edges).map(|(_, series)| series.counts.closed()).sum();
     assert_eq!((closed, series(&engine).as_str(), engine.join.open()), (1, "", 0));
     assert_eq!(engine.join.stats().unjoinable().map(|(_, count)| count).sum::<u64>(), 0);
     let books = engine.ledger.entries();
@@ -166,11 +166,15 @@ fn the_last_failures_are_kept_with_their_details_and_named_in_time() {
         .to_vec();
     told.folds = vec![Fold { outcome: 1, count: 5, ..Fold::default() }];
     engine.take(&told, SECOND_US);
-    assert_eq!((failures(&engine).len(), engine.pending_failures.len()), (0, 2), "the caller is unknown yet");
+    assert_eq!(
+        (failures(&engine).len(), engine.pending.failed_records()),
+        (0, 2),
+        "the caller is unknown yet"
+    );
     engine.take(&batch("s", 1, Some(identity("shop", "10.0.0.2")), ""), 2 * SECOND_US);
     assert_eq!(failures(&engine), ["shop -> pay 503 overflow 3", "shop -> pay 503 overflow 4"]);
     let store = &engine.failures;
-    assert_eq!((store.seen(), store.folded(), engine.pending_failures.len()), (3, 5, 0));
+    assert_eq!((store.seen(), store.folded(), engine.pending.failed_records()), (3, 5, 0));
     // Those of the next batch come straight, and a closed connection with a flag is one of them.
     told.sequence = 2;
     told.identity = None;
@@ -185,7 +189,7 @@ fn the_last_failures_are_kept_with_their_details_and_named_in_time() {
 fn recent(engine: &Engine, now_us: u64) -> (Vec<String>, u64) {
     let (mut lines, mut sum) = (Vec::new(), 0);
     for edge in engine.windows.edges() {
-        let name = engine.aggregate.name(edge).unwrap();
+        let name = engine.edges.get(edge).unwrap();
         let (source, destination) = (&name.source.workload, &name.destination.workload);
         let mut line = format!("{source} -> {destination} by {}:", name.reporter.label());
         for share in engine.windows.instances(edge, now_us) {
@@ -226,7 +230,7 @@ fn the_last_minutes_have_what_is_counted_by_called_instance() {
     let expected =
         ["shop -> pay by destination: 10.0.0.1=2/0", "shop -> pay by source: 10.0.0.1=2/0 10.0.0.3=7/6"];
     let (lines, sum) = recent(&engine, 2 * SECOND_US);
-    let counted: u64 = engine.aggregate.iter().map(|(_, series)| series.measure.count()).sum();
+    let counted: u64 = engine.aggregate.iter(&engine.edges).map(|(_, series)| series.measure.count()).sum();
     assert_eq!((lines, sum, counted), (expected.map(str::to_owned).to_vec(), 11, 11));
 
     // Both series go before their windows are too old, and another edge may get the number of one.
@@ -288,7 +292,7 @@ fn check_callers(requests_max: usize, told: &str, soon: &str, in_the_end: &str) 
         now_us += 1_000;
     }
     assert_eq!(series(&engine), soon);
-    let kept = engine.waiting_with_unnamed().requests();
+    let kept: u64 = engine.callers_as_pending().iter().map(|(_, stats)| stats.count()).sum();
     assert_eq!(kept as usize, engine.pending_callers.len(), "a checkpoint keeps what waits");
     for _ in 0..200 {
         now_us += SECOND_US / 10;
@@ -331,4 +335,21 @@ fn who_cannot_be_found_is_not_waited_for_for_ever() {
     check_callers(9, "cart 1, shop 1, pay 7", callers, all);
     check_callers(9, "cart 1, shop 1, pay 7 0", all, all);
     check_callers(0, "cart 1, shop 7, pay 7", all, all);
+}
+
+#[test]
+fn a_delayed_duplicate_with_an_older_identity_changes_nothing() {
+    let mut engine = Engine::new(Limits::default());
+    let older = batch("p", 1, Some(identity("pay", "10.0.0.1")), "");
+    assert_eq!(engine.take(&older, SECOND_US), Answer::Taken);
+    assert_eq!(
+        engine.take(&batch("p", 2, Some(identity("pay", "10.0.0.9")), ""), 2 * SECOND_US),
+        Answer::Taken
+    );
+    let generation = engine.generation();
+    assert_eq!(engine.take(&older, 3 * SECOND_US), Answer::Taken);
+    let (known, last_us) = engine.address_book.known("p").unwrap();
+    assert_eq!((&*known.addresses[0], last_us, engine.generation()), ("10.0.0.9", 2 * SECOND_US, generation));
+    assert_eq!(engine.ledger.entries().values().map(|entry| entry.duplicates).sum::<u64>(), 1);
+    assert_eq!(series(&engine), "unknown -> pay = 2");
 }

@@ -1,12 +1,13 @@
 //! Read access to the stages of the engine.
 
 use super::Engine;
+use super::pending::PendingEdges;
 use crate::aggregate::Aggregate;
 use crate::aggregate::connections::ConnectionSeries;
-use crate::identity::{AddressBook, PendingCallers, Waiting};
+use crate::identity::{AddressBook, EdgeTable, PendingCallers};
 use crate::join::Join;
 use crate::ledger::Ledger;
-use crate::recent::failures::{self, Failures};
+use crate::recent::failures::Failures;
 use crate::recent::in_flight::InFlightRequests;
 use crate::recent::windows::Windows;
 
@@ -23,9 +24,9 @@ impl Engine {
         &self.address_book
     }
 
-    /// Requests whose edge is not resolved yet.
+    /// Requests, connections and failed records whose edge is not resolved yet.
     #[must_use]
-    pub fn pending(&self) -> &Waiting {
+    pub fn pending(&self) -> &PendingEdges {
         &self.pending
     }
 
@@ -71,10 +72,10 @@ impl Engine {
         &self.failures
     }
 
-    /// Failed requests and connections whose edge is not resolved yet.
+    /// Resolved edges by id.
     #[must_use]
-    pub fn pending_failures(&self) -> &failures::Waiting {
-        &self.pending_failures
+    pub fn edges(&self) -> &EdgeTable {
+        &self.edges
     }
 
     /// Windows of the last minutes.

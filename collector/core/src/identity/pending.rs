@@ -1,21 +1,21 @@
-//! Requests whose peer may get a name in a moment: the proxies of both sides begin to batch at about the same time.
+//! Pending resolution: what was reported of an edge whose peer may be identified in a moment, since the
+//! proxies of both sides begin to report at about the same time.
 //!
-//! In: measured groups with an edge that could be better named. Out: the same, when they can be or when their time is
-//! over. Always holds: what goes in comes out once; at most `groups_max` wait, and a group that finds no room is named at
-//! once as well as can be.
+//! In: values by reported edge and outcome. Out: the same values, when the edge can be resolved or when
+//! their time is over. Invariant: every value leaves once; at most `groups_max` groups are pending, and a
+//! value that finds no room is to be resolved at once.
 
 use crate::batch::{Edge, Identity, Outcome};
-use crate::histogram::RequestStats;
 use crate::snapshot::codec::snapshot;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// How many groups wait, and for how long.
+/// Bounds of what is pending.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PendingLimits {
-    /// Groups: one per epoch_id, edge and outcome.
+    /// Largest number of groups: one per proxy, edge and outcome.
     pub groups_max: usize,
-    /// The longest wait.
+    /// Longest time that a group is pending.
     pub wait_us_max: u64,
 }
 
@@ -25,10 +25,10 @@ impl Default for PendingLimits {
     }
 }
 
-/// One edge and outcome as one proxy told it.
+/// An edge and outcome as one proxy reported them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Told {
-    /// Who told.
+pub struct ReportedEdge {
+    /// Identity of the reporting proxy.
     pub own: Arc<Identity>,
     /// The edge.
     pub edge: Arc<Edge>,
@@ -36,75 +36,90 @@ pub struct Told {
     pub outcome: Outcome,
 }
 
-snapshot!(struct Told { own, edge, outcome });
+snapshot!(struct ReportedEdge { own, edge, outcome });
 
-/// What waits.
-#[derive(Debug, Clone, Default)]
-pub struct Waiting {
+/// Groups that are pending.
+#[derive(Debug, Clone)]
+pub struct Pending<T> {
     limits: PendingLimits,
-    groups: HashMap<Told, (RequestStats, u64)>,
+    /// Values, and the time until which each is pending.
+    groups: HashMap<ReportedEdge, (T, u64), foldhash::quality::RandomState>,
+    /// Generation of the address book as of the last search for groups that can be resolved.
+    generation: u64,
+    rejected: u64,
 }
 
-snapshot!(state Waiting { groups } skip { limits });
-
-impl Waiting {
-    /// An empty room.
+impl<T: Default> Pending<T> {
+    /// Creates an empty set.
     #[must_use]
     pub fn new(limits: PendingLimits) -> Self {
-        Self { limits, groups: HashMap::new() }
+        Self { limits, groups: HashMap::default(), generation: 0, rejected: 0 }
     }
 
-    /// Other limits from now on. What waits already keeps its time.
+    /// Sets other limits. Groups that are pending keep their time.
     pub fn limit(&mut self, limits: PendingLimits) {
         self.limits = limits;
     }
 
-    /// Takes a group in; `false` when the room is full.
-    pub fn put(&mut self, told: &Told, measure: &RequestStats, now_us: u64) -> bool {
-        if let Some((waiting, _)) = self.groups.get_mut(told) {
-            waiting.merge(measure);
-            return true;
+    /// The group of a reported edge, to add to; `None`, which is counted, when there is no room for it.
+    pub fn group(&mut self, reported: &ReportedEdge, now_us: u64) -> Option<&mut T> {
+        if !self.groups.contains_key(reported) {
+            if self.groups.len() >= self.limits.groups_max {
+                self.rejected = self.rejected.saturating_add(1);
+                return None;
+            }
+            let due_us = now_us.saturating_add(self.limits.wait_us_max);
+            self.groups.insert(reported.clone(), (T::default(), due_us));
         }
-        if self.groups.len() >= self.limits.groups_max {
-            return false;
-        }
-        let due_us = now_us.saturating_add(self.limits.wait_us_max);
-        self.groups.insert(told.clone(), (measure.clone(), due_us));
-        true
+        self.groups.get_mut(reported).map(|(value, _)| value)
     }
 
-    /// Takes a group in whatever the limits say, to be taken out at once.
-    pub(crate) fn put_at_once(&mut self, told: &Told, measure: &RequestStats) {
-        let (waiting, _) = self.groups.entry(told.clone()).or_default();
-        waiting.merge(measure);
+    /// Removes and returns the groups that are due, and, if `generation` changed, those that `is_ready`
+    /// accepts. `generation`: that of the address book.
+    pub fn remove_ready(
+        &mut self,
+        now_us: u64,
+        generation: u64,
+        mut is_ready: impl FnMut(&ReportedEdge) -> bool,
+    ) -> Vec<(ReportedEdge, T)> {
+        let changed = std::mem::replace(&mut self.generation, generation) != generation;
+        let ready = self
+            .groups
+            .extract_if(|reported, (_, due_us)| *due_us <= now_us || (changed && is_ready(reported)));
+        ready.map(|(reported, (value, _))| (reported, value)).collect()
     }
 
-    /// Takes out what is due and what `ready` says can be named now.
-    pub fn take(&mut self, now_us: u64, mut ready: impl FnMut(&Told) -> bool) -> Vec<(Told, RequestStats)> {
-        let taken = self.groups.extract_if(|told, (_, due_us)| *due_us <= now_us || ready(told));
-        taken.map(|(told, (measure, _))| (told, measure)).collect()
+    /// Removes and returns all groups.
+    pub fn remove_all(&mut self) -> Vec<(ReportedEdge, T)> {
+        self.groups.drain().map(|(reported, (value, _))| (reported, value)).collect()
     }
 
-    /// Takes everything out.
-    pub fn take_all(&mut self) -> Vec<(Told, RequestStats)> {
-        self.groups.drain().map(|(told, (measure, _))| (told, measure)).collect()
+    /// All groups with the time until which each is pending, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = (&ReportedEdge, &T, u64)> {
+        self.groups.iter().map(|(reported, (value, due_us))| (reported, value, *due_us))
     }
 
-    /// How many groups wait.
+    /// The group of what was pending before a restart, whatever the limits say.
+    pub(crate) fn restore_group(&mut self, reported: ReportedEdge, due_us: u64) -> &mut T {
+        let (value, _) = self.groups.entry(reported).or_insert_with(|| (T::default(), due_us));
+        value
+    }
+
+    /// Number of groups.
     #[must_use]
     pub fn len(&self) -> usize {
         self.groups.len()
     }
 
-    /// How many requests are in them.
-    #[must_use]
-    pub fn requests(&self) -> u64 {
-        self.groups.values().fold(0, |sum, (measure, _)| sum.saturating_add(measure.count()))
-    }
-
-    /// Whether none waits.
+    /// Whether no group is pending.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.groups.is_empty()
+    }
+
+    /// Values that found no room.
+    #[must_use]
+    pub fn rejected(&self) -> u64 {
+        self.rejected
     }
 }

@@ -4,7 +4,7 @@
 //! found, when nobody is any more to be found, or when their time is over. Always holds: what goes in comes out once; at most
 //! `requests_max` wait, and one that finds no room is counted at once, as well as it can be named.
 
-use super::Told;
+use super::ReportedEdge;
 use crate::batch::Record;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -12,8 +12,8 @@ use std::sync::Arc;
 /// A request that waits.
 #[derive(Debug, Clone)]
 pub struct PendingCaller {
-    /// Its edge as it was told, and how it ended.
-    pub told: Arc<Told>,
+    /// Its edge as it was reported, and how it ended.
+    pub reported: Arc<ReportedEdge>,
     /// Its figures.
     pub record: Record,
     due_us: u64,
@@ -43,13 +43,13 @@ impl PendingCallers {
     }
 
     /// Takes a request in until `due_us`; `false` when the room is full.
-    pub fn put(&mut self, key: u64, told: &Arc<Told>, record: &Record, due_us: u64) -> bool {
+    pub fn put(&mut self, key: u64, reported: &Arc<ReportedEdge>, record: &Record, due_us: u64) -> bool {
         // One that was found may still stand among the due.
         if self.count >= self.requests_max || self.due.len() >= self.requests_max.saturating_mul(2) {
             self.refused = self.refused.saturating_add(1);
             return false;
         }
-        let request = PendingCaller { told: told.clone(), record: *record, due_us };
+        let request = PendingCaller { reported: reported.clone(), record: *record, due_us };
         // Few keys have more than one.
         self.by_key.entry(key).or_insert_with(|| Vec::with_capacity(1)).push(request);
         self.due.push_back((due_us, key));
@@ -111,14 +111,14 @@ impl PendingCallers {
 mod tests {
     use super::PendingCallers;
     use crate::batch::{Edge, Identity, Outcome, Record};
-    use crate::identity::Told;
+    use crate::identity::ReportedEdge;
     use std::sync::Arc;
 
     /// Steps in, durations of what comes out: `put 7 1 until 10` (key, duration), `take 7 1`, `due 10`.
     #[track_caller]
     fn check(requests_max: usize, steps: &str, expected: &str) {
         let (own, edge) = (Arc::new(Identity::default()), Arc::new(Edge::default()));
-        let told = Arc::new(Told { own, edge, outcome: Outcome::default() });
+        let reported = Arc::new(ReportedEdge { own, edge, outcome: Outcome::default() });
         let mut room = PendingCallers::new(requests_max);
         let mut out = Vec::new();
         for step in steps.split(", ") {
@@ -127,7 +127,7 @@ mod tests {
             match words[0] {
                 "put" => {
                     let record = Record { duration_us: number(2), ..Record::default() };
-                    if !room.put(number(1), &told, &record, number(4)) {
+                    if !room.put(number(1), &reported, &record, number(4)) {
                         out.push("full".to_owned());
                     }
                 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 impl AddressBook {
     /// Completes an edge that proxy `own` told.
-    pub fn complete(&mut self, own: &Identity, edge: &Edge) -> ResolvedEdge {
+    pub fn resolve(&mut self, own: &Identity, edge: &Edge) -> ResolvedEdge {
         self.resolve_trusting(false, own, edge)
     }
 

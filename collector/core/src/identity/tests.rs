@@ -83,7 +83,7 @@ fn check(book: &mut AddressBook, edge: &Edge, expected: &str) {
         _ => proxy("shop", "v1", "shop", "10.0.0.3"),
     };
     book.learn(edge, &own);
-    let named = book.complete(&own, edge);
+    let named = book.resolve(&own, edge);
     let waits = if book.may_improve(edge, &named) { ", may improve" } else { "" };
     assert_eq!(format!("{}{waits}", text(&named)), expected);
 }

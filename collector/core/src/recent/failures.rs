@@ -9,14 +9,12 @@
 
 mod failed;
 mod rows;
-mod pending;
 
 pub use failed::{Failed, Named};
 
-use crate::aggregate::EdgeId;
+use crate::identity::EdgeId;
 use crate::identity::ResolvedEdge;
 use failed::{edge_bytes, row_bytes};
-pub use pending::Waiting;
 use rows::Rows;
 use slab::Slab;
 use std::collections::{HashMap, VecDeque};

@@ -63,11 +63,11 @@ impl Open {
 }
 
 impl InFlightRequests {
-    /// Takes what a batch says. `name` completes an edge.
+    /// Replaces what the epoch of a batch has in flight. `resolve`: the edge at an index of the batch.
     pub fn tell(
         &mut self,
         batch: &Batch,
-        mut name: impl FnMut(&crate::batch::Edge) -> ResolvedEdge,
+        mut resolve: impl FnMut(usize) -> Option<ResolvedEdge>,
         now_us: u64,
     ) {
         if self.epochs.get(&batch.epoch_id).is_some_and(|told| told.sequence > batch.sequence) {
@@ -89,7 +89,7 @@ impl InFlightRequests {
                 .long
                 .iter()
                 .filter_map(|row| {
-                    let edge = name(&*batch.edges.get(row.edge)?);
+                    let edge = resolve(row.edge)?;
                     let open = Open {
                         count: row.count,
                         long_count: row.count,
@@ -103,6 +103,12 @@ impl InFlightRequests {
         });
         let told = Told { sequence: batch.sequence, heard_us: now_us, sides: sides.collect() };
         self.epochs.insert(batch.epoch_id.clone(), told);
+    }
+
+    /// Whether no epoch has anything in flight.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.epochs.is_empty()
     }
 
     /// Lets time pass: forgets who was silent for long.

@@ -23,7 +23,7 @@ mod tally;
 pub use reading::{Instance, Share, Window};
 pub use tally::Tally;
 
-use crate::aggregate::EdgeId;
+use crate::identity::EdgeId;
 use cells::{Cell, Cells, NONE};
 use instances::Instances;
 

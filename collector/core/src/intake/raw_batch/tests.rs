@@ -54,7 +54,8 @@ fn told(engine: &mut Engine, arrival: Result<RawBatch, super::Rejection>) -> Str
     let mut room = vec![Record::default(); 3];
     let answer = engine.accept(&mut arrival, &mut room);
     assert!(room.capacity() > 0, "the room is given back");
-    let counted: u64 = engine.aggregate().iter().map(|(_, series)| series.measure.count()).sum();
+    let counted: u64 =
+        engine.aggregate().iter(engine.edges()).map(|(_, series)| series.measure.count()).sum();
     match answer {
         Ok(Answer::Taken) => format!("taken, {counted}"),
         Ok(other) => format!("{other:?}, {counted}"),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 fn edge(workload: &str) -> Arc<ResolvedEdge> {
     let own = Identity { workload: workload.into(), ..Identity::default() };
-    Arc::new(AddressBook::new(BookLimits::default()).complete(&own, &Edge::default()))
+    Arc::new(AddressBook::new(BookLimits::default()).resolve(&own, &Edge::default()))
 }
 
 fn failed(duration_us: u64, details: &str) -> Failed {

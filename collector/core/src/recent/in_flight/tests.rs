@@ -45,9 +45,10 @@ fn check(batches: &[(u64, u64, u64, u64)], at_s: u64, expected: &str) {
     let (mut open, mut book) =
         (InFlightRequests::default(), AddressBook::new(crate::identity::Limits::default()));
     for &(at_s, epoch, sequence, count) in batches {
+        let batch = batch(epoch, sequence, count);
         open.tell(
-            &batch(epoch, sequence, count),
-            |edge| book.complete(&Identity::default(), edge),
+            &batch,
+            |index| Some(book.resolve(&Identity::default(), &*batch.edges.get(index)?)),
             at_s * SECOND_US,
         );
     }

@@ -5,7 +5,7 @@
 
 use super::cells::{Cell, NONE};
 use super::{INSTANCE_WINDOWS, Refused, Tally, WINDOW_US, WINDOWS, Windows, number};
-use crate::aggregate::EdgeId;
+use crate::identity::EdgeId;
 use std::collections::BTreeMap;
 
 /// A called instance.

@@ -1,5 +1,5 @@
 use super::{INSTANCE_WINDOWS, Instance, Limits, Refused, Tally, WINDOW_US, WINDOWS, Windows};
-use crate::aggregate::EdgeId;
+use crate::identity::EdgeId;
 use proptest::prelude::*;
 
 const SECOND_US: u64 = 1_000_000;

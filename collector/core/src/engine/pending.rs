@@ -1,0 +1,250 @@
+//! What is pending resolution: requests, connections, streams and failed records of one reported edge.
+//!
+//! In: what a batch reported of an edge whose peer may be identified in a moment. Out: the same, counted
+//! under the resolved edge. Invariant: one budget of groups for all kinds; at most
+//! `failures.records_max` failed records are pending, the oldest of an edge leave first.
+
+use super::{Engine, tallies};
+use crate::aggregate::connections::Counts;
+use crate::batch::{Edge, Identity, Outcome, Text};
+use crate::histogram::RequestStats;
+use crate::identity::{Pending, PendingLimits, ReportedEdge, ResolvedEdge};
+use crate::recent::failures::Failed;
+use crate::recent::windows::Tally;
+use crate::snapshot::codec::{Reader, SnapshotValue, Unreadable, Writer};
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// What is pending of one reported edge and outcome.
+#[derive(Debug, Clone, Default)]
+pub(super) struct PendingGroup {
+    requests: RequestStats,
+    connections: Counts,
+    streams: Counts,
+    /// Failed records, the oldest first. They have a group of their own, whose outcome is the default.
+    failed: VecDeque<Failed>,
+}
+
+/// Series that connections are counted in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ConnectionKind {
+    /// TCP connections.
+    Tcp,
+    /// Streams and upgraded connections within requests.
+    Stream,
+}
+
+/// All groups that are pending.
+#[derive(Debug)]
+pub struct PendingEdges {
+    groups: Pending<PendingGroup>,
+    failed_records: usize,
+}
+
+impl PendingEdges {
+    pub(super) fn new(limits: PendingLimits) -> Self {
+        Self { groups: Pending::new(limits), failed_records: 0 }
+    }
+
+    pub(super) fn limit(&mut self, limits: PendingLimits) {
+        self.groups.limit(limits);
+    }
+
+    /// Number of groups: one per reported edge and outcome.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.groups.len()
+    }
+
+    /// Whether no group is pending.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.groups.is_empty()
+    }
+
+    /// Number of pending requests.
+    #[must_use]
+    pub fn requests(&self) -> u64 {
+        self.groups.iter().fold(0, |sum, (_, group, _)| sum.saturating_add(group.requests.count()))
+    }
+
+    /// Number of pending failed records.
+    #[must_use]
+    pub fn failed_records(&self) -> usize {
+        self.failed_records
+    }
+
+    /// Groups that found no room and were resolved at once.
+    #[must_use]
+    pub fn rejected(&self) -> u64 {
+        self.groups.rejected()
+    }
+
+    /// Adds failed records of an edge, and returns how many older ones of it leave; gives the records
+    /// back when there is no room.
+    pub(super) fn add_failed(
+        &mut self,
+        (own, edge): (&Arc<Identity>, Arc<Edge>),
+        mut failed: VecDeque<Failed>,
+        (edge_records_max, records_max): (usize, usize),
+        now_us: u64,
+    ) -> Result<u64, VecDeque<Failed>> {
+        if self.failed_records.saturating_add(failed.len()) > records_max {
+            return Err(failed);
+        }
+        let reported = ReportedEdge { own: own.clone(), edge, outcome: Outcome::default() };
+        let Some(group) = self.groups.group(&reported, now_us) else { return Err(failed) };
+        let before = group.failed.len();
+        group.failed.append(&mut failed);
+        let excess = group.failed.len().saturating_sub(edge_records_max);
+        group.failed.drain(..excess);
+        self.failed_records = (self.failed_records + group.failed.len()).saturating_sub(before);
+        Ok(excess as u64)
+    }
+}
+
+impl Engine {
+    /// Makes requests pending, or counts them at once where there is no room.
+    pub(super) fn pend_requests(&mut self, reported: &ReportedEdge, stats: &RequestStats, now_us: u64) {
+        match self.pending.groups.group(reported, now_us) {
+            Some(group) => group.requests.merge(stats),
+            None => self.count(reported, stats, now_us),
+        }
+    }
+
+    /// Makes connections pending, or counts them at once where there is no room.
+    pub(super) fn pend_connections(
+        &mut self,
+        reported: &ReportedEdge,
+        (kind, counts): (ConnectionKind, &Counts),
+        now_us: u64,
+    ) {
+        match self.pending.groups.group(reported, now_us) {
+            Some(group) => match kind {
+                ConnectionKind::Tcp => group.connections.merge(counts),
+                ConnectionKind::Stream => group.streams.merge(counts),
+            },
+            None => {
+                let resolved = self.address_book.resolve_final(&reported.own, &reported.edge);
+                self.count_connections(&resolved, kind, (reported.outcome, counts), now_us);
+            }
+        }
+    }
+
+    /// Counts the groups that can be resolved now, or are due.
+    pub(super) fn resolve_pending(&mut self, now_us: u64) {
+        let book = &mut self.address_book;
+        let generation = book.generation();
+        let is_ready = |reported: &ReportedEdge| {
+            let resolved = book.resolve(&reported.own, &reported.edge);
+            !book.may_improve(&reported.edge, &resolved)
+        };
+        for (reported, group) in self.pending.groups.remove_ready(now_us, generation, is_ready) {
+            self.count_group(&reported, group, now_us);
+        }
+    }
+
+    /// Counts all groups.
+    pub(super) fn resolve_all_pending(&mut self, now_us: u64) {
+        for (reported, group) in self.pending.groups.remove_all() {
+            self.count_group(&reported, group, now_us);
+        }
+    }
+
+    fn count_group(&mut self, reported: &ReportedEdge, group: PendingGroup, now_us: u64) {
+        let PendingGroup { requests, connections, streams, failed } = group;
+        self.pending.failed_records = self.pending.failed_records.saturating_sub(failed.len());
+        let resolved = self.address_book.resolve_final(&reported.own, &reported.edge);
+        if requests != RequestStats::default() {
+            self.count_as(&resolved, reported, &requests, now_us);
+        }
+        for (kind, counts) in [(ConnectionKind::Tcp, connections), (ConnectionKind::Stream, streams)] {
+            if counts != Counts::default() {
+                self.count_connections(&resolved, kind, (reported.outcome, &counts), now_us);
+            }
+        }
+        if !failed.is_empty() {
+            self.failures.put(&Arc::new(resolved), failed, now_us);
+        }
+    }
+
+    /// Counts requests under the best name that their edge can have by now.
+    pub(super) fn count(&mut self, reported: &ReportedEdge, stats: &RequestStats, now_us: u64) {
+        let resolved = self.address_book.resolve_final(&reported.own, &reported.edge);
+        self.count_as(&resolved, reported, stats, now_us);
+    }
+
+    /// Counts requests under a resolved edge.
+    pub(super) fn count_as(
+        &mut self,
+        resolved: &ResolvedEdge,
+        reported: &ReportedEdge,
+        stats: &RequestStats,
+        now_us: u64,
+    ) {
+        let edge = self.request_edge_id(resolved);
+        let reported_by = (resolved.reporter, crate::aggregate::reporting_namespace(resolved));
+        let (series, overflows) =
+            self.aggregate.series(&self.edges, edge, reported_by, reported.outcome, now_us);
+        if overflows {
+            self.aggregate.overflow(stats.count());
+        }
+        if let Some(series) = self.aggregate.get_mut(series) {
+            series.measure.merge(stats);
+        }
+        let ReportedEdge { own, edge: by_proxy, outcome } = reported;
+        let instance = tallies::called(by_proxy.reporter, own, &by_proxy.peer.address, "");
+        self.windows.add(edge, instance, Tally::of(stats, outcome.is_failure()), now_us);
+    }
+
+    /// Counts connections under a resolved edge.
+    pub(super) fn count_connections(
+        &mut self,
+        resolved: &ResolvedEdge,
+        kind: ConnectionKind,
+        counted: (Outcome, &Counts),
+        now_us: u64,
+    ) {
+        let namespace: &Text = crate::aggregate::reporting_namespace(resolved);
+        let series = match kind {
+            ConnectionKind::Tcp => &mut self.connections,
+            ConnectionKind::Stream => &mut self.streams,
+        };
+        let known = self.edges.find(resolved);
+        let edge = known.or_else(|| series.has_room(namespace).then(|| self.edges.issue(resolved))?);
+        series.add(&self.edges, edge, (resolved.reporter, namespace), counted, now_us);
+    }
+}
+
+impl PendingEdges {
+    /// Writes all groups, and `callers`: requests whose caller only the join could infer. Failed records
+    /// are not part of a snapshot, like those of resolved edges.
+    pub(super) fn save(&self, callers: &[(ReportedEdge, RequestStats)], to: &mut Writer) {
+        (self.groups.len() + callers.len()).save(to);
+        let nothing = Counts::default();
+        let groups = self.groups.iter().map(|(reported, group, due_us)| {
+            (reported, &group.requests, [&group.connections, &group.streams], due_us)
+        });
+        let callers = callers.iter().map(|(reported, stats)| (reported, stats, [&nothing, &nothing], 0));
+        for (reported, requests, [connections, streams], due_us) in groups.chain(callers) {
+            reported.save(to);
+            due_us.save(to);
+            requests.save(to);
+            connections.save(to);
+            streams.save(to);
+        }
+    }
+
+    /// Reads what [`PendingEdges::save`] wrote.
+    pub(super) fn restore(&mut self, from: &mut Reader<'_>) -> Result<(), Unreadable> {
+        for _ in 0..from.count()? {
+            let reported = ReportedEdge::load(from)?;
+            let due_us = u64::load(from)?;
+            let group = self.groups.restore_group(reported, due_us);
+            group.requests.merge(&RequestStats::load(from)?);
+            group.connections.merge(&Counts::load(from)?);
+            group.streams.merge(&Counts::load(from)?);
+        }
+        Ok(())
+    }
+}
