@@ -98,11 +98,13 @@ async fn metrics(Shared(state): Shared<Arc<EngineHandle>>, uri: Uri, headers: He
 }
 
 async fn connections(Shared(state): Shared<Arc<EngineHandle>>) -> Response {
-    Json(json!({"connections": json::tcp::rows(&state.engine().connections())})).into_response()
+    let engine = state.engine();
+    Json(json!({"connections": json::tcp::rows(engine.edges(), engine.connections())})).into_response()
 }
 
 async fn edges(Shared(state): Shared<Arc<EngineHandle>>) -> Response {
-    Json(json!({"edges": json::edges::rows(&state.engine().aggregate())})).into_response()
+    let engine = state.engine();
+    Json(json!({"edges": json::edges::rows(engine.edges(), engine.aggregate())})).into_response()
 }
 
 async fn failures(Shared(state): Shared<Arc<EngineHandle>>, uri: Uri) -> Response {

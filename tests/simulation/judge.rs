@@ -114,12 +114,12 @@ pub(crate) fn counters(collector: &Collector, epochs: &Epochs, sums: &mut Sums) 
     let taken = epochs.iter().flat_map(|(number, epoch)| collector.batches(*number, epoch));
     let (requests, sum) =
         taken.fold((0, 0), |(requests, sum), told| (requests + told.requests(), sum + told.sum));
-    let series = collector.engine.aggregate().iter();
+    let series = collector.engine.aggregate().iter(collector.engine.edges());
     let counted = series.fold((0, 0), |(requests, sum), (_, series)| {
         (requests + series.measure.count(), sum + series.measure.request_bytes)
     });
     assert_eq!(counted, (requests, sum), "every request that was taken is counted once");
-    for (key, series) in collector.engine.aggregate().iter() {
+    for (key, series) in collector.engine.aggregate().iter(collector.engine.edges()) {
         let evidence = if let Key::Edge(edge, _) = key { edge.evidence.label() } else { "overflow" };
         match evidence {
             "joined" => sums.count("named_by_join", series.measure.count()),

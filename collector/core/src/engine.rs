@@ -32,7 +32,8 @@ use crate::recent::in_flight::InFlightRequests;
 use crate::recent::windows::{self, Windows};
 use batch_scratch::Cells;
 use edge_cache::EdgeCache;
-use pending::{ConnectionKind, PendingEdges};
+use pending::ConnectionKind;
+pub use pending::PendingEdges;
 use std::collections::HashSet;
 use std::sync::Arc;
 

@@ -82,7 +82,7 @@ impl<'a> Values<'a> {
             Key::Overflow(reporter) => {
                 Self { outcome: OutcomeTexts::of(&Outcome::default()), edge: Err((*reporter, None)) }
             }
-            Key::TenantOverflow(reporter, namespace) => {
+            Key::NamespaceOverflow(reporter, namespace) => {
                 let edge = Err((*reporter, Some(&**namespace)));
                 Self { outcome: OutcomeTexts::of(&Outcome::default()), edge }
             }

@@ -25,7 +25,7 @@ use hopscope_core::aggregate::{Exemplar, Key, Series};
 use hopscope_core::batch::DropReason;
 use hopscope_core::engine::Engine;
 use hopscope_core::histogram::{Histogram, Messages, RequestStats};
-use hopscope_core::identity::{AddressBook, Liveness};
+use hopscope_core::identity::{AddressBook, EdgeTable, Liveness};
 use hopscope_core::ledger::{Entry, Ledger};
 
 /// Series that are copied in one look: for less than a tenth of a millisecond.
@@ -58,7 +58,7 @@ pub(super) fn render(
     part(&mut text, looks, |text, engine| ledger(text, &engine.ledger()));
     part(&mut text, looks, move |text, engine| {
         rooms(text, engine, waiting.unwrap_or_default());
-        failures::metrics(text, &engine.failures(), &engine.pending_failures());
+        failures::metrics(text, &engine.failures(), engine.pending());
         windows::metrics(text, &engine.windows());
     });
     part(&mut text, looks, move |text, engine| {
@@ -107,8 +107,8 @@ fn counters(text: &mut Exposition<'_>, counters: &[FlowCounter], rows: &[(Spelle
 
 /// All series of connections or streams, in one look: there are few beside those of requests, and their map has no place to go
 /// on from.
-fn copied(flows: &ConnectionSeries) -> Vec<(Key, connections::Series)> {
-    flows.iter().map(|(key, series)| (key.clone(), series.clone())).collect()
+fn copied(edges: &EdgeTable, flows: &ConnectionSeries) -> Vec<(Key, connections::Series)> {
+    flows.iter(edges).map(|(key, series)| (key, series.clone())).collect()
 }
 
 /// What of it.
@@ -131,7 +131,7 @@ fn each<T>(
 {
     let mut next = Some(0);
     while let Some(from) = next.filter(|_| text.is_wanted()) {
-        let some = looks.look(move |engine| engine.aggregate().some(from, CHUNK, pick));
+        let some = looks.look(move |engine| engine.aggregate().some(engine.edges(), from, CHUNK, pick));
         let Some((rows, rest)) = some else { return text.give_up() };
         next = rest;
         for (key, picked) in rows {

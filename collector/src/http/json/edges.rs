@@ -5,6 +5,7 @@
 
 use crate::http::labels::Values;
 use hopscope_core::aggregate::{Aggregate, Key};
+use hopscope_core::identity::EdgeTable;
 use serde::{Deserialize, Serialize};
 
 /// One series. Labels as in `/metrics`; durations in microseconds.
@@ -53,8 +54,9 @@ pub struct EdgeRow {
 }
 
 /// All rows.
-pub(crate) fn rows(aggregate: &Aggregate) -> Vec<EdgeRow> {
-    let mut rows: Vec<EdgeRow> = aggregate.iter().map(|(key, series)| row(&key, &series.measure)).collect();
+pub(crate) fn rows(edges: &EdgeTable, aggregate: &Aggregate) -> Vec<EdgeRow> {
+    let mut rows: Vec<EdgeRow> =
+        aggregate.iter(edges).map(|(key, series)| row(&key, &series.measure)).collect();
     rows.sort_by(|a, b| order(a).cmp(&order(b)));
     rows
 }

@@ -200,7 +200,7 @@ mod tests {
             let own = Identity { workload: workload.into(), ..Identity::default() };
             let service = Service { host: "pay.shop.svc".into(), name: "pay".into(), ..Service::default() };
             let edge = Edge { service, ..Edge::default() };
-            let named = Arc::new(AddressBook::new(BookLimits::default()).complete(&own, &edge));
+            let named = Arc::new(AddressBook::new(BookLimits::default()).resolve(&own, &edge));
             let outcome = Outcome { response_flags: flags, ..Outcome::default() };
             let record = Record { request_id_hash: hash, ..Record::default() };
             failures.put(&named, [Failed::of(&record, &"p".into(), outcome, Detail::default(), 1)], 1);

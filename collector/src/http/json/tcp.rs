@@ -6,6 +6,7 @@
 use crate::http::labels::Values;
 use hopscope_core::aggregate::Key;
 use hopscope_core::aggregate::connections::{ConnectionSeries, Series};
+use hopscope_core::identity::EdgeTable;
 use serde::{Deserialize, Serialize};
 
 /// One series. Labels as in `/metrics`; durations in microseconds.
@@ -44,8 +45,9 @@ pub struct ConnectionRow {
 }
 
 /// All rows.
-pub(crate) fn rows(connections: &ConnectionSeries) -> Vec<ConnectionRow> {
-    let mut rows: Vec<ConnectionRow> = connections.iter().map(|(key, series)| row(key, series)).collect();
+pub(crate) fn rows(edges: &EdgeTable, connections: &ConnectionSeries) -> Vec<ConnectionRow> {
+    let mut rows: Vec<ConnectionRow> =
+        connections.iter(edges).map(|(key, series)| row(&key, series)).collect();
     rows.sort_by(|a, b| order(a).cmp(&order(b)));
     rows
 }

@@ -3,9 +3,8 @@
 //! In: the windows, and what is asked for. Out: rows, sorted by who calls whom. Always holds: a window without requests is left
 //! out; the instances of an edge add up to its last [`INSTANCE_WINDOWS`] windows.
 
-use hopscope_core::aggregate::{Aggregate, EdgeId};
 use hopscope_core::engine::Engine;
-use hopscope_core::identity::{AddressBook, ResolvedEdge};
+use hopscope_core::identity::{AddressBook, EdgeId, EdgeTable, ResolvedEdge};
 use hopscope_core::recent::windows::{INSTANCE_WINDOWS, Instance, Share, Tally, WINDOW_US, WINDOWS, Windows};
 use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
@@ -53,8 +52,8 @@ impl Query {
     }
 
     /// The edges that are asked for, in order.
-    fn edges(&self, windows: &Windows, aggregate: &Aggregate) -> Vec<(EdgeId, Arc<ResolvedEdge>)> {
-        let named = windows.edges().filter_map(|edge| Some((edge, aggregate.name(edge)?)));
+    fn edges(&self, windows: &Windows, edges: &EdgeTable) -> Vec<(EdgeId, Arc<ResolvedEdge>)> {
+        let named = windows.edges().filter_map(|edge| Some((edge, Arc::new(edges.get(edge)?))));
         let mut edges: Vec<_> = named.filter(|(_, name)| self.fits(name)).collect();
         edges.sort_by(|(_, a), (_, b)| order(a).cmp(&order(b)));
         edges
@@ -183,7 +182,7 @@ pub struct InstanceRow {
 
 /// The windows that are asked for.
 pub(crate) fn windows(engine: &Engine, query: &Query, now_us: u64) -> WindowRows {
-    let (windows, aggregate) = (engine.windows(), engine.aggregate());
+    let windows = engine.windows();
     let row = |(edge, name): (EdgeId, Arc<ResolvedEdge>)| {
         let windows = windows.of(edge, now_us).into_iter().map(|window| {
             let Tally { requests, failed, duration_us_sum, duration_us_max } = window.tally;
@@ -191,15 +190,15 @@ pub(crate) fn windows(engine: &Engine, query: &Query, now_us: u64) -> WindowRows
         });
         EdgeWindows { edge: (&*name).into(), windows: windows.collect() }
     };
-    let edges = query.edges(windows, aggregate).into_iter().map(row);
+    let edges = query.edges(windows, engine.edges()).into_iter().map(row);
     let edges = edges.filter(|row| !row.windows.is_empty()).collect();
     WindowRows { now_us, window_us: WINDOW_US, windows_max: WINDOWS, edges }
 }
 
 /// The instances that are asked for.
 pub(crate) fn instances(engine: &Engine, query: &Query, now_us: u64) -> Instances {
-    let (windows, aggregate, address_book) = (engine.windows(), engine.aggregate(), engine.address_book());
-    let edges = query.edges(windows, aggregate).into_iter();
+    let (windows, address_book) = (engine.windows(), engine.address_book());
+    let edges = query.edges(windows, engine.edges()).into_iter();
     let rows = edges.flat_map(|(edge, name)| {
         let labels = EdgeLabels::from(&*name);
         let shares = windows.instances(edge, now_us).into_iter();

@@ -3,10 +3,11 @@
 //! In: the store. Out: its families.
 
 use super::super::prometheus::{Exposition, Kind};
-use hopscope_core::recent::failures::{Evicted, Failures, Waiting};
+use hopscope_core::engine::PendingEdges;
+use hopscope_core::recent::failures::{Evicted, Failures};
 
 /// What the store counts of itself.
-pub(super) fn metrics(text: &mut Exposition<'_>, failures: &Failures, waiting: &Waiting) {
+pub(super) fn metrics(text: &mut Exposition<'_>, failures: &Failures, waiting: &PendingEdges) {
     let counters = [
         ("hopscope_failures_total", "Failed requests and connections that came one by one.", failures.seen()),
         ("hopscope_failures_folded_total", "Those that came without detail.", failures.folded()),
@@ -21,7 +22,7 @@ pub(super) fn metrics(text: &mut Exposition<'_>, failures: &Failures, waiting: &
     }
     let gauges = [
         ("hopscope_failures_records", "Those that are kept in full.", failures.len()),
-        ("hopscope_failures_pending", "Those that wait for their peer's name.", waiting.len()),
+        ("hopscope_failures_pending", "Those that wait for their peer's name.", waiting.failed_records()),
         ("hopscope_failures_edges", "Edges that have some.", failures.edges()),
         ("hopscope_failures_bytes", "What the kept ones take.", failures.bytes()),
     ];

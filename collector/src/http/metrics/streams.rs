@@ -34,7 +34,9 @@ const COUNTERS: [FlowCounter; 3] = [
 
 /// All families.
 pub(super) fn families(text: &mut Exposition<'_>, looks: &EngineReader) {
-    let Some(rows) = looks.look(|engine| super::copied(&engine.streams())) else { return text.give_up() };
+    let Some(rows) = looks.look(|engine| super::copied(engine.edges(), engine.streams())) else {
+        return text.give_up();
+    };
     let size = rows.len() as u64;
     let spelled = |key| {
         let values = Values::of(key);

@@ -34,7 +34,7 @@ const COUNTERS: [FlowCounter; 4] = [
 pub(super) fn families(text: &mut Exposition<'_>, looks: &EngineReader) {
     let seen = looks.look(|engine| {
         let connections = &engine.connections();
-        (super::copied(connections), connections.expired_closed())
+        (super::copied(engine.edges(), connections), connections.expired_closed())
     });
     let Some((rows, expired_closed)) = seen else { return text.give_up() };
     let size = rows.len() as u64;
