@@ -1,7 +1,8 @@
-//! One gRPC call after another: encoded messages out, encoded answers in.
+//! Unary gRPC calls of one method, at a given rate or as fast as the server answers.
 //!
-//! In: messages, connections, how many a second. Out: what was answered, and how long it took. Always holds: at most
-//! `in_flight_max` calls are under way; a call that is refused is an error; with a rate, a call counts from when it was due.
+//! In: encoded messages, connections, a rate. Out: counts and latencies of the acknowledged messages.
+//! Invariant: at most `in_flight_max` calls are in flight; a rejected call is an error; with a rate, the
+//! latency of a call counts from when it was due.
 
 use anyhow::Context;
 use prost::bytes::{Buf, Bytes};
@@ -12,36 +13,43 @@ use tonic::codegen::http::uri::PathAndQuery;
 use tonic::transport::Channel;
 use tonic::{Request, Status};
 
-/// What was acknowledged.
+/// Acknowledged messages.
 #[derive(Debug, Default)]
 pub(crate) struct Acknowledged {
     pub(crate) records: u64,
     pub(crate) messages: u64,
     pub(crate) bytes: u64,
     pub(crate) seconds: f64,
-    took_us: Vec<u32>,
+    latencies_us: Vec<u32>,
 }
 
 impl Acknowledged {
-    /// The time that the share `q` of acknowledgements did not exceed.
+    /// Quantile `q` of the latencies; 1 is their maximum.
     pub(crate) fn quantile_ms(&mut self, q: f64) -> f64 {
-        self.took_us.sort_unstable();
-        let place = (self.took_us.len().saturating_sub(1)) as f64 * q;
-        self.took_us.get(place as usize).map_or(0.0, |us| f64::from(*us) / 1_000.0)
+        self.latencies_us.sort_unstable();
+        let index = (self.latencies_us.len().saturating_sub(1)) as f64 * q;
+        self.latencies_us.get(index as usize).map_or(0.0, |us| f64::from(*us) / 1_000.0)
     }
+}
+
+/// One acknowledged call.
+struct Answered {
+    records: u64,
+    bytes: u64,
+    latency: Duration,
 }
 
 /// Calls of one method.
 pub(crate) struct Calls {
     channels: Vec<Channel>,
     path: &'static str,
-    /// Whether an answer is as it should be.
-    good: fn(&[u8]) -> anyhow::Result<()>,
+    /// Fails for an answer that is no acknowledgement.
+    check: fn(&[u8]) -> anyhow::Result<()>,
     in_flight_max: usize,
-    under_way: JoinSet<anyhow::Result<(u64, u64, Duration)>>,
-    told: Acknowledged,
-    began: Instant,
-    /// Messages a second; 0 as fast as it goes.
+    in_flight: JoinSet<anyhow::Result<Answered>>,
+    acknowledged: Acknowledged,
+    start: Instant,
+    /// Messages per second; 0 for as fast as the server answers.
     rate: f64,
     sent: u64,
 }
@@ -50,43 +58,42 @@ impl Calls {
     pub(crate) fn new(
         channels: Vec<Channel>,
         path: &'static str,
-        good: fn(&[u8]) -> anyhow::Result<()>,
+        check: fn(&[u8]) -> anyhow::Result<()>,
         in_flight_max: usize,
     ) -> Self {
-        let (under_way, told) = (JoinSet::new(), Acknowledged::default());
         Self {
             channels,
             path,
-            good,
+            check,
             in_flight_max,
-            under_way,
-            told,
-            began: Instant::now(),
+            in_flight: JoinSet::new(),
+            acknowledged: Acknowledged::default(),
+            start: Instant::now(),
             rate: 0.0,
             sent: 0,
         }
     }
 
-    /// Begins to measure.
+    /// Starts a measurement.
     pub(crate) fn begin(&mut self, rate: f64) {
-        self.told = Acknowledged::default();
-        (self.began, self.rate, self.sent) = (Instant::now(), rate, 0);
+        self.acknowledged = Acknowledged::default();
+        (self.start, self.rate, self.sent) = (Instant::now(), rate, 0);
     }
 
-    /// For how long it has been measured.
+    /// Time since the start of the measurement.
     pub(crate) fn elapsed(&self) -> Duration {
-        self.began.elapsed()
+        self.start.elapsed()
     }
 
-    /// Waits until a call may begin; when it was due.
-    pub(crate) async fn room(&mut self) -> anyhow::Result<Instant> {
-        while self.under_way.len() >= self.in_flight_max {
-            self.settle().await?;
+    /// Waits until the next call may begin and returns when it was due.
+    pub(crate) async fn next_due(&mut self) -> anyhow::Result<Instant> {
+        while self.in_flight.len() >= self.in_flight_max {
+            self.await_one().await?;
         }
         if self.rate <= 0.0 {
             return Ok(Instant::now());
         }
-        let due = self.began + Duration::from_secs_f64(self.sent as f64 / self.rate);
+        let due = self.start + Duration::from_secs_f64(self.sent as f64 / self.rate);
         if due > Instant::now() {
             tokio::time::sleep_until(due.into()).await;
         }
@@ -95,37 +102,37 @@ impl Calls {
 
     /// Begins a call.
     pub(crate) fn send(&mut self, records: u64, message: Bytes, due: Instant) -> anyhow::Result<()> {
-        let place = usize::try_from(self.sent)? % self.channels.len().max(1);
-        let channel = self.channels.get(place).context("no channel")?.clone();
+        let index = usize::try_from(self.sent)? % self.channels.len().max(1);
+        let channel = self.channels.get(index).context("no channel")?.clone();
         self.sent += 1;
-        let (path, good) = (self.path, self.good);
-        self.under_way.spawn(async move {
+        let (path, check) = (self.path, self.check);
+        self.in_flight.spawn(async move {
             let bytes = message.len() as u64;
             let mut grpc = tonic::client::Grpc::new(channel);
             grpc.ready().await?;
             let answer = grpc.unary(Request::new(message), PathAndQuery::from_static(path), Raw).await?;
-            good(&answer.into_inner())?;
-            Ok((records, bytes, due.elapsed()))
+            check(&answer.into_inner())?;
+            Ok(Answered { records, bytes, latency: due.elapsed() })
         });
         Ok(())
     }
 
-    /// Waits for all calls.
+    /// Waits for all calls in flight and ends the measurement.
     pub(crate) async fn end(&mut self) -> anyhow::Result<Acknowledged> {
-        while !self.under_way.is_empty() {
-            self.settle().await?;
+        while !self.in_flight.is_empty() {
+            self.await_one().await?;
         }
-        self.told.seconds = self.began.elapsed().as_secs_f64();
-        Ok(std::mem::take(&mut self.told))
+        self.acknowledged.seconds = self.start.elapsed().as_secs_f64();
+        Ok(std::mem::take(&mut self.acknowledged))
     }
 
-    async fn settle(&mut self) -> anyhow::Result<()> {
-        let Some(joined) = self.under_way.join_next().await else { return Ok(()) };
-        let (records, bytes, took) = joined??;
-        self.told.records += records;
-        self.told.messages += 1;
-        self.told.bytes += bytes;
-        self.told.took_us.push(u32::try_from(took.as_micros()).unwrap_or(u32::MAX));
+    async fn await_one(&mut self) -> anyhow::Result<()> {
+        let Some(joined) = self.in_flight.join_next().await else { return Ok(()) };
+        let Answered { records, bytes, latency } = joined??;
+        self.acknowledged.records += records;
+        self.acknowledged.messages += 1;
+        self.acknowledged.bytes += bytes;
+        self.acknowledged.latencies_us.push(u32::try_from(latency.as_micros()).unwrap_or(u32::MAX));
         Ok(())
     }
 }

@@ -1,7 +1,8 @@
-//! Sends rounds of batches to a collector.
+//! Reports of a whole mesh, sent to one collector.
 //!
-//! In: templates and a time. Out: what was acknowledged. Always holds: the batches of a proxy are numbered without gaps; a
-//! round is told as a whole, all callers before all called sides, so that every hop of it is open in between.
+//! In: templates and a duration. Out: counts and latencies of the acknowledged batches.
+//! Invariant: the batches of a proxy are numbered without gaps; of a round, all sources report before all
+//! destinations, so that every hop of the round is pending in between.
 
 use super::call::{Acknowledged, Calls};
 use super::mesh::Mesh;
@@ -10,44 +11,46 @@ use anyhow::ensure;
 use hopscope_proto::v1;
 use prost::Message;
 use prost::bytes::Bytes;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Reports under way at a time.
+/// Reports in flight at a time.
 const IN_FLIGHT_MAX: usize = 256;
 const PATH: &str = "/hopscope.v1.Telemetry/Report";
 
-/// What a proxy has told.
+/// Totals that a proxy has reported.
 #[derive(Debug, Clone, Copy, Default)]
-struct Told {
+struct Reported {
     sequence: u64,
     sent: u64,
 }
 
-/// All proxies, as far as the collector knows them.
-pub(crate) struct Load<'a> {
-    mesh: &'a Mesh,
-    told: Vec<Told>,
+/// All proxies of a mesh, each with one epoch.
+pub(crate) struct Load {
+    mesh: Arc<Mesh>,
+    reported: Vec<Reported>,
     round: u32,
-    /// When the round began, for both sides.
+    /// Start of the round, for both sides.
     base_us: u64,
     calls: Calls,
 }
 
-impl<'a> Load<'a> {
-    pub(crate) fn new(mesh: &'a Mesh, channels: Vec<tonic::transport::Channel>) -> Self {
-        let calls = Calls::new(channels, PATH, is_taken, IN_FLIGHT_MAX);
-        Self { mesh, told: vec![Told::default(); mesh.proxies.len()], round: 0, base_us: 0, calls }
+impl Load {
+    pub(crate) fn new(mesh: Arc<Mesh>, channels: Vec<tonic::transport::Channel>) -> Self {
+        let calls = Calls::new(channels, PATH, check_acknowledgement, IN_FLIGHT_MAX);
+        let reported = vec![Reported::default(); mesh.proxies.len()];
+        Self { mesh, reported, round: 0, base_us: 0, calls }
     }
 
-    /// Lets every proxy say who it is.
+    /// Reports the identity of every proxy.
     pub(crate) async fn introduce(&mut self) -> anyhow::Result<()> {
         self.calls.begin(0.0);
-        for (place, (proxy, told)) in self.mesh.proxies.iter().zip(&mut self.told).enumerate() {
-            told.sequence = 1;
+        for (index, (proxy, reported)) in self.mesh.proxies.iter().zip(&mut self.reported).enumerate() {
+            reported.sequence = 1;
             let batch = v1::Batch {
                 schema_version: v1::SCHEMA_VERSION,
                 proxy: proxy.name.clone(),
-                epoch: place as u64 + 1,
+                epoch: index as u64 + 1,
                 sequence: 1,
                 identity: Some(proxy.identity()),
                 ledger: Some(v1::Ledger::default()),
@@ -55,21 +58,22 @@ impl<'a> Load<'a> {
                 strings: vec![String::new()],
                 ..v1::Batch::default()
             };
-            let due = self.calls.room().await?;
+            let due = self.calls.next_due().await?;
             self.calls.send(0, batch.encode_to_vec().into(), due)?;
         }
         self.calls.end().await?;
         Ok(())
     }
 
-    /// Sends the callers' half of a round, or the other one.
-    pub(crate) async fn half(&mut self, round: &mut Round, callers: bool) -> anyhow::Result<Acknowledged> {
+    /// Sends the source half or the destination half of a round.
+    pub(crate) async fn half(&mut self, round: &mut Round, sources: bool) -> anyhow::Result<Acknowledged> {
         self.calls.begin(0.0);
-        self.part(round, callers, None).await?;
+        self.part(round, sources, None).await?;
         self.calls.end().await
     }
 
-    /// Sends whole rounds, so many messages a second (0: as fast as it goes), until `time` is over.
+    /// Sends whole rounds until `time` is over, at `rate` messages per second; a rate of 0 is as fast as
+    /// the collector answers.
     pub(crate) async fn send(
         &mut self,
         round: &mut Round,
@@ -78,7 +82,7 @@ impl<'a> Load<'a> {
     ) -> anyhow::Result<Acknowledged> {
         self.calls.begin(rate);
         while self.calls.elapsed() < time {
-            // What is sent at leisure need not be told to its end.
+            // With a rate, a round may take long; its rest is not sent.
             let until = (rate > 0.0).then_some(time);
             self.part(round, true, until).await?;
             self.part(round, false, until).await?;
@@ -86,23 +90,28 @@ impl<'a> Load<'a> {
         self.calls.end().await
     }
 
+    /// Waits for the acknowledgements of a [`Load::send`] that was interrupted.
+    pub(crate) async fn end(&mut self) -> anyhow::Result<Acknowledged> {
+        self.calls.end().await
+    }
+
     async fn part(
         &mut self,
         round: &mut Round,
-        callers: bool,
+        sources: bool,
         until: Option<Duration>,
     ) -> anyhow::Result<()> {
-        if callers {
+        if sources {
             self.round += 1;
             self.base_us = now_us();
         }
-        let templates = if callers { &mut round.callers } else { &mut round.called };
+        let templates = if sources { &mut round.sources } else { &mut round.destinations };
         for template in templates {
-            let due = self.calls.room().await?;
+            let due = self.calls.next_due().await?;
             if until.is_some_and(|until| self.calls.elapsed() > until) {
                 break;
             }
-            if let Some(message) = message(&mut self.told, template, self.round, self.base_us) {
+            if let Some(message) = message(&mut self.reported, template, self.round, self.base_us) {
                 self.calls.send(template.records, message, due)?;
             }
         }
@@ -110,25 +119,26 @@ impl<'a> Load<'a> {
     }
 }
 
-fn message(told: &mut [Told], template: &mut Template, round: u32, base_us: u64) -> Option<Bytes> {
-    let told = told.get_mut(template.proxy)?;
-    told.sequence += 1;
-    told.sent += template.records;
+fn message(reported: &mut [Reported], template: &mut Template, round: u32, base_us: u64) -> Option<Bytes> {
+    let reported = reported.get_mut(template.proxy)?;
+    reported.sequence += 1;
+    reported.sent += template.records;
+    let sent = reported.sent;
     let head = v1::Batch {
         epoch: template.proxy as u64 + 1,
-        sequence: told.sequence,
-        ledger: Some(v1::Ledger { seen_total: told.sent, sent_total: told.sent, ..v1::Ledger::default() }),
+        sequence: reported.sequence,
+        ledger: Some(v1::Ledger { seen_total: sent, sent_total: sent, ..v1::Ledger::default() }),
         base_time_unix_us: base_us,
         ..v1::Batch::default()
     };
-    // An even number that is another one in each round, so that ids differ and stay odd.
+    // An even number that differs in each round: request ids differ between rounds and stay odd.
     let mask = round.wrapping_mul(0x9e37_79b9) << 1;
     Some(Bytes::from(template.message(head, mask)))
 }
 
-fn is_taken(answer: &[u8]) -> anyhow::Result<()> {
+fn check_acknowledgement(answer: &[u8]) -> anyhow::Result<()> {
     let ack = v1::Ack::decode(answer)?;
-    ensure!(ack.accepted_sequence > 0, "a batch was not taken: {ack:?}");
+    ensure!(ack.accepted_sequence > 0, "a batch was not accepted: {ack:?}");
     Ok(())
 }
 

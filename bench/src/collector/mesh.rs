@@ -1,30 +1,29 @@
-//! A mesh that is only imagined: 240 services, two versions of each, in two sites, one proxy per version and site.
+//! A generated mesh: 240 services, two versions of each, in two sites, one proxy per version and site.
 //!
-//! In: how many edges. Out: proxies with identities, edges between them, and hops drawn from them. Always holds: calls
-//! stay within a site nine times in ten; both sides of a hop have one request id.
+//! In: a number of edges. Out: proxies with identities, edges between them, hops drawn from these edges.
+//! Invariant: nine of ten calls stay within a site; both sides of a hop have one request id.
 
 use super::random::{Random, Zipf};
 use hopscope_proto::v1;
 use std::collections::HashSet;
 
 const SERVICES: usize = 240;
-/// So many where 240 do not have enough pairs.
+/// Number of services where 240 do not have enough pairs.
 const SERVICES_OF_MANY: usize = 720;
 const MANY_EDGES: usize = 100_000;
 const VERSIONS: usize = 2;
 const SITES: usize = 2;
 
-/// One hop in so many fails.
+/// One of 100 hops fails.
 const FAILS_ONCE_IN: usize = 100;
-/// One hop in so many is tried twice.
+/// One of 100 hops has two attempts.
 const RETRIED_ONCE_IN: usize = 100;
 
-/// All of it.
+/// A mesh.
 #[derive(Debug)]
 pub(crate) struct Mesh {
     pub(crate) proxies: Vec<Proxy>,
     pub(crate) edges: Vec<(usize, usize)>,
-    popularity: Zipf,
 }
 
 /// One workload version in one site.
@@ -37,7 +36,7 @@ pub(crate) struct Proxy {
     pub(crate) address: String,
 }
 
-/// One call.
+/// One hop of a round.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Hop {
     pub(crate) edge: usize,
@@ -55,7 +54,7 @@ impl Mesh {
         let mut random = Random::new(1);
         let mut known = HashSet::new();
         let mut list = Vec::with_capacity(edges);
-        // Within a site, and drawn by chance, not every pair comes soon.
+        // Random draws within a site do not find every pair soon: a quarter of all pairs is the limit.
         while list.len() < edges.min(proxies.len() * proxies.len() / 4) {
             let from = random.below(proxies.len());
             let to = random.below(proxies.len());
@@ -66,15 +65,22 @@ impl Mesh {
                 list.push(edge);
             }
         }
-        let edges = list;
-        let popularity = Zipf::new(edges.len());
-        Self { proxies, edges, popularity }
+        Self { proxies, edges: list }
     }
 
-    /// So many hops, 1 µs apart, drawn from the edges after Zipf's law.
-    pub(crate) fn hops(&self, count: usize) -> Vec<Hop> {
+    /// Hops between the first `proxies` proxies, 1 µs apart, drawn from their edges by Zipf's law.
+    pub(crate) fn hops(&self, count: usize, proxies: usize) -> Vec<Hop> {
+        let active = |edge: &(usize, usize)| edge.0.max(edge.1) < proxies;
+        let edges = self.edges.iter().enumerate().filter(|(_, edge)| active(edge));
+        let edges: Vec<usize> = edges.map(|(index, _)| index).collect();
+        let popularity = Zipf::new(edges.len());
         let mut random = Random::new(2);
-        (0..count).map(|place| hop(place, self.popularity.draw(&mut random), &mut random)).collect()
+        let mut hops = Vec::with_capacity(count);
+        for index in 0..count {
+            let Some(edge) = edges.get(popularity.draw(&mut random)) else { break };
+            hops.push(hop(index, *edge, &mut random));
+        }
+        hops
     }
 
     /// One hop of each edge.
@@ -84,11 +90,11 @@ impl Mesh {
     }
 }
 
-fn hop(place: usize, edge: usize, random: &mut Random) -> Hop {
+fn hop(index: usize, edge: usize, random: &mut Random) -> Hop {
     Hop {
         edge,
         id: (random.next() >> 32) as u32,
-        start_us: place as u64,
+        start_us: index as u64,
         duration_us: 500 + random.next() % 20_000,
         fails: random.once_in(FAILS_ONCE_IN),
         attempts: if random.once_in(RETRIED_ONCE_IN) { 2 } else { 1 },
@@ -96,13 +102,13 @@ fn hop(place: usize, edge: usize, random: &mut Random) -> Hop {
 }
 
 impl Proxy {
-    fn new(place: usize) -> Self {
-        let service = place / (VERSIONS * SITES);
-        let version = place / SITES % VERSIONS + 1;
-        let site = place % SITES + 1;
-        let address = format!("10.{site}.{}.{}", place / 250, place % 250 + 1);
+    fn new(index: usize) -> Self {
+        let service = index / (VERSIONS * SITES);
+        let version = index / SITES % VERSIONS + 1;
+        let site = index % SITES + 1;
+        let address = format!("10.{site}.{}.{}", index / 250, index % 250 + 1);
         Self {
-            name: format!("sidecar~{address}~svc{service}-v{version}-{place}.shop~shop.svc.cluster.local"),
+            name: format!("sidecar~{address}~svc{service}-v{version}-{index}.shop~shop.svc.cluster.local"),
             service: format!("svc{service}"),
             version: format!("v{version}"),
             site: format!("site{site}"),

@@ -1,7 +1,7 @@
-//! The same requests as OpenTelemetry logs, as Envoy's OpenTelemetry access log sends them.
+//! Requests of the generated mesh as OpenTelemetry logs, as Envoy's OpenTelemetry access log sends them.
 //!
-//! In: what a proxy tells. Out: encoded `ExportLogsServiceRequest`s. Always holds: one request is one log record with 22 text
-//! attributes; one message is of one proxy.
+//! In: hops of a mesh. Out: encoded `ExportLogsServiceRequest`s.
+//! Invariant: one request is one log record with 22 text attributes; one message is of one proxy.
 //!
 //! Source: opentelemetry-proto (`logs/v1`, `common/v1`), only the fields that Envoy sets.
 
@@ -58,7 +58,7 @@ struct AnyValue {
     text: String,
 }
 
-/// The attributes that a series is told apart by.
+/// Attributes that are the labels of a series.
 pub(super) const LABELS: [&str; 12] = [
     "reporter",
     "source_workload",
@@ -74,7 +74,7 @@ pub(super) const LABELS: [&str; 12] = [
     "connection_security_policy",
 ];
 
-/// Messages with how many records are in each.
+/// Messages, each with its number of records.
 pub(super) fn messages(
     mesh: &Mesh,
     hops: &[super::mesh::Hop],
@@ -82,8 +82,8 @@ pub(super) fn messages(
     now_us: u64,
 ) -> Vec<(u64, Bytes)> {
     let mut messages = Vec::new();
-    for callers in [true, false] {
-        for (proxy, rows) in template::rows(mesh, hops, callers).iter().enumerate() {
+    for sources in [true, false] {
+        for (proxy, rows) in template::rows(mesh, hops, sources).iter().enumerate() {
             let Some(proxy) = mesh.proxies.get(proxy) else { continue };
             for rows in rows.chunks(batch_records) {
                 let records = rows.iter().filter_map(|row| record(mesh, row, now_us)).collect();

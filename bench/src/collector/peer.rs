@@ -1,7 +1,8 @@
-//! The run beside: the OpenTelemetry Collector counts the same requests.
+//! Throughput of the OpenTelemetry Collector that counts the same requests, for comparison.
 //!
-//! In: its binary. Out: a [`Row`]. Always holds: batch processor, `signal_to_metrics` (a counter and an exponential histogram
-//! per edge), Prometheus exporter, scraped every 5 s; its sum is compared with what it acknowledged.
+//! In: its binary. Out: a [`Row`].
+//! Invariant: batch processor, `signal_to_metrics` (a counter and an exponential histogram per edge),
+//! Prometheus exporter, scraped every 5 s; its sum is compared with the acknowledged records.
 
 use super::call::{Acknowledged, Calls};
 use super::mesh::Mesh;
@@ -15,23 +16,23 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// The name of the run.
+/// Name of the run.
 pub(crate) const NAME: &str = "peer_otelcol";
 
 const EDGES: usize = 2_000;
-/// A round of it has to lie in memory: 750 bytes a record.
+/// All messages of a round are held in memory: 750 bytes a record.
 const HOPS: usize = 50_000;
 const BATCH_RECORDS: usize = 256;
 const CONNECTIONS: usize = 4;
 const IN_FLIGHT_MAX: usize = 16;
 const PATH: &str = "/opentelemetry.proto.collector.logs.v1.LogsService/Export";
-const SETTLES_WITHIN: Duration = Duration::from_secs(20);
+const COUNTED_WITHIN: Duration = Duration::from_secs(20);
 
-/// Measures it.
+/// Measures the run.
 pub(crate) async fn measure(binary: &Path, seconds: u64) -> anyhow::Result<Row> {
     let mesh = Mesh::new(EDGES);
     let now_us = SystemTime::now().duration_since(UNIX_EPOCH)?.as_micros();
-    let messages = otlp::messages(&mesh, &mesh.hops(HOPS), BATCH_RECORDS, u64::try_from(now_us)?);
+    let messages = otlp::messages(&mesh, &mesh.hops(HOPS, usize::MAX), BATCH_RECORDS, u64::try_from(now_us)?);
     let folder = tempfile::tempdir()?;
     let (grpc, http) = (free_address()?, free_address()?);
     let file = folder.path().join("otelcol.yaml");
@@ -40,12 +41,12 @@ pub(crate) async fn measure(binary: &Path, seconds: u64) -> anyhow::Result<Row> 
     command.arg("--config").arg(format!("file:{}", file.display())).stdin(Stdio::null());
     let peer = Collector::spawn(command, grpc, http, "/metrics").await?;
     let empty_bytes = peer.memory_bytes()?;
-    let good = |answer: &[u8]| {
-        // Field 1 would say that some were refused.
-        ensure!(answer.is_empty() || answer == [0x0a, 0], "the peer refused records");
+    let check = |answer: &[u8]| {
+        // Field 1 (`partial_success`) with content reports rejected records.
+        ensure!(answer.is_empty() || answer == [0x0a, 0], "the peer rejected records");
         Ok(())
     };
-    let mut calls = Calls::new(peer.connect(CONNECTIONS).await?, PATH, good, IN_FLIGHT_MAX);
+    let mut calls = Calls::new(peer.connect(CONNECTIONS).await?, PATH, check, IN_FLIGHT_MAX);
     let warm = send(&mut calls, &messages, Duration::ZERO, 0.0).await?;
     let before = peer.cpu_seconds()?;
     let time = Duration::from_secs(seconds);
@@ -54,29 +55,25 @@ pub(crate) async fn measure(binary: &Path, seconds: u64) -> anyhow::Result<Row> 
     let rate = full.messages as f64 / full.seconds / 2.0;
     let mut half = scraped(&peer, Scrape::Protobuf, send(&mut calls, &messages, time, rate)).await?;
     let expected = warm.records + full.records + half.records;
-    let counted = settled(&peer, expected).await?;
+    let counted = count(&peer, expected).await?;
     if counted != expected {
-        super::tell(&format!("  the peer counted {counted} records and acknowledged {expected}"));
+        super::report(&format!("  the peer counted {counted} records and acknowledged {expected}"));
     }
     let memory_bytes = peer.memory_bytes()?;
-    Ok(Row {
-        name: NAME,
-        records_per_s: full.records as f64 / full.seconds,
-        records_per_s_per_core: full.records as f64 / cpu,
-        messages_per_s_per_core: full.messages as f64 / cpu,
-        ack_p50_ms: half.quantile_ms(0.5),
-        ack_p99_ms: half.quantile_ms(0.99),
-        edges: mesh.edges.len() as u64,
-        bytes_per_series: memory_bytes.saturating_sub(empty_bytes) as f64 / mesh.edges.len() as f64,
-        bytes_per_open_hop: None,
-        open_hops: 0,
-        uncounted: expected.saturating_sub(counted),
-        wire_bytes_per_record: full.bytes as f64 / full.records as f64,
-        memory_bytes,
-    })
+    Ok(Row::new(NAME)
+        .with("records_per_s", full.records as f64 / full.seconds)
+        .with("records_per_s_per_core", full.records as f64 / cpu)
+        .with("messages_per_s_per_core", full.messages as f64 / cpu)
+        .with("ack_p50_ms", half.quantile_ms(0.5))
+        .with("ack_p99_ms", half.quantile_ms(0.99))
+        .with("edges", mesh.edges.len() as f64)
+        .with("bytes_per_edge", memory_bytes.saturating_sub(empty_bytes) as f64 / mesh.edges.len() as f64)
+        .with("uncounted_records", expected.saturating_sub(counted) as f64)
+        .with("wire_bytes_per_record", full.bytes as f64 / full.records as f64)
+        .with("memory_bytes", memory_bytes as f64))
 }
 
-/// Sends whole rounds until `time` is over.
+/// Sends all messages in turn until `time` is over, at least once with a `time` of 0.
 async fn send(
     calls: &mut Calls,
     messages: &[(u64, prost::bytes::Bytes)],
@@ -86,7 +83,7 @@ async fn send(
     calls.begin(rate);
     loop {
         for (records, message) in messages {
-            let due = calls.room().await?;
+            let due = calls.next_due().await?;
             calls.send(*records, message.clone(), due)?;
             if time > Duration::ZERO && calls.elapsed() >= time {
                 return calls.end().await;
@@ -98,8 +95,8 @@ async fn send(
     }
 }
 
-/// The sum of what it counted, once that is what is expected, or does not become so.
-async fn settled(peer: &Collector, expected: u64) -> anyhow::Result<u64> {
+/// Requests that the peer counted: waits for the expected number, at most [`COUNTED_WITHIN`].
+async fn count(peer: &Collector, expected: u64) -> anyhow::Result<u64> {
     let start = Instant::now();
     loop {
         let text = peer.get("/metrics").await?;
@@ -107,7 +104,7 @@ async fn settled(peer: &Collector, expected: u64) -> anyhow::Result<u64> {
         let values =
             samples.filter_map(|line| line.rsplit_once("} ")?.1.split(' ').next()?.parse::<f64>().ok());
         let sum = values.sum::<f64>() as u64;
-        if sum == expected || start.elapsed() > SETTLES_WITHIN {
+        if sum == expected || start.elapsed() > COUNTED_WITHIN {
             return Ok(sum);
         }
         tokio::time::sleep(Duration::from_millis(200)).await;

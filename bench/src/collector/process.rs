@@ -1,8 +1,9 @@
-//! The collector under load, as the kernel sees it.
+//! A collector under load, as a process of its own.
 //!
-//! In: the binary and its options. Out: a running process, its processor time and memory. Always holds: it ends with its
-//! [`Collector`].
+//! In: the binary and its settings. Out: connections, HTTP answers, processor time, memory.
+//! Invariant: the process ends with its [`Collector`].
 
+use super::names::{GRPC_ADDRESS, HTTP_ADDRESS, Names};
 use crate::kernel;
 use anyhow::{Context, bail};
 use std::net::{SocketAddr, TcpListener};
@@ -31,15 +32,22 @@ impl Drop for Collector {
 }
 
 impl Collector {
-    pub(crate) async fn start(binary: &Path, options: &[String]) -> anyhow::Result<Self> {
+    /// Starts `hopscope serve` with these settings and waits until it is ready.
+    pub(crate) async fn start(binary: &Path, settings: &[(Names, String)]) -> anyhow::Result<Self> {
         let (grpc, http) = (free_address()?, free_address()?);
+        let help = Command::new(binary).args(["serve", "--help"]).stdin(Stdio::null()).output();
+        let help = help.with_context(|| format!("failed to start {}", binary.display()))?;
+        let help = String::from_utf8_lossy(&help.stdout);
         let mut command = Command::new(binary);
         command
             .arg("serve")
-            .args(["--grpc-address", &grpc.to_string(), "--http-address", &http.to_string()])
-            .args(options)
+            .args([GRPC_ADDRESS.in_help(&help), &grpc.to_string()])
+            .args([HTTP_ADDRESS.in_help(&help), &http.to_string()])
             .env("RUST_LOG", "warn")
             .stdin(Stdio::null());
+        for (names, value) in settings {
+            command.args([names.in_help(&help), value]);
+        }
         Self::spawn(command, grpc, http, "/readyz").await
     }
 
@@ -74,6 +82,11 @@ impl Collector {
         Ok(channels)
     }
 
+    /// Address of the HTTP listener.
+    pub(crate) fn http(&self) -> SocketAddr {
+        self.http
+    }
+
     /// Processor time of all threads so far, seconds.
     pub(crate) fn cpu_seconds(&self) -> anyhow::Result<f64> {
         kernel::cpu_seconds(self.child.id())
@@ -84,6 +97,12 @@ impl Collector {
         kernel::memory_bytes(self.child.id())
     }
 
+    /// Most resident memory so far, bytes.
+    pub(crate) fn memory_peak_bytes(&self) -> anyhow::Result<u64> {
+        kernel::memory_peak_bytes(self.child.id())
+    }
+
+    /// Head and body of an HTTP answer.
     pub(crate) async fn get(&self, path: &str) -> anyhow::Result<String> {
         let mut stream = TcpStream::connect(self.http).await?;
         let request = format!("GET {path} HTTP/1.0\r\nhost: bench\r\n\r\n");
@@ -93,8 +112,9 @@ impl Collector {
         Ok(answer)
     }
 
-    /// Asks for a path, in a task of its own: whoever sends reports meanwhile must not be the one who reads. The answer is not
-    /// kept. Its bytes.
+    /// Reads an HTTP answer, drops it and returns its size in bytes.
+    ///
+    /// The read runs in a task of its own, so that it does not delay the task that sends reports.
     pub(crate) async fn read(&self, path: &str, accept: &str) -> anyhow::Result<u64> {
         let mut stream = TcpStream::connect(self.http).await?;
         let request = format!("GET {path} HTTP/1.0\r\nhost: bench\r\naccept: {accept}\r\n\r\n");
@@ -112,15 +132,13 @@ impl Collector {
         tokio::spawn(read).await?
     }
 
-    /// The value of a sample without labels; 0 when there is none.
-    pub(crate) async fn sample(&self, name: &str) -> anyhow::Result<u64> {
-        let text = self.get("/metrics?only=own").await?;
-        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        Ok(value.and_then(|value| value.parse().ok()).unwrap_or(0))
+    /// Value of a sample without labels; 0 where there is none.
+    pub(crate) async fn sample(&self, metric: Names) -> anyhow::Result<u64> {
+        Ok(metric.sample(&self.get("/metrics?only=own").await?).unwrap_or(0))
     }
 }
 
-/// An address that nobody listens at.
+/// A free loopback address.
 pub(crate) fn free_address() -> anyhow::Result<SocketAddr> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }

@@ -1,6 +1,6 @@
-//! Numbers that look random and are the same in every run.
+//! Pseudo-random numbers, the same in every run.
 //!
-//! In: a seed. Out: numbers, evenly spread or after Zipf's law.
+//! In: a seed. Out: numbers with a uniform distribution or with Zipf's.
 
 /// Steele, Lea and Flood's `SplitMix64`.
 #[derive(Debug, Clone)]
@@ -18,24 +18,24 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    /// One of `0..bound`.
+    /// A number in `0..bound`.
     pub(crate) fn below(&mut self, bound: usize) -> usize {
         let bound = bound.max(1) as u64;
         usize::try_from(self.next() % bound).unwrap_or(0)
     }
 
-    /// True once in so many times.
+    /// True with a probability of 1 in `times`.
     pub(crate) fn once_in(&mut self, times: usize) -> bool {
         self.below(times) == 0
     }
 
-    /// From 0 to 1.
+    /// A number from 0 to 1.
     pub(crate) fn unit(&mut self) -> f64 {
         (self.next() >> 11) as f64 / (1_u64 << 53) as f64
     }
 }
 
-/// Ranks after Zipf's law with exponent 1: rank r is drawn in proportion to 1/(r+1).
+/// Ranks by Zipf's law with exponent 1: the weight of rank r is 1/(r+1).
 #[derive(Debug)]
 pub(crate) struct Zipf(Vec<f64>);
 

@@ -1,46 +1,70 @@
-//! What a run took.
+//! Figures of one run.
+//!
+//! In: named numbers. Out: one line of text, or one JSON object.
+//! Invariant: figures stand in the order in which they were added.
 
-use serde::Serialize;
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use std::borrow::Cow;
 use std::fmt;
 
-/// One line of the answer.
-#[derive(Debug, Serialize)]
+/// Figures of one run, by name.
+#[derive(Debug, Clone)]
 pub(crate) struct Row {
-    pub(crate) name: &'static str,
-    pub(crate) records_per_s: f64,
-    pub(crate) records_per_s_per_core: f64,
-    pub(crate) messages_per_s_per_core: f64,
-    /// At half of the load that it took.
-    pub(crate) ack_p50_ms: f64,
-    pub(crate) ack_p99_ms: f64,
-    pub(crate) edges: u64,
-    /// Memory of an edge as both sides tell it: its series with their histograms, its hops with the gap, its names.
-    pub(crate) bytes_per_series: f64,
-    pub(crate) bytes_per_open_hop: Option<f64>,
-    pub(crate) open_hops: u64,
-    /// Records that were acknowledged and are in no count; the collector has none, or its run fails.
-    pub(crate) uncounted: u64,
-    pub(crate) wire_bytes_per_record: f64,
-    pub(crate) memory_bytes: u64,
+    run: &'static str,
+    figures: Vec<(Cow<'static, str>, f64)>,
+}
+
+impl Row {
+    /// A row without figures.
+    pub(crate) fn new(run: &'static str) -> Self {
+        Self { run, figures: Vec::new() }
+    }
+
+    /// Name of the run.
+    pub(crate) fn run(&self) -> &'static str {
+        self.run
+    }
+
+    /// Adds a figure; its unit is the end of its name.
+    #[must_use]
+    pub(crate) fn with(mut self, name: impl Into<Cow<'static, str>>, value: f64) -> Self {
+        self.figures.push((name.into(), value));
+        self
+    }
+
+    /// Names of all figures.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &Cow<'static, str>> {
+        self.figures.iter().map(|(name, _)| name)
+    }
+
+    /// Value of a figure, if the run has it.
+    pub(crate) fn get(&self, name: &str) -> Option<f64> {
+        self.figures.iter().find(|(known, _)| known == name).map(|(_, value)| *value)
+    }
+}
+
+/// Writes a value with two decimals where it has any and is small.
+pub(super) fn number(value: f64) -> String {
+    if value.fract() == 0.0 || value.abs() >= 1_000.0 { format!("{value:.0}") } else { format!("{value:.2}") }
 }
 
 impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{:.0} records/s, {:.0} records/s/core, {:.0} messages/s/core; at half load ack p50 {:.2} ms p99 {:.2} ms; \
-             {} edges of {:.0} bytes, {} open hops of {:.1} bytes; {} MB; {:.1} bytes a record on the wire",
-            self.records_per_s,
-            self.records_per_s_per_core,
-            self.messages_per_s_per_core,
-            self.ack_p50_ms,
-            self.ack_p99_ms,
-            self.edges,
-            self.bytes_per_series,
-            self.open_hops,
-            self.bytes_per_open_hop.unwrap_or(0.0),
-            self.memory_bytes >> 20,
-            self.wire_bytes_per_record,
-        )
+        for (index, (name, value)) in self.figures.iter().enumerate() {
+            let comma = if index == 0 { "" } else { ", " };
+            write!(f, "{comma}{name} {}", number(*value))?;
+        }
+        Ok(())
+    }
+}
+
+impl Serialize for Row {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.figures.len() + 1))?;
+        map.serialize_entry("name", self.run)?;
+        for (name, value) in &self.figures {
+            map.serialize_entry(name, value)?;
+        }
+        map.end()
     }
 }

@@ -1,21 +1,21 @@
-//! Scrapes, as a Prometheus makes them while the load is on.
+//! Scrapes of `/metrics` during a measurement, as Prometheus makes them.
 //!
-//! In: a collector, and how it is asked. Out: nothing; what a scrape costs is in the processor time of the collector. Always
-//! holds: an answer is read to its end, and not kept; one scrape each [`INTERVAL`].
+//! Invariant: an answer is read to its end and dropped; one scrape every [`INTERVAL`]. The cost of a scrape
+//! is part of the collector's processor time.
 
 use super::process::Collector;
 use std::time::Duration;
 
 const INTERVAL: Duration = Duration::from_secs(5);
 
-/// What a Prometheus asks for.
+/// Format and extent of a scrape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scrape {
-    /// Everything, as one that takes native histograms does.
+    /// All families, for a Prometheus that stores native histograms.
     Protobuf,
-    /// Everything, as one that does not.
+    /// All families, for a Prometheus without native histograms.
     Text,
-    /// No family with a series per edge.
+    /// The families without a series per edge.
     Own,
 }
 
@@ -25,7 +25,7 @@ impl Scrape {
     }
 
     /// The header `Accept` of Prometheus 3.
-    fn accept(self) -> &'static str {
+    pub(super) fn accept(self) -> &'static str {
         match self {
             Self::Protobuf => {
                 "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.6,\
@@ -38,7 +38,7 @@ impl Scrape {
     }
 }
 
-/// Does something while `/metrics` is scraped.
+/// Runs `work` while `/metrics` is scraped.
 pub(super) async fn scraped<T>(
     collector: &Collector,
     scrape: Scrape,
@@ -54,6 +54,6 @@ pub(super) async fn scraped<T>(
     };
     tokio::select! {
         done = work => done,
-        () = scraping => anyhow::bail!("the collector does not answer any more"),
+        () = scraping => anyhow::bail!("the collector does not answer"),
     }
 }

@@ -1,8 +1,8 @@
-//! Encoded batches that can be sent again and again as new ones.
+//! Encoded batches that are sent as new ones in each round.
 //!
-//! In: the hops of one round. Out: messages. Always holds: a message that is sent differs from its template in number,
-//! totals, time and request ids only, so that the generator costs little beside what it loads; both sides of a hop keep
-//! one id.
+//! In: the hops of one round. Out: messages.
+//! Invariant: a message differs from its template in sequence, totals, time and request ids only, so that
+//! generating it costs little beside ingesting it; both sides of a hop have one request id.
 
 use super::mesh::{Hop, Mesh, Proxy};
 use hopscope_proto::v1;
@@ -16,13 +16,13 @@ pub(crate) struct Template {
     pub(crate) proxy: usize,
     /// Records in it.
     pub(crate) records: u64,
-    /// When its first request started, microseconds since the start of the round.
+    /// Start of its first request, microseconds since the start of the round.
     pub(crate) start_us: u64,
     tables: Vec<u8>,
     columns: v1::Records,
 }
 
-/// What one record is made of.
+/// Content of one record.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Row {
     pub(super) hop: Hop,
@@ -30,34 +30,34 @@ pub(super) struct Row {
     pub(super) attempt: u32,
 }
 
-/// What is sent again and again: what the callers tell, then what the called sides tell, each in the order of time.
+/// Batches of a round by the reporting side, both in the order of time.
 #[derive(Debug)]
 pub(crate) struct Round {
-    pub(crate) callers: Vec<Template>,
-    pub(crate) called: Vec<Template>,
+    pub(crate) sources: Vec<Template>,
+    pub(crate) destinations: Vec<Template>,
 }
 
 impl Round {
-    /// The batches that tell of these hops.
+    /// Batches with the records of these hops.
     pub(crate) fn new(mesh: &Mesh, hops: &[Hop], batch_records: usize) -> Self {
         Self {
-            callers: templates(mesh, hops, batch_records, true),
-            called: templates(mesh, hops, batch_records, false),
+            sources: templates(mesh, hops, batch_records, true),
+            destinations: templates(mesh, hops, batch_records, false),
         }
     }
 }
 
-fn templates(mesh: &Mesh, hops: &[Hop], batch_records: usize, callers: bool) -> Vec<Template> {
+fn templates(mesh: &Mesh, hops: &[Hop], batch_records: usize, sources: bool) -> Vec<Template> {
     let mut templates: Vec<Template> = Vec::new();
-    for (proxy, rows) in rows(mesh, hops, callers).into_iter().enumerate() {
+    for (proxy, rows) in rows(mesh, hops, sources).into_iter().enumerate() {
         templates.extend(rows.chunks(batch_records).map(|rows| Template::new(mesh, proxy, rows)));
     }
     templates.sort_by_key(|template| template.start_us);
     templates
 }
 
-/// What each proxy tells of some hops.
-pub(super) fn rows(mesh: &Mesh, hops: &[Hop], callers: bool) -> Vec<Vec<Row>> {
+/// Records of one side of these hops, by proxy.
+pub(super) fn rows(mesh: &Mesh, hops: &[Hop], sources: bool) -> Vec<Vec<Row>> {
     let mut rows: Vec<Vec<Row>> = vec![Vec::new(); mesh.proxies.len()];
     let mut push = |proxy: usize, row: Row| {
         if let Some(rows) = rows.get_mut(proxy) {
@@ -66,7 +66,7 @@ pub(super) fn rows(mesh: &Mesh, hops: &[Hop], callers: bool) -> Vec<Vec<Row>> {
     };
     for hop in hops {
         let Some(&(from, to)) = mesh.edges.get(hop.edge) else { continue };
-        if callers {
+        if sources {
             push(from, Row { hop: *hop, is_source: true, attempt: hop.attempts });
             continue;
         }
@@ -90,7 +90,7 @@ impl Template {
                 edges.push(edge(mesh, &mut strings, row));
                 u32::try_from(edges.len()).unwrap_or(u32::MAX).saturating_sub(1)
             });
-            // The destination sees a request a little later and for a little less long; each attempt after the other.
+            // The destination sees a request later and for a shorter time; its attempts follow each other.
             let lag_us =
                 if row.is_source { 0 } else { 100 + u64::from(row.attempt - 1) * row.hop.duration_us / 2 };
             let start_us = row.hop.start_us + lag_us;
@@ -117,15 +117,15 @@ impl Template {
         Self { proxy, records, start_us, tables: batch.encode_to_vec(), columns }
     }
 
-    /// The message with its own number, totals, time and ids.
+    /// The message with these head fields, and with request ids under a mask.
     pub(crate) fn message(&mut self, head: v1::Batch, id_mask: u32) -> Vec<u8> {
-        // Protobuf merges the fields of one message wherever they stand.
+        // Protobuf merges the fields of one message in any order.
         let mut message = self.tables.clone();
         self.columns.request_id_hash.iter_mut().for_each(|id| *id ^= id_mask);
         let columns = std::mem::take(&mut self.columns);
         let batch = v1::Batch { records: Some(columns), ..head };
         message.reserve(batch.encoded_len());
-        // A vector grows, so there is always room.
+        // Writing to a vector does not fail.
         let _ = batch.encode(&mut message);
         self.columns = batch.records.unwrap_or_default();
         self.columns.request_id_hash.iter_mut().for_each(|id| *id ^= id_mask);
@@ -144,7 +144,7 @@ pub(super) fn duration_us(row: &Row) -> u64 {
 
 const OK: u32 = 0;
 const FAILED: u32 = 1;
-const TRIED: u32 = 2;
+const RETRIED: u32 = 2;
 
 fn outcomes() -> Vec<v1::Outcome> {
     let http = v1::Outcome { protocol: v1::Protocol::Http.into(), ..v1::Outcome::default() };
@@ -159,7 +159,7 @@ fn outcome(row: &Row) -> u32 {
     match (row.hop.fails, row.is_source || row.attempt == row.hop.attempts) {
         (true, _) => FAILED,
         (false, true) => OK,
-        (false, false) => TRIED,
+        (false, false) => RETRIED,
     }
 }
 
