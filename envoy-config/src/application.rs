@@ -5,7 +5,7 @@
 //! Always: everything of a request ends when its caller leaves, as in a server that notices; connections,
 //! bodies and times are bounded.
 
-mod conduct;
+mod behavior;
 mod upstream;
 
 use std::sync::Arc;
@@ -20,9 +20,9 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time;
 
-use crate::place::Place;
+use crate::address_plan::Place;
 use crate::topology::{Topology, Workload};
-use conduct::Conduct;
+use behavior::Conduct;
 use upstream::Upstream;
 
 /// Connections of one application; its only client is its Envoy, which opens one for each parallel request.

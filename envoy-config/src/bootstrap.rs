@@ -18,8 +18,8 @@ use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::address_plan::Places;
 use crate::certificates::IdentityFiles;
-use crate::place::Places;
 use crate::plugin::{COLLECTOR_CLUSTER, FailurePolicy, FilterSettings};
 use crate::topology::{Kind, Topology, Workload};
 

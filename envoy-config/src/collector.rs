@@ -3,7 +3,7 @@
 //! In: the binary `hopscope` and two addresses. Out: a running collector and what it answers.
 //! Always: it keeps its addresses over stops and starts, as behind a Service; it ends with its [`Collector`].
 
-mod answers;
+mod api;
 
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -14,11 +14,11 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail, ensure};
 use tokio::time;
 
-pub use answers::{EdgeRow, LedgerRow};
+pub use api::{EdgeRow, LedgerRow};
 
 use crate::address::{free_local_port, free_port};
 use crate::fetch;
-use crate::last_words;
+use crate::log_tail;
 use crate::process::Process;
 
 /// Longest time until a collector serves.
@@ -110,8 +110,8 @@ impl Collector {
         let process = self.process.insert(Process::start("the collector", command)?);
         tokio::select! {
             () = fetch::until_ok(self.place.http, "/readyz") => Ok(()),
-            status = process.wait() => bail!("the collector ended ({status}): {}", last_words::of(&self.log)),
-            () = time::sleep(READY_WITHIN) => bail!("the collector is not ready: {}", last_words::of(&self.log)),
+            status = process.wait() => bail!("the collector ended ({status}): {}", log_tail::of(&self.log)),
+            () = time::sleep(READY_WITHIN) => bail!("the collector is not ready: {}", log_tail::of(&self.log)),
         }
     }
 
@@ -122,7 +122,7 @@ impl Collector {
     pub async fn stop(&mut self) -> Result<()> {
         let process = self.process.take().context("the collector does not run")?;
         let status = process.stop(GRACE).await?;
-        ensure!(status.success(), "the collector ended ({status}): {}", last_words::of(&self.log));
+        ensure!(status.success(), "the collector ended ({status}): {}", log_tail::of(&self.log));
         Ok(())
     }
 
@@ -136,7 +136,7 @@ impl Collector {
     /// # Errors
     /// When it does not answer.
     pub async fn edges(&self) -> Result<Vec<EdgeRow>> {
-        answers::edges(self.place.http).await
+        api::edges(self.place.http).await
     }
 
     /// The ledger of each proxy that it knows.
@@ -144,7 +144,7 @@ impl Collector {
     /// # Errors
     /// When it does not answer.
     pub async fn ledgers(&self) -> Result<Vec<LedgerRow>> {
-        answers::ledgers(self.place.http).await
+        api::ledgers(self.place.http).await
     }
 
     /// Requests that it answers for and that are in no series yet, and failures that it shows nowhere yet, since they wait for
@@ -153,7 +153,7 @@ impl Collector {
     /// # Errors
     /// When it does not answer, or does not say so.
     pub async fn waiting(&self) -> Result<u64> {
-        answers::waiting(self.place.http).await
+        api::waiting(self.place.http).await
     }
 
     /// Everything it has logged.

@@ -5,7 +5,7 @@
 //! Always: whatever ends it, everything that it started is stopped and removed.
 
 mod edge;
-mod interrupts;
+mod signals;
 mod live;
 mod outcome;
 mod table;
@@ -22,9 +22,9 @@ use crate::fault::Fault;
 use crate::mesh::{Mesh, MeshOptions};
 use crate::progress;
 use crate::traffic::{Mix, Tally, steady};
-use interrupts::Interrupts;
 use live::Live;
 use outcome::Outcome;
+use signals::Interrupts;
 
 /// How long the last reports may take to arrive.
 const SETTLE_WITHIN: Duration = Duration::from_secs(20);

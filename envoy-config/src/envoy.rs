@@ -17,7 +17,7 @@ use tokio::time;
 pub use stats::HttpCounts;
 
 use crate::fetch;
-use crate::last_words;
+use crate::log_tail;
 use crate::process::Process;
 
 /// Longest time until an Envoy is ready: compiling the module on a busy machine takes seconds.
@@ -82,8 +82,8 @@ impl Envoy {
         let EnvoyCommand { name, log, admin, .. } = &self.command;
         tokio::select! {
             () = fetch::until_ok(*admin, "/ready") => Ok(()),
-            status = self.process.wait() => bail!("the Envoy of {name} ended ({status}): {}", last_words::of(log)),
-            () = time::sleep(READY_WITHIN) => bail!("the Envoy of {name} is not ready: {}", last_words::of(log)),
+            status = self.process.wait() => bail!("the Envoy of {name} ended ({status}): {}", log_tail::of(log)),
+            () = time::sleep(READY_WITHIN) => bail!("the Envoy of {name} is not ready: {}", log_tail::of(log)),
         }
     }
 

@@ -33,7 +33,7 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time;
 
-use crate::place::Places;
+use crate::address_plan::Places;
 use crate::topology::Hop;
 use record::ClientRecords;
 

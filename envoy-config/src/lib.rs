@@ -10,7 +10,7 @@ pub mod fault;
 pub mod repeat;
 pub mod topology;
 pub mod address;
-pub mod place;
+pub mod address_plan;
 // What an Envoy starts from.
 pub mod certificates;
 pub mod plugin;
@@ -19,7 +19,7 @@ pub mod bootstrap;
 pub mod eventually;
 pub mod fetch;
 pub mod process;
-mod last_words;
+mod log_tail;
 pub mod envoy;
 pub mod application;
 pub mod hop;
@@ -29,7 +29,7 @@ pub mod protocols;
 // What passes through it, and who counted that.
 pub mod client;
 pub mod traffic;
-pub mod books;
+pub mod accounting;
 // What people see of it.
 pub mod progress;
 pub mod demo;

@@ -18,13 +18,13 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, anyhow};
 use tokio::task::JoinSet;
 
+use crate::accounting::{self, ProxyRow};
 use crate::address::Block;
-use crate::books::{self, ProxyRow};
+use crate::address_plan::Places;
 use crate::bootstrap::{Surroundings, node_id};
 use crate::client::Client;
 use crate::collector::Collector;
 use crate::envoy::{Envoy, HttpCounts};
-use crate::place::Places;
 use crate::topology::Topology;
 use layout::Folder;
 
@@ -170,7 +170,7 @@ impl Mesh {
     /// # Errors
     /// When an Envoy or the collector does not answer.
     pub async fn books(&self) -> Result<Vec<ProxyRow>> {
-        books::read(self).await
+        accounting::read(self).await
     }
 
     /// Waits until no request is under way and Envoy's own counters stand still; gives them by workload id.
@@ -178,7 +178,7 @@ impl Mesh {
     /// # Errors
     /// When that has not happened `within` this time.
     pub async fn at_rest(&self, within: Duration) -> Result<BTreeMap<String, HttpCounts>> {
-        books::at_rest(self, within).await
+        accounting::at_rest(self, within).await
     }
 
     /// Waits until the Envoys are at rest and the collector's ledger agrees with each one's own count.
@@ -186,7 +186,7 @@ impl Mesh {
     /// # Errors
     /// When that has not happened `within` this time; the message shows the books.
     pub async fn settled(&self, within: Duration) -> Result<Vec<ProxyRow>> {
-        books::settled(self, within).await
+        accounting::settled(self, within).await
     }
 
     /// Stops everything and removes the folder.

@@ -3,13 +3,13 @@
 //! In: messages. Out: answers. Always holds: a message is in the journal before it is before the rooms; what the rooms took
 //! is what [`Taken`] says.
 
-use crate::truth::Epoch;
-use hopscope_core::batch::Batch;
-use hopscope_core::engine::snapshot;
-use hopscope_core::engine::{Answer, Engine, Limits};
-use hopscope_core::intake::raw_batch::{name, read};
-use hopscope_core::intake::reject::{Advice, Rejection};
-use hopscope_core::intake::validate;
+use crate::ground_truth::Epoch;
+use hopscope::checkpoint;
+use hopscope::ingest::check;
+use hopscope::ingest::refusal::{Advice, Refusal};
+use hopscope::ingest::{name, read};
+use hopscope::pipeline::{Answer, Limits, Pipeline};
+use hopscope::report::Report;
 use hopscope_proto::v1::Ack;
 use prost::Message;
 use prost::bytes::Bytes;
@@ -164,7 +164,7 @@ impl Collector {
         &'a self,
         number: u64,
         epoch: &'a Epoch,
-    ) -> impl Iterator<Item = &'a crate::truth::Told> {
+    ) -> impl Iterator<Item = &'a crate::ground_truth::Told> {
         let batches = self.taken.batches.range((number, 0)..=(number, u64::MAX));
         batches.map(|(_, sequence)| epoch.told.get(sequence).unwrap())
     }

@@ -13,15 +13,15 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a harness fails loudly, as its tests do")]
 
 mod random;
-mod site;
-mod truth;
+mod envoy_attributes;
+mod ground_truth;
 mod proxy;
 mod collector;
 mod world;
-mod judge;
+mod checks;
 
+use ground_truth::Sums;
 use std::time::Instant;
-use truth::Sums;
 
 const SEEDS_IN_CI: u64 = 300;
 

@@ -3,10 +3,10 @@
 //! In: requests, ticks, answers. Out: messages. Always holds: an answer reaches the life of the filter that called, or
 //! nobody; what leaves is noted.
 
-use crate::site::{Ended, Said, Site};
-use crate::truth::Epoch;
-use hopscope_filter::config::ProxyLocation;
-use hopscope_filter::report::Reply;
+use crate::envoy_attributes::{Ended, Said, Site};
+use crate::ground_truth::Epoch;
+use hopscope_filter::config::Place;
+use hopscope_filter::reply::Reply;
 use hopscope_filter::vm::Vm;
 use std::collections::BTreeMap;
 

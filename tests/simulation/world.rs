@@ -3,14 +3,14 @@
 //! In: a seed. Out: what it came to. Always holds: events happen in the order of their times; after the faults there is time
 //! enough for all that can still arrive.
 
+use crate::checks::{self, Epochs};
 use crate::collector::Collector;
-use crate::judge::{self, Epochs};
+use crate::envoy_attributes::{Ended, Site};
+use crate::ground_truth::{Epoch, Sums};
 use crate::proxy::Proxy;
 use crate::random::Random;
-use crate::site::{Ended, Site};
-use crate::truth::{Epoch, Sums};
-use hopscope_core::engine::Limits;
-use hopscope_core::intake::validate;
+use hopscope::ingest::check;
+use hopscope::pipeline::Limits;
 use prost::bytes::Bytes;
 use std::collections::BTreeMap;
 
@@ -321,7 +321,7 @@ impl World {
         let fresh = self.proxy(self.proxies[number].site.clone());
         let old = std::mem::replace(&mut self.proxies[number], fresh);
         let epoch = self.epochs.get_mut(&old.epoch).unwrap();
-        judge::filter(&old, epoch);
+        checks::filter(&old, epoch);
         epoch.has_ended = true;
         self.sums.count("proxies_ended", 1);
         self.sums.count("ended_untold", old.vm.buffer().ledger.buffered());
@@ -329,12 +329,12 @@ impl World {
 
     fn look(&mut self) {
         for proxy in &self.proxies {
-            judge::filter(proxy, &self.epochs[&proxy.epoch]);
+            checks::filter(proxy, &self.epochs[&proxy.epoch]);
         }
         if self.collector.is_up {
-            let in_flight = judge::ledger(&self.collector, &self.epochs);
+            let in_flight = checks::ledger(&self.collector, &self.epochs);
             self.sums.count("in_flight_at_a_look", in_flight);
-            judge::join(&self.collector);
+            checks::join(&self.collector);
         }
     }
 
@@ -350,11 +350,11 @@ impl World {
                 assert!(is_taken || !self.with_journal || told.requests() == 0, "{sequence} has not come");
             }
         }
-        self.collector.engine.close(self.now);
-        judge::counters(&self.collector, &self.epochs, &mut self.sums);
-        let silent = hopscope_core::ledger::Limits::default().silent_us_max;
-        self.collector.engine.tick(self.now + silent + 60 * SECOND);
-        judge::closed(&self.collector, &self.epochs, &mut self.sums);
+        self.collector.pipeline.close(self.now);
+        checks::counters(&self.collector, &self.epochs, &mut self.sums);
+        let silent = hopscope::ledger::Limits::default().silent_us_max;
+        self.collector.pipeline.tick(self.now + silent + 60 * SECOND);
+        checks::closed(&self.collector, &self.epochs, &mut self.sums);
         let seen: u64 = self.epochs.values().map(|epoch| epoch.seen).sum();
         self.sums.count("seen", seen);
         self.sums.count("late_repeats", self.collector.late_repeats);

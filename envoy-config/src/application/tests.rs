@@ -8,8 +8,8 @@ use tokio::sync::mpsc;
 
 use super::*;
 use crate::address::Block;
+use crate::address_plan::Places;
 use crate::eventually::eventually;
-use crate::place::Places;
 
 const SOON: Duration = Duration::from_secs(5);
 

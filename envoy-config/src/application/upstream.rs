@@ -16,8 +16,8 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use tokio::time;
 
+use crate::address_plan::Place;
 use crate::fault;
-use crate::place::Place;
 use crate::repeat::{self, Repeat};
 use crate::topology::{Call, Topology};
 

@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use super::Surroundings;
 use super::cluster::outbound_name;
+use crate::address_plan::Place;
 use crate::fault::Fault;
-use crate::place::Place;
 use crate::topology::{Kind, Route, Service, Topology, Workload};
 
 /// Istio 1.31's default conditions for a retry; 503 is no longer among them.

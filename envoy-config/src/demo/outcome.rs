@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::edge;
 use super::live;
 use super::table::{lay_out, number, text};
-use crate::books::ProxyRow;
+use crate::accounting::ProxyRow;
 use crate::collector::EdgeRow;
 use crate::fault::Fault;
 use crate::traffic::Tally;

@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 use super::layout::Folder;
 use super::{CLIENT_HOST, Mesh, MeshOptions};
 use crate::address::Block;
+use crate::address_plan::Places;
 use crate::application::Server;
 use crate::bootstrap::{AccessLogs, Equipment, Surroundings};
 use crate::certificates::Authority;
@@ -23,7 +24,6 @@ use crate::client::Client;
 use crate::collector::{Collector, CollectorPlace};
 use crate::envoy::{self, Envoy, EnvoyCommand};
 use crate::hop::SlowHop;
-use crate::place::Places;
 use crate::plugin::FilterSettings;
 use crate::topology::{Kind, Topology, Workload};
 

@@ -4,10 +4,10 @@
 //! every request that a filter saw is looked for in exactly one place.
 
 use crate::collector::Collector;
+use crate::ground_truth::{Epoch, Sums, Told};
 use crate::proxy::Proxy;
-use crate::truth::{Epoch, Sums, Told};
-use hopscope_core::aggregate::Key;
-use hopscope_core::batch::DropReason;
+use hopscope::aggregate::Key;
+use hopscope::report::DropReason;
 use hopscope_proto::v1;
 use std::collections::BTreeMap;
 
