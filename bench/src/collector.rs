@@ -21,9 +21,10 @@ mod run;
 mod otlp;
 mod peer;
 
+use crate::output;
+use hopscope_mesh::progress::{remark, step};
 use row::Row;
 use run::{RUNS, Run};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// Rounds where two binaries are compared.
@@ -76,25 +77,22 @@ pub(crate) async fn measure(arguments: &Arguments) -> anyhow::Result<()> {
     let mut figures = Figures::default();
     let chosen = |name: &str| arguments.runs.is_empty() || arguments.runs.iter().any(|it| it == name);
     for run in RUNS.iter().filter(|run| chosen(run.name)) {
-        report(&format!("▸ {}: {}", run.name, run.description));
+        step(&format!("{}: {}", run.name, run.description));
         figures.measure(run, arguments).await?;
     }
     if chosen(peer::NAME) {
-        report(&format!(
-            "▸ {}: 2,000 edges, batches of 256, through the OpenTelemetry Collector",
-            peer::NAME
-        ));
+        step(&format!("{}: 2,000 edges, batches of 256, through the OpenTelemetry Collector", peer::NAME));
         match &arguments.peer {
             Some(binary) => {
                 let row = peer::measure(binary, arguments.seconds).await?;
-                report(&format!("  {row}"));
+                remark(&row.to_string());
                 figures.runs.push(row);
             }
-            None => report("  left out: no binary is given (--peer)"),
+            None => remark("left out: no binary is given (--peer)"),
         }
     }
     if arguments.json {
-        let _ = writeln!(std::io::stdout(), "{}", serde_json::to_string_pretty(&figures)?);
+        output::figures(&figures, true)?;
     }
     Ok(())
 }
@@ -113,7 +111,7 @@ impl Figures {
         }
         let (row, reference) = (compare::median(&rows), compare::median(&baseline_rows));
         if let (Some(row), Some(reference)) = (&row, &reference) {
-            report(&compare::table(row, reference));
+            compare::table(row, reference).iter().for_each(|line| remark(line));
             self.ratios.push(compare::ratio(row, reference));
         }
         self.runs.extend(row);
@@ -124,11 +122,6 @@ impl Figures {
 
 async fn once(run: &Run, label: &str, binary: &Path, seconds: u64) -> anyhow::Result<Row> {
     let row = run::measure(run, binary, seconds).await?;
-    report(&format!("  {label}: {row}"));
+    remark(&format!("{label}: {row}"));
     Ok(row)
-}
-
-/// Writes a line to standard error.
-fn report(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
 }

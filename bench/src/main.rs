@@ -1,10 +1,12 @@
-//! `hopscope-bench`: what the collector and the filter cost.
+//! `hopscope-bench`: the cost of the collector and of the filter.
 //!
-//! In: the programs to measure, built for release. Out: a table on standard error, and one JSON object on standard output
-//! where it is asked for. Always holds: what is measured is a process of its own, and its cost is what the kernel, or a
-//! count of its instructions, says of that process; every record that was sent is found again, or it is an error.
+//! In: the programs to measure, built for release. Out: figures on standard error, with `--json` one JSON
+//! object on standard output.
+//! Invariant: a measured program is a process of its own, and its cost is the kernel's account of that
+//! process or a count of its instructions; a record that was sent and is not counted is an error.
 
 mod kernel;
+mod output;
 mod collector;
 mod filter;
 
@@ -12,7 +14,7 @@ use clap::{Parser, Subcommand};
 use std::io::Write;
 use std::process::ExitCode;
 
-/// Measures what Hopscope costs.
+/// Measures the cost of Hopscope.
 #[derive(Parser)]
 #[command(max_term_width = 100)]
 struct Arguments {
@@ -22,13 +24,13 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Subject {
-    /// Load on a real collector, and what it costs.
+    /// Cost of a collector under load.
     Collector(collector::Arguments),
-    /// What telemetry costs an Envoy: none, Envoy's own gRPC access log, the filter.
+    /// Cost of telemetry in an Envoy: none, Envoy's own gRPC access log, the filter.
     Filter(filter::Arguments),
-    /// What the filter takes of memory: the first worker, each further one, and after many requests.
+    /// Memory of the filter: the first worker, each further worker, and after many requests.
     Memory(filter::memory::Arguments),
-    /// A collector that is killed under load, away, and back: what of the requests is where.
+    /// Accounting of all requests over an outage of the collector.
     Outage(filter::outage::Arguments),
 }
 

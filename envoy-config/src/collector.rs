@@ -29,14 +29,14 @@ const GRACE: Duration = Duration::from_secs(10);
 
 /// Where a collector is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CollectorPlace {
+pub struct CollectorAddress {
     /// Reports.
     pub grpc: SocketAddr,
     /// Metrics and the JSON API.
     pub http: SocketAddr,
 }
 
-impl CollectorPlace {
+impl CollectorAddress {
     /// Finds two free ports.
     ///
     /// # Errors
@@ -52,7 +52,7 @@ impl CollectorPlace {
 #[derive(Debug)]
 pub struct Collector {
     binary: PathBuf,
-    place: CollectorPlace,
+    place: CollectorAddress,
     log: PathBuf,
     options: Vec<String>,
     process: Option<Process>,
@@ -60,7 +60,7 @@ pub struct Collector {
 
 impl Collector {
     /// A collector that does not run yet.
-    pub fn new(binary: PathBuf, place: CollectorPlace, log: PathBuf) -> Self {
+    pub fn new(binary: PathBuf, place: CollectorAddress, log: PathBuf) -> Self {
         Self { binary, place, log, options: Vec::new(), process: None }
     }
 
@@ -169,7 +169,7 @@ mod tests {
     #[tokio::test]
     async fn one_that_ends_at_once_is_told_with_its_last_words() {
         let folder = tempfile::tempdir().unwrap();
-        let place = CollectorPlace::choose().unwrap();
+        let place = CollectorAddress::choose().unwrap();
         assert_ne!(place.grpc, place.http);
         let mut collector = Collector::new("/bin/ls".into(), place, folder.path().join("collector.log"));
         let error = format!("{:#}", collector.start().await.unwrap_err());

@@ -36,3 +36,7 @@ pub mod demo;
 pub mod validate;
 // What the pods of a real Istio run.
 pub mod pod;
+// Parts that tests and benchmarks share.
+pub mod random;
+#[cfg(feature = "grpc")]
+pub mod raw_codec;

@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 
 use crate::address::Block;
 use crate::certificates::Authority;
-use crate::collector::{Collector, CollectorPlace};
+use crate::collector::{Collector, CollectorAddress};
 use crate::envoy::{Envoy, EnvoyCommand};
 use crate::plugin::FilterSettings;
 use crate::topology::Topology;
@@ -79,7 +79,7 @@ impl Protocols {
     pub async fn start(parts: &Parts) -> Result<Self> {
         let topology = Topology::shipped()?;
         let block = Block::claim()?;
-        let place = CollectorPlace::choose()?;
+        let place = CollectorAddress::choose()?;
         let folder = tempfile::Builder::new().prefix("hopscope-protocols-").tempdir()?;
         let authority = Authority::establish(folder.path(), &topology.trust_domain)?;
         let pair = Pair::choose(topology, &block, place.grpc)?;

@@ -1,28 +1,28 @@
-//! Chance that a seed decides.
+//! Random choices of one run.
 //!
-//! In: a seed. Out: numbers. Always holds: the same seed gives the same numbers (`SplitMix64`).
+//! Invariant: the same seed gives the same choices.
 
+use hopscope_mesh::random::SplitMix64;
+
+/// The source of all random choices.
 #[derive(Debug)]
-pub(crate) struct Random(u64);
+pub(crate) struct Random(SplitMix64);
 
 impl Random {
     pub(crate) fn new(seed: u64) -> Self {
-        Self(seed)
+        Self(SplitMix64::new(seed))
     }
 
     pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ mixed >> 31
+        self.0.next_u64()
     }
 
-    /// `low` to `high`, both of which can be.
+    /// A number from `low` to `high`, both included.
     pub(crate) fn between(&mut self, low: u64, high: u64) -> u64 {
         low + self.next() % (high - low + 1)
     }
 
-    /// True in so many of 100 cases.
+    /// True in `of_100` of 100 cases.
     pub(crate) fn percent(&mut self, of_100: u64) -> bool {
         self.next() % 100 < of_100
     }

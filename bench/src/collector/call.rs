@@ -5,13 +5,13 @@
 //! latency of a call counts from when it was due.
 
 use anyhow::Context;
-use prost::bytes::{Buf, Bytes};
+use hopscope_mesh::raw_codec::RawCodec;
+use prost::bytes::Bytes;
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
-use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
+use tonic::Request;
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::transport::Channel;
-use tonic::{Request, Status};
 
 /// Acknowledged messages.
 #[derive(Debug, Default)]
@@ -110,7 +110,7 @@ impl Calls {
             let bytes = message.len() as u64;
             let mut grpc = tonic::client::Grpc::new(channel);
             grpc.ready().await?;
-            let answer = grpc.unary(Request::new(message), PathAndQuery::from_static(path), Raw).await?;
+            let answer = grpc.unary(Request::new(message), PathAndQuery::from_static(path), RawCodec).await?;
             check(&answer.into_inner())?;
             Ok(Answered { records, bytes, latency: due.elapsed() })
         });
@@ -134,44 +134,5 @@ impl Calls {
         self.acknowledged.bytes += bytes;
         self.acknowledged.latencies_us.push(u32::try_from(latency.as_micros()).unwrap_or(u32::MAX));
         Ok(())
-    }
-}
-
-/// Bytes out, bytes in.
-#[derive(Debug, Clone, Copy)]
-struct Raw;
-
-impl Codec for Raw {
-    type Encode = Bytes;
-    type Decode = Bytes;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        Self
-    }
-
-    fn decoder(&mut self) -> Self {
-        Self
-    }
-}
-
-impl Encoder for Raw {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn encode(&mut self, message: Bytes, target: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        use prost::bytes::BufMut;
-        target.put(message);
-        Ok(())
-    }
-}
-
-impl Decoder for Raw {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn decode(&mut self, source: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
-        Ok(Some(source.copy_to_bytes(source.remaining())))
     }
 }

@@ -31,16 +31,16 @@ pub(crate) fn ratio(row: &Row, baseline: &Row) -> Row {
     ratios.fold(Row::new(row.run()), |row, (name, value)| row.with(name, value))
 }
 
-/// A table of figures: collector, baseline, ratio.
-pub(crate) fn table(row: &Row, baseline: &Row) -> String {
+/// Lines of a table of figures: collector, baseline, ratio.
+pub(crate) fn table(row: &Row, baseline: &Row) -> Vec<String> {
     let ratios = ratio(row, baseline);
-    let mut text = format!("  {:28} {:>14} {:>14} {:>8}", row.run(), "collector", "baseline", "ratio");
+    let mut lines = vec![format!("{:32} {:>14} {:>14} {:>8}", row.run(), "collector", "baseline", "ratio")];
     for name in row.names() {
         let cell = |row: &Row| row.get(name).map_or_else(|| "-".to_owned(), number);
         let share = ratios.get(name).map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.3}"));
-        text.push_str(&format!("\n  {name:28} {:>14} {:>14} {share:>8}", cell(row), cell(baseline)));
+        lines.push(format!("{name:32} {:>14} {:>14} {share:>8}", cell(row), cell(baseline)));
     }
-    text
+    lines
 }
 
 /// The value in the middle; the mean of both middle ones where their number is even.
@@ -76,6 +76,6 @@ mod tests {
     fn a_figure_without_a_baseline_has_no_ratio() {
         let ratios = ratio(&row(1.0, 5.0), &Row::new("readers").with("ack_max_ms", 4.0).with("reads", 0.0));
         assert_eq!((ratios.get("ack_max_ms"), ratios.get("reads")), (Some(0.25), None));
-        assert!(table(&row(1.0, 5.0), &row(4.0, 5.0)).contains("0.250"));
+        assert!(table(&row(1.0, 5.0), &row(4.0, 5.0)).concat().contains("0.250"));
     }
 }

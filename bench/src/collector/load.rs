@@ -14,8 +14,6 @@ use prost::bytes::Bytes;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Reports in flight at a time.
-const IN_FLIGHT_MAX: usize = 256;
 const PATH: &str = "/hopscope.v1.Telemetry/Report";
 
 /// Totals that a proxy has reported.
@@ -36,8 +34,12 @@ pub(crate) struct Load {
 }
 
 impl Load {
-    pub(crate) fn new(mesh: Arc<Mesh>, channels: Vec<tonic::transport::Channel>) -> Self {
-        let calls = Calls::new(channels, PATH, check_acknowledgement, IN_FLIGHT_MAX);
+    pub(crate) fn new(
+        mesh: Arc<Mesh>,
+        channels: Vec<tonic::transport::Channel>,
+        in_flight_max: usize,
+    ) -> Self {
+        let calls = Calls::new(channels, PATH, check_acknowledgement, in_flight_max);
         let reported = vec![Reported::default(); mesh.proxies.len()];
         Self { mesh, reported, round: 0, base_us: 0, calls }
     }

@@ -10,7 +10,9 @@ use super::otlp;
 use super::process::{Collector, free_address};
 use super::row::Row;
 use super::scrape::{Scrape, scraped};
+use super::throughput;
 use anyhow::ensure;
+use hopscope_mesh::progress::remark;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -57,19 +59,13 @@ pub(crate) async fn measure(binary: &Path, seconds: u64) -> anyhow::Result<Row> 
     let expected = warm.records + full.records + half.records;
     let counted = count(&peer, expected).await?;
     if counted != expected {
-        super::report(&format!("  the peer counted {counted} records and acknowledged {expected}"));
+        remark(&format!("the peer counted {counted} records and acknowledged {expected}"));
     }
     let memory_bytes = peer.memory_bytes()?;
-    Ok(Row::new(NAME)
-        .with("records_per_s", full.records as f64 / full.seconds)
-        .with("records_per_s_per_core", full.records as f64 / cpu)
-        .with("messages_per_s_per_core", full.messages as f64 / cpu)
-        .with("ack_p50_ms", half.quantile_ms(0.5))
-        .with("ack_p99_ms", half.quantile_ms(0.99))
+    Ok(throughput::row(NAME, &full, cpu, &mut half)
         .with("edges", mesh.edges.len() as f64)
         .with("bytes_per_edge", memory_bytes.saturating_sub(empty_bytes) as f64 / mesh.edges.len() as f64)
         .with("uncounted_records", expected.saturating_sub(counted) as f64)
-        .with("wire_bytes_per_record", full.bytes as f64 / full.records as f64)
         .with("memory_bytes", memory_bytes as f64))
 }
 

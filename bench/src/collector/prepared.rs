@@ -45,7 +45,7 @@ impl Prepared {
         let folder = tempfile::tempdir()?;
         let collector = Collector::start(binary, &settings(run, folder.path())).await?;
         let empty_bytes = collector.memory_bytes()?;
-        let mut load = Load::new(Arc::clone(&mesh), collector.connect(CONNECTIONS).await?);
+        let mut load = Load::new(Arc::clone(&mesh), collector.connect(CONNECTIONS).await?, run.in_flight_max);
         load.introduce().await?;
         let mut records = load.half(&mut once, true).await?.records;
         records += load.half(&mut once, false).await?.records;

@@ -19,6 +19,8 @@ pub(crate) struct Run {
     /// Proxies between which the hops of a round are; none for all.
     pub(crate) active_proxies: Option<usize>,
     pub(crate) batch_records: usize,
+    /// Reports in flight at a time.
+    pub(crate) in_flight_max: usize,
     pub(crate) join: bool,
     pub(crate) journal: bool,
     pub(crate) measurement: Measurement,
@@ -41,6 +43,7 @@ const ALL_ON: Run = Run {
     hops: 950_000,
     active_proxies: None,
     batch_records: 256,
+    in_flight_max: 256,
     join: true,
     journal: true,
     measurement: Measurement::Throughput(Scrape::Protobuf),
@@ -91,6 +94,8 @@ pub(crate) const RUNS: [Run; 9] = [
         edges: 50_000,
         hops: 16_000,
         active_proxies: Some(64),
+        // Below the collector's own limit, 256 per connection, so that late reports do not hold up others.
+        in_flight_max: 4_000,
         measurement: Measurement::Readers,
         ..ALL_ON
     },

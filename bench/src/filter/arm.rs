@@ -1,34 +1,35 @@
-//! What is compared.
+//! The compared kinds of telemetry.
 //!
-//! In: an [`Arm`]. Out: what stands in an Envoy's listener for it. Always holds: arms differ in nothing but their telemetry.
+//! In: an [`Arm`]. Out: the access logs and filters of its listener.
+//! Invariant: arms differ in their telemetry only.
 //!
-//! `als_istio` is a lower bound of what an Istio user has: the peer object is one string here, where Istio's is a struct.
+//! `als_istio` is a lower bound of the cost in Istio: the peer object is one string here, in Istio a struct.
 
-use super::bootstrap::{Surroundings, TELEMETRY, typed};
+use super::bootstrap::{Environment, TELEMETRY, typed};
 use serde_json::{Value, json};
 
-/// One way to observe requests.
+/// One kind of telemetry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Arm {
     /// No telemetry.
     Bare,
-    /// Envoy's gRPC access log with the least that carries the facts of a record: a tag, the peer, one header.
+    /// Envoy's gRPC access log with the minimum that carries the content of a record: a tag, the peer, one header.
     AlsLeast,
-    /// Envoy's gRPC access log as an Istio user would configure it: ten tags, the peer, four headers.
+    /// Envoy's gRPC access log in a typical configuration of Istio: ten tags, the peer, four headers.
     AlsIstio,
     /// The filter, `detail: all`.
     HopscopeAll,
     /// The filter, `detail: failures`.
     HopscopeFailures,
-    /// The filter, `detail: all`, with an id for each hop that Envoy stamps.
+    /// The filter, `detail: all`, with a hop id that Envoy adds to each request.
     HopscopeHopHeader,
 }
 
-/// The header of that id.
+/// Header of the hop id.
 const HOP_HEADER: &str = "x-hopscope-hop";
 
 impl Arm {
-    /// All of them, the one that the others are held against first.
+    /// All arms; the reference is the first.
     pub(crate) const ALL: [Self; 6] = [
         Self::Bare,
         Self::AlsLeast,
@@ -49,8 +50,8 @@ impl Arm {
         }
     }
 
-    /// Whether each request is told.
-    pub(crate) fn tells(self) -> bool {
+    /// Whether each request is reported.
+    pub(crate) fn reports(self) -> bool {
         self != Self::Bare
     }
 
@@ -59,9 +60,9 @@ impl Arm {
         match self {
             Self::AlsLeast => vec![als(&[node_tag("workload")], &["traceparent"])],
             Self::AlsIstio => {
-                let nodes = (0..5).map(|place| node_tag(&format!("t{place}")));
-                let literals = (0..5).map(|place| {
-                    json!({"tag": format!("l{place}"), "literal": {"value": format!("value-{place}")}})
+                let nodes = (0..5).map(|index| node_tag(&format!("t{index}")));
+                let literals = (0..5).map(|index| {
+                    json!({"tag": format!("l{index}"), "literal": {"value": format!("value-{index}")}})
                 });
                 let headers = ["traceparent", "x-forwarded-proto", "x-request-id", "user-agent"];
                 vec![als(&nodes.chain(literals).collect::<Vec<_>>(), &headers)]
@@ -70,7 +71,7 @@ impl Arm {
         }
     }
 
-    /// Filters before the HTTP connection manager: what gives an access log its peer, once per connection.
+    /// Filters before the HTTP connection manager: they set the peer of an access log, once per connection.
     pub(super) fn network_filters(self) -> Vec<Value> {
         if !matches!(self, Self::AlsLeast | Self::AlsIstio) {
             return Vec::new();
@@ -88,14 +89,14 @@ impl Arm {
     }
 
     /// HTTP filters before the router.
-    pub(super) fn http_filters(self, around: Surroundings<'_>) -> Vec<Value> {
+    pub(super) fn http_filters(self, environment: Environment<'_>) -> Vec<Value> {
         let detail = match self {
             Self::HopscopeAll | Self::HopscopeHopHeader => "all",
             Self::HopscopeFailures => "failures",
             Self::Bare | Self::AlsLeast | Self::AlsIstio => return Vec::new(),
         };
         let mut settings = json!({"collector": {"cluster": TELEMETRY}, "detail": detail});
-        if let (Some(settings), Some(limits)) = (settings.as_object_mut(), around.limits) {
+        if let (Some(settings), Some(limits)) = (settings.as_object_mut(), environment.limits) {
             settings.insert("limits".to_owned(), limits.clone());
         }
         if let (Some(settings), Self::HopscopeHopHeader) = (settings.as_object_mut(), self) {
@@ -109,17 +110,17 @@ impl Arm {
             "vm_config": {
                 "vm_id": self.name(),
                 "runtime": "envoy.wasm.runtime.v8",
-                "code": {"local": {"filename": around.module}},
+                "code": {"local": {"filename": environment.module}},
             },
         });
         let config = typed("envoy.extensions.filters.http.wasm.v3.Wasm", json!({"config": config}));
         let filter = json!({"name": "hopscope", "typed_config": config});
-        if self == Self::HopscopeHopHeader { vec![stamp(), filter] } else { vec![filter] }
+        if self == Self::HopscopeHopHeader { vec![hop_id(), filter] } else { vec![filter] }
     }
 }
 
-/// Gives each request an id of its own.
-fn stamp() -> Value {
+/// A filter that adds an id to each request.
+fn hop_id() -> Value {
     let append = json!({
         "header": {"key": HOP_HEADER, "value": "%UNIQUE_ID%"},
         "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
@@ -128,7 +129,7 @@ fn stamp() -> Value {
         "envoy.extensions.filters.http.header_mutation.v3.HeaderMutation",
         json!({"mutations": {"request_mutations": [{"append": append}]}}),
     );
-    json!({"name": "stamp", "typed_config": config})
+    json!({"name": "hop_id", "typed_config": config})
 }
 
 fn als(tags: &[Value], headers: &[&str]) -> Value {

@@ -1,26 +1,27 @@
-//! What an Envoy starts from.
+//! The bootstrap of an Envoy under measurement.
 //!
-//! In: arms, the module, where the origin and the sink are. Out: a bootstrap in JSON. Always holds: one outbound listener
-//! per arm, each on a port that the kernel chooses; names and metadata are those that a real istiod gives.
+//! In: arms, the module, addresses of origin and sink. Out: a bootstrap in JSON.
+//! Invariant: one outbound listener per arm, each on a port that the kernel chooses; names and metadata are
+//! those of a real istiod.
 
 use super::arm::Arm;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::path::Path;
 
-/// The cluster that all telemetry goes to, so that Envoy counts its bytes apart from everything else.
+/// Cluster of all telemetry, so that Envoy counts its bytes separately.
 pub(super) const TELEMETRY: &str = "telemetry";
 
-/// Services that are called, each by a path of its own.
+/// Called services, each with a path of its own.
 pub(super) const SERVICES: u64 = 10;
 
 const TYPES: &str = "type.googleapis.com/";
 
-/// What surrounds the Envoy.
+/// Programs and addresses around the Envoy.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Surroundings<'a> {
+pub(crate) struct Environment<'a> {
     pub(crate) module: &'a Path,
-    /// Limits of the filter that differ from the defaults, as its configuration has them.
+    /// Limits of the filter other than the defaults, in the form of its configuration.
     pub(crate) limits: Option<&'a Value>,
     /// Worker threads of the Envoy.
     pub(crate) workers: u32,
@@ -28,7 +29,7 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) sink: SocketAddr,
 }
 
-/// A message with its type.
+/// Adds its type to a message.
 pub(super) fn typed(name: &str, mut message: Value) -> Value {
     if let Some(fields) = message.as_object_mut() {
         fields.insert("@type".into(), format!("{TYPES}{name}").into());
@@ -36,11 +37,11 @@ pub(super) fn typed(name: &str, mut message: Value) -> Value {
     message
 }
 
-/// The bootstrap of an Envoy with a listener for each of these arms.
-pub(super) fn bootstrap(arms: &[Arm], around: Surroundings<'_>) -> Value {
-    let listeners: Vec<Value> = arms.iter().map(|arm| listener(*arm, around)).collect();
-    let services = (0..SERVICES).map(|place| service(place, around.origin));
-    let clusters: Vec<Value> = services.chain([telemetry(around.sink)]).collect();
+/// Returns the bootstrap of an Envoy with a listener for each of these arms.
+pub(super) fn bootstrap(arms: &[Arm], environment: Environment<'_>) -> Value {
+    let listeners: Vec<Value> = arms.iter().map(|arm| listener(*arm, environment)).collect();
+    let services = (0..SERVICES).map(|index| service(index, environment.origin));
+    let clusters: Vec<Value> = services.chain([telemetry(environment.sink)]).collect();
     json!({
         "node": {
             "id": "sidecar~127.0.0.9~shop-v1-7d9c.shop~shop.svc.cluster.local",
@@ -58,18 +59,18 @@ pub(super) fn bootstrap(arms: &[Arm], around: Surroundings<'_>) -> Value {
     })
 }
 
-fn listener(arm: Arm, around: Surroundings<'_>) -> Value {
+fn listener(arm: Arm, environment: Environment<'_>) -> Value {
     let routes: Vec<Value> = (0..SERVICES)
-        .map(|place| {
+        .map(|index| {
             json!({
                 "name": "default",
-                "match": {"prefix": format!("/{place}/")},
-                "route": {"cluster": cluster_name(place)},
+                "match": {"prefix": format!("/{index}/")},
+                "route": {"cluster": cluster_name(index)},
             })
         })
         .collect();
     let router = typed("envoy.extensions.filters.http.router.v3.Router", json!({}));
-    let mut http_filters = arm.http_filters(around);
+    let mut http_filters = arm.http_filters(environment);
     http_filters.push(json!({"name": "envoy.filters.http.router", "typed_config": router}));
     let manager = json!({
         "stat_prefix": arm.name(),
@@ -94,12 +95,12 @@ fn listener(arm: Arm, around: Surroundings<'_>) -> Value {
     })
 }
 
-fn cluster_name(place: u64) -> String {
-    format!("outbound|8080|v1|svc{place}.shop.svc.cluster.local")
+fn cluster_name(index: u64) -> String {
+    format!("outbound|8080|v1|svc{index}.shop.svc.cluster.local")
 }
 
-fn service(place: u64, origin: SocketAddr) -> Value {
-    let name = format!("svc{place}");
+fn service(index: u64, origin: SocketAddr) -> Value {
+    let name = format!("svc{index}");
     let host = format!("{name}.shop.svc.cluster.local");
     let workload = format!("{name}-v1;shop;{name};v1;Kubernetes");
     let endpoint = json!({
@@ -108,7 +109,7 @@ fn service(place: u64, origin: SocketAddr) -> Value {
     });
     let services = json!([{"host": host, "name": name, "namespace": "shop"}]);
     let metadata = json!({"filter_metadata": {"istio": {"services": services}}});
-    cluster(&cluster_name(place), &endpoint, json!({"metadata": metadata}))
+    cluster(&cluster_name(index), &endpoint, json!({"metadata": metadata}))
 }
 
 fn telemetry(sink: SocketAddr) -> Value {
@@ -122,7 +123,7 @@ fn cluster(name: &str, endpoint: &Value, mut more: Value) -> Value {
     let basics = json!({
         "name": name,
         "type": "STATIC",
-        // Long, since nothing is quick under callgrind.
+        // Long, because callgrind slows everything down.
         "connect_timeout": "10s",
         "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint]}]},
     });

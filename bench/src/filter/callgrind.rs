@@ -1,11 +1,11 @@
 //! Instructions per request, counted by valgrind's callgrind.
 //!
-//! In: an Envoy with all arms as listeners. Out: instructions per request and arm, one figure per repeat. Always holds: the
-//! counter is set to zero after the warm-up, in which V8 compiles what is hot, and read right after the requests; the
-//! kernel's work is not in it. The counts do not depend on how fast the machine is.
+//! In: an Envoy with all arms as listeners. Out: instructions per request and arm, one figure per repeat.
+//! Invariant: the counter is reset after the warm-up, in which V8 compiles hot code, and read right after
+//! the requests; instructions of the kernel do not count. The counts do not depend on the machine's speed.
 
 use super::arm::Arm;
-use super::bootstrap::Surroundings;
+use super::bootstrap::Environment;
 use super::figures::Effort;
 use super::load;
 use super::proxy::Proxy;
@@ -15,13 +15,13 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-/// Writing a profile takes about a second.
+/// Longest wait for a profile; writing one takes about a second.
 const DUMPED_WITHIN: Duration = Duration::from_secs(60);
 
-/// Requests before each count, on its own connection, so that nothing is new in it.
-const APPROACH_REQUESTS: u64 = 100;
+/// Requests before each count, on a connection of their own, so that the count has no first-use cost.
+const LEAD_IN_REQUESTS: u64 = 100;
 
-/// Fails, and says what to do, when valgrind is not there.
+/// Fails with an instruction to install valgrind where it is missing.
 pub(crate) fn available() -> anyhow::Result<()> {
     for tool in ["valgrind", "callgrind_control"] {
         let found = Command::new(tool).arg("--version").stdin(Stdio::null()).output();
@@ -34,13 +34,13 @@ pub(crate) fn available() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Counts, and gives back the counts of each repeat, in the order of the arms.
+/// Counts instructions; returns the counts of each repeat in the order of [`Arm::ALL`].
 pub(crate) async fn count(
     envoy: &Path,
-    around: Surroundings<'_>,
+    environment: Environment<'_>,
     effort: Effort,
 ) -> anyhow::Result<Vec<Vec<f64>>> {
-    let proxy = Proxy::start(envoy, &Arm::ALL, around, under_callgrind).await?;
+    let proxy = Proxy::start(envoy, &Arm::ALL, environment, under_callgrind).await?;
     let mut counts = vec![Vec::new(); Arm::ALL.len()];
     for arm in Arm::ALL {
         load::send(proxy.listener(arm).await?, effort.warm_up_requests).await?;
@@ -49,7 +49,7 @@ pub(crate) async fn count(
     for _ in 0..effort.counts {
         for (arm, counts) in Arm::ALL.into_iter().zip(&mut counts) {
             let listener = proxy.listener(arm).await?;
-            load::send(listener, APPROACH_REQUESTS).await?;
+            load::send(listener, LEAD_IN_REQUESTS).await?;
             control(&proxy, "--zero")?;
             load::send(listener, effort.counted_requests).await?;
             control(&proxy, "--dump")?;
@@ -72,17 +72,17 @@ fn under_callgrind(envoy: &Path, folder: &Path) -> Command {
     command
 }
 
-fn control(proxy: &Proxy, what: &str) -> anyhow::Result<()> {
+fn control(proxy: &Proxy, option: &str) -> anyhow::Result<()> {
     let mut command = Command::new("callgrind_control");
-    let command = command.arg(what).arg(proxy.process_id().to_string()).stdin(Stdio::null());
+    let command = command.arg(option).arg(proxy.process_id().to_string()).stdin(Stdio::null());
     let output = command.output().context("failed to run callgrind_control")?;
     if !output.status.success() {
-        bail!("callgrind_control {what}: {}", String::from_utf8_lossy(&output.stderr));
+        bail!("callgrind_control {option}: {}", String::from_utf8_lossy(&output.stderr));
     }
     Ok(())
 }
 
-/// The count that a profile ends with; none before it is complete.
+/// Total count of a profile; none while the profile is incomplete.
 fn total_in(path: &Path) -> Option<u64> {
     let text = String::from_utf8_lossy(&std::fs::read(path).ok()?).into_owned();
     let total = text.lines().rev().find_map(|line| line.strip_prefix("totals:"))?;

@@ -1,17 +1,17 @@
-//! From what was measured to what is shown.
+//! Medians of the measured figures, as JSON and as a table.
 //!
-//! In: a figure per repeat. Out: one [`Row`] per arm, of medians. Always holds: pure.
+//! In: a figure per repeat. Out: one [`Row`] of medians per arm.
 
 use super::arm::Arm;
 use super::rounds::Rounds;
 use serde::Serialize;
 
-/// How much is measured.
+/// Numbers of requests and repeats.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Effort {
-    /// Requests of each arm before anything is measured.
+    /// Requests of each arm before the measurement.
     pub(crate) warm_up_requests: u64,
-    /// Requests that are counted at a time under callgrind.
+    /// Requests of one count under callgrind.
     pub(crate) counted_requests: u64,
     /// Counts of each arm.
     pub(crate) counts: usize,
@@ -22,33 +22,33 @@ pub(crate) struct Effort {
 }
 
 impl Effort {
-    /// What the published figures come from.
+    /// Effort of the published figures.
     pub(crate) const FULL: Self =
         Self { warm_up_requests: 2_000, counted_requests: 1_000, counts: 7, rounds: 5, round_seconds: 5 };
-    /// To see that everything works; instructions and bytes are good to some percent.
+    /// Effort of a quick test; instructions and bytes are exact to some percent.
     pub(crate) const QUICK: Self =
         Self { warm_up_requests: 1_000, counted_requests: 500, counts: 1, rounds: 2, round_seconds: 2 };
 }
 
-/// What machines get.
+/// Figures of all arms.
 #[derive(Debug, Serialize)]
-pub(crate) struct Answer<'a> {
+pub(crate) struct Figures<'a> {
     pub(crate) arms: &'a [Row],
 }
 
-/// What one arm costs; the names are the units.
+/// Cost of one arm; a unit is the end of a name.
 #[derive(Debug, Serialize)]
 pub(crate) struct Row {
     name: &'static str,
-    /// All of Envoy's, not only the telemetry's.
+    /// Instructions of the whole Envoy, not only of the telemetry.
     instructions_per_request: f64,
-    /// Likewise.
+    /// Processor time of the whole Envoy.
     cpu_us_per_request: f64,
     p50_us: f64,
     p99_us: f64,
-    /// Per request that was told, one by one or in a fold; 0 for the bare Envoy.
+    /// Bytes per reported request, in a record or in a fold; 0 for the bare Envoy.
     wire_bytes_per_record: f64,
-    /// Over the bare Envoy of this run, whose own is 0.
+    /// Difference to the bare Envoy of this run.
     memory_bytes: i64,
     #[serde(skip)]
     requests_per_message: f64,
@@ -56,7 +56,7 @@ pub(crate) struct Row {
     spread: Spread,
 }
 
-/// Least and most of the figures that a median stands for.
+/// Minimum and maximum of the figures behind a median.
 #[derive(Debug)]
 struct Spread {
     instructions: (f64, f64),
@@ -65,7 +65,7 @@ struct Spread {
     p99_us: (f64, f64),
 }
 
-/// The rows of all arms, from their counts and rounds in the same order.
+/// Returns the rows of all arms from their counts and rounds, which are in the same order.
 pub(crate) fn rows(counts: &[Vec<f64>], rounds: &[Rounds]) -> Vec<Row> {
     let bare_bytes = rounds.first().map_or(0, |bare| bare.memory_bytes);
     let arms = Arm::ALL.into_iter().zip(counts).zip(rounds);
@@ -88,7 +88,7 @@ pub(crate) fn rows(counts: &[Vec<f64>], rounds: &[Rounds]) -> Vec<Row> {
     .collect()
 }
 
-/// A table for people, in Markdown.
+/// Formats a table in Markdown.
 pub(crate) fn table(rows: &[Row]) -> String {
     let mut text = String::from(
         "| arm | instructions/request | added | CPU µs/request | p50 µs | p99 µs | wire bytes/request | requests/message \
@@ -97,8 +97,8 @@ pub(crate) fn table(rows: &[Row]) -> String {
     let bare = rows.first().map_or(0.0, |row| row.instructions_per_request);
     for row in rows {
         let of = |value: f64, (least, most): (f64, f64)| format!("{value:.0} ({least:.0}–{most:.0})");
-        let told = row.wire_bytes_per_record > 0.0;
-        let if_told = |value: f64| if told { format!("{value:.1}") } else { "–".to_owned() };
+        let reports = row.wire_bytes_per_record > 0.0;
+        let if_reported = |value: f64| if reports { format!("{value:.1}") } else { "–".to_owned() };
         text += &format!(
             "| {} | {} | {:.0} | {} | {} | {} | {} | {} | {:.1} |\n",
             row.name,
@@ -107,21 +107,21 @@ pub(crate) fn table(rows: &[Row]) -> String {
             of(row.cpu_us_per_request, row.spread.cpu_us),
             of(row.p50_us, row.spread.p50_us),
             of(row.p99_us, row.spread.p99_us),
-            if_told(row.wire_bytes_per_record),
-            if_told(row.requests_per_message),
+            if_reported(row.wire_bytes_per_record),
+            if_reported(row.requests_per_message),
             row.memory_bytes as f64 / 1e6,
         );
     }
     text
 }
 
-/// The value that the share `q` of sorted values does not exceed.
+/// Quantile `q` of sorted values.
 pub(crate) fn quantile(sorted: &[u32], q: f64) -> f64 {
-    let place = sorted.len().saturating_sub(1) as f64 * q;
-    sorted.get(place as usize).copied().map_or(0.0, f64::from)
+    let index = sorted.len().saturating_sub(1) as f64 * q;
+    sorted.get(index as usize).copied().map_or(0.0, f64::from)
 }
 
-/// The middle value; of an even number the mean of the two in the middle, of none 0.
+/// Median; 0 without values.
 fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -145,17 +145,17 @@ mod tests {
     }
 
     #[test]
-    fn a_median_stands_in_the_middle() {
+    fn median_and_spread_of_odd_even_and_no_values() {
         check(&[], (0.0, (0.0, 0.0)));
         check(&[3.0, 1.0, 2.0], (2.0, (1.0, 3.0)));
         check(&[4.0, 1.0, 2.0, 3.0], (2.5, (1.0, 4.0)));
     }
 
     #[test]
-    fn memory_is_told_over_the_bare_one_and_keys_are_those_that_readers_know() {
+    fn memory_is_relative_to_the_bare_envoy_and_keys_are_stable() {
         let rounds: Vec<Rounds> = (0..5)
-            .map(|place| Rounds {
-                memory_bytes: 100 + place,
+            .map(|index| Rounds {
+                memory_bytes: 100 + index,
                 requests: 10,
                 wire_bytes: 160,
                 ..Rounds::default()

@@ -1,8 +1,8 @@
-//! The requests.
+//! Requests to an Envoy, and their latencies.
 //!
-//! In: an address, and how many or how fast. Out: how long each took. Always holds: the n-th request is the same in every
-//! run and arm; an answer that is not the expected one is an error. At a fixed rate a request that had to wait for the one
-//! before it counts from when it was due, so that a stall is not hidden.
+//! In: an address, a number of requests, a rate. Out: the latency of each request.
+//! Invariant: the n-th request is the same in every run and arm; an unexpected answer is an error. At a
+//! fixed rate, the latency of a delayed request counts from when it was due, so that a stall is not hidden.
 
 use super::bootstrap::SERVICES;
 use anyhow::{Context, ensure};
@@ -17,14 +17,14 @@ use tokio::net::TcpStream;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
-/// One request in so many fails.
+/// One of 50 requests fails.
 const FAILS_ONCE_IN: u64 = 50;
 /// Connections at a fixed rate.
 const CONNECTIONS: u64 = 4;
 
 const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
-/// Sends so many requests, one after the other, on one connection.
+/// Sends requests one after the other on one connection.
 pub(crate) async fn send(to: SocketAddr, requests: u64) -> anyhow::Result<()> {
     let mut connection = Connection::open(to).await?;
     for number in 0..requests {
@@ -33,7 +33,7 @@ pub(crate) async fn send(to: SocketAddr, requests: u64) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Sends so many requests as fast as they are answered, on so many connections at a time.
+/// Sends requests as fast as they are answered, on several connections at a time.
 pub(crate) async fn send_at_once(to: SocketAddr, requests: u64, connections: u64) -> anyhow::Result<()> {
     let mut senders = JoinSet::new();
     for first in 0..connections {
@@ -51,34 +51,34 @@ pub(crate) async fn send_at_once(to: SocketAddr, requests: u64, connections: u64
     Ok(())
 }
 
-/// Sends so many requests, `rate` a second, and gives back how long each took, µs.
+/// Sends `rate` requests per second and returns their latencies, µs.
 pub(crate) async fn send_steadily(to: SocketAddr, requests: u64, rate: u64) -> anyhow::Result<Vec<u32>> {
     let mut connections = JoinSet::new();
     let start = Instant::now();
     for first in 0..CONNECTIONS {
         let mut connection = Connection::open(to).await?;
         connections.spawn(async move {
-            let mut took_us = Vec::new();
+            let mut latencies_us = Vec::new();
             for number in (first..requests).step_by(CONNECTIONS as usize) {
                 let due = start + Duration::from_micros(number * 1_000_000 / rate.max(1));
                 let late = Instant::now() > due;
                 sleep_until(due).await;
-                // Where it slept, the timer's grain is not the proxy's doing.
+                // After a sleep, the timer's granularity is not part of the latency.
                 let since = if late { due } else { Instant::now() };
                 connection.exchange(number).await?;
-                took_us.push(u32::try_from(since.elapsed().as_micros()).unwrap_or(u32::MAX));
+                latencies_us.push(u32::try_from(since.elapsed().as_micros()).unwrap_or(u32::MAX));
             }
-            anyhow::Ok(took_us)
+            anyhow::Ok(latencies_us)
         });
     }
-    let mut took_us = Vec::new();
+    let mut latencies_us = Vec::new();
     while let Some(joined) = connections.join_next().await {
-        took_us.extend(joined??);
+        latencies_us.extend(joined??);
     }
-    Ok(took_us)
+    Ok(latencies_us)
 }
 
-/// A connection that requests follow each other on.
+/// A connection with one request at a time.
 struct Connection {
     sender: SendRequest<Empty<Bytes>>,
     host: String,
@@ -97,7 +97,7 @@ impl Connection {
         stream.set_nodelay(true)?;
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         let task = tokio::spawn(async {
-            // A request that suffers from its end says so.
+            // A request on a broken connection fails by itself.
             let _ = connection.await;
         });
         Ok(Self { sender, host: to.to_string(), task: task.abort_handle() })

@@ -1,6 +1,7 @@
-//! What answers the requests.
+//! The HTTP server behind the Envoy.
 //!
-//! In: `/SERVICE/ok` and `/SERVICE/fail`. Out: 200 with two bytes, and 503. Always holds: it ends with its [`Origin`].
+//! In: `/SERVICE/ok` and `/SERVICE/fail`. Out: 200 with two bytes, and 503.
+//! Invariant: the server ends with its [`Origin`].
 
 use anyhow::Context;
 use http_body_util::Full;
@@ -37,11 +38,11 @@ impl Origin {
 async fn accept(listener: TcpListener) {
     let mut connections = JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
-        // Only slower when it fails.
+        // Without it the connection is slower.
         let _ = stream.set_nodelay(true);
         connections.spawn(async move {
             let served = http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(answer));
-            // A client that leaves is no event.
+            // An error means that the client closed the connection.
             let _ = served.await;
         });
         while connections.try_join_next().is_some() {}

@@ -1,47 +1,46 @@
-//! `hopscope-bench outage`: a collector that is killed under load, away for long, and back.
+//! `hopscope-bench outage`: a collector that is killed under load and restarted later.
 //!
-//! In: an Envoy, the filter's module, the binary `hopscope`. Out: where every request is in the end, and the most memory
-//! that Envoy took. Always holds: a request that fails, or that is in no count in the end, is an error; the collector keeps
-//! its books on disk, so that it knows what it had acknowledged before.
+//! In: an Envoy, the filter's module, the binary `hopscope`. Out: the count that holds each request in the
+//! end, and Envoy's peak memory.
+//! Invariant: a failed request, or a request in no count, is an error; the collector has a journal, so
+//! that it recovers all acknowledged batches.
 
 use super::arm::Arm;
-use super::bootstrap::Surroundings;
+use super::bootstrap::Environment;
 use super::load;
 use super::origin::Origin;
+use super::programs::Programs;
 use super::proxy::Proxy;
+use crate::output;
 use anyhow::{Context, ensure};
-use hopscope_mesh::collector::{Collector, CollectorPlace, LedgerRow};
+use hopscope_mesh::collector::{Collector, CollectorAddress, LedgerRow};
 use hopscope_mesh::eventually::eventually;
+use hopscope_mesh::progress::step;
 use serde::Serialize;
 use serde_json::json;
-use std::io::Write;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-/// Time under load before the collector goes, and after it is back.
-const AROUND: Duration = Duration::from_secs(5);
-/// The longest pause of a filter, and some reports.
-const SETTLED_WITHIN: Duration = Duration::from_secs(60);
-/// Between two looks at the memory.
-const LOOK: Duration = Duration::from_millis(500);
+/// Time under load before the outage and after it.
+const BEFORE_AND_AFTER: Duration = Duration::from_secs(5);
+/// Longest backoff of a filter, and some reports.
+const BALANCED_WITHIN: Duration = Duration::from_secs(60);
+/// Time between two readings of the memory.
+const SAMPLE_EVERY: Duration = Duration::from_millis(500);
 
-/// What to measure with.
+/// Arguments of the command.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Envoy.
-    #[arg(long, value_name = "PATH")]
-    envoy: PathBuf,
-    /// The filter (`hopscope_filter.wasm`).
-    #[arg(long, value_name = "PATH")]
-    module: PathBuf,
+    #[command(flatten)]
+    programs: Programs,
     /// The binary `hopscope`.
     #[arg(long, value_name = "PATH")]
     collector: PathBuf,
-    /// How long the collector is away.
+    /// Duration of the outage, seconds.
     #[arg(long, default_value = "60", value_name = "N", value_parser = clap::value_parser!(u64).range(1..=3600))]
     seconds: u64,
-    /// Requests a second.
+    /// Requests per second.
     #[arg(long, default_value = "2000", value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000))]
     rate: u64,
     /// `limits.buffer_bytes_max` of the filter.
@@ -52,13 +51,13 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
-/// Where the requests are in the end; the names are the units.
+/// Counts and memory in the end; a unit is the end of a name.
 #[derive(Debug, Serialize)]
-struct Answer {
+struct Figures {
     away_s: u64,
     requests_per_s: u64,
     buffer_bytes_max: u64,
-    /// Sent, and answered as they should be.
+    /// Requests sent, all with the expected answer.
     requests: u64,
     slowest_ms: f64,
     envoy_completed: u64,
@@ -66,24 +65,24 @@ struct Answer {
     folded: u64,
     dropped: u64,
     unaccounted: i64,
-    /// Resident memory of Envoy, just before the collector was killed.
+    /// Resident memory of Envoy just before the outage.
     memory_before_bytes: u64,
-    /// The most of it from then on.
+    /// Most resident memory of Envoy from then on.
     memory_max_bytes: u64,
 }
 
-/// Kills the collector under load, and sees what becomes of the requests.
+/// Measures an outage.
 pub(crate) async fn measure(arguments: &Arguments) -> anyhow::Result<()> {
     let folder = tempfile::Builder::new().prefix("hopscope-outage-").tempdir()?;
     let data = folder.path().join("data");
     let mut collector =
-        Collector::new(arguments.collector.clone(), CollectorPlace::choose()?, folder.path().join("log"))
+        Collector::new(arguments.collector.clone(), CollectorAddress::choose()?, folder.path().join("log"))
             .with_options(&["--data-dir", &data.to_string_lossy()]);
     collector.start().await?;
     let origin = Origin::start().await?;
-    let module = arguments.module.canonicalize().context("failed to find the filter")?;
+    let module = arguments.programs.module()?;
     let limits = json!({"buffer_bytes_max": arguments.buffer_bytes_max});
-    let around = Surroundings {
+    let environment = Environment {
         module: &module,
         limits: Some(&limits),
         workers: 1,
@@ -91,28 +90,29 @@ pub(crate) async fn measure(arguments: &Arguments) -> anyhow::Result<()> {
         sink: collector.grpc(),
     };
     let arm = Arm::HopscopeAll;
-    let proxy = Proxy::start(&arguments.envoy, &[arm], around, |envoy, _| Command::new(envoy)).await?;
-    let requests = arguments.rate * (2 * AROUND.as_secs() + arguments.seconds);
+    let proxy =
+        Proxy::start(&arguments.programs.envoy, &[arm], environment, |envoy, _| Command::new(envoy)).await?;
+    let requests = arguments.rate * (2 * BEFORE_AND_AFTER.as_secs() + arguments.seconds);
     let load = tokio::spawn(load::send_steadily(proxy.listener(arm).await?, requests, arguments.rate));
-    tokio::time::sleep(AROUND).await;
+    tokio::time::sleep(BEFORE_AND_AFTER).await;
     let memory_before_bytes = proxy.memory_bytes()?;
     collector.kill();
-    tell(&format!("the collector is away for {} s", arguments.seconds));
+    step(&format!("the collector is down for {} s", arguments.seconds));
     let mut memory_max_bytes = 0;
-    for _ in 0..Duration::from_secs(arguments.seconds).as_millis() / LOOK.as_millis() {
-        tokio::time::sleep(LOOK).await;
+    for _ in 0..Duration::from_secs(arguments.seconds).as_millis() / SAMPLE_EVERY.as_millis() {
+        tokio::time::sleep(SAMPLE_EVERY).await;
         memory_max_bytes = proxy.memory_bytes()?.max(memory_max_bytes);
     }
     collector.start().await?;
-    tell("the collector is back");
-    let took_us = load.await?.context("a request failed")?;
-    let row = settled(&collector, requests).await?;
-    let answer = Answer {
+    step("the collector is up again");
+    let latencies_us = load.await?.context("a request failed")?;
+    let row = balanced(&collector, requests).await?;
+    let figures = Figures {
         away_s: arguments.seconds,
         requests_per_s: arguments.rate,
         buffer_bytes_max: arguments.buffer_bytes_max,
-        requests: took_us.len() as u64,
-        slowest_ms: f64::from(took_us.iter().copied().max().unwrap_or(0)) / 1e3,
+        requests: latencies_us.len() as u64,
+        slowest_ms: f64::from(latencies_us.iter().copied().max().unwrap_or(0)) / 1e3,
         envoy_completed: proxy.completed(arm).await?,
         delivered: row.delivered,
         folded: row.folded,
@@ -121,34 +121,21 @@ pub(crate) async fn measure(arguments: &Arguments) -> anyhow::Result<()> {
         memory_before_bytes,
         memory_max_bytes: proxy.memory_bytes()?.max(memory_max_bytes),
     };
-    show(&answer, arguments.json)?;
-    let counted = answer.delivered + answer.folded + answer.dropped;
+    output::figures(&figures, arguments.json)?;
+    let counted = figures.delivered + figures.folded + figures.dropped;
     ensure!(
-        counted == answer.envoy_completed,
-        "{counted} requests are in a count, Envoy ended another number"
+        counted == figures.envoy_completed,
+        "{counted} requests are in a count, Envoy completed {}",
+        figures.envoy_completed
     );
     Ok(())
 }
 
-/// The books, once every request is in them.
-async fn settled(collector: &Collector, requests: u64) -> anyhow::Result<LedgerRow> {
+/// The ledger of the proxy, once it accounts for every request.
+async fn balanced(collector: &Collector, requests: u64) -> anyhow::Result<LedgerRow> {
     let balanced = async || {
         let row = collector.ledgers().await.ok()?.pop()?;
         (row.seen == requests && row.in_flight == 0 && row.unaccounted == 0).then_some(row)
     };
-    eventually("the books balance", SETTLED_WITHIN, balanced).await
-}
-
-fn show(answer: &Answer, json: bool) -> anyhow::Result<()> {
-    let text = serde_json::to_string_pretty(answer)?;
-    if json {
-        let _ = writeln!(std::io::stdout(), "{text}");
-    } else {
-        let _ = writeln!(std::io::stderr(), "{text}");
-    }
-    Ok(())
-}
-
-fn tell(step: &str) {
-    let _ = writeln!(std::io::stderr(), "▸ {step}");
+    eventually("the ledger balances", BALANCED_WITHIN, balanced).await
 }

@@ -1,10 +1,10 @@
-//! One Envoy, with one worker if nothing else is said.
+//! One Envoy under measurement.
 //!
-//! In: the binary, arms, what surrounds it, and perhaps a tool that it runs under. Out: its addresses, and what it counted.
-//! Always holds: the kernel chooses its ports; it ends with its [`Proxy`].
+//! In: the binary, arms, the environment, and perhaps a tool that wraps it. Out: addresses and counters.
+//! Invariant: the kernel chooses the ports; the Envoy ends with its [`Proxy`].
 
 use super::arm::Arm;
-use super::bootstrap::{Surroundings, TELEMETRY, bootstrap};
+use super::bootstrap::{Environment, TELEMETRY, bootstrap};
 use crate::kernel;
 use anyhow::{Context, bail};
 use hopscope_mesh::eventually::eventually;
@@ -27,16 +27,18 @@ pub(crate) struct Proxy {
 }
 
 impl Proxy {
-    /// Starts an Envoy with a listener for each arm; `wrapped` makes the command of a program and a folder for its files.
+    /// Starts an Envoy with a listener for each arm.
+    ///
+    /// `wrapped` returns the command to run, given the program and a folder for its files.
     pub(crate) async fn start(
         envoy: &Path,
         arms: &[Arm],
-        around: Surroundings<'_>,
+        environment: Environment<'_>,
         wrapped: impl FnOnce(&Path, &Path) -> Command,
     ) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("hopscope-bench-").tempdir()?;
         let config = folder.path().join("bootstrap.json");
-        std::fs::write(&config, bootstrap(arms, around).to_string())?;
+        std::fs::write(&config, bootstrap(arms, environment).to_string())?;
         let (log, admin_path) = (folder.path().join("envoy.log"), folder.path().join("admin"));
         let mut command = wrapped(envoy, folder.path());
         command
@@ -48,7 +50,7 @@ impl Proxy {
             .arg(&log)
             .args([
                 "--concurrency",
-                &around.workers.to_string(),
+                &environment.workers.to_string(),
                 "--disable-hot-restart",
                 "--log-level",
                 "warning",
@@ -63,16 +65,16 @@ impl Proxy {
             fetch::until_ok(admin, "/ready").await;
             anyhow::Ok(admin)
         };
-        let said = || std::fs::read_to_string(&log).unwrap_or_default();
+        let log_text = || std::fs::read_to_string(&log).unwrap_or_default();
         let admin = tokio::select! {
-            admin = listening => admin.with_context(said)?,
-            status = process.wait() => bail!("Envoy ended ({status}): {}", said()),
-            () = tokio::time::sleep(READY_WITHIN) => bail!("Envoy is not ready: {}", said()),
+            admin = listening => admin.with_context(log_text)?,
+            status = process.wait() => bail!("Envoy ended ({status}): {}", log_text()),
+            () = tokio::time::sleep(READY_WITHIN) => bail!("Envoy is not ready: {}", log_text()),
         };
         Ok(Self { process, admin, folder })
     }
 
-    /// The listener of an arm.
+    /// Address of an arm's listener.
     pub(crate) async fn listener(&self, arm: Arm) -> anyhow::Result<SocketAddr> {
         let page = fetch::json(self.admin, "/listeners?format=json").await?;
         let all = page.pointer("/listener_statuses").and_then(|all| all.as_array());
@@ -85,7 +87,7 @@ impl Proxy {
         Ok(SocketAddr::from(([127, 0, 0, 1], port)))
     }
 
-    /// Bytes that telemetry took on its connections so far, both ways, as Envoy counts what it writes and reads.
+    /// Bytes on the connections of telemetry so far, in both directions, by Envoy's counters.
     pub(crate) async fn telemetry_bytes(&self) -> anyhow::Result<u64> {
         let text = fetch::text(self.admin, "/stats?filter=upstream_cx_(tx|rx)_bytes_total").await?;
         let prefix = format!("cluster.{TELEMETRY}.");
@@ -94,12 +96,12 @@ impl Proxy {
         Ok(values.sum())
     }
 
-    /// Requests that Envoy ended on the listener of an arm.
+    /// Requests that Envoy completed on the listener of an arm.
     pub(crate) async fn completed(&self, arm: Arm) -> anyhow::Result<u64> {
         let name = format!("http.{}.downstream_rq_completed", arm.name());
         let text = fetch::text(self.admin, &format!("/stats?filter={name}")).await?;
         let value = text.lines().find_map(|line| line.strip_prefix(&name)?.strip_prefix(": "));
-        Ok(value.context("Envoy does not tell what it completed")?.trim().parse()?)
+        Ok(value.context("Envoy has no counter of completed requests")?.trim().parse()?)
     }
 
     /// Processor time so far, seconds.
@@ -116,7 +118,7 @@ impl Proxy {
         self.process.id()
     }
 
-    /// Where its files are.
+    /// Folder of its files.
     pub(crate) fn folder(&self) -> PathBuf {
         self.folder.path().to_owned()
     }

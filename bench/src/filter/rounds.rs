@@ -1,10 +1,11 @@
-//! Processor time, latency, bytes and memory.
+//! Processor time, latency, bytes and memory at a fixed rate.
 //!
-//! In: one Envoy per arm, all alive for the whole time. Out: [`Rounds`] per arm. Always holds: arms take turns within each
-//! round, so that what a busy machine does to one it does to all; every request is found again in the sink.
+//! In: one Envoy per arm, all running for the whole time. Out: [`Rounds`] per arm.
+//! Invariant: arms take turns within each round, so that other load on the machine affects all of them;
+//! the sink receives every request.
 
 use super::arm::Arm;
-use super::bootstrap::Surroundings;
+use super::bootstrap::Environment;
 use super::figures::{Effort, quantile};
 use super::load;
 use super::proxy::Proxy;
@@ -16,13 +17,13 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-/// Requests a second.
+/// Requests per second.
 pub(crate) const RATE: u64 = 2_000;
 
-/// Longer than a filter holds records back when all is well.
-const TOLD_WITHIN: Duration = Duration::from_secs(40);
+/// Longer than a filter holds records back without failures.
+const REPORTED_WITHIN: Duration = Duration::from_secs(40);
 
-/// What one arm took: a figure per round, and what it came to in the end.
+/// Figures of one arm: some per round, some over all rounds.
 #[derive(Debug, Default)]
 pub(crate) struct Rounds {
     pub(crate) cpu_us_per_request: Vec<f64>,
@@ -31,7 +32,7 @@ pub(crate) struct Rounds {
     pub(crate) requests: u64,
     pub(crate) messages: u64,
     pub(crate) wire_bytes: u64,
-    /// Resident, all of it.
+    /// Resident memory of the whole Envoy.
     pub(crate) memory_bytes: u64,
 }
 
@@ -44,7 +45,7 @@ struct Lane {
     rounds: Rounds,
 }
 
-/// Measures all arms, and gives back their rounds in the order of the arms.
+/// Measures all arms and returns their rounds in the order of [`Arm::ALL`].
 pub(crate) async fn measure(
     envoy: &Path,
     module: &Path,
@@ -54,8 +55,8 @@ pub(crate) async fn measure(
     let mut lanes = Vec::new();
     for arm in Arm::ALL {
         let sink = Sink::start().await?;
-        let around = Surroundings { module, limits: None, workers: 1, origin, sink: sink.address() };
-        let proxy = Proxy::start(envoy, &[arm], around, |envoy, _| Command::new(envoy)).await?;
+        let environment = Environment { module, limits: None, workers: 1, origin, sink: sink.address() };
+        let proxy = Proxy::start(envoy, &[arm], environment, |envoy, _| Command::new(envoy)).await?;
         let listener = proxy.listener(arm).await?;
         lanes.push(Lane { arm, proxy, listener, sink, rounds: Rounds::default() });
     }
@@ -70,7 +71,7 @@ pub(crate) async fn measure(
     let mut all = Vec::new();
     for lane in lanes {
         let name = lane.arm.name();
-        all.push(lane.settle().await.with_context(|| format!("arm {name}"))?);
+        all.push(lane.finish().await.with_context(|| format!("arm {name}"))?);
     }
     Ok(all)
 }
@@ -85,26 +86,26 @@ impl Lane {
     async fn round(&mut self, effort: Effort) -> anyhow::Result<()> {
         let requests = RATE * effort.round_seconds;
         let before = self.proxy.cpu_seconds()?;
-        let mut took_us = load::send_steadily(self.listener, requests, RATE).await?;
+        let mut latencies_us = load::send_steadily(self.listener, requests, RATE).await?;
         let cpu_s = self.proxy.cpu_seconds()? - before;
-        took_us.sort_unstable();
+        latencies_us.sort_unstable();
         self.rounds.requests += requests;
         self.rounds.cpu_us_per_request.push(cpu_s * 1e6 / requests as f64);
-        self.rounds.p50_us.push(quantile(&took_us, 0.5));
-        self.rounds.p99_us.push(quantile(&took_us, 0.99));
+        self.rounds.p50_us.push(quantile(&latencies_us, 0.5));
+        self.rounds.p99_us.push(quantile(&latencies_us, 0.99));
         Ok(())
     }
 
-    async fn settle(mut self) -> anyhow::Result<Rounds> {
-        if self.arm.tells() {
+    async fn finish(mut self) -> anyhow::Result<Rounds> {
+        if self.arm.reports() {
             let sent = self.rounds.requests;
             let all = async || (self.sink.requests() >= sent).then_some(());
-            let told = eventually("every request is told", TOLD_WITHIN, all).await;
-            told.with_context(|| format!("{} of {sent} are", self.sink.requests()))?;
+            let reported = eventually("every request is reported", REPORTED_WITHIN, all).await;
+            reported.with_context(|| format!("{} of {sent} are", self.sink.requests()))?;
         }
-        let expected = if self.arm.tells() { self.rounds.requests } else { 0 };
-        let told = self.sink.requests();
-        ensure!(told == expected, "{told} requests were told, {expected} sent");
+        let expected = if self.arm.reports() { self.rounds.requests } else { 0 };
+        let reported = self.sink.requests();
+        ensure!(reported == expected, "{reported} requests were reported, {expected} sent");
         self.rounds.messages = self.sink.messages();
         self.rounds.wire_bytes = self.proxy.telemetry_bytes().await?;
         self.rounds.memory_bytes = self.proxy.memory_bytes()?;

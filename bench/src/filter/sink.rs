@@ -1,12 +1,14 @@
-//! What takes the telemetry.
+//! A gRPC server that receives telemetry and counts the requests in it.
 //!
-//! In: reports of filters and streams of Envoy's access log, over gRPC. Out: how many requests they tell. Always holds: each
-//! request is counted once, a report that was sent again included; a report is acknowledged as a collector would.
+//! In: reports of filters, streams of Envoy's access log. Out: the number of requests in them.
+//! Invariant: each request counts once, also when its batch is sent again; a report is acknowledged as a
+//! collector acknowledges it.
 
 use anyhow::Context;
+use hopscope_mesh::raw_codec::RawCodec;
 use hopscope_proto::v1;
 use prost::Message;
-use prost::bytes::{Buf, Bytes};
+use prost::bytes::Bytes;
 use std::collections::HashSet;
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -15,7 +17,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
-use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::codegen::{Body, BoxFuture, Service, StdError, http};
 use tonic::server::{ClientStreamingService, Grpc, UnaryService};
 use tonic::transport::server::TcpIncoming;
@@ -27,16 +28,16 @@ const ACCESS_LOG: &str = "/envoy.service.accesslog.v3.AccessLogService/StreamAcc
 /// A running gRPC server.
 pub(crate) struct Sink {
     address: SocketAddr,
-    told: Arc<Told>,
+    received: Arc<Received>,
     _tasks: JoinSet<()>,
 }
 
-/// What was told.
+/// Counts of the received telemetry.
 #[derive(Debug, Default)]
-struct Told {
+struct Received {
     requests: AtomicU64,
     messages: AtomicU64,
-    /// Epochs and sequences of batches that have been counted.
+    /// Epochs and sequences of counted batches.
     batches: Mutex<HashSet<(u64, u64)>>,
 }
 
@@ -44,43 +45,42 @@ impl Sink {
     pub(crate) async fn start() -> anyhow::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await.context("failed to bind the sink")?;
         let address = listener.local_addr()?;
-        let told = Arc::new(Told::default());
-        let service = SinkService(Arc::clone(&told));
+        let received = Arc::new(Received::default());
+        let service = SinkService(Arc::clone(&received));
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {
             let server = tonic::transport::Server::builder();
-            // It ends with the runtime; until then its listener does not fail.
+            // The server ends with the runtime; until then its listener does not fail.
             let _ = server.serve_with_incoming(service, TcpIncoming::from(listener)).await;
         });
-        Ok(Self { address, told, _tasks: tasks })
+        Ok(Self { address, received, _tasks: tasks })
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Requests that were told so far.
+    /// Requests received so far.
     pub(crate) fn requests(&self) -> u64 {
-        self.told.requests.load(Ordering::Relaxed)
+        self.received.requests.load(Ordering::Relaxed)
     }
 
-    /// Messages that told them.
+    /// Messages received so far.
     pub(crate) fn messages(&self) -> u64 {
-        self.told.messages.load(Ordering::Relaxed)
+        self.received.messages.load(Ordering::Relaxed)
     }
 }
 
-impl Told {
-    fn report(&self, message: Bytes) -> Result<v1::Ack, Status> {
+impl Received {
+    fn report(&self, message: Bytes) -> Result<Bytes, Status> {
         let batch = v1::Batch::decode(message).map_err(|e| Status::invalid_argument(e.to_string()))?;
         let sequence = batch.sequence;
-        let fresh =
-            self.batches.lock().unwrap_or_else(PoisonError::into_inner).insert((batch.epoch, sequence));
-        if fresh {
+        let new = self.batches.lock().unwrap_or_else(PoisonError::into_inner).insert((batch.epoch, sequence));
+        if new {
             let records = batch.records.map_or(0, |records| records.edge.len() as u64);
             self.add(records + batch.folds.iter().map(|fold| fold.count).sum::<u64>());
         }
-        Ok(v1::Ack { accepted_sequence: sequence, ..v1::Ack::default() })
+        Ok(v1::Ack { accepted_sequence: sequence, ..v1::Ack::default() }.encode_to_vec().into())
     }
 
     fn access_log(&self, message: Bytes) -> Result<(), Status> {
@@ -95,7 +95,7 @@ impl Told {
     }
 }
 
-/// `envoy.service.accesslog.v3.StreamAccessLogsMessage`, as far as counting its entries goes.
+/// `envoy.service.accesslog.v3.StreamAccessLogsMessage`, reduced to the fields that count entries.
 #[derive(Clone, PartialEq, Message)]
 struct AccessLogs {
     #[prost(message, optional, tag = "2")]
@@ -109,11 +109,11 @@ struct HttpLogs {
 }
 
 #[derive(Debug, Clone)]
-struct SinkService(Arc<Told>);
+struct SinkService(Arc<Received>);
 
 impl UnaryService<Bytes> for SinkService {
-    type Response = v1::Ack;
-    type Future = std::future::Ready<Result<Response<v1::Ack>, Status>>;
+    type Response = Bytes;
+    type Future = std::future::Ready<Result<Response<Bytes>, Status>>;
 
     fn call(&mut self, request: Request<Bytes>) -> Self::Future {
         std::future::ready(self.0.report(request.into_inner()).map(Response::new))
@@ -121,18 +121,18 @@ impl UnaryService<Bytes> for SinkService {
 }
 
 impl ClientStreamingService<Bytes> for SinkService {
-    // Its answer has no fields, and neither has this one.
-    type Response = v1::Ack;
-    type Future = BoxFuture<Response<v1::Ack>, Status>;
+    type Response = Bytes;
+    type Future = BoxFuture<Response<Bytes>, Status>;
 
     fn call(&mut self, request: Request<Streaming<Bytes>>) -> Self::Future {
-        let told = Arc::clone(&self.0);
+        let received = Arc::clone(&self.0);
         Box::pin(async move {
             let mut stream = request.into_inner();
             while let Some(message) = stream.message().await? {
-                told.access_log(message)?;
+                received.access_log(message)?;
             }
-            Ok(Response::new(v1::Ack::default()))
+            // `StreamAccessLogsResponse` has no fields.
+            Ok(Response::new(Bytes::new()))
         })
     }
 }
@@ -154,47 +154,10 @@ where
         let service = self.clone();
         Box::pin(async move {
             Ok(match request.uri().path() {
-                REPORT => Grpc::new(Raw).unary(service, request).await,
-                ACCESS_LOG => Grpc::new(Raw).client_streaming(service, request).await,
+                REPORT => Grpc::new(RawCodec).unary(service, request).await,
+                ACCESS_LOG => Grpc::new(RawCodec).client_streaming(service, request).await,
                 path => Status::unimplemented(format!("no method {path}")).into_http(),
             })
         })
-    }
-}
-
-/// Messages as bytes in, acknowledgements out.
-#[derive(Debug, Clone, Copy)]
-struct Raw;
-
-impl Codec for Raw {
-    type Encode = v1::Ack;
-    type Decode = Bytes;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        Self
-    }
-
-    fn decoder(&mut self) -> Self {
-        Self
-    }
-}
-
-impl Encoder for Raw {
-    type Item = v1::Ack;
-    type Error = Status;
-
-    fn encode(&mut self, ack: v1::Ack, target: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        ack.encode(target).map_err(|e| Status::internal(e.to_string()))
-    }
-}
-
-impl Decoder for Raw {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn decode(&mut self, source: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
-        Ok(Some(source.copy_to_bytes(source.remaining())))
     }
 }

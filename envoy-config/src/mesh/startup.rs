@@ -21,7 +21,7 @@ use crate::application::Server;
 use crate::bootstrap::{AccessLogs, Equipment, Surroundings};
 use crate::certificates::Authority;
 use crate::client::Client;
-use crate::collector::{Collector, CollectorPlace};
+use crate::collector::{Collector, CollectorAddress};
 use crate::envoy::{self, Envoy, EnvoyCommand};
 use crate::hop::SlowHop;
 use crate::plugin::FilterSettings;
@@ -31,7 +31,7 @@ use crate::topology::{Kind, Topology, Workload};
 struct Ground {
     topology: Arc<Topology>,
     surroundings: Surroundings,
-    collector: CollectorPlace,
+    collector: CollectorAddress,
     folder: Folder,
     block: Block,
 }
@@ -92,7 +92,7 @@ impl Ground {
         let topology = Topology { service_account, ..Topology::shipped()? };
         let block = Block::claim()?;
         let places = Places::choose(&topology, &block)?;
-        let collector = CollectorPlace::choose()?;
+        let collector = CollectorAddress::choose()?;
         let folder = Folder::create(options.keep_folder)?;
         let surroundings = Surroundings { topology: topology.clone(), places, collector: collector.grpc };
         Ok(Self { topology: Arc::new(topology), surroundings, collector, folder, block })
