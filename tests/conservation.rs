@@ -1,4 +1,4 @@
-//! Every request that an Envoy finished is in the ledger and in the counters, exactly once.
+//! Every completed request of an Envoy is in the ledger and in the counters exactly once.
 
 use crate::{metrics, parts};
 use hopscope_mesh::mesh::MeshOptions;
@@ -7,13 +7,13 @@ use std::path::PathBuf;
 
 const REQUESTS: u64 = 20_000;
 
-/// All requests of a mesh of these Envoys in, every one of them in the books.
+/// Checks that a mesh of these Envoys accounts for all requests.
 async fn check(envoy: PathBuf) {
     let mesh = parts::start(MeshOptions { envoy, ..parts::observed() }).await;
     let tally = drive(&mesh.client(), REQUESTS, &Mix::faulty(0.1), 48).await;
     assert_eq!(tally.sent(), REQUESTS);
 
-    let rows = mesh.settled(parts::SETTLED_WITHIN).await.unwrap();
+    let rows = mesh.balanced(parts::BALANCED_WITHIN).await.unwrap();
     assert_eq!(rows.len(), 5);
     for row in &rows {
         assert_eq!(row.envoy_completed, row.delivered + row.folded, "{row}");
@@ -25,7 +25,7 @@ async fn check(envoy: PathBuf) {
     assert_eq!(metrics::sum(&text, "hopscope_requests_total"), completed);
     assert_eq!(metrics::sum(&text, "hopscope_request_duration_seconds_count"), completed);
     assert_eq!(metrics::sum(&text, "hopscope_ledger_delivered_total"), completed);
-    assert_eq!(metrics::complaints(&text), "");
+    assert_eq!(metrics::promtool_errors(&text), "");
     mesh.stop().await.unwrap();
 }
 
@@ -35,6 +35,6 @@ async fn twenty_thousand_requests_with_faults_are_all_accounted_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn on_the_oldest_envoy_they_are_accounted_for_as_well() {
+async fn twenty_thousand_requests_are_all_accounted_for_on_the_oldest_envoy() {
     check(parts::path("HOPSCOPE_ENVOY_OLDEST")).await;
 }

@@ -1,4 +1,4 @@
-//! The demo, as a user runs it.
+//! The demo from a user's command line.
 
 use crate::parts;
 use hopscope_mesh::eventually::eventually;
@@ -24,8 +24,8 @@ fn demo(folder: &Path, arguments: &[&str]) -> Child {
         .unwrap()
 }
 
-/// What is left of a demo: files in its folder for temporary things, and programs that were started from there.
-fn remains(folder: &Path) -> Vec<String> {
+/// Files in the temporary folder of a demo, and processes that were started from it.
+fn leftovers(folder: &Path) -> Vec<String> {
     let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path().display().to_string());
     let name = folder.display().to_string();
     let processes = std::fs::read_dir("/proc").unwrap().filter_map(|entry| {
@@ -36,33 +36,33 @@ fn remains(folder: &Path) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn it_ends_with_one_json_object_and_leaves_nothing() {
+async fn the_demo_prints_one_json_object_and_leaves_nothing_behind() {
     let folder = tempfile::tempdir().unwrap();
     let running = demo(folder.path(), &["--seconds", "8", "--json"]);
     let output = tokio::task::spawn_blocking(|| running.wait_with_output().unwrap()).await.unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}");
-    let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    for row in told["proxies"].as_array().unwrap() {
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
+    let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    for row in document["proxies"].as_array().unwrap() {
         assert!(row["envoy_completed"].as_u64().unwrap() > 0, "{row}");
         assert_eq!(row["envoy_completed"], row["seen"], "{row}");
         assert_eq!(row["unaccounted"], 0, "{row}");
     }
-    let edges = told["edges"].as_array().unwrap();
+    let edges = document["edges"].as_array().unwrap();
     for flag in ["NR", "NC", "UH", "UO", "UT", "UF", "URX", "DC", "UC"] {
-        assert!(told["faults"][flag].as_u64().unwrap() > 0, "{flag} was not caused");
-        let told = edges.iter().filter(|edge| edge["response_flags"] == flag);
-        assert!(told.count() > 0, "{flag} was not told");
+        assert!(document["faults"][flag].as_u64().unwrap() > 0, "{flag} was not caused");
+        let reported = edges.iter().filter(|edge| edge["response_flags"] == flag);
+        assert!(reported.count() > 0, "{flag} was not reported");
     }
-    assert_eq!(remains(folder.path()), [""; 0]);
+    assert_eq!(leftovers(folder.path()), [""; 0]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_interrupt_stops_and_removes_all_of_it() {
+async fn an_interrupt_stops_the_demo_and_removes_its_files() {
     let folder = tempfile::tempdir().unwrap();
     let mut running = demo(folder.path(), &[]);
     let started = eventually("an Envoy runs", Duration::from_secs(60), async || {
-        remains(folder.path()).iter().any(|line| line.contains("--config-path")).then_some(())
+        leftovers(folder.path()).iter().any(|line| line.contains("--config-path")).then_some(())
     });
     started.await.unwrap();
     let killed = Command::new("kill").args(["-INT", &running.id().to_string()]).status().unwrap();
@@ -70,5 +70,5 @@ async fn an_interrupt_stops_and_removes_all_of_it() {
     eventually("the end of the demo", Duration::from_secs(60), async || running.try_wait().unwrap())
         .await
         .unwrap();
-    assert_eq!(remains(folder.path()), [""; 0]);
+    assert_eq!(leftovers(folder.path()), [""; 0]);
 }

@@ -1,4 +1,4 @@
-//! What failed is found again by whoever has only its request id.
+//! A failed request is found by its request id.
 
 use crate::parts;
 use hopscope_mesh::fault::Fault;
@@ -16,7 +16,7 @@ fn hopscope(mesh: &Mesh, arguments: &[&str]) -> Output {
     command.unwrap()
 }
 
-/// `reporter source -> destination code flags details` of each row.
+/// Formats each row as `reporter source destination code flags details`.
 fn text(rows: &[Value]) -> Vec<String> {
     let line = |row: &Value| {
         let columns = [
@@ -33,11 +33,11 @@ fn text(rows: &[Value]) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_failed_request_is_shown_by_its_id_with_every_side_that_saw_it_fail() {
+async fn a_failed_request_is_shown_by_its_id_with_every_side_that_reported_the_failure() {
     let mesh = parts::start(MeshOptions { log_requests: true, ..parts::observed() }).await;
     mesh.client().request(Some(Fault::Ut)).await;
     mesh.client().request(None).await;
-    mesh.settled(parts::SETTLED_WITHIN).await.unwrap();
+    mesh.balanced(parts::BALANCED_WITHIN).await.unwrap();
     let log = std::fs::read_to_string(mesh.request_log("gateway-v1")).unwrap();
     let requests: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let id = |failed: bool| {
@@ -64,6 +64,6 @@ async fn a_failed_request_is_shown_by_its_id_with_every_side_that_saw_it_fail() 
     assert_eq!(text(&rows), ["source shop payments 504 UT response_timeout"]);
 
     let other = hopscope(&mesh, &["show", id(false)]);
-    assert_eq!((other.status.code(), other.stdout.len()), (Some(1), 0), "what went well is not kept");
+    assert_eq!((other.status.code(), other.stdout.len()), (Some(1), 0), "a successful request is not stored");
     mesh.stop().await.unwrap();
 }

@@ -1,4 +1,4 @@
-//! Traffic goes on when a filter has died, and the collector says which proxy is blind.
+//! Traffic continues after a filter has crashed, and the collector reports the proxy as blind.
 
 use crate::parts;
 use hopscope_mesh::eventually::eventually;
@@ -11,31 +11,31 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::oneshot;
 
-/// Whose filter dies; it stands between the gateway and payments.
+/// Workload whose filter crashes; it is between the gateway and payments.
 const VICTIM: &str = "shop-v1";
 const RATE: f64 = 100.0;
-/// Envoy ends the streams that a VM was concerned with when it traps; that many may be under way on a busy machine.
-const UNDER_WAY_MAX: u64 = 10;
-/// Under traffic all others report twice a second.
+/// Envoy resets the streams of a VM that traps; at most this many are in flight on a busy machine.
+const IN_FLIGHT_MAX: u64 = 10;
+/// The other proxies report twice per second under traffic.
 const QUIET_S: u64 = 5;
-/// The filter lives for some seconds, and is then overdue for [`QUIET_S`] twice.
+/// The filter runs for some seconds; then its reports are overdue for twice [`QUIET_S`].
 const BLIND_WITHIN: Duration = Duration::from_secs(60);
 
-/// What each proxy does, by its node id.
+/// Liveness of each proxy, by node id.
 async fn standings(mesh: &Mesh) -> BTreeMap<String, String> {
-    let books = fetch::json(mesh.collector().unwrap().http(), "/api/v1/proxies").await.unwrap();
-    let rows = books.get("proxies").unwrap().as_array().unwrap().iter();
+    let document = fetch::json(mesh.collector().unwrap().http(), "/api/v1/proxies").await.unwrap();
+    let rows = document.get("proxies").unwrap().as_array().unwrap().iter();
     let text = |row: &serde_json::Value, name: &str| row.get(name).unwrap().as_str().unwrap().to_owned();
     rows.map(|row| (text(row, "proxy"), text(row, "standing"))).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn traffic_goes_on_when_a_filter_died_and_its_proxy_is_called_blind() {
-    let dies = FilterSettings::reporting(Some(parts::path("HOPSCOPE_MODULE_THAT_TRAPS")));
+async fn traffic_continues_after_a_filter_crash_and_the_proxy_is_reported_blind() {
+    let crashing = FilterSettings::reporting(Some(parts::path("HOPSCOPE_MODULE_THAT_TRAPS")));
     let mesh = parts::start(MeshOptions {
         // One VM serves all requests of a proxy.
         concurrency: 1,
-        filter_exceptions: BTreeMap::from([(VICTIM.to_owned(), dies)]),
+        filter_exceptions: BTreeMap::from([(VICTIM.to_owned(), crashing)]),
         collector_options: vec!["--identity-quiet-s".to_owned(), QUIET_S.to_string()],
         ..parts::observed()
     })
@@ -47,7 +47,7 @@ async fn traffic_goes_on_when_a_filter_died_and_its_proxy_is_called_blind() {
         tokio::spawn(async move { steady(&client, RATE, &Mix::healthy(), &tally, stopped).await })
     };
     let victim = mesh.node_id(VICTIM).unwrap();
-    let blind = eventually("the collector calls the proxy blind", BLIND_WITHIN, async || {
+    let blind = eventually("the collector reports the proxy as blind", BLIND_WITHIN, async || {
         let standings = standings(&mesh).await;
         (standings.get(&victim)? == "blind").then_some(standings)
     });
@@ -61,10 +61,10 @@ async fn traffic_goes_on_when_a_filter_died_and_its_proxy_is_called_blind() {
     traffic.await.unwrap();
     let before = tally.lock().unwrap().normal.clone();
     assert!(before.sent > 500, "{}", before.sent);
-    assert!(before.with_status(200) + UNDER_WAY_MAX >= before.sent, "requests failed: {before:?}");
+    assert!(before.with_status(200) + IN_FLIGHT_MAX >= before.sent, "requests failed: {before:?}");
     let after = drive(&mesh.client(), 500, &Mix::healthy(), 8).await.normal;
-    assert_eq!(after.with_status(200), 500, "a request failed behind a dead filter: {after:?}");
+    assert_eq!(after.with_status(200), 500, "a request failed after the filter crash: {after:?}");
     let log = std::fs::read_to_string(mesh.envoy(VICTIM).unwrap().log()).unwrap();
-    assert!(log.contains("unreachable"), "nothing trapped: {log}");
+    assert!(log.contains("unreachable"), "no VM trapped: {log}");
     mesh.stop().await.unwrap();
 }

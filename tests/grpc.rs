@@ -1,4 +1,4 @@
-//! gRPC: the status stands in the trailers, whatever HTTP says, and its messages are counted.
+//! gRPC: the status of a call is that of its trailers, and its messages are counted.
 
 use crate::{parts, tcp};
 use hopscope_mesh::eventually::eventually;
@@ -10,9 +10,9 @@ use std::time::Duration;
 async fn grpc_status_of_the_trailers_shows_on_both_sides_and_plain_http_has_none() {
     for envoy in ["HOPSCOPE_ENVOY", "HOPSCOPE_ENVOY_OLDEST"] {
         let pair = tcp::start(parts::path(envoy)).await;
-        assert_eq!(grpc(pair.doors().http, 14).await.unwrap(), (200, 14));
-        assert_eq!(grpc(pair.doors().http, 0).await.unwrap(), (200, 0));
-        Connection::open(pair.doors().http).await.unwrap().get().await.unwrap();
+        assert_eq!(grpc(pair.listeners().http, 14).await.unwrap(), (200, 14));
+        assert_eq!(grpc(pair.listeners().http, 0).await.unwrap(), (200, 0));
+        Connection::open(pair.listeners().http).await.unwrap().get().await.unwrap();
         let expected: BTreeSet<String> = ["source", "destination"]
             .iter()
             .flat_map(|side| {
@@ -23,7 +23,7 @@ async fn grpc_status_of_the_trailers_shows_on_both_sides_and_plain_http_has_none
                 ]
             })
             .collect();
-        let told = async || {
+        let reported = async || {
             let rows = tcp::rows(&pair, "/api/v1/edges", "edges").await;
             let line = |row: &serde_json::Value| {
                 let text = |name: &str| row.get(name).unwrap().as_str().unwrap();
@@ -40,11 +40,11 @@ async fn grpc_status_of_the_trailers_shows_on_both_sides_and_plain_http_has_none
             };
             rows.iter().map(line).collect::<BTreeSet<_>>()
         };
-        let all = eventually("both sides tell all three", Duration::from_secs(20), async || {
-            (told().await == expected).then_some(())
+        let all = eventually("both sides report all three", Duration::from_secs(20), async || {
+            (reported().await == expected).then_some(())
         });
         if all.await.is_err() {
-            assert_eq!(told().await, expected);
+            assert_eq!(reported().await, expected);
         }
         pair.stop().await.unwrap();
     }

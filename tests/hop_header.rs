@@ -1,4 +1,4 @@
-//! An id of its own for each hop: calls that all have one request id, at one time, are paired without a doubt.
+//! Hop ids: parallel calls with one request id are paired without ambiguity.
 
 use crate::{parts, tcp};
 use hopscope_mesh::eventually::eventually;
@@ -13,8 +13,8 @@ const CLIENTS: u64 = 20;
 const CALLS: u64 = 20;
 const HEADER: &str = "x-hopscope-hop";
 
-/// Stamps each request that has none, so that the calling side gives the id and the called one keeps it.
-fn stamp() -> Value {
+/// A filter that adds an id where there is none: the source sets it, the destination keeps it.
+fn hop_id() -> Value {
     json!({
         "name": "envoy.filters.http.header_mutation",
         "typed_config": {
@@ -28,11 +28,11 @@ fn stamp() -> Value {
 }
 
 async fn calls_of_one_request(pair: &Protocols) {
-    let door = pair.doors().http;
+    let listener = pair.listeners().http;
     let mut clients = JoinSet::new();
     for _ in 0..CLIENTS {
         clients.spawn(async move {
-            let mut connection = Connection::open(door).await.unwrap();
+            let mut connection = Connection::open(listener).await.unwrap();
             for _ in 0..CALLS {
                 connection.get_with("x-request-id: one-and-the-same-for-all\r\n").await.unwrap();
             }
@@ -41,32 +41,33 @@ async fn calls_of_one_request(pair: &Protocols) {
     clients.join_all().await;
 }
 
-/// Records by what became of them, once none waits for its other side.
-async fn fates(pair: &Protocols) -> Value {
-    let all = eventually("every record has been looked at", Duration::from_secs(60), async || {
+/// Records by the result of the join, once none is pending.
+async fn join_results(pair: &Protocols) -> Value {
+    let all = eventually("every record is joined or expired", Duration::from_secs(60), async || {
         let hops = fetch::json(pair.collector().http(), "/api/v1/hops").await.unwrap();
         let sum = |name: &str| -> u64 {
             hops.get(name).unwrap().as_object().unwrap().values().filter_map(Value::as_u64).sum()
         };
         let all = ["records", "evicted", "unjoinable"].map(sum).iter().sum::<u64>();
-        let is_judged = hops.get("open")? == 0 && all == 2 * CLIENTS * CALLS;
-        is_judged.then(|| hops.get("records").cloned()).flatten()
+        let is_complete = hops.get("open")? == 0 && all == 2 * CLIENTS * CALLS;
+        is_complete.then(|| hops.get("records").cloned()).flatten()
     });
     all.await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn hop_header_tells_calls_of_one_request_apart() {
+async fn hop_header_separates_calls_of_one_request() {
     for envoy in ["HOPSCOPE_ENVOY", "HOPSCOPE_ENVOY_OLDEST"] {
-        let pair = tcp::started(parts::path(envoy), &json!({"hop_header": HEADER}), vec![stamp()]).await;
+        let pair =
+            tcp::start_configured(parts::path(envoy), &json!({"hop_header": HEADER}), vec![hop_id()]).await;
         calls_of_one_request(&pair).await;
         let records = 2 * CLIENTS * CALLS;
-        assert_eq!(fates(&pair).await, json!({"joined": records, "alone": 0, "ambiguous": 0}));
+        assert_eq!(join_results(&pair).await, json!({"joined": records, "alone": 0, "ambiguous": 0}));
         pair.stop().await.unwrap();
     }
     let pair = tcp::start(parts::path("HOPSCOPE_ENVOY")).await;
     calls_of_one_request(&pair).await;
-    let without = fates(&pair).await;
+    let without = join_results(&pair).await;
     assert!(without["joined"].as_u64() < Some(2 * CLIENTS * CALLS), "{without}");
     pair.stop().await.unwrap();
 }

@@ -1,9 +1,9 @@
 //! Whole-mesh tests: real Envoys, the real module, the real collector, on free ports of loopback.
 //!
-//! In: the parts that `cargo xtask test` built and names in the environment ([`parts`]). Out: verdicts. Always holds: each
-//! test starts a mesh of its own and ends it; nothing is skipped (a part that is missing is a failure).
+//! In: paths of the programs, which `cargo xtask test` sets in the environment ([`parts`]).
+//! Invariant: each test starts a mesh of its own and stops it; a missing program is a failure, not a skip.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a harness fails loudly, as its tests do")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test harness panics, as its tests do")]
 
 mod parts;
 mod metrics;

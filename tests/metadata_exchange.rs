@@ -1,9 +1,12 @@
-//! Objects under the names of Istio's metadata exchange, on Envoys that have none: whatever another filter has left there, both
-//! sides are named as without it; and what the filter asks for finds the fields of an object that has them.
+//! Filter state objects under the names of Istio's metadata exchange, on Envoys without metadata exchange.
 //!
-//! Upstream Envoy can make no object with Istio's fields (`set_filter_state` makes texts, numbers and addresses), so what is
-//! read from one is held to bytes in the filter's own tests. Here a field that an address has is asked for under their names:
-//! the filter's host call walks the same maps as Envoy's expressions do.
+//! Objects of other filters under these names change no name of an edge, and the filter's expressions read
+//! the fields of an object that has them.
+//!
+//! Upstream Envoy creates no object with Istio's fields (`set_filter_state` creates texts, numbers and
+//! addresses), so the filter's own tests check the content of such an object byte by byte. The tests here
+//! read a field of an address object under the same names: the filter's host call and Envoy's expressions
+//! use the same maps.
 
 use crate::{parts, tcp};
 use hopscope_mesh::eventually::eventually;
@@ -15,16 +18,16 @@ use std::time::Duration;
 
 const REQUESTS: u64 = 40;
 
-/// What `set_filter_state` makes an object of, and from what.
+/// Factory and value of an object of `set_filter_state`.
 type Shape = (&'static str, &'static str);
 
 const TEXT: Shape = ("envoy.string", "payments-v9;shop;payments");
-/// It has the fields `ip` and `port`.
+/// An object with the fields `ip` and `port`.
 const FIELDS: Shape = ("envoy.network.transport_socket.original_dst_address", "10.9.8.7:80");
 const NUMBER: Shape = ("envoy.ratelimit.hits_addend", "7");
 const LIST: Shape = ("envoy.network.application_protocols", "h2,http/1.1");
 
-/// Lets a filter set objects under the names of new Istios and of old ones.
+/// A filter that sets objects under the names of new and of old releases of Istio.
 fn objects(new: Option<Shape>, old: Option<Shape>) -> Value {
     let object = |name: String, shape: Option<Shape>| {
         let (factory, value) = shape?;
@@ -47,20 +50,20 @@ fn objects(new: Option<Shape>, old: Option<Shape>) -> Value {
 }
 
 async fn requests(pair: &Protocols) {
-    let mut connection = Connection::open(pair.doors().http).await.unwrap();
+    let mut connection = Connection::open(pair.listeners().http).await.unwrap();
     for _ in 0..REQUESTS {
         connection.get().await.unwrap();
     }
 }
 
-/// How both sides name the two ends, and of how many requests, once all are told.
+/// Names of both ends by reporter, with their requests, once all requests are reported.
 async fn names(pair: &Protocols) -> BTreeMap<String, u64> {
-    let told = eventually("all requests are told", Duration::from_secs(20), async || {
+    let reported = eventually("all requests are reported", Duration::from_secs(20), async || {
         let ledgers = pair.collector().ledgers().await.unwrap();
         let all = ledgers.iter().map(|row| (row.seen, row.unaccounted)).collect::<Vec<_>>();
         (all == [(REQUESTS, 0), (REQUESTS, 0)]).then_some(())
     });
-    told.await.unwrap();
+    reported.await.unwrap();
     let rows = tcp::rows(pair, "/api/v1/edges", "edges").await;
     let mut names = BTreeMap::new();
     for row in &rows {
@@ -68,7 +71,7 @@ async fn names(pair: &Protocols) -> BTreeMap<String, u64> {
             let text = |name: &str| row[format!("{end}_{name}")].as_str().unwrap().to_owned();
             ["workload", "namespace", "version"].map(text).join(" ")
         };
-        // The first report of a side may be read before the collector knows all of the other, and is a row of its own then.
+        // The first report of a side may arrive before the identity of the other side, and has its own row then.
         *names
             .entry(format!("{}: {} -> {}", row["reporter"], of("source"), of("destination")))
             .or_default() += row["requests"].as_u64().unwrap();
@@ -76,14 +79,14 @@ async fn names(pair: &Protocols) -> BTreeMap<String, u64> {
     names
 }
 
-async fn harmless(envoy: &str, shapes: &[(Shape, Shape)]) {
+async fn check_names(envoy: &str, shapes: &[(Shape, Shape)]) {
     let start = |before| tcp::start_behind(parts::path(envoy), before);
     let bare = start(Vec::new()).await;
     requests(&bare).await;
     let expected = names(&bare).await;
     let edge = "shop shop v1 -> payments shop v1";
-    let told = ["source", "destination"].map(|side| (format!("\"{side}\": {edge}"), REQUESTS));
-    assert_eq!(expected, BTreeMap::from(told));
+    let reported = ["source", "destination"].map(|side| (format!("\"{side}\": {edge}"), REQUESTS));
+    assert_eq!(expected, BTreeMap::from(reported));
     bare.stop().await.unwrap();
     for (new, old) in shapes {
         let pair = start(vec![objects(Some(*new), Some(*old))]).await;
@@ -95,25 +98,25 @@ async fn harmless(envoy: &str, shapes: &[(Shape, Shape)]) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn exchange_objects_of_other_filters_change_no_name() {
-    harmless("HOPSCOPE_ENVOY", &[(TEXT, TEXT), (FIELDS, TEXT), (TEXT, FIELDS), (NUMBER, LIST)]).await;
+    check_names("HOPSCOPE_ENVOY", &[(TEXT, TEXT), (FIELDS, TEXT), (TEXT, FIELDS), (NUMBER, LIST)]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn exchange_objects_of_other_filters_change_no_name_on_the_oldest_envoy() {
-    harmless("HOPSCOPE_ENVOY_OLDEST", &[(TEXT, FIELDS), (FIELDS, TEXT)]).await;
+    check_names("HOPSCOPE_ENVOY_OLDEST", &[(TEXT, FIELDS), (FIELDS, TEXT)]).await;
 }
 
-/// A field that an address has, of the object that new Istios leave, else of that of old ones.
-fn asked(object: &str) -> String {
+/// Expression for the field `ip` of the object of new releases of Istio, else of old ones.
+fn expression(object: &str) -> String {
     let of = |name: String| {
         format!("'{name}' in filter_state && 'ip' in filter_state['{name}'] ? filter_state['{name}']['ip']")
     };
     format!("{} : {} : ''", of(format!("{object}_obj")), of(object.to_owned()))
 }
 
-/// Lets Envoy say in the answer's head what an expression gives there.
-fn said(header: &str, object: &str) -> Value {
-    let value = format!("%CEL({})%", asked(object));
+/// A filter that writes the value of an expression into a response header.
+fn response_header(header: &str, object: &str) -> Value {
+    let value = format!("%CEL({})%", expression(object));
     json!({
         "name": format!("envoy.filters.http.header_mutation.{header}"),
         "typed_config": {
@@ -129,7 +132,7 @@ fn said(header: &str, object: &str) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn exchange_fields_of_an_object_are_found_under_its_name() {
     for envoy in ["HOPSCOPE_ENVOY", "HOPSCOPE_ENVOY_OLDEST"] {
-        // By the name of new Istios, by that of old ones, by the first of both; and nothing where there is none, or no field.
+        // New name, old name, the new one of both; no value without an object or without the field.
         let cases = [
             (Some(FIELDS), None, Some("10.9.8.7")),
             (None, Some(FIELDS), Some("10.9.8.7")),
@@ -140,11 +143,11 @@ async fn exchange_fields_of_an_object_are_found_under_its_name() {
         for (new, old, expected) in cases {
             let before = vec![
                 objects(new, old),
-                said("x-upstream", "upstream_peer"),
-                said("x-downstream", "downstream_peer"),
+                response_header("x-upstream", "upstream_peer"),
+                response_header("x-downstream", "downstream_peer"),
             ];
             let pair = tcp::start_behind(parts::path(envoy), before).await;
-            let head = Connection::open(pair.doors().http).await.unwrap().get().await.unwrap();
+            let head = Connection::open(pair.listeners().http).await.unwrap().get().await.unwrap();
             for header in ["x-upstream", "x-downstream"] {
                 let line = head.lines().find_map(|line| line.strip_prefix(&format!("{header}: ")));
                 assert_eq!(line, expected, "{envoy}: {new:?} and {old:?}\n{head}");

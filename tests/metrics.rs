@@ -1,6 +1,6 @@
-//! `/metrics`, as Prometheus would read it.
+//! Samples of `/metrics`.
 //!
-//! In: a running collector. Out: sums over samples. Always holds: labels are matched as text.
+//! In: a running collector. Out: sums over samples.
 
 use crate::parts;
 use hopscope_mesh::fetch;
@@ -13,15 +13,15 @@ pub(crate) async fn text(mesh: &Mesh) -> String {
     fetch::text(mesh.collector().unwrap().http(), "/metrics").await.unwrap()
 }
 
-/// The sum over all samples of a metric.
+/// Sum over all samples of a metric.
 pub(crate) fn sum(text: &str, name: &str) -> u64 {
     let samples = text.lines().filter_map(|line| line.strip_prefix(name));
     let samples = samples.filter(|rest| rest.starts_with(['{', ' ']));
     samples.map(|rest| rest.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum()
 }
 
-/// What promtool says against it; empty when all is well.
-pub(crate) fn complaints(text: &str) -> String {
+/// Errors of `promtool check metrics`; empty without errors.
+pub(crate) fn promtool_errors(text: &str) -> String {
     let mut promtool = Command::new(parts::path("HOPSCOPE_PROMTOOL"))
         .args(["check", "metrics"])
         .stdin(Stdio::piped())
@@ -31,6 +31,6 @@ pub(crate) fn complaints(text: &str) -> String {
         .unwrap();
     promtool.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
     let output = promtool.wait_with_output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    if output.status.success() { said } else { format!("{} {said}", output.status) }
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    if output.status.success() { stderr } else { format!("{} {stderr}", output.status) }
 }

@@ -1,4 +1,4 @@
-//! A request that hangs shows with its destination before it ends, and no more after it.
+//! In-flight requests: a hanging request shows with its destination until it ends.
 
 use crate::{metrics, parts};
 use hopscope_mesh::eventually::eventually;
@@ -10,10 +10,10 @@ use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// With it the application works for half a minute; the fault's own client leaves soon, and this one stays for longer.
+/// With this fault the application works for half a minute; the client of these tests waits for longer than the fault's own.
 const HANGS: Fault = Fault::Dc;
 const OPEN_AGE_MS: u64 = 300;
-/// Less than the application works; a second is enough on a machine that has nothing else to do.
+/// Shorter than the application works; a second is enough on an idle machine.
 const SHOWS_WITHIN: Duration = Duration::from_secs(20);
 
 async fn start() -> Mesh {
@@ -29,7 +29,7 @@ async fn start() -> Mesh {
     parts::start(MeshOptions { filter, ..parts::observed() }).await
 }
 
-/// Sends the request that hangs; it lives as long as the connection.
+/// Sends a hanging request; it ends with the connection.
 fn send(gateway: SocketAddr) -> TcpStream {
     let mut stream = TcpStream::connect(gateway).unwrap();
     let head = format!("GET /buy HTTP/1.1\r\nhost: shop.example.com\r\nx-fault: {HANGS}\r\n\r\n");
@@ -37,7 +37,7 @@ fn send(gateway: SocketAddr) -> TcpStream {
     stream
 }
 
-/// `reporter source -> destination (service)` of all that does not end.
+/// Formats each long request as `reporter source -> destination (service)`.
 async fn hanging(mesh: &Mesh) -> Vec<String> {
     let document = fetch::json(mesh.collector().unwrap().http(), "/api/v1/open").await.unwrap();
     let rows = document.get("long").unwrap().as_array().unwrap().iter().map(|row| {
@@ -67,11 +67,13 @@ async fn a_request_that_hangs_shows_with_its_destination_before_it_ends() {
     shown.await.unwrap();
     let text = metrics::text(&mesh).await;
     assert!(metrics::sum(&text, "hopscope_open_requests") >= 4, "{text}");
-    assert_eq!(metrics::complaints(&text), "");
+    assert_eq!(metrics::promtool_errors(&text), "");
 
     drop(request);
-    let gone = eventually("it is gone", SHOWS_WITHIN, async || hanging(&mesh).await.is_empty().then_some(()));
+    let gone = eventually("the request is gone", SHOWS_WITHIN, async || {
+        hanging(&mesh).await.is_empty().then_some(())
+    });
     gone.await.unwrap();
-    mesh.settled(parts::SETTLED_WITHIN).await.unwrap();
+    mesh.balanced(parts::BALANCED_WITHIN).await.unwrap();
     mesh.stop().await.unwrap();
 }

@@ -1,22 +1,22 @@
-//! The parts of the mesh.
+//! Programs of the mesh.
 //!
-//! In: the environment. Out: paths, and meshes made of them. Always holds: a missing part is named, with the command that
-//! provides it.
+//! In: environment variables. Out: paths, and meshes of these programs.
+//! Invariant: the error for a missing variable names the variable and the command that sets it.
 
 use hopscope_mesh::mesh::{Mesh, MeshOptions};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// The longest wait for the books to balance: some reports, and a busy machine.
-pub(crate) const SETTLED_WITHIN: Duration = Duration::from_secs(60);
+/// Longest wait for a balanced ledger: some reports on a busy machine.
+pub(crate) const BALANCED_WITHIN: Duration = Duration::from_secs(60);
 
-/// The path in an environment variable.
+/// Returns the path in an environment variable.
 pub(crate) fn path(variable: &str) -> PathBuf {
     let value = std::env::var_os(variable);
     value.map_or_else(|| panic_without(variable), PathBuf::from)
 }
 
-#[expect(clippy::panic, reason = "a test without its parts has failed")]
+#[expect(clippy::panic, reason = "a test without its programs fails")]
 fn panic_without(variable: &str) -> PathBuf {
     panic!("{variable} is not set; run these tests with `cargo xtask test`")
 }
@@ -26,7 +26,7 @@ pub(crate) fn observed() -> MeshOptions {
     MeshOptions::observed(path("HOPSCOPE_ENVOY"), path("HOPSCOPE_MODULE"), path("HOPSCOPE_COLLECTOR"))
 }
 
-/// Starts it.
+/// Starts a mesh.
 pub(crate) async fn start(options: MeshOptions) -> Mesh {
     Mesh::start(options).await.expect("the mesh starts")
 }

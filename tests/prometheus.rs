@@ -1,6 +1,6 @@
-//! What a real Prometheus makes of `/metrics`: with native histograms it asks for protobuf, without for text.
+//! Scrapes of `/metrics` by a real Prometheus: protobuf with native histograms, text without.
 //!
-//! In: a mesh with traffic. Out: what both answer to queries. Always holds: counts are those of the collector.
+//! In: a mesh with traffic. Out: answers to queries.
 
 use crate::{metrics, parts};
 use hopscope_mesh::address::free_local_port;
@@ -13,7 +13,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-/// A scrape a second, and a start.
+/// Longest wait for a value: the start of the server and some scrapes, one per second.
 const SEEN_WITHIN: Duration = Duration::from_secs(30);
 const DURATION: &str = "hopscope_request_duration_seconds";
 
@@ -41,7 +41,7 @@ impl Prometheus {
         Self { http, process: Process::start("prometheus", command).unwrap(), _data: data }
     }
 
-    /// The value of the only series that a query gives.
+    /// Value of the only series of a query's result.
     async fn value(&self, query: &str) -> Option<f64> {
         let query = percent_encoding::utf8_percent_encode(query, percent_encoding::NON_ALPHANUMERIC);
         let answer = fetch::json(self.http, &format!("/api/v1/query?query={query}")).await.ok()?;
@@ -50,7 +50,7 @@ impl Prometheus {
         found.first()?.pointer("/value/1")?.as_str()?.parse().ok()
     }
 
-    /// Waits until a query gives this value.
+    /// Waits until a query returns this value.
     async fn until(&self, query: &str, expected: u64) {
         let mut last = None;
         let seen = eventually(query, SEEN_WITHIN, async || {
@@ -73,10 +73,10 @@ impl Prometheus {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn prometheus_takes_native_histograms_and_classic_ones() {
+async fn prometheus_scrapes_native_histograms_and_classic_ones() {
     let mesh = parts::start(parts::observed()).await;
     drive(&mesh.client(), 500, &Mix::faulty(0.1), 16).await;
-    mesh.settled(parts::SETTLED_WITHIN).await.unwrap();
+    mesh.balanced(parts::BALANCED_WITHIN).await.unwrap();
     let http = mesh.collector().unwrap().http();
     let requests = metrics::sum(&metrics::text(&mesh).await, "hopscope_requests_total");
     assert!(requests > 1_000, "{requests}");
@@ -94,14 +94,14 @@ async fn prometheus_takes_native_histograms_and_classic_ones() {
         let sum = native.value(&format!("histogram_sum(sum({name}))")).await.unwrap();
         let other = classic.value(&format!("sum({name}_sum)")).await.unwrap();
         assert!((sum - other).abs() <= 1e-6 * other, "{name}: {sum} and {other}");
-        // Within a classic bucket Prometheus can only guess; the widest has four times its lower bound.
+        // Prometheus interpolates within a classic bucket; the upper bound of the widest is four times its lower bound.
         let median = native.value(&format!("histogram_quantile(0.5, sum({name}))")).await.unwrap();
-        let guess =
+        let estimate =
             classic.value(&format!("histogram_quantile(0.5, sum by (le) ({name}_bucket))")).await.unwrap();
-        assert!(median > guess / 5.0 && median < guess * 5.0, "{name}: {median} and about {guess}");
+        assert!(median > estimate / 5.0 && median < estimate * 5.0, "{name}: {median} and about {estimate}");
     }
     let exemplars = classic.exemplars().await;
-    assert!(!exemplars.is_empty(), "the slowest and the failed requests are marked");
+    assert!(!exemplars.is_empty(), "no exemplars");
     native.stop().await;
     classic.stop().await;
     mesh.stop().await.unwrap();

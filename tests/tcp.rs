@@ -1,4 +1,4 @@
-//! TCP connections and long-lived streams on a pair of real Envoys that carry the filter as both kinds of plugin.
+//! TCP connections and long-lived streams on a pair of real Envoys with the filter as both kinds of plugin.
 
 use crate::parts;
 use hopscope_mesh::eventually::eventually;
@@ -12,7 +12,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// With reports every fifth of a second.
+/// Longest wait for a count; a filter reports five times per second.
 const SOON: Duration = Duration::from_secs(20);
 const SIDES: [&str; 2] = ["source", "destination"];
 
@@ -20,17 +20,17 @@ pub(crate) async fn start(envoy: PathBuf) -> Protocols {
     start_with(envoy, serde_json::json!({})).await
 }
 
-/// With HTTP filters before the filter on every listener.
+/// Starts a pair with HTTP filters before the filter on every listener.
 pub(crate) async fn start_behind(envoy: PathBuf, before: Vec<Value>) -> Protocols {
-    started(envoy, &serde_json::json!({}), before).await
+    start_configured(envoy, &serde_json::json!({}), before).await
 }
 
 async fn start_with(envoy: PathBuf, limits: Value) -> Protocols {
-    started(envoy, &serde_json::json!({"limits": limits}), Vec::new()).await
+    start_configured(envoy, &serde_json::json!({"limits": limits}), Vec::new()).await
 }
 
-/// `more` stands in the filter's configuration besides; `before`: filters before it.
-pub(crate) async fn started(envoy: PathBuf, more: &Value, before: Vec<Value>) -> Protocols {
+/// Starts a pair with additional settings of the filter, and HTTP filters before it.
+pub(crate) async fn start_configured(envoy: PathBuf, more: &Value, before: Vec<Value>) -> Protocols {
     let mut configuration = serde_json::json!({
         "collector": {"cluster": COLLECTOR_CLUSTER, "authority": COLLECTOR_AUTHORITY},
         "report_interval_ms": 200,
@@ -46,54 +46,54 @@ pub(crate) async fn started(envoy: PathBuf, more: &Value, before: Vec<Value>) ->
     Protocols::start(&parts).await.expect("the pair starts")
 }
 
-/// The rows of a list of the collector's.
+/// Rows of a list of the JSON API.
 pub(crate) async fn rows(pair: &Protocols, path: &str, list: &str) -> Vec<Value> {
     let document = fetch::json(pair.collector().http(), path).await.unwrap();
     document.get(list).unwrap().as_array().unwrap().clone()
 }
 
-/// What one side says of connections that ended with these flags.
+/// Counts of one side for connections with the same flags.
 #[derive(Debug, Default, PartialEq, Eq, Clone, Copy)]
-struct Told {
+struct Counts {
     opened: u64,
     closed: u64,
     received: u64,
     sent: u64,
 }
 
-/// By reporter and flags, of connections from shop to payments.
-async fn told(pair: &Protocols) -> BTreeMap<(String, String), Told> {
-    let mut told: BTreeMap<_, Told> = BTreeMap::new();
+/// Counts of connections from shop to payments, by reporter and flags.
+async fn counts(pair: &Protocols) -> BTreeMap<(String, String), Counts> {
+    let mut counts: BTreeMap<_, Counts> = BTreeMap::new();
     for row in rows(pair, "/api/v1/connections", "connections").await {
         let text = |name: &str| row.get(name).unwrap().as_str().unwrap().to_owned();
         let number = |name: &str| row.get(name).unwrap().as_u64().unwrap();
-        let sum = told.entry((text("reporter"), text("response_flags"))).or_default();
+        let sum = counts.entry((text("reporter"), text("response_flags"))).or_default();
         sum.opened += number("opened");
         sum.closed += number("closed");
         sum.received += number("received_bytes");
         sum.sent += number("sent_bytes");
     }
-    told
+    counts
 }
 
-fn of(told: &BTreeMap<(String, String), Told>, side: &str, flags: &str) -> Told {
-    told.get(&(side.to_owned(), flags.to_owned())).copied().unwrap_or_default()
+fn of(counts: &BTreeMap<(String, String), Counts>, side: &str, flags: &str) -> Counts {
+    counts.get(&(side.to_owned(), flags.to_owned())).copied().unwrap_or_default()
 }
 
-/// Waits until both sides say this.
-async fn both_sides_say(pair: &Protocols, expected: Told) {
-    let said = eventually("both sides agree", SOON, async || {
-        let told = told(pair).await;
-        SIDES.iter().all(|side| of(&told, side, "-") == expected).then_some(())
+/// Waits until both sides report these counts.
+async fn both_sides_report(pair: &Protocols, expected: Counts) {
+    let agreed = eventually("both sides agree", SOON, async || {
+        let counts = counts(pair).await;
+        SIDES.iter().all(|side| of(&counts, side, "-") == expected).then_some(())
     });
-    if let Err(error) = said.await {
-        assert_eq!(format!("{:?}", told(pair).await), format!("{expected:?}"), "{error}");
+    if let Err(error) = agreed.await {
+        assert_eq!(format!("{:?}", counts(pair).await), format!("{expected:?}"), "{error}");
     }
 }
 
-/// Many connections, each with its own number of bytes; some are used twice.
-async fn connections(door: SocketAddr, count: u32) -> Told {
-    let mut expected = Told::default();
+/// Opens connections, each with its own number of bytes; every second one is used twice.
+async fn connections(listener: SocketAddr, count: u32) -> Counts {
+    let mut expected = Counts::default();
     let mut running = tokio::task::JoinSet::new();
     for number in 0..count {
         if running.len() >= 50 {
@@ -106,7 +106,7 @@ async fn connections(door: SocketAddr, count: u32) -> Told {
         expected.received += u64::from(received * times);
         expected.sent += u64::from(sent * times);
         running.spawn(async move {
-            let mut connection = Connection::open(door).await.unwrap();
+            let mut connection = Connection::open(listener).await.unwrap();
             for _ in 0..times {
                 connection.exchange(received, sent).await.unwrap();
             }
@@ -120,8 +120,8 @@ async fn connections(door: SocketAddr, count: u32) -> Told {
 
 async fn a_thousand_connections(envoy: PathBuf) {
     let pair = start(envoy).await;
-    let expected = connections(pair.doors().tcp, 1_000).await;
-    both_sides_say(&pair, expected).await;
+    let expected = connections(pair.listeners().tcp, 1_000).await;
+    both_sides_report(&pair, expected).await;
 
     let rows = rows(&pair, "/api/v1/connections", "connections").await;
     for row in &rows {
@@ -131,7 +131,7 @@ async fn a_thousand_connections(envoy: PathBuf) {
     }
     let metrics = fetch::text(pair.collector().http(), "/metrics").await.unwrap();
     for side in SIDES {
-        // The caller's end of a destination's edge is named by its certificate, whenever the connection was looked at.
+        // On the destination's side the certificate names the source, at any time of the connection.
         let series =
             metrics.lines().filter(|line| line.starts_with("hopscope_tcp_connections_closed_total{"));
         let of_side = series.filter(|line| line.contains(&format!("reporter=\"{side}\"")));
@@ -151,50 +151,50 @@ async fn a_thousand_connections(envoy: PathBuf) {
     assert_eq!(sum("hopscope_tcp_received_bytes_total"), 2 * expected.received);
     assert_eq!(sum("hopscope_tcp_sent_bytes_total"), 2 * expected.sent);
     assert_eq!(sum("hopscope_requests_total"), 0, "a connection is no request");
-    assert_eq!(crate::metrics::complaints(&metrics), "");
+    assert_eq!(crate::metrics::promtool_errors(&metrics), "");
     let seen: Vec<u64> = pair.collector().ledgers().await.unwrap().iter().map(|row| row.seen).collect();
     assert_eq!(seen, [1_000, 1_000]);
     pair.stop().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tcp_of_a_thousand_connections_both_sides_tell_every_byte() {
+async fn tcp_of_a_thousand_connections_both_sides_count_every_byte() {
     a_thousand_connections(parts::path("HOPSCOPE_ENVOY")).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tcp_of_a_thousand_connections_both_sides_tell_every_byte_on_the_oldest_envoy() {
+async fn tcp_of_a_thousand_connections_both_sides_count_every_byte_on_the_oldest_envoy() {
     a_thousand_connections(parts::path("HOPSCOPE_ENVOY_OLDEST")).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tcp_bytes_of_a_connection_show_while_it_lives_and_count_once() {
+async fn tcp_bytes_of_an_open_connection_show_and_count_once() {
     let pair = start(parts::path("HOPSCOPE_ENVOY")).await;
-    let mut connection = Connection::open(pair.doors().tcp).await.unwrap();
+    let mut connection = Connection::open(pair.listeners().tcp).await.unwrap();
     connection.exchange(100, 1_000).await.unwrap();
-    both_sides_say(&pair, Told { opened: 1, closed: 0, received: 100, sent: 1_000 }).await;
+    both_sides_report(&pair, Counts { opened: 1, closed: 0, received: 100, sent: 1_000 }).await;
     connection.exchange(50, 7).await.unwrap();
-    both_sides_say(&pair, Told { opened: 1, closed: 0, received: 150, sent: 1_007 }).await;
+    both_sides_report(&pair, Counts { opened: 1, closed: 0, received: 150, sent: 1_007 }).await;
     connection.exchange(30, 3).await.unwrap();
     drop(connection);
-    both_sides_say(&pair, Told { opened: 1, closed: 1, received: 180, sent: 1_010 }).await;
+    both_sides_report(&pair, Counts { opened: 1, closed: 1, received: 180, sent: 1_010 }).await;
     let seen: Vec<u64> = pair.collector().ledgers().await.unwrap().iter().map(|row| row.seen).collect();
     assert_eq!(seen, [1, 1]);
     pair.stop().await.unwrap();
 }
 
-/// Most of them as counts, since their buffer has room for a few only.
+/// Most connections arrive in folds, because the filter's buffer holds a few records only.
 #[tokio::test(flavor = "multi_thread")]
-async fn tcp_counts_are_exact_after_the_collector_was_away() {
+async fn tcp_counts_are_exact_after_an_outage_of_the_collector() {
     let limits = serde_json::json!({"batch_records_max": 10, "buffer_bytes_max": 4_096});
     let mut pair = start_with(parts::path("HOPSCOPE_ENVOY"), limits).await;
     pair.collector_mut().stop().await.unwrap();
-    let lasting = Connection::open(pair.doors().tcp).await.unwrap();
-    let expected = connections(pair.doors().tcp, 500).await;
+    let lasting = Connection::open(pair.listeners().tcp).await.unwrap();
+    let expected = connections(pair.listeners().tcp, 500).await;
     pair.collector_mut().start().await.unwrap();
     drop(lasting);
-    let expected = Told { opened: expected.opened + 1, closed: expected.closed + 1, ..expected };
-    both_sides_say(&pair, expected).await;
+    let expected = Counts { opened: expected.opened + 1, closed: expected.closed + 1, ..expected };
+    both_sides_report(&pair, expected).await;
     for ledger in pair.collector().ledgers().await.unwrap() {
         assert_eq!((ledger.seen, ledger.dropped, ledger.unaccounted), (501, 0, 0));
         assert!(ledger.folded > 100, "{ledger:?}");
@@ -202,33 +202,33 @@ async fn tcp_counts_are_exact_after_the_collector_was_away() {
     pair.stop().await.unwrap();
 }
 
-/// Both plugins stand on the listener; its connections carry HTTP, so only the requests are told.
+/// With both plugins on a listener of HTTP connections, only the requests are reported.
 #[tokio::test(flavor = "multi_thread")]
-async fn tcp_plugin_before_http_tells_no_connection_twice() {
+async fn tcp_plugin_before_http_reports_no_connection_twice() {
     let pair = start(parts::path("HOPSCOPE_ENVOY")).await;
     let mut connections = Vec::new();
     for _ in 0..10 {
-        let mut connection = Connection::open(pair.doors().http).await.unwrap();
+        let mut connection = Connection::open(pair.listeners().http).await.unwrap();
         for _ in 0..5 {
             connection.get().await.unwrap();
         }
         connections.push(connection);
     }
-    // One that asks for nothing is nothing; one that speaks no HTTP is a request with DPE to Envoy, too.
-    let idle = Connection::open(pair.doors().http).await.unwrap();
-    let other = Connection::open(pair.doors().http).await.unwrap().speak_nonsense().await.unwrap();
+    // An idle connection is no request; one with invalid HTTP is a request with the flag DPE, as in Envoy.
+    let idle = Connection::open(pair.listeners().http).await.unwrap();
+    let other = Connection::open(pair.listeners().http).await.unwrap().send_garbage().await.unwrap();
     let requests = async || {
         let ledgers = pair.collector().ledgers().await.unwrap();
         ledgers.iter().map(|row| (row.seen, row.unaccounted)).collect::<Vec<_>>()
     };
     let expected = [(51, 0), (50, 0)];
-    let told_all =
-        eventually("the requests are told", SOON, async || (requests().await == expected).then_some(()));
-    assert!(told_all.await.is_ok(), "{:?}", requests().await);
+    let all =
+        eventually("the requests are reported", SOON, async || (requests().await == expected).then_some(()));
+    assert!(all.await.is_ok(), "{:?}", requests().await);
     drop((connections, idle, other));
     let mut still_open = String::new();
-    let gone = eventually("nothing is open any more", SOON, async || {
-        // The calling Envoy keeps its connections to the called one.
+    let gone = eventually("nothing is open", SOON, async || {
+        // The source's Envoy keeps its connections to the destination's.
         let filters = ["http.outbound.*downstream_cx_active", "http.inbound.*downstream_rq_active"];
         for (envoy, of_envoy) in pair.envoys().iter().zip(filters) {
             let path =
@@ -244,29 +244,29 @@ async fn tcp_plugin_before_http_tells_no_connection_twice() {
     let gone = gone.await;
     assert!(gone.is_ok(), "{still_open}");
     assert_eq!(requests().await, expected);
-    assert_eq!(told(&pair).await, BTreeMap::new());
+    assert_eq!(counts(&pair).await, BTreeMap::new());
     pair.stop().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tcp_connections_that_reach_nobody_are_told_with_their_flag() {
+async fn tcp_connections_without_an_upstream_are_reported_with_their_flag() {
     for envoy in ["HOPSCOPE_ENVOY", "HOPSCOPE_ENVOY_OLDEST"] {
         let pair = start(parts::path(envoy)).await;
-        for door in [pair.doors().nowhere, pair.doors().refused, pair.doors().black_hole] {
+        for listener in [pair.listeners().nowhere, pair.listeners().refused, pair.listeners().black_hole] {
             for _ in 0..3 {
-                Connection::open(door).await.unwrap().closed().await.unwrap();
+                Connection::open(listener).await.unwrap().closed().await.unwrap();
             }
         }
-        let all = eventually("all are told", SOON, async || {
-            let told = told(&pair).await;
-            let sums: u64 = told.values().map(|told| told.closed).sum();
-            (sums == 9).then_some(told)
+        let all = eventually("all are reported", SOON, async || {
+            let counts = counts(&pair).await;
+            let closed: u64 = counts.values().map(|counts| counts.closed).sum();
+            (closed == 9).then_some(counts)
         });
-        let told = all.await.unwrap();
-        let three = Told { opened: 3, closed: 3, ..Told::default() };
-        assert_eq!((of(&told, "source", "NC"), told.len()), (three, 3), "{told:?}");
-        assert_eq!(of(&told, "source", "UH"), three, "{told:?}");
-        assert_eq!(of(&told, "source", "UF,URX"), three, "{told:?}");
+        let counts = all.await.unwrap();
+        let three = Counts { opened: 3, closed: 3, ..Counts::default() };
+        assert_eq!((of(&counts, "source", "NC"), counts.len()), (three, 3), "{counts:?}");
+        assert_eq!(of(&counts, "source", "UH"), three, "{counts:?}");
+        assert_eq!(of(&counts, "source", "UF,URX"), three, "{counts:?}");
         let rows = rows(&pair, "/api/v1/connections", "connections").await;
         let refused = rows.iter().find(|row| row["response_flags"] == "UF,URX").unwrap();
         assert_eq!(refused["destination_service"], "payments.shop.svc.cluster.local");
@@ -278,8 +278,8 @@ async fn tcp_connections_that_reach_nobody_are_told_with_their_flag() {
     }
 }
 
-/// `requests/responses` bytes of the bodies of streams, as both sides have told them by now.
-async fn flowed(pair: &Protocols) -> [String; 2] {
+/// Streams and their bytes by side, as `streams: request bytes/response bytes`.
+async fn stream_bytes(pair: &Protocols) -> [String; 2] {
     let metrics = fetch::text(pair.collector().http(), "/metrics").await.unwrap();
     SIDES.map(|side| {
         let sum = |name: &str| -> u64 {
@@ -291,7 +291,7 @@ async fn flowed(pair: &Protocols) -> [String; 2] {
     })
 }
 
-/// A stream over a request shows with its bytes on both sides while it lives.
+/// Waits until an open stream shows with its bytes on both sides.
 async fn shows(pair: &Protocols, (sent, received): (u64, u64)) {
     let shows = eventually("the stream shows on both sides", SOON, async || {
         let rows = rows(pair, "/api/v1/open", "long").await;
@@ -304,12 +304,12 @@ async fn shows(pair: &Protocols, (sent, received): (u64, u64)) {
     });
     let shows = shows.await;
     assert!(shows.is_ok(), "{:?}", rows(pair, "/api/v1/open", "long").await);
-    assert_eq!(flowed(pair).await, SIDES.map(|_| format!("1: {sent}/{received}")));
+    assert_eq!(stream_bytes(pair).await, SIDES.map(|_| format!("1: {sent}/{received}")));
 }
 
-/// Then it is one request of each side with this code, and each of its bytes was told once.
+/// Waits until a closed stream is one request of each side with this code and each byte is counted once.
 async fn ends(pair: Protocols, (sent, received): (u64, u64), code: &str) {
-    let ends = eventually("it is one request of each side", SOON, async || {
+    let ends = eventually("the stream is one request of each side", SOON, async || {
         let edges = rows(&pair, "/api/v1/edges", "edges").await;
         let ended = |side: &&str| {
             edges
@@ -321,15 +321,15 @@ async fn ends(pair: Protocols, (sent, received): (u64, u64), code: &str) {
     let ends = ends.await;
     assert!(ends.is_ok(), "{:?}", rows(&pair, "/api/v1/edges", "edges").await);
     assert_eq!(rows(&pair, "/api/v1/open", "long").await, Vec::<Value>::new());
-    assert_eq!(told(&pair).await, BTreeMap::new());
-    assert_eq!(flowed(&pair).await, SIDES.map(|_| format!("1: {sent}/{received}")));
+    assert_eq!(counts(&pair).await, BTreeMap::new());
+    assert_eq!(stream_bytes(&pair).await, SIDES.map(|_| format!("1: {sent}/{received}")));
     pair.stop().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn websocket_shows_with_its_bytes_while_it_lives_and_is_one_request() {
+async fn websocket_shows_with_its_bytes_while_open_and_is_one_request() {
     let pair = start(parts::path("HOPSCOPE_ENVOY")).await;
-    let mut socket = Connection::open(pair.doors().http).await.unwrap();
+    let mut socket = Connection::open(pair.listeners().http).await.unwrap();
     socket.upgrade().await.unwrap();
     socket.echo(5_000).await.unwrap();
     shows(&pair, (5_000, 5_000)).await;
@@ -339,9 +339,9 @@ async fn websocket_shows_with_its_bytes_while_it_lives_and_is_one_request() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn connect_shows_with_its_bytes_while_it_lives_and_is_one_request() {
+async fn connect_shows_with_its_bytes_while_open_and_is_one_request() {
     let pair = start(parts::path("HOPSCOPE_ENVOY")).await;
-    let mut tunnel = Connection::open(pair.doors().http).await.unwrap();
+    let mut tunnel = Connection::open(pair.listeners().http).await.unwrap();
     tunnel.connect().await.unwrap();
     tunnel.exchange(5_000, 7_000).await.unwrap();
     shows(&pair, (5_000, 7_000)).await;

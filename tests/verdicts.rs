@@ -1,4 +1,4 @@
-//! What both sides of a hop say together, of real faults on real Envoys; and that without faults they say the same.
+//! Verdicts on both sides of a hop: real faults on real Envoys, and agreement without faults.
 
 use crate::parts;
 use hopscope_mesh::eventually::eventually;
@@ -13,11 +13,11 @@ use std::io::Write;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-/// Requests of each story.
+/// Requests of each fault.
 const EACH: u64 = 20;
-/// Every fault whose outcome is the same each time. A burst for UO may let a request more or less through, and a client
-/// that leaves (DC) may do so before its request has come anywhere.
-const STORIES: [Fault; 11] = [
+/// Faults with the same outcome each time: the number of successes in a burst for UO varies, and a client
+/// that disconnects (DC) may do so before its request reaches a proxy.
+const FAULTS: [Fault; 11] = [
     Fault::Nr,
     Fault::Nc,
     Fault::Uh,
@@ -31,16 +31,16 @@ const STORIES: [Fault; 11] = [
     Fault::Severed,
 ];
 
-/// What the join says of all hops, once none waits any more.
+/// Results of the join for all hops, once no record is pending.
 async fn hops(mesh: &Mesh) -> Value {
-    let judged = eventually("every hop is judged", parts::SETTLED_WITHIN, async || {
+    let judged = eventually("every hop has a verdict", parts::BALANCED_WITHIN, async || {
         let hops = fetch::json(mesh.collector().ok()?.http(), "/api/v1/hops").await.ok()?;
         (hops.get("open")?.as_u64() == Some(0)).then_some(hops)
     });
     judged.await.unwrap()
 }
 
-/// `shop>payments given_up timed_out/given_up 20`: callers and called without their versions.
+/// Formats counts as `shop>payments given_up timed_out/given_up 20`, without versions.
 fn table(hops: &Value) -> Vec<String> {
     let mut counts: BTreeMap<String, u64> = BTreeMap::new();
     for row in hops["hops"].as_array().unwrap() {
@@ -57,22 +57,22 @@ fn table(hops: &Value) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_story_has_its_verdict_once_per_request() {
+async fn every_fault_has_one_verdict_per_request() {
     let mesh = parts::start(parts::observed()).await;
-    let mix = Mix { fault_share: 1.0, faults: STORIES.to_vec() };
-    let tally = drive(&mesh.client(), EACH * STORIES.len() as u64, &mix, 8).await;
+    let mix = Mix { fault_share: 1.0, faults: FAULTS.to_vec() };
+    let tally = drive(&mesh.client(), EACH * FAULTS.len() as u64, &mix, 8).await;
     assert!(tally.faults.values().all(|answers| answers.sent == EACH && answers.none == 0), "{tally:?}");
     assert_eq!(tally.faults[&Fault::Rescued].with_status(200), EACH);
-    mesh.settled(parts::SETTLED_WITHIN).await.unwrap();
+    mesh.balanced(parts::BALANCED_WITHIN).await.unwrap();
     let hops = hops(&mesh).await;
     let expected = [
-        // Each hop of a chain tells the same: the error comes from further on.
+        // The error passes through this hop: both sides report it.
         ("gateway>shop agreed error/error", 9),
         ("gateway>shop agreed ok/ok", 2),
         ("payments>ledger-db agreed ok/ok", 3),
-        // UF: no record of who refused the connection.
+        // UF: the destination refused the connection and has no record.
         ("shop>legacy unreached unreached/none", 1),
-        // URX: three attempts, three records of the called side, one hop.
+        // URX: three attempts, three records of the destination, one hop.
         ("shop>payments agreed error/error", 1),
         // DISAGREE: the answer is held up on the wire for longer than the 200 ms that shop waits.
         ("shop>payments answered_too_late timed_out/ok", 1),
@@ -80,7 +80,7 @@ async fn every_story_has_its_verdict_once_per_request() {
         ("shop>payments cut_between reset/given_up", 1),
         // UC at payments.
         ("shop>payments failed_behind error/reset", 1),
-        // UT: payments still works, and says DC without a code.
+        // UT: payments still works and reports DC without a code.
         ("shop>payments given_up timed_out/given_up", 1),
         // CUT: UC at shop, 200 at payments.
         ("shop>payments lost_on_the_way_back reset/ok", 1),
@@ -94,7 +94,7 @@ async fn every_story_has_its_verdict_once_per_request() {
     mesh.stop().await.unwrap();
 }
 
-/// Sends a request that hangs in payments for half a minute; it lives as long as the connection.
+/// Sends a request that hangs in payments for half a minute; it ends with the connection.
 fn hang(mesh: &Mesh) -> TcpStream {
     let mut stream = TcpStream::connect(mesh.gateway().unwrap()).unwrap();
     let head = format!("GET /buy HTTP/1.1\r\nhost: shop.example.com\r\nx-fault: {}\r\n\r\n", Fault::Dc);
@@ -103,30 +103,30 @@ fn hang(mesh: &Mesh) -> TcpStream {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_destination_that_is_killed_in_the_middle_is_told_by_its_caller_alone() {
+async fn a_destination_killed_during_requests_is_reported_by_its_source_alone() {
     let options = ["--hop-window-ms", "5000"].map(str::to_owned).to_vec();
     let mut mesh = parts::start(MeshOptions { collector_options: options, ..parts::observed() }).await;
-    // So that both sides are known to tell.
+    // Both sides report before the crash, so that the collector knows both.
     drive(&mesh.client(), 200, &Mix::healthy(), 4).await;
-    mesh.settled(parts::SETTLED_WITHIN).await.unwrap();
+    mesh.balanced(parts::BALANCED_WITHIN).await.unwrap();
     let hanging: Vec<TcpStream> = (0..EACH).map(|_| hang(&mesh)).collect();
-    let killed = eventually("all hang in payments", parts::SETTLED_WITHIN, async || {
+    let killed = eventually("all hang in payments", parts::BALANCED_WITHIN, async || {
         let active = async |workload: &str| Some(mesh.envoy(workload).ok()?.stats().await.ok()?.active);
         let (one, other) = (active("payments-v1").await?, active("payments-v2").await?);
         (one + other == EACH).then_some(one)
     });
     let killed = killed.await.unwrap();
-    assert!(killed > 0, "nine of ten go to v1");
+    assert!(killed > 0, "no request hangs in v1, which gets nine of ten");
     mesh.crash_envoy("payments-v1").await.unwrap();
     let mut last = Vec::new();
-    let told = eventually("the verdicts are there", parts::SETTLED_WITHIN, async || {
+    let reported = eventually("the verdicts are reported", parts::BALANCED_WITHIN, async || {
         let hops = fetch::json(mesh.collector().ok()?.http(), "/api/v1/hops").await.ok()?;
         last = table(&hops);
         last.retain(|line| !line.contains(" agreed "));
         (last == [format!("shop>payments destination_died reset/none {killed}")]).then_some(())
     });
-    let told = told.await;
-    assert!(told.is_ok(), "{killed} were killed: {last:?}");
+    let reported = reported.await;
+    assert!(reported.is_ok(), "{killed} were killed: {last:?}");
     drop(hanging);
     let hops = hops(&mesh).await;
     last = table(&hops);
@@ -135,16 +135,16 @@ async fn a_destination_that_is_killed_in_the_middle_is_told_by_its_caller_alone(
     mesh.stop().await.unwrap();
 }
 
-/// Says for how many requests to look; more than CI has the time for can be asked for.
+/// Variable with the number of requests, for more requests than CI has time for.
 const REQUESTS: &str = "HOPSCOPE_VERDICTS_REQUESTS";
 const REQUESTS_IN_CI: u64 = 5_000;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_faults_nobody_disagrees() {
+async fn without_faults_both_sides_agree() {
     let requests = std::env::var(REQUESTS).map_or(REQUESTS_IN_CI, |text| text.parse().unwrap());
     let mesh = parts::start(parts::observed()).await;
-    let begun = Instant::now();
-    // Of a tenth all calls are made twice under one id: half of them at once, half one after the other.
+    let start = Instant::now();
+    // For a tenth of the requests, applications call twice under one id: half in parallel, half in sequence.
     let some = requests / 20;
     let client = |repeat| mesh.client().repeating(repeat);
     let (once, in_turn, together) = (client(Repeat::Once), client(Repeat::InTurn), client(Repeat::Together));
@@ -155,13 +155,13 @@ async fn without_faults_nobody_disagrees() {
         drive(&together, some, &healthy, 2),
     );
     let answered = [&tallies.0, &tallies.1, &tallies.2].map(|tally| tally.normal.with_status(200));
-    assert_eq!(answered.iter().sum::<u64>(), requests, "all are answered");
-    mesh.settled(Duration::from_secs(120)).await.unwrap();
+    assert_eq!(answered.iter().sum::<u64>(), requests, "a request was not answered with 200");
+    mesh.balanced(Duration::from_secs(120)).await.unwrap();
     let hops = hops(&mesh).await;
     let calls = requests + 2 * some;
     let expected = [
         format!("gateway>shop agreed ok/ok {requests}"),
-        // Of each of the two calls payments makes two.
+        // Payments makes two calls for each of the two calls that it receives.
         format!("payments>ledger-db agreed ok/ok {}", calls + 4 * some),
         format!("shop>payments agreed ok/ok {calls}"),
     ];
@@ -175,7 +175,7 @@ async fn without_faults_nobody_disagrees() {
         "{requests} requests, {} calls made twice under one id, {} hops, {records} records: 0 disagreements, in {:.0} s",
         3 * 2 * some,
         records / 2,
-        begun.elapsed().as_secs_f64()
+        start.elapsed().as_secs_f64()
     );
     mesh.stop().await.unwrap();
 }

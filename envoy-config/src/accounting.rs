@@ -1,7 +1,7 @@
-//! The books of every proxy: what its Envoy counted beside what the collector holds.
+//! Accounting of every proxy: Envoy's own count beside the collector's ledger.
 //!
 //! In: Envoy's own counters and the collector's ledger. Out: a [`ProxyRow`] for each proxy.
-//! Always: a proxy that the collector never heard of has a row of zeros, with all its requests unaccounted.
+//! Invariant: a proxy that the collector does not know has a row of zeros, with all its requests unaccounted.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,27 +15,27 @@ use crate::collector::LedgerRow;
 use crate::envoy::HttpCounts;
 use crate::mesh::Mesh;
 
-/// Time between two looks. What stands still for so long has ended: Envoy writes its logs every 100 ms.
+/// Time between two reads. Counters that do not change meanwhile are final: Envoy writes its logs every 100 ms.
 const PAUSE: Duration = Duration::from_millis(300);
 
-/// The books of one proxy.
+/// Accounting of one proxy.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct ProxyRow {
     /// Node id.
     pub proxy: String,
-    /// Requests that its Envoy ended and that a filter could see.
+    /// Requests that the Envoy completed and that a filter could see.
     pub envoy_completed: u64,
-    /// Requests that its filters say they have seen.
+    /// Requests that the filters have seen.
     pub seen: u64,
-    /// Of these, arrived as records.
+    /// Seen requests that arrived as records.
     pub delivered: u64,
-    /// Arrived as counts.
+    /// Seen requests that arrived in folds.
     pub folded: u64,
-    /// Lost, with a reason.
+    /// Seen requests that were lost, with a reason.
     pub dropped: u64,
-    /// On their way.
+    /// Seen requests that are buffered or on their way.
     pub in_flight: u64,
-    /// Requests that Envoy ended and of which the ledger says nothing, not even a reason.
+    /// Completed requests that the ledger does not account for.
     pub unaccounted: i64,
 }
 
@@ -48,7 +48,7 @@ impl ProxyRow {
         Self { proxy, envoy_completed, seen, delivered, folded, dropped, in_flight, unaccounted }
     }
 
-    /// Whether each request that Envoy ended is in a count or in a loss counter.
+    /// Whether each completed request is in a count or in a loss counter.
     pub fn balances(&self) -> bool {
         self.unaccounted == 0 && self.in_flight == 0 && self.seen == self.envoy_completed
     }
@@ -59,7 +59,7 @@ impl fmt::Display for ProxyRow {
         let Self { proxy, envoy_completed, seen, delivered, folded, dropped, in_flight, unaccounted } = self;
         write!(
             f,
-            "{proxy}: Envoy ended {envoy_completed}, seen {seen} = delivered {delivered} + folded {folded}"
+            "{proxy}: Envoy completed {envoy_completed}, seen {seen} = delivered {delivered} + folded {folded}"
         )?;
         write!(f, " + dropped {dropped} + in flight {in_flight}; unaccounted {unaccounted}")
     }
@@ -92,7 +92,7 @@ pub(crate) async fn read(mesh: &Mesh) -> Result<Vec<ProxyRow>> {
     compare(mesh, &count(mesh).await?).await
 }
 
-pub(crate) async fn at_rest(mesh: &Mesh, within: Duration) -> Result<Counts> {
+pub(crate) async fn idle(mesh: &Mesh, within: Duration) -> Result<Counts> {
     let deadline = Instant::now() + within;
     let mut before = Counts::new();
     loop {
@@ -101,29 +101,29 @@ pub(crate) async fn at_rest(mesh: &Mesh, within: Duration) -> Result<Counts> {
         if active == 0 && counts == before {
             return Ok(counts);
         }
-        ensure!(Instant::now() < deadline, "the Envoys are not at rest; {active} requests under way");
+        ensure!(Instant::now() < deadline, "the Envoys are not idle; {active} requests in flight");
         before = counts;
         time::sleep(PAUSE).await;
     }
 }
 
-/// The rows, and how many requests are in the books and in no series yet.
-async fn looked(mesh: &Mesh, counts: &Counts) -> Result<(Vec<ProxyRow>, u64)> {
-    Ok((compare(mesh, counts).await?, mesh.collector()?.waiting().await?))
+/// The rows, and the number of requests that are in the ledger and in no series yet.
+async fn rows_and_pending(mesh: &Mesh, counts: &Counts) -> Result<(Vec<ProxyRow>, u64)> {
+    Ok((compare(mesh, counts).await?, mesh.collector()?.pending().await?))
 }
 
-pub(crate) async fn settled(mesh: &Mesh, within: Duration) -> Result<Vec<ProxyRow>> {
+pub(crate) async fn balanced(mesh: &Mesh, within: Duration) -> Result<Vec<ProxyRow>> {
     let deadline = Instant::now() + within;
-    let counts = at_rest(mesh, within).await?;
+    let counts = idle(mesh, within).await?;
     loop {
-        match looked(mesh, &counts).await {
+        match rows_and_pending(mesh, &counts).await {
             Ok((rows, 0)) if rows.iter().all(ProxyRow::balances) => return Ok(rows),
-            // A collector that has just started may be busy, and a report may be on its way.
+            // The collector may be busy after a start, and a report may be on its way.
             _ if Instant::now() < deadline => time::sleep(PAUSE).await,
-            Ok((rows, waiting)) => {
+            Ok((rows, pending)) => {
                 let lines: Vec<String> = rows.iter().map(ToString::to_string).collect();
                 bail!(
-                    "the books do not balance, or requests wait for a name: {waiting}\n{}",
+                    "the ledger does not balance, or requests are pending resolution: {pending}\n{}",
                     lines.join("\n")
                 );
             }
@@ -137,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_envoy_ended_and_nobody_saw_is_unaccounted() {
+    fn a_completed_request_that_no_filter_saw_is_unaccounted() {
         let check = |envoy_completed, seen, unaccounted, expected, balances| {
             let ledger = LedgerRow { seen, delivered: seen, unaccounted, ..LedgerRow::default() };
             let row = ProxyRow::new(envoy_completed, ledger);

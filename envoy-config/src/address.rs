@@ -1,8 +1,8 @@
 //! Addresses and ports on loopback.
 //!
-//! In: what is taken already. Out: a block `127.a.b.0/24` of one's own, and free ports near the usual ones.
-//! Always: a block belongs to one mesh for as long as its [`Block`] lives; no port is an ephemeral one, so no
-//! outgoing connection can take it between the choice and its use.
+//! Out: an unused block `127.a.b.0/24`, and free ports near the usual ones.
+//! Invariant: a block belongs to one mesh until its [`Block`] is dropped; no port is an ephemeral one, so no
+//! outgoing connection uses it between the choice and its use.
 
 use std::fs;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
@@ -19,10 +19,10 @@ const BLOCKS_TRIED_MAX: usize = 64;
 /// Ports tried before giving up.
 const PORTS_TRIED_MAX: u16 = 500;
 
-/// Linux's default, for when the kernel does not say.
+/// Linux's default, where the kernel gives no range.
 const EPHEMERAL_FIRST_DEFAULT: u16 = 32768;
 
-/// A block of 256 loopback addresses of one's own.
+/// An exclusive block of 256 loopback addresses.
 #[derive(Debug)]
 pub struct Block {
     first: Ipv4Addr,
@@ -33,7 +33,7 @@ impl Block {
     /// Claims a random block.
     ///
     /// # Errors
-    /// When all blocks tried are taken.
+    /// When all tried blocks are in use.
     pub fn claim() -> Result<Self> {
         let mut refusal = None;
         for _ in 0..BLOCKS_TRIED_MAX {
@@ -47,14 +47,14 @@ impl Block {
         Err(refusal.context(format!("found no free block of loopback addresses in {BLOCKS_TRIED_MAX}")))
     }
 
-    /// The address with this last byte.
+    /// Address with this last byte.
     pub fn address(&self, host: u8) -> Ipv4Addr {
         let [a, b, c, _] = self.first.octets();
         Ipv4Addr::new(a, b, c, host)
     }
 }
 
-/// The preferred port when it is free, else the next free one.
+/// Returns the preferred port when it is free, else the next free one.
 ///
 /// # Errors
 /// When none of the next 500 is free and below the ephemeral range.
@@ -65,7 +65,7 @@ pub fn free_port(address: impl Into<IpAddr>, preferred: u16) -> Result<u16> {
     (preferred..end).find(free).with_context(|| format!("found no free port from {address}:{preferred} on"))
 }
 
-/// A free port of 127.0.0.1, at random, so that neighbours who choose at the same time do not meet.
+/// Returns a random free port of 127.0.0.1, so that parallel processes choose different ones.
 ///
 /// # Errors
 /// As [`free_port`].
@@ -74,9 +74,9 @@ pub fn free_local_port() -> Result<u16> {
     free_port(Ipv4Addr::LOCALHOST, 20_000 + offset)
 }
 
-/// One of 1..=254.
+/// Random number in 1..=254.
 fn random_byte() -> u8 {
-    // Each RandomState is seeded anew: enough to spread neighbours, and no dependency.
+    // Each RandomState has another seed: random enough to avoid conflicts, and no dependency.
     let drawn = RandomState::new().build_hasher().finish() % 254;
     u8::try_from(drawn).unwrap_or_default() + 1
 }
@@ -92,13 +92,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_taken_port_leads_to_the_next_free_one() {
+    fn a_port_in_use_is_skipped() {
         let block = Block::claim().unwrap();
         let address = block.address(2);
         let preferred = free_port(address, 8080).unwrap();
         let _taken = TcpListener::bind((address, preferred)).unwrap();
         assert!(free_port(address, preferred).unwrap() > preferred);
-        assert!(free_port(address, 65_000).is_err(), "the ephemeral range is not for servers");
+        assert!(free_port(address, 65_000).is_err(), "an ephemeral port was chosen");
     }
 
     #[test]

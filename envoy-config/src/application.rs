@@ -1,9 +1,9 @@
 //! The small applications behind the sidecars.
 //!
-//! In: requests from the workload's own Envoy. Out: calls through that Envoy to what the topology says, and an
-//! answer with the status that came back; or, at the workload where a fault has its cause, the cause itself.
-//! Always: everything of a request ends when its caller leaves, as in a server that notices; connections,
-//! bodies and times are bounded.
+//! In: requests from the workload's own Envoy. Out: calls through that Envoy as in the topology, and an answer
+//! with the status of the call; or the cause of a fault, at the workload of that fault.
+//! Invariant: all work for a request ends when its caller disconnects; connections, bodies and times are
+//! bounded.
 
 mod behavior;
 mod upstream;
@@ -20,9 +20,9 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time;
 
-use crate::address_plan::Place;
+use crate::address_plan::PodAddresses;
 use crate::topology::{Topology, Workload};
-use behavior::Conduct;
+use behavior::Behavior;
 use upstream::Upstream;
 
 /// Connections of one application; its only client is its Envoy, which opens one for each parallel request.
@@ -31,28 +31,28 @@ const CONNECTIONS_MAX: usize = 1024;
 /// Pause after a connection could not be accepted, which is mostly a lack of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// A workload's application, reachable already.
+/// A workload's application with bound listeners.
 #[derive(Debug)]
 pub struct Server {
     listener: TcpListener,
-    conduct: Arc<Conduct>,
+    behavior: Arc<Behavior>,
 }
 
 impl Server {
-    /// Binds the application of a workload at its place.
+    /// Binds the application of a workload at its address.
     ///
     /// # Errors
-    /// When the address is taken.
-    pub async fn bind(topology: &Arc<Topology>, workload: &Workload, place: &Place) -> Result<Self> {
-        let address = (place.address, place.application);
+    /// When the address is in use.
+    pub async fn bind(topology: &Arc<Topology>, workload: &Workload, pod: &PodAddresses) -> Result<Self> {
+        let address = (pod.ip, pod.application);
         let listener = TcpListener::bind(address).await;
         let listener =
             listener.with_context(|| format!("failed to bind the application of {}", workload.id()))?;
-        let upstream = Upstream::new(topology, place);
-        Ok(Self { listener, conduct: Arc::new(Conduct::new(topology, workload, upstream)) })
+        let upstream = Upstream::new(topology, pod);
+        Ok(Self { listener, behavior: Arc::new(Behavior::new(topology, workload, upstream)) })
     }
 
-    /// Serves until it is dropped.
+    /// Serves until the future is dropped.
     pub async fn serve(self) {
         let limit = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         let mut connections = JoinSet::new();
@@ -62,24 +62,24 @@ impl Server {
                 time::sleep(ACCEPT_PAUSE).await;
                 continue;
             };
-            let conduct = Arc::clone(&self.conduct);
+            let behavior = Arc::clone(&self.behavior);
             connections.spawn(async move {
-                serve_connection(stream, conduct).await;
+                serve_connection(stream, behavior).await;
                 drop(permit);
             });
         }
     }
 }
 
-async fn serve_connection(stream: TcpStream, conduct: Arc<Conduct>) {
+async fn serve_connection(stream: TcpStream, behavior: Arc<Behavior>) {
     stream.set_nodelay(true).ok();
     let service = service_fn(move |request| {
-        let conduct = Arc::clone(&conduct);
-        async move { conduct.answer(request).await }
+        let behavior = Arc::clone(&behavior);
+        async move { behavior.answer(request).await }
     });
-    // An idle connection stays open: were it closed, Envoy might be sending a request at that moment.
+    // An idle connection stays open: Envoy may send a request at the moment of a close.
     let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-    // It fails when the caller leaves or the application hangs up, which is what it is there for.
+    // An error means that the caller disconnected or the application closed the connection on purpose.
     connection.await.ok();
 }
 

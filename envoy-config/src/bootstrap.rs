@@ -1,8 +1,8 @@
 //! The bootstrap of one workload's Envoy.
 //!
-//! In: the topology, places, certificates and the filter's settings. Out: YAML that Envoy starts from.
-//! Always: names are those that istiod gives, whatever the real address and port; what the templates in
-//! `mesh/` are given is complete (an undefined value is an error, not an empty string).
+//! In: the topology, addresses, certificates and the filter's settings. Out: a bootstrap in YAML.
+//! Invariant: names are those of istiod, independent of the real address and port; an undefined value in a
+//! template of `mesh/` is an error, not an empty string.
 
 mod cluster;
 mod listener;
@@ -18,14 +18,14 @@ use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::address_plan::Places;
+use crate::address_plan::AddressPlan;
 use crate::certificates::IdentityFiles;
 use crate::plugin::{COLLECTOR_CLUSTER, FailurePolicy, FilterSettings};
 use crate::topology::{Kind, Topology, Workload};
 
 pub use node::node_id;
 
-/// The templates, by the names that they know each other by.
+/// Templates by name.
 const TEMPLATES: [(&str, &str); 4] = [
     (SIDECAR, include_str!("../mesh/sidecar.yaml.jinja")),
     ("http.yaml.jinja", include_str!("../mesh/http.yaml.jinja")),
@@ -33,41 +33,41 @@ const TEMPLATES: [(&str, &str); 4] = [
     ("protocols.yaml.jinja", include_str!("../mesh/protocols.yaml.jinja")),
 ];
 
-/// The template that is rendered.
+/// Name of the rendered template.
 const SIDECAR: &str = "sidecar.yaml.jinja";
 
-/// What all workloads share.
+/// Settings of all workloads.
 #[derive(Debug, Clone)]
-pub struct Surroundings {
-    /// The mesh.
+pub struct MeshContext {
+    /// Topology of the mesh.
     pub topology: Topology,
-    /// Where everything is.
-    pub places: Places,
-    /// The gRPC address of the collector.
+    /// Addresses of the mesh.
+    pub plan: AddressPlan,
+    /// gRPC address of the collector.
     pub collector: SocketAddr,
 }
 
-/// What one workload has for itself.
+/// Settings of one workload's proxy.
 #[derive(Debug, Clone)]
-pub struct Equipment {
-    /// Its mTLS identity.
+pub struct ProxySettings {
+    /// mTLS identity.
     pub identity: IdentityFiles,
-    /// Its filter.
+    /// Filter.
     pub filter: FilterSettings,
-    /// Its access logs.
+    /// Access logs.
     pub logs: AccessLogs,
 }
 
 /// The access logs of one Envoy.
 #[derive(Debug, Clone, Serialize)]
 pub struct AccessLogs {
-    /// One line for each request whose head never became complete.
+    /// One line for each request with an incomplete head.
     pub incomplete_heads: PathBuf,
-    /// One JSON line for each finished request; none without it.
+    /// One JSON line for each completed request; no log without it.
     pub requests: Option<PathBuf>,
 }
 
-/// All that the template is given.
+/// Values of the template.
 #[derive(Debug, Serialize)]
 struct Bootstrap<'a> {
     node: node::Node,
@@ -90,13 +90,13 @@ struct Filter<'a> {
     failure_policy: FailurePolicy,
 }
 
-impl Surroundings {
+impl MeshContext {
     /// Renders the bootstrap of a workload.
     ///
     /// # Errors
-    /// When the workload has no place, or a template is wrong.
-    pub fn render(&self, workload: &Workload, equipment: &Equipment) -> Result<String> {
-        let bootstrap = self.describe(workload, equipment);
+    /// When the workload has no address, or a template is invalid.
+    pub fn render(&self, workload: &Workload, settings: &ProxySettings) -> Result<String> {
+        let bootstrap = self.describe(workload, settings);
         let bootstrap =
             bootstrap.with_context(|| format!("failed to describe the Envoy of {}", workload.id()))?;
         let templates = templates()?;
@@ -104,20 +104,20 @@ impl Surroundings {
         rendered.with_context(|| format!("failed to render the bootstrap of {}", workload.id()))
     }
 
-    fn describe<'a>(&self, workload: &Workload, equipment: &'a Equipment) -> Result<Bootstrap<'a>> {
-        let place = self.places.of(&workload.id())?;
-        let identity = &equipment.identity;
-        let settings = &equipment.filter;
+    fn describe<'a>(&self, workload: &Workload, settings: &'a ProxySettings) -> Result<Bootstrap<'a>> {
+        let pod = self.plan.of(&workload.id())?;
+        let identity = &settings.identity;
+        let filter = &settings.filter;
         Ok(Bootstrap {
-            node: node::describe(&self.topology, workload, place.address),
-            address: place.address,
-            admin_port: place.admin,
-            inbound: (workload.kind == Kind::Sidecar).then(|| listener::inbound(self, workload, place)),
-            outbound: listener::outbound(self, workload, place)?,
+            node: node::describe(&self.topology, workload, pod.ip),
+            address: pod.ip,
+            admin_port: pod.admin,
+            inbound: (workload.kind == Kind::Sidecar).then(|| listener::inbound(self, workload, pod)),
+            outbound: listener::outbound(self, workload, pod)?,
             application: workload.application.as_ref().map(|_| {
                 json!({
                     "cluster": listener::inbound_cluster(&self.topology),
-                    "port": place.application,
+                    "port": pod.application,
                     "services": [self.topology.service_metadata(&workload.name)],
                 })
             }),
@@ -138,12 +138,12 @@ impl Surroundings {
                 "authority": identity.authority,
                 "trust_prefix": format!("spiffe://{}/", self.topology.trust_domain),
             }),
-            filter: settings.module.as_ref().map(|module| Filter {
+            filter: filter.module.as_ref().map(|module| Filter {
                 module,
-                configuration: &settings.configuration,
-                failure_policy: settings.failure_policy,
+                configuration: &filter.configuration,
+                failure_policy: filter.failure_policy,
             }),
-            logs: &equipment.logs,
+            logs: &settings.logs,
         })
     }
 }
@@ -161,13 +161,13 @@ pub(crate) fn templates() -> Result<Environment<'static>> {
 }
 
 impl Topology {
-    /// The SPIFFE identity of a workload: its service account has its name, whatever the version, or is that of all.
+    /// SPIFFE identity of a workload: the service account has the workload's name, or is that of all workloads.
     pub fn spiffe_id(&self, workload: &str) -> String {
         let account = self.service_account.as_deref().unwrap_or(workload);
         format!("spiffe://{}/ns/{}/sa/{account}", self.trust_domain, self.namespace)
     }
 
-    /// What istiod puts under `istio.services` of a cluster.
+    /// An element of `istio.services` in the metadata of a cluster.
     pub(crate) fn service_metadata(&self, service: &str) -> Value {
         json!({"host": self.host_of(service), "name": service, "namespace": self.namespace})
     }

@@ -1,7 +1,7 @@
 //! Certificates as Istio's CA issues them: one root, one SPIFFE identity per service account.
 //!
 //! In: identities. Out: PEM files that an Envoy reads.
-//! Always: the root lives and dies with the folder it is written to, and signs for loopback only.
+//! Invariant: the root exists as long as the folder it is written to, and signs for loopback only.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -50,7 +50,7 @@ impl Authority {
     /// Issues a certificate for a SPIFFE identity, or a DNS name, and writes it to `folder` under `name`.
     ///
     /// # Errors
-    /// When the identity is no ASCII text, or a file cannot be written.
+    /// When the identity is not ASCII, or a file cannot be written.
     pub fn issue(&self, folder: &Path, name: &str, spiffe_id: &str) -> Result<IdentityFiles> {
         let mut params = CertificateParams::new(Vec::new())?;
         let subject = spiffe_id.try_into()?;

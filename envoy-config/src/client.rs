@@ -1,8 +1,8 @@
 //! The client outside of the mesh.
 //!
-//! In: a fault, or none. Out: requests to the gateway as that fault needs them, and what came back.
-//! Always: it calls from an address of its own; a request ends within 30 s; who leaves early has sent
-//! the whole head before, so that every proxy on the way counts the request.
+//! In: a fault, or none. Out: the requests to the gateway that the fault needs, and their answers.
+//! Invariant: the client has an address of its own; a request ends within 30 s; a client that disconnects
+//! early has sent the whole head before, so that every proxy on the path counts the request.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -22,27 +22,27 @@ use tokio::time;
 
 use crate::fault::{self, Fault};
 use crate::repeat::{self, Repeat};
-use crate::topology::{ClientConduct, Topology};
+use crate::topology::{ClientBehavior, Topology};
 
 /// Longest wait for an answer.
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// Idle connections to the gateway that are kept.
+/// Idle connections to the gateway.
 const IDLE_MAX: usize = 256;
 
 /// Longest answer.
 const BODY_BYTES_MAX: usize = 64 << 10;
 
-/// What users ask for.
+/// Authority and path of a user's request.
 const AUTHORITY: &str = "shop.example.com";
 const PATH: &str = "/buy";
 
-/// One answer, or its absence.
+/// Result of one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Answer {
-    /// The HTTP status; none when the client left or the connection broke.
+    /// HTTP status; none when the client disconnected or the connection broke.
     pub status: Option<u16>,
-    /// From the request to the answer or its absence.
+    /// Duration of the request.
     pub took: Duration,
 }
 
@@ -67,19 +67,19 @@ impl Client {
         Self { topology, gateway, address, pool, repeat: Repeat::Once }
     }
 
-    /// The same client, for whose requests every application calls so often.
+    /// Sets how often every application calls for a request of this client.
     #[must_use]
     pub fn repeating(self, repeat: Repeat) -> Self {
         Self { repeat, ..self }
     }
 
-    /// How many requests an errand for this fault is.
+    /// Number of parallel requests that a fault needs.
     pub fn burst(&self, fault: Option<Fault>) -> u32 {
-        self.conduct(fault).burst.unwrap_or(1)
+        self.behavior(fault).burst.unwrap_or(1)
     }
 
-    /// Sends what a fault needs: one request, or several at once, and leaves early where that is the cause.
-    /// Without a fault it sends one normal request. At most `limit` requests.
+    /// Sends the requests that a fault needs, at most `limit`: one or several in parallel, and disconnects
+    /// early where that is the cause. Without a fault, sends one normal request.
     pub async fn send(&self, fault: Option<Fault>, limit: u32) -> Vec<Answer> {
         let mut burst = JoinSet::new();
         for _ in 0..self.burst(fault).min(limit) {
@@ -92,19 +92,21 @@ impl Client {
     /// Sends one request.
     pub async fn request(&self, fault: Option<Fault>) -> Answer {
         let start = Instant::now();
-        let status = match self.conduct(fault).leaves_after_ms {
-            Some(patience_ms) => self.leave(fault, Duration::from_millis(patience_ms)).await,
-            None => time::timeout(DEADLINE, self.stay(fault)).await.unwrap_or_else(|late| Err(late.into())),
+        let status = match self.behavior(fault).leaves_after_ms {
+            Some(patience_ms) => self.disconnect(fault, Duration::from_millis(patience_ms)).await,
+            None => {
+                time::timeout(DEADLINE, self.complete(fault)).await.unwrap_or_else(|late| Err(late.into()))
+            }
         };
         Answer { status: status.ok(), took: start.elapsed() }
     }
 
-    fn conduct(&self, fault: Option<Fault>) -> ClientConduct {
+    fn behavior(&self, fault: Option<Fault>) -> ClientBehavior {
         let cause = fault.and_then(|fault| self.topology.cause(fault).ok());
         cause.map(|cause| cause.client).unwrap_or_default()
     }
 
-    async fn stay(&self, fault: Option<Fault>) -> Result<u16> {
+    async fn complete(&self, fault: Option<Fault>) -> Result<u16> {
         let uri = format!("http://{}{PATH}", self.gateway);
         let mut request = Request::get(uri).header(header::HOST, AUTHORITY);
         if let Some(fault) = fault {
@@ -120,8 +122,8 @@ impl Client {
         Ok(status)
     }
 
-    /// Its own connection and its own bytes: only so it is certain that the head left in full.
-    async fn leave(&self, fault: Option<Fault>, patience: Duration) -> Result<u16> {
+    /// Sends a request on a connection of its own, which makes sure that the whole head was sent.
+    async fn disconnect(&self, fault: Option<Fault>, patience: Duration) -> Result<u16> {
         let mut stream = time::timeout(DEADLINE, self.connect()).await??;
         let named = fault.map(|fault| format!("{}: {fault}\r\n", fault::HEADER)).unwrap_or_default();
         let head = format!("GET {PATH} HTTP/1.1\r\nhost: {AUTHORITY}\r\n{named}\r\n");
@@ -146,7 +148,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn who_leaves_has_sent_the_whole_head() {
+    async fn a_client_that_disconnects_has_sent_the_whole_head() {
         let gateway = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let topology = Arc::new(Topology::shipped().unwrap());
         let client = Client::new(topology, gateway.local_addr().unwrap(), Ipv4Addr::new(127, 0, 0, 9));
@@ -163,7 +165,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_early_answer_is_an_answer() {
+    async fn an_answer_before_the_disconnect_counts() {
         let gateway = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let topology = Arc::new(Topology::shipped().unwrap());
         let client = Client::new(topology, gateway.local_addr().unwrap(), Ipv4Addr::LOCALHOST);

@@ -1,7 +1,8 @@
 //! The collector of the mesh, as a program of its own.
 //!
-//! In: the binary `hopscope` and two addresses. Out: a running collector and what it answers.
-//! Always: it keeps its addresses over stops and starts, as behind a Service; it ends with its [`Collector`].
+//! In: the binary `hopscope` and two addresses. Out: a running collector and its answers.
+//! Invariant: the addresses stay the same over restarts, as behind a Service; the process ends with its
+//! [`Collector`].
 
 mod api;
 
@@ -24,15 +25,15 @@ use crate::process::Process;
 /// Longest time until a collector serves.
 const READY_WITHIN: Duration = Duration::from_secs(10);
 
-/// How long a collector may take to end when asked: it lets open calls end first.
+/// Longest time for a graceful shutdown, which waits for calls in flight.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// Where a collector is reached.
+/// Addresses of a collector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CollectorAddress {
-    /// Reports.
+    /// gRPC, for reports.
     pub grpc: SocketAddr,
-    /// Metrics and the JSON API.
+    /// HTTP, for metrics and the JSON API.
     pub http: SocketAddr,
 }
 
@@ -40,7 +41,7 @@ impl CollectorAddress {
     /// Finds two free ports.
     ///
     /// # Errors
-    /// When there are none.
+    /// When no port is free.
     pub fn choose() -> Result<Self> {
         let grpc = free_local_port()?;
         let http = free_port(Ipv4Addr::LOCALHOST, grpc + 1)?;
@@ -52,48 +53,48 @@ impl CollectorAddress {
 #[derive(Debug)]
 pub struct Collector {
     binary: PathBuf,
-    place: CollectorAddress,
+    address: CollectorAddress,
     log: PathBuf,
     options: Vec<String>,
     process: Option<Process>,
 }
 
 impl Collector {
-    /// A collector that does not run yet.
-    pub fn new(binary: PathBuf, place: CollectorAddress, log: PathBuf) -> Self {
-        Self { binary, place, log, options: Vec::new(), process: None }
+    /// Returns a collector that does not run yet.
+    pub fn new(binary: PathBuf, address: CollectorAddress, log: PathBuf) -> Self {
+        Self { binary, address, log, options: Vec::new(), process: None }
     }
 
-    /// The same with more options of `hopscope serve`.
+    /// Sets options of `hopscope serve`.
     #[must_use]
     pub fn with_options(self, options: &[impl ToString]) -> Self {
         Self { options: options.iter().map(ToString::to_string).collect(), ..self }
     }
 
-    /// Where reports go.
+    /// gRPC address.
     pub fn grpc(&self) -> SocketAddr {
-        self.place.grpc
+        self.address.grpc
     }
 
-    /// Where it answers.
+    /// HTTP address.
     pub fn http(&self) -> SocketAddr {
-        self.place.http
+        self.address.http
     }
 
-    /// Its log, of all its lives.
+    /// Path of the log, over all process runs.
     pub fn log(&self) -> &Path {
         &self.log
     }
 
-    /// Its process id, while it runs.
+    /// Process id, while the collector runs.
     pub fn process_id(&self) -> Option<u32> {
         self.process.as_ref().map(Process::id)
     }
 
-    /// Starts it and waits until it serves.
+    /// Starts the collector and waits until it is ready.
     ///
     /// # Errors
-    /// When it runs already, ends, or does not serve in time; the message shows the end of its log.
+    /// When the collector runs already, ends, or is not ready in time; the message shows the end of its log.
     pub async fn start(&mut self) -> Result<()> {
         ensure!(self.process.is_none(), "the collector runs already");
         let log = File::options().create(true).append(true).open(&self.log);
@@ -101,63 +102,62 @@ impl Collector {
         let mut command = Command::new(&self.binary);
         command
             .arg("serve")
-            .args(["--grpc-address", &self.place.grpc.to_string()])
-            .args(["--http-address", &self.place.http.to_string()])
+            .args(["--grpc-address", &self.address.grpc.to_string()])
+            .args(["--http-address", &self.address.http.to_string()])
             .args(&self.options)
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log);
         let process = self.process.insert(Process::start("the collector", command)?);
         tokio::select! {
-            () = fetch::until_ok(self.place.http, "/readyz") => Ok(()),
-            status = process.wait() => bail!("the collector ended ({status}): {}", log_tail::of(&self.log)),
-            () = time::sleep(READY_WITHIN) => bail!("the collector is not ready: {}", log_tail::of(&self.log)),
+            () = fetch::until_ok(self.address.http, "/readyz") => Ok(()),
+            status = process.wait() => bail!("the collector ended ({status}): {}", log_tail::read(&self.log)),
+            () = time::sleep(READY_WITHIN) => bail!("the collector is not ready: {}", log_tail::read(&self.log)),
         }
     }
 
-    /// Asks it to end (SIGTERM) and waits.
+    /// Stops the collector (SIGTERM) and waits for its end.
     ///
     /// # Errors
-    /// When it does not run, had to be killed, or ended with a failure.
+    /// When the collector does not run, had to be killed, or ended with a failure.
     pub async fn stop(&mut self) -> Result<()> {
         let process = self.process.take().context("the collector does not run")?;
         let status = process.stop(GRACE).await?;
-        ensure!(status.success(), "the collector ended ({status}): {}", log_tail::of(&self.log));
+        ensure!(status.success(), "the collector ended ({status}): {}", log_tail::read(&self.log));
         Ok(())
     }
 
-    /// Kills it (SIGKILL).
+    /// Kills the collector (SIGKILL).
     pub fn kill(&mut self) {
         self.process = None;
     }
 
-    /// All edges that it knows, one row for each series.
+    /// All edges, one row for each series.
     ///
     /// # Errors
-    /// When it does not answer.
+    /// When the collector does not answer.
     pub async fn edges(&self) -> Result<Vec<EdgeRow>> {
-        api::edges(self.place.http).await
+        api::edges(self.address.http).await
     }
 
-    /// The ledger of each proxy that it knows.
+    /// Ledger of each known proxy.
     ///
     /// # Errors
-    /// When it does not answer.
+    /// When the collector does not answer.
     pub async fn ledgers(&self) -> Result<Vec<LedgerRow>> {
-        api::ledgers(self.place.http).await
+        api::ledgers(self.address.http).await
     }
 
-    /// Requests that it answers for and that are in no series yet, and failures that it shows nowhere yet, since they wait for
-    /// their peer's name.
+    /// Requests and failures that are pending resolution of their peer, and therefore in no series and no list yet.
     ///
     /// # Errors
-    /// When it does not answer, or does not say so.
-    pub async fn waiting(&self) -> Result<u64> {
-        api::waiting(self.place.http).await
+    /// When the collector does not answer, or has no such metric.
+    pub async fn pending(&self) -> Result<u64> {
+        api::pending(self.address.http).await
     }
 
-    /// Everything it has logged.
-    pub fn said(&self) -> String {
+    /// Text of the log.
+    pub fn log_text(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 }
@@ -167,15 +167,15 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn one_that_ends_at_once_is_told_with_its_last_words() {
+    async fn the_error_of_a_failed_start_shows_the_end_of_the_log() {
         let folder = tempfile::tempdir().unwrap();
-        let place = CollectorAddress::choose().unwrap();
-        assert_ne!(place.grpc, place.http);
-        let mut collector = Collector::new("/bin/ls".into(), place, folder.path().join("collector.log"));
+        let address = CollectorAddress::choose().unwrap();
+        assert_ne!(address.grpc, address.http);
+        let mut collector = Collector::new("/bin/ls".into(), address, folder.path().join("collector.log"));
         let error = format!("{:#}", collector.start().await.unwrap_err());
         assert!(error.contains("exit status: 2"), "{error}");
         assert!(error.contains("grpc-address"), "{error}");
-        assert!(collector.start().await.is_err(), "it has to be stopped before");
+        assert!(collector.start().await.is_err(), "a collector was started twice");
         assert!(collector.stop().await.is_err());
         assert_eq!(collector.process_id(), None);
     }

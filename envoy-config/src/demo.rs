@@ -1,8 +1,8 @@
-//! `hopscope-mesh demo`: the whole product on real Envoys, before one's eyes.
+//! `hopscope-mesh demo`: the whole product on real Envoys.
 //!
 //! In: an Envoy, the filter, the collector. Out: a live table on standard error, and at the end the table or one
 //! JSON object on standard output.
-//! Always: whatever ends it, everything that it started is stopped and removed.
+//! Invariant: at the end of the demo, all its processes are stopped and its files removed.
 
 mod edge;
 mod signals;
@@ -24,15 +24,15 @@ use crate::progress;
 use crate::traffic::{Mix, Tally, steady};
 use live::Live;
 use outcome::Outcome;
-use signals::Interrupts;
+use signals::SignalHandler;
 
-/// How long the last reports may take to arrive.
-const SETTLE_WITHIN: Duration = Duration::from_secs(20);
+/// Longest wait for the last reports.
+const BALANCED_WITHIN: Duration = Duration::from_secs(20);
 
-/// What the demo can be told.
+/// Arguments of the demo.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// The Envoy that every workload gets.
+    /// Envoy of every workload.
     #[arg(long, value_name = "PATH", env = "HOPSCOPE_ENVOY")]
     envoy: PathBuf,
     /// The filter (`hopscope_filter.wasm`).
@@ -47,13 +47,13 @@ pub struct Arguments {
     /// At the end print one JSON object on standard output: edges, proxies, faults.
     #[arg(long)]
     json: bool,
-    /// Requests a second, sent to the gateway.
+    /// Requests per second to the gateway.
     #[arg(long, value_name = "R", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=2000))]
     rate: u32,
-    /// Faults that take turns, by name.
+    /// Faults by name; they take turns.
     #[arg(long, value_name = "NAME,…", value_delimiter = ',', default_values_t = Fault::ALL)]
     faults: Vec<Fault>,
-    /// Percentage of the requests that cause faults.
+    /// Percentage of requests with faults.
     #[arg(long, value_name = "P", default_value_t = 20, value_parser = clap::value_parser!(u8).range(0..=100))]
     fault_percent: u8,
     /// Worker threads of each Envoy.
@@ -69,43 +69,43 @@ pub struct Arguments {
 /// # Errors
 /// When something does not start, or the collector does not answer.
 pub async fn run(arguments: Arguments) -> Result<ExitCode> {
-    let interrupts = Interrupts::listen()?;
+    let signals = SignalHandler::listen()?;
     tokio::select! {
-        outcome = show(arguments, &interrupts) => outcome,
-        code = interrupts.at_once() => {
-            progress::remark("stopped; everything is removed");
+        outcome = show(arguments, &signals) => outcome,
+        code = signals.terminated() => {
+            progress::remark("stopped; all files are removed");
             Ok(code)
         }
     }
 }
 
-async fn show(arguments: Arguments, interrupts: &Interrupts) -> Result<ExitCode> {
+async fn show(arguments: Arguments, signals: &SignalHandler) -> Result<ExitCode> {
     let options = MeshOptions {
         concurrency: arguments.concurrency,
         keep_folder: arguments.keep,
         ..MeshOptions::observed(&arguments.envoy, &arguments.module, &arguments.collector)
     };
-    let mesh = Mesh::start_and_tell(options, &mut progress::step).await?;
+    let mesh = Mesh::start_with_progress(options, &mut progress::step).await?;
     introduce(&mesh, &arguments)?;
 
     let tally = Arc::new(Mutex::new(Tally::default()));
     let start = Instant::now();
     tokio::select! {
-        () = send(&mesh, &arguments, &tally, interrupts) => {}
+        () = send(&mesh, &arguments, &tally, signals) => {}
         never = Live::new(mesh.collector()?).run() => match never {},
     }
     let sent_for = start.elapsed();
     progress::step("waiting for the last reports");
-    let settled = mesh.settled(SETTLE_WITHIN).await;
+    let balanced = mesh.balanced(BALANCED_WITHIN).await;
     let tally = std::mem::take(&mut *tally.lock().unwrap_or_else(PoisonError::into_inner));
-    let (proxies, unsettled) = match settled {
+    let (proxies, unbalanced) = match balanced {
         Ok(rows) => (rows, None),
-        Err(error) => (mesh.books().await?, Some(error)),
+        Err(error) => (mesh.accounting().await?, Some(error)),
     };
     let outcome = Outcome { edges: mesh.collector()?.edges().await?, proxies, tally, sent_for };
     outcome.print(arguments.json)?;
     mesh.stop().await?;
-    Ok(match unsettled {
+    Ok(match unbalanced {
         None => ExitCode::SUCCESS,
         Some(error) => {
             progress::failed(&error);
@@ -114,12 +114,12 @@ async fn show(arguments: Arguments, interrupts: &Interrupts) -> Result<ExitCode>
     })
 }
 
-async fn send(mesh: &Mesh, arguments: &Arguments, tally: &Arc<Mutex<Tally>>, interrupts: &Interrupts) {
+async fn send(mesh: &Mesh, arguments: &Arguments, tally: &Arc<Mutex<Tally>>, signals: &SignalHandler) {
     let mix =
         Mix { fault_share: f64::from(arguments.fault_percent) / 100.0, faults: arguments.faults.clone() };
     let end = async {
         tokio::select! {
-            () = interrupts.enough() => {}
+            () = signals.stop_requested() => {}
             () = time::sleep(arguments.seconds.map_or(Duration::MAX, Duration::from_secs)) => {}
         }
     };
@@ -128,14 +128,15 @@ async fn send(mesh: &Mesh, arguments: &Arguments, tally: &Arc<Mutex<Tally>>, int
 
 fn introduce(mesh: &Mesh, arguments: &Arguments) -> Result<()> {
     let collector = mesh.collector()?.http();
-    progress::done(&format!("the mesh is ready: {} requests a second to the gateway", arguments.rate));
-    progress::remark(&format!("ask the collector   curl http://{collector}/metrics"));
+    progress::done(&format!("the mesh is ready: {} requests per second to the gateway", arguments.rate));
+    progress::remark(&format!("metrics             curl http://{collector}/metrics"));
     progress::remark(&format!("cause a fault       curl -H 'x-fault: UF' http://{}/buy", mesh.gateway()?));
     if arguments.keep {
         progress::remark(&format!("bootstraps, logs    {}", mesh.folder().display()));
     }
-    let end =
-        arguments.seconds.map_or("Ctrl-C ends it".to_owned(), |seconds| format!("it ends in {seconds} s"));
+    let end = arguments
+        .seconds
+        .map_or("Ctrl-C ends the demo".to_owned(), |seconds| format!("the demo ends in {seconds} s"));
     progress::remark(&end);
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! One real Envoy.
 //!
 //! In: the binary and a rendered bootstrap. Out: a running proxy, its own counts and its logs.
-//! Always: it ends with its [`Envoy`]; what it said last stands in the error when it does not become ready.
+//! Invariant: the process ends with its [`Envoy`]; the error of a failed start shows the end of the log.
 
 mod stats;
 
@@ -23,25 +23,25 @@ use crate::process::Process;
 /// Longest time until an Envoy is ready: compiling the module on a busy machine takes seconds.
 const READY_WITHIN: Duration = Duration::from_secs(30);
 
-/// How long an Envoy may take to end when asked.
+/// Longest time for a graceful shutdown.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// How to run an Envoy.
+/// Arguments of an Envoy.
 #[derive(Debug, Clone)]
 pub struct EnvoyCommand {
-    /// What to call it in messages.
+    /// Name in messages.
     pub name: String,
-    /// The program.
+    /// Binary.
     pub binary: PathBuf,
-    /// The bootstrap, YAML.
+    /// Bootstrap, YAML.
     pub config: PathBuf,
     /// Worker threads.
     pub concurrency: u32,
-    /// Where it logs.
+    /// Path of the log.
     pub log: PathBuf,
-    /// Its admin pages, as the bootstrap says.
+    /// Address of the admin interface, as in the bootstrap.
     pub admin: SocketAddr,
-    /// Its log of requests without a complete head, as the bootstrap says.
+    /// Log of requests with an incomplete head, as in the bootstrap.
     pub incomplete_heads: PathBuf,
 }
 
@@ -53,7 +53,7 @@ pub struct Envoy {
 }
 
 impl Envoy {
-    /// Starts it; it is not ready yet.
+    /// Starts an Envoy without waiting until it is ready.
     ///
     /// # Errors
     /// When the program cannot be started.
@@ -74,23 +74,23 @@ impl Envoy {
         Ok(Self { command, process })
     }
 
-    /// Waits until it serves.
+    /// Waits until the Envoy is ready.
     ///
     /// # Errors
-    /// When it ended or is not ready in time; the message shows the end of its log.
+    /// When the Envoy ended or is not ready in time; the message shows the end of its log.
     pub async fn ready(&mut self) -> Result<()> {
         let EnvoyCommand { name, log, admin, .. } = &self.command;
         tokio::select! {
             () = fetch::until_ok(*admin, "/ready") => Ok(()),
-            status = self.process.wait() => bail!("the Envoy of {name} ended ({status}): {}", log_tail::of(log)),
-            () = time::sleep(READY_WITHIN) => bail!("the Envoy of {name} is not ready: {}", log_tail::of(log)),
+            status = self.process.wait() => bail!("the Envoy of {name} ended ({status}): {}", log_tail::read(log)),
+            () = time::sleep(READY_WITHIN) => bail!("the Envoy of {name} is not ready: {}", log_tail::read(log)),
         }
     }
 
-    /// What Envoy itself counted since its start.
+    /// Envoy's own counts since its start.
     ///
     /// # Errors
-    /// When its admin pages do not answer.
+    /// When the admin interface does not answer.
     pub async fn stats(&self) -> Result<HttpCounts> {
         let text = fetch::text(self.command.admin, "/stats?filter=downstream_rq_(total|active)").await;
         let text = text.with_context(|| format!("failed to read the counters of {}", self.command.name))?;
@@ -98,48 +98,48 @@ impl Envoy {
         Ok(HttpCounts::parse(&text, lines.lines().count()))
     }
 
-    /// Its admin pages.
+    /// Address of the admin interface.
     pub fn admin(&self) -> SocketAddr {
         self.command.admin
     }
 
-    /// Its log.
+    /// Path of the log.
     pub fn log(&self) -> &Path {
         &self.command.log
     }
 
-    /// Its process id.
+    /// Process id.
     pub fn process_id(&self) -> u32 {
         self.process.id()
     }
 
-    /// Kills it without warning, as a node that fails does, and starts it anew.
+    /// Kills the Envoy (SIGKILL), as in a node failure, and restarts it.
     ///
     /// # Errors
-    /// When it does not become ready again.
+    /// When the Envoy does not become ready again.
     pub async fn crash_and_restart(self) -> Result<Self> {
         let Self { command, process } = self;
         process.kill();
-        // Its counters begin anew, and so must what is held against them.
+        // Envoy's counters restart at 0, and the log is subtracted from them.
         fs::write(&command.incomplete_heads, "").context("failed to empty the log of incomplete heads")?;
         let mut envoy = Self::start(command)?;
         envoy.ready().await?;
         Ok(envoy)
     }
 
-    /// Stops it.
+    /// Stops the Envoy.
     ///
     /// # Errors
-    /// When it had to be killed.
+    /// When the Envoy had to be killed.
     pub async fn stop(self) -> Result<ExitStatus> {
         self.process.stop(GRACE).await
     }
 }
 
-/// Lets Envoy judge a bootstrap without running it.
+/// Validates a bootstrap with Envoy without running it.
 ///
 /// # Errors
-/// When Envoy rejects it; the message is Envoy's.
+/// When Envoy rejects the bootstrap; the message is Envoy's.
 pub fn validate(binary: &Path, config: &Path) -> Result<()> {
     let output = Command::new(binary)
         .args(["--mode", "validate", "--log-level", "error", "--config-path"])
@@ -147,7 +147,7 @@ pub fn validate(binary: &Path, config: &Path) -> Result<()> {
         .stdin(Stdio::null())
         .output();
     let output = output.with_context(|| format!("failed to run {}", binary.display()))?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "Envoy rejects {}: {}", config.display(), said.trim());
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "Envoy rejects {}: {}", config.display(), stderr.trim());
     Ok(())
 }

@@ -1,22 +1,22 @@
-//! Waiting for a condition instead of for a time.
+//! Waits for a condition with a deadline.
 //!
-//! In: a probe and a deadline. Out: what the probe found, or an error that names what was waited for.
-//! Always: it ends at the deadline, even when a single probe hangs.
+//! In: a probe and a deadline. Out: the value of the probe, or an error that names the condition.
+//! Invariant: a wait ends at the deadline, even when a single probe hangs.
 
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use tokio::time;
 
-/// Time between two probes: short against anything waited for here, long against one probe.
+/// Time between two probes: short against the conditions, long against one probe.
 pub(crate) const PAUSE: Duration = Duration::from_millis(20);
 
-/// Probes until there is an answer.
+/// Repeats a probe until it returns a value.
 ///
 /// # Errors
-/// When `within` has passed; the message says that `what` did not happen.
+/// When `within` has passed; the message names `condition`.
 pub async fn eventually<T>(
-    what: &str,
+    condition: &str,
     within: Duration,
     mut probe: impl AsyncFnMut() -> Option<T>,
 ) -> Result<T> {
@@ -29,7 +29,7 @@ pub async fn eventually<T>(
         }
     };
     let found = time::timeout(within, search).await;
-    found.with_context(|| format!("{what}: not within {:.1} s", within.as_secs_f64()))
+    found.with_context(|| format!("{condition}: not within {:.1} s", within.as_secs_f64()))
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
-//! The faults that the mesh can cause, by name.
+//! Faults of the mesh, by name.
 //!
 //! In: a name, from the header `x-fault`, the topology or a command line. Out: a [`Fault`].
-//! Always: each name is the flag that the fault brings forth, but for `DISAGREE`, `RESCUED`, `CUT` and `SEVERED`, where
-//! only the two sides of one hop together tell what happened.
+//! Invariant: a name is the resulting response flag, except for `DISAGREE`, `RESCUED`, `CUT` and `SEVERED`,
+//! which only both sides of one hop together show.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,10 +10,10 @@ use std::str::FromStr;
 use anyhow::{Error, bail};
 use serde::{Deserialize, Serialize};
 
-/// The request header that chooses a fault; applications pass it on.
+/// Request header with the name of a fault; applications pass it on.
 pub const HEADER: &str = "x-fault";
 
-/// A fault with a real cause somewhere in the mesh; the topology says which.
+/// A fault with a real cause in the mesh, which the topology defines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Fault {
@@ -31,17 +31,17 @@ pub enum Fault {
     Uf,
     /// All retries failed.
     Urx,
-    /// The client left.
+    /// The client disconnected.
     Dc,
     /// The server closed the connection without an answer.
     Uc,
-    /// The source says timeout, the destination says 200.
+    /// The source reports a timeout, the destination reports 200.
     Disagree,
     /// The first attempt failed, the second did not.
     Rescued,
-    /// The connection between the two proxies broke before the answer was there.
+    /// The connection between the two proxies broke after the answer was sent.
     Cut,
-    /// It broke while the destination worked.
+    /// The connection between the two proxies broke before the answer was sent.
     Severed,
 }
 
@@ -63,7 +63,7 @@ impl Fault {
         Self::Severed,
     ];
 
-    /// The name, as the header carries it.
+    /// Name in the header.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Nr => "NR",

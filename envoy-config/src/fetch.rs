@@ -1,7 +1,7 @@
-//! One GET over plain HTTP: admin pages of Envoys, the collector's JSON.
+//! HTTP GET requests: admin pages of Envoys, the collector's JSON.
 //!
 //! In: an address and a path. Out: status and body.
-//! Always: it ends within [`DEADLINE`], and reads no more than [`BODY_BYTES_MAX`].
+//! Invariant: a request ends within [`DEADLINE`] and reads at most [`BODY_BYTES_MAX`].
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -24,10 +24,10 @@ pub const DEADLINE: Duration = Duration::from_secs(5);
 /// Largest page.
 pub const BODY_BYTES_MAX: usize = 64 << 20;
 
-/// Fetches a page, whatever its status.
+/// Fetches a page with any status.
 ///
 /// # Errors
-/// When there is no answer in time, or it is too large or not text.
+/// When there is no answer in time, or the answer is too large or not text.
 pub async fn page(server: SocketAddr, path: &str) -> Result<(StatusCode, String)> {
     let fetched = time::timeout(DEADLINE, fetch(server, path)).await;
     let fetched = fetched.map_err(anyhow::Error::from).and_then(|inner| inner);
@@ -41,7 +41,7 @@ pub async fn until_ok(server: SocketAddr, path: &str) {
     }
 }
 
-/// Fetches a page that must be there.
+/// Fetches a page with the status 200.
 ///
 /// # Errors
 /// As [`page`], and when the status is not 200.
@@ -54,7 +54,7 @@ pub async fn text(server: SocketAddr, path: &str) -> Result<String> {
 /// Fetches a JSON document.
 ///
 /// # Errors
-/// As [`text`], and when it is not JSON.
+/// As [`text`], and when the page is not JSON.
 pub async fn json(server: SocketAddr, path: &str) -> Result<serde_json::Value> {
     let body = text(server, path).await?;
     serde_json::from_str(&body).with_context(|| format!("http://{server}{path} is not JSON"))

@@ -1,21 +1,21 @@
-//! A stretch of network that lets requests pass and holds answers back, or breaks the connection then.
+//! A network link that delays answers, or breaks the connection.
 //!
 //! In: connections of a source's Envoy. Out: connections to a destination's Envoy, from the source's address.
-//! Always: a handshake passes unhindered, and everything that the destination sends from the client's first
-//! application data on is held. A client that leaves is heard of as late as an answer would be.
+//! Invariant: a handshake passes without delay; everything that the destination sends after the client's
+//! first application data is delayed. The disconnect of a client is delayed as long as an answer.
 //!
-//! That the handshake passes matters because it counts into the route's timeout: held, it would use that up
-//! before the request is sent, and the destination would have nothing to disagree about. In TLS 1.3 the
-//! server's handshake looks like application data; so it is the client whose records are read. Whatever the
-//! version, a client sends its first record of that type only when it has all of the server's handshake
-//! (early data aside, which Envoy does not send to an upstream), and what comes back later are session
-//! tickets, which nobody waits for, and answers. In plaintext there is no handshake to spare.
+//! A delayed handshake would use up the route's timeout before the request is sent, and the destination
+//! would have no record of it. In TLS 1.3 the server's handshake looks like application data; therefore the
+//! link parses the client's records. In every version of TLS, a client sends its first record of application
+//! data only after the server's handshake (except for early data, which Envoy does not send to an upstream).
+//! Later bytes of the server are session tickets, for which no client waits, and answers. Plaintext has no
+//! handshake.
 //!
-//! A hop that cuts breaks the connection so long after the client's first application data, whatever the destination does
-//! until then: one that is quick has answered, one that is slow still works.
+//! A link with `then_cut` breaks the connection at a fixed time after the client's first application data: a
+//! quick destination has answered by then, a slow one has not.
 //!
-//! The leaving is held because a source that gives up closes its connection, and a destination that learns of
-//! it while it still works says DC instead of 200.
+//! The disconnect is delayed because a source closes its connection after a timeout, and a destination that
+//! notices it during its work reports DC instead of 200.
 
 mod record;
 
@@ -33,53 +33,53 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time;
 
-use crate::address_plan::Places;
+use crate::address_plan::AddressPlan;
 use crate::topology::Hop;
 use record::ClientRecords;
 
-/// Connections of one hop; more wait.
+/// Connections of one hop; further ones wait.
 const CONNECTIONS_MAX: usize = 256;
 
-/// Read at once in each direction.
+/// Size of one read.
 const CHUNK_BYTES: usize = 16 << 10;
 
 /// Pause after a connection could not be accepted.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// A hop, reachable already.
+/// A hop with a bound listener.
 #[derive(Debug)]
 pub struct SlowHop {
     listener: TcpListener,
-    stretch: Stretch,
+    link: Link,
 }
 
-/// Where it leads, and how.
+/// Ends and behaviour of a link.
 #[derive(Debug, Clone, Copy)]
-struct Stretch {
+struct Link {
     from: Ipv4Addr,
     to: SocketAddr,
-    held: Duration,
+    delay: Duration,
     then_cut: bool,
 }
 
 impl SlowHop {
-    /// Binds a hop of the topology at its place.
+    /// Binds a hop of the topology at its address.
     ///
     /// # Errors
-    /// When the address is taken.
-    pub async fn bind(hop: &Hop, places: &Places) -> Result<Self> {
-        let stretch = Stretch {
-            from: places.of(&hop.from)?.address,
-            to: places.of(&hop.to)?.entrance(),
-            held: Duration::from_millis(hop.answers_held_ms),
+    /// When the address is in use.
+    pub async fn bind(hop: &Hop, plan: &AddressPlan) -> Result<Self> {
+        let link = Link {
+            from: plan.of(&hop.from)?.ip,
+            to: plan.of(&hop.to)?.inbound_address(),
+            delay: Duration::from_millis(hop.answers_held_ms),
             then_cut: hop.then_cut,
         };
-        let listener = TcpListener::bind(places.of_hop(&hop.name)?).await;
+        let listener = TcpListener::bind(plan.of_hop(&hop.name)?).await;
         let listener = listener.with_context(|| format!("failed to bind the hop {}", hop.name))?;
-        Ok(Self { listener, stretch })
+        Ok(Self { listener, link })
     }
 
-    /// Carries connections until it is dropped.
+    /// Forwards connections until the future is dropped.
     pub async fn serve(self) {
         let limit = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         let mut connections = JoinSet::new();
@@ -89,49 +89,49 @@ impl SlowHop {
                 time::sleep(ACCEPT_PAUSE).await;
                 continue;
             };
-            let stretch = self.stretch;
+            let link = self.link;
             connections.spawn(async move {
-                // A connection that breaks is one that its ends have broken.
-                stretch.carry(client).await.ok();
+                // An error means that one of the ends closed the connection.
+                link.carry(client).await.ok();
                 drop(permit);
             });
         }
     }
 }
 
-impl Stretch {
+impl Link {
     async fn carry(self, mut client: TcpStream) -> io::Result<()> {
         let mut server = self.connect().await?;
         client.set_nodelay(true)?;
         server.set_nodelay(true)?;
         let (from_client, to_client) = client.split();
         let (mut from_server, to_server) = server.split();
-        let (holding, begun) = (AtomicBool::new(false), Notify::new());
+        let (delaying, begun) = (AtomicBool::new(false), Notify::new());
         tokio::select! {
-            // First, since what is held is over at the same time.
+            // First, because the delay of answers ends at the same time.
             biased;
             () = self.cut(&begun) => return Ok(()),
-            answered = self.answers(&mut from_server, to_client, &holding) => return answered,
-            _left = requests(from_client, to_server, &holding, &begun) => {}
+            answered = self.answers(&mut from_server, to_client, &delaying) => return answered,
+            _left = requests(from_client, to_server, &delaying, &begun) => {}
         }
         let mut nowhere = io::sink();
-        let unheard = io::copy(&mut from_server, &mut nowhere);
-        time::timeout(self.held, unheard).await.ok();
+        let discarded = io::copy(&mut from_server, &mut nowhere);
+        time::timeout(self.delay, discarded).await.ok();
         Ok(())
     }
 
-    /// Passes the server's bytes on, late from when `holding` is set.
+    /// Forwards the server's bytes, with a delay once `delaying` is set.
     async fn answers(
         self,
         server: &mut ReadHalf<'_>,
         mut client: WriteHalf<'_>,
-        holding: &AtomicBool,
+        delaying: &AtomicBool,
     ) -> io::Result<()> {
         let mut chunk = vec![0; CHUNK_BYTES];
         loop {
             let count = server.read(&mut chunk).await?;
-            if holding.load(Ordering::Relaxed) {
-                time::sleep(self.held).await;
+            if delaying.load(Ordering::Relaxed) {
+                time::sleep(self.delay).await;
             }
             let bytes = chunk.get(..count).unwrap_or_default();
             if bytes.is_empty() {
@@ -141,13 +141,13 @@ impl Stretch {
         }
     }
 
-    /// Ends so long after application data have begun, where the connection is to break.
+    /// Ends after the delay from the client's first application data, for a link that cuts; never for others.
     async fn cut(self, begun: &Notify) {
         if !self.then_cut {
             return future::pending().await;
         }
         begun.notified().await;
-        time::sleep(self.held).await;
+        time::sleep(self.delay).await;
     }
 
     async fn connect(self) -> io::Result<TcpStream> {
@@ -157,11 +157,11 @@ impl Stretch {
     }
 }
 
-/// Passes the client's bytes on at once; sees when its application data begin.
+/// Forwards the client's bytes at once and detects its first application data.
 async fn requests(
     mut client: ReadHalf<'_>,
     mut server: WriteHalf<'_>,
-    holding: &AtomicBool,
+    delaying: &AtomicBool,
     begun: &Notify,
 ) -> io::Result<()> {
     let mut records = ClientRecords::default();
@@ -172,9 +172,9 @@ async fn requests(
         if bytes.is_empty() {
             return Ok(());
         }
-        // Before they leave: an answer to them must find it set.
+        // Set before the bytes are sent, so that every answer to them is delayed.
         if records.application_data_begun(bytes) {
-            holding.store(true, Ordering::Relaxed);
+            delaying.store(true, Ordering::Relaxed);
             begun.notify_one();
         }
         server.write_all(bytes).await?;

@@ -1,21 +1,21 @@
 //! The local mesh: real Envoys, small applications, and faults from their real causes.
 //!
 //! In: `mesh/topology.yaml`, the path of an Envoy, and perhaps of the filter and of the collector. Out: a
-//! running mesh on loopback, traffic through it, and what Envoy itself counted, to hold the collector to.
-//! Always: names, metadata and certificates are those that a real istiod gives; a fault is caused, never
-//! faked; everything that a [`mesh::Mesh`] started ends with it.
+//! running mesh on loopback, traffic through it, and Envoy's own counts to compare with the collector's.
+//! Invariant: names, metadata and certificates are those of a real istiod; faults have real causes;
+//! everything that a [`mesh::Mesh`] started ends with it.
 
-// What stands in the topology, and where it is.
+// The topology and its addresses.
 pub mod fault;
 pub mod repeat;
 pub mod topology;
 pub mod address;
 pub mod address_plan;
-// What an Envoy starts from.
+// The bootstrap of an Envoy.
 pub mod certificates;
 pub mod plugin;
 pub mod bootstrap;
-// What runs.
+// Running programs.
 pub mod eventually;
 pub mod fetch;
 pub mod process;
@@ -26,15 +26,15 @@ pub mod hop;
 pub mod collector;
 pub mod mesh;
 pub mod protocols;
-// What passes through it, and who counted that.
+// Traffic and its accounting.
 pub mod client;
 pub mod traffic;
 pub mod accounting;
-// What people see of it.
+// The command line.
 pub mod progress;
 pub mod demo;
 pub mod validate;
-// What the pods of a real Istio run.
+// Programs of the pods of a real Istio.
 pub mod pod;
 // Parts that tests and benchmarks share.
 pub mod random;

@@ -1,16 +1,13 @@
-//! What a program said last.
-//!
-//! In: its log. Out: the end of it, for an error message.
-//! Always: never an error of its own.
+//! The last lines of a log, for error messages.
 
 use std::fs;
 use std::path::Path;
 
-/// How much of a log an error shows.
+/// Lines of a log in an error message.
 const LINES: usize = 12;
 
-/// The last lines of a log; empty when there is none.
-pub(crate) fn of(log: &Path) -> String {
+/// Returns the last lines of a log; empty without a log.
+pub(crate) fn read(log: &Path) -> String {
     let text = fs::read_to_string(log).unwrap_or_default();
     let lines: Vec<&str> = text.lines().collect();
     lines.get(lines.len().saturating_sub(LINES)..).unwrap_or_default().join("\n")

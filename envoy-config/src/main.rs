@@ -9,9 +9,9 @@ use hopscope_mesh::{demo, pod, progress, validate};
 ///
 /// A gateway, shop, two versions of payments and a database, each with an Envoy as a sidecar, configured as
 /// istiod would. Requests with the header `x-fault: <NAME>` cause what Envoy then flags: NR, NC, UH, UO, UT, UF,
-/// URX, DC, UC, and DISAGREE, RESCUED, CUT and SEVERED, which only the two sides of a hop tell together.
+/// URX, DC, UC, and DISAGREE, RESCUED, CUT and SEVERED, which only both sides of a hop together show.
 ///
-/// `cargo xtask demo` installs and builds what this needs, and calls it.
+/// `cargo xtask demo` installs and builds the programs and runs the demo.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100)]
 struct Arguments {
@@ -21,21 +21,21 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Start everything, send traffic with faults, show what Hopscope sees.
+    /// Start the mesh, send traffic with faults, show Hopscope's view.
     ///
-    /// A table on standard error shows each edge as both of its sides tell it. At the end, standard output has
-    /// the table and the books of each proxy, or with --json one object:
+    /// A table on standard error shows each edge as both of its sides report it. At the end, standard output
+    /// has the table and the ledger of each proxy, or with --json one object:
     /// {"edges": [...], "proxies": [...], "faults": {...}}. The first Ctrl-C ends the traffic, the second
-    /// everything; nothing is left behind. The exit code is 0 when the books balance: each request that an Envoy
-    /// completed is in the collector's ledger.
+    /// ends the demo; both remove all files and processes. The exit code is 0 when the ledger balances: each
+    /// request that an Envoy completed is in the collector's ledger.
     #[command(
         after_help = "Example:\n  hopscope-mesh demo --envoy envoy --module target/hopscope_filter.wasm \\\n    \
                             --collector target/debug/hopscope --seconds 30 --faults UT,UF,DC --json"
     )]
     Demo(demo::Arguments),
-    /// Let Envoy judge the bootstrap of every workload without running it.
+    /// Let Envoy validate the bootstrap of every workload without running it.
     Validate(validate::Arguments),
-    /// What the pods of `cargo xtask istio` run.
+    /// Programs of the pods of `cargo xtask istio`.
     #[command(subcommand, hide = true)]
     Pod(pod::Pod),
 }

@@ -2,8 +2,8 @@
 //!
 //! In: [`MeshOptions`]. Out: real Envoys, applications, hops and a collector, all ready, in a folder of their
 //! own.
-//! Always: free ports and a block of loopback addresses that nobody else has; everything ends, and the folder
-//! goes, with the [`Mesh`], and also when it could only be started half.
+//! Invariant: ports and loopback addresses are free; all processes end and the folder is removed when the
+//! [`Mesh`] is dropped, also after a failed start.
 
 mod options;
 mod layout;
@@ -20,8 +20,8 @@ use tokio::task::JoinSet;
 
 use crate::accounting::{self, ProxyRow};
 use crate::address::Block;
-use crate::address_plan::Places;
-use crate::bootstrap::{Surroundings, node_id};
+use crate::address_plan::AddressPlan;
+use crate::bootstrap::{MeshContext, node_id};
 use crate::client::Client;
 use crate::collector::Collector;
 use crate::envoy::{Envoy, HttpCounts};
@@ -31,18 +31,18 @@ use layout::Folder;
 pub use options::MeshOptions;
 pub use startup::validate;
 
-/// Last byte of the address that clients call from; no workload has it.
+/// Last byte of the client's address; no workload has it.
 const CLIENT_HOST: u8 = 254;
 
 /// A running mesh.
 #[derive(Debug)]
 pub struct Mesh {
-    // Dropped in this order: nobody calls what has gone already, and the folder goes last.
+    // Dropped in this order: callers before the called, and the folder last.
     client: Client,
     envoys: BTreeMap<String, Envoy>,
     collector: Option<Collector>,
     background: JoinSet<()>,
-    surroundings: Surroundings,
+    context: MeshContext,
     topology: Arc<Topology>,
     folder: Folder,
     _block: Block,
@@ -52,17 +52,17 @@ impl Mesh {
     /// Starts a mesh and waits until all of it is ready.
     ///
     /// # Errors
-    /// When a part does not start; what had started is stopped.
+    /// When a part does not start; all started parts are stopped.
     pub async fn start(options: MeshOptions) -> Result<Self> {
-        Self::start_and_tell(options, &mut |_| {}).await
+        Self::start_with_progress(options, &mut |_| {}).await
     }
 
-    /// Starts a mesh and tells of each step before it is taken.
+    /// Starts a mesh and reports each step before it begins.
     ///
     /// # Errors
     /// As [`Mesh::start`].
-    pub async fn start_and_tell(options: MeshOptions, tell: &mut impl FnMut(&str)) -> Result<Self> {
-        startup::start(options, tell).await
+    pub async fn start_with_progress(options: MeshOptions, progress: &mut impl FnMut(&str)) -> Result<Self> {
+        startup::start(options, progress).await
     }
 
     /// A client outside of the mesh.
@@ -70,28 +70,28 @@ impl Mesh {
         self.client.clone()
     }
 
-    /// What was started.
+    /// Topology of the mesh.
     pub fn topology(&self) -> &Arc<Topology> {
         &self.topology
     }
 
-    /// Where it was started.
-    pub fn places(&self) -> &Places {
-        &self.surroundings.places
+    /// Addresses of the mesh.
+    pub fn address_plan(&self) -> &AddressPlan {
+        &self.context.plan
     }
 
-    /// Where clients connect.
+    /// Address for clients.
     ///
     /// # Errors
     /// When the topology has no gateway.
     pub fn gateway(&self) -> Result<SocketAddr> {
-        startup::gateway(&self.surroundings)
+        startup::gateway(&self.context)
     }
 
-    /// The Envoy of a workload.
+    /// Envoy of a workload.
     ///
     /// # Errors
-    /// When it has none.
+    /// When the workload has no Envoy.
     pub fn envoy(&self, workload: &str) -> Result<&Envoy> {
         self.envoys.get(workload).with_context(|| format!("no Envoy runs for {workload:?}"))
     }
@@ -101,19 +101,19 @@ impl Mesh {
         &self.envoys
     }
 
-    /// The node id of a workload's proxy.
+    /// Node id of a workload's proxy.
     ///
     /// # Errors
     /// When the topology does not have the workload.
     pub fn node_id(&self, workload: &str) -> Result<String> {
-        let address = self.places().of(workload)?.address;
+        let address = self.address_plan().of(workload)?.ip;
         Ok(node_id(&self.topology, self.topology.workload(workload)?, address))
     }
 
-    /// Kills the Envoy of a workload without warning and starts it anew.
+    /// Kills the Envoy of a workload (SIGKILL) and restarts it.
     ///
     /// # Errors
-    /// When it has none, or that is not ready again in time.
+    /// When the workload has no Envoy, or the Envoy is not ready again in time.
     pub async fn crash_envoy(&mut self, workload: &str) -> Result<()> {
         let envoy =
             self.envoys.remove(workload).with_context(|| format!("no Envoy runs for {workload:?}"))?;
@@ -129,23 +129,23 @@ impl Mesh {
         self.collector.as_ref().context("the mesh has no collector")
     }
 
-    /// Starts the collector again, at the same addresses, and waits until it serves.
+    /// Restarts the collector at the same addresses and waits until it is ready.
     ///
     /// # Errors
-    /// When it runs, or does not become ready.
+    /// When the collector runs, or does not become ready.
     pub async fn start_collector(&mut self) -> Result<()> {
         self.collector_mut()?.start().await
     }
 
-    /// Asks the collector to end, and waits for that.
+    /// Stops the collector and waits for its end.
     ///
     /// # Errors
-    /// When it had to be killed, or ended with a failure.
+    /// When the collector had to be killed, or ended with a failure.
     pub async fn stop_collector(&mut self) -> Result<()> {
         self.collector_mut()?.stop().await
     }
 
-    /// Kills the collector without warning.
+    /// Kills the collector (SIGKILL).
     ///
     /// # Errors
     /// When the mesh was started without one.
@@ -160,33 +160,33 @@ impl Mesh {
     }
 
     /// The log of all requests of a workload's Envoy, one JSON object a line; see
-    /// [`MeshOptions::log_requests`]. It is written 100 ms late.
+    /// [`MeshOptions::log_requests`]. Envoy writes it with a delay of 100 ms.
     pub fn request_log(&self, workload: &str) -> PathBuf {
         self.folder.request_log(workload)
     }
 
-    /// Envoy's counts beside the collector's ledger, as they are now.
+    /// Envoy's counts beside the collector's ledger at the moment.
     ///
     /// # Errors
     /// When an Envoy or the collector does not answer.
-    pub async fn books(&self) -> Result<Vec<ProxyRow>> {
+    pub async fn accounting(&self) -> Result<Vec<ProxyRow>> {
         accounting::read(self).await
     }
 
-    /// Waits until no request is under way and Envoy's own counters stand still; gives them by workload id.
+    /// Waits until no request is in flight and Envoy's counters are stable; returns them by workload id.
     ///
     /// # Errors
-    /// When that has not happened `within` this time.
-    pub async fn at_rest(&self, within: Duration) -> Result<BTreeMap<String, HttpCounts>> {
-        accounting::at_rest(self, within).await
+    /// When requests are in flight after this time.
+    pub async fn idle(&self, within: Duration) -> Result<BTreeMap<String, HttpCounts>> {
+        accounting::idle(self, within).await
     }
 
-    /// Waits until the Envoys are at rest and the collector's ledger agrees with each one's own count.
+    /// Waits until the Envoys are idle and the collector's ledger agrees with each Envoy's own count.
     ///
     /// # Errors
-    /// When that has not happened `within` this time; the message shows the books.
-    pub async fn settled(&self, within: Duration) -> Result<Vec<ProxyRow>> {
-        accounting::settled(self, within).await
+    /// When the ledger does not agree `within` this time; the message shows the rows.
+    pub async fn balanced(&self, within: Duration) -> Result<Vec<ProxyRow>> {
+        accounting::balanced(self, within).await
     }
 
     /// Stops everything and removes the folder.
@@ -222,15 +222,15 @@ impl Mesh {
 mod tests {
     use super::*;
 
-    fn sent_to_another_thread<T: Send>(_: T) {}
+    fn require_send<T: Send>(_: T) {}
 
     #[tokio::test]
     async fn a_mesh_can_be_started_from_any_task() {
-        sent_to_another_thread(Mesh::start(MeshOptions::new("/nonexistent/envoy")));
+        require_send(Mesh::start(MeshOptions::new("/nonexistent/envoy")));
     }
 
     #[tokio::test]
-    async fn what_cannot_start_is_named() {
+    async fn the_error_names_the_part_that_cannot_start() {
         let error = Mesh::start(MeshOptions::new("/nonexistent/envoy")).await.unwrap_err();
         assert_eq!(error.to_string(), "failed to start the Envoy of gateway-v1");
     }

@@ -1,44 +1,43 @@
-//! The Hopscope filter, as a sidecar is given it.
+//! Settings of the Hopscope filter in a bootstrap.
 //!
-//! In: a module and its configuration, or neither. Out: what the bootstrap says of it.
-//! Always: without a module no filter stands in the bootstrap, so that a bare Envoy can be compared.
+//! Invariant: without a module the bootstrap has no filter, to compare with a bare Envoy.
 
 use std::path::PathBuf;
 
 use serde::Serialize;
 
-/// The cluster of the collector in every bootstrap.
+/// Cluster of the collector in every bootstrap.
 pub const COLLECTOR_CLUSTER: &str = "outbound|50051||hopscope-collector.observability.svc.cluster.local";
 
-/// The authority of calls to the collector. The cluster's name is none: servers refuse the `|`.
+/// Authority of calls to the collector. Servers reject the `|` of the cluster's name.
 pub const COLLECTOR_AUTHORITY: &str = "hopscope-collector.observability";
 
-/// What Envoy does with requests when the filter has failed.
+/// Envoy's behaviour for requests after a failure of the filter.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum FailurePolicy {
-    /// Lets them pass without the filter.
+    /// Requests pass without the filter.
     #[default]
     FailOpen,
-    /// Loads the filter anew.
+    /// Envoy reloads the filter.
     FailReload,
-    /// Refuses them.
+    /// Envoy rejects requests.
     FailClosed,
 }
 
 /// The filter of one proxy.
 #[derive(Debug, Clone)]
 pub struct FilterSettings {
-    /// The compiled module; no filter without it.
+    /// Compiled module; no filter without it.
     pub module: Option<PathBuf>,
-    /// Its configuration, JSON.
+    /// Configuration of the filter, JSON.
     pub configuration: String,
-    /// What a failure means for traffic.
+    /// Behaviour after a failure.
     pub failure_policy: FailurePolicy,
 }
 
 impl FilterSettings {
-    /// The filter that reports to the mesh's collector twice a second; none without a module.
+    /// Settings of a filter that reports to the mesh's collector twice per second; no filter without a module.
     pub fn reporting(module: Option<PathBuf>) -> Self {
         let configuration = serde_json::json!({
             "collector": {"cluster": COLLECTOR_CLUSTER, "authority": COLLECTOR_AUTHORITY},

@@ -1,8 +1,9 @@
 //! Small programs for the pods of a mesh that a real Istio drives (`cargo xtask istio`).
 //!
-//! In: a command line, as the container of a pod has it. Out: an application that serves, or traffic and one JSON object of
-//! what came of it. Always: names are resolved as in the pod; nothing is known of any proxy; time, parallelism and sizes
-//! are bounded.
+//! In: the command line of a container. Out: a running application, or traffic and its results as one JSON
+//! object.
+//! Invariant: names are resolved as in the pod; programs know of no proxy; time, parallelism and sizes are
+//! bounded.
 
 mod certify;
 mod connect;
@@ -14,23 +15,23 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Subcommand;
 
-/// What a pod runs.
+/// Program of a pod.
 #[derive(Debug, Subcommand)]
 pub enum Pod {
-    /// An application: HTTP that does what the path says, and TCP that gives back what it gets.
+    /// An application: HTTP with the behaviour in the path, and a TCP echo.
     Serve(serve::Arguments),
-    /// HTTP requests at a steady rate, counted by what came back.
+    /// HTTP requests at a steady rate, counted by answer.
     Load(load::Arguments),
-    /// TCP connections that send bytes and want them back.
+    /// TCP connections to an echo.
     Connect(connect::Arguments),
     /// A certificate authority and one certificate for a server.
     Certify(certify::Arguments),
 }
 
-/// Runs it.
+/// Runs a program.
 ///
 /// # Errors
-/// When an address is taken, or a file cannot be written.
+/// When an address is in use, or a file cannot be written.
 pub async fn run(pod: Pod) -> Result<ExitCode> {
     match pod {
         Pod::Serve(arguments) => serve::run(arguments).await,

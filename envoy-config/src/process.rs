@@ -1,8 +1,8 @@
-//! Programs that the mesh starts, and their end.
+//! Child processes.
 //!
 //! In: a command. Out: a [`Process`].
-//! Always: a process ends with its [`Process`], at the latest when that is dropped. It has a process group of
-//! its own, so a Ctrl-C in the terminal reaches only us, and we can stop everything in order.
+//! Invariant: a process ends when its [`Process`] is dropped, at the latest. A process has a process group of
+//! its own, so that Ctrl-C in the terminal reaches only the parent, which stops all processes in order.
 
 use std::io;
 use std::process::{Child, Command, ExitStatus};
@@ -19,13 +19,13 @@ use tokio::time;
 
 use crate::eventually::PAUSE;
 
-/// A command, and where its child goes.
-struct Order {
+/// A command, and the channel for its child.
+struct SpawnRequest {
     command: Command,
     reply: SyncSender<io::Result<Child>>,
 }
 
-/// A running program that we started.
+/// A running child process.
 #[derive(Debug)]
 pub struct Process {
     name: String,
@@ -36,24 +36,24 @@ impl Process {
     /// Starts a program.
     ///
     /// # Errors
-    /// When it cannot be started.
+    /// When the program cannot be started.
     pub fn start(name: &str, mut command: Command) -> Result<Self> {
         command.process_group(0);
         let child = spawn(command).with_context(|| format!("failed to start {name}"))?;
         Ok(Self { name: name.to_owned(), child })
     }
 
-    /// Its process id.
+    /// Process id.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// How it ended; none while it runs.
+    /// Exit status; none while the process runs.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().ok().flatten()
     }
 
-    /// Waits for its end.
+    /// Waits for the end of the process.
     pub async fn wait(&mut self) -> ExitStatus {
         loop {
             if let Some(status) = self.ended() {
@@ -63,12 +63,12 @@ impl Process {
         }
     }
 
-    /// Sends it a signal.
+    /// Sends a signal.
     ///
     /// # Errors
-    /// When it has ended.
+    /// When the process has ended.
     pub fn signal(&mut self, signal: Signal) -> Result<()> {
-        // A child that was waited for has given its id back, perhaps to somebody else.
+        // After the wait for a child, its id may belong to another process.
         if let Some(status) = self.ended() {
             return Err(anyhow!("{} has ended already ({status})", self.name));
         }
@@ -76,10 +76,10 @@ impl Process {
             .with_context(|| format!("failed to send {signal:?} to {}", self.name))
     }
 
-    /// Asks it to end (SIGTERM) and waits; kills it when `grace` has passed.
+    /// Terminates the process (SIGTERM) and waits; kills it when `grace` has passed.
     ///
     /// # Errors
-    /// When it had to be killed.
+    /// When the process had to be killed.
     pub async fn stop(mut self, grace: Duration) -> Result<ExitStatus> {
         if let Some(status) = self.ended() {
             return Ok(status);
@@ -89,7 +89,7 @@ impl Process {
         ended.with_context(|| format!("{} had to be killed after {:.1} s", self.name, grace.as_secs_f64()))
     }
 
-    /// Kills it (SIGKILL) and waits.
+    /// Kills the process (SIGKILL) and waits.
     pub fn kill(self) {
         drop(self);
     }
@@ -105,29 +105,29 @@ impl Drop for Process {
     }
 }
 
-/// Starts a child from a thread that lives as long as this process.
+/// Starts a child from a thread that runs until the end of this process.
 ///
-/// Envoy asks the kernel to end it with the *thread* that started it, which a runtime's or a test's thread
-/// would do far too early.
+/// Envoy asks the kernel to end it with the *thread* that started it, and a thread of a runtime or of a test
+/// ends too early.
 fn spawn(command: Command) -> io::Result<Child> {
-    static SPAWNER: OnceLock<Sender<Order>> = OnceLock::new();
+    static SPAWNER: OnceLock<Sender<SpawnRequest>> = OnceLock::new();
     let spawner = SPAWNER.get_or_init(|| {
-        let (orders, inbox) = channel::<Order>();
+        let (requests, inbox) = channel::<SpawnRequest>();
         thread::spawn(move || {
-            for mut order in inbox {
-                let child = order.command.spawn();
-                if let Err(unheard) = order.reply.send(child)
-                    && let Ok(mut child) = unheard.0
+            for mut request in inbox {
+                let child = request.command.spawn();
+                if let Err(undelivered) = request.reply.send(child)
+                    && let Ok(mut child) = undelivered.0
                 {
                     child.kill().ok();
                     child.wait().ok();
                 }
             }
         });
-        orders
+        requests
     });
     let (reply, child) = sync_channel(1);
-    spawner.send(Order { command, reply }).map_err(io::Error::other)?;
+    spawner.send(SpawnRequest { command, reply }).map_err(io::Error::other)?;
     child.recv().map_err(io::Error::other)?
 }
 
@@ -142,13 +142,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn it_ends_when_asked() {
+    async fn a_process_ends_on_sigterm() {
         let status = sleeper().stop(Duration::from_secs(5)).await.unwrap();
         assert!(!status.success());
     }
 
     #[test]
-    fn it_ends_when_dropped() {
+    fn a_process_ends_when_dropped() {
         let process = sleeper();
         let id = Pid::from_raw(i32::try_from(process.id()).unwrap()).unwrap();
         drop(process);
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_program_is_named() {
+    fn the_error_names_a_missing_program() {
         let error = Process::start("nothing", Command::new("/nonexistent/program")).unwrap_err();
         assert_eq!(error.to_string(), "failed to start nothing");
     }

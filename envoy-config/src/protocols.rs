@@ -1,8 +1,10 @@
-//! A pair of Envoys that speak more than the mesh's HTTP: TCP, gRPC, WebSocket.
+//! A pair of Envoys for protocols other than HTTP/1: TCP, gRPC, WebSocket.
 //!
-//! In: the parts, and the filter's configuration. Out: `shop` and `payments` of the shipped topology, each with an Envoy that
-//! carries the filter as an HTTP and as a NETWORK plugin on every listener, an application behind the second, a collector.
-//! Always: mTLS between the two, with the names that istiod gives; free ports; everything ends with the [`Protocols`].
+//! In: programs and the filter's configuration. Out: `shop` and `payments` of the shipped topology, each with
+//! an Envoy that has the filter as an HTTP and as a NETWORK plugin on every listener; an application behind
+//! the second; a collector.
+//! Invariant: mTLS between the two, with the names of istiod; free ports; everything ends with the
+//! [`Protocols`].
 
 mod application;
 mod describe;
@@ -26,9 +28,9 @@ use crate::topology::Topology;
 use application::Application;
 use describe::{Pair, Side};
 
-/// The workload that calls.
+/// Source workload.
 pub const SOURCE: &str = "shop-v1";
-/// The workload that is called.
+/// Destination workload.
 pub const DESTINATION: &str = "payments-v1";
 
 /// The running pair.
@@ -37,54 +39,54 @@ pub struct Protocols {
     source: Envoy,
     destination: Envoy,
     collector: Collector,
-    doors: Doors,
+    listeners: Listeners,
     background: JoinSet<()>,
     _folder: TempDir,
     _block: Block,
 }
 
-/// Where one connects to the calling Envoy.
+/// Listeners of the source's Envoy.
 #[derive(Debug, Clone, Copy)]
-pub struct Doors {
-    /// TCP, to the application.
+pub struct Listeners {
+    /// TCP to the application.
     pub tcp: SocketAddr,
-    /// TCP, to a port that nothing listens on (UF).
+    /// TCP to a closed port (UF).
     pub refused: SocketAddr,
-    /// TCP, to a cluster that does not exist (NC).
+    /// TCP to a missing cluster (NC).
     pub nowhere: SocketAddr,
-    /// TCP, to a cluster without endpoints, as istiod has it for what is to go nowhere (UH).
+    /// TCP to a cluster without endpoints, such as istiod's `BlackHoleCluster` (UH).
     pub black_hole: SocketAddr,
-    /// HTTP: WebSocket below `/ws`, gRPC below `/grpc`, both over a connection of their own.
+    /// HTTP: WebSocket below `/ws`, gRPC below `/grpc`.
     pub http: SocketAddr,
 }
 
-/// What it is made of.
+/// Programs and settings of a pair.
 #[derive(Debug, Clone)]
 pub struct Parts {
-    /// The Envoy binary.
+    /// Envoy binary.
     pub envoy: PathBuf,
-    /// The binary `hopscope`.
+    /// Binary `hopscope`.
     pub collector: PathBuf,
-    /// The filter, with a module.
+    /// Filter, with a module.
     pub filter: FilterSettings,
-    /// HTTP filters before it on every listener, as Envoy's API has them.
+    /// HTTP filters before it on every listener, in the form of Envoy's API.
     pub before: Vec<serde_json::Value>,
 }
 
 impl Protocols {
-    /// Starts all, and waits until it is ready.
+    /// Starts a pair and waits until it is ready.
     ///
     /// # Errors
-    /// When a part does not start; what had started is stopped.
+    /// When a part does not start; all started parts are stopped.
     pub async fn start(parts: &Parts) -> Result<Self> {
         let topology = Topology::shipped()?;
         let block = Block::claim()?;
-        let place = CollectorAddress::choose()?;
+        let collector_address = CollectorAddress::choose()?;
         let folder = tempfile::Builder::new().prefix("hopscope-protocols-").tempdir()?;
         let authority = Authority::establish(folder.path(), &topology.trust_domain)?;
-        let pair = Pair::choose(topology, &block, place.grpc)?;
+        let pair = Pair::choose(topology, &block, collector_address.grpc)?;
         let mut collector =
-            Collector::new(parts.collector.clone(), place, folder.path().join("collector.log"));
+            Collector::new(parts.collector.clone(), collector_address, folder.path().join("collector.log"));
         collector.start().await?;
         let mut background = JoinSet::new();
         let application = Application::bind(pair.application()).await?;
@@ -108,16 +110,16 @@ impl Protocols {
         let (mut source, mut destination) = (start(Side::Source)?, start(Side::Destination)?);
         source.ready().await?;
         destination.ready().await?;
-        let doors = pair.doors();
-        Ok(Self { source, destination, collector, doors, background, _folder: folder, _block: block })
+        let listeners = pair.listeners();
+        Ok(Self { source, destination, collector, listeners, background, _folder: folder, _block: block })
     }
 
-    /// Where to connect.
-    pub fn doors(&self) -> Doors {
-        self.doors
+    /// Listeners of the source's Envoy.
+    pub fn listeners(&self) -> Listeners {
+        self.listeners
     }
 
-    /// The calling Envoy and the called one.
+    /// Envoys of source and destination.
     pub fn envoys(&self) -> [&Envoy; 2] {
         [&self.source, &self.destination]
     }
@@ -127,7 +129,7 @@ impl Protocols {
         &self.collector
     }
 
-    /// The collector, to be stopped and started.
+    /// The collector, to stop and start it.
     pub fn collector_mut(&mut self) -> &mut Collector {
         &mut self.collector
     }

@@ -1,25 +1,25 @@
-//! How often applications call for one request.
+//! Number of calls that an application makes for one request.
 //!
-//! In: the header `x-calls`; applications pass it on. Out: a [`Repeat`].
-//! Always: without the header, once; all calls for one request carry its request id, as applications do it that pass ids on.
+//! In: the header `x-calls`, which applications pass on. Out: a [`Repeat`].
+//! Invariant: one call without the header; all calls for one request have its request id.
 
-/// The request header that says so.
+/// Request header with the number of calls.
 pub const HEADER: &str = "x-calls";
 
-/// How often, and whether one after the other.
+/// Number and order of calls.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Repeat {
     /// One call.
     #[default]
     Once,
-    /// Two, the second after the answer to the first.
+    /// Two calls, the second after the answer to the first.
     InTurn,
-    /// Two at a time.
+    /// Two parallel calls.
     Together,
 }
 
 impl Repeat {
-    /// As the header says it.
+    /// Value of the header.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Once => "once",
@@ -28,7 +28,7 @@ impl Repeat {
         }
     }
 
-    /// What a header says; once for what is not known.
+    /// Parses the value of the header; one call for an unknown value.
     pub fn of(name: &[u8]) -> Self {
         let all = [Self::InTurn, Self::Together];
         all.into_iter().find(|repeat| repeat.name().as_bytes() == name).unwrap_or_default()

@@ -1,8 +1,8 @@
-//! The mesh in the words of Istio: workloads, services, subsets, routes, hops and faults.
+//! The mesh in Istio's terms: workloads, services, subsets, routes, hops and faults.
 //!
 //! In: `mesh/topology.yaml`. Out: a [`Topology`].
-//! Always: every name that the topology refers to is defined, but for the subset that is missing on purpose;
-//! every fault has its cause.
+//! Invariant: every name in the topology is defined, except for the subset that is missing on purpose; every
+//! fault has its cause.
 
 mod workload;
 mod service;
@@ -17,7 +17,7 @@ use serde::Deserialize;
 
 use crate::fault::Fault;
 
-pub use cause::{Cause, ClientConduct, Witness};
+pub use cause::{Cause, ClientBehavior, Witness};
 pub use hop::Hop;
 pub use service::{ConnectionPool, Destination, Match, Retries, Route, Service, Subset};
 pub use workload::{Application, Call, Kind, Workload};
@@ -33,32 +33,32 @@ pub struct Topology {
     pub namespace: String,
     /// Trust domain of the SPIFFE identities.
     pub trust_domain: String,
-    /// Service account of every workload; without one each has its own, of its name.
+    /// Service account of every workload; without it each workload has an account of its own name.
     #[serde(default)]
     pub service_account: Option<String>,
     /// Cluster id of every workload.
     pub cluster_id: String,
     /// Mesh id of every workload.
     pub mesh_id: String,
-    /// The version that the proxies claim.
+    /// Istio version in the proxies' metadata.
     pub istio_version: String,
-    /// Port of every service, as names carry it; the real port may be another one.
+    /// Port of every service in names; the real port may differ.
     pub service_port: u16,
     /// Deployments, one pod each.
     pub workloads: Vec<Workload>,
     /// Services with their subsets and routes.
     pub services: Vec<Service>,
-    /// Slow stretches of network.
+    /// Slow network links.
     pub hops: Vec<Hop>,
-    /// What causes each fault.
+    /// Cause of each fault.
     pub faults: BTreeMap<Fault, Cause>,
 }
 
 impl Topology {
-    /// The topology that stands in `mesh/topology.yaml`.
+    /// Reads the topology of `mesh/topology.yaml`.
     ///
     /// # Errors
-    /// When it cannot be read or contradicts itself.
+    /// When the topology cannot be read or is inconsistent.
     pub fn shipped() -> Result<Self> {
         Self::parse(SHIPPED)
     }
@@ -76,7 +76,7 @@ impl Topology {
     /// The workload with this id.
     ///
     /// # Errors
-    /// When there is none.
+    /// When there is no such name.
     pub fn workload(&self, id: &str) -> Result<&Workload> {
         let found = self.workloads.iter().find(|workload| workload.id() == id);
         found.with_context(|| format!("the topology has no workload {id:?}"))
@@ -85,7 +85,7 @@ impl Topology {
     /// The service with this name.
     ///
     /// # Errors
-    /// When there is none.
+    /// When there is no such name.
     pub fn service(&self, name: &str) -> Result<&Service> {
         let found = self.services.iter().find(|service| service.name == name);
         found.with_context(|| format!("the topology has no service {name:?}"))
@@ -94,7 +94,7 @@ impl Topology {
     /// The hop with this name.
     ///
     /// # Errors
-    /// When there is none.
+    /// When there is no such name.
     pub fn hop(&self, name: &str) -> Result<&Hop> {
         let found = self.hops.iter().find(|hop| hop.name == name);
         found.with_context(|| format!("the topology has no hop {name:?}"))
@@ -103,9 +103,9 @@ impl Topology {
     /// The cause of a fault.
     ///
     /// # Errors
-    /// When the topology does not have it.
+    /// When the topology has no such fault.
     pub fn cause(&self, fault: Fault) -> Result<&Cause> {
-        self.faults.get(&fault).with_context(|| format!("the topology does not say what causes {fault}"))
+        self.faults.get(&fault).with_context(|| format!("the topology has no cause of {fault}"))
     }
 
     /// The full name of a service's host.
@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_shipped_topology_holds_together() {
+    fn the_shipped_topology_is_consistent() {
         let topology = Topology::shipped().unwrap();
         let ids: Vec<String> = topology.workloads.iter().map(Workload::id).collect();
         assert_eq!(ids, ["gateway-v1", "shop-v1", "payments-v1", "payments-v2", "ledger-db-v1", "legacy-v1"]);
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_not_defined_is_refused() {
+    fn an_undefined_name_is_rejected() {
         let check = |from: &str, to: &str| {
             let broken = SHIPPED.replacen(from, to, 1);
             assert_ne!(broken, SHIPPED, "{from:?} does not stand in the topology");

@@ -1,8 +1,7 @@
 //! Traffic through the whole mesh.
 //!
-//! In: a client, how much, and what part of it is to cause which faults. Out: a [`Tally`] of what was sent and
-//! what came back.
-//! Always: every fault that is asked for comes round again and again; parallelism, count and time are bounded.
+//! In: a client, a number of requests, a share of faults. Out: a [`Tally`] of requests and answers.
+//! Invariant: all chosen faults take turns; parallelism, count and time are bounded.
 
 mod latency;
 mod schedule;
@@ -20,15 +19,15 @@ pub use schedule::Mix;
 pub use tally::{Answers, Tally};
 
 use crate::client::Client;
-use schedule::{Errand, Schedule};
+use schedule::{RequestGroup, Schedule};
 
-/// Longest time that [`drive`] sends, whatever was asked for.
+/// Longest time for which [`drive`] sends.
 const DRIVE_FOR_MAX: Duration = Duration::from_secs(600);
 
-/// Errands of a [`steady`] traffic under way at once; what would be more is skipped.
+/// Errands in flight of [`steady`] traffic; further ones are skipped.
 const PARALLEL_MAX: usize = 128;
 
-/// Sends so many requests as fast as they are answered, `parallel` errands at a time.
+/// Sends requests as fast as they are answered, `parallel` groups at a time.
 pub async fn drive(client: &Client, requests: u64, mix: &Mix, parallel: usize) -> Tally {
     let start = Instant::now();
     let schedule = Arc::new(Mutex::new(Schedule::new(mix, requests)));
@@ -38,9 +37,9 @@ pub async fn drive(client: &Client, requests: u64, mix: &Mix, parallel: usize) -
         senders.spawn(async move {
             let mut tally = Tally::default();
             while start.elapsed() < DRIVE_FOR_MAX
-                && let Some(errand) = next(&schedule, &client)
+                && let Some(group) = next(&schedule, &client)
             {
-                tally.add(errand.fault, &client.send(errand.fault, errand.requests).await);
+                tally.add(group.fault, &client.send(group.fault, group.requests).await);
             }
             tally
         });
@@ -52,7 +51,7 @@ pub async fn drive(client: &Client, requests: u64, mix: &Mix, parallel: usize) -
     total
 }
 
-/// Sends `rate` requests a second until `end`, waits for the last answers, and puts all of them into `tally`.
+/// Sends `rate` requests per second until `end`, waits for the last answers, and adds all of them to `tally`.
 pub async fn steady(client: &Client, rate: f64, mix: &Mix, tally: &Arc<Mutex<Tally>>, end: impl Future) {
     let mut senders = JoinSet::new();
     tokio::select! {
@@ -73,22 +72,22 @@ async fn send_steadily(
     let limit = Arc::new(Semaphore::new(PARALLEL_MAX));
     let mut ticks = time::interval(Duration::from_secs_f64(1.0 / rate));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    while let Some(errand) = next(&schedule, client) {
-        for _ in 0..errand.requests {
+    while let Some(group) = next(&schedule, client) {
+        for _ in 0..group.requests {
             ticks.tick().await;
         }
         while senders.try_join_next().is_some() {}
         let Ok(permit) = Arc::clone(&limit).try_acquire_owned() else { continue };
         let (client, tally) = (client.clone(), Arc::clone(tally));
         senders.spawn(async move {
-            let answers = client.send(errand.fault, errand.requests).await;
-            tally.lock().unwrap_or_else(PoisonError::into_inner).add(errand.fault, &answers);
+            let answers = client.send(group.fault, group.requests).await;
+            tally.lock().unwrap_or_else(PoisonError::into_inner).add(group.fault, &answers);
             drop(permit);
         });
     }
 }
 
-fn next(schedule: &Mutex<Schedule>, client: &Client) -> Option<Errand> {
+fn next(schedule: &Mutex<Schedule>, client: &Client) -> Option<RequestGroup> {
     schedule.lock().unwrap_or_else(PoisonError::into_inner).next(|fault| client.burst(Some(fault)))
 }
 

@@ -1,7 +1,7 @@
-//! `hopscope-mesh validate`: every bootstrap before Envoy's own judgement.
+//! `hopscope-mesh validate`: Envoy's own validation of every bootstrap.
 //!
-//! In: an Envoy, perhaps the filter's module. Out: a line for each workload, and whether all are right.
-//! Always: all are judged, also after one was rejected.
+//! In: an Envoy, perhaps the filter's module. Out: a line for each workload, and whether all are valid.
+//! Invariant: all bootstraps are validated, also after one is rejected.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -11,26 +11,26 @@ use anyhow::Result;
 use crate::mesh;
 use crate::progress;
 
-/// What to judge.
+/// Arguments of the command.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// The Envoy that judges.
+    /// The Envoy that validates.
     #[arg(long, value_name = "PATH", env = "HOPSCOPE_ENVOY")]
     envoy: PathBuf,
-    /// The filter's module (`hopscope_filter.wasm`); without it the bootstraps are judged without the filter,
-    /// because Envoy loads the module even to judge.
+    /// The filter's module (`hopscope_filter.wasm`); without it the bootstraps have no filter, because Envoy
+    /// loads the module to validate.
     #[arg(long, value_name = "PATH", env = "HOPSCOPE_MODULE")]
     module: Option<PathBuf>,
 }
 
-/// Judges all bootstraps.
+/// Validates all bootstraps.
 ///
 /// # Errors
-/// When they cannot be rendered.
+/// When the bootstraps cannot be rendered.
 pub fn run(arguments: Arguments) -> Result<ExitCode> {
     let mut rejected = false;
-    for (workload, judgement) in mesh::validate(&arguments.envoy, arguments.module)? {
-        match judgement {
+    for (workload, result) in mesh::validate(&arguments.envoy, arguments.module)? {
+        match result {
             Ok(()) => progress::done(&format!("{workload}: Envoy accepts the bootstrap")),
             Err(error) => {
                 rejected = true;

@@ -1,10 +1,10 @@
-//! Whether the books close.
+//! Checks of filter, ledger, join and counters against the ground truth.
 //!
-//! In: what really happened, and what the product says. Out: nothing, or a panic that says what differs. Always holds:
-//! every request that a filter saw is looked for in exactly one place.
+//! Invariant: each check fails with a panic that names the difference; every request that a filter saw is
+//! expected in exactly one count.
 
 use crate::collector::Collector;
-use crate::ground_truth::{Epoch, Sums, Told};
+use crate::ground_truth::{Epoch, SentBatch, Sums};
 use crate::proxy::Proxy;
 use hopscope::aggregate::Key;
 use hopscope::report::DropReason;
@@ -13,38 +13,38 @@ use std::collections::BTreeMap;
 
 pub(crate) type Epochs = BTreeMap<u64, Epoch>;
 
-/// The books of a filter that lives: each request waits, was told by itself or folded, or was dropped with a reason.
+/// Checks the ledger of a running filter: each request is buffered, sent in a record or a fold, or dropped with a reason.
 pub(crate) fn filter(proxy: &Proxy, epoch: &Epoch) {
     let ledger = &proxy.vm.buffer().ledger;
-    let told = |refused: bool| -> u64 {
-        let batches = epoch.told.values().filter(|told| told.refused_at.is_some() == refused);
-        batches.map(Told::requests).sum()
+    let sent = |refused: bool| -> u64 {
+        let batches = epoch.sent.values().filter(|batch| batch.refused_at.is_some() == refused);
+        batches.map(SentBatch::requests).sum()
     };
     let dropped = ledger.dropped(v1::DropReason::FoldTableFull);
     let refused = ledger.dropped(v1::DropReason::Refused) + ledger.dropped(v1::DropReason::TooLarge);
-    assert_eq!(ledger.seen(), epoch.seen, "all requests are seen");
-    assert_eq!(refused, told(true), "what was refused was dropped");
-    assert_eq!(epoch.seen, told(false) + refused + dropped + ledger.buffered(), "each is in one place");
-    let sum: u64 = epoch.told.values().map(|told| told.sum).sum();
+    assert_eq!(ledger.seen(), epoch.seen, "a request was not seen");
+    assert_eq!(refused, sent(true), "rejected requests are not the dropped ones");
+    assert_eq!(epoch.seen, sent(false) + refused + dropped + ledger.buffered(), "a request is missing");
+    let sum: u64 = epoch.sent.values().map(|batch| batch.sum).sum();
     if dropped + ledger.buffered() == 0 {
-        assert_eq!(sum, epoch.seen_sum, "each was told once");
+        assert_eq!(sum, epoch.seen_sum, "a request was not sent exactly once");
     } else {
-        assert!(sum < epoch.seen_sum, "none was told twice");
+        assert!(sum < epoch.seen_sum, "a request was sent twice");
     }
 }
 
-/// What the collector must say of one proxy, but for the split of what is open.
+/// Ledger entry that the collector must have for one proxy, except for the split of missing requests.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Expected {
     seen: u64,
     delivered: u64,
     folded: u64,
-    /// By the filter.
+    /// Dropped by the filter.
     dropped: u64,
-    waiting: u64,
-    /// In batches up to the highest that came, which have not come themselves and were not known as refused by then.
-    open: u64,
-    /// Of those, in batches before the first that came.
+    buffered: u64,
+    /// Requests in missing batches below the highest accepted one, without batches that were known as rejected by then.
+    missing: u64,
+    /// Missing requests in batches before the first accepted one.
     before: u64,
     repeats: u64,
     has_refusals: bool,
@@ -54,30 +54,30 @@ fn expected(collector: &Collector, epochs: &Epochs, proxy: &str) -> Expected {
     let mut sum = Expected::default();
     for (number, epoch) in epochs.iter().filter(|(_, epoch)| epoch.proxy == proxy) {
         let Some(highest) = collector.highest(*number) else { continue };
-        let first = collector.taken.first[number];
-        let totals = &epoch.told[&highest].totals;
+        let first = collector.accepted.first[number];
+        let totals = &epoch.sent[&highest].totals;
         sum.seen += totals.seen_total;
         sum.dropped += totals.dropped.iter().map(|drop| drop.count_total).sum::<u64>();
-        sum.waiting += totals.buffered;
-        sum.repeats += collector.taken.repeats.get(number).copied().unwrap_or_default();
-        for told in collector.batches(*number, epoch) {
-            assert_eq!(told.refused_at, None, "none is taken and refused");
-            sum.delivered += told.singles;
-            sum.folded += told.folded;
+        sum.buffered += totals.buffered;
+        sum.repeats += collector.accepted.repeats.get(number).copied().unwrap_or_default();
+        for batch in collector.batches(*number, epoch) {
+            assert_eq!(batch.refused_at, None, "a batch is both accepted and rejected");
+            sum.delivered += batch.records;
+            sum.folded += batch.folded;
         }
-        for (sequence, told) in epoch.told.range(..=highest) {
-            sum.has_refusals |= told.refused_at.is_some();
-            let is_refused = told.refused_at.is_some_and(|at| highest > at);
-            if !is_refused && !collector.taken.batches.contains(&(*number, *sequence)) {
-                sum.open += told.requests();
-                sum.before += if *sequence < first { told.requests() } else { 0 };
+        for (sequence, batch) in epoch.sent.range(..=highest) {
+            sum.has_refusals |= batch.refused_at.is_some();
+            let is_refused = batch.refused_at.is_some_and(|at| highest > at);
+            if !is_refused && !collector.accepted.batches.contains(&(*number, *sequence)) {
+                sum.missing += batch.requests();
+                sum.before += if *sequence < first { batch.requests() } else { 0 };
             }
         }
     }
     sum
 }
 
-/// The ledger, at any moment. Gives how many requests are in flight.
+/// Checks the collector's ledger at any moment; returns the number of requests in flight.
 pub(crate) fn ledger(collector: &Collector, epochs: &Epochs) -> u64 {
     let entries = collector.engine.ledger().entries();
     let proxies: std::collections::BTreeSet<&str> = epochs.values().map(|epoch| &*epoch.proxy).collect();
@@ -86,58 +86,62 @@ pub(crate) fn ledger(collector: &Collector, epochs: &Epochs) -> u64 {
         let expected = expected(collector, epochs, proxy);
         let entry = entries.get(proxy).cloned().unwrap_or_default();
         let restart = entry.drops.get(&DropReason::CollectorRestart).copied().unwrap_or_default();
-        let told = Expected {
+        let actual = Expected {
             seen: entry.seen,
             delivered: entry.delivered,
             folded: entry.folded,
             dropped: entry.dropped() - restart,
-            waiting: entry.in_flight,
-            open: restart + u64::try_from(entry.unaccounted()).unwrap(),
+            buffered: entry.in_flight,
+            missing: restart + u64::try_from(entry.unaccounted()).unwrap(),
             before: if expected.has_refusals { expected.before } else { restart },
             repeats: entry.duplicates,
             has_refusals: expected.has_refusals,
         };
-        assert_eq!(told, expected, "the books of {proxy}");
-        in_flight += told.waiting + told.open - restart;
+        assert_eq!(actual, expected, "the ledger of {proxy}");
+        in_flight += actual.buffered + actual.missing - restart;
     }
     in_flight
 }
 
-/// What the join did with the requests that it was told.
+/// Checks that the join accounts for each of its records once.
 pub(crate) fn join(collector: &Collector) {
-    let join = &collector.engine.join();
-    assert_eq!(join.stats().settled() + join.open() as u64, collector.fed, "each record has one fate");
+    let join = &collector.pipeline.join;
+    assert_eq!(
+        join.stats().settled() + join.open() as u64,
+        collector.applied,
+        "a record is not accounted for"
+    );
 }
 
-/// The counters, once nothing waits for a name any more: each request that was taken is in one of them, once.
+/// Checks the counters once no request is pending resolution: each accepted request is counted once.
 pub(crate) fn counters(collector: &Collector, epochs: &Epochs, sums: &mut Sums) {
-    let taken = epochs.iter().flat_map(|(number, epoch)| collector.batches(*number, epoch));
+    let accepted = epochs.iter().flat_map(|(number, epoch)| collector.batches(*number, epoch));
     let (requests, sum) =
-        taken.fold((0, 0), |(requests, sum), told| (requests + told.requests(), sum + told.sum));
-    let series = collector.engine.aggregate().iter(collector.engine.edges());
+        accepted.fold((0, 0), |(requests, sum), batch| (requests + batch.requests(), sum + batch.sum));
+    let series = collector.pipeline.aggregate.iter();
     let counted = series.fold((0, 0), |(requests, sum), (_, series)| {
         (requests + series.measure.count(), sum + series.measure.request_bytes)
     });
-    assert_eq!(counted, (requests, sum), "every request that was taken is counted once");
-    for (key, series) in collector.engine.aggregate().iter(collector.engine.edges()) {
+    assert_eq!(counted, (requests, sum), "an accepted request is not counted exactly once");
+    for (key, series) in collector.pipeline.aggregate.iter() {
         let evidence = if let Key::Edge(edge, _) = key { edge.evidence.label() } else { "overflow" };
         match evidence {
             "joined" => sums.count("named_by_join", series.measure.count()),
-            "none" => sums.count("nameless", series.measure.count()),
+            "none" => sums.count("unnamed", series.measure.count()),
             _ => {}
         }
     }
 }
 
-/// All books are closed: nothing is open, and everything is under its reason.
+/// Checks the ledger after all epochs have expired: no request is in flight, each lost one has a reason.
 pub(crate) fn closed(collector: &Collector, epochs: &Epochs, sums: &mut Sums) {
-    assert_eq!(collector.engine.ledger().open(), 0);
-    for (proxy, entry) in collector.engine.ledger().entries() {
-        assert_eq!((entry.in_flight, entry.unaccounted()), (0, 0), "the books of {proxy}");
+    assert_eq!(collector.pipeline.ledger.open(), 0);
+    for (proxy, entry) in collector.pipeline.ledger.entries() {
+        assert_eq!((entry.in_flight, entry.unaccounted()), (0, 0), "the ledger of {proxy}");
         let expected = expected(collector, epochs, &proxy);
         let drop = |reason| entry.drops.get(&reason).copied().unwrap_or_default();
-        assert_eq!(drop(DropReason::EpochEnded), expected.waiting, "{proxy}");
-        assert_eq!(drop(DropReason::CollectorRestart) + entry.missing, expected.open, "{proxy}");
+        assert_eq!(drop(DropReason::EpochEnded), expected.buffered, "{proxy}");
+        assert_eq!(drop(DropReason::CollectorRestart) + entry.missing, expected.missing, "{proxy}");
         sums.count("delivered", entry.delivered);
         sums.count("folded", entry.folded);
         sums.count("fold_table_full", drop(DropReason::FoldTableFull));

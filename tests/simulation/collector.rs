@@ -1,7 +1,8 @@
-//! A collector: its door, its journal, its rooms; and beside them what it took, as known from outside.
+//! A simulated collector: validation, journal, engine, and a record of the accepted batches.
 //!
-//! In: messages. Out: answers. Always holds: a message is in the journal before it is before the rooms; what the rooms took
-//! is what [`Taken`] says.
+//! In: messages. Out: answers.
+//! Invariant: a message is in the journal before the engine applies it; [`Accepted`] lists exactly the
+//! batches that the engine has applied.
 
 use crate::ground_truth::Epoch;
 use hopscope::checkpoint;
@@ -18,60 +19,60 @@ use std::collections::{BTreeMap, BTreeSet};
 const OK: u32 = 0;
 const UNAVAILABLE: u32 = 14;
 
-/// What the rooms hold.
+/// Batches that the engine has applied.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Taken {
-    /// Epochs and numbers of batches.
+pub(crate) struct Accepted {
+    /// Epochs and sequences of batches.
     pub(crate) batches: BTreeSet<(u64, u64)>,
-    /// The number of the batch of each epoch that came first.
+    /// Sequence of the first accepted batch of each epoch.
     pub(crate) first: BTreeMap<u64, u64>,
     pub(crate) repeats: BTreeMap<u64, u64>,
 }
 
-/// What is on disk.
+/// State on disk.
 #[derive(Debug, Default)]
 struct Disk {
-    checkpoint: Option<(Vec<u8>, Taken)>,
-    /// Messages since then, and when they came.
+    checkpoint: Option<(Vec<u8>, Accepted)>,
+    /// Messages since the checkpoint, with their times of arrival.
     journal: Vec<(Bytes, u64)>,
 }
 
 pub(crate) struct Collector {
-    pub(crate) engine: Engine,
-    pub(crate) taken: Taken,
-    /// Requests that these rooms were told, without those that a checkpoint brought.
-    pub(crate) fed: u64,
+    pub(crate) pipeline: Pipeline,
+    pub(crate) accepted: Accepted,
+    /// Requests that this engine has applied, without those of the checkpoint.
+    pub(crate) applied: u64,
     pub(crate) is_up: bool,
-    /// New batches that came after one with a higher number.
+    /// New batches that arrived after one with a higher sequence.
     pub(crate) overtaken: u64,
-    /// Repeats that would be refused, had they not been taken before.
+    /// Repeated batches that are accepted only because they were accepted before.
     pub(crate) late_repeats: u64,
     limits: Limits,
-    door: validate::Limits,
+    batch_limits: check::Limits,
     disk: Option<Disk>,
 }
 
 impl Collector {
-    pub(crate) fn new(limits: Limits, door: validate::Limits, with_journal: bool) -> Self {
+    pub(crate) fn new(limits: Limits, batch_limits: check::Limits, with_journal: bool) -> Self {
         Self {
-            engine: Engine::new(limits.clone()),
-            taken: Taken::default(),
-            fed: 0,
+            pipeline: Pipeline::new(limits.clone()),
+            accepted: Accepted::default(),
+            applied: 0,
             is_up: true,
             overtaken: 0,
             late_repeats: 0,
             limits,
-            door,
+            batch_limits,
             disk: with_journal.then(Disk::default),
         }
     }
 
-    /// Takes a message; status and bytes of the answer.
+    /// Receives a message; returns status and bytes of the answer.
     pub(crate) fn report(&mut self, message: &Bytes, now_us: u64) -> (u32, Vec<u8>) {
         if !self.is_up {
             return (UNAVAILABLE, Vec::new());
         }
-        let report = match read(message, &self.door, now_us) {
+        let report = match read(message, &self.batch_limits, now_us) {
             Ok(report) => report,
             Err(refusal) => return self.refuse(message, &refusal),
         };
@@ -81,7 +82,7 @@ impl Collector {
             if let Some(disk) = &mut self.disk {
                 disk.journal.push((message.clone(), now_us));
             }
-            self.take(&report, now_us)
+            self.apply(&report, now_us)
         };
         let ack = match answer {
             Answer::Taken => Ack { accepted_sequence: report.sequence, ..Ack::default() },
@@ -91,10 +92,10 @@ impl Collector {
         (OK, ack.encode_to_vec())
     }
 
-    /// What is not let through any more, and was taken before, is answered for.
-    fn refuse(&mut self, message: &Bytes, refusal: &Rejection) -> (u32, Vec<u8>) {
-        match name(message, &self.door) {
-            Some((epoch_id, sequence)) if self.engine.ledger().has(&epoch_id, sequence) => {
+    /// Acknowledges a rejected message if its batch was accepted before.
+    fn refuse(&mut self, message: &Bytes, refusal: &Refusal) -> (u32, Vec<u8>) {
+        match name(message, &self.batch_limits) {
+            Some((teller, sequence)) if self.pipeline.ledger.has(&teller, sequence) => {
                 self.late_repeats += 1;
                 (OK, Ack { accepted_sequence: sequence, ..Ack::default() }.encode_to_vec())
             }
@@ -102,18 +103,18 @@ impl Collector {
         }
     }
 
-    fn take(&mut self, report: &Batch, now_us: u64) -> Answer {
-        let answer = self.engine.take(report, now_us);
+    fn apply(&mut self, report: &Report, now_us: u64) -> Answer {
+        let answer = self.pipeline.take(report, now_us);
         if answer == Answer::Taken {
             let epoch = report.epoch_id.epoch;
             let highest = self.highest(epoch);
-            if self.taken.batches.insert((epoch, report.sequence)) {
-                let (singles, folded) = report.content();
-                self.fed += singles + folded;
+            if self.accepted.batches.insert((epoch, report.sequence)) {
+                let (records, folded) = report.content();
+                self.applied += records + folded;
                 self.overtaken += u64::from(highest.is_some_and(|highest| highest > report.sequence));
-                self.taken.first.entry(epoch).or_insert(report.sequence);
+                self.accepted.first.entry(epoch).or_insert(report.sequence);
             } else {
-                *self.taken.repeats.entry(epoch).or_default() += 1;
+                *self.accepted.repeats.entry(epoch).or_default() += 1;
             }
         }
         answer
@@ -121,57 +122,57 @@ impl Collector {
 
     pub(crate) fn checkpoint(&mut self) {
         if let Some(disk) = &mut self.disk {
-            disk.checkpoint = Some((snapshot::encode(&self.engine, 1), self.taken.clone()));
+            disk.checkpoint = Some((checkpoint::encode(&self.pipeline, 1), self.accepted.clone()));
             disk.journal.clear();
         }
     }
 
-    /// It is killed.
+    /// Kills the collector.
     pub(crate) fn end(&mut self) {
         self.is_up = false;
     }
 
-    /// It starts anew: with what is on disk, or with nothing.
+    /// Restarts the collector from disk, or empty.
     pub(crate) fn start(&mut self) {
         self.is_up = true;
-        let before = std::mem::take(&mut self.taken);
-        self.engine = Engine::new(self.limits.clone());
-        self.fed = 0;
+        let before = std::mem::take(&mut self.accepted);
+        self.pipeline = Pipeline::new(self.limits.clone());
+        self.applied = 0;
         let Some(disk) = &mut self.disk else { return };
-        if let Some((bytes, taken)) = &disk.checkpoint {
-            assert_eq!(snapshot::decode(bytes, &mut self.engine), Ok(1));
-            self.taken = taken.clone();
+        if let Some((bytes, accepted)) = &disk.checkpoint {
+            assert_eq!(checkpoint::decode(bytes, &mut self.pipeline), Ok(1));
+            self.accepted = accepted.clone();
         }
         let journal = std::mem::take(&mut disk.journal);
         for (message, then_us) in &journal {
-            let report = read(message, &self.door, *then_us).unwrap();
-            self.take(&report, *then_us);
+            let report = read(message, &self.batch_limits, *then_us).unwrap();
+            self.apply(&report, *then_us);
         }
         if let Some(disk) = &mut self.disk {
             disk.journal = journal;
         }
-        assert_eq!(self.taken.batches, before.batches, "what was on disk is there again");
+        assert_eq!(self.accepted.batches, before.batches, "batches on disk were not recovered");
     }
 
-    /// The highest batch of an epoch that came.
+    /// Highest accepted sequence of an epoch.
     pub(crate) fn highest(&self, epoch: u64) -> Option<u64> {
-        let batches = self.taken.batches.range((epoch, 0)..=(epoch, u64::MAX));
+        let batches = self.accepted.batches.range((epoch, 0)..=(epoch, u64::MAX));
         batches.last().map(|(_, sequence)| *sequence)
     }
 
-    /// Batches of an epoch that came, as they were told.
+    /// Accepted batches of an epoch, as they were sent.
     pub(crate) fn batches<'a>(
         &'a self,
         number: u64,
         epoch: &'a Epoch,
-    ) -> impl Iterator<Item = &'a crate::ground_truth::Told> {
-        let batches = self.taken.batches.range((number, 0)..=(number, u64::MAX));
-        batches.map(|(_, sequence)| epoch.told.get(sequence).unwrap())
+    ) -> impl Iterator<Item = &'a crate::ground_truth::SentBatch> {
+        let batches = self.accepted.batches.range((number, 0)..=(number, u64::MAX));
+        batches.map(|(_, sequence)| epoch.sent.get(sequence).unwrap())
     }
 }
 
-/// As the door answers.
-fn status(refusal: &Rejection) -> u32 {
+/// gRPC status of a rejection.
+fn status(refusal: &Refusal) -> u32 {
     match refusal.advice() {
         Advice::GiveUp => 3,
         Advice::MakeSmaller => 11,

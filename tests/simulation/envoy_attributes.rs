@@ -1,20 +1,21 @@
-//! A pod, and what its Envoy knows of itself and of a request.
+//! A pod, and the attributes that its Envoy gives to the filter.
 //!
-//! In: numbers. Out: attributes. Always holds: the size of a request is its own number, so that sums of sizes tell which
-//! requests were counted.
+//! In: a pod, a completed request. Out: attributes.
+//! Invariant: the size of a request is its own number, so that sums of sizes show which requests were
+//! counted.
 
 use hopscope_filter::attributes::Expression;
 use hopscope_filter::attributes::{Attribute, Attributes};
 
-/// Where a proxy runs.
+/// A pod with its proxy.
 #[derive(Debug, Clone)]
-pub(crate) struct Site {
+pub(crate) struct Pod {
     pub(crate) proxy: String,
     pub(crate) workload: String,
     pub(crate) address: String,
 }
 
-impl Site {
+impl Pod {
     pub(crate) fn new(number: usize) -> Self {
         let address = format!("10.0.0.{}", number + 1);
         let workload = format!("w{number}");
@@ -26,29 +27,29 @@ impl Site {
     }
 }
 
-/// A finished request.
+/// A completed request.
 #[derive(Debug, Clone)]
 pub(crate) struct Ended {
     pub(crate) is_destination: bool,
-    /// Its number, which nothing else has.
+    /// Number of the request, unique in the run.
     pub(crate) number: u64,
-    /// The request id, which both sides share.
+    /// Request id, shared by both sides.
     pub(crate) id: String,
     pub(crate) duration_us: u64,
     pub(crate) code: u64,
     pub(crate) flags: u64,
-    /// The other side.
-    pub(crate) peer: Site,
-    /// A forwarded-for header hides the caller's address from the called side.
+    /// Pod of the other side.
+    pub(crate) peer: Pod,
+    /// Whether a forwarded-for header hides the source's address from the destination.
     pub(crate) is_hidden: bool,
-    /// Which of the peer's services was meant.
+    /// Number of the called service of the peer.
     pub(crate) service: u64,
 }
 
-/// What an Envoy says.
-pub(crate) struct Said<'a>(pub(crate) &'a Site, pub(crate) Option<&'a Ended>);
+/// Attributes of an Envoy, and of a request where there is one.
+pub(crate) struct EnvoyAttributes<'a>(pub(crate) &'a Pod, pub(crate) Option<&'a Ended>);
 
-impl Said<'_> {
+impl EnvoyAttributes<'_> {
     fn of_request(&self, attribute: Attribute) -> Option<Vec<u8>> {
         let ended = self.1?;
         let number = |number: u64| Some(number.to_le_bytes().to_vec());
@@ -80,14 +81,14 @@ impl Said<'_> {
     }
 }
 
-impl Attributes for Said<'_> {
+impl Attributes for EnvoyAttributes<'_> {
     fn bytes(&self, attribute: Attribute) -> Option<Vec<u8>> {
-        let site = self.0;
+        let pod = self.0;
         match attribute {
-            Attribute::NodeId => Some(site.proxy.clone().into_bytes()),
+            Attribute::NodeId => Some(pod.proxy.clone().into_bytes()),
             Attribute::NodeMetadata("WORKLOAD_NAME")
             | Attribute::NodeLabel("service.istio.io/canonical-name") => {
-                Some(site.workload.clone().into_bytes())
+                Some(pod.workload.clone().into_bytes())
             }
             Attribute::NodeMetadata("NAMESPACE") => Some(b"shop".to_vec()),
             _ => self.of_request(attribute),

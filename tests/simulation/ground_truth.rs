@@ -1,44 +1,44 @@
-//! What really happened, known from outside of the product.
+//! Ground truth: completed requests and sent batches, recorded outside of the product.
 //!
-//! In: every request that ended, and every batch as it left. Out: where each request is. Always holds: what a batch holds
-//! never changes; no request is told one by one in two batches.
+//! In: every completed request, every sent batch. Out: the batch that holds each request.
+//! Invariant: the content of a batch never changes; no request has a record in two batches.
 
 use hopscope_proto::v1;
 use prost::Message;
 use std::collections::{BTreeMap, HashMap};
 
-/// A batch as it left its filter.
+/// A batch that a filter sent.
 #[derive(Debug)]
-pub(crate) struct Told {
+pub(crate) struct SentBatch {
     batch: v1::Batch,
-    /// Requests that it tells one by one.
-    pub(crate) singles: u64,
+    /// Requests with a record.
+    pub(crate) records: u64,
     pub(crate) folded: u64,
-    /// Sum over the numbers of all its requests.
+    /// Sum over the numbers of all requests in the batch.
     pub(crate) sum: u64,
-    /// Its books: of the batch itself and of all before it.
+    /// Totals of the ledger in the batch: of this batch and of all earlier ones.
     pub(crate) totals: v1::Ledger,
-    /// The highest batch that there was when its filter learnt that it is refused.
+    /// Highest sequence of the epoch at the time when the filter learned of the rejection.
     pub(crate) refused_at: Option<u64>,
 }
 
-impl Told {
+impl SentBatch {
     pub(crate) fn requests(&self) -> u64 {
-        self.singles + self.folded
+        self.records + self.folded
     }
 }
 
-/// One life of one filter.
+/// One epoch: one life of a filter VM.
 #[derive(Debug, Default)]
 pub(crate) struct Epoch {
     pub(crate) proxy: String,
     pub(crate) has_ended: bool,
     pub(crate) seen: u64,
-    /// Sum over the numbers of all requests that were seen.
+    /// Sum over the numbers of all seen requests.
     pub(crate) seen_sum: u64,
-    pub(crate) told: BTreeMap<u64, Told>,
-    /// In which batch each request is that was told by itself.
-    places: HashMap<u64, u64>,
+    pub(crate) sent: BTreeMap<u64, SentBatch>,
+    /// Sequence of the batch with the record of a request, by the request's number.
+    batch_of: HashMap<u64, u64>,
 }
 
 impl Epoch {
@@ -46,52 +46,52 @@ impl Epoch {
         Self { proxy: proxy.to_owned(), ..Self::default() }
     }
 
-    /// A request ended.
+    /// Records a completed request.
     pub(crate) fn see(&mut self, number: u64) {
         self.seen += 1;
         self.seen_sum += number;
     }
 
-    /// A batch leaves, for the first time or again.
-    pub(crate) fn tell(&mut self, sequence: u64, message: &[u8]) {
+    /// Records a sent batch; a repeated one must be identical.
+    pub(crate) fn record_sent(&mut self, sequence: u64, message: &[u8]) {
         let batch = v1::Batch { identity: None, attempt: 0, ..v1::Batch::decode(message).unwrap() };
         assert_eq!(batch.sequence, sequence);
-        if let Some(known) = self.told.get(&sequence) {
-            assert_eq!(known.batch, batch, "a repeat is what it was");
+        if let Some(known) = self.sent.get(&sequence) {
+            assert_eq!(known.batch, batch, "a repeated batch differs");
             return;
         }
-        let highest = self.told.last_key_value().map_or(0, |(highest, _)| *highest);
-        assert_eq!(sequence, highest + 1, "numbers have no gaps");
+        let highest = self.sent.last_key_value().map_or(0, |(highest, _)| *highest);
+        assert_eq!(sequence, highest + 1, "sequences have a gap");
         let numbers = batch.records.as_ref().map(|records| records.request_bytes.clone()).unwrap_or_default();
         for number in &numbers {
-            assert_eq!(self.places.insert(*number, sequence), None, "a request is in two batches");
+            assert_eq!(self.batch_of.insert(*number, sequence), None, "a request is in two batches");
         }
         let folds = batch.folds.iter();
         let (folded, folded_sum) =
             folds.fold((0, 0), |(count, sum), fold| (count + fold.count, sum + fold.request_bytes_sum));
-        let told = Told {
-            singles: numbers.len() as u64,
+        let sent = SentBatch {
+            records: numbers.len() as u64,
             folded,
             sum: numbers.iter().sum::<u64>() + folded_sum,
             totals: batch.ledger.clone().unwrap(),
             refused_at: None,
             batch,
         };
-        self.told.insert(sequence, told);
+        self.sent.insert(sequence, sent);
     }
 
-    /// Its filter learnt that a batch is refused.
+    /// Records that the filter learned of a rejection.
     pub(crate) fn refused(&mut self, sequence: u64) {
-        let highest = self.told.last_key_value().map(|(highest, _)| *highest);
-        self.told.get_mut(&sequence).unwrap().refused_at = highest;
+        let highest = self.sent.last_key_value().map(|(highest, _)| *highest);
+        self.sent.get_mut(&sequence).unwrap().refused_at = highest;
     }
 }
 
-/// What a run came to, or all of them.
+/// Counts of one run or of all runs.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Sums(pub(crate) BTreeMap<&'static str, u64>);
 
-/// What must have happened in a number of runs.
+/// Counts that must be positive over many runs.
 const FAULTS: [&str; 21] = [
     "delivered",
     "folded",
@@ -101,9 +101,9 @@ const FAULTS: [&str; 21] = [
     "late_repeats",
     "collector_restart",
     "epoch_ended",
-    "ended_untold",
+    "lost_with_proxy",
     "missing",
-    "in_flight_at_a_look",
+    "in_flight_at_check",
     "batches_lost",
     "batches_doubled",
     "batches_overtaken",
@@ -113,26 +113,27 @@ const FAULTS: [&str; 21] = [
     "collectors_ended_with_journal",
     "collectors_ended_without",
     "named_by_join",
-    "nameless",
+    "unnamed",
 ];
 
 impl Sums {
-    pub(crate) fn count(&mut self, what: &'static str, count: u64) {
-        *self.0.entry(what).or_default() += count;
+    pub(crate) fn count(&mut self, name: &'static str, count: u64) {
+        *self.0.entry(name).or_default() += count;
     }
 
     pub(crate) fn add(&mut self, other: &Self) {
-        other.0.iter().for_each(|(what, count)| self.count(what, *count));
+        other.0.iter().for_each(|(name, count)| self.count(name, *count));
     }
 
+    /// Whether every fault happened.
     pub(crate) fn all_happened(&self) -> bool {
-        FAULTS.iter().all(|what| self.0.get(what).is_some_and(|count| *count > 0))
+        FAULTS.iter().all(|name| self.0.get(name).is_some_and(|count| *count > 0))
     }
 }
 
 impl std::fmt::Display for Sums {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let parts: Vec<String> = self.0.iter().map(|(what, count)| format!("{what} {count}")).collect();
+        let parts: Vec<String> = self.0.iter().map(|(name, count)| format!("{name} {count}")).collect();
         f.write_str(&parts.join(", "))
     }
 }

@@ -1,16 +1,16 @@
-//! Filters and collector together, on virtual time, with faults that a seed decides: the books always close.
+//! Simulation of filters and a collector on virtual time: the ledger balances under random faults.
 //!
-//! In: seeds. Out: verdicts. Always holds: a seed gives the same run each time; what is driven is the product's own code,
-//! from the attributes that Envoy gives to the counters that the API shows, and only network, clocks and disk are played.
+//! Invariant: a seed gives the same run each time. The simulation runs the product's own code, from Envoy's
+//! attributes to the counters of the API; only network, clocks and disk are simulated.
 //!
-//! Faults: batches lost, late, doubled and overtaken; answers lost; plugins, proxies and collectors that end at any moment,
-//! the latter with a journal and without; clocks that are apart; buffers so small that requests are folded and dropped; a
-//! collector that refuses large batches.
+//! Faults: batches that are lost, late, duplicated or out of order; lost answers; plugins, proxies and
+//! collectors that end at any moment, collectors with and without a journal; clock skew; buffers so small
+//! that requests are folded and dropped; a collector that rejects large batches.
 //!
-//! `HOPSCOPE_SIMULATION_SEEDS=10000 cargo test -p hopscope-tests --test simulation` runs more of them;
-//! `HOPSCOPE_SIMULATION_FIRST=n` begins with another one.
+//! `HOPSCOPE_SIMULATION_SEEDS=10000 cargo test -p hopscope-tests --test simulation` runs more seeds;
+//! `HOPSCOPE_SIMULATION_FIRST=n` sets the first seed.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a harness fails loudly, as its tests do")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test harness panics, as its tests do")]
 
 mod random;
 mod envoy_attributes;
@@ -30,23 +30,23 @@ fn number(variable: &str, default: u64) -> u64 {
 }
 
 #[test]
-fn simulation_every_record_is_in_one_place_whatever_happens() {
+fn simulation_every_request_is_counted_once_under_random_faults() {
     let seeds = number("HOPSCOPE_SIMULATION_SEEDS", SEEDS_IN_CI);
     let first = number("HOPSCOPE_SIMULATION_FIRST", 1);
-    let begun = Instant::now();
+    let start = Instant::now();
     let mut sums = Sums::default();
     for seed in first..first + seeds {
         match std::panic::catch_unwind(|| world::run(seed)) {
             Ok(run) => sums.add(&run),
             Err(cause) => {
                 eprintln!(
-                    "seed {seed}; HOPSCOPE_SIMULATION_FIRST={seed} HOPSCOPE_SIMULATION_SEEDS=1 runs it alone"
+                    "seed {seed}; to run it alone: HOPSCOPE_SIMULATION_FIRST={seed} HOPSCOPE_SIMULATION_SEEDS=1"
                 );
                 std::panic::resume_unwind(cause);
             }
         }
     }
-    eprintln!("{seeds} seeds in {:.1} s: {sums}", begun.elapsed().as_secs_f64());
-    // A fault that never happens proves nothing.
+    eprintln!("{seeds} seeds in {:.1} s: {sums}", start.elapsed().as_secs_f64());
+    // A fault that never happens is not tested.
     assert!(seeds < SEEDS_IN_CI || sums.all_happened(), "{sums}");
 }

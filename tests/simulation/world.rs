@@ -1,11 +1,12 @@
 //! One run: a mesh on virtual time.
 //!
-//! In: a seed. Out: what it came to. Always holds: events happen in the order of their times; after the faults there is time
-//! enough for all that can still arrive.
+//! In: a seed. Out: counts of the run.
+//! Invariant: events happen in the order of their times; the time after the faults is long enough for
+//! every batch that can still arrive.
 
 use crate::checks::{self, Epochs};
 use crate::collector::Collector;
-use crate::envoy_attributes::{Ended, Site};
+use crate::envoy_attributes::{Ended, Pod};
 use crate::ground_truth::{Epoch, Sums};
 use crate::proxy::Proxy;
 use crate::random::Random;
@@ -17,22 +18,22 @@ use std::collections::BTreeMap;
 const MS: u64 = 1_000;
 const SECOND: u64 = 1_000 * MS;
 const START: u64 = 1_700_000_000 * SECOND;
-/// Faults and requests happen for so long.
-const TROUBLE: u64 = 30 * SECOND;
-/// Then so long nothing happens but reports: longer than the longest pause and the longest silence of a filter.
-const PEACE: u64 = 60 * SECOND;
-/// A filter's host gives up on an answer.
+/// Time with faults and requests.
+const FAULT_PHASE: u64 = 30 * SECOND;
+/// Time with reports only: longer than the longest backoff and the longest silence of a filter.
+const QUIET_PHASE: u64 = 60 * SECOND;
+/// Timeout of a report in Envoy.
 const TIMEOUT: u64 = 3 * SECOND;
 
-/// Something that happens.
+/// An event.
 enum Event {
-    /// Requests end.
+    /// Requests complete.
     Requests,
-    /// A plugin looks at what is due.
+    /// The timer of a plugin.
     Tick(usize),
-    /// A message is at the collector; where the answer goes to, if anybody waits for it.
+    /// A message arrives at the collector; the recipient of the answer, unless the call has ended.
     Arrives(Bytes, Option<(usize, u64, u32)>),
-    /// An answer is at an epoch's proxy.
+    /// An answer arrives at the proxy of an epoch.
     Answer {
         proxy: usize,
         epoch: u64,
@@ -46,11 +47,11 @@ enum Event {
     CollectorStarts,
     Checkpoint,
     CollectorTick,
-    Look,
+    Check,
 }
 
-/// How bad it is, of 100.
-struct Weather {
+/// Fault probabilities, percent.
+struct FaultRates {
     lost: u64,
     doubled: u64,
     late: u64,
@@ -59,7 +60,7 @@ struct Weather {
 
 struct World {
     random: Random,
-    weather: Weather,
+    fault_rates: FaultRates,
     now: u64,
     events: BTreeMap<(u64, u64), Event>,
     order: u64,
@@ -75,10 +76,10 @@ struct World {
 /// Runs a seed.
 pub(crate) fn run(seed: u64) -> Sums {
     let mut world = World::new(seed);
-    world.plan();
-    world.until(START + TROUBLE);
-    world.weather = Weather { lost: 0, doubled: 0, late: 0, answers_lost: 0 };
-    world.until(START + TROUBLE + PEACE);
+    world.schedule();
+    world.until(START + FAULT_PHASE);
+    world.fault_rates = FaultRates { lost: 0, doubled: 0, late: 0, answers_lost: 0 };
+    world.until(START + FAULT_PHASE + QUIET_PHASE);
     world.end();
     world.sums
 }
@@ -98,29 +99,29 @@ impl World {
         limits.aggregate.series_max = usize::try_from(random.between(2, 60)).unwrap();
         limits.waiting.groups_max = usize::try_from(random.between(0, 20)).unwrap();
         limits.unnamed_max = usize::try_from(random.between(0, 60)).unwrap();
-        // Some collectors refuse what some filters send.
+        // Some collectors reject batches that some filters send.
         let records_max = if random.percent(20) { random.between(2, 11) } else { 1_024 };
-        // And some do not take what waited for long.
+        // Some collectors reject old records.
         let age_us_max =
             if random.percent(20) { random.between(6 * SECOND, 20 * SECOND) } else { 24 * 3_600 * SECOND };
         let records_max = usize::try_from(records_max).unwrap();
-        let door = validate::Limits { records_max, age_us_max, ..validate::Limits::default() };
+        let batch_limits = check::Limits { records_max, age_us_max, ..check::Limits::default() };
         let with_journal = random.percent(50);
-        let weather = Weather {
+        let fault_rates = FaultRates {
             lost: random.between(0, 30),
             doubled: random.between(0, 20),
             late: random.between(0, 30),
             answers_lost: random.between(0, 30),
         };
         Self {
-            weather,
+            fault_rates,
             now: START,
             events: BTreeMap::new(),
             order: 0,
             configuration,
             proxies: Vec::new(),
             epochs: Epochs::new(),
-            collector: Collector::new(limits, door, with_journal),
+            collector: Collector::new(limits, batch_limits, with_journal),
             with_journal,
             numbers: 0,
             sums: Sums::default(),
@@ -138,36 +139,36 @@ impl World {
         self.at(time, event);
     }
 
-    fn some_time(&mut self, count: u64, event: fn() -> Event) {
+    fn at_random_times(&mut self, count: u64, event: fn() -> Event) {
         for _ in 0..self.random.between(0, count) {
-            self.after(0, TROUBLE, event());
+            self.after(0, FAULT_PHASE, event());
         }
     }
 
-    /// What is known to happen from the beginning.
-    fn plan(&mut self) {
+    /// Schedules the events that do not depend on others.
+    fn schedule(&mut self) {
         for number in 0..self.random.between(2, 4) {
             let number = usize::try_from(number).unwrap();
-            let proxy = self.proxy(Site::new(number));
+            let proxy = self.proxy(Pod::new(number));
             self.proxies.push(proxy);
             self.after(0, SECOND, Event::Tick(number));
         }
         self.at(START, Event::Requests);
         self.at(START, Event::CollectorTick);
-        self.some_time(2, || Event::PluginEnds);
-        self.some_time(3, || Event::ProxyEnds);
-        self.some_time(3, || Event::CollectorEnds);
-        self.some_time(3, || Event::Checkpoint);
-        self.some_time(8, || Event::Look);
-        self.at(START + TROUBLE + PEACE, Event::Look);
+        self.at_random_times(2, || Event::PluginEnds);
+        self.at_random_times(3, || Event::ProxyEnds);
+        self.at_random_times(3, || Event::CollectorEnds);
+        self.at_random_times(3, || Event::Checkpoint);
+        self.at_random_times(8, || Event::Check);
+        self.at(START + FAULT_PHASE + QUIET_PHASE, Event::Check);
     }
 
-    /// A new life of a proxy.
-    fn proxy(&mut self, site: Site) -> Proxy {
+    /// Starts a proxy.
+    fn proxy(&mut self, pod: Pod) -> Proxy {
         let number = self.random.next().max(1);
-        self.epochs.insert(number, Epoch::of(&site.proxy));
+        self.epochs.insert(number, Epoch::of(&pod.proxy));
         let ahead = self.random.between(0, 5 * SECOND);
-        Proxy::start(site, number, ahead, &self.configuration)
+        Proxy::start(pod, number, ahead, &self.configuration)
     }
 
     fn until(&mut self, end: u64) {
@@ -178,16 +179,16 @@ impl World {
             }
             let event = first.remove();
             self.now = time;
-            self.happens(event);
+            self.handle(event);
         }
         self.now = end;
     }
 
-    fn is_troubled(&self) -> bool {
-        self.now < START + TROUBLE
+    fn has_faults(&self) -> bool {
+        self.now < START + FAULT_PHASE
     }
 
-    fn happens(&mut self, event: Event) {
+    fn handle(&mut self, event: Event) {
         match event {
             Event::Requests => self.requests(),
             Event::Tick(proxy) => self.tick(proxy),
@@ -203,12 +204,12 @@ impl World {
             Event::CollectorEnds if self.collector.is_up => {
                 self.collector.end();
                 self.after(100 * MS, 8 * SECOND, Event::CollectorStarts);
-                let how = if self.with_journal {
+                let name = if self.with_journal {
                     "collectors_ended_with_journal"
                 } else {
                     "collectors_ended_without"
                 };
-                self.sums.count(how, 1);
+                self.sums.count(name, 1);
             }
             Event::CollectorStarts => self.collector.start(),
             Event::Checkpoint if self.collector.is_up => self.collector.checkpoint(),
@@ -219,11 +220,11 @@ impl World {
                 }
                 self.at(self.now + 250 * MS, Event::CollectorTick);
             }
-            Event::Look => self.look(),
+            Event::Check => self.check(),
         }
     }
 
-    /// As the filter's host does it: the next batch does not wait for a tick.
+    /// Delivers an answer; the next batch leaves at once, as in Envoy.
     fn answer(&mut self, number: usize, epoch: u64, token: u32, (status, bytes): (u32, &[u8])) {
         let proxy = &mut self.proxies[number];
         let known = self.epochs.get_mut(&epoch).filter(|_| proxy.epoch == epoch);
@@ -236,7 +237,7 @@ impl World {
         usize::try_from(self.random.next() % self.proxies.len() as u64).unwrap()
     }
 
-    /// Some calls end, at both sides.
+    /// Completes some requests, on both sides.
     fn requests(&mut self) {
         for _ in 0..self.random.between(1, 6) {
             let caller = self.any_proxy();
@@ -255,7 +256,7 @@ impl World {
                     duration_us: if is_destination { 5_000 } else { 8_000 },
                     code: if has_failed { 503 } else { 200 },
                     flags: if has_failed && !is_destination { 0x40 } else { 0 },
-                    peer: self.proxies[peer].site.clone(),
+                    peer: self.proxies[peer].pod.clone(),
                     is_hidden,
                     service,
                 };
@@ -263,7 +264,7 @@ impl World {
                 proxy.see(&ended, self.now, self.epochs.get_mut(&proxy.epoch).unwrap());
             }
         }
-        if self.is_troubled() {
+        if self.has_faults() {
             self.after(5 * MS, 400 * MS, Event::Requests);
         }
     }
@@ -273,7 +274,7 @@ impl World {
         self.after(150 * MS, 600 * MS, Event::Tick(number));
     }
 
-    /// Sends what is due.
+    /// Sends the due batches.
     fn report(&mut self, number: usize) {
         for _ in 0..8 {
             let proxy = &mut self.proxies[number];
@@ -284,22 +285,22 @@ impl World {
         }
     }
 
-    /// A message leaves, and has its fate.
+    /// Sends a message, with random faults.
     fn send(&mut self, message: Bytes, back: (usize, u64, u32)) {
         let (proxy, epoch, token) = back;
         let broken = |status| Event::Answer { proxy, epoch, token, status, bytes: Vec::new() };
-        if self.random.percent(self.weather.doubled) {
+        if self.random.percent(self.fault_rates.doubled) {
             self.sums.count("batches_doubled", 1);
             self.after(MS, 10 * SECOND, Event::Arrives(message.clone(), None));
         }
-        if self.random.percent(self.weather.lost) {
+        if self.random.percent(self.fault_rates.lost) {
             self.sums.count("batches_lost", 1);
             return self.after(MS, TIMEOUT, broken(14));
         }
-        let is_late = self.random.percent(self.weather.late);
+        let is_late = self.random.percent(self.fault_rates.late);
         let delay =
             if is_late { self.random.between(MS, 10 * SECOND) } else { self.random.between(MS, 20 * MS) };
-        let answer_is_lost = self.random.percent(self.weather.answers_lost);
+        let answer_is_lost = self.random.percent(self.fault_rates.answers_lost);
         if delay >= TIMEOUT || answer_is_lost {
             self.sums.count("answers_lost", 1);
             self.at(self.now + TIMEOUT, broken(4));
@@ -315,39 +316,39 @@ impl World {
         }
     }
 
-    /// A proxy is killed: what waited in it is gone, and what had left it still arrives.
+    /// Kills a proxy: buffered requests are lost, sent batches still arrive.
     fn proxy_ends(&mut self) {
         let number = self.any_proxy();
-        let fresh = self.proxy(self.proxies[number].site.clone());
-        let old = std::mem::replace(&mut self.proxies[number], fresh);
+        let started = self.proxy(self.proxies[number].pod.clone());
+        let old = std::mem::replace(&mut self.proxies[number], started);
         let epoch = self.epochs.get_mut(&old.epoch).unwrap();
         checks::filter(&old, epoch);
         epoch.has_ended = true;
         self.sums.count("proxies_ended", 1);
-        self.sums.count("ended_untold", old.vm.buffer().ledger.buffered());
+        self.sums.count("lost_with_proxy", old.vm.buffer().ledger.buffered());
     }
 
-    fn look(&mut self) {
+    fn check(&mut self) {
         for proxy in &self.proxies {
             checks::filter(proxy, &self.epochs[&proxy.epoch]);
         }
         if self.collector.is_up {
             let in_flight = checks::ledger(&self.collector, &self.epochs);
-            self.sums.count("in_flight_at_a_look", in_flight);
+            self.sums.count("in_flight_at_check", in_flight);
             checks::join(&self.collector);
         }
     }
 
-    /// Nothing is on its way any more; then all books are closed.
+    /// Checks the counts at the end of the run, then those after all epochs have expired.
     fn end(&mut self) {
         for proxy in &self.proxies {
-            assert!(proxy.is_quiet(), "{} still waits", proxy.site.proxy);
+            assert!(proxy.is_quiet(), "{} has pending batches", proxy.pod.proxy);
             let epoch = &self.epochs[&proxy.epoch];
-            let told = epoch.told.iter().filter(|(_, told)| told.refused_at.is_none());
-            for (sequence, told) in told {
-                // An earlier collector may have taken it, and forgotten it when it ended.
-                let is_taken = self.collector.taken.batches.contains(&(proxy.epoch, *sequence));
-                assert!(is_taken || !self.with_journal || told.requests() == 0, "{sequence} has not come");
+            let sent = epoch.sent.iter().filter(|(_, batch)| batch.refused_at.is_none());
+            for (sequence, batch) in sent {
+                // A collector without a journal may have accepted the batch before it restarted.
+                let is_accepted = self.collector.accepted.batches.contains(&(proxy.epoch, *sequence));
+                assert!(is_accepted || !self.with_journal || batch.requests() == 0, "{sequence} is missing");
             }
         }
         self.collector.pipeline.close(self.now);

@@ -1,7 +1,7 @@
-//! What an application does with one request.
+//! Behaviour of an application for one request.
 //!
 //! In: a request, perhaps with the name of a fault. Out: an answer, or a closed connection.
-//! Always: only the workload that the topology names acts a fault; all others pass its name on.
+//! Invariant: only the workload that the topology names causes a fault; all others pass its name on.
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,9 +16,9 @@ use super::upstream::Upstream;
 use crate::fault::{self, Fault};
 use crate::topology::{Call, Cause, Topology, Workload};
 
-/// One application.
+/// Behaviour of one application.
 #[derive(Debug)]
-pub(super) struct Conduct {
+pub(super) struct Behavior {
     topology: Arc<Topology>,
     workload: Workload,
     upstream: Upstream,
@@ -36,7 +36,7 @@ impl fmt::Display for HungUp {
 
 impl std::error::Error for HungUp {}
 
-impl Conduct {
+impl Behavior {
     pub(super) fn new(topology: &Arc<Topology>, workload: &Workload, upstream: Upstream) -> Self {
         Self { topology: Arc::clone(topology), workload: workload.clone(), upstream }
     }
@@ -62,7 +62,7 @@ impl Conduct {
         Ok(self.respond(status))
     }
 
-    /// The cause of the request's fault, when it lies here.
+    /// Cause of the request's fault, if this workload has to cause it.
     fn acted_cause<B>(&self, request: &Request<B>) -> Option<&Cause> {
         let name = request.headers().get(fault::HEADER)?;
         let fault: Fault = name.to_str().ok()?.parse().ok()?;
@@ -84,7 +84,7 @@ impl Conduct {
     }
 }
 
-/// Which attempt of its caller a request is, as the caller's Envoy numbers them.
+/// Number of the attempt, as the caller's Envoy counts them.
 fn attempt<B>(request: &Request<B>) -> u32 {
     let number = request.headers().get("x-envoy-attempt-count");
     number.and_then(|number| number.to_str().ok()?.parse().ok()).unwrap_or(1)

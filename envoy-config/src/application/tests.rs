@@ -8,15 +8,15 @@ use tokio::sync::mpsc;
 
 use super::*;
 use crate::address::Block;
-use crate::address_plan::Places;
+use crate::address_plan::AddressPlan;
 use crate::eventually::eventually;
 
 const SOON: Duration = Duration::from_secs(5);
 
-/// Applications at their places, on a block of their own.
+/// Applications on a block of addresses of their own.
 struct Pods {
     topology: Arc<Topology>,
-    places: Places,
+    plan: AddressPlan,
     tasks: JoinSet<()>,
     _block: Block,
 }
@@ -25,31 +25,31 @@ impl Pods {
     fn new() -> Self {
         let topology = Topology::shipped().unwrap();
         let block = Block::claim().unwrap();
-        let places = Places::choose(&topology, &block).unwrap();
-        Self { topology: Arc::new(topology), places, tasks: JoinSet::new(), _block: block }
+        let plan = AddressPlan::choose(&topology, &block).unwrap();
+        Self { topology: Arc::new(topology), plan, tasks: JoinSet::new(), _block: block }
     }
 
     async fn application(&mut self, id: &str) -> SocketAddr {
         let workload = self.topology.workload(id).unwrap();
-        let place = self.places.of(id).unwrap();
-        let server = Server::bind(&self.topology, workload, place).await.unwrap();
+        let pod = self.plan.of(id).unwrap();
+        let server = Server::bind(&self.topology, workload, pod).await.unwrap();
         self.tasks.spawn(server.serve());
-        (place.address, place.application).into()
+        (pod.ip, pod.application).into()
     }
 
-    /// Stands in for the Envoy of a workload: tells what it is asked, from where, and answers 418, or not at all.
+    /// Replaces the Envoy of a workload: records each request with its peer, and answers 418 or never.
     async fn outbound(
         &mut self,
         id: &str,
         answers: bool,
     ) -> mpsc::Receiver<Option<(SocketAddr, Request<Incoming>)>> {
-        let place = self.places.of(id).unwrap();
-        let listener = TcpListener::bind((place.address, place.outbound)).await.unwrap();
-        let (told, asked) = mpsc::channel(16);
+        let pod = self.plan.of(id).unwrap();
+        let listener = TcpListener::bind((pod.ip, pod.outbound)).await.unwrap();
+        let (recorded, requests) = mpsc::channel(16);
         self.tasks.spawn(async move {
             let (stream, peer) = listener.accept().await.unwrap();
             let service = service_fn(|request| async {
-                told.send(Some((peer, request))).await.unwrap();
+                recorded.send(Some((peer, request))).await.unwrap();
                 if !answers {
                     std::future::pending::<()>().await;
                 }
@@ -59,9 +59,9 @@ impl Pods {
                 Ok::<_, hyper::http::Error>(answer.unwrap())
             });
             http1::Builder::new().serve_connection(TokioIo::new(stream), service).await.ok();
-            told.send(None).await.unwrap();
+            recorded.send(None).await.unwrap();
         });
-        asked
+        requests
     }
 }
 
@@ -76,7 +76,7 @@ async fn ask(server: SocketAddr, fault: &str) -> hyper::Result<StatusCode> {
 }
 
 #[tokio::test]
-async fn it_calls_through_its_envoy_and_passes_the_status_back() {
+async fn an_application_calls_through_its_envoy_and_returns_the_status() {
     let mut pods = Pods::new();
     let shop = pods.application("shop-v1").await;
     let mut asked = pods.outbound("shop-v1", true).await;
@@ -92,7 +92,7 @@ async fn it_calls_through_its_envoy_and_passes_the_status_back() {
 }
 
 #[tokio::test]
-async fn it_calls_something_else_where_that_is_the_cause() {
+async fn an_application_calls_another_service_where_that_is_the_cause() {
     let mut pods = Pods::new();
     let shop = pods.application("shop-v1").await;
     let mut asked = pods.outbound("shop-v1", true).await;
@@ -102,7 +102,7 @@ async fn it_calls_something_else_where_that_is_the_cause() {
 }
 
 #[tokio::test]
-async fn it_acts_the_faults_of_its_own_workload_only() {
+async fn an_application_causes_the_faults_of_its_own_workload_only() {
     let mut pods = Pods::new();
     let ledger = pods.application("ledger-db-v1").await;
     for fault in ["none", "UC", "URX", "UT"] {
@@ -116,7 +116,7 @@ async fn it_acts_the_faults_of_its_own_workload_only() {
 }
 
 #[tokio::test]
-async fn it_leaves_when_its_caller_leaves() {
+async fn an_application_cancels_its_call_when_its_caller_disconnects() {
     let mut pods = Pods::new();
     let shop = pods.application("shop-v1").await;
     let mut asked = pods.outbound("shop-v1", false).await;

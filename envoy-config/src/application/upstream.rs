@@ -1,7 +1,7 @@
-//! The calls of an application: through its own Envoy, as one does where traffic is not captured.
+//! Calls of an application through its own Envoy, without traffic capture.
 //!
-//! In: a call and the headers of the request that caused it. Out: the status that came back.
-//! Always: it connects from the workload's own address, as a pod does; it ends within [`DEADLINE`].
+//! In: a call and the headers of the request that caused it. Out: the status of the answer.
+//! Invariant: a call comes from the workload's own address, as from a pod, and ends within [`DEADLINE`].
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -16,12 +16,12 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use tokio::time;
 
-use crate::address_plan::Place;
+use crate::address_plan::PodAddresses;
 use crate::fault;
 use crate::repeat::{self, Repeat};
 use crate::topology::{Call, Topology};
 
-/// Longest wait for an answer. Every fault of the topology is over long before.
+/// Longest wait for an answer; every fault of the topology takes less.
 const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Idle connections to its Envoy that an application keeps.
@@ -30,10 +30,10 @@ const IDLE_MAX: usize = 64;
 /// Longest answer.
 const BODY_BYTES_MAX: usize = 64 << 10;
 
-/// What an application passes on of a request, as every traced application has to.
+/// Headers that an application passes on, as every traced application has to.
 const PASSED_ON: [&str; 3] = [fault::HEADER, repeat::HEADER, "x-request-id"];
 
-/// The way of an application to all others.
+/// The HTTP client of an application.
 #[derive(Debug)]
 pub(super) struct Upstream {
     topology: Arc<Topology>,
@@ -42,19 +42,19 @@ pub(super) struct Upstream {
 }
 
 impl Upstream {
-    pub(super) fn new(topology: &Arc<Topology>, place: &Place) -> Self {
+    pub(super) fn new(topology: &Arc<Topology>, pod: &PodAddresses) -> Self {
         let mut connector = HttpConnector::new();
-        connector.set_local_address(Some(IpAddr::V4(place.address)));
+        connector.set_local_address(Some(IpAddr::V4(pod.ip)));
         connector.set_nodelay(true);
         let mut builder = Client::builder(TokioExecutor::new());
         Self {
             topology: Arc::clone(topology),
-            envoy: (place.address, place.outbound).into(),
+            envoy: (pod.ip, pod.outbound).into(),
             client: builder.pool_max_idle_per_host(IDLE_MAX).build(connector),
         }
     }
 
-    /// Calls, as often as the request wants it, and gives back the worst status; 502 when there was none.
+    /// Calls as often as the request asks for and returns the highest status; 502 without an answer.
     pub(super) async fn call(&self, call: &Call, caused_by: &HeaderMap) -> StatusCode {
         let named = caused_by.get(repeat::HEADER).map(|name| Repeat::of(name.as_bytes()));
         let (first, second) = match named.unwrap_or_default() {

@@ -1,7 +1,7 @@
-//! The clusters that a workload calls: one for each service and subset.
+//! Clusters of the services that a workload calls: one for each service and subset.
 //!
-//! In: what the workload may call. Out: clusters with endpoints, metadata and mTLS names as istiod makes them.
-//! Always: endpoint metadata name the workload that serves, also where a slow hop lies before it.
+//! In: the callable services of a workload. Out: clusters with endpoints, metadata and mTLS names as in istiod.
+//! Invariant: endpoint metadata name the serving workload, also behind a slow hop.
 
 use std::net::SocketAddr;
 
@@ -9,10 +9,10 @@ use anyhow::Result;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::Surroundings;
+use super::MeshContext;
 use crate::topology::{ConnectionPool, Service, Subset, Topology, Workload};
 
-/// What istiod sets where a `DestinationRule` says nothing.
+/// istiod's limits without a `DestinationRule`.
 const UNLIMITED: ConnectionPool =
     ConnectionPool { max_connections: u32::MAX, max_pending_requests: u32::MAX };
 
@@ -42,7 +42,7 @@ pub(super) fn outbound_name(topology: &Topology, service: &Service, subset: &str
 }
 
 /// All clusters that a workload calls.
-pub(super) fn describe(mesh: &Surroundings, workload: &Workload) -> Result<Vec<Cluster>> {
+pub(super) fn describe(mesh: &MeshContext, workload: &Workload) -> Result<Vec<Cluster>> {
     let mut clusters = Vec::new();
     for name in &workload.calls {
         let service = mesh.topology.service(name)?;
@@ -54,7 +54,7 @@ pub(super) fn describe(mesh: &Surroundings, workload: &Workload) -> Result<Vec<C
     Ok(clusters)
 }
 
-fn cluster(mesh: &Surroundings, service: &Service, subset: Option<&Subset>) -> Result<Cluster> {
+fn cluster(mesh: &MeshContext, service: &Service, subset: Option<&Subset>) -> Result<Cluster> {
     let topology = &mesh.topology;
     let name = subset.map_or("", |subset| &subset.name);
     let workloads = subset.map_or(&service.workloads, |subset| &subset.workloads);
@@ -85,11 +85,11 @@ fn metadata(topology: &Topology, service: &Service, subset: Option<&Subset>) -> 
     }
 }
 
-fn endpoint(mesh: &Surroundings, service: &Service, id: &str, through: Option<&str>) -> Result<Endpoint> {
+fn endpoint(mesh: &MeshContext, service: &Service, id: &str, through: Option<&str>) -> Result<Endpoint> {
     let workload = mesh.topology.workload(id)?;
     let reached: SocketAddr = match through {
-        Some(hop) => mesh.places.of_hop(hop)?,
-        None => mesh.places.of(id)?.entrance(),
+        Some(hop) => mesh.plan.of_hop(hop)?,
+        None => mesh.plan.of(id)?.inbound_address(),
     };
     let (name, namespace) = (&workload.name, &mesh.topology.namespace);
     Ok(Endpoint {

@@ -1,14 +1,14 @@
 //! The listeners of a proxy with their routes.
 //!
-//! In: a workload and what it may call. Out: one listener for its callers, one for its own calls.
-//! Always: a route that names no retries has Istio's defaults of its direction.
+//! In: a workload and its callable services. Out: one listener for callers, one for the workload's own calls.
+//! Invariant: a route without retries has Istio's defaults for its direction.
 
 use anyhow::Result;
 use serde::Serialize;
 
-use super::Surroundings;
+use super::MeshContext;
 use super::cluster::outbound_name;
-use crate::address_plan::Place;
+use crate::address_plan::PodAddresses;
 use crate::fault::Fault;
 use crate::topology::{Kind, Route, Service, Topology, Workload};
 
@@ -58,20 +58,20 @@ struct WeightedCluster {
     weight: u32,
 }
 
-/// The name of the cluster that leads to the application: the service's port, even where the real one differs.
+/// Name of the application's cluster: with the service's port, even where the real port differs.
 pub(super) fn inbound_cluster(topology: &Topology) -> String {
     format!("inbound|{}||", topology.service_port)
 }
 
 /// The listener for a workload's callers.
-pub(super) fn inbound(mesh: &Surroundings, workload: &Workload, place: &Place) -> Listener {
+pub(super) fn inbound(mesh: &MeshContext, workload: &Workload, pod: &PodAddresses) -> Listener {
     let port = mesh.topology.service_port;
     let cluster = inbound_cluster(&mesh.topology);
     Listener {
-        name: format!("{}_{}", place.address, place.inbound),
-        port: place.inbound,
+        name: format!("{}_{}", pod.ip, pod.inbound),
+        port: pod.inbound,
         direction: "INBOUND",
-        stat_prefix: format!("inbound_{}_{port};", place.address),
+        stat_prefix: format!("inbound_{}_{port};", pod.ip),
         route_config: cluster.clone(),
         virtual_hosts: vec![VirtualHost {
             name: format!("inbound|http|{port}"),
@@ -94,18 +94,18 @@ pub(super) fn inbound(mesh: &Surroundings, workload: &Workload, place: &Place) -
     }
 }
 
-/// The listener for a workload's own calls; for a gateway, the one that clients reach.
-pub(super) fn outbound(mesh: &Surroundings, workload: &Workload, place: &Place) -> Result<Listener> {
+/// The listener for a workload's own calls; for a gateway, the listener for clients.
+pub(super) fn outbound(mesh: &MeshContext, workload: &Workload, pod: &PodAddresses) -> Result<Listener> {
     let gateway = workload.kind == Kind::Gateway;
-    let listens = if gateway { place.inbound } else { place.outbound };
+    let listens = if gateway { pod.inbound } else { pod.outbound };
     let port = mesh.topology.service_port;
     let services = workload.calls.iter().map(|service| mesh.topology.service(service));
     let hosts = services.map(|service| Ok(virtual_host(&mesh.topology, service?, gateway)));
     Ok(Listener {
-        name: format!("{}_{listens}", place.address),
+        name: format!("{}_{listens}", pod.ip),
         port: listens,
         direction: "OUTBOUND",
-        stat_prefix: format!("outbound_{}_{port};", place.address),
+        stat_prefix: format!("outbound_{}_{port};", pod.ip),
         route_config: if gateway { format!("http.{port}") } else { port.to_string() },
         virtual_hosts: hosts.collect::<Result<_>>()?,
         counts_attempts: true,

@@ -1,7 +1,6 @@
-//! How a proxy names itself to the control plane, and so to the filter.
+//! Node id and metadata of a proxy.
 //!
-//! In: a workload and its address. Out: the `node` of its bootstrap.
-//! Always: id and metadata have the form of pilot-agent's.
+//! In: a workload and its address. Out: the `node` of a bootstrap, in the form of pilot-agent.
 
 use std::net::Ipv4Addr;
 

@@ -1,14 +1,14 @@
 use super::*;
 use crate::address::Block;
 
-fn mesh() -> Surroundings {
+fn mesh() -> MeshContext {
     let topology = Topology::shipped().unwrap();
-    let places = Places::choose(&topology, &Block::claim().unwrap()).unwrap();
-    Surroundings { topology, places, collector: "127.0.0.1:50051".parse().unwrap() }
+    let plan = AddressPlan::choose(&topology, &Block::claim().unwrap()).unwrap();
+    MeshContext { topology, plan, collector: "127.0.0.1:50051".parse().unwrap() }
 }
 
-fn rendered(mesh: &Surroundings, id: &str, module: Option<&str>) -> Value {
-    let equipment = Equipment {
+fn rendered(mesh: &MeshContext, id: &str, module: Option<&str>) -> Value {
+    let settings = ProxySettings {
         identity: IdentityFiles {
             certificate: "c.pem".into(),
             key: "k.pem".into(),
@@ -17,7 +17,7 @@ fn rendered(mesh: &Surroundings, id: &str, module: Option<&str>) -> Value {
         filter: FilterSettings::reporting(module.map(PathBuf::from)),
         logs: AccessLogs { incomplete_heads: "incomplete.log".into(), requests: Some("requests.log".into()) },
     };
-    let yaml = mesh.render(mesh.topology.workload(id).unwrap(), &equipment).unwrap();
+    let yaml = mesh.render(mesh.topology.workload(id).unwrap(), &settings).unwrap();
     serde_saphyr::from_str(&yaml).unwrap_or_else(|error| panic!("{error}\n{yaml}"))
 }
 
@@ -28,7 +28,7 @@ fn named<'a>(list: &'a Value, name: &str) -> &'a Value {
 #[test]
 fn a_sidecar_has_the_names_of_istio() {
     let mesh = mesh();
-    let address = mesh.places.of("shop-v1").unwrap().address;
+    let address = mesh.plan.of("shop-v1").unwrap().ip;
     let shop = rendered(&mesh, "shop-v1", None);
     assert_eq!(
         shop["node"]["id"],
@@ -55,7 +55,7 @@ fn a_sidecar_has_the_names_of_istio() {
 }
 
 #[test]
-fn faults_stay_off_the_normal_way() {
+fn faults_do_not_affect_the_normal_path() {
     let mesh = mesh();
     let shop = rendered(&mesh, "shop-v1", None);
     let clusters = &shop["static_resources"]["clusters"];
@@ -66,7 +66,7 @@ fn faults_stay_off_the_normal_way() {
     assert_eq!(pending("limited"), 1);
     assert_eq!(pending("v1"), u32::MAX);
 
-    let hop = mesh.places.of_hop("slow-answers").unwrap();
+    let hop = mesh.plan.of_hop("slow-answers").unwrap();
     let delayed = named(clusters, "outbound|8080|delayed|payments.shop.svc.cluster.local");
     let endpoint = &delayed["load_assignment"]["endpoints"][0]["lb_endpoints"][0];
     let socket = &endpoint["endpoint"]["address"]["socket_address"];

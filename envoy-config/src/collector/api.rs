@@ -1,7 +1,7 @@
-//! What the collector answers, as far as the mesh asks.
+//! Client of the collector's HTTP API.
 //!
-//! In: its JSON and its metrics. Out: rows and figures.
-//! Always: fields that the mesh does not know are passed over, so that the API can grow.
+//! In: JSON and metrics of the collector. Out: rows and figures.
+//! Invariant: unknown fields are ignored, so that the API can grow; a list is read to its last page.
 
 use std::net::SocketAddr;
 
@@ -11,60 +11,60 @@ use serde::de::DeserializeOwned;
 
 use crate::fetch;
 
-/// One series of an edge: counts since the collector's start.
+/// One series of an edge, counted since the collector's start.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 pub struct EdgeRow {
     /// `source` or `destination`.
     pub reporter: String,
-    /// Calling workload.
+    /// Workload of the source.
     pub source_workload: String,
-    /// Its version.
+    /// Version of the source.
     pub source_version: String,
-    /// Called workload.
+    /// Workload of the destination.
     pub destination_workload: String,
-    /// Its version.
+    /// Version of the destination.
     pub destination_version: String,
-    /// Called service.
+    /// Service of the destination.
     pub destination_service: String,
     /// HTTP status; `0` without one.
     pub response_code: String,
     /// Envoy's flags; `-` without one.
     pub response_flags: String,
-    /// What the name of the other side rests on.
+    /// Evidence for the name of the other side.
     #[serde(default)]
     pub peer_evidence: String,
     /// Requests.
     pub requests: u64,
-    /// Whether they count as failed.
+    /// Whether the requests count as failed.
     #[serde(default)]
     pub failed: bool,
-    /// Half of the requests were as quick as this, in microseconds.
+    /// Median duration, microseconds.
     #[serde(default)]
     pub duration_p50_us: f64,
-    /// 99 of 100 requests were as quick as this, in microseconds.
+    /// 99th percentile of the duration, microseconds.
     #[serde(default)]
     pub duration_p99_us: f64,
-    /// The slowest request, in microseconds.
+    /// Longest duration, microseconds.
     #[serde(default)]
     pub duration_max_us: u64,
 }
 
-/// The books of one proxy, over all its epochs.
+/// Ledger of one proxy, over all its epochs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 pub struct LedgerRow {
-    /// Its node id.
+    /// Node id.
     pub proxy: String,
-    /// Requests that its filters saw.
+    /// Requests that the filters have seen.
     pub seen: u64,
-    /// Of these, arrived as records.
+    /// Seen requests that arrived as records.
     pub delivered: u64,
-    /// Arrived as counts.
+    /// Seen requests that arrived in folds.
     pub folded: u64,
-    /// Lost, with a reason.
+    /// Seen requests that were lost, with a reason.
     pub dropped: u64,
-    /// On their way.
+    /// Seen requests that are buffered or on their way.
     pub in_flight: u64,
-    /// What the equation leaves over.
+    /// Seen requests without an account.
     pub unaccounted: i64,
 }
 
@@ -86,16 +86,16 @@ pub(super) async fn ledgers(collector: SocketAddr) -> Result<Vec<LedgerRow>> {
     Ok(read::<Proxies>(collector, "/api/v1/proxies").await?.proxies)
 }
 
-pub(super) async fn waiting(collector: SocketAddr) -> Result<u64> {
+pub(super) async fn pending(collector: SocketAddr) -> Result<u64> {
     let text = fetch::text(collector, "/metrics?only=own").await?;
     let [counted, failed] = ["hopscope_waiting_requests", "hopscope_failures_waiting"];
     Ok(sample(&text, counted)? + sample(&text, failed)?)
 }
 
-/// The value of a sample without labels.
+/// Value of a sample without labels.
 fn sample(text: &str, name: &str) -> Result<u64> {
     let mut values = text.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    let value = values.next().with_context(|| format!("the collector does not tell {name}"))?;
+    let value = values.next().with_context(|| format!("the collector has no metric {name}"))?;
     value.parse().with_context(|| format!("failed to understand the collector's {name} {value}"))
 }
 
@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fields_that_are_not_known_are_passed_over() {
+    fn unknown_fields_are_ignored() {
         let edges = json!({"edges": [{
             "reporter": "source", "source_workload": "shop", "source_version": "v1", "source_namespace": "shop",
             "destination_workload": "payments", "destination_version": "v2", "destination_namespace": "shop",

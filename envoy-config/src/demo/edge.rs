@@ -1,8 +1,8 @@
-//! The edges of the mesh, one line for each side that tells.
+//! Edges of the mesh, one line for each reporter.
 //!
 //! In: the collector's rows, one for each outcome. Out: a [`Line`] for each edge and reporter.
-//! Always: counts are sums. Quantiles of several rows are read from the mixture of their distributions, each
-//! drawn through its p50, p99 and maximum: near enough to look at, and nothing more.
+//! Invariant: counts are sums. Quantiles of several rows are those of the mixture of their distributions,
+//! each interpolated through p50, p99 and maximum: approximate, for display only.
 
 use std::collections::BTreeMap;
 
@@ -11,19 +11,19 @@ use crate::collector::EdgeRow;
 /// Halvings in the search for a quantile: an hour becomes less than a microsecond.
 const HALVINGS: u32 = 40;
 
-/// What the collector calls somebody whom it cannot name.
-const NAMELESS: [&str; 2] = ["", "unknown"];
+/// Names of an unknown workload or version.
+const UNKNOWN: [&str; 2] = ["", "unknown"];
 
-/// Who tells of whom; the order is that of the table.
+/// An edge with its reporter, in the order of the table.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Edge {
     pub(super) source: String,
     pub(super) destination: String,
-    // `source` stands before `destination`.
+    // `source` is before `destination`.
     reporter: std::cmp::Reverse<String>,
 }
 
-/// What one side says of an edge.
+/// Figures of one edge by one reporter.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Line {
     pub(super) requests: u64,
@@ -35,7 +35,7 @@ pub(super) struct Line {
 
 impl Edge {
     fn of(row: &EdgeRow) -> Self {
-        let destination = if NAMELESS.contains(&row.destination_workload.as_str()) {
+        let destination = if UNKNOWN.contains(&row.destination_workload.as_str()) {
             row.destination_service.split('.').next().unwrap_or_default().to_owned()
         } else {
             versioned(&row.destination_workload, &row.destination_version)
@@ -53,10 +53,10 @@ impl Edge {
 }
 
 fn versioned(workload: &str, version: &str) -> String {
-    if NAMELESS.contains(&version) { workload.to_owned() } else { format!("{workload}@{version}") }
+    if UNKNOWN.contains(&version) { workload.to_owned() } else { format!("{workload}@{version}") }
 }
 
-/// One line for each edge and reporter.
+/// Sums rows into one line for each edge and reporter.
 pub(super) fn lines(rows: &[EdgeRow]) -> BTreeMap<Edge, Line> {
     let mut lines: BTreeMap<Edge, Line> = BTreeMap::new();
     for row in rows {
@@ -72,7 +72,7 @@ pub(super) fn lines(rows: &[EdgeRow]) -> BTreeMap<Edge, Line> {
 }
 
 impl Line {
-    /// The duration that this share of the requests does not exceed, in microseconds. `share` is 0 to 1.
+    /// Quantile of the duration, microseconds. `share` is 0 to 1.
     pub(super) fn quantile_us(&self, share: f64) -> f64 {
         let max = self.rows.iter().map(|row| row.duration_max_us).max().unwrap_or_default();
         let wanted = share * self.requests as f64;
@@ -86,7 +86,7 @@ impl Line {
     }
 }
 
-/// The share of a row's requests that took at most so long.
+/// Share of a row's requests with at most this duration.
 fn covered(row: &EdgeRow, us: f64) -> f64 {
     let corners = [
         (0.0, 0.0),
@@ -96,9 +96,9 @@ fn covered(row: &EdgeRow, us: f64) -> f64 {
     ];
     for ((from, low), (to, high)) in corners.into_iter().zip(corners.into_iter().skip(1)) {
         if us < to {
-            // Logarithmic, as durations are: a straight line would put far too many far out.
-            let way = if from > 0.0 { (us / from).ln() / (to / from).ln() } else { us / to };
-            return low + (high - low) * way.clamp(0.0, 1.0);
+            // Logarithmic, like durations: linear interpolation overestimates the tail.
+            let position = if from > 0.0 { (us / from).ln() / (to / from).ln() } else { us / to };
+            return low + (high - low) * position.clamp(0.0, 1.0);
         }
     }
     1.0
@@ -140,16 +140,19 @@ mod tests {
     }
 
     #[test]
-    fn sides_stand_together_and_the_source_first() {
+    fn both_sides_are_adjacent_and_the_source_is_first() {
         let destination = EdgeRow { reporter: "destination".into(), ..row("-", 1, [1, 1, 1]) };
-        let meant = EdgeRow {
+        let unreached = EdgeRow {
             destination_workload: "unknown".into(),
             destination_version: "unknown".into(),
             ..row("NR", 1, [0, 0, 0])
         };
-        let lines = lines(&[meant, destination, row("-", 1, [1, 1, 1])]);
-        let told: Vec<_> = lines.keys().map(|edge| (edge.destination.as_str(), edge.reporter())).collect();
-        assert_eq!(told, [("payments", "source"), ("payments@v2", "source"), ("payments@v2", "destination")]);
+        let lines = lines(&[unreached, destination, row("-", 1, [1, 1, 1])]);
+        let order: Vec<_> = lines.keys().map(|edge| (edge.destination.as_str(), edge.reporter())).collect();
+        assert_eq!(
+            order,
+            [("payments", "source"), ("payments@v2", "source"), ("payments@v2", "destination")]
+        );
         assert_eq!(lines.values().next().unwrap().quantile_us(0.99), 0.0);
     }
 }

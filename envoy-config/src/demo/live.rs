@@ -1,7 +1,8 @@
-//! The table that moves.
+//! The live table of edges.
 //!
-//! In: what the collector answers, once a second. Out: the edges on standard error.
-//! Always: on a terminal it is drawn in place and no larger than that; elsewhere it is printed now and then.
+//! In: edges of the collector, read once per second. Out: a table on standard error.
+//! Invariant: on a terminal the table is redrawn in place and fits the window; elsewhere it is printed every
+//! 10 s.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
@@ -16,13 +17,13 @@ use super::table::{Column, lay_out, number, text};
 use crate::collector::Collector;
 use crate::progress;
 
-/// Between two looks.
+/// Time between two reads.
 const REFRESH: Duration = Duration::from_secs(1);
 
-/// Between two tables where none can be drawn in place.
+/// Reads between two tables outside of a terminal.
 const PRINT_EVERY: u32 = 10;
 
-/// Looks that a rate spans.
+/// Reads over which a rate is computed.
 const SPAN: usize = 5;
 
 const COLUMNS: [Column; 7] = [
@@ -48,14 +49,14 @@ impl<'a> Live<'a> {
         Self { collector, before: VecDeque::new(), drawn: 0 }
     }
 
-    /// Shows the table until it is dropped.
+    /// Shows the table until the future is dropped.
     pub(super) async fn run(mut self) -> Infallible {
         let in_place = io::stderr().is_terminal();
         let mut ticks = time::interval(REFRESH);
         let mut count = 0_u32;
         loop {
             ticks.tick().await;
-            let lines = self.look().await;
+            let lines = self.refresh().await;
             if in_place {
                 self.draw(lines);
             } else if count % PRINT_EVERY == PRINT_EVERY - 1 {
@@ -65,7 +66,7 @@ impl<'a> Live<'a> {
         }
     }
 
-    async fn look(&mut self) -> Vec<String> {
+    async fn refresh(&mut self) -> Vec<String> {
         let rows = match self.collector.edges().await {
             Ok(rows) => rows,
             Err(error) => return vec![format!("the collector does not answer: {error:#}")],
@@ -102,7 +103,7 @@ impl<'a> Live<'a> {
     }
 }
 
-/// The table of these lines; `rate` gives requests a second.
+/// Formats a table of these lines; `rate` returns requests per second.
 pub(super) fn render(lines: &BTreeMap<Edge, Line>, rate: impl Fn(&Edge, &Line) -> f64) -> Vec<String> {
     let mut rows = Vec::new();
     let mut before = None;
@@ -111,7 +112,7 @@ pub(super) fn render(lines: &BTreeMap<Edge, Line>, rate: impl Fn(&Edge, &Line) -
         let share = line.failed as f64 / line.requests.max(1) as f64;
         let flags: Vec<String> = line.flags.iter().map(|(flag, count)| format!("{flag} {count}")).collect();
         rows.push([
-            // Said once for both sides.
+            // Once for both sides.
             if before.as_ref() == Some(&name) { String::new() } else { name.clone() },
             edge.reporter().to_owned(),
             format!("{:.1}", rate(edge, line)),

@@ -1,7 +1,7 @@
-//! What the demo leaves behind.
+//! Results of the demo.
 //!
-//! In: edges, books and the tally. Out: one JSON object, or a table for people, on standard output.
-//! Always: the object is the only thing on standard output, and its rows are unique in all but the count.
+//! In: edges, accounting and the tally. Out: one JSON object, or tables, on standard output.
+//! Invariant: with JSON, standard output has this object only; its edges have unique labels.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write as _};
@@ -18,7 +18,7 @@ use crate::collector::EdgeRow;
 use crate::fault::Fault;
 use crate::traffic::Tally;
 
-/// Everything that was measured.
+/// Results of the demo.
 #[derive(Debug)]
 pub(super) struct Outcome {
     pub(super) edges: Vec<EdgeRow>,
@@ -27,7 +27,7 @@ pub(super) struct Outcome {
     pub(super) sent_for: Duration,
 }
 
-/// An edge with one outcome, as one side tells it.
+/// An edge with one outcome by one reporter.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 struct EdgeOutcome<'a> {
     reporter: &'a str,
@@ -55,12 +55,12 @@ struct Document<'a> {
 }
 
 impl Outcome {
-    /// Prints it.
+    /// Prints the results.
     ///
     /// # Errors
-    /// When standard output takes nothing.
+    /// When standard output is closed.
     pub(super) fn print(&self, as_json: bool) -> Result<()> {
-        let text = if as_json { serde_json::to_string(&self.document())? } else { self.for_people() };
+        let text = if as_json { serde_json::to_string(&self.document())? } else { self.as_table() };
         writeln!(io::stdout(), "{text}")?;
         Ok(())
     }
@@ -85,17 +85,17 @@ impl Outcome {
         Document { edges: counted.collect(), proxies: &self.proxies, faults: faults.collect() }
     }
 
-    fn for_people(&self) -> String {
+    fn as_table(&self) -> String {
         let seconds = self.sent_for.as_secs_f64();
         let mut lines = live::render(&edge::lines(&self.edges), |_, line| line.requests as f64 / seconds);
         lines.push(String::new());
-        lines.extend(self.books());
+        lines.extend(self.accounting());
         lines.push(String::new());
         lines.push(self.summary());
         lines.join("\n")
     }
 
-    fn books(&self) -> Vec<String> {
+    fn accounting(&self) -> Vec<String> {
         let columns = [
             text("proxy"),
             number("Envoy completed"),
@@ -123,7 +123,7 @@ impl Outcome {
         let faults: Vec<String> = faults.collect();
         let normal = &self.tally.normal;
         format!(
-            "{} requests in {:.0} s; to cause faults: {}; of the other {} {} were answered with 200",
+            "{} requests in {:.0} s; with faults: {}; of the other {} {} were answered with 200",
             self.tally.sent(),
             self.sent_for.as_secs_f64(),
             if faults.is_empty() { "none".to_owned() } else { faults.join(", ") },
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn the_document_has_the_promised_shape() {
+    fn the_document_has_the_documented_shape() {
         let document: Value = serde_json::to_value(outcome().document()).unwrap();
         assert_eq!(document["edges"].as_array().unwrap().len(), 1, "equal rows are one");
         assert_eq!(document["edges"][0]["requests"], 6);
@@ -170,13 +170,10 @@ mod tests {
     }
 
     #[test]
-    fn people_see_edges_books_and_a_summary() {
-        let text = outcome().for_people();
+    fn the_table_has_edges_accounting_and_a_summary() {
+        let text = outcome().as_table();
         assert!(text.contains("DC 6"), "{text}");
         assert!(text.contains("shop-v1-x.shop"), "{text}");
-        assert!(
-            text.ends_with("to cause faults: DISAGREE 4; of the other 0 0 were answered with 200"),
-            "{text}"
-        );
+        assert!(text.ends_with("with faults: DISAGREE 4; of the other 0 0 were answered with 200"), "{text}");
     }
 }

@@ -1,8 +1,8 @@
-//! Signals, and what they mean.
+//! Signal handling of the demo.
 //!
 //! In: SIGINT, SIGTERM, SIGHUP. Out: the end of the traffic, or of everything.
-//! Always: the first Ctrl-C during traffic ends only that, so that its outcome is shown; everything else ends
-//! the demo at once, with the exit code that a shell gives.
+//! Invariant: the first Ctrl-C during traffic ends the traffic only, so that the demo prints its results; any
+//! other signal ends the demo at once, with a shell's exit code.
 
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,15 +11,15 @@ use anyhow::Result;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Mutex, Notify};
 
-/// A shell's exit code for a program that a signal ended.
+/// Base of a shell's exit code after a signal.
 const BY_SIGNAL: u8 = 128;
 
 /// The signals of this process.
 #[derive(Debug)]
-pub(super) struct Interrupts {
+pub(super) struct SignalHandler {
     signals: Mutex<Signals>,
     traffic: AtomicBool,
-    enough: Notify,
+    stop: Notify,
 }
 
 #[derive(Debug)]
@@ -29,24 +29,24 @@ struct Signals {
     hang_up: Signal,
 }
 
-impl Interrupts {
+impl SignalHandler {
     pub(super) fn listen() -> Result<Self> {
         let signals = Signals {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
             hang_up: signal(SignalKind::hangup())?,
         };
-        Ok(Self { signals: Mutex::new(signals), traffic: AtomicBool::new(false), enough: Notify::new() })
+        Ok(Self { signals: Mutex::new(signals), traffic: AtomicBool::new(false), stop: Notify::new() })
     }
 
-    /// Waits for the first Ctrl-C; from now on that ends the traffic only.
-    pub(super) async fn enough(&self) {
+    /// Waits for the first Ctrl-C, which ends the traffic only.
+    pub(super) async fn stop_requested(&self) {
         self.traffic.store(true, Ordering::Relaxed);
-        self.enough.notified().await;
+        self.stop.notified().await;
     }
 
-    /// Waits for a signal that ends everything, and gives back the exit code.
-    pub(super) async fn at_once(&self) -> ExitCode {
+    /// Waits for a signal that ends the demo and returns the exit code.
+    pub(super) async fn terminated(&self) -> ExitCode {
         let mut signals = self.signals.lock().await;
         let signal = loop {
             let Signals { interrupt, terminate, hang_up } = &mut *signals;
@@ -55,7 +55,7 @@ impl Interrupts {
                     if !self.traffic.swap(false, Ordering::Relaxed) {
                         break SignalKind::interrupt();
                     }
-                    self.enough.notify_one();
+                    self.stop.notify_one();
                 }
                 _ = terminate.recv() => break SignalKind::terminate(),
                 _ = hang_up.recv() => break SignalKind::hangup(),

@@ -1,7 +1,7 @@
 //! A table in plain text.
 //!
 //! In: a head and rows of cells. Out: lines of equal columns.
-//! Always: numbers, which are all columns but the named ones, stand to the right.
+//! Invariant: numbers are aligned to the right.
 
 /// A column.
 #[derive(Debug, Clone, Copy)]

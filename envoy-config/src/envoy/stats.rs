@@ -1,22 +1,22 @@
-//! Envoy's own count of requests, to hold others to.
+//! Envoy's own count of requests.
 //!
 //! In: the text of `/stats` and the number of incomplete heads. Out: [`HttpCounts`].
-//! Always: each request is counted once (every counter stands a second time under `listener.`), and the admin
-//! pages' own requests not at all.
+//! Invariant: each request is counted once (every counter appears a second time under `listener.`), and
+//! requests of the admin interface are not counted.
 
 /// Requests of all HTTP listeners of one Envoy since its start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct HttpCounts {
-    /// Requests begun.
+    /// Started requests.
     pub total: u64,
-    /// Requests not ended yet.
+    /// Requests in flight.
     pub active: u64,
-    /// Requests whose head never became complete: no filter sees them.
+    /// Requests with an incomplete head, which no filter sees.
     pub incomplete_heads: u64,
 }
 
 impl HttpCounts {
-    /// Requests that ended and that a filter has seen.
+    /// Completed requests that a filter has seen.
     pub fn completed(&self) -> u64 {
         self.total.saturating_sub(self.active).saturating_sub(self.incomplete_heads)
     }
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_connection_managers_count_and_only_once() {
+    fn only_connection_managers_count_and_only_once() {
         let stats = "\
 http.admin.downstream_rq_total: 7
 http.inbound_127.3.4.5_8080;.downstream_rq_active: 2

@@ -1,7 +1,7 @@
-//! Where a client's handshake ends and its application data begin.
+//! Detects the first application data of a TLS client.
 //!
 //! In: the bytes of one client, in pieces of any size. Out: whether application data have begun.
-//! Always: bytes that are not TLS are application data from the first one on.
+//! Invariant: bytes that are not TLS are application data.
 
 /// TLS record types (RFC 8446, 5.1).
 const CHANGE_CIPHER_SPEC: u8 = 20;
@@ -11,7 +11,7 @@ const HANDSHAKE: u8 = 22;
 /// Type, version, length.
 const HEADER_BYTES: usize = 5;
 
-/// What was seen of a client.
+/// State of the parser.
 #[derive(Debug, Default)]
 pub(super) struct ClientRecords {
     header: [u8; HEADER_BYTES],
@@ -21,11 +21,11 @@ pub(super) struct ClientRecords {
 }
 
 impl ClientRecords {
-    /// Looks at the next bytes; true from the first byte of application data on.
+    /// Parses the next bytes; true from the first byte of application data on.
     pub(super) fn application_data_begun(&mut self, bytes: &[u8]) -> bool {
         let mut rest = bytes;
         while !self.begun && !rest.is_empty() {
-            rest = if self.body_bytes_left > 0 { self.pass_body(rest) } else { self.take_header(rest) };
+            rest = if self.body_bytes_left > 0 { self.pass_body(rest) } else { self.read_header(rest) };
         }
         self.begun
     }
@@ -36,10 +36,10 @@ impl ClientRecords {
         bytes.get(passed..).unwrap_or_default()
     }
 
-    fn take_header<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+    fn read_header<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
         let Some((byte, rest)) = bytes.split_first() else { return bytes };
-        if let Some(place) = self.header.get_mut(self.header_bytes) {
-            *place = *byte;
+        if let Some(slot) = self.header.get_mut(self.header_bytes) {
+            *slot = *byte;
             self.header_bytes += 1;
         }
         let [kind, _, _, high, low] = self.header;

@@ -1,7 +1,6 @@
 //! The folder of a mesh.
 //!
-//! In: whether it is to stay. Out: paths.
-//! Always: it is removed with its [`Folder`], unless it is to stay.
+//! Invariant: the folder is removed with its [`Folder`], unless it is kept.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,23 +11,23 @@ use tempfile::TempDir;
 const PREFIX: &str = "hopscope-mesh-";
 const PARTS: [&str; 3] = ["certificates", "bootstrap", "log"];
 
-/// A folder with a place for each kind of file.
+/// A folder with a subfolder for each kind of file.
 #[derive(Debug)]
 pub(super) struct Folder {
     folder: TempDir,
-    stays: bool,
+    keep: bool,
 }
 
 impl Folder {
-    pub(super) fn create(stays: bool) -> Result<Self> {
+    pub(super) fn create(keep: bool) -> Result<Self> {
         let mut folder =
             tempfile::Builder::new().prefix(PREFIX).tempdir().context("failed to make a folder")?;
-        folder.disable_cleanup(stays);
+        folder.disable_cleanup(keep);
         for part in PARTS {
             fs::create_dir(folder.path().join(part))
                 .with_context(|| format!("failed to make the folder {part}"))?;
         }
-        Ok(Self { folder, stays })
+        Ok(Self { folder, keep })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -60,7 +59,7 @@ impl Folder {
     }
 
     pub(super) fn remove(self) -> Result<()> {
-        if self.stays {
+        if self.keep {
             return Ok(());
         }
         self.folder.close().context("failed to remove the folder of the mesh")
@@ -76,13 +75,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_goes_unless_it_is_to_stay() {
-        for stays in [false, true] {
-            let folder = Folder::create(stays).unwrap();
+    fn the_folder_is_removed_unless_it_is_kept() {
+        for keep in [false, true] {
+            let folder = Folder::create(keep).unwrap();
             let path = folder.path().to_owned();
             fs::write(folder.collector_log(), "").unwrap();
             drop(folder);
-            assert_eq!(path.exists(), stays);
+            assert_eq!(path.exists(), keep);
             fs::remove_dir_all(path).ok();
         }
     }

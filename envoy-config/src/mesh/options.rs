@@ -1,7 +1,7 @@
-//! What to start, and how.
+//! Options of a mesh.
 //!
-//! In: nothing but the path of an Envoy is needed. Out: [`MeshOptions`].
-//! Always: what is not said leaves a part out, or is as in a real mesh.
+//! Invariant: only the path of an Envoy is required; a missing option leaves a part out, or has the value of
+//! a real mesh.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -11,28 +11,28 @@ use crate::plugin::FilterSettings;
 /// The parts of a mesh.
 #[derive(Debug, Clone)]
 pub struct MeshOptions {
-    /// The Envoy binary.
+    /// Envoy binary.
     pub envoy: PathBuf,
     /// Worker threads of each Envoy.
     pub concurrency: u32,
-    /// The filter of every proxy.
+    /// Filter of every proxy.
     pub filter: FilterSettings,
     /// Proxies with another filter, by workload id (`shop-v1`).
     pub filter_exceptions: BTreeMap<String, FilterSettings>,
-    /// The binary `hopscope`; without it nothing listens at the collector's address.
+    /// Binary `hopscope`; without it nothing listens at the collector's address.
     pub collector: Option<PathBuf>,
     /// More options of `hopscope serve`.
     pub collector_options: Vec<String>,
-    /// Service account of all workloads, as where nobody made any; without it each has its own.
+    /// Service account of all workloads, as in a namespace with the default account only; without it each has its own.
     pub service_account: Option<String>,
     /// Whether each Envoy writes a JSON line for each request, see `Mesh::request_log`.
     pub log_requests: bool,
-    /// Whether the folder stays when the mesh has gone.
+    /// Whether to keep the folder.
     pub keep_folder: bool,
 }
 
 impl MeshOptions {
-    /// A mesh without filter and collector, on two worker threads for each Envoy.
+    /// Options of a mesh without filter and collector, with two worker threads for each Envoy.
     pub fn new(envoy: impl Into<PathBuf>) -> Self {
         Self {
             envoy: envoy.into(),
@@ -47,7 +47,7 @@ impl MeshOptions {
         }
     }
 
-    /// The same with filters that report to a collector.
+    /// Options of a mesh with filters that report to a collector.
     pub fn observed(
         envoy: impl Into<PathBuf>,
         module: impl Into<PathBuf>,

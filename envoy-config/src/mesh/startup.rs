@@ -1,8 +1,8 @@
-//! From options to a running mesh.
+//! Start of a mesh.
 //!
-//! In: [`MeshOptions`]. Out: a [`Mesh`], or the first thing that failed.
-//! Always: the collector serves before the first Envoy reports, and applications are bound before the first
-//! request can come.
+//! In: [`MeshOptions`]. Out: a [`Mesh`], or the first failure.
+//! Invariant: the collector is ready before the first Envoy starts, and applications are bound before the
+//! first request.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,9 +16,9 @@ use tokio::task::JoinSet;
 use super::layout::Folder;
 use super::{CLIENT_HOST, Mesh, MeshOptions};
 use crate::address::Block;
-use crate::address_plan::Places;
+use crate::address_plan::AddressPlan;
 use crate::application::Server;
-use crate::bootstrap::{AccessLogs, Equipment, Surroundings};
+use crate::bootstrap::{AccessLogs, MeshContext, ProxySettings};
 use crate::certificates::Authority;
 use crate::client::Client;
 use crate::collector::{Collector, CollectorAddress};
@@ -27,78 +27,78 @@ use crate::hop::SlowHop;
 use crate::plugin::FilterSettings;
 use crate::topology::{Kind, Topology, Workload};
 
-/// Everything that stands before anything runs.
-struct Ground {
+/// Topology, addresses and files, before any process runs.
+struct PreparedMesh {
     topology: Arc<Topology>,
-    surroundings: Surroundings,
+    context: MeshContext,
     collector: CollectorAddress,
     folder: Folder,
     block: Block,
 }
 
-pub(super) async fn start(options: MeshOptions, tell: &mut impl FnMut(&str)) -> Result<Mesh> {
-    tell("choosing addresses, issuing certificates, rendering bootstraps");
+pub(super) async fn start(options: MeshOptions, progress: &mut impl FnMut(&str)) -> Result<Mesh> {
+    progress("choosing addresses, issuing certificates, rendering bootstraps");
     let filters = options.filter_exceptions.values().chain([&options.filter]);
     for module in filters.filter_map(|filter| filter.module.as_ref()) {
-        ensure!(module.is_file(), "there is no filter at {}", module.display());
+        ensure!(module.is_file(), "no filter at {}", module.display());
     }
-    let ground = Ground::prepare(&options)?;
-    ground.render(&options)?;
+    let prepared = PreparedMesh::prepare(&options)?;
+    prepared.render(&options)?;
     let collector = match &options.collector {
         Some(binary) => {
-            tell("starting the collector");
-            let log = ground.folder.collector_log();
-            let mut collector = Collector::new(binary.clone(), ground.collector, log)
+            progress("starting the collector");
+            let log = prepared.folder.collector_log();
+            let mut collector = Collector::new(binary.clone(), prepared.collector, log)
                 .with_options(&options.collector_options);
             collector.start().await?;
             Some(collector)
         }
         None => None,
     };
-    let background = ground.applications_and_hops().await?;
-    let envoys = ground.envoys(&options, tell).await?;
-    let Ground { topology, surroundings, folder, block, .. } = ground;
-    let client = Client::new(Arc::clone(&topology), gateway(&surroundings)?, block.address(CLIENT_HOST));
-    Ok(Mesh { client, envoys, collector, background, surroundings, topology, folder, _block: block })
+    let background = prepared.applications_and_hops().await?;
+    let envoys = prepared.envoys(&options, progress).await?;
+    let PreparedMesh { topology, context, folder, block, .. } = prepared;
+    let client = Client::new(Arc::clone(&topology), gateway(&context)?, block.address(CLIENT_HOST));
+    Ok(Mesh { client, envoys, collector, background, context, topology, folder, _block: block })
 }
 
-/// Lets Envoy judge the bootstrap of every workload, and gives back what it says of each; with the filter only
-/// where its module is given, since Envoy loads it.
+/// Validates the bootstrap of every workload with Envoy; with the filter only where a module is given, since
+/// Envoy loads it.
 ///
 /// # Errors
 /// When the bootstraps cannot be written.
 pub fn validate(envoy: &Path, module: Option<PathBuf>) -> Result<BTreeMap<String, Result<()>>> {
     let options = MeshOptions { filter: FilterSettings::reporting(module), ..MeshOptions::new(envoy) };
-    let ground = Ground::prepare(&options)?;
-    ground.render(&options)?;
-    let judged = ground.proxied().map(|workload| {
+    let prepared = PreparedMesh::prepare(&options)?;
+    prepared.render(&options)?;
+    let results = prepared.proxied().map(|workload| {
         let id = workload.id();
-        let judgement = envoy::validate(envoy, &ground.folder.bootstrap(&id));
-        (id, judgement)
+        let result = envoy::validate(envoy, &prepared.folder.bootstrap(&id));
+        (id, result)
     });
-    Ok(judged.collect())
+    Ok(results.collect())
 }
 
-pub(super) fn gateway(surroundings: &Surroundings) -> Result<SocketAddr> {
-    let mut workloads = surroundings.topology.workloads.iter();
+pub(super) fn gateway(context: &MeshContext) -> Result<SocketAddr> {
+    let mut workloads = context.topology.workloads.iter();
     let gateway =
         workloads.find(|workload| workload.kind == Kind::Gateway).context("the topology has no gateway")?;
-    Ok(surroundings.places.of(&gateway.id())?.entrance())
+    Ok(context.plan.of(&gateway.id())?.inbound_address())
 }
 
-impl Ground {
+impl PreparedMesh {
     fn prepare(options: &MeshOptions) -> Result<Self> {
         let service_account = options.service_account.clone();
         let topology = Topology { service_account, ..Topology::shipped()? };
         let block = Block::claim()?;
-        let places = Places::choose(&topology, &block)?;
+        let plan = AddressPlan::choose(&topology, &block)?;
         let collector = CollectorAddress::choose()?;
         let folder = Folder::create(options.keep_folder)?;
-        let surroundings = Surroundings { topology: topology.clone(), places, collector: collector.grpc };
-        Ok(Self { topology: Arc::new(topology), surroundings, collector, folder, block })
+        let context = MeshContext { topology: topology.clone(), plan, collector: collector.grpc };
+        Ok(Self { topology: Arc::new(topology), context, collector, folder, block })
     }
 
-    /// The workloads that have an Envoy.
+    /// Workloads with an Envoy.
     fn proxied(&self) -> impl Iterator<Item = &Workload> {
         self.topology.workloads.iter().filter(|workload| workload.kind != Kind::Absent)
     }
@@ -108,7 +108,7 @@ impl Ground {
         let authority = Authority::establish(&certificates, &self.topology.trust_domain)?;
         for workload in self.proxied() {
             let id = workload.id();
-            let equipment = Equipment {
+            let settings = ProxySettings {
                 identity: authority.issue(&certificates, &id, &self.topology.spiffe_id(&workload.name))?,
                 filter: options.filter_exceptions.get(&id).unwrap_or(&options.filter).clone(),
                 logs: AccessLogs {
@@ -117,7 +117,7 @@ impl Ground {
                 },
             };
             let path = self.folder.bootstrap(&id);
-            let bootstrap = self.surroundings.render(workload, &equipment)?;
+            let bootstrap = self.context.render(workload, &settings)?;
             fs::write(&path, bootstrap).with_context(|| format!("failed to write {}", path.display()))?;
         }
         Ok(())
@@ -126,11 +126,11 @@ impl Ground {
     async fn applications_and_hops(&self) -> Result<JoinSet<()>> {
         let mut background = JoinSet::new();
         for workload in self.topology.workloads.iter().filter(|workload| workload.application.is_some()) {
-            let place = self.surroundings.places.of(&workload.id())?;
-            background.spawn(Server::bind(&self.topology, workload, place).await?.serve());
+            let pod = self.context.plan.of(&workload.id())?;
+            background.spawn(Server::bind(&self.topology, workload, pod).await?.serve());
         }
         for hop in &self.topology.hops {
-            background.spawn(SlowHop::bind(hop, &self.surroundings.places).await?.serve());
+            background.spawn(SlowHop::bind(hop, &self.context.plan).await?.serve());
         }
         Ok(background)
     }
@@ -138,25 +138,24 @@ impl Ground {
     async fn envoys(
         &self,
         options: &MeshOptions,
-        tell: &mut impl FnMut(&str),
+        progress: &mut impl FnMut(&str),
     ) -> Result<BTreeMap<String, Envoy>> {
         let mut envoys = BTreeMap::new();
         for workload in self.proxied() {
             let id = workload.id();
-            tell(&format!("starting the Envoy of {id}"));
+            progress(&format!("starting the Envoy of {id}"));
             let command = EnvoyCommand {
                 name: id.clone(),
                 binary: options.envoy.clone(),
                 config: self.folder.bootstrap(&id),
                 concurrency: options.concurrency,
                 log: self.folder.envoy_log(&id),
-                admin: (self.surroundings.places.of(&id)?.address, self.surroundings.places.of(&id)?.admin)
-                    .into(),
+                admin: (self.context.plan.of(&id)?.ip, self.context.plan.of(&id)?.admin).into(),
                 incomplete_heads: self.folder.incomplete_heads(&id),
             };
             envoys.insert(id, Envoy::start(command)?);
         }
-        tell("waiting for the Envoys");
+        progress("waiting for the Envoys");
         for envoy in envoys.values_mut() {
             envoy.ready().await?;
         }

@@ -1,7 +1,7 @@
-//! A certificate authority for one run, and a certificate of a server.
+//! A certificate authority for one run, and a server certificate.
 //!
 //! In: a folder and the server's names. Out: `root-cert.pem`, `NAME-cert.pem`, `NAME-key.pem` in it.
-//! Always: the authority's key is forgotten.
+//! Invariant: the authority's key is not stored.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -10,21 +10,21 @@ use anyhow::Result;
 
 use crate::certificates::Authority;
 
-/// For whom.
+/// Arguments of the program.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// Where to.
+    /// Folder of the files.
     #[arg(long)]
     folder: PathBuf,
-    /// How the files are called.
+    /// Prefix of the file names.
     #[arg(long)]
     name: String,
-    /// What the certificate is for: a DNS name or a URI.
+    /// Subject of the certificate: a DNS name or a URI.
     #[arg(long = "for", value_name = "NAME")]
     subject: String,
 }
 
-/// Makes them.
+/// Creates the files.
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let authority = Authority::establish(&arguments.folder, "hopscope.example")?;
     authority.issue(&arguments.folder, &arguments.name, &arguments.subject)?;

@@ -1,7 +1,7 @@
-//! TCP connections that send bytes and want them back.
+//! TCP connections to an echo.
 //!
-//! In: an address, how many connections, how many bytes. Out: what was sent and what came back, one JSON object.
-//! Always: one connection after the other; each ends within [`DEADLINE`].
+//! In: an address, numbers of connections and bytes. Out: bytes sent and received, one JSON object.
+//! Invariant: one connection after the other; each ends within [`DEADLINE`].
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use tokio::time;
 
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// What is sent.
+/// Arguments of the program.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// Host and port.
@@ -23,7 +23,7 @@ pub struct Arguments {
     /// Connections.
     #[arg(long, default_value_t = 1)]
     connections: u64,
-    /// Bytes on each.
+    /// Bytes on each connection.
     #[arg(long, default_value_t = 1024)]
     bytes: usize,
 }
@@ -37,7 +37,7 @@ struct Tally {
     errors: Vec<String>,
 }
 
-/// Connects.
+/// Opens the connections.
 pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
     let mut tally = Tally::default();
     for _ in 0..arguments.connections {
@@ -64,10 +64,10 @@ async fn connection(to: &str, bytes: usize) -> Result<u64> {
 }
 
 impl Tally {
-    fn fail(&mut self, why: String) {
+    fn fail(&mut self, error: String) {
         self.failed += 1;
         if self.errors.len() < 5 {
-            self.errors.push(why);
+            self.errors.push(error);
         }
     }
 }

@@ -1,7 +1,8 @@
 //! HTTP requests at a steady rate.
 //!
-//! In: a URL, a rate, a time. Out: how many were sent and what came back, as one JSON object on standard output.
-//! Always: as many answers as requests, an absent one among them; ends after its time, or on SIGTERM with what it has.
+//! In: a URL, a rate, a time. Out: counts of requests and answers, one JSON object on standard output.
+//! Invariant: as many answers as requests, missing answers included; the program ends after its time, or on
+//! SIGTERM with the counts so far.
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -27,31 +28,31 @@ const DEADLINE: Duration = Duration::from_secs(30);
 /// Longest answer.
 const BODY_BYTES_MAX: usize = 64 << 10;
 
-/// What is sent.
+/// Arguments of the program.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// Where to, `http://` only.
+    /// URL, `http://` only.
     #[arg(long)]
     url: Uri,
-    /// Requests a second.
+    /// Requests per second.
     #[arg(long, default_value_t = 10.0)]
     rate: f64,
-    /// For how long.
+    /// Duration, seconds.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
     seconds: u64,
-    /// At most so many requests.
+    /// Largest number of requests.
     #[arg(long, default_value_t = 1_000_000)]
     requests: u64,
-    /// At most so many at a time; one more waits for its turn.
+    /// Largest number of parallel requests; further ones wait.
     #[arg(long, default_value_t = 64)]
     parallel: usize,
-    /// Leave after so many milliseconds without an answer.
+    /// Disconnect after this time without an answer, milliseconds.
     #[arg(long, default_value_t = 30_000)]
     patience_ms: u64,
     /// A new connection for each request.
     #[arg(long)]
     no_keep_alive: bool,
-    /// `host` header, where it is not that of the URL.
+    /// `host` header, if other than that of the URL.
     #[arg(long)]
     host: Option<String>,
 }
@@ -61,11 +62,11 @@ struct Tally {
     sent: u64,
     answers: BTreeMap<u16, u64>,
     none: u64,
-    /// Why there was no answer, the first few.
+    /// First errors of requests without an answer.
     errors: Vec<String>,
 }
 
-/// Sends.
+/// Sends the requests.
 pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
     let mut stop = signal(SignalKind::terminate()).context("failed to listen for SIGTERM")?;
     let tally = Arc::new(Mutex::new(Tally::default()));
@@ -101,7 +102,7 @@ async fn send(arguments: &Arguments, tally: &Arc<Mutex<Tally>>, senders: &mut Jo
             drop(permit);
         });
     }
-    // The wish for so many is fulfilled; their answers are waited for by the caller.
+    // The caller waits for the answers.
 }
 
 async fn request(
@@ -143,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_absent_answer_counts_too() {
+    fn a_missing_answer_counts() {
         let mut tally = Tally { sent: 3, ..Tally::default() };
         tally.add(Ok(200));
         tally.add(Ok(503));

@@ -1,14 +1,14 @@
 //! An application behind a sidecar.
 //!
-//! In: HTTP requests and TCP connections. Out: what the path asks for, and the bytes that came.
-//! Always: all headers of a request are passed on with its call, also x-forwarded-for, as many HTTP libraries do.
+//! In: HTTP requests and TCP connections. Out: answers as in the path, and an echo.
+//! Invariant: a call has all headers of its request, also x-forwarded-for, as in many HTTP libraries.
 //!
 //! | path | answer |
 //! | --- | --- |
 //! | `/status/503` | that status |
-//! | `/delay/2000` | 200 after so many milliseconds |
+//! | `/delay/2000` | 200 after 2,000 milliseconds |
 //! | `/hangup` | the connection is closed |
-//! | `/call/HOST:PORT/…` | what `http://HOST:PORT/…` answers; 502 when nothing does |
+//! | `/call/HOST:PORT/…` | the status of `http://HOST:PORT/…`; 502 without an answer |
 //! | anything else | 200 |
 
 use std::io;
@@ -35,13 +35,13 @@ use tokio::time;
 /// Connections of each kind at a time.
 const CONNECTIONS_MAX: usize = 1024;
 
-/// Longest time that a path can ask for, and longest wait for a call.
+/// Longest delay of a path, and longest wait for a call.
 const WORK_MAX: Duration = Duration::from_secs(30);
 
 /// Longest answer of a call.
 const BODY_BYTES_MAX: usize = 64 << 10;
 
-/// Where the application listens.
+/// Arguments of the program.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// Port for HTTP/1.1.
@@ -50,7 +50,7 @@ pub struct Arguments {
     /// Port for TCP.
     #[arg(long, value_name = "PORT")]
     tcp: Option<u16>,
-    /// Where calls connect, whomever they are for: the way out where nothing captures them.
+    /// Address that all calls connect to: the proxy's outbound listener where traffic is not captured.
     #[arg(long, value_name = "ADDRESS")]
     outbound: Option<SocketAddr>,
 }
@@ -69,7 +69,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
         let client = Arc::clone(&client);
         async move {
             let service = service_fn(move |request| answer(request, Arc::clone(&client), arguments.outbound));
-            // It fails when the caller leaves or the application hangs up, which is what it is there for.
+            // An error means that the caller disconnected or the path asked for a closed connection.
             http1::Builder::new().serve_connection(TokioIo::new(stream), service).await.ok();
         }
     })
@@ -89,7 +89,7 @@ async fn accept<F: Future<Output = ()> + Send + 'static>(
     let limit = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     while let Ok(permit) = Arc::clone(&limit).acquire_owned().await {
         let Ok((stream, _)) = listener.accept().await else {
-            // Mostly a lack of file descriptors, which passes.
+            // Mostly a temporary lack of file descriptors.
             time::sleep(Duration::from_millis(50)).await;
             continue;
         };
@@ -118,30 +118,30 @@ async fn answer(
     outbound: Option<SocketAddr>,
 ) -> Result<Response<Full<Bytes>>, io::Error> {
     let path = request.uri().path().to_owned();
-    let status = match Wish::of(&path) {
-        Wish::Status(status) => status,
-        Wish::Delay(delay) => {
+    let status = match Action::of(&path) {
+        Action::Status(status) => status,
+        Action::Delay(delay) => {
             time::sleep(delay).await;
             StatusCode::OK
         }
-        Wish::HangUp => return Err(io::ErrorKind::ConnectionAborted.into()),
-        Wish::Call(url) => call(&client, &url, request.headers(), outbound).await,
+        Action::HangUp => return Err(io::ErrorKind::ConnectionAborted.into()),
+        Action::Call(url) => call(&client, &url, request.headers(), outbound).await,
     };
     let mut response = Response::new(Full::from("ok\n"));
     *response.status_mut() = status;
     Ok(response)
 }
 
-/// What a path asks for.
+/// Behaviour that a path asks for.
 #[derive(Debug, PartialEq, Eq)]
-enum Wish {
+enum Action {
     Status(StatusCode),
     Delay(Duration),
     HangUp,
     Call(String),
 }
 
-impl Wish {
+impl Action {
     fn of(path: &str) -> Self {
         let path = path.strip_prefix('/').unwrap_or(path);
         let (verb, rest) = path.split_once('/').unwrap_or((path, ""));
@@ -156,12 +156,12 @@ impl Wish {
 }
 
 async fn call(client: &Caller, url: &str, caused_by: &HeaderMap, outbound: Option<SocketAddr>) -> StatusCode {
-    let Some((url, host)) = led(url, outbound) else { return StatusCode::BAD_REQUEST };
+    let Some((url, host)) = route(url, outbound) else { return StatusCode::BAD_REQUEST };
     let mut request = Request::get(url);
     if let Some(headers) = request.headers_mut() {
         headers.clone_from(caused_by);
-        for of_the_connection in [HOST, CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING] {
-            headers.remove(of_the_connection);
+        for hop_by_hop in [HOST, CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING] {
+            headers.remove(hop_by_hop);
         }
         headers.extend(host.map(|host| (HOST, host)));
     }
@@ -180,8 +180,8 @@ async fn call(client: &Caller, url: &str, caused_by: &HeaderMap, outbound: Optio
     }
 }
 
-/// The URL by the way out, and the host header that says for whom it is.
-fn led(url: &str, outbound: Option<SocketAddr>) -> Option<(Uri, Option<HeaderValue>)> {
+/// URL by the outbound listener, and the host header of the destination.
+fn route(url: &str, outbound: Option<SocketAddr>) -> Option<(Uri, Option<HeaderValue>)> {
     let url: Uri = url.parse().ok()?;
     let Some(outbound) = outbound else { return Some((url, None)) };
     let host = HeaderValue::from_str(url.authority()?.as_str()).ok()?;
@@ -195,32 +195,32 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(path: &str, expected: &Wish) {
-        assert_eq!(&Wish::of(path), expected);
+    fn check(path: &str, expected: &Action) {
+        assert_eq!(&Action::of(path), expected);
     }
 
     #[test]
-    fn the_path_says_what_to_do() {
-        check("/", &Wish::Status(StatusCode::OK));
-        check("/status/503", &Wish::Status(StatusCode::SERVICE_UNAVAILABLE));
-        check("/status/x", &Wish::Status(StatusCode::BAD_REQUEST));
-        check("/delay/250", &Wish::Delay(Duration::from_millis(250)));
-        check("/delay/99999999", &Wish::Delay(WORK_MAX));
-        check("/hangup", &Wish::HangUp);
+    fn the_path_selects_the_behaviour() {
+        check("/", &Action::Status(StatusCode::OK));
+        check("/status/503", &Action::Status(StatusCode::SERVICE_UNAVAILABLE));
+        check("/status/x", &Action::Status(StatusCode::BAD_REQUEST));
+        check("/delay/250", &Action::Delay(Duration::from_millis(250)));
+        check("/delay/99999999", &Action::Delay(WORK_MAX));
+        check("/hangup", &Action::HangUp);
         check(
             "/call/backend.shop:8080/status/500",
-            &Wish::Call("http://backend.shop:8080/status/500".into()),
+            &Action::Call("http://backend.shop:8080/status/500".into()),
         );
     }
 
     #[test]
-    fn a_call_takes_the_way_out_and_says_whom_it_is_for() {
+    fn a_call_uses_the_outbound_listener_and_names_its_destination() {
         let out = Some("127.77.1.12:8080".parse().unwrap());
-        let (url, host) = led("http://backend.shop:8080/status/500", out).unwrap();
+        let (url, host) = route("http://backend.shop:8080/status/500", out).unwrap();
         assert_eq!(url, "http://127.77.1.12:8080/status/500");
         assert_eq!(host.unwrap(), "backend.shop:8080");
         assert_eq!(
-            led("http://backend.shop/", None).unwrap(),
+            route("http://backend.shop/", None).unwrap(),
             ("http://backend.shop/".parse().unwrap(), None)
         );
     }

@@ -1,8 +1,8 @@
-//! What is behind the called Envoy.
+//! The application behind the destination's Envoy.
 //!
-//! In: connections. Out: TCP: as many bytes as were asked for; HTTP/1: an answer, or an echo over WebSocket; gRPC: the
-//! status that the path ends with, in trailers over HTTP 200.
-//! Always: a connection ends when its client ends it; what it may send at once is bounded.
+//! In: connections. Out: TCP: the requested number of bytes; HTTP/1: an answer, or an echo over WebSocket;
+//! gRPC: the status at the end of the path, in trailers over HTTP 200.
+//! Invariant: a connection ends when its client closes it; the size of a message is bounded.
 
 use std::convert::Infallible;
 use std::io;
@@ -20,16 +20,16 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use super::describe::ApplicationPlace;
+use super::describe::ApplicationAddresses;
 
 /// Connections of each kind.
 const CONNECTIONS_MAX: usize = 4_096;
-/// Bytes that one TCP message or one head may have.
+/// Largest TCP message or HTTP head.
 const MESSAGE_BYTES_MAX: usize = 1 << 20;
-/// The greeting of a TCP message: how many bytes follow, and how many are to come back.
+/// Header of a TCP message: number of following bytes, and number of bytes to return.
 pub(super) const GREETING_BYTES: usize = 8;
 
-/// Reachable already.
+/// The application with bound listeners.
 #[derive(Debug)]
 pub(super) struct Application {
     tcp: TcpListener,
@@ -38,15 +38,15 @@ pub(super) struct Application {
 }
 
 impl Application {
-    pub(super) async fn bind(place: ApplicationPlace) -> Result<Self> {
+    pub(super) async fn bind(addresses: ApplicationAddresses) -> Result<Self> {
         Ok(Self {
-            tcp: TcpListener::bind(place.tcp).await?,
-            http: TcpListener::bind(place.http).await?,
-            grpc: TcpListener::bind(place.grpc).await?,
+            tcp: TcpListener::bind(addresses.tcp).await?,
+            http: TcpListener::bind(addresses.http).await?,
+            grpc: TcpListener::bind(addresses.grpc).await?,
         })
     }
 
-    /// Serves until it is dropped.
+    /// Serves until the future is dropped.
     pub(super) async fn serve(self) {
         tokio::join!(
             accept(self.tcp, async |stream| exchange(stream).await.unwrap_or_default()),
@@ -73,7 +73,7 @@ async fn accept<S: Future<Output = ()> + Send + 'static>(
     }
 }
 
-/// Messages until the client leaves.
+/// Answers TCP messages until the client disconnects.
 async fn exchange(mut stream: TcpStream) -> io::Result<()> {
     loop {
         let mut greeting = [0; GREETING_BYTES];
@@ -88,7 +88,7 @@ async fn exchange(mut stream: TcpStream) -> io::Result<()> {
     }
 }
 
-/// Requests without bodies, until one asks for WebSocket: from then on what comes goes back.
+/// Answers requests without bodies; after an upgrade to WebSocket, echoes all bytes.
 async fn http1(stream: TcpStream) -> io::Result<()> {
     let mut stream = BufStream::new(stream);
     loop {
@@ -124,7 +124,7 @@ async fn http1(stream: TcpStream) -> io::Result<()> {
 async fn grpc(stream: TcpStream) {
     let service = service_fn(async |request: Request<Incoming>| {
         let status = request.uri().path().rsplit('/').next().and_then(|status| status.parse().ok());
-        // An answer that ends first cuts off what of the request is still on its way.
+        // An answer that ends first cuts off the rest of the request.
         let mut body = request.into_body();
         while let Some(frame) = body.frame().await {
             frame?;
@@ -132,11 +132,11 @@ async fn grpc(stream: TcpStream) {
         Ok::<_, hyper::Error>(answer(status.unwrap_or(0)))
     });
     let connection = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
-    // It fails when the caller leaves.
+    // An error means that the caller disconnected.
     connection.serve_connection(TokioIo::new(stream), service).await.ok();
 }
 
-/// An empty message, and the status in the trailers.
+/// Returns an empty message with the status in the trailers.
 fn answer(status: u16) -> Response<impl Body<Data = Bytes, Error = Infallible>> {
     let trailers = HeaderMap::from_iter([(HeaderName::from_static("grpc-status"), status.into())]);
     let message = Full::new(Bytes::from_static(&[0; 5]));

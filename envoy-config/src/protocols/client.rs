@@ -1,7 +1,8 @@
-//! Who calls through the calling Envoy.
+//! Clients of the source's Envoy.
 //!
-//! In: a door. Out: bytes there and back over TCP, WebSocket or a CONNECT tunnel, statuses of HTTP and gRPC.
-//! Always: a call ends within 30 s.
+//! In: a listener. Out: bytes in both directions over TCP, WebSocket or a CONNECT tunnel, statuses of HTTP
+//! and gRPC.
+//! Invariant: a call ends within 30 s.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -18,7 +19,7 @@ use tokio::time;
 /// Longest wait.
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// Bytes before those of a TCP message, which count, too.
+/// Bytes of a TCP message's header, which count as sent bytes.
 pub const GREETING_BYTES: u32 = super::application::GREETING_BYTES as u32;
 
 /// A connection.
@@ -26,18 +27,18 @@ pub const GREETING_BYTES: u32 = super::application::GREETING_BYTES as u32;
 pub struct Connection(TcpStream);
 
 impl Connection {
-    /// Connects.
+    /// Opens a connection.
     ///
     /// # Errors
     /// When nothing listens.
-    pub async fn open(door: SocketAddr) -> Result<Self> {
-        Ok(Self(time::timeout(DEADLINE, TcpStream::connect(door)).await??))
+    pub async fn open(listener: SocketAddr) -> Result<Self> {
+        Ok(Self(time::timeout(DEADLINE, TcpStream::connect(listener)).await??))
     }
 
-    /// Sends so many bytes, [`GREETING_BYTES`] among them, and waits for as many as are wanted.
+    /// Sends bytes, [`GREETING_BYTES`] of them a header, and waits for the answer.
     ///
     /// # Errors
-    /// When they do not come.
+    /// When the answer does not arrive.
     pub async fn exchange(&mut self, sent: u32, wanted: u32) -> Result<()> {
         let follow = sent.checked_sub(GREETING_BYTES).context("fewer bytes than a greeting has")?;
         let greeting = [follow.to_be_bytes(), wanted.to_be_bytes()].concat();
@@ -51,26 +52,26 @@ impl Connection {
     /// Waits until the other side has closed.
     ///
     /// # Errors
-    /// When it does not.
+    /// When the connection stays open.
     pub async fn closed(mut self) -> Result<()> {
-        // A reset is as good.
+        // A reset closes the connection as well.
         time::timeout(DEADLINE, self.0.read(&mut [0])).await?.ok();
         Ok(())
     }
 
-    /// Sends what is neither HTTP nor a message.
+    /// Sends invalid bytes.
     ///
     /// # Errors
-    /// When the connection is gone.
-    pub async fn speak_nonsense(mut self) -> Result<Self> {
+    /// When the connection is closed.
+    pub async fn send_garbage(mut self) -> Result<Self> {
         self.0.write_all(&[0; 64]).await?;
         Ok(self)
     }
 
-    /// Asks for WebSocket.
+    /// Upgrades to WebSocket.
     ///
     /// # Errors
-    /// When it is not given.
+    /// When the upgrade is rejected.
     pub async fn upgrade(&mut self) -> Result<()> {
         let head = "GET /ws HTTP/1.1\r\nhost: payments.shop.svc.cluster.local:8080\r\nconnection: upgrade\r\n\
                     upgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: AAAA\r\n\r\n";
@@ -80,10 +81,10 @@ impl Connection {
         Ok(())
     }
 
-    /// Asks for a tunnel to the application's TCP port.
+    /// Opens a CONNECT tunnel to the application's TCP port.
     ///
     /// # Errors
-    /// When it is not given.
+    /// When the tunnel is rejected.
     pub async fn connect(&mut self) -> Result<()> {
         let head = "CONNECT payments.shop.svc.cluster.local:9000 HTTP/1.1\r\n\
                     host: payments.shop.svc.cluster.local:9000\r\n\r\n";
@@ -93,10 +94,10 @@ impl Connection {
         Ok(())
     }
 
-    /// Sends so many bytes over a WebSocket and waits for them to come back.
+    /// Sends bytes over a WebSocket and waits for their echo.
     ///
     /// # Errors
-    /// When they do not come.
+    /// When the echo does not arrive.
     pub async fn echo(&mut self, bytes: usize) -> Result<()> {
         self.0.write_all(&vec![b'z'; bytes]).await?;
         let mut answer = vec![0; bytes];
@@ -104,7 +105,7 @@ impl Connection {
         Ok(())
     }
 
-    /// One plain request, the connection is kept. Gives back the head of its answer.
+    /// Sends a request on the open connection and returns the head of the answer.
     ///
     /// # Errors
     /// When the answer is not 200.
@@ -112,7 +113,7 @@ impl Connection {
         self.get_with("").await
     }
 
-    /// The same with more headers, each with its end of line.
+    /// Sends a request with additional headers, each with its end of line.
     ///
     /// # Errors
     /// When the answer is not 200.
@@ -134,15 +135,15 @@ impl Connection {
     }
 }
 
-/// Messages that a [`grpc`] call sends, for one that it gets.
+/// Messages that a [`grpc`] call sends; it receives one.
 pub const MESSAGES: usize = 3;
 
-/// A gRPC call that is to end with this status; gives back the HTTP status and that of the trailers.
+/// Makes a gRPC call that ends with this status; returns the HTTP status and that of the trailers.
 ///
 /// # Errors
-/// When there is no answer, or it has no trailers.
-pub async fn grpc(door: SocketAddr, status: u16) -> Result<(u16, u16)> {
-    let stream = time::timeout(DEADLINE, TcpStream::connect(door)).await??;
+/// When there is no answer, or the answer has no trailers.
+pub async fn grpc(listener: SocketAddr, status: u16) -> Result<(u16, u16)> {
+    let stream = time::timeout(DEADLINE, TcpStream::connect(listener)).await??;
     let (mut sender, connection) =
         hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await?;
     let connection = tokio::spawn(connection);
@@ -154,7 +155,7 @@ pub async fn grpc(door: SocketAddr, status: u16) -> Result<(u16, u16)> {
     let code = response.status().as_u16();
     let body = time::timeout(DEADLINE, response.into_body().collect()).await??;
     let trailers = body.trailers().context("no trailers")?;
-    let told = trailers.get("grpc-status").context("no grpc-status")?.to_str()?.parse()?;
+    let status = trailers.get("grpc-status").context("no grpc-status")?.to_str()?.parse()?;
     connection.abort();
-    Ok((code, told))
+    Ok((code, status))
 }

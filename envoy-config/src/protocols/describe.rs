@@ -1,7 +1,7 @@
-//! The bootstraps of the pair.
+//! Bootstraps of the pair.
 //!
-//! In: the topology and a block of addresses. Out: addresses, and YAML that the two Envoys start from.
-//! Always: names are those that istiod gives to a service with the ports 8080 (HTTP/1), 8081 (gRPC) and 9000 (TCP).
+//! In: the topology and a block of addresses. Out: addresses, and a bootstrap in YAML for each Envoy.
+//! Invariant: names are those of istiod for a service with the ports 8080 (HTTP/1), 8081 (gRPC) and 9000 (TCP).
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 use minijinja::value::Serde;
 use serde_json::{Value, json};
 
-use super::{DESTINATION, Doors, Parts, SOURCE};
+use super::{DESTINATION, Listeners, Parts, SOURCE};
 use crate::address::{Block, free_port};
 use crate::bootstrap::{self, node};
 use crate::certificates::IdentityFiles;
@@ -18,12 +18,12 @@ use crate::topology::{Topology, Workload};
 
 const SERVICE: &str = "payments";
 const BLACK_HOLE: &str = "BlackHoleCluster";
-/// Service ports, as names carry them.
+/// Service ports in names.
 const HTTP: u16 = 8080;
 const GRPC: u16 = 8081;
 const TCP: u16 = 9000;
 
-/// One of the two.
+/// Side of the pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Side {
     Source,
@@ -39,22 +39,22 @@ impl Side {
     }
 }
 
-/// Where the application listens.
+/// Addresses of the application.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct ApplicationPlace {
+pub(super) struct ApplicationAddresses {
     pub(super) tcp: SocketAddr,
     pub(super) http: SocketAddr,
     pub(super) grpc: SocketAddr,
 }
 
-/// Both, and where they are.
+/// Both sides with their addresses.
 pub(super) struct Pair {
     topology: Topology,
     source: Ipv4Addr,
     destination: Ipv4Addr,
     collector: SocketAddr,
-    doors: Doors,
-    application: ApplicationPlace,
+    listeners: Listeners,
+    application: ApplicationAddresses,
     tcp_entrance: u16,
     http_entrance: u16,
     grpc_entrance: u16,
@@ -65,17 +65,21 @@ impl Pair {
     pub(super) fn choose(topology: Topology, block: &Block, collector: SocketAddr) -> Result<Self> {
         let address = |workload: &str| anyhow::Ok(block.address(topology.workload(workload)?.host));
         let (source, destination) = (address(SOURCE)?, address(DESTINATION)?);
-        let door = |port: u16| anyhow::Ok(SocketAddr::from((source, free_port(source, port)?)));
+        let listener = |port: u16| anyhow::Ok(SocketAddr::from((source, free_port(source, port)?)));
         let behind = |port: u16| anyhow::Ok(SocketAddr::from((destination, free_port(destination, port)?)));
         Ok(Self {
-            doors: Doors {
-                tcp: door(9000)?,
-                refused: door(9001)?,
-                nowhere: door(9002)?,
-                black_hole: door(9003)?,
-                http: door(15001)?,
+            listeners: Listeners {
+                tcp: listener(9000)?,
+                refused: listener(9001)?,
+                nowhere: listener(9002)?,
+                black_hole: listener(9003)?,
+                http: listener(15001)?,
             },
-            application: ApplicationPlace { tcp: behind(19000)?, http: behind(18080)?, grpc: behind(18081)? },
+            application: ApplicationAddresses {
+                tcp: behind(19000)?,
+                http: behind(18080)?,
+                grpc: behind(18081)?,
+            },
             tcp_entrance: free_port(destination, TCP)?,
             http_entrance: free_port(destination, HTTP)?,
             grpc_entrance: free_port(destination, GRPC)?,
@@ -87,11 +91,11 @@ impl Pair {
         })
     }
 
-    pub(super) fn doors(&self) -> Doors {
-        self.doors
+    pub(super) fn listeners(&self) -> Listeners {
+        self.listeners
     }
 
-    pub(super) fn application(&self) -> ApplicationPlace {
+    pub(super) fn application(&self) -> ApplicationAddresses {
         self.application
     }
 
@@ -103,7 +107,7 @@ impl Pair {
         Ok(self.topology.spiffe_id(&self.workload(side)?.name))
     }
 
-    /// The bootstrap of one side.
+    /// Renders the bootstrap of one side.
     pub(super) fn render(&self, side: Side, identity: &IdentityFiles, parts: &Parts) -> Result<String> {
         let filter = &parts.filter;
         let (listeners, mut clusters) = match side {
@@ -138,15 +142,15 @@ impl Pair {
     }
 
     fn outbound_listeners(&self) -> Vec<Value> {
-        let doors = self.doors;
+        let listeners = self.listeners;
         vec![
-            tcp_listener("OUTBOUND", doors.tcp.port(), &self.outbound(TCP)),
-            tcp_listener("OUTBOUND", doors.refused.port(), &self.outbound(TCP + 1)),
-            tcp_listener("OUTBOUND", doors.nowhere.port(), &self.outbound(TCP + 2)),
-            tcp_listener("OUTBOUND", doors.black_hole.port(), BLACK_HOLE),
+            tcp_listener("OUTBOUND", listeners.tcp.port(), &self.outbound(TCP)),
+            tcp_listener("OUTBOUND", listeners.refused.port(), &self.outbound(TCP + 1)),
+            tcp_listener("OUTBOUND", listeners.nowhere.port(), &self.outbound(TCP + 2)),
+            tcp_listener("OUTBOUND", listeners.black_hole.port(), BLACK_HOLE),
             http_listener(
                 "OUTBOUND",
-                doors.http.port(),
+                listeners.http.port(),
                 &self.outbound(HTTP),
                 &[("/grpc", self.outbound(GRPC)), ("/", self.outbound(HTTP))],
             ),
@@ -201,7 +205,7 @@ impl Pair {
                 "services": [self.topology.service_metadata(SERVICE)],
             })
         };
-        let ApplicationPlace { tcp, http, grpc } = self.application;
+        let ApplicationAddresses { tcp, http, grpc } = self.application;
         vec![cluster(TCP, tcp), cluster(HTTP, http), cluster(GRPC, grpc)]
     }
 
@@ -221,9 +225,9 @@ impl Pair {
     }
 }
 
-/// The filter as a plugin of one of its two kinds.
+/// The filter as a plugin of one kind.
 fn plugin(kind: &str, filter: &FilterSettings) -> Result<Value> {
-    let module = filter.module.as_ref().context("the pair is there for its filter")?;
+    let module = filter.module.as_ref().context("the pair needs a filter")?;
     Ok(json!({
         "name": format!("envoy.filters.{kind}.wasm"),
         "typed_config": {
@@ -255,7 +259,7 @@ fn tcp_listener(direction: &str, port: u16, cluster: &str) -> Value {
     })
 }
 
-/// `tunnel`: the cluster that CONNECT leads to. The called side ends it, and passes on what is in it.
+/// `tunnel` is the cluster of CONNECT requests. The destination terminates CONNECT and forwards the tunneled bytes.
 fn http_listener(direction: &str, port: u16, tunnel: &str, routes: &[(&str, String)]) -> Value {
     let ends_connect = direction == "INBOUND";
     let connect = json!({"prefix": null, "cluster": tunnel, "ends_connect": ends_connect});

@@ -1,7 +1,7 @@
-//! Whether a topology holds together.
+//! Consistency check of a topology.
 //!
-//! In: a topology as it was read. Out: nothing, or the first contradiction.
-//! Always: who passes this finds every name that a rendered bootstrap or an application asks for.
+//! In: a parsed topology. Out: the first inconsistency.
+//! Invariant: in a consistent topology every name of a bootstrap or an application is defined.
 
 use std::collections::BTreeMap;
 
@@ -44,11 +44,11 @@ impl Topology {
     }
 
     fn check_addresses(&self) -> Result<()> {
-        let mut taken = BTreeMap::new();
+        let mut used = BTreeMap::new();
         let workloads = self.workloads.iter().map(|workload| (workload.host, workload.id()));
         for (host, name) in workloads.chain(self.hops.iter().map(|hop| (hop.host, hop.name.clone()))) {
             ensure!((2..=253).contains(&host), "the address of {name} is outside of 2..=253");
-            if let Some(other) = taken.insert(host, name.clone()) {
+            if let Some(other) = used.insert(host, name.clone()) {
                 bail!("{name} and {other} have the same address");
             }
         }

@@ -1,11 +1,11 @@
-//! Network between two workloads that is worse than loopback.
+//! Slow network links between two workloads.
 //!
 //! In: the list `hops` of the topology. Out: [`Hop`]s.
-//! Always: a hop leads from one workload to one other.
+//! Invariant: a hop connects one workload with one other.
 
 use serde::Deserialize;
 
-/// A stretch of network that lets requests pass and holds answers back, or breaks the connection.
+/// A link that passes requests and delays answers, or breaks the connection.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Hop {
@@ -13,13 +13,13 @@ pub struct Hop {
     pub name: String,
     /// Last byte of its address.
     pub host: u8,
-    /// Id of the workload that it connects as.
+    /// Id of the source workload.
     pub from: String,
-    /// Id of the workload that it leads to.
+    /// Id of the destination workload.
     pub to: String,
-    /// How long it holds answers, in milliseconds.
+    /// Delay of answers, milliseconds.
     pub answers_held_ms: u64,
-    /// Whether it breaks the connection then, instead of passing them on.
+    /// Whether the link breaks the connection after the delay instead of passing answers on.
     #[serde(default)]
     pub then_cut: bool,
 }

@@ -1,7 +1,7 @@
-//! What can be called: services, and the ways there.
+//! Services with their subsets and routes.
 //!
 //! In: the list `services` of the topology. Out: [`Service`]s.
-//! Always: a service without routes has Istio's default one.
+//! Invariant: a service without routes has Istio's default route.
 
 use serde::Deserialize;
 
@@ -13,9 +13,9 @@ use crate::fault::Fault;
 pub struct Service {
     /// Short name.
     pub name: String,
-    /// Ids of the workloads that serve it.
+    /// Ids of the serving workloads.
     pub workloads: Vec<String>,
-    /// Whether its callers speak plaintext to it instead of mTLS.
+    /// Whether callers use plaintext instead of mTLS.
     #[serde(default)]
     pub plaintext: bool,
     /// Subsets of its `DestinationRule`.
@@ -32,11 +32,11 @@ pub struct Service {
 pub struct Subset {
     /// Name.
     pub name: String,
-    /// Ids of its workloads.
+    /// Ids of the workloads.
     pub workloads: Vec<String>,
     /// Limits of its connection pool.
     pub connection_pool: Option<ConnectionPool>,
-    /// The hop that its connections pass.
+    /// Hop that connections pass through.
     pub through: Option<String>,
 }
 
@@ -46,7 +46,7 @@ pub struct Subset {
 pub struct ConnectionPool {
     /// Connections to the subset.
     pub max_connections: u32,
-    /// Requests that wait for a connection.
+    /// Pending requests.
     pub max_pending_requests: u32,
 }
 
@@ -56,17 +56,17 @@ pub struct ConnectionPool {
 pub struct Route {
     /// Name.
     pub name: String,
-    /// What it matches.
+    /// Matching requests.
     pub r#match: Match,
-    /// Where it leads, by weight.
+    /// Destinations by weight.
     pub destinations: Vec<Destination>,
-    /// Timeout in milliseconds; none without it.
+    /// Timeout, milliseconds; without it there is none.
     pub timeout_ms: Option<u64>,
     /// Retries instead of Istio's default ones.
     pub retries: Option<Retries>,
 }
 
-/// What a route matches.
+/// Match of a route.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Match {
@@ -81,7 +81,7 @@ pub struct Match {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Destination {
-    /// The subset; without it, all endpoints of the service.
+    /// Subset; without it, all endpoints of the service.
     #[serde(default)]
     pub subset: String,
     /// Share in percent, when there are several destinations.
@@ -92,7 +92,7 @@ pub struct Destination {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Retries {
-    /// How many after the first attempt.
+    /// Retries after the first attempt.
     pub attempts: u32,
     /// Envoy's conditions; empty means none.
     pub on: String,

@@ -1,7 +1,7 @@
-//! What runs in the mesh, and what it calls.
+//! Workloads and their calls.
 //!
 //! In: the list `workloads` of the topology. Out: [`Workload`]s.
-//! Always: one Deployment is one pod with one address.
+//! Invariant: a Deployment has one pod with one address.
 
 use serde::Deserialize;
 
@@ -15,18 +15,18 @@ pub struct Workload {
     pub version: String,
     /// Name of the pod.
     pub pod: String,
-    /// What runs there.
+    /// Kind of the workload.
     pub kind: Kind,
     /// Last byte of its address.
     pub host: u8,
-    /// The services that it may call.
+    /// Callable services.
     #[serde(default)]
     pub calls: Vec<String>,
-    /// Its application; a gateway has none.
+    /// Application; a gateway has none.
     pub application: Option<Application>,
 }
 
-/// What runs at a workload's address.
+/// Kind of a workload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
@@ -42,7 +42,7 @@ pub enum Kind {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Application {
-    /// What it calls for each request; without it, it answers by itself.
+    /// Call for each request; without it, the application answers by itself.
     pub calls: Option<Call>,
 }
 
@@ -57,7 +57,7 @@ pub struct Call {
 }
 
 impl Workload {
-    /// What tells it from all others: `<name>-<version>`.
+    /// Unique id: `<name>-<version>`.
     pub fn id(&self) -> String {
         format!("{}-{}", self.name, self.version)
     }

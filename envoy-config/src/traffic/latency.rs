@@ -1,17 +1,17 @@
-//! How long requests took.
+//! Durations of requests.
 //!
 //! In: durations. Out: quantiles.
-//! Always: exact for the first million durations, and the maximum for all; later ones are not kept.
+//! Invariant: percentiles are exact over the first million durations; the maximum is over all.
 
 use std::time::Duration;
 
-/// Durations kept.
-const KEPT_MAX: usize = 1_000_000;
+/// Stored durations.
+const STORED_MAX: usize = 1_000_000;
 
 /// Durations of requests.
 #[derive(Debug, Clone, Default)]
 pub struct Latencies {
-    kept: Vec<Duration>,
+    stored: Vec<Duration>,
     max: Duration,
 }
 
@@ -19,27 +19,27 @@ impl Latencies {
     /// Adds a duration.
     pub fn add(&mut self, took: Duration) {
         self.max = self.max.max(took);
-        if self.kept.len() < KEPT_MAX {
-            self.kept.push(took);
+        if self.stored.len() < STORED_MAX {
+            self.stored.push(took);
         }
     }
 
-    /// Adds all of another's.
+    /// Adds all durations of another.
     pub fn merge(&mut self, other: Self) {
         self.max = self.max.max(other.max);
-        let room = KEPT_MAX - self.kept.len().min(KEPT_MAX);
-        self.kept.extend(other.kept.into_iter().take(room));
+        let free = STORED_MAX - self.stored.len().min(STORED_MAX);
+        self.stored.extend(other.stored.into_iter().take(free));
     }
 
-    /// The duration that so many of 100 do not exceed; zero without any. `percent` is 0 to 100.
+    /// Percentile by nearest rank, 0 to 100; zero without durations.
     pub fn percentile(&self, percent: f64) -> Duration {
-        let mut sorted = self.kept.clone();
+        let mut sorted = self.stored.clone();
         sorted.sort_unstable();
         let rank = (percent / 100.0 * sorted.len() as f64).ceil() as usize;
         sorted.get(rank.saturating_sub(1)).copied().unwrap_or_default()
     }
 
-    /// The longest.
+    /// Longest duration.
     pub fn max(&self) -> Duration {
         self.max
     }
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn percentiles_are_those_of_the_nearest_rank() {
+    fn percentiles_are_by_nearest_rank() {
         let mut latencies = Latencies::default();
         assert_eq!(latencies.percentile(99.0), Duration::ZERO);
         let mut late = Latencies::default();

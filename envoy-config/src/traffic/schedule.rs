@@ -1,12 +1,12 @@
-//! What is sent next.
+//! Order of normal requests and faults.
 //!
-//! In: the mix that is wanted. Out: one errand after the other.
-//! Always: the share of requests that cause faults is met as closely as whole requests allow, and the faults
+//! In: a mix. Out: one group after the other.
+//! Invariant: the share of requests that cause faults is met as closely as whole requests allow, and the faults
 //! take turns.
 
 use crate::fault::Fault;
 
-/// What part of the requests causes faults, and which.
+/// Share and kinds of faults.
 #[derive(Debug, Clone)]
 pub struct Mix {
     /// Share of the requests, 0 to 1.
@@ -27,12 +27,12 @@ impl Mix {
     }
 }
 
-/// Requests that belong together.
+/// Requests that are sent in parallel for one fault, or one normal request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Errand {
-    /// What they cause; nothing but an answer without it.
+pub(super) struct RequestGroup {
+    /// Fault that the requests cause; none for a normal request.
     pub(super) fault: Option<Fault>,
-    /// How many there are.
+    /// Number of requests.
     pub(super) requests: u32,
 }
 
@@ -51,8 +51,8 @@ impl Schedule {
         Self { mix: mix.clone(), left: requests, planned: 0, faulty: 0, turn: 0 }
     }
 
-    /// The next errand; `burst` says how many requests a fault needs at once.
-    pub(super) fn next(&mut self, burst: impl FnOnce(Fault) -> u32) -> Option<Errand> {
+    /// The next group; `burst` says how many requests a fault needs at once.
+    pub(super) fn next(&mut self, burst: impl FnOnce(Fault) -> u32) -> Option<RequestGroup> {
         let left = u32::try_from(self.left).unwrap_or(u32::MAX);
         if left == 0 {
             return None;
@@ -62,7 +62,7 @@ impl Schedule {
         self.left -= u64::from(requests);
         self.planned += u64::from(requests);
         self.faulty += fault.map_or(0, |_| u64::from(requests));
-        Some(Errand { fault, requests })
+        Some(RequestGroup { fault, requests })
     }
 
     fn fault_is_due(&self) -> bool {
@@ -80,7 +80,7 @@ impl Schedule {
 mod tests {
     use super::*;
 
-    fn errands(mix: &Mix, requests: u64) -> Vec<Errand> {
+    fn groups(mix: &Mix, requests: u64) -> Vec<RequestGroup> {
         let mut schedule = Schedule::new(mix, requests);
         std::iter::from_fn(|| schedule.next(|fault| if fault == Fault::Uo { 6 } else { 1 })).collect()
     }
@@ -88,12 +88,12 @@ mod tests {
     #[test]
     fn all_requests_are_planned_and_faults_take_turns() {
         let check = |share: f64, requests: u64, faulty: u64| {
-            let errands = errands(&Mix::faulty(share), requests);
-            assert_eq!(errands.iter().map(|errand| u64::from(errand.requests)).sum::<u64>(), requests);
-            let faults = errands.iter().filter(|errand| errand.fault.is_some());
-            let share: u64 = faults.clone().map(|errand| u64::from(errand.requests)).sum();
+            let groups = groups(&Mix::faulty(share), requests);
+            assert_eq!(groups.iter().map(|group| u64::from(group.requests)).sum::<u64>(), requests);
+            let faults = groups.iter().filter(|group| group.fault.is_some());
+            let share: u64 = faults.clone().map(|group| u64::from(group.requests)).sum();
             assert!(share.abs_diff(faulty) <= 6, "{share} requests cause faults, not {faulty}");
-            let turns: Vec<_> = faults.map_while(|errand| errand.fault).collect();
+            let turns: Vec<_> = faults.map_while(|group| group.fault).collect();
             assert!(turns.iter().zip(Fault::ALL.iter().cycle()).all(|(turn, fault)| turn == fault));
         };
         check(0.0, 100, 0);
@@ -102,13 +102,10 @@ mod tests {
     }
 
     #[test]
-    fn without_faults_to_cause_all_is_normal() {
+    fn without_faults_all_requests_are_normal() {
         let none = Mix { fault_share: 1.0, faults: Vec::new() };
         assert!(
-            errands(&none, 10)
-                .iter()
-                .chain(&errands(&Mix::healthy(), 10))
-                .all(|errand| errand.fault.is_none())
+            groups(&none, 10).iter().chain(&groups(&Mix::healthy(), 10)).all(|group| group.fault.is_none())
         );
     }
 }

@@ -1,7 +1,7 @@
-//! What was sent and what came back.
+//! Counts of requests and answers.
 //!
 //! In: answers. Out: counts and latencies, for normal requests and for each fault.
-//! Always: as many answers as requests; an absent answer is one, too.
+//! Invariant: as many answers as requests; a missing answer counts as one.
 
 use std::collections::BTreeMap;
 
@@ -16,9 +16,9 @@ pub struct Answers {
     pub sent: u64,
     /// Answers by status.
     pub statuses: BTreeMap<u16, u64>,
-    /// Requests without an answer: the client left, or the connection broke.
+    /// Requests without an answer: the client disconnected, or the connection broke.
     pub none: u64,
-    /// How long they took.
+    /// Durations.
     pub latencies: Latencies,
 }
 
@@ -47,12 +47,12 @@ impl Answers {
     }
 }
 
-/// Answers of a whole traffic.
+/// Answers to all requests.
 #[derive(Debug, Clone, Default)]
 pub struct Tally {
-    /// Requests that were to cause nothing.
+    /// Requests without a fault.
     pub normal: Answers,
-    /// Requests by the fault that they were to cause.
+    /// Requests by fault.
     pub faults: BTreeMap<Fault, Answers>,
 }
 
@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_absent_answer_counts_too() {
+    fn a_missing_answer_counts() {
         let took = Duration::from_millis(1);
         let mut tally = Tally::default();
         tally.add(None, &[Answer { status: Some(200), took }]);

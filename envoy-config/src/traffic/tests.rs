@@ -40,7 +40,7 @@ async fn gateway(tasks: &mut JoinSet<()>) -> (Client, Arc<AtomicU64>) {
 }
 
 #[tokio::test]
-async fn driving_sends_what_was_asked_for() {
+async fn driving_sends_the_requested_number() {
     let mut tasks = JoinSet::new();
     let (client, count) = gateway(&mut tasks).await;
     let tally = drive(&client, 300, &Mix::faulty(0.5), 4).await;
@@ -51,7 +51,7 @@ async fn driving_sends_what_was_asked_for() {
 }
 
 #[tokio::test]
-async fn steady_traffic_ends_when_told_and_counts_its_last_answers() {
+async fn steady_traffic_ends_on_request_and_counts_its_last_answers() {
     let mut tasks = JoinSet::new();
     let (client, count) = gateway(&mut tasks).await;
     let tally = Arc::new(Mutex::new(Tally::default()));
