@@ -1,4 +1,5 @@
-//! Each fault, from its real cause, is reported by the right side and attributed to the intended destination.
+//! Each fault, from its real cause, is reported by the right side and attributed to the intended
+//! destination.
 
 use crate::parts;
 use hopscope_mesh::fault::Fault;
@@ -36,7 +37,8 @@ async fn each_fault_has_the_expected_record() {
                 && edge.destination_service == format!("{}.shop.svc.cluster.local", intended(fault))
         });
         let reported: u64 = reported.map(|edge| edge.requests).sum();
-        // Some requests of a burst succeed; a client that disconnects and a server that crashes race with the answer.
+        // Some requests of a burst succeed; a client that disconnects and a server that crashes
+        // race with the answer.
         let at_least = if fault == Fault::Uo { sent / 6 } else { sent.div_ceil(2) };
         assert!(reported >= at_least.max(1), "{fault}: {sent} sent, {reported} reported");
     }

@@ -23,10 +23,9 @@ const BLIND_WITHIN: Duration = Duration::from_secs(60);
 
 /// Liveness of each proxy, by node id.
 async fn standings(mesh: &Mesh) -> BTreeMap<String, String> {
-    let document = fetch::json(mesh.collector().unwrap().http(), "/api/v1/proxies").await.unwrap();
-    let rows = document.get("proxies").unwrap().as_array().unwrap().iter();
+    let rows = fetch::list(mesh.collector().unwrap().http(), "/api/v1/proxies", "proxies").await.unwrap();
     let text = |row: &serde_json::Value, name: &str| row.get(name).unwrap().as_str().unwrap().to_owned();
-    rows.map(|row| (text(row, "proxy"), text(row, "standing"))).collect()
+    rows.iter().map(|row| (text(row, "proxy"), text(row, "standing"))).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]

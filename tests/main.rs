@@ -1,7 +1,8 @@
 //! Whole-mesh tests: real Envoys, the real module, the real collector, on free ports of loopback.
 //!
 //! In: paths of the programs, which `cargo xtask test` sets in the environment ([`parts`]).
-//! Invariant: each test starts a mesh of its own and stops it; a missing program is a failure, not a skip.
+//! Invariant: each test starts a mesh of its own and stops it; a missing program is a failure, not
+//! a skip.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test harness panics, as its tests do")]
 

@@ -1,12 +1,13 @@
-//! Filter state objects under the names of Istio's metadata exchange, on Envoys without metadata exchange.
+//! Filter state objects under the names of Istio's metadata exchange, on Envoys without metadata
+//! exchange.
 //!
-//! Objects of other filters under these names change no name of an edge, and the filter's expressions read
-//! the fields of an object that has them.
+//! Objects of other filters under these names change no name of an edge, and the filter's
+//! expressions read the fields of an object that has them.
 //!
-//! Upstream Envoy creates no object with Istio's fields (`set_filter_state` creates texts, numbers and
-//! addresses), so the filter's own tests check the content of such an object byte by byte. The tests here
-//! read a field of an address object under the same names: the filter's host call and Envoy's expressions
-//! use the same maps.
+//! Upstream Envoy creates no object with Istio's fields (`set_filter_state` creates texts, numbers
+//! and addresses), so the filter's own tests check the content of such an object byte by byte. The
+//! tests here read a field of an address object under the same names: the filter's host call and
+//! Envoy's expressions use the same maps.
 
 use crate::{parts, tcp};
 use hopscope_mesh::eventually::eventually;
@@ -71,7 +72,8 @@ async fn names(pair: &Protocols) -> BTreeMap<String, u64> {
             let text = |name: &str| row[format!("{end}_{name}")].as_str().unwrap().to_owned();
             ["workload", "namespace", "version"].map(text).join(" ")
         };
-        // The first report of a side may arrive before the identity of the other side, and has its own row then.
+        // The first report of a side may arrive before the identity of the other side, and has its
+        // own row then.
         *names
             .entry(format!("{}: {} -> {}", row["reporter"], of("source"), of("destination")))
             .or_default() += row["requests"].as_u64().unwrap();

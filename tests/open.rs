@@ -10,7 +10,8 @@ use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// With this fault the application works for half a minute; the client of these tests waits for longer than the fault's own.
+/// With this fault the application works for half a minute; the client of these tests waits for
+/// longer than the fault's own.
 const HANGS: Fault = Fault::Dc;
 const OPEN_AGE_MS: u64 = 300;
 /// Shorter than the application works; a second is enough on an idle machine.
@@ -39,8 +40,8 @@ fn send(gateway: SocketAddr) -> TcpStream {
 
 /// Formats each long request as `reporter source -> destination (service)`.
 async fn hanging(mesh: &Mesh) -> Vec<String> {
-    let document = fetch::json(mesh.collector().unwrap().http(), "/api/v1/open").await.unwrap();
-    let rows = document.get("long").unwrap().as_array().unwrap().iter().map(|row| {
+    let rows = fetch::list(mesh.collector().unwrap().http(), "/api/v1/open", "long").await.unwrap();
+    let rows = rows.iter().map(|row| {
         let text = |name: &str| row.get(name).unwrap().as_str().unwrap().to_owned();
         let [reporter, source, destination, service] =
             ["reporter", "source_workload", "destination_workload", "destination_service"].map(text);

@@ -94,7 +94,8 @@ async fn prometheus_scrapes_native_histograms_and_classic_ones() {
         let sum = native.value(&format!("histogram_sum(sum({name}))")).await.unwrap();
         let other = classic.value(&format!("sum({name}_sum)")).await.unwrap();
         assert!((sum - other).abs() <= 1e-6 * other, "{name}: {sum} and {other}");
-        // Prometheus interpolates within a classic bucket; the upper bound of the widest is four times its lower bound.
+        // Prometheus interpolates within a classic bucket; the upper bound of the widest is four
+        // times its lower bound.
         let median = native.value(&format!("histogram_quantile(0.5, sum({name}))")).await.unwrap();
         let estimate =
             classic.value(&format!("histogram_quantile(0.5, sum by (le) ({name}_bucket))")).await.unwrap();

@@ -1,4 +1,5 @@
-//! TCP connections and long-lived streams on a pair of real Envoys with the filter as both kinds of plugin.
+//! TCP connections and long-lived streams on a pair of real Envoys with the filter as both kinds of
+//! plugin.
 
 use crate::parts;
 use hopscope_mesh::eventually::eventually;
@@ -48,8 +49,7 @@ pub(crate) async fn start_configured(envoy: PathBuf, more: &Value, before: Vec<V
 
 /// Rows of a list of the JSON API.
 pub(crate) async fn rows(pair: &Protocols, path: &str, list: &str) -> Vec<Value> {
-    let document = fetch::json(pair.collector().http(), path).await.unwrap();
-    document.get(list).unwrap().as_array().unwrap().clone()
+    fetch::list(pair.collector().http(), path, list).await.unwrap()
 }
 
 /// Counts of one side for connections with the same flags.
@@ -131,7 +131,8 @@ async fn a_thousand_connections(envoy: PathBuf) {
     }
     let metrics = fetch::text(pair.collector().http(), "/metrics").await.unwrap();
     for side in SIDES {
-        // On the destination's side the certificate names the source, at any time of the connection.
+        // On the destination's side the certificate names the source, at any time of the
+        // connection.
         let series =
             metrics.lines().filter(|line| line.starts_with("hopscope_tcp_connections_closed_total{"));
         let of_side = series.filter(|line| line.contains(&format!("reporter=\"{side}\"")));
@@ -214,7 +215,8 @@ async fn tcp_plugin_before_http_reports_no_connection_twice() {
         }
         connections.push(connection);
     }
-    // An idle connection is no request; one with invalid HTTP is a request with the flag DPE, as in Envoy.
+    // An idle connection is no request; one with invalid HTTP is a request with the flag DPE, as in
+    // Envoy.
     let idle = Connection::open(pair.listeners().http).await.unwrap();
     let other = Connection::open(pair.listeners().http).await.unwrap().send_garbage().await.unwrap();
     let requests = async || {
@@ -307,7 +309,8 @@ async fn shows(pair: &Protocols, (sent, received): (u64, u64)) {
     assert_eq!(stream_bytes(pair).await, SIDES.map(|_| format!("1: {sent}/{received}")));
 }
 
-/// Waits until a closed stream is one request of each side with this code and each byte is counted once.
+/// Waits until a closed stream is one request of each side with this code and each byte is counted
+/// once.
 async fn ends(pair: Protocols, (sent, received): (u64, u64), code: &str) {
     let ends = eventually("the stream is one request of each side", SOON, async || {
         let edges = rows(&pair, "/api/v1/edges", "edges").await;

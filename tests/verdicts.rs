@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 
 /// Requests of each fault.
 const EACH: u64 = 20;
-/// Faults with the same outcome each time: the number of successes in a burst for UO varies, and a client
-/// that disconnects (DC) may do so before its request reaches a proxy.
+/// Faults with the same outcome each time: the number of successes in a burst for UO varies, and a
+/// client that disconnects (DC) may do so before its request reaches a proxy.
 const FAULTS: [Fault; 11] = [
     Fault::Nr,
     Fault::Nc,
@@ -144,7 +144,8 @@ async fn without_faults_both_sides_agree() {
     let requests = std::env::var(REQUESTS).map_or(REQUESTS_IN_CI, |text| text.parse().unwrap());
     let mesh = parts::start(parts::observed()).await;
     let start = Instant::now();
-    // For a tenth of the requests, applications call twice under one id: half in parallel, half in sequence.
+    // For a tenth of the requests, applications call twice under one id: half in parallel, half in
+    // sequence.
     let some = requests / 20;
     let client = |repeat| mesh.client().repeating(repeat);
     let (once, in_turn, together) = (client(Repeat::Once), client(Repeat::InTurn), client(Repeat::Together));

@@ -1,8 +1,9 @@
 //! `hopscope-bench collector`: the cost of a collector under load.
 //!
-//! In: the binary `hopscope`, and perhaps a second one to compare with. Out: one row of figures per run.
-//! Invariant: a collector is a process of its own and its cost is the kernel's account of that process; its
-//! count is compared with the acknowledged records, and a difference is an error.
+//! In: the binary `hopscope`, and perhaps a second one to compare with. Out: one row of figures per
+//! run.
+//! Invariant: a collector is a process of its own and its cost is the kernel's account of that
+//! process; its count is compared with the acknowledged records, and a difference is an error.
 
 mod random;
 mod mesh;
@@ -45,8 +46,8 @@ pub(crate) struct Arguments {
     /// Seconds of load in each run, after a warm-up of one round.
     #[arg(long, default_value = "10", value_name = "N", value_parser = clap::value_parser!(u64).range(1..=600))]
     seconds: u64,
-    /// An OpenTelemetry Collector with `signal_to_metrics` for the run `peer_otelcol`; without it that run
-    /// is left out.
+    /// An OpenTelemetry Collector with `signal_to_metrics` for the run `peer_otelcol`; without it
+    /// that run is left out.
     #[arg(long, value_name = "PATH")]
     peer: Option<PathBuf>,
     /// Only these runs.

@@ -1,9 +1,9 @@
 //! `hopscope-bench filter`: the cost of telemetry in an Envoy.
 //!
-//! In: an Envoy and the filter's module. Out: for each [`Arm`](arm::Arm) instructions, processor time and
-//! latency per request, bytes on the wire, memory.
-//! Invariant: one Envoy with one worker per arm, the same requests, in turns; load, origin and sink run in
-//! this process, which is part of no figure.
+//! In: an Envoy and the filter's module. Out: for each [`Arm`](arm::Arm) instructions, processor
+//! time and latency per request, bytes on the wire, memory.
+//! Invariant: one Envoy with one worker per arm, the same requests, in turns; load, origin and sink
+//! run in this process, which is part of no figure.
 
 mod programs;
 mod bootstrap;

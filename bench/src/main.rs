@@ -1,9 +1,10 @@
 //! `hopscope-bench`: the cost of the collector and of the filter.
 //!
-//! In: the programs to measure, built for release. Out: figures on standard error, with `--json` one JSON
-//! object on standard output.
-//! Invariant: a measured program is a process of its own, and its cost is the kernel's account of that
-//! process or a count of its instructions; a record that was sent and is not counted is an error.
+//! In: the programs to measure, built for release. Out: figures on standard error, with `--json`
+//! one JSON object on standard output.
+//! Invariant: a measured program is a process of its own, and its cost is the kernel's account of
+//! that process or a count of its instructions; a record that was sent and is not counted is an
+//! error.
 
 mod kernel;
 mod output;

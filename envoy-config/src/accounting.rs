@@ -1,7 +1,8 @@
 //! Accounting of every proxy: Envoy's own count beside the collector's ledger.
 //!
 //! In: Envoy's own counters and the collector's ledger. Out: a [`ProxyRow`] for each proxy.
-//! Invariant: a proxy that the collector does not know has a row of zeros, with all its requests unaccounted.
+//! Invariant: a proxy that the collector does not know has a row of zeros, with all its requests
+//! unaccounted.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,7 +16,8 @@ use crate::collector::LedgerRow;
 use crate::envoy::HttpCounts;
 use crate::mesh::Mesh;
 
-/// Time between two reads. Counters that do not change meanwhile are final: Envoy writes its logs every 100 ms.
+/// Time between two reads. Counters that do not change meanwhile are final: Envoy writes its logs
+/// every 100 ms.
 const PAUSE: Duration = Duration::from_millis(300);
 
 /// Accounting of one proxy.

@@ -1,8 +1,8 @@
 //! Addresses and ports on loopback.
 //!
 //! Out: an unused block `127.a.b.0/24`, and free ports near the usual ones.
-//! Invariant: a block belongs to one mesh until its [`Block`] is dropped; no port is an ephemeral one, so no
-//! outgoing connection uses it between the choice and its use.
+//! Invariant: a block belongs to one mesh until its [`Block`] is dropped; no port is an ephemeral
+//! one, so no outgoing connection uses it between the choice and its use.
 
 use std::fs;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};

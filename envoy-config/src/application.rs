@@ -1,9 +1,10 @@
 //! The small applications behind the sidecars.
 //!
-//! In: requests from the workload's own Envoy. Out: calls through that Envoy as in the topology, and an answer
-//! with the status of the call; or the cause of a fault, at the workload of that fault.
-//! Invariant: all work for a request ends when its caller disconnects; connections, bodies and times are
-//! bounded.
+//! In: requests from the workload's own Envoy. Out: calls through that Envoy as in the topology,
+//! and an answer with the status of the call; or the cause of a fault, at the workload of that
+//! fault.
+//! Invariant: all work for a request ends when its caller disconnects; connections, bodies and
+//! times are bounded.
 
 mod behavior;
 mod upstream;
@@ -25,7 +26,8 @@ use crate::topology::{Topology, Workload};
 use behavior::Behavior;
 use upstream::Upstream;
 
-/// Connections of one application; its only client is its Envoy, which opens one for each parallel request.
+/// Connections of one application; its only client is its Envoy, which opens one for each parallel
+/// request.
 const CONNECTIONS_MAX: usize = 1024;
 
 /// Pause after a connection could not be accepted, which is mostly a lack of file descriptors.
@@ -79,7 +81,8 @@ async fn serve_connection(stream: TcpStream, behavior: Arc<Behavior>) {
     });
     // An idle connection stays open: Envoy may send a request at the moment of a close.
     let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-    // An error means that the caller disconnected or the application closed the connection on purpose.
+    // An error means that the caller disconnected or the application closed the connection on
+    // purpose.
     connection.await.ok();
 }
 

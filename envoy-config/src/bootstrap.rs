@@ -1,8 +1,8 @@
 //! The bootstrap of one workload's Envoy.
 //!
 //! In: the topology, addresses, certificates and the filter's settings. Out: a bootstrap in YAML.
-//! Invariant: names are those of istiod, independent of the real address and port; an undefined value in a
-//! template of `mesh/` is an error, not an empty string.
+//! Invariant: names are those of istiod, independent of the real address and port; an undefined
+//! value in a template of `mesh/` is an error, not an empty string.
 
 mod cluster;
 mod listener;
@@ -161,7 +161,8 @@ pub(crate) fn templates() -> Result<Environment<'static>> {
 }
 
 impl Topology {
-    /// SPIFFE identity of a workload: the service account has the workload's name, or is that of all workloads.
+    /// SPIFFE identity of a workload: the service account has the workload's name, or is that of
+    /// all workloads.
     pub fn spiffe_id(&self, workload: &str) -> String {
         let account = self.service_account.as_deref().unwrap_or(workload);
         format!("spiffe://{}/ns/{}/sa/{account}", self.trust_domain, self.namespace)

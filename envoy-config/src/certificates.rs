@@ -47,7 +47,8 @@ impl Authority {
         Ok(Self { issuer: Issuer::new(params, key), root })
     }
 
-    /// Issues a certificate for a SPIFFE identity, or a DNS name, and writes it to `folder` under `name`.
+    /// Issues a certificate for a SPIFFE identity, or a DNS name, and writes it to `folder` under
+    /// `name`.
     ///
     /// # Errors
     /// When the identity is not ASCII, or a file cannot be written.

@@ -1,8 +1,9 @@
 //! The client outside of the mesh.
 //!
 //! In: a fault, or none. Out: the requests to the gateway that the fault needs, and their answers.
-//! Invariant: the client has an address of its own; a request ends within 30 s; a client that disconnects
-//! early has sent the whole head before, so that every proxy on the path counts the request.
+//! Invariant: the client has an address of its own; a request ends within 30 s; a client that
+//! disconnects early has sent the whole head before, so that every proxy on the path counts the
+//! request.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -78,8 +79,8 @@ impl Client {
         self.behavior(fault).burst.unwrap_or(1)
     }
 
-    /// Sends the requests that a fault needs, at most `limit`: one or several in parallel, and disconnects
-    /// early where that is the cause. Without a fault, sends one normal request.
+    /// Sends the requests that a fault needs, at most `limit`: one or several in parallel, and
+    /// disconnects early where that is the cause. Without a fault, sends one normal request.
     pub async fn send(&self, fault: Option<Fault>, limit: u32) -> Vec<Answer> {
         let mut burst = JoinSet::new();
         for _ in 0..self.burst(fault).min(limit) {

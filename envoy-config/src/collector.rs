@@ -1,8 +1,8 @@
 //! The collector of the mesh, as a program of its own.
 //!
 //! In: the binary `hopscope` and two addresses. Out: a running collector and its answers.
-//! Invariant: the addresses stay the same over restarts, as behind a Service; the process ends with its
-//! [`Collector`].
+//! Invariant: the addresses stay the same over restarts, as behind a Service; the process ends with
+//! its [`Collector`].
 
 mod api;
 
@@ -148,7 +148,8 @@ impl Collector {
         api::ledgers(self.address.http).await
     }
 
-    /// Requests and failures that are pending resolution of their peer, and therefore in no series and no list yet.
+    /// Requests and failures that are pending resolution of their peer, and therefore in no series
+    /// and no list yet.
     ///
     /// # Errors
     /// When the collector does not answer, or has no such metric.

@@ -1,7 +1,7 @@
 //! `hopscope-mesh demo`: the whole product on real Envoys.
 //!
-//! In: an Envoy, the filter, the collector. Out: a live table on standard error, and at the end the table or one
-//! JSON object on standard output.
+//! In: an Envoy, the filter, the collector. Out: a live table on standard error, and at the end the
+//! table or one JSON object on standard output.
 //! Invariant: at the end of the demo, all its processes are stopped and its files removed.
 
 mod edge;

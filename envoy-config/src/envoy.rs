@@ -1,7 +1,8 @@
 //! One real Envoy.
 //!
 //! In: the binary and a rendered bootstrap. Out: a running proxy, its own counts and its logs.
-//! Invariant: the process ends with its [`Envoy`]; the error of a failed start shows the end of the log.
+//! Invariant: the process ends with its [`Envoy`]; the error of a failed start shows the end of the
+//! log.
 
 mod stats;
 

@@ -1,8 +1,8 @@
 //! Faults of the mesh, by name.
 //!
 //! In: a name, from the header `x-fault`, the topology or a command line. Out: a [`Fault`].
-//! Invariant: a name is the resulting response flag, except for `DISAGREE`, `RESCUED`, `CUT` and `SEVERED`,
-//! which only both sides of one hop together show.
+//! Invariant: a name is the resulting response flag, except for `DISAGREE`, `RESCUED`, `CUT` and
+//! `SEVERED`, which only both sides of one hop together show.
 
 use std::fmt;
 use std::str::FromStr;

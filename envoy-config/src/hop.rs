@@ -1,21 +1,23 @@
 //! A network link that delays answers, or breaks the connection.
 //!
-//! In: connections of a source's Envoy. Out: connections to a destination's Envoy, from the source's address.
-//! Invariant: a handshake passes without delay; everything that the destination sends after the client's
-//! first application data is delayed. The disconnect of a client is delayed as long as an answer.
+//! In: connections of a source's Envoy. Out: connections to a destination's Envoy, from the
+//! source's address.
+//! Invariant: a handshake passes without delay; everything that the destination sends after the
+//! client's first application data is delayed. The disconnect of a client is delayed as long as an
+//! answer.
 //!
-//! A delayed handshake would use up the route's timeout before the request is sent, and the destination
-//! would have no record of it. In TLS 1.3 the server's handshake looks like application data; therefore the
-//! link parses the client's records. In every version of TLS, a client sends its first record of application
-//! data only after the server's handshake (except for early data, which Envoy does not send to an upstream).
-//! Later bytes of the server are session tickets, for which no client waits, and answers. Plaintext has no
-//! handshake.
+//! A delayed handshake would use up the route's timeout before the request is sent, and the
+//! destination would have no record of it. In TLS 1.3 the server's handshake looks like application
+//! data; therefore the link parses the client's records. In every version of TLS, a client sends
+//! its first record of application data only after the server's handshake (except for early data,
+//! which Envoy does not send to an upstream). Later bytes of the server are session tickets, for
+//! which no client waits, and answers. Plaintext has no handshake.
 //!
-//! A link with `then_cut` breaks the connection at a fixed time after the client's first application data: a
-//! quick destination has answered by then, a slow one has not.
+//! A link with `then_cut` breaks the connection at a fixed time after the client's first
+//! application data: a quick destination has answered by then, a slow one has not.
 //!
-//! The disconnect is delayed because a source closes its connection after a timeout, and a destination that
-//! notices it during its work reports DC instead of 200.
+//! The disconnect is delayed because a source closes its connection after a timeout, and a
+//! destination that notices it during its work reports DC instead of 200.
 
 mod record;
 
@@ -141,7 +143,8 @@ impl Link {
         }
     }
 
-    /// Ends after the delay from the client's first application data, for a link that cuts; never for others.
+    /// Ends after the delay from the client's first application data, for a link that cuts; never
+    /// for others.
     async fn cut(self, begun: &Notify) {
         if !self.then_cut {
             return future::pending().await;

@@ -1,7 +1,8 @@
 //! The local mesh: real Envoys, small applications, and faults from their real causes.
 //!
-//! In: `mesh/topology.yaml`, the path of an Envoy, and perhaps of the filter and of the collector. Out: a
-//! running mesh on loopback, traffic through it, and Envoy's own counts to compare with the collector's.
+//! In: `mesh/topology.yaml`, the path of an Envoy, and perhaps of the filter and of the collector.
+//! Out: a running mesh on loopback, traffic through it, and Envoy's own counts to compare with the
+//! collector's.
 //! Invariant: names, metadata and certificates are those of a real istiod; faults have real causes;
 //! everything that a [`mesh::Mesh`] started ends with it.
 

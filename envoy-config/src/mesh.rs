@@ -1,9 +1,9 @@
 //! The whole mesh.
 //!
-//! In: [`MeshOptions`]. Out: real Envoys, applications, hops and a collector, all ready, in a folder of their
-//! own.
-//! Invariant: ports and loopback addresses are free; all processes end and the folder is removed when the
-//! [`Mesh`] is dropped, also after a failed start.
+//! In: [`MeshOptions`]. Out: real Envoys, applications, hops and a collector, all ready, in a
+//! folder of their own.
+//! Invariant: ports and loopback addresses are free; all processes end and the folder is removed
+//! when the [`Mesh`] is dropped, also after a failed start.
 
 mod options;
 mod layout;
@@ -173,7 +173,8 @@ impl Mesh {
         accounting::read(self).await
     }
 
-    /// Waits until no request is in flight and Envoy's counters are stable; returns them by workload id.
+    /// Waits until no request is in flight and Envoy's counters are stable; returns them by
+    /// workload id.
     ///
     /// # Errors
     /// When requests are in flight after this time.
@@ -181,7 +182,8 @@ impl Mesh {
         accounting::idle(self, within).await
     }
 
-    /// Waits until the Envoys are idle and the collector's ledger agrees with each Envoy's own count.
+    /// Waits until the Envoys are idle and the collector's ledger agrees with each Envoy's own
+    /// count.
     ///
     /// # Errors
     /// When the ledger does not agree `within` this time; the message shows the rows.

@@ -37,7 +37,8 @@ pub struct FilterSettings {
 }
 
 impl FilterSettings {
-    /// Settings of a filter that reports to the mesh's collector twice per second; no filter without a module.
+    /// Settings of a filter that reports to the mesh's collector twice per second; no filter
+    /// without a module.
     pub fn reporting(module: Option<PathBuf>) -> Self {
         let configuration = serde_json::json!({
             "collector": {"cluster": COLLECTOR_CLUSTER, "authority": COLLECTOR_AUTHORITY},

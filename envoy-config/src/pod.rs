@@ -1,9 +1,9 @@
 //! Small programs for the pods of a mesh that a real Istio drives (`cargo xtask istio`).
 //!
-//! In: the command line of a container. Out: a running application, or traffic and its results as one JSON
-//! object.
-//! Invariant: names are resolved as in the pod; programs know of no proxy; time, parallelism and sizes are
-//! bounded.
+//! In: the command line of a container. Out: a running application, or traffic and its results as
+//! one JSON object.
+//! Invariant: names are resolved as in the pod; programs know of no proxy; time, parallelism and
+//! sizes are bounded.
 
 mod certify;
 mod connect;

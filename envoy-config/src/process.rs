@@ -1,8 +1,9 @@
 //! Child processes.
 //!
 //! In: a command. Out: a [`Process`].
-//! Invariant: a process ends when its [`Process`] is dropped, at the latest. A process has a process group of
-//! its own, so that Ctrl-C in the terminal reaches only the parent, which stops all processes in order.
+//! Invariant: a process ends when its [`Process`] is dropped, at the latest. A process has a
+//! process group of its own, so that Ctrl-C in the terminal reaches only the parent, which stops
+//! all processes in order.
 
 use std::io;
 use std::process::{Child, Command, ExitStatus};
@@ -107,8 +108,8 @@ impl Drop for Process {
 
 /// Starts a child from a thread that runs until the end of this process.
 ///
-/// Envoy asks the kernel to end it with the *thread* that started it, and a thread of a runtime or of a test
-/// ends too early.
+/// Envoy asks the kernel to end it with the *thread* that started it, and a thread of a runtime or
+/// of a test ends too early.
 fn spawn(command: Command) -> io::Result<Child> {
     static SPAWNER: OnceLock<Sender<SpawnRequest>> = OnceLock::new();
     let spawner = SPAWNER.get_or_init(|| {

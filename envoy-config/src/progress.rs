@@ -1,6 +1,7 @@
 //! Progress messages on standard error.
 //!
-//! Invariant: colours only on a terminal, and not where `NO_COLOR` is set; standard output is for results.
+//! Invariant: colours only on a terminal, and not where `NO_COLOR` is set; standard output is for
+//! results.
 
 use std::env;
 use std::io::{self, IsTerminal as _, Write as _};

@@ -1,8 +1,8 @@
 //! A pair of Envoys for protocols other than HTTP/1: TCP, gRPC, WebSocket.
 //!
-//! In: programs and the filter's configuration. Out: `shop` and `payments` of the shipped topology, each with
-//! an Envoy that has the filter as an HTTP and as a NETWORK plugin on every listener; an application behind
-//! the second; a collector.
+//! In: programs and the filter's configuration. Out: `shop` and `payments` of the shipped topology,
+//! each with an Envoy that has the filter as an HTTP and as a NETWORK plugin on every listener; an
+//! application behind the second; a collector.
 //! Invariant: mTLS between the two, with the names of istiod; free ports; everything ends with the
 //! [`Protocols`].
 

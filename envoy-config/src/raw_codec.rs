@@ -1,7 +1,7 @@
 //! A gRPC codec that leaves messages as bytes, for clients and servers of tests and benchmarks.
 //!
-//! Invariant: a message leaves as it is given, so that a client can send bytes that are no message, and
-//! a load generator encodes nothing twice.
+//! Invariant: a message leaves as it is given, so that a client can send bytes that are no message,
+//! and a load generator encodes nothing twice.
 
 use prost::bytes::{Buf as _, BufMut as _, Bytes};
 use tonic::Status;

@@ -1,8 +1,8 @@
 //! The mesh in Istio's terms: workloads, services, subsets, routes, hops and faults.
 //!
 //! In: `mesh/topology.yaml`. Out: a [`Topology`].
-//! Invariant: every name in the topology is defined, except for the subset that is missing on purpose; every
-//! fault has its cause.
+//! Invariant: every name in the topology is defined, except for the subset that is missing on
+//! purpose; every fault has its cause.
 
 mod workload;
 mod service;

@@ -51,7 +51,8 @@ pub async fn drive(client: &Client, requests: u64, mix: &Mix, parallel: usize) -
     total
 }
 
-/// Sends `rate` requests per second until `end`, waits for the last answers, and adds all of them to `tally`.
+/// Sends `rate` requests per second until `end`, waits for the last answers, and adds all of them
+/// to `tally`.
 pub async fn steady(client: &Client, rate: f64, mix: &Mix, tally: &Arc<Mutex<Tally>>, end: impl Future) {
     let mut senders = JoinSet::new();
     tokio::select! {

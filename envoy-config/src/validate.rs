@@ -1,6 +1,7 @@
 //! `hopscope-mesh validate`: Envoy's own validation of every bootstrap.
 //!
-//! In: an Envoy, perhaps the filter's module. Out: a line for each workload, and whether all are valid.
+//! In: an Envoy, perhaps the filter's module. Out: a line for each workload, and whether all are
+//! valid.
 //! Invariant: all bootstraps are validated, also after one is rejected.
 
 use std::path::PathBuf;
@@ -17,8 +18,8 @@ pub struct Arguments {
     /// The Envoy that validates.
     #[arg(long, value_name = "PATH", env = "HOPSCOPE_ENVOY")]
     envoy: PathBuf,
-    /// The filter's module (`hopscope_filter.wasm`); without it the bootstraps have no filter, because Envoy
-    /// loads the module to validate.
+    /// The filter's module (`hopscope_filter.wasm`); without it the bootstraps have no filter,
+    /// because Envoy loads the module to validate.
     #[arg(long, value_name = "PATH", env = "HOPSCOPE_MODULE")]
     module: Option<PathBuf>,
 }

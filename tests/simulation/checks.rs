@@ -1,7 +1,7 @@
 //! Checks of filter, ledger, join and counters against the ground truth.
 //!
-//! Invariant: each check fails with a panic that names the difference; every request that a filter saw is
-//! expected in exactly one count.
+//! Invariant: each check fails with a panic that names the difference; every request that a filter
+//! saw is expected in exactly one count.
 
 use crate::collector::Collector;
 use crate::ground_truth::{Epoch, SentBatch, Sums};
@@ -13,7 +13,8 @@ use std::collections::BTreeMap;
 
 pub(crate) type Epochs = BTreeMap<u64, Epoch>;
 
-/// Checks the ledger of a running filter: each request is buffered, sent in a record or a fold, or dropped with a reason.
+/// Checks the ledger of a running filter: each request is buffered, sent in a record or a fold, or
+/// dropped with a reason.
 pub(crate) fn filter(proxy: &Proxy, epoch: &Epoch) {
     let ledger = &proxy.vm.buffer().ledger;
     let sent = |refused: bool| -> u64 {
@@ -33,7 +34,8 @@ pub(crate) fn filter(proxy: &Proxy, epoch: &Epoch) {
     }
 }
 
-/// Ledger entry that the collector must have for one proxy, except for the split of missing requests.
+/// Ledger entry that the collector must have for one proxy, except for the split of missing
+/// requests.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Expected {
     seen: u64,
@@ -42,7 +44,8 @@ struct Expected {
     /// Dropped by the filter.
     dropped: u64,
     buffered: u64,
-    /// Requests in missing batches below the highest accepted one, without batches that were known as rejected by then.
+    /// Requests in missing batches below the highest accepted one, without batches that were known
+    /// as rejected by then.
     missing: u64,
     /// Missing requests in batches before the first accepted one.
     before: u64,
@@ -113,7 +116,8 @@ pub(crate) fn join(collector: &Collector) {
     );
 }
 
-/// Checks the counters once no request is pending resolution: each accepted request is counted once.
+/// Checks the counters once no request is pending resolution: each accepted request is counted
+/// once.
 pub(crate) fn counters(collector: &Collector, epochs: &Epochs, sums: &mut Sums) {
     let accepted = epochs.iter().flat_map(|(number, epoch)| collector.batches(*number, epoch));
     let (requests, sum) =
@@ -133,7 +137,8 @@ pub(crate) fn counters(collector: &Collector, epochs: &Epochs, sums: &mut Sums) 
     }
 }
 
-/// Checks the ledger after all epochs have expired: no request is in flight, each lost one has a reason.
+/// Checks the ledger after all epochs have expired: no request is in flight, each lost one has a
+/// reason.
 pub(crate) fn closed(collector: &Collector, epochs: &Epochs, sums: &mut Sums) {
     assert_eq!(collector.pipeline.ledger.open(), 0);
     for (proxy, entry) in collector.pipeline.ledger.entries() {

@@ -1,8 +1,8 @@
 //! A simulated collector: validation, journal, engine, and a record of the accepted batches.
 //!
 //! In: messages. Out: answers.
-//! Invariant: a message is in the journal before the engine applies it; [`Accepted`] lists exactly the
-//! batches that the engine has applied.
+//! Invariant: a message is in the journal before the engine applies it; [`Accepted`] lists exactly
+//! the batches that the engine has applied.
 
 use crate::ground_truth::Epoch;
 use hopscope::checkpoint;
@@ -95,7 +95,7 @@ impl Collector {
     /// Acknowledges a rejected message if its batch was accepted before.
     fn refuse(&mut self, message: &Bytes, refusal: &Refusal) -> (u32, Vec<u8>) {
         match name(message, &self.batch_limits) {
-            Some((teller, sequence)) if self.pipeline.ledger.has(&teller, sequence) => {
+            Some((reporter, sequence)) if self.pipeline.ledger.has(&reporter, sequence) => {
                 self.late_repeats += 1;
                 (OK, Ack { accepted_sequence: sequence, ..Ack::default() }.encode_to_vec())
             }

@@ -1,8 +1,8 @@
 //! A pod, and the attributes that its Envoy gives to the filter.
 //!
 //! In: a pod, a completed request. Out: attributes.
-//! Invariant: the size of a request is its own number, so that sums of sizes show which requests were
-//! counted.
+//! Invariant: the size of a request is its own number, so that sums of sizes show which requests
+//! were counted.
 
 use hopscope_filter::attributes::Expression;
 use hopscope_filter::attributes::{Attribute, Attributes};

@@ -1,14 +1,14 @@
 //! Simulation of filters and a collector on virtual time: the ledger balances under random faults.
 //!
-//! Invariant: a seed gives the same run each time. The simulation runs the product's own code, from Envoy's
-//! attributes to the counters of the API; only network, clocks and disk are simulated.
+//! Invariant: a seed gives the same run each time. The simulation runs the product's own code, from
+//! Envoy's attributes to the counters of the API; only network, clocks and disk are simulated.
 //!
-//! Faults: batches that are lost, late, duplicated or out of order; lost answers; plugins, proxies and
-//! collectors that end at any moment, collectors with and without a journal; clock skew; buffers so small
-//! that requests are folded and dropped; a collector that rejects large batches.
+//! Faults: batches that are lost, late, duplicated or out of order; lost answers; plugins, proxies
+//! and collectors that end at any moment, collectors with and without a journal; clock skew;
+//! buffers so small that requests are folded and dropped; a collector that rejects large batches.
 //!
-//! `HOPSCOPE_SIMULATION_SEEDS=10000 cargo test -p hopscope-tests --test simulation` runs more seeds;
-//! `HOPSCOPE_SIMULATION_FIRST=n` sets the first seed.
+//! `HOPSCOPE_SIMULATION_SEEDS=10000 cargo test -p hopscope-tests --test simulation` runs more
+//! seeds; `HOPSCOPE_SIMULATION_FIRST=n` sets the first seed.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test harness panics, as its tests do")]
 

@@ -1,7 +1,8 @@
 //! A simulated proxy: its filter, and the calls in flight that Envoy holds for it.
 //!
 //! In: requests, ticks, answers. Out: messages.
-//! Invariant: an answer reaches only the filter VM that made the call; every sent batch is recorded.
+//! Invariant: an answer reaches only the filter VM that made the call; every sent batch is
+//! recorded.
 
 use crate::envoy_attributes::{Ended, EnvoyAttributes, Pod};
 use crate::ground_truth::Epoch;

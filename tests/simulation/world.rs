@@ -1,8 +1,8 @@
 //! One run: a mesh on virtual time.
 //!
 //! In: a seed. Out: counts of the run.
-//! Invariant: events happen in the order of their times; the time after the faults is long enough for
-//! every batch that can still arrive.
+//! Invariant: events happen in the order of their times; the time after the faults is long enough
+//! for every batch that can still arrive.
 
 use crate::checks::{self, Epochs};
 use crate::collector::Collector;

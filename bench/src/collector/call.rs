@@ -1,8 +1,9 @@
 //! Unary gRPC calls of one method, at a given rate or as fast as the server answers.
 //!
-//! In: encoded messages, connections, a rate. Out: counts and latencies of the acknowledged messages.
-//! Invariant: at most `in_flight_max` calls are in flight; a rejected call is an error; with a rate, the
-//! latency of a call counts from when it was due.
+//! In: encoded messages, connections, a rate. Out: counts and latencies of the acknowledged
+//! messages.
+//! Invariant: at most `in_flight_max` calls are in flight; a rejected call is an error; with a
+//! rate, the latency of a call counts from when it was due.
 
 use anyhow::Context;
 use hopscope_mesh::raw_codec::RawCodec;

@@ -1,8 +1,8 @@
 //! Reports of a whole mesh, sent to one collector.
 //!
 //! In: templates and a duration. Out: counts and latencies of the acknowledged batches.
-//! Invariant: the batches of a proxy are numbered without gaps; of a round, all sources report before all
-//! destinations, so that every hop of the round is pending in between.
+//! Invariant: the batches of a proxy are numbered without gaps; of a round, all sources report
+//! before all destinations, so that every hop of the round is pending in between.
 
 use super::call::{Acknowledged, Calls};
 use super::mesh::Mesh;
@@ -74,8 +74,8 @@ impl Load {
         self.calls.end().await
     }
 
-    /// Sends whole rounds until `time` is over, at `rate` messages per second; a rate of 0 is as fast as
-    /// the collector answers.
+    /// Sends whole rounds until `time` is over, at `rate` messages per second; a rate of 0 is as
+    /// fast as the collector answers.
     pub(crate) async fn send(
         &mut self,
         round: &mut Round,

@@ -1,6 +1,8 @@
-//! A generated mesh: 240 services, two versions of each, in two sites, one proxy per version and site.
+//! A generated mesh: 240 services, two versions of each, in two sites, one proxy per version and
+//! site.
 //!
-//! In: a number of edges. Out: proxies with identities, edges between them, hops drawn from these edges.
+//! In: a number of edges. Out: proxies with identities, edges between them, hops drawn from these
+//! edges.
 //! Invariant: nine of ten calls stay within a site; both sides of a hop have one request id.
 
 use super::random::{Random, Zipf};
@@ -54,7 +56,8 @@ impl Mesh {
         let mut random = Random::new(1);
         let mut known = HashSet::new();
         let mut list = Vec::with_capacity(edges);
-        // Random draws within a site do not find every pair soon: a quarter of all pairs is the limit.
+        // Random draws within a site do not find every pair soon: a quarter of all pairs is the
+        // limit.
         while list.len() < edges.min(proxies.len() * proxies.len() / 4) {
             let from = random.below(proxies.len());
             let to = random.below(proxies.len());

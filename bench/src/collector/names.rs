@@ -1,7 +1,7 @@
 //! Names of settings and metrics of the collectors that are measured.
 //!
-//! Invariant: the names of one thing stand in the order in which they are tried. A baseline may be an
-//! older build, in which a setting or a metric has an earlier name; add that name at the end.
+//! Invariant: the names of one thing stand in the order in which they are tried. A baseline may be
+//! an older build, in which a setting or a metric has an earlier name; add that name at the end.
 
 /// Names of one setting or metric, the newest first.
 #[derive(Debug, Clone, Copy)]

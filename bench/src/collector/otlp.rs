@@ -1,4 +1,5 @@
-//! Requests of the generated mesh as OpenTelemetry logs, as Envoy's OpenTelemetry access log sends them.
+//! Requests of the generated mesh as OpenTelemetry logs, as Envoy's OpenTelemetry access log sends
+//! them.
 //!
 //! In: hops of a mesh. Out: encoded `ExportLogsServiceRequest`s.
 //! Invariant: one request is one log record with 22 text attributes; one message is of one proxy.

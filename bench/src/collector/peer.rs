@@ -1,8 +1,9 @@
 //! Throughput of the OpenTelemetry Collector that counts the same requests, for comparison.
 //!
 //! In: its binary. Out: a [`Row`].
-//! Invariant: batch processor, `signal_to_metrics` (a counter and an exponential histogram per edge),
-//! Prometheus exporter, scraped every 5 s; its sum is compared with the acknowledged records.
+//! Invariant: batch processor, `signal_to_metrics` (a counter and an exponential histogram per
+//! edge), Prometheus exporter, scraped every 5 s; its sum is compared with the acknowledged
+//! records.
 
 use super::call::{Acknowledged, Calls};
 use super::mesh::Mesh;

@@ -1,8 +1,8 @@
 //! A collector that has received every edge and one whole round.
 //!
 //! In: a run and a binary. Out: the running collector, the load, figures of the memory.
-//! Invariant: the warm-up is not part of a measurement; its records are counted, so that all records can be
-//! compared with the collector's count.
+//! Invariant: the warm-up is not part of a measurement; its records are counted, so that all
+//! records can be compared with the collector's count.
 
 use super::load::Load;
 use super::mesh::Mesh;

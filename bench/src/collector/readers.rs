@@ -1,8 +1,9 @@
 //! Latency of acknowledgements while readers poll the HTTP API.
 //!
 //! In: a run and a binary. Out: a [`Row`] with the latencies and with what the readers received.
-//! Invariant: reports are due at a fixed rate and a latency counts from when its batch was due, whatever
-//! delayed it; the readers run in a thread of their own, so that they do not delay the sender.
+//! Invariant: reports are due at a fixed rate and a latency counts from when its batch was due,
+//! whatever delayed it; the readers run in a thread of their own, so that they do not delay the
+//! sender.
 
 mod lists;
 mod poll;

@@ -30,7 +30,8 @@ pub(crate) struct Run {
 /// Kinds of measurement.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Measurement {
-    /// As many reports as the collector acknowledges, then half of that; meanwhile a scrape every 5 s.
+    /// As many reports as the collector acknowledges, then half of that; meanwhile a scrape every 5
+    /// s.
     Throughput(Scrape),
     /// Reports at a fixed rate, and readers that poll all of the HTTP API.
     Readers,
@@ -69,7 +70,8 @@ pub(crate) const RUNS: [Run; 9] = [
         batch_records: 8,
         ..ALL_ON
     },
-    // Half as many hops in the next two: the first report of 1,000,000 edges alone fills the join's table.
+    // Half as many hops in the next two: the first report of 1,000,000 edges alone fills the join's
+    // table.
     Run {
         name: "all_on_1k_edges",
         description: "as all_on, with 1,000 edges and half as many pending records",
@@ -86,15 +88,16 @@ pub(crate) const RUNS: [Run; 9] = [
         settings: &[(SERIES_MAX, "4000000"), (JOIN_EDGES_MAX, "4000000")],
         ..ALL_ON
     },
-    // Both sides report each edge: two series. 64 proxies carry a round in about 3 s, so that both sides
-    // of its hops arrive within the run.
+    // Both sides report each edge: two series. 64 proxies carry a round in about 3 s, so that both
+    // sides of its hops arrive within the run.
     Run {
         name: "readers",
         description: "100,000 series, 50 reports/s, 50 readers that poll every JSON list and /metrics",
         edges: 50_000,
         hops: 16_000,
         active_proxies: Some(64),
-        // Below the collector's own limit, 256 per connection, so that late reports do not hold up others.
+        // Below the collector's own limit, 256 per connection, so that late reports do not hold up
+        // others.
         in_flight_max: 4_000,
         measurement: Measurement::Readers,
         ..ALL_ON

@@ -1,7 +1,7 @@
 //! Scrapes of `/metrics` during a measurement, as Prometheus makes them.
 //!
-//! Invariant: an answer is read to its end and dropped; one scrape every [`INTERVAL`]. The cost of a scrape
-//! is part of the collector's processor time.
+//! Invariant: an answer is read to its end and dropped; one scrape every [`INTERVAL`]. The cost of
+//! a scrape is part of the collector's processor time.
 
 use super::process::Collector;
 use std::time::Duration;

@@ -1,8 +1,8 @@
 //! Encoded batches that are sent as new ones in each round.
 //!
 //! In: the hops of one round. Out: messages.
-//! Invariant: a message differs from its template in sequence, totals, time and request ids only, so that
-//! generating it costs little beside ingesting it; both sides of a hop have one request id.
+//! Invariant: a message differs from its template in sequence, totals, time and request ids only,
+//! so that generating it costs little beside ingesting it; both sides of a hop have one request id.
 
 use super::mesh::{Hop, Mesh, Proxy};
 use hopscope_proto::v1;
@@ -90,7 +90,8 @@ impl Template {
                 edges.push(edge(mesh, &mut strings, row));
                 u32::try_from(edges.len()).unwrap_or(u32::MAX).saturating_sub(1)
             });
-            // The destination sees a request later and for a shorter time; its attempts follow each other.
+            // The destination sees a request later and for a shorter time; its attempts follow each
+            // other.
             let lag_us =
                 if row.is_source { 0 } else { 100 + u64::from(row.attempt - 1) * row.hop.duration_us / 2 };
             let start_us = row.hop.start_us + lag_us;

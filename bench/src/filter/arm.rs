@@ -3,7 +3,8 @@
 //! In: an [`Arm`]. Out: the access logs and filters of its listener.
 //! Invariant: arms differ in their telemetry only.
 //!
-//! `als_istio` is a lower bound of the cost in Istio: the peer object is one string here, in Istio a struct.
+//! `als_istio` is a lower bound of the cost in Istio: the peer object is one string here, in Istio
+//! a struct.
 
 use super::bootstrap::{Environment, TELEMETRY, typed};
 use serde_json::{Value, json};
@@ -13,9 +14,11 @@ use serde_json::{Value, json};
 pub(crate) enum Arm {
     /// No telemetry.
     Bare,
-    /// Envoy's gRPC access log with the minimum that carries the content of a record: a tag, the peer, one header.
+    /// Envoy's gRPC access log with the minimum that carries the content of a record: a tag, the
+    /// peer, one header.
     AlsLeast,
-    /// Envoy's gRPC access log in a typical configuration of Istio: ten tags, the peer, four headers.
+    /// Envoy's gRPC access log in a typical configuration of Istio: ten tags, the peer, four
+    /// headers.
     AlsIstio,
     /// The filter, `detail: all`.
     HopscopeAll,
@@ -71,7 +74,8 @@ impl Arm {
         }
     }
 
-    /// Filters before the HTTP connection manager: they set the peer of an access log, once per connection.
+    /// Filters before the HTTP connection manager: they set the peer of an access log, once per
+    /// connection.
     pub(super) fn network_filters(self) -> Vec<Value> {
         if !matches!(self, Self::AlsLeast | Self::AlsIstio) {
             return Vec::new();

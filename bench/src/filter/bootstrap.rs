@@ -1,8 +1,8 @@
 //! The bootstrap of an Envoy under measurement.
 //!
 //! In: arms, the module, addresses of origin and sink. Out: a bootstrap in JSON.
-//! Invariant: one outbound listener per arm, each on a port that the kernel chooses; names and metadata are
-//! those of a real istiod.
+//! Invariant: one outbound listener per arm, each on a port that the kernel chooses; names and
+//! metadata are those of a real istiod.
 
 use super::arm::Arm;
 use serde_json::{Value, json};

@@ -1,8 +1,10 @@
 //! Instructions per request, counted by valgrind's callgrind.
 //!
-//! In: an Envoy with all arms as listeners. Out: instructions per request and arm, one figure per repeat.
-//! Invariant: the counter is reset after the warm-up, in which V8 compiles hot code, and read right after
-//! the requests; instructions of the kernel do not count. The counts do not depend on the machine's speed.
+//! In: an Envoy with all arms as listeners. Out: instructions per request and arm, one figure per
+//! repeat.
+//! Invariant: the counter is reset after the warm-up, in which V8 compiles hot code, and read right
+//! after the requests; instructions of the kernel do not count. The counts do not depend on the
+//! machine's speed.
 
 use super::arm::Arm;
 use super::bootstrap::Environment;
@@ -18,7 +20,8 @@ use std::time::Duration;
 /// Longest wait for a profile; writing one takes about a second.
 const DUMPED_WITHIN: Duration = Duration::from_secs(60);
 
-/// Requests before each count, on a connection of their own, so that the count has no first-use cost.
+/// Requests before each count, on a connection of their own, so that the count has no first-use
+/// cost.
 const LEAD_IN_REQUESTS: u64 = 100;
 
 /// Fails with an instruction to install valgrind where it is missing.

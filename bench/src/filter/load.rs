@@ -1,8 +1,9 @@
 //! Requests to an Envoy, and their latencies.
 //!
 //! In: an address, a number of requests, a rate. Out: the latency of each request.
-//! Invariant: the n-th request is the same in every run and arm; an unexpected answer is an error. At a
-//! fixed rate, the latency of a delayed request counts from when it was due, so that a stall is not hidden.
+//! Invariant: the n-th request is the same in every run and arm; an unexpected answer is an error.
+//! At a fixed rate, the latency of a delayed request counts from when it was due, so that a stall
+//! is not hidden.
 
 use super::bootstrap::SERVICES;
 use anyhow::{Context, ensure};

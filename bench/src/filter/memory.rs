@@ -1,9 +1,9 @@
 //! `hopscope-bench memory`: memory of the filter.
 //!
-//! In: an Envoy and the filter's module. Out: resident memory over the bare Envoy for the first worker, for
-//! each further worker, and after many requests.
-//! Invariant: a figure is the difference of two Envoys with the same requests; every worker has served
-//! some, because V8 compiles hot code only then.
+//! In: an Envoy and the filter's module. Out: resident memory over the bare Envoy for the first
+//! worker, for each further worker, and after many requests.
+//! Invariant: a figure is the difference of two Envoys with the same requests; every worker has
+//! served some, because V8 compiles hot code only then.
 
 use super::arm::Arm;
 use super::bootstrap::Environment;
@@ -19,7 +19,8 @@ use std::process::Command;
 
 /// Worker threads of the Envoy with more than one.
 const WORKERS: u32 = 4;
-/// Connections per worker: the kernel distributes them, and with 8 each worker most likely gets one.
+/// Connections per worker: the kernel distributes them, and with 8 each worker most likely gets
+/// one.
 const CONNECTIONS_PER_WORKER: u64 = 8;
 /// Requests before the first reading.
 const FEW: u64 = 10_000;

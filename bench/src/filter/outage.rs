@@ -1,9 +1,9 @@
 //! `hopscope-bench outage`: a collector that is killed under load and restarted later.
 //!
-//! In: an Envoy, the filter's module, the binary `hopscope`. Out: the count that holds each request in the
-//! end, and Envoy's peak memory.
-//! Invariant: a failed request, or a request in no count, is an error; the collector has a journal, so
-//! that it recovers all acknowledged batches.
+//! In: an Envoy, the filter's module, the binary `hopscope`. Out: the count that holds each request
+//! in the end, and Envoy's peak memory.
+//! Invariant: a failed request, or a request in no count, is an error; the collector has a journal,
+//! so that it recovers all acknowledged batches.
 
 use super::arm::Arm;
 use super::bootstrap::Environment;

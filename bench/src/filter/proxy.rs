@@ -1,6 +1,7 @@
 //! One Envoy under measurement.
 //!
-//! In: the binary, arms, the environment, and perhaps a tool that wraps it. Out: addresses and counters.
+//! In: the binary, arms, the environment, and perhaps a tool that wraps it. Out: addresses and
+//! counters.
 //! Invariant: the kernel chooses the ports; the Envoy ends with its [`Proxy`].
 
 use super::arm::Arm;

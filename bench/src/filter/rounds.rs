@@ -1,8 +1,8 @@
 //! Processor time, latency, bytes and memory at a fixed rate.
 //!
 //! In: one Envoy per arm, all running for the whole time. Out: [`Rounds`] per arm.
-//! Invariant: arms take turns within each round, so that other load on the machine affects all of them;
-//! the sink receives every request.
+//! Invariant: arms take turns within each round, so that other load on the machine affects all of
+//! them; the sink receives every request.
 
 use super::arm::Arm;
 use super::bootstrap::Environment;

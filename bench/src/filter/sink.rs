@@ -1,8 +1,8 @@
 //! A gRPC server that receives telemetry and counts the requests in it.
 //!
 //! In: reports of filters, streams of Envoy's access log. Out: the number of requests in them.
-//! Invariant: each request counts once, also when its batch is sent again; a report is acknowledged as a
-//! collector acknowledges it.
+//! Invariant: each request counts once, also when its batch is sent again; a report is acknowledged
+//! as a collector acknowledges it.
 
 use anyhow::Context;
 use hopscope_mesh::raw_codec::RawCodec;

@@ -1,7 +1,8 @@
 //! Behaviour of an application for one request.
 //!
 //! In: a request, perhaps with the name of a fault. Out: an answer, or a closed connection.
-//! Invariant: only the workload that the topology names causes a fault; all others pass its name on.
+//! Invariant: only the workload that the topology names causes a fault; all others pass its name
+//! on.
 
 use std::fmt;
 use std::sync::Arc;

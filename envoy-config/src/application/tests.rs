@@ -37,7 +37,8 @@ impl Pods {
         (pod.ip, pod.application).into()
     }
 
-    /// Replaces the Envoy of a workload: records each request with its peer, and answers 418 or never.
+    /// Replaces the Envoy of a workload: records each request with its peer, and answers 418 or
+    /// never.
     async fn outbound(
         &mut self,
         id: &str,

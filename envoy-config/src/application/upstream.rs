@@ -1,7 +1,8 @@
 //! Calls of an application through its own Envoy, without traffic capture.
 //!
 //! In: a call and the headers of the request that caused it. Out: the status of the answer.
-//! Invariant: a call comes from the workload's own address, as from a pod, and ends within [`DEADLINE`].
+//! Invariant: a call comes from the workload's own address, as from a pod, and ends within
+//! [`DEADLINE`].
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -54,7 +55,8 @@ impl Upstream {
         }
     }
 
-    /// Calls as often as the request asks for and returns the highest status; 502 without an answer.
+    /// Calls as often as the request asks for and returns the highest status; 502 without an
+    /// answer.
     pub(super) async fn call(&self, call: &Call, caused_by: &HeaderMap) -> StatusCode {
         let named = caused_by.get(repeat::HEADER).map(|name| Repeat::of(name.as_bytes()));
         let (first, second) = match named.unwrap_or_default() {

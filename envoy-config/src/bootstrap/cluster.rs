@@ -1,6 +1,7 @@
 //! Clusters of the services that a workload calls: one for each service and subset.
 //!
-//! In: the callable services of a workload. Out: clusters with endpoints, metadata and mTLS names as in istiod.
+//! In: the callable services of a workload. Out: clusters with endpoints, metadata and mTLS names
+//! as in istiod.
 //! Invariant: endpoint metadata name the serving workload, also behind a slow hop.
 
 use std::net::SocketAddr;

@@ -1,6 +1,7 @@
 //! The listeners of a proxy with their routes.
 //!
-//! In: a workload and its callable services. Out: one listener for callers, one for the workload's own calls.
+//! In: a workload and its callable services. Out: one listener for callers, one for the workload's
+//! own calls.
 //! Invariant: a route without retries has Istio's defaults for its direction.
 
 use anyhow::Result;

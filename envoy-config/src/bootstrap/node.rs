@@ -17,7 +17,8 @@ pub(crate) struct Node {
     metadata: Value,
 }
 
-/// `sidecar~<address>~<pod>.<namespace>~<namespace>.svc.cluster.local`, or `router~…` for a gateway.
+/// `sidecar~<address>~<pod>.<namespace>~<namespace>.svc.cluster.local`, or `router~…` for a
+/// gateway.
 pub fn node_id(topology: &Topology, workload: &Workload, address: Ipv4Addr) -> String {
     let role = if workload.kind == Kind::Gateway { "router" } else { "sidecar" };
     let (pod, namespace) = (&workload.pod, &topology.namespace);

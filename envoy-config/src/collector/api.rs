@@ -1,7 +1,8 @@
 //! Client of the collector's HTTP API.
 //!
 //! In: JSON and metrics of the collector. Out: rows and figures.
-//! Invariant: unknown fields are ignored, so that the API can grow; a list is read to its last page.
+//! Invariant: unknown fields are ignored, so that the API can grow; a list is read to its last
+//! page.
 
 use std::net::SocketAddr;
 
@@ -68,22 +69,12 @@ pub struct LedgerRow {
     pub unaccounted: i64,
 }
 
-#[derive(Deserialize)]
-struct Edges {
-    edges: Vec<EdgeRow>,
-}
-
-#[derive(Deserialize)]
-struct Proxies {
-    proxies: Vec<LedgerRow>,
-}
-
 pub(super) async fn edges(collector: SocketAddr) -> Result<Vec<EdgeRow>> {
-    Ok(read::<Edges>(collector, "/api/v1/edges").await?.edges)
+    rows(collector, "/api/v1/edges", "edges").await
 }
 
 pub(super) async fn ledgers(collector: SocketAddr) -> Result<Vec<LedgerRow>> {
-    Ok(read::<Proxies>(collector, "/api/v1/proxies").await?.proxies)
+    rows(collector, "/api/v1/proxies", "proxies").await
 }
 
 pub(super) async fn pending(collector: SocketAddr) -> Result<u64> {
@@ -99,9 +90,10 @@ fn sample(text: &str, name: &str) -> Result<u64> {
     value.parse().with_context(|| format!("failed to understand the collector's {name} {value}"))
 }
 
-async fn read<T: DeserializeOwned>(collector: SocketAddr, path: &str) -> Result<T> {
-    let document = fetch::json(collector, path).await?;
-    serde_json::from_value(document).with_context(|| format!("failed to understand the collector's {path}"))
+async fn rows<T: DeserializeOwned>(collector: SocketAddr, path: &str, field: &str) -> Result<Vec<T>> {
+    let rows = fetch::list(collector, path, field).await?;
+    let rows = rows.into_iter().map(serde_json::from_value).collect::<Result<_, _>>();
+    rows.with_context(|| format!("failed to understand the collector's {path}"))
 }
 
 #[cfg(test)]
@@ -112,23 +104,23 @@ mod tests {
 
     #[test]
     fn unknown_fields_are_ignored() {
-        let edges = json!({"edges": [{
+        let edge = json!({
             "reporter": "source", "source_workload": "shop", "source_version": "v1", "source_namespace": "shop",
             "destination_workload": "payments", "destination_version": "v2", "destination_namespace": "shop",
             "destination_service": "payments.shop.svc.cluster.local", "response_code": "504",
             "response_flags": "UT", "grpc_response_status": "", "request_protocol": "http", "requests": 7,
             "failed": true, "duration_p50_us": 300_100.5, "duration_p99_us": 301_000.0,
             "duration_max_us": 302_000,
-        }]});
-        let edges: Edges = serde_json::from_value(edges).unwrap();
-        assert_eq!((edges.edges[0].requests, edges.edges[0].failed), (7, true));
+        });
+        let edge: EdgeRow = serde_json::from_value(edge).unwrap();
+        assert_eq!((edge.requests, edge.failed), (7, true));
 
-        let proxies = json!({"proxies": [{
+        let proxy = json!({
             "proxy": "sidecar~a~b~c", "epochs": 3, "seen": 9, "delivered": 4, "folded": 2, "dropped": 1,
             "drops": {"collector_restart": 1}, "in_flight": 1, "duplicates": 0, "unaccounted": 1,
-        }], "total": {}});
-        let proxies: Proxies = serde_json::from_value(proxies).unwrap();
-        assert_eq!((proxies.proxies[0].seen, proxies.proxies[0].unaccounted), (9, 1));
+        });
+        let proxy: LedgerRow = serde_json::from_value(proxy).unwrap();
+        assert_eq!((proxy.seen, proxy.unaccounted), (9, 1));
     }
 
     #[test]

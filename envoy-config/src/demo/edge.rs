@@ -1,8 +1,8 @@
 //! Edges of the mesh, one line for each reporter.
 //!
 //! In: the collector's rows, one for each outcome. Out: a [`Line`] for each edge and reporter.
-//! Invariant: counts are sums. Quantiles of several rows are those of the mixture of their distributions,
-//! each interpolated through p50, p99 and maximum: approximate, for display only.
+//! Invariant: counts are sums. Quantiles of several rows are those of the mixture of their
+//! distributions, each interpolated through p50, p99 and maximum: approximate, for display only.
 
 use std::collections::BTreeMap;
 

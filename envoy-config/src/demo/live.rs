@@ -1,8 +1,8 @@
 //! The live table of edges.
 //!
 //! In: edges of the collector, read once per second. Out: a table on standard error.
-//! Invariant: on a terminal the table is redrawn in place and fits the window; elsewhere it is printed every
-//! 10 s.
+//! Invariant: on a terminal the table is redrawn in place and fits the window; elsewhere it is
+//! printed every 10 s.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;

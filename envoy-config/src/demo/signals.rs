@@ -1,8 +1,8 @@
 //! Signal handling of the demo.
 //!
 //! In: SIGINT, SIGTERM, SIGHUP. Out: the end of the traffic, or of everything.
-//! Invariant: the first Ctrl-C during traffic ends the traffic only, so that the demo prints its results; any
-//! other signal ends the demo at once, with a shell's exit code.
+//! Invariant: the first Ctrl-C during traffic ends the traffic only, so that the demo prints its
+//! results; any other signal ends the demo at once, with a shell's exit code.
 
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};

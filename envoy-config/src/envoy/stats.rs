@@ -1,8 +1,8 @@
 //! Envoy's own count of requests.
 //!
 //! In: the text of `/stats` and the number of incomplete heads. Out: [`HttpCounts`].
-//! Invariant: each request is counted once (every counter appears a second time under `listener.`), and
-//! requests of the admin interface are not counted.
+//! Invariant: each request is counted once (every counter appears a second time under `listener.`),
+//! and requests of the admin interface are not counted.
 
 /// Requests of all HTTP listeners of one Envoy since its start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -56,7 +56,8 @@ impl ClientRecords {
 mod tests {
     use super::*;
 
-    /// Index of the byte with which application data begin, in the smallest and in the largest pieces.
+    /// Index of the byte with which application data begin, in the smallest and in the largest
+    /// pieces.
     fn check(bytes: &[u8], expected: Option<usize>) {
         let mut records = ClientRecords::default();
         let begun = (0..bytes.len()).find(|at| records.application_data_begun(&bytes[*at..=*at]));

@@ -1,7 +1,7 @@
 //! Options of a mesh.
 //!
-//! Invariant: only the path of an Envoy is required; a missing option leaves a part out, or has the value of
-//! a real mesh.
+//! Invariant: only the path of an Envoy is required; a missing option leaves a part out, or has the
+//! value of a real mesh.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -23,7 +23,8 @@ pub struct MeshOptions {
     pub collector: Option<PathBuf>,
     /// More options of `hopscope serve`.
     pub collector_options: Vec<String>,
-    /// Service account of all workloads, as in a namespace with the default account only; without it each has its own.
+    /// Service account of all workloads, as in a namespace with the default account only; without
+    /// it each has its own.
     pub service_account: Option<String>,
     /// Whether each Envoy writes a JSON line for each request, see `Mesh::request_log`.
     pub log_requests: bool,

@@ -1,8 +1,8 @@
 //! Start of a mesh.
 //!
 //! In: [`MeshOptions`]. Out: a [`Mesh`], or the first failure.
-//! Invariant: the collector is ready before the first Envoy starts, and applications are bound before the
-//! first request.
+//! Invariant: the collector is ready before the first Envoy starts, and applications are bound
+//! before the first request.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -62,8 +62,8 @@ pub(super) async fn start(options: MeshOptions, progress: &mut impl FnMut(&str))
     Ok(Mesh { client, envoys, collector, background, context, topology, folder, _block: block })
 }
 
-/// Validates the bootstrap of every workload with Envoy; with the filter only where a module is given, since
-/// Envoy loads it.
+/// Validates the bootstrap of every workload with Envoy; with the filter only where a module is
+/// given, since Envoy loads it.
 ///
 /// # Errors
 /// When the bootstraps cannot be written.

@@ -1,6 +1,7 @@
 //! A certificate authority for one run, and a server certificate.
 //!
-//! In: a folder and the server's names. Out: `root-cert.pem`, `NAME-cert.pem`, `NAME-key.pem` in it.
+//! In: a folder and the server's names. Out: `root-cert.pem`, `NAME-cert.pem`, `NAME-key.pem` in
+//! it.
 //! Invariant: the authority's key is not stored.
 
 use std::path::PathBuf;

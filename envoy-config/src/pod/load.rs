@@ -1,8 +1,9 @@
 //! HTTP requests at a steady rate.
 //!
-//! In: a URL, a rate, a time. Out: counts of requests and answers, one JSON object on standard output.
-//! Invariant: as many answers as requests, missing answers included; the program ends after its time, or on
-//! SIGTERM with the counts so far.
+//! In: a URL, a rate, a time. Out: counts of requests and answers, one JSON object on standard
+//! output.
+//! Invariant: as many answers as requests, missing answers included; the program ends after its
+//! time, or on SIGTERM with the counts so far.
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;

@@ -1,7 +1,8 @@
 //! An application behind a sidecar.
 //!
 //! In: HTTP requests and TCP connections. Out: answers as in the path, and an echo.
-//! Invariant: a call has all headers of its request, also x-forwarded-for, as in many HTTP libraries.
+//! Invariant: a call has all headers of its request, also x-forwarded-for, as in many HTTP
+//! libraries.
 //!
 //! | path | answer |
 //! | --- | --- |
@@ -50,7 +51,8 @@ pub struct Arguments {
     /// Port for TCP.
     #[arg(long, value_name = "PORT")]
     tcp: Option<u16>,
-    /// Address that all calls connect to: the proxy's outbound listener where traffic is not captured.
+    /// Address that all calls connect to: the proxy's outbound listener where traffic is not
+    /// captured.
     #[arg(long, value_name = "ADDRESS")]
     outbound: Option<SocketAddr>,
 }
@@ -69,7 +71,8 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
         let client = Arc::clone(&client);
         async move {
             let service = service_fn(move |request| answer(request, Arc::clone(&client), arguments.outbound));
-            // An error means that the caller disconnected or the path asked for a closed connection.
+            // An error means that the caller disconnected or the path asked for a closed
+            // connection.
             http1::Builder::new().serve_connection(TokioIo::new(stream), service).await.ok();
         }
     })

@@ -1,7 +1,7 @@
 //! The application behind the destination's Envoy.
 //!
-//! In: connections. Out: TCP: the requested number of bytes; HTTP/1: an answer, or an echo over WebSocket;
-//! gRPC: the status at the end of the path, in trailers over HTTP 200.
+//! In: connections. Out: TCP: the requested number of bytes; HTTP/1: an answer, or an echo over
+//! WebSocket; gRPC: the status at the end of the path, in trailers over HTTP 200.
 //! Invariant: a connection ends when its client closes it; the size of a message is bounded.
 
 use std::convert::Infallible;

@@ -1,7 +1,7 @@
 //! Clients of the source's Envoy.
 //!
-//! In: a listener. Out: bytes in both directions over TCP, WebSocket or a CONNECT tunnel, statuses of HTTP
-//! and gRPC.
+//! In: a listener. Out: bytes in both directions over TCP, WebSocket or a CONNECT tunnel, statuses
+//! of HTTP and gRPC.
 //! Invariant: a call ends within 30 s.
 
 use std::net::SocketAddr;

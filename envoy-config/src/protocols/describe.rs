@@ -1,7 +1,9 @@
 //! Bootstraps of the pair.
 //!
-//! In: the topology and a block of addresses. Out: addresses, and a bootstrap in YAML for each Envoy.
-//! Invariant: names are those of istiod for a service with the ports 8080 (HTTP/1), 8081 (gRPC) and 9000 (TCP).
+//! In: the topology and a block of addresses. Out: addresses, and a bootstrap in YAML for each
+//! Envoy.
+//! Invariant: names are those of istiod for a service with the ports 8080 (HTTP/1), 8081 (gRPC) and
+//! 9000 (TCP).
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -259,7 +261,8 @@ fn tcp_listener(direction: &str, port: u16, cluster: &str) -> Value {
     })
 }
 
-/// `tunnel` is the cluster of CONNECT requests. The destination terminates CONNECT and forwards the tunneled bytes.
+/// `tunnel` is the cluster of CONNECT requests. The destination terminates CONNECT and forwards the
+/// tunneled bytes.
 fn http_listener(direction: &str, port: u16, tunnel: &str, routes: &[(&str, String)]) -> Value {
     let ends_connect = direction == "INBOUND";
     let connect = json!({"prefix": null, "cluster": tunnel, "ends_connect": ends_connect});

@@ -13,7 +13,8 @@ use super::Call;
 pub struct Cause {
     /// Description.
     pub why: String,
-    /// Workload whose application causes the fault; none where the configuration alone is the cause.
+    /// Workload whose application causes the fault; none where the configuration alone is the
+    /// cause.
     pub at: Option<String>,
     /// Call instead of the normal one.
     pub calls: Option<Call>,

@@ -1,8 +1,8 @@
 //! Order of normal requests and faults.
 //!
 //! In: a mix. Out: one group after the other.
-//! Invariant: the share of requests that cause faults is met as closely as whole requests allow, and the faults
-//! take turns.
+//! Invariant: the share of requests that cause faults is met as closely as whole requests allow,
+//! and the faults take turns.
 
 use crate::fault::Fault;
 

@@ -5,6 +5,7 @@
 
 use super::poll::{Client, get};
 use anyhow::{Context, ensure};
+use hopscope_mesh::fetch::query_value;
 use hyper::StatusCode;
 use serde::Deserialize;
 use std::net::SocketAddr;
@@ -28,7 +29,7 @@ impl List {
         match cursor {
             _ if !self.paged => path.clone(),
             None => format!("{path}?limit={LIMIT}"),
-            Some(cursor) => format!("{path}?limit={LIMIT}&cursor={}", encoded(cursor)),
+            Some(cursor) => format!("{path}?limit={LIMIT}&cursor={}", query_value(cursor)),
         }
     }
 }
@@ -54,18 +55,6 @@ pub(super) async fn all(server: SocketAddr) -> anyhow::Result<Vec<List>> {
     ensure!(!lists.is_empty(), "the collector names no list");
     lists.push(List { path: "/metrics".to_owned(), paged: false });
     Ok(lists)
-}
-
-/// A text as the value of a query parameter (RFC 3986, section 2.1).
-fn encoded(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => encoded.push(byte.into()),
-            _ => encoded.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    encoded
 }
 
 #[cfg(test)]

@@ -1,11 +1,12 @@
 //! Requests of one reader.
 //!
 //! In: a path. Out: status, size and cursor of the answer.
-//! Invariant: a body is read to its end; at most [`BODY_BYTES_MAX`] of it are kept, to find a cursor; a
-//! request ends within [`READ_WITHIN`].
+//! Invariant: a body is read to its end; at most [`BODY_BYTES_MAX`] of it are kept, to find a
+//! cursor; a request ends within [`READ_WITHIN`].
 
 use super::super::scrape::Scrape;
 use anyhow::Context;
+use hopscope_mesh::fetch;
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Bytes;
 use hyper::{Request, StatusCode, header};
@@ -17,7 +18,8 @@ use std::time::Duration;
 
 /// Longest wait for one answer.
 const READ_WITHIN: Duration = Duration::from_secs(60);
-/// Largest body in which a cursor is sought: a page of 1,000 rows is smaller. Larger answers are not kept.
+/// Largest body in which a cursor is sought: a page of 1,000 rows is smaller. Larger answers are
+/// not kept.
 const BODY_BYTES_MAX: usize = 16 << 20;
 
 /// The HTTP client of one reader; it keeps its connection open between two requests.
@@ -51,23 +53,19 @@ impl Answer {
     /// Cursor of the next page; none on the last page and in an answer without pages.
     pub(super) fn next_cursor(&self) -> Option<String> {
         let page: Page = serde_json::from_slice(&self.body).ok()?;
-        match page.next_cursor? {
-            serde_json::Value::Null => None,
-            serde_json::Value::String(cursor) => Some(cursor),
-            cursor => Some(cursor.to_string()),
-        }
+        fetch::next_cursor(page.next_cursor.as_ref())
     }
 }
 
 /// Sends one request.
 pub(super) async fn get(client: &Client, server: SocketAddr, path: &str) -> anyhow::Result<Answer> {
-    let answer = tokio::time::timeout(READ_WITHIN, fetch(client, server, path)).await;
+    let answer = tokio::time::timeout(READ_WITHIN, request(client, server, path)).await;
     answer
         .with_context(|| format!("{path}: no answer in time"))?
         .with_context(|| format!("failed to get {path}"))
 }
 
-async fn fetch(client: &Client, server: SocketAddr, path: &str) -> anyhow::Result<Answer> {
+async fn request(client: &Client, server: SocketAddr, path: &str) -> anyhow::Result<Answer> {
     let request = Request::get(format!("http://{server}{path}"));
     let request = request.header(header::ACCEPT, Scrape::Protobuf.accept()).body(Empty::new())?;
     let response = client.0.request(request).await?;

@@ -1,8 +1,9 @@
 //! Readers that poll a collector until they are ended.
 //!
 //! In: a server and paths. Out: counts of the answers.
-//! Invariant: each reader has a connection of its own and reads one path after another, each to its last
-//! page; the readers start at different paths; all run in one thread, which ends with [`Readers`].
+//! Invariant: each reader has a connection of its own and reads one path after another, each to its
+//! last page; the readers start at different paths; all run in one thread, which ends with
+//! [`Readers`].
 
 use super::lists::List;
 use super::poll::{Answer, Client, get};
