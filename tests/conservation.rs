@@ -16,8 +16,8 @@ async fn check(envoy: PathBuf) {
     let rows = mesh.balanced(parts::BALANCED_WITHIN).await.unwrap();
     assert_eq!(rows.len(), 5);
     for row in &rows {
-        assert_eq!(row.envoy_completed, row.delivered + row.folded, "{row}");
-        assert_eq!((row.envoy_completed, row.dropped), (row.seen, 0), "{row}");
+        assert_eq!(row.envoy_completed, row.ledger.delivered + row.ledger.folded, "{row}");
+        assert_eq!((row.envoy_completed, row.ledger.dropped), (row.ledger.seen, 0), "{row}");
     }
     let text = metrics::text(&mesh).await;
     let completed: u64 = rows.iter().map(|row| row.envoy_completed).sum();

@@ -21,7 +21,7 @@ async fn every_envoy_exposes_the_metrics_of_its_filter() {
     let rows = mesh.balanced(parts::BALANCED_WITHIN).await.unwrap();
     for (workload, envoy) in mesh.envoys() {
         let proxy = mesh.node_id(workload).unwrap();
-        let completed = rows.iter().find(|row| row.proxy == proxy).unwrap().envoy_completed;
+        let completed = rows.iter().find(|row| row.ledger.proxy == proxy).unwrap().envoy_completed;
         let is_at_rest = |of: &BTreeMap<String, u64>| {
             of.get("seen") == Some(&completed) && of.get("acknowledged") == Some(&completed)
         };

@@ -49,12 +49,16 @@ async fn check(end: End) {
         hopscope_mesh::fetch::json(mesh.collector().unwrap().http(), "/api/v1/proxies").await.unwrap();
     let before =
         document.pointer("/total/drops/collector_restart").and_then(serde_json::Value::as_u64).unwrap_or(0);
-    let dropped: u64 = rows.iter().map(|row| row.dropped).sum();
+    let dropped: u64 = rows.iter().map(|row| row.ledger.dropped).sum();
     assert_eq!(dropped, before, "requests other than those of the first collector are missing");
     for row in &rows {
-        assert_eq!(row.envoy_completed, row.delivered + row.folded + row.dropped, "{row}");
+        assert_eq!(
+            row.envoy_completed,
+            row.ledger.delivered + row.ledger.folded + row.ledger.dropped,
+            "{row}"
+        );
     }
-    let counted: u64 = rows.iter().map(|row| row.delivered + row.folded).sum();
+    let counted: u64 = rows.iter().map(|row| row.ledger.delivered + row.ledger.folded).sum();
     assert_eq!(crate::metrics::sum(&crate::metrics::text(&mesh).await, "hopscope_requests_total"), counted);
     mesh.stop().await.unwrap();
 }

@@ -5,7 +5,7 @@
 //! Invariant: a collector is a process of its own and its cost is the kernel's account of that
 //! process; its count is compared with the acknowledged records, and a difference is an error.
 
-mod random;
+mod zipf;
 mod mesh;
 mod template;
 mod call;

@@ -23,42 +23,32 @@ const PAUSE: Duration = Duration::from_millis(300);
 /// Accounting of one proxy.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct ProxyRow {
-    /// Node id.
-    pub proxy: String,
     /// Requests that the Envoy completed and that a filter could see.
     pub envoy_completed: u64,
-    /// Requests that the filters have seen.
-    pub seen: u64,
-    /// Seen requests that arrived as records.
-    pub delivered: u64,
-    /// Seen requests that arrived in folds.
-    pub folded: u64,
-    /// Seen requests that were lost, with a reason.
-    pub dropped: u64,
-    /// Seen requests that are buffered or on their way.
-    pub in_flight: u64,
-    /// Completed requests that the ledger does not account for.
-    pub unaccounted: i64,
+    /// Ledger of the proxy; its unaccounted requests include those that no filter saw.
+    #[serde(flatten)]
+    pub ledger: LedgerRow,
 }
 
 impl ProxyRow {
-    fn new(envoy_completed: u64, ledger: LedgerRow) -> Self {
-        let LedgerRow { proxy, seen, delivered, folded, dropped, in_flight, unaccounted } = ledger;
-        let unseen =
-            i64::try_from(envoy_completed).unwrap_or(i64::MAX) - i64::try_from(seen).unwrap_or(i64::MAX);
-        let unaccounted = unaccounted.saturating_add(unseen);
-        Self { proxy, envoy_completed, seen, delivered, folded, dropped, in_flight, unaccounted }
+    fn new(envoy_completed: u64, mut ledger: LedgerRow) -> Self {
+        let signed = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        let unseen = signed(envoy_completed) - signed(ledger.seen);
+        ledger.unaccounted = ledger.unaccounted.saturating_add(unseen);
+        Self { envoy_completed, ledger }
     }
 
     /// Whether each completed request is in a count or in a loss counter.
     pub fn balances(&self) -> bool {
-        self.unaccounted == 0 && self.in_flight == 0 && self.seen == self.envoy_completed
+        let LedgerRow { unaccounted, in_flight, seen, .. } = self.ledger;
+        unaccounted == 0 && in_flight == 0 && seen == self.envoy_completed
     }
 }
 
 impl fmt::Display for ProxyRow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { proxy, envoy_completed, seen, delivered, folded, dropped, in_flight, unaccounted } = self;
+        let Self { envoy_completed, ledger } = self;
+        let LedgerRow { proxy, seen, delivered, folded, dropped, in_flight, unaccounted } = ledger;
         write!(
             f,
             "{proxy}: Envoy completed {envoy_completed}, seen {seen} = delivered {delivered} + folded {folded}"
@@ -143,7 +133,7 @@ mod tests {
         let check = |envoy_completed, seen, unaccounted, expected, balances| {
             let ledger = LedgerRow { seen, delivered: seen, unaccounted, ..LedgerRow::default() };
             let row = ProxyRow::new(envoy_completed, ledger);
-            assert_eq!((row.unaccounted, row.balances()), (expected, balances), "{row}");
+            assert_eq!((row.ledger.unaccounted, row.balances()), (expected, balances), "{row}");
         };
         check(7, 7, 0, 0, true);
         check(7, 5, 0, 2, false);

@@ -12,7 +12,6 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test harness panics, as its tests do")]
 
-mod random;
 mod envoy_attributes;
 mod ground_truth;
 mod proxy;

@@ -9,9 +9,9 @@ use crate::collector::Collector;
 use crate::envoy_attributes::{Ended, Pod};
 use crate::ground_truth::{Epoch, Sums};
 use crate::proxy::Proxy;
-use crate::random::Random;
 use hopscope::ingest::check;
 use hopscope::pipeline::Limits;
+use hopscope_mesh::random::Random;
 use prost::bytes::Bytes;
 use std::collections::BTreeMap;
 
@@ -165,7 +165,7 @@ impl World {
 
     /// Starts a proxy.
     fn proxy(&mut self, pod: Pod) -> Proxy {
-        let number = self.random.next().max(1);
+        let number = self.random.number().max(1);
         self.epochs.insert(number, Epoch::of(&pod.proxy));
         let ahead = self.random.between(0, 5 * SECOND);
         Proxy::start(pod, number, ahead, &self.configuration)
@@ -234,7 +234,7 @@ impl World {
     }
 
     fn any_proxy(&mut self) -> usize {
-        usize::try_from(self.random.next() % self.proxies.len() as u64).unwrap()
+        usize::try_from(self.random.number() % self.proxies.len() as u64).unwrap()
     }
 
     /// Completes some requests, on both sides.
@@ -251,7 +251,7 @@ impl World {
                 let is_destination = own == called;
                 let ended = Ended {
                     is_destination,
-                    number: self.numbers << 20 | self.random.next() & 0xf_ffff,
+                    number: self.numbers << 20 | self.random.number() & 0xf_ffff,
                     id: id.clone(),
                     duration_us: if is_destination { 5_000 } else { 8_000 },
                     code: if has_failed { 503 } else { 200 },

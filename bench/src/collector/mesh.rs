@@ -5,7 +5,8 @@
 //! edges.
 //! Invariant: nine of ten calls stay within a site; both sides of a hop have one request id.
 
-use super::random::{Random, Zipf};
+use super::zipf::Zipf;
+use hopscope_mesh::random::Random;
 use hopscope_proto::v1;
 use std::collections::HashSet;
 
@@ -96,9 +97,9 @@ impl Mesh {
 fn hop(index: usize, edge: usize, random: &mut Random) -> Hop {
     Hop {
         edge,
-        id: (random.next() >> 32) as u32,
+        id: (random.number() >> 32) as u32,
         start_us: index as u64,
-        duration_us: 500 + random.next() % 20_000,
+        duration_us: 500 + random.number() % 20_000,
         fails: random.once_in(FAILS_ONCE_IN),
         attempts: if random.once_in(RETRIED_ONCE_IN) { 2 } else { 1 },
     }

@@ -7,8 +7,8 @@
 use std::net::SocketAddr;
 
 use anyhow::{Context as _, Result};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use crate::fetch;
 
@@ -51,7 +51,7 @@ pub struct EdgeRow {
 }
 
 /// Ledger of one proxy, over all its epochs.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub struct LedgerRow {
     /// Node id.
     pub proxy: String,

@@ -107,13 +107,20 @@ impl Outcome {
             number("unaccounted"),
         ];
         let row = |row: &ProxyRow| {
-            let counts =
-                [row.envoy_completed, row.seen, row.delivered, row.folded, row.dropped, row.in_flight];
+            let ledger = &row.ledger;
+            // A node id is role, address, pod and domain.
+            let pod = ledger.proxy.split('~').nth(2).unwrap_or(&ledger.proxy).to_owned();
+            let counts = [
+                row.envoy_completed,
+                ledger.seen,
+                ledger.delivered,
+                ledger.folded,
+                ledger.dropped,
+                ledger.in_flight,
+            ];
             let [completed, seen, delivered, folded, dropped, in_flight] =
                 counts.map(|count| count.to_string());
-            // A node id is role, address, pod and domain.
-            let pod = row.proxy.split('~').nth(2).unwrap_or(&row.proxy).to_owned();
-            [pod, completed, seen, delivered, folded, dropped, in_flight, row.unaccounted.to_string()]
+            [pod, completed, seen, delivered, folded, dropped, in_flight, ledger.unaccounted.to_string()]
         };
         lay_out(columns, &self.proxies.iter().map(row).collect::<Vec<_>>())
     }
@@ -138,6 +145,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::collector::LedgerRow;
     use crate::traffic::Answers;
 
     fn outcome() -> Outcome {
@@ -151,10 +159,15 @@ mod tests {
         };
         let mut tally = Tally::default();
         tally.faults.insert(Fault::Disagree, Answers { sent: 4, ..Answers::default() });
-        let proxy =
-            ProxyRow { proxy: "sidecar~127.0.0.3~shop-v1-x.shop~d".into(), seen: 6, ..ProxyRow::default() };
+        let ledger =
+            LedgerRow { proxy: "sidecar~127.0.0.3~shop-v1-x.shop~d".into(), seen: 6, ..LedgerRow::default() };
         let edges = vec![row.clone(), row];
-        Outcome { edges, proxies: vec![proxy], tally, sent_for: Duration::from_secs(2) }
+        Outcome {
+            edges,
+            proxies: vec![ProxyRow { envoy_completed: 6, ledger }],
+            tally,
+            sent_for: Duration::from_secs(2),
+        }
     }
 
     #[test]
