@@ -6,8 +6,8 @@
 use crate::collector::Collector;
 use crate::ground_truth::{Epoch, SentBatch, Sums};
 use crate::proxy::Proxy;
-use hopscope::aggregate::Key;
-use hopscope::report::DropReason;
+use hopscope_core::aggregate::Key;
+use hopscope_core::batch::DropReason;
 use hopscope_proto::v1;
 use std::collections::BTreeMap;
 
@@ -108,7 +108,7 @@ pub(crate) fn ledger(collector: &Collector, epochs: &Epochs) -> u64 {
 
 /// Checks that the join accounts for each of its records once.
 pub(crate) fn join(collector: &Collector) {
-    let join = &collector.pipeline.join;
+    let join = &collector.engine.join();
     assert_eq!(
         join.stats().settled() + join.open() as u64,
         collector.applied,
@@ -122,12 +122,12 @@ pub(crate) fn counters(collector: &Collector, epochs: &Epochs, sums: &mut Sums) 
     let accepted = epochs.iter().flat_map(|(number, epoch)| collector.batches(*number, epoch));
     let (requests, sum) =
         accepted.fold((0, 0), |(requests, sum), batch| (requests + batch.requests(), sum + batch.sum));
-    let series = collector.pipeline.aggregate.iter();
+    let series = collector.engine.aggregate().iter(collector.engine.edges());
     let counted = series.fold((0, 0), |(requests, sum), (_, series)| {
         (requests + series.measure.count(), sum + series.measure.request_bytes)
     });
     assert_eq!(counted, (requests, sum), "an accepted request is not counted exactly once");
-    for (key, series) in collector.pipeline.aggregate.iter() {
+    for (key, series) in collector.engine.aggregate().iter(collector.engine.edges()) {
         let evidence = if let Key::Edge(edge, _) = key { edge.evidence.label() } else { "overflow" };
         match evidence {
             "joined" => sums.count("named_by_join", series.measure.count()),
@@ -140,8 +140,8 @@ pub(crate) fn counters(collector: &Collector, epochs: &Epochs, sums: &mut Sums) 
 /// Checks the ledger after all epochs have expired: no request is in flight, each lost one has a
 /// reason.
 pub(crate) fn closed(collector: &Collector, epochs: &Epochs, sums: &mut Sums) {
-    assert_eq!(collector.pipeline.ledger.open(), 0);
-    for (proxy, entry) in collector.pipeline.ledger.entries() {
+    assert_eq!(collector.engine.ledger().open(), 0);
+    for (proxy, entry) in collector.engine.ledger().entries() {
         assert_eq!((entry.in_flight, entry.unaccounted()), (0, 0), "the ledger of {proxy}");
         let expected = expected(collector, epochs, &proxy);
         let drop = |reason| entry.drops.get(&reason).copied().unwrap_or_default();

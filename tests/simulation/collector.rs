@@ -5,12 +5,12 @@
 //! the batches that the engine has applied.
 
 use crate::ground_truth::Epoch;
-use hopscope::checkpoint;
-use hopscope::ingest::check;
-use hopscope::ingest::refusal::{Advice, Refusal};
-use hopscope::ingest::{name, read};
-use hopscope::pipeline::{Answer, Limits, Pipeline};
-use hopscope::report::Report;
+use hopscope_core::batch::Batch;
+use hopscope_core::engine::snapshot;
+use hopscope_core::engine::{Answer, Engine, Limits};
+use hopscope_core::intake::raw_batch::{name, read};
+use hopscope_core::intake::reject::{Advice, Rejection};
+use hopscope_core::intake::validate;
 use hopscope_proto::v1::Ack;
 use prost::Message;
 use prost::bytes::Bytes;
@@ -38,7 +38,7 @@ struct Disk {
 }
 
 pub(crate) struct Collector {
-    pub(crate) pipeline: Pipeline,
+    pub(crate) engine: Engine,
     pub(crate) accepted: Accepted,
     /// Requests that this engine has applied, without those of the checkpoint.
     pub(crate) applied: u64,
@@ -48,14 +48,14 @@ pub(crate) struct Collector {
     /// Repeated batches that are accepted only because they were accepted before.
     pub(crate) late_repeats: u64,
     limits: Limits,
-    batch_limits: check::Limits,
+    batch_limits: validate::Limits,
     disk: Option<Disk>,
 }
 
 impl Collector {
-    pub(crate) fn new(limits: Limits, batch_limits: check::Limits, with_journal: bool) -> Self {
+    pub(crate) fn new(limits: Limits, batch_limits: validate::Limits, with_journal: bool) -> Self {
         Self {
-            pipeline: Pipeline::new(limits.clone()),
+            engine: Engine::new(limits.clone()),
             accepted: Accepted::default(),
             applied: 0,
             is_up: true,
@@ -93,9 +93,9 @@ impl Collector {
     }
 
     /// Acknowledges a rejected message if its batch was accepted before.
-    fn refuse(&mut self, message: &Bytes, refusal: &Refusal) -> (u32, Vec<u8>) {
+    fn refuse(&mut self, message: &Bytes, refusal: &Rejection) -> (u32, Vec<u8>) {
         match name(message, &self.batch_limits) {
-            Some((reporter, sequence)) if self.pipeline.ledger.has(&reporter, sequence) => {
+            Some((reporter, sequence)) if self.engine.ledger().has(&reporter, sequence) => {
                 self.late_repeats += 1;
                 (OK, Ack { accepted_sequence: sequence, ..Ack::default() }.encode_to_vec())
             }
@@ -103,8 +103,8 @@ impl Collector {
         }
     }
 
-    fn apply(&mut self, report: &Report, now_us: u64) -> Answer {
-        let answer = self.pipeline.take(report, now_us);
+    fn apply(&mut self, report: &Batch, now_us: u64) -> Answer {
+        let answer = self.engine.take(report, now_us);
         if answer == Answer::Taken {
             let epoch = report.epoch_id.epoch;
             let highest = self.highest(epoch);
@@ -122,7 +122,7 @@ impl Collector {
 
     pub(crate) fn checkpoint(&mut self) {
         if let Some(disk) = &mut self.disk {
-            disk.checkpoint = Some((checkpoint::encode(&self.pipeline, 1), self.accepted.clone()));
+            disk.checkpoint = Some((snapshot::encode(&self.engine, 1), self.accepted.clone()));
             disk.journal.clear();
         }
     }
@@ -136,11 +136,11 @@ impl Collector {
     pub(crate) fn start(&mut self) {
         self.is_up = true;
         let before = std::mem::take(&mut self.accepted);
-        self.pipeline = Pipeline::new(self.limits.clone());
+        self.engine = Engine::new(self.limits.clone());
         self.applied = 0;
         let Some(disk) = &mut self.disk else { return };
         if let Some((bytes, accepted)) = &disk.checkpoint {
-            assert_eq!(checkpoint::decode(bytes, &mut self.pipeline), Ok(1));
+            assert_eq!(snapshot::decode(bytes, &mut self.engine), Ok(1));
             self.accepted = accepted.clone();
         }
         let journal = std::mem::take(&mut disk.journal);
@@ -172,7 +172,7 @@ impl Collector {
 }
 
 /// gRPC status of a rejection.
-fn status(refusal: &Refusal) -> u32 {
+fn status(refusal: &Rejection) -> u32 {
     match refusal.advice() {
         Advice::GiveUp => 3,
         Advice::MakeSmaller => 11,

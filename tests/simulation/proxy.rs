@@ -6,8 +6,8 @@
 
 use crate::envoy_attributes::{Ended, EnvoyAttributes, Pod};
 use crate::ground_truth::Epoch;
-use hopscope_filter::config::Place;
-use hopscope_filter::reply::Reply;
+use hopscope_filter::config::ProxyLocation;
+use hopscope_filter::report::Reply;
 use hopscope_filter::vm::Vm;
 use std::collections::BTreeMap;
 
@@ -29,7 +29,7 @@ pub(crate) struct Proxy {
 impl Proxy {
     pub(crate) fn start(pod: Pod, epoch: u64, ahead_us: u64, configuration: &str) -> Self {
         let mut vm = Vm::new(epoch);
-        vm.configure(configuration.as_bytes(), &Place::default()).unwrap();
+        vm.configure(configuration.as_bytes(), &ProxyLocation::default()).unwrap();
         Self { pod, vm, epoch, ahead_us, calls: BTreeMap::new(), token: 0, context: 0 }
     }
 

@@ -9,8 +9,8 @@ use crate::collector::Collector;
 use crate::envoy_attributes::{Ended, Pod};
 use crate::ground_truth::{Epoch, Sums};
 use crate::proxy::Proxy;
-use hopscope::ingest::check;
-use hopscope::pipeline::Limits;
+use hopscope_core::engine::Limits;
+use hopscope_core::intake::validate;
 use hopscope_mesh::random::Random;
 use prost::bytes::Bytes;
 use std::collections::BTreeMap;
@@ -105,7 +105,7 @@ impl World {
         let age_us_max =
             if random.percent(20) { random.between(6 * SECOND, 20 * SECOND) } else { 24 * 3_600 * SECOND };
         let records_max = usize::try_from(records_max).unwrap();
-        let batch_limits = check::Limits { records_max, age_us_max, ..check::Limits::default() };
+        let batch_limits = validate::Limits { records_max, age_us_max, ..validate::Limits::default() };
         let with_journal = random.percent(50);
         let fault_rates = FaultRates {
             lost: random.between(0, 30),
@@ -351,10 +351,10 @@ impl World {
                 assert!(is_accepted || !self.with_journal || batch.requests() == 0, "{sequence} is missing");
             }
         }
-        self.collector.pipeline.close(self.now);
+        self.collector.engine.close(self.now);
         checks::counters(&self.collector, &self.epochs, &mut self.sums);
-        let silent = hopscope::ledger::Limits::default().silent_us_max;
-        self.collector.pipeline.tick(self.now + silent + 60 * SECOND);
+        let silent = hopscope_core::ledger::Limits::default().silent_us_max;
+        self.collector.engine.tick(self.now + silent + 60 * SECOND);
         checks::closed(&self.collector, &self.epochs, &mut self.sums);
         let seen: u64 = self.epochs.values().map(|epoch| epoch.seen).sum();
         self.sums.count("seen", seen);
