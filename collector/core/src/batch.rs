@@ -18,11 +18,10 @@ pub use outcome::{Outcome, Protocol};
 pub use request_id::request_id_hash;
 pub use totals::{DropReason, EpochId, Totals};
 
-use crate::snapshot::codec::snapshot;
-use std::sync::Arc;
+pub use crate::snapshot::times::Times;
+pub use crate::text::Text;
 
-/// A text that many labels share.
-pub type Text = Arc<str>;
+use crate::snapshot::codec::snapshot;
 
 /// One batch. (proxy, epoch, sequence) names it for ever.
 #[derive(Debug, Clone, PartialEq)]

@@ -2,6 +2,7 @@
 
 pub mod prefetch;
 pub mod interner;
+pub mod text;
 pub mod histogram;
 pub mod snapshot;
 pub mod batch;

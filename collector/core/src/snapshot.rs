@@ -1,47 +1,48 @@
-//! State as bytes: codec, checksummed frames, segments.
+//! Snapshot and journal formats: codec, checksummed frames, segments.
 
 pub mod bytes;
 pub mod codec;
 pub mod frame;
 pub mod segment;
+pub mod times;
 
-/// Version of the frame around the sections.
+/// Format version of the envelope around the sections.
 pub(crate) const FORMAT: u32 = 2;
 
-/// Why bytes are no state of this version. The text fits "failed to read the checkpoint: …".
+/// Error of reading a snapshot. The text completes "failed to read the snapshot: …".
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
-    /// They do not begin as a checkpoint does.
-    #[error("it does not begin like a checkpoint of hopscope")]
+    /// Missing magic bytes.
+    #[error("the file does not begin like a hopscope snapshot")]
     Magic,
-    /// Another version of the format.
-    #[error("its format version is {found}, and this hopscope reads {FORMAT}")]
+    /// Unsupported format version.
+    #[error("format version {found} is not supported; this hopscope reads version {FORMAT}")]
     Format {
-        /// The version that was found.
+        /// Format version of the snapshot.
         found: u32,
     },
-    /// They changed since they were written, or are not all there.
-    #[error("its checksum is wrong: it is damaged or incomplete")]
+    /// Wrong checksum: the bytes were changed after writing, or some are missing.
+    #[error("the checksum is wrong: the snapshot is damaged or incomplete")]
     Checksum,
-    /// A room that this version does not have.
-    #[error("it holds a section `{0}`, which this hopscope does not know")]
+    /// Section of an unknown stage.
+    #[error("section `{0}` is unknown to this hopscope")]
     Section(String),
-    /// A room in another version.
-    #[error("its section `{section}` has version {found}, and this hopscope reads {known}")]
+    /// Unsupported section version.
+    #[error("section `{section}` has version {found}; this hopscope reads version {known}")]
     Version {
-        /// Which section.
+        /// Name of the section.
         section: &'static str,
-        /// The version that was found.
+        /// Version in the snapshot.
         found: u64,
-        /// The version that is known.
+        /// Supported version.
         known: u64,
     },
-    /// A value that cannot be.
-    #[error("byte {at} of its body: {what}")]
+    /// Invalid value.
+    #[error("byte {at} of the body: {what}")]
     Broken {
-        /// Where.
+        /// Byte offset in the body.
         at: usize,
-        /// What is wrong.
+        /// Description of the problem.
         what: &'static str,
     },
 }

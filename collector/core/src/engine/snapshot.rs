@@ -85,7 +85,7 @@ pub fn write(engine: &Engine, resume: u64, sink: Sink) {
         to.text(name);
         version.save(&mut to);
         save(engine, &mut to);
-        to.place();
+        to.mark_offset();
     }
     to.end();
 }
@@ -125,7 +125,7 @@ pub fn decode(file: &[u8], engine: &mut Engine) -> Result<u64, Unreadable> {
             return Err(Unreadable::Version { section: section.name, found, known: section.version });
         }
         (section.restore)(engine, &mut body)?;
-        body.place()?;
+        body.check_offset()?;
     }
     let Engine { edges, aggregate, connections, streams, .. } = engine;
     aggregate.restore_budget(edges);

@@ -12,16 +12,7 @@ use hopscope_proto::v1;
 use prost::Message;
 use prost::bytes::Bytes;
 
-/// When a message was received, and when its requests may have been. All in microseconds since the Unix epoch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Times {
-    /// When it came.
-    pub received_us: u64,
-    /// No request ended earlier.
-    pub first_us: u64,
-    /// No request began later.
-    pub last_us: u64,
-}
+pub use crate::batch::Times;
 
 impl Times {
     fn new(received_us: u64, limits: &Limits) -> Self {

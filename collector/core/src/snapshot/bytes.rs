@@ -1,86 +1,93 @@
-//! Numbers and texts as bytes.
+//! Byte encoding of numbers and texts, written piece by piece.
 //!
-//! In: values, or bytes. Out: the other, piece by piece. Always holds: a number takes 1 to 10 bytes (LEB128); a text is written once and
-//! then referred to, so that reading restores its sharing; no length that was read is trusted with memory.
+//! Invariant: a number takes 1 to 10 bytes (LEB128). A text is written once and then referred to by
+//! number, so that reading restores shared texts. A length that was read never decides an
+//! allocation.
 
-use crate::batch::Text;
 use crate::snapshot::Unreadable;
+use crate::text::Text;
 use std::collections::HashMap;
 
-/// No number takes more.
+/// Largest size of an encoded number.
 const NUMBER_BYTES_MAX: usize = 10;
 
-/// So many bytes make a piece, with the value that makes it so many.
+/// Size at which a piece is passed on. A piece is larger by at most one value.
 pub const PIECE_BYTES: usize = 256 << 10;
 
-/// A part of the bytes.
+/// Consecutive part of the written bytes.
 #[derive(Debug)]
 pub enum Piece {
-    /// More will come.
+    /// Part that is followed by others.
     More(Vec<u8>),
-    /// All is there.
+    /// Last part.
     Last(Vec<u8>),
 }
 
-/// Where pieces go; what comes back is empty memory for the next one.
+/// Receiver of pieces; returns an empty buffer for the next piece.
 pub type Sink = Box<dyn FnMut(Piece) -> Vec<u8>>;
 
-/// All that is written, in one piece.
+/// Collects all pieces that `write` passes to its sink.
 pub(crate) fn collected(write: impl FnOnce(Sink)) -> Vec<u8> {
-    let (told, pieces) = std::sync::mpsc::channel();
+    let (sender, pieces) = std::sync::mpsc::channel();
     write(Box::new(move |piece| {
-        // Nobody hangs up before the end.
-        let _ = told.send(piece);
+        // The receiver lives until the end of this function.
+        let _ = sender.send(piece);
         Vec::new()
     }));
     pieces.iter().flat_map(|(Piece::More(bytes) | Piece::Last(bytes))| bytes).collect()
 }
 
-/// Bytes in the making.
+/// Writer of a snapshot body.
 pub(crate) struct Writer {
     bytes: Vec<u8>,
-    /// Every text so far, and its number from 1.
+    /// Texts written so far, with their numbers from 1.
     texts: HashMap<Text, u64>,
-    /// Of all that went.
-    sum: crc32fast::Hasher,
-    /// How much of the body went; what stands before it is taken off.
-    gone: u64,
+    /// Checksum of all bytes passed on.
+    checksum: crc32fast::Hasher,
+    /// Bytes of the body passed on. Starts below zero (wrapping) by the length of the head.
+    flushed: u64,
     sink: Sink,
 }
 
 impl Writer {
-    /// A body that stands after a head.
+    /// Creates a writer of a body that follows `head`.
     pub(crate) fn after(head: &[u8], sink: Sink) -> Self {
-        let gone = 0_u64.wrapping_sub(head.len() as u64);
-        Self { bytes: head.to_vec(), texts: HashMap::new(), sum: crc32fast::Hasher::new(), gone, sink }
+        let flushed = 0_u64.wrapping_sub(head.len() as u64);
+        Self {
+            bytes: head.to_vec(),
+            texts: HashMap::new(),
+            checksum: crc32fast::Hasher::new(),
+            flushed,
+            sink,
+        }
     }
 
-    /// Where in the body this stands.
-    pub(crate) fn place(&mut self) {
-        self.number(self.gone.wrapping_add(self.bytes.len() as u64));
+    /// Writes the current offset in the body, which [`Reader::check_offset`] compares.
+    pub(crate) fn mark_offset(&mut self) {
+        self.number(self.flushed.wrapping_add(self.bytes.len() as u64));
     }
 
     #[cold]
-    fn hand_on(&mut self) {
-        self.sum.update(&self.bytes);
-        self.gone = self.gone.wrapping_add(self.bytes.len() as u64);
+    fn flush(&mut self) {
+        self.checksum.update(&self.bytes);
+        self.flushed = self.flushed.wrapping_add(self.bytes.len() as u64);
         let piece = std::mem::take(&mut self.bytes);
         self.bytes = (self.sink)(Piece::More(piece));
     }
 
-    /// Hands on the rest, and the checksum.
+    /// Passes on the rest and the checksum.
     pub(crate) fn end(mut self) {
-        self.sum.update(&self.bytes);
-        let sum = self.sum.finalize();
-        self.bytes.extend_from_slice(&sum.to_le_bytes());
+        self.checksum.update(&self.bytes);
+        let checksum = self.checksum.finalize();
+        self.bytes.extend_from_slice(&checksum.to_le_bytes());
         (self.sink)(Piece::Last(self.bytes));
     }
 
-    /// A number.
+    /// Writes a number.
     #[inline]
     pub(crate) fn number(&mut self, mut value: u64) {
         if self.bytes.len() >= PIECE_BYTES {
-            self.hand_on();
+            self.flush();
         }
         if value < 0x80 {
             return self.bytes.push(value as u8);
@@ -99,7 +106,7 @@ impl Writer {
         self.bytes.extend_from_slice(number.get(..length).unwrap_or_default());
     }
 
-    /// A text: its number, or 0 and the text itself.
+    /// Writes a text: its number if it was written before, or else 0 and the text.
     pub(crate) fn text(&mut self, text: &str) {
         if let Some(&number) = self.texts.get(text) {
             return self.number(number);
@@ -112,7 +119,7 @@ impl Writer {
     }
 }
 
-/// Bytes being read.
+/// Reader of a snapshot body.
 #[derive(Debug)]
 pub(crate) struct Reader<'a> {
     rest: &'a [u8],
@@ -121,21 +128,22 @@ pub(crate) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
+    /// Creates a reader of a body.
     pub(crate) fn new(bytes: &'a [u8]) -> Self {
         Self { rest: bytes, length: bytes.len(), texts: Vec::new() }
     }
 
-    /// Whether all is read.
+    /// Whether all bytes are read.
     pub(crate) fn is_empty(&self) -> bool {
         self.rest.is_empty()
     }
 
-    /// An error at the place where the reader is.
+    /// Creates an error at the current offset.
     pub(crate) fn broken(&self, what: &'static str) -> Unreadable {
-        Unreadable::Broken { at: self.at(), what }
+        Unreadable::Broken { at: self.offset(), what }
     }
 
-    /// A number.
+    /// Reads a number.
     pub(crate) fn number(&mut self) -> Result<u64, Unreadable> {
         let mut value = 0_u64;
         for shift in (0..64).step_by(7) {
@@ -153,39 +161,43 @@ impl<'a> Reader<'a> {
         Err(self.broken("a number is too large"))
     }
 
-    /// How many elements follow, each at least one byte.
+    /// Reads the number of elements that follow, each at least one byte.
     pub(crate) fn count(&mut self) -> Result<usize, Unreadable> {
         let count = usize::try_from(self.number()?).unwrap_or(usize::MAX);
-        if count > self.rest.len() { Err(self.broken("a count is larger than the rest")) } else { Ok(count) }
+        if count > self.rest.len() {
+            Err(self.broken("a count exceeds the remaining bytes"))
+        } else {
+            Ok(count)
+        }
     }
 
-    /// A text; the same text is the same allocation.
+    /// Reads a text; equal texts share one allocation.
     pub(crate) fn text(&mut self) -> Result<Text, Unreadable> {
-        if let Some(place) = self.number()?.checked_sub(1) {
-            let known = usize::try_from(place).ok().and_then(|place| self.texts.get(place));
-            return known.cloned().ok_or_else(|| self.broken("a text is referred to that did not come"));
+        if let Some(index) = self.number()?.checked_sub(1) {
+            let known = usize::try_from(index).ok().and_then(|index| self.texts.get(index));
+            return known.cloned().ok_or_else(|| self.broken("a reference to an unknown text"));
         }
         let length = self.count()?;
-        let bytes = self.take(length)?;
+        let bytes = self.advance(length)?;
         let text: Text = std::str::from_utf8(bytes).map_err(|_| self.broken("a text is not UTF-8"))?.into();
         self.texts.push(text.clone());
         Ok(text)
     }
 
-    /// Holds that what comes before was read to its end, and no further.
-    pub(crate) fn place(&mut self) -> Result<(), Unreadable> {
-        let at = self.at() as u64;
-        if self.number()? == at { Ok(()) } else { Err(self.broken("a section ends elsewhere than it says")) }
+    /// Checks that the preceding section was read exactly to its end.
+    pub(crate) fn check_offset(&mut self) -> Result<(), Unreadable> {
+        let offset = self.offset() as u64;
+        if self.number()? == offset { Ok(()) } else { Err(self.broken("a section has a wrong length")) }
     }
 
-    fn at(&self) -> usize {
+    fn offset(&self) -> usize {
         self.length.saturating_sub(self.rest.len())
     }
 
-    fn take(&mut self, length: usize) -> Result<&'a [u8], Unreadable> {
-        let (taken, rest) =
-            self.rest.split_at_checked(length).ok_or_else(|| self.broken("the rest is cut off"))?;
+    fn advance(&mut self, length: usize) -> Result<&'a [u8], Unreadable> {
+        let (bytes, rest) =
+            self.rest.split_at_checked(length).ok_or_else(|| self.broken("a text is cut off"))?;
         self.rest = rest;
-        Ok(taken)
+        Ok(bytes)
     }
 }

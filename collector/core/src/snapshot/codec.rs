@@ -1,34 +1,36 @@
-//! How values are kept.
+//! Snapshot codec: derives serialization of values and stage state.
 //!
-//! In: a type and its fields, named once by [`keep!`] beside the type. Out: [`SnapshotValue`] for plain values, [`SnapshotState`] for
-//! rooms, whose limits are no state. Always holds: every field is either kept or named as not kept; a field that is added
-//! and forgotten here does not compile.
+//! In: a type and its fields, listed once by [`snapshot!`] beside the type.
+//! Out: [`SnapshotValue`] for plain values, [`SnapshotState`] for stages, whose limits are not part
+//! of the state.
+//! Invariant: every field is either saved or listed under `skip`; a missing field does not compile.
 
 pub(crate) use super::bytes::{Reader, Writer};
 
-use crate::batch::Text;
 pub(crate) use crate::snapshot::Unreadable;
+use crate::text::Text;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::hash::{BuildHasher, Hash};
 use std::sync::Arc;
 
-/// A value that is written and read as a whole.
+/// Value that is saved and loaded as a whole.
 pub(crate) trait SnapshotValue: Sized {
-    /// Writes it.
+    /// Writes the value.
     fn save(&self, to: &mut Writer);
-    /// Reads it.
+    /// Reads a value.
     fn load(from: &mut Reader<'_>) -> Result<Self, Unreadable>;
 }
 
-/// A room: its state comes back into one that was made with today's limits.
+/// Stage whose state is restored into an instance with the current limits.
 pub(crate) trait SnapshotState {
-    /// Writes its state.
+    /// Writes the state.
     fn save(&self, to: &mut Writer);
-    /// Replaces its state.
+    /// Replaces the state.
     fn restore(&mut self, from: &mut Reader<'_>) -> Result<(), Unreadable>;
 }
 
-/// Implements [`SnapshotValue`] for a struct or an enum without content, or [`SnapshotState`] for a room, with the rooms within it.
+/// Implements [`SnapshotValue`] for a struct or a field-less enum, or [`SnapshotState`] for a stage
+/// with its nested parts.
 macro_rules! snapshot {
     (struct $name:ident { $($field:ident),+ $(,)? }) => {
         impl $crate::snapshot::codec::SnapshotValue for $name {
@@ -103,7 +105,7 @@ impl SnapshotValue for u32 {
     }
 
     fn load(from: &mut Reader<'_>) -> Result<Self, Unreadable> {
-        Self::try_from(from.number()?).map_err(|_| from.broken("a number is over 32 bits"))
+        Self::try_from(from.number()?).map_err(|_| from.broken("a number exceeds 32 bits"))
     }
 }
 
@@ -113,7 +115,7 @@ impl SnapshotValue for usize {
     }
 
     fn load(from: &mut Reader<'_>) -> Result<Self, Unreadable> {
-        Self::try_from(from.number()?).map_err(|_| from.broken("a number is over the word size"))
+        Self::try_from(from.number()?).map_err(|_| from.broken("a number exceeds the word size"))
     }
 }
 
@@ -192,7 +194,8 @@ impl<T: SnapshotValue, const N: usize> SnapshotValue for [T; N] {
     }
 }
 
-/// A collection: how many, then each. Capacity grows with what is really read.
+/// Implements [`SnapshotValue`] for a collection: the count, then each element. The capacity grows
+/// with the elements that are really read.
 macro_rules! collection {
     ($collection:ident<T> $(where T: $($bound:ident)&+)?) => {
         impl<T: SnapshotValue $($(+ $bound)+)?> SnapshotValue for $collection<T> {

@@ -8,7 +8,7 @@
 //! the body (u32), body. The body is a kind (u8), a time (u64, microseconds since the Unix epoch), and for a batch two more times,
 //! between which its requests may lie, and its bytes as they were received.
 
-use crate::intake::raw_batch::Times;
+use crate::snapshot::times::Times;
 use std::ops::Range;
 
 /// Bytes of a frame before its body.

@@ -165,22 +165,22 @@ fn with_body(file: &[u8], change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
 #[test]
 fn what_this_version_cannot_read_is_refused_by_name() {
     let file = encode(&engine(), 1);
-    check(b"", "it does not begin like a checkpoint of hopscope");
-    check(b"HOPC", "its checksum is wrong: it is damaged or incomplete");
+    check(b"", "the file does not begin like a hopscope snapshot");
+    check(b"HOPC", "the checksum is wrong: the snapshot is damaged or incomplete");
     let mut newer = file.clone();
     newer[4] = 3;
-    check(&newer, "its format version is 3, and this hopscope reads 2");
+    check(&newer, "format version 3 is not supported; this hopscope reads version 2");
     // The body: segment, then text number 0, length 6, `ledger`, version.
     assert_eq!(body_of(&file)[..10], *b"\x01\x00\x06ledger\x02");
     let other = with_body(&file, |body| body[3..9].copy_from_slice(b"fridge"));
-    check(&other, "it holds a section `fridge`, which this hopscope does not know");
+    check(&other, "section `fridge` is unknown to this hopscope");
     let changed = with_body(&file, |body| body[9] = 3);
-    check(&changed, "its section `ledger` has version 3, and this hopscope reads 2");
+    check(&changed, "section `ledger` has version 3; this hopscope reads version 2");
     let elsewhere = with_body(&file, |body| *body.last_mut().unwrap() ^= 1);
     let last = body_of(&file).len();
-    check(&elsewhere, &format!("byte {last} of its body: a section ends elsewhere than it says"));
+    check(&elsewhere, &format!("byte {last} of the body: a section has a wrong length"));
     let longer = with_body(&file, |body| body.push(0));
-    check(&longer, &format!("byte {} of its body: a number is cut off", body_of(&file).len() + 1));
+    check(&longer, &format!("byte {} of the body: a number is cut off", body_of(&file).len() + 1));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 use super::{HEAD_BYTES, Step, UnknownVersion, VERSION, head, head_of, scan};
-use crate::intake::raw_batch::Times;
 use crate::snapshot::frame::{self, Entry, Place};
+use crate::snapshot::times::Times;
 use proptest::prelude::*;
 
 const NUMBER: u64 = 7;
