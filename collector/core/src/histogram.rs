@@ -1,56 +1,70 @@
-//! What many requests of one edge and outcome measured together.
+//! Statistics of many requests: counts, sums and histograms of durations and sizes.
 //!
-//! In: single records and fold rows. Out: counts, sums, and histograms of durations and sizes, which can be added to others.
-//! Always holds: counts are exact, whether requests came one by one or folded; sums stop at `u64::MAX` rather than wrap; each
-//! histogram has the finest scale that its range of values allows, and exact classic buckets at every scale.
+//! In: the values of single requests, and folded requests.
+//! Out: histograms that can be merged.
+//! Invariant: counts are exact for single and folded requests; sums saturate at `u64::MAX`; each
+//! histogram has the finest scale that its range of values allows, and exact classic buckets at
+//! every scale.
 //!
-//! A fold row has no histogram of sizes: each of its requests is counted as so large as their mean.
+//! Folded requests have no histogram of sizes: each counts with their mean size.
 
 mod buckets;
 mod cells;
+mod folded;
 mod view;
 mod snapshot;
 mod native;
 pub mod durations;
 
 pub use buckets::{BOUNDS_BYTES, BOUNDS_MAX};
+pub use folded::{FoldedDurations, FoldedRequests};
 pub use native::Native;
 pub use view::Histogram;
 
-use crate::batch::{Fold, FoldedDurations, Record};
-use crate::snapshot::codec::{Reader, SnapshotValue, Unreadable, Writer, snapshot as kept};
+use crate::snapshot::codec::{Reader, SnapshotValue, Unreadable, Writer, snapshot as snapshot_value};
 use buckets::Layout;
 use cells::Rows;
 use view::Tally;
 
-/// Which row of counters is whose.
+/// Row numbers of the counters.
 const DURATIONS: usize = 0;
 const REQUESTS: usize = 1;
 const RESPONSES: usize = 2;
 
-/// The sum over some requests.
+/// Values of one request that the histograms count.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RequestValues {
+    /// Duration in microseconds.
+    pub duration_us: u64,
+    /// Request headers and body.
+    pub request_bytes: u64,
+    /// Response headers and body.
+    pub response_bytes: u64,
+}
+
+/// Statistics of the requests of one series.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RequestStats {
     durations: Tally,
-    /// Headers and bodies of the requests.
+    /// Sum of request headers and bodies.
     pub request_bytes: u64,
-    /// Headers and bodies of the responses.
+    /// Sum of response headers and bodies.
     pub response_bytes: u64,
     rows: Rows<3>,
-    /// Of gRPC requests whose messages were counted; few series have any.
+    /// Messages of gRPC requests; boxed, because few series have any.
     messages: Option<Box<Messages>>,
 }
 
-/// Messages of gRPC requests.
+/// Message counts of gRPC requests.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Messages {
-    /// What clients sent.
+    /// Messages from clients to servers.
     pub request: u64,
-    /// What they got.
+    /// Messages from servers to clients.
     pub response: u64,
 }
 
-kept!(struct Messages { request, response });
+snapshot_value!(struct Messages { request, response });
 
 impl SnapshotValue for RequestStats {
     fn save(&self, to: &mut Writer) {
@@ -71,31 +85,31 @@ impl SnapshotValue for RequestStats {
 }
 
 impl RequestStats {
-    /// How many requests.
+    /// Returns the number of requests.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.rows.row(DURATIONS).count()
     }
 
-    /// Their durations, microseconds.
+    /// Returns the histogram of durations in microseconds.
     #[must_use]
     pub fn durations(&self) -> Histogram<'_> {
         Histogram::new(Layout::durations(), self.rows.row(DURATIONS), self.durations)
     }
 
-    /// The sizes of the requests, bytes.
+    /// Returns the histogram of request sizes in bytes.
     #[must_use]
     pub fn request_sizes(&self) -> Histogram<'_> {
         self.sizes(REQUESTS, self.request_bytes)
     }
 
-    /// The sizes of the responses, bytes.
+    /// Returns the histogram of response sizes in bytes.
     #[must_use]
     pub fn response_sizes(&self) -> Histogram<'_> {
         self.sizes(RESPONSES, self.response_bytes)
     }
 
-    /// Adds the requests of another.
+    /// Adds the requests of another statistics.
     pub fn merge(&mut self, other: &Self) {
         self.durations.add(other.durations);
         self.request_bytes = self.request_bytes.saturating_add(other.request_bytes);
@@ -106,13 +120,13 @@ impl RequestStats {
         }
     }
 
-    /// The messages of those requests that are gRPC and had them counted; `None` where none had.
+    /// Returns the message counts of gRPC requests; `None` when no messages were counted.
     #[must_use]
     pub fn messages(&self) -> Option<Messages> {
         self.messages.as_deref().copied()
     }
 
-    /// Adds messages of requests that are added besides.
+    /// Adds message counts of requests, which are counted separately.
     pub fn add_messages(&mut self, request: u64, response: u64) {
         let messages = self.messages.get_or_insert_default();
         messages.request = messages.request.saturating_add(request);
@@ -121,47 +135,49 @@ impl RequestStats {
 
     /// Adds one request.
     #[inline]
-    pub fn record(&mut self, record: &Record) {
-        let Record { duration_us, request_bytes, response_bytes, .. } = *record;
+    pub fn record(&mut self, request: impl Into<RequestValues>) {
+        let RequestValues { duration_us, request_bytes, response_bytes } = request.into();
         let (durations, sizes) = (Layout::durations(), Layout::sizes());
-        // None of the three waits for another.
-        let values = [durations.fine(duration_us), sizes.fine(request_bytes), sizes.fine(response_bytes)];
+        // The three are independent of each other, so that the processor overlaps them.
+        let values =
+            [durations.position(duration_us), sizes.position(request_bytes), sizes.position(response_bytes)];
         self.rows.add_each([durations, sizes, sizes], values);
         self.durations.add(Tally { sum: duration_us, max: duration_us });
         self.request_bytes = self.request_bytes.saturating_add(request_bytes);
         self.response_bytes = self.response_bytes.saturating_add(response_bytes);
     }
 
-    /// Adds the requests of a fold row.
-    pub fn fold(&mut self, fold: &Fold) {
-        durations::fold(&mut self.durations, &mut self.rows, &fold.durations);
-        self.request_bytes = self.request_bytes.saturating_add(fold.request_bytes_sum);
-        self.response_bytes = self.response_bytes.saturating_add(fold.response_bytes_sum);
-        // As many as have a duration, so that all histograms agree.
-        let FoldedDurations { zero_count, counts, .. } = &fold.durations;
+    /// Adds folded requests.
+    pub fn fold<'a>(&mut self, requests: impl Into<FoldedRequests<'a>>) {
+        let FoldedRequests { durations, request_bytes_sum, response_bytes_sum } = requests.into();
+        durations::fold(&mut self.durations, &mut self.rows, durations);
+        self.request_bytes = self.request_bytes.saturating_add(request_bytes_sum);
+        self.response_bytes = self.response_bytes.saturating_add(response_bytes_sum);
+        // The number of durations, so that all histograms have the same count.
+        let FoldedDurations { zero_count, counts, .. } = durations;
         let count = counts.iter().fold(*zero_count, |sum, count| sum.saturating_add(*count));
-        for (row, sum) in [(REQUESTS, fold.request_bytes_sum), (RESPONSES, fold.response_bytes_sum)] {
+        for (row, sum) in [(REQUESTS, request_bytes_sum), (RESPONSES, response_bytes_sum)] {
             if let Some(mean) = sum.checked_div(count) {
-                self.size(row, mean, count);
+                self.add_sizes(row, mean, count);
             }
         }
     }
 
-    /// Something that depends on the memory of the counters having arrived.
+    /// Returns a value that depends on the loaded memory of the counters, which forces the load.
     #[inline]
     pub(crate) fn touch(&self) -> u8 {
         self.rows.touch()
     }
 
-    /// Begins to fetch the memory of the counters.
+    /// Prefetches the memory of the counters.
     #[inline]
     pub(crate) fn prefetch(&self) {
         self.rows.prefetch();
     }
 
-    fn size(&mut self, row: usize, bytes: u64, count: u64) {
-        let fine = Layout::sizes().fine(bytes);
-        self.rows.add(row, Layout::sizes(), |scale| fine.at(scale), count);
+    fn add_sizes(&mut self, row: usize, bytes: u64, count: u64) {
+        let position = Layout::sizes().position(bytes);
+        self.rows.add(row, Layout::sizes(), |scale| position.at(scale), count);
     }
 
     fn sizes(&self, row: usize, sum: u64) -> Histogram<'_> {
@@ -175,21 +191,19 @@ fn layouts() -> [&'static Layout; 3] {
 
 #[cfg(test)]
 mod tests {
-    use super::RequestStats;
-    use crate::batch::{Fold, FoldedDurations, Record};
+    use super::{FoldedDurations, FoldedRequests, RequestStats, RequestValues};
 
     #[test]
-    fn folded_requests_are_as_large_as_their_mean() {
-        let mut measure = RequestStats::default();
-        measure.record(&Record { request_bytes: 0, response_bytes: 1 << 26, ..Record::default() });
-        measure.fold(&Fold {
-            count: 4,
-            durations: FoldedDurations { zero_count: 1, counts: vec![3], ..FoldedDurations::default() },
+    fn folded_requests_count_with_their_mean_size() {
+        let mut stats = RequestStats::default();
+        stats.record(RequestValues { response_bytes: 1 << 26, ..RequestValues::default() });
+        let durations = FoldedDurations { zero_count: 1, counts: vec![3], ..FoldedDurations::default() };
+        stats.fold(FoldedRequests {
+            durations: &durations,
             request_bytes_sum: 4_096,
             response_bytes_sum: 1 << 50,
-            ..Fold::default()
         });
-        let (requests, responses) = (measure.request_sizes(), measure.response_sizes());
+        let (requests, responses) = (stats.request_sizes(), stats.response_sizes());
         assert_eq!(requests.cumulative().take(3).collect::<Vec<_>>(), [1, 5, 5]);
         assert_eq!(responses.cumulative().skip(8).collect::<Vec<_>>(), [0, 1]);
         assert_eq!((responses.count(), requests.sum()), (5, 4_096));
@@ -197,9 +211,9 @@ mod tests {
     }
 
     #[test]
-    fn one_request_takes_three_bytes_beside_its_sums() {
-        let mut measure = RequestStats::default();
-        measure.record(&Record { duration_us: 7_000, request_bytes: 700, ..Record::default() });
-        assert_eq!((size_of::<RequestStats>(), measure.rows.bytes()), (72, 3));
+    fn one_request_takes_three_bytes_of_counters() {
+        let mut stats = RequestStats::default();
+        stats.record(RequestValues { duration_us: 7_000, request_bytes: 700, ..RequestValues::default() });
+        assert_eq!((size_of::<RequestStats>(), stats.rows.bytes()), (72, 3));
     }
 }

@@ -1,4 +1,4 @@
-//! From bytes to a validated batch.
+//! Intake: turns the bytes of a report into a validated batch, or rejects them with a reason.
 
 pub mod raw_batch;
 pub mod decode;

@@ -78,7 +78,7 @@ mod tests {
         let told = text(find("NR").unwrap());
         assert_eq!(
             told,
-            "NR  NoRouteFound\n  what:   No route or no filter chain matches the request. Nobody was called.\n  \
+            "NR  NoRouteFound\n  what:   No route or no filter chain matches the request. The request was not sent.\n  \
              whose:  the mesh configuration\n  first:  Compare host and path with the VirtualService and the \
              Sidecar's egress hosts.\n"
         );

@@ -1,13 +1,14 @@
-//! What explains how requests ended, beside the outcomes of a batch and no part of them.
+//! Explanations of outcomes: Envoy's response code details and transport failure reason.
 //!
-//! In: the two texts of an outcome, where it has them. Out: the same, by the outcome's place. Always holds: an outcome that
-//! explains nothing takes no room; texts are copied when somebody asks, and only then.
+//! In: two texts per outcome; both can be empty.
+//! Out: the texts by the index of the outcome.
+//! Invariant: an outcome without explanation takes no memory; texts are copied only on request.
 
-use super::Text;
 use super::edge_table::Span;
+use crate::text::Text;
 use prost::bytes::Bytes;
 
-/// What Envoy says of one outcome. What it does not say is empty.
+/// Envoy's explanation of one outcome. A missing text is empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Detail {
     /// `response.code_details`.
@@ -16,17 +17,17 @@ pub struct Detail {
     pub transport_failure_reason: Text,
 }
 
-/// See above.
+/// Explanations of the outcomes of a batch.
 #[derive(Debug, Clone, Default)]
 pub struct Details {
     bytes: Bytes,
-    /// By places of [`Batch::outcomes`](super::Batch::outcomes), in rising order.
+    /// Indexes of [`Batch::outcomes`](super::Batch::outcomes) in rising order, with their texts.
     rows: Vec<(usize, [Span; 2])>,
 }
 
 impl Details {
-    /// What the outcome at this place explains; `spans` are places of UTF-8 in `bytes`, the same for all calls. Outcomes come
-    /// in the order of their places.
+    /// Appends the explanation of an outcome. `spans` are positions of UTF-8 texts in `bytes`, the
+    /// same buffer for all calls. Calls come in the order of the outcomes.
     pub(crate) fn push(&mut self, bytes: &Bytes, outcome: usize, spans: [Span; 2]) {
         if spans.iter().all(|(_, length)| *length == 0) {
             return;
@@ -37,12 +38,12 @@ impl Details {
         self.rows.push((outcome, spans));
     }
 
-    /// Details of outcomes in the order of their places.
+    /// Creates the explanations of outcomes, in rising order of their indexes.
     pub(crate) fn of<'a>(rows: impl Iterator<Item = (usize, [&'a str; 2])>) -> Self {
         let mut texts = Vec::new();
         let mut spans = Vec::new();
-        for (outcome, told) in rows.filter(|(_, told)| told.iter().any(|text| !text.is_empty())) {
-            let span = told.map(|text| {
+        for (outcome, pair) in rows.filter(|(_, pair)| pair.iter().any(|text| !text.is_empty())) {
+            let span = pair.map(|text| {
                 let start = u32::try_from(texts.len()).unwrap_or(u32::MAX);
                 texts.extend_from_slice(text.as_bytes());
                 (start, u32::try_from(text.len()).unwrap_or(0))
@@ -52,11 +53,11 @@ impl Details {
         Self { bytes: texts.into(), rows: spans }
     }
 
-    /// What explains the outcome at this place.
+    /// Returns the explanation of an outcome.
     #[must_use]
     pub fn get(&self, outcome: usize) -> Detail {
-        let place = self.rows.binary_search_by_key(&outcome, |(outcome, _)| *outcome);
-        let Some((_, [code, transport])) = place.ok().and_then(|place| self.rows.get(place)) else {
+        let index = self.rows.binary_search_by_key(&outcome, |(outcome, _)| *outcome);
+        let Some((_, [code, transport])) = index.ok().and_then(|index| self.rows.get(index)) else {
             return Detail::default();
         };
         Detail { code_details: self.text(*code), transport_failure_reason: self.text(*transport) }
@@ -70,8 +71,8 @@ impl Details {
 
 impl PartialEq for Details {
     fn eq(&self, other: &Self) -> bool {
-        let all = |it: &Self| -> Vec<(usize, Detail)> {
-            it.rows.iter().map(|(outcome, _)| (*outcome, it.get(*outcome))).collect()
+        let all = |details: &Self| -> Vec<(usize, Detail)> {
+            details.rows.iter().map(|(outcome, _)| (*outcome, details.get(*outcome))).collect()
         };
         all(self) == all(other)
     }
@@ -82,7 +83,7 @@ mod tests {
     use super::{Detail, Details};
 
     #[test]
-    fn what_explains_nothing_takes_no_room() {
+    fn outcomes_without_explanation_take_no_row() {
         let rows = [["", ""], ["via_upstream", ""], ["", ""], ["", "TLS_error"]];
         let details = Details::of(rows.into_iter().enumerate());
         let detail = |code: &str, transport: &str| Detail {
@@ -90,8 +91,8 @@ mod tests {
             transport_failure_reason: transport.into(),
         };
         assert_eq!(details.rows.len(), 2);
-        let told: Vec<Detail> = (0..5).map(|place| details.get(place)).collect();
+        let found: Vec<Detail> = (0..5).map(|index| details.get(index)).collect();
         let none = Detail::default;
-        assert_eq!(told, [none(), detail("via_upstream", ""), none(), detail("", "TLS_error"), none()]);
+        assert_eq!(found, [none(), detail("via_upstream", ""), none(), detail("", "TLS_error"), none()]);
     }
 }

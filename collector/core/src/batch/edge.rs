@@ -1,11 +1,11 @@
-//! An edge as one proxy told it.
+//! Edge of the service graph as one proxy reported it.
 //!
-//! In: nothing; these are words. Out: the same to every room. Always holds: what is not known is empty.
+//! Invariant: an unknown text is empty.
 
-use super::Text;
 use crate::snapshot::codec::snapshot;
+use crate::text::Text;
 
-/// Which side of the call tells.
+/// Side of the call that reports.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Reporter {
     /// The caller's proxy; the peer is the destination.
@@ -20,7 +20,7 @@ pub enum Reporter {
 snapshot!(enum Reporter { 1 = Source, 2 = Destination, 3 = Waypoint });
 
 impl Reporter {
-    /// As Istio's label `reporter` says it.
+    /// Returns the value of Istio's label `reporter`.
     #[must_use]
     pub fn label(self) -> &'static str {
         match self {
@@ -31,43 +31,43 @@ impl Reporter {
     }
 }
 
-/// source → destination with the service that was meant, as far as one proxy could tell.
+/// Source → destination with the requested service, as far as one proxy knows them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Edge {
-    /// Which side tells.
+    /// Side of the call that reports.
     pub reporter: Reporter,
-    /// The other side.
+    /// Other side of the call.
     pub peer: Peer,
     /// URI SAN of the proxy's own certificate.
     pub local_principal: Text,
     /// Whether both sides presented a certificate.
     pub mutual_tls: bool,
-    /// The destination service that was meant.
+    /// Requested destination service.
     pub service: Service,
 }
 
 snapshot!(struct Edge { reporter, peer, local_principal, mutual_tls, service });
 
-/// The other side of an edge. What is not known is empty.
+/// Other side of an edge. An unknown text is empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Peer {
-    /// Its workload.
+    /// Workload.
     pub workload: Text,
-    /// Its namespace.
+    /// Namespace of the workload.
     pub namespace: Text,
-    /// Its label `app`.
+    /// Label `app`.
     pub app: Text,
-    /// Its label `version`.
+    /// Label `version`.
     pub version: Text,
-    /// Its canonical service.
+    /// Canonical service.
     pub canonical_service: Text,
-    /// Its canonical revision.
+    /// Canonical revision.
     pub canonical_revision: Text,
-    /// Its cluster.
+    /// Cluster.
     pub cluster: Text,
-    /// Its address without port.
+    /// Address without port.
     pub address: Text,
-    /// URI SAN of its certificate.
+    /// URI SAN of the peer's certificate.
     pub principal: Text,
 }
 
@@ -75,7 +75,7 @@ snapshot!(struct Peer {
     workload, namespace, app, version, canonical_service, canonical_revision, cluster, address, principal,
 });
 
-/// The destination service that was meant. What is not known is empty.
+/// Requested destination service. An unknown text is empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Service {
     /// Host, such as `payments.shop.svc.cluster.local`.
@@ -84,25 +84,25 @@ pub struct Service {
     pub name: Text,
     /// Namespace.
     pub namespace: Text,
-    /// Subset of its `DestinationRule`.
+    /// Subset of the `DestinationRule`.
     pub subset: Text,
-    /// What the host rests on.
+    /// Source of the host name.
     pub evidence: Evidence,
 }
 
 snapshot!(struct Service { host, name, namespace, subset, evidence });
 
-/// What the name of a service rests on.
+/// Source of a service's host name, from which its reliability follows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Evidence {
-    /// Nothing that was told.
+    /// Not reported.
     #[default]
     None,
-    /// The cluster that Envoy chose.
+    /// Upstream cluster that Envoy selected.
     Cluster,
-    /// The server name of TLS.
+    /// TLS server name.
     Sni,
-    /// The requested authority: it comes from outside.
+    /// Requested authority, which the client controls.
     Authority,
 }
 

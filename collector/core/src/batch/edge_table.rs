@@ -1,22 +1,25 @@
-//! The edges of a batch, as they were told: rows of numbers into a table of texts.
+//! Edge table of a batch: rows of indexes into a text table, as on the wire.
 //!
-//! In: texts that stand in the message itself, and rows that refer to them. Out: the [`Edge`] of a row, made when somebody
-//! asks; most are known by their [`EdgeFingerprint`] already. Always holds: a row refers to texts that are there; equal edges have equal
-//! prints, whatever else stood in their messages.
+//! In: texts that stay in the message buffer, and rows that refer to them.
+//! Out: the [`Edge`] of a row, built on request; most edges are already known by their
+//! [`EdgeFingerprint`].
+//! Invariant: equal edges have equal fingerprints in every message.
 
-use super::{Edge, Evidence, Peer, Reporter, Service, Text};
+use super::{Edge, Evidence, Peer, Reporter, Service};
+use crate::text::Text;
 use prost::bytes::Bytes;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hasher};
 use std::sync::{Arc, LazyLock};
 
-/// Texts of an edge. A new one is a new name in [`Place`], and a line in [`Edges::get`] and [`texts_of`].
+/// Number of texts of an edge. A new text needs a variant of [`TextField`] and a line in
+/// [`Edges::get`] and [`texts_of`].
 pub(crate) const TEXTS: usize = 14;
 
-/// Which text of an edge.
+/// Text field of an edge.
 #[derive(Debug, Clone, Copy)]
 #[repr(usize)]
-pub(crate) enum Place {
+pub(crate) enum TextField {
     PeerWorkload,
     PeerNamespace,
     PeerApp,
@@ -33,8 +36,10 @@ pub(crate) enum Place {
     Subset,
 }
 
-/// What stands for the content of an edge within this process: 128 bits under keys of chance, so that whoever makes up edges
-/// cannot make two that share one.
+/// Fingerprint of an edge: a 128-bit hash of its content.
+///
+/// The hash keys are random for each process run, so that a client cannot craft two edges with the
+/// same fingerprint.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct EdgeFingerprint(pub(crate) u64, pub(crate) u64);
 
@@ -43,16 +48,16 @@ type Keys = foldhash::quality::RandomState;
 static KEYS: LazyLock<(Keys, Keys)> = LazyLock::new(Default::default);
 
 impl EdgeFingerprint {
-    /// That of a text.
+    /// Returns the fingerprint of a text.
     #[inline]
     pub(crate) fn of(text: &[u8]) -> Self {
-        let print = |keys: &Keys| {
+        let hash = |keys: &Keys| {
             let mut hasher = keys.build_hasher();
             hasher.write(text);
             hasher.finish()
         };
         let (one, other) = &*KEYS;
-        Self(print(one), print(other))
+        Self(hash(one), hash(other))
     }
 
     fn of_row(parts: impl Iterator<Item = Self>, rest: u32) -> Self {
@@ -68,9 +73,9 @@ impl EdgeFingerprint {
     }
 }
 
-/// What of a row is no text.
+/// Attributes of an edge that are not texts.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Kind {
+pub(crate) struct Attributes {
     pub(crate) reporter: Reporter,
     pub(crate) mutual_tls: bool,
     pub(crate) evidence: Evidence,
@@ -79,14 +84,14 @@ pub(crate) struct Kind {
 #[derive(Debug, Clone, Copy)]
 struct Row {
     texts: [u32; TEXTS],
-    kind: Kind,
-    print: EdgeFingerprint,
+    attributes: Attributes,
+    fingerprint: EdgeFingerprint,
 }
 
-/// Where a text stands: first byte and length.
+/// Position of a text in the message: first byte and length.
 pub(crate) type Span = (u32, u32);
 
-/// See above.
+/// Edge table of a batch.
 #[derive(Debug, Clone, Default)]
 pub struct Edges {
     bytes: Bytes,
@@ -95,119 +100,127 @@ pub struct Edges {
 }
 
 impl Edges {
-    /// No rows yet, for texts that stand in `bytes` and are UTF-8.
+    /// Creates a table without rows. `spans` are positions of UTF-8 texts in `bytes`; `rows` is
+    /// the initial capacity.
     pub(crate) fn new(bytes: Bytes, spans: Vec<Span>, rows: usize) -> Self {
         Self { bytes, spans, rows: Vec::with_capacity(rows) }
     }
 
-    /// The print of every text.
-    pub(crate) fn prints(&self) -> Vec<EdgeFingerprint> {
-        (0..self.spans.len()).map(|place| EdgeFingerprint::of(self.text(place).as_bytes())).collect()
+    /// Returns the fingerprint of every text.
+    pub(crate) fn text_fingerprints(&self) -> Vec<EdgeFingerprint> {
+        (0..self.spans.len()).map(|index| EdgeFingerprint::of(self.text(index).as_bytes())).collect()
     }
 
-    /// Appends a row. `prints`: those of the texts. `false` when a text is not there.
+    /// Appends a row. `fingerprints` are the fingerprints of all texts. Returns `false` when the
+    /// row refers to a missing text.
     #[inline]
-    pub(crate) fn push(&mut self, kind: Kind, texts: [u32; TEXTS], prints: &[EdgeFingerprint]) -> bool {
-        let mut there = true;
+    pub(crate) fn push(
+        &mut self,
+        attributes: Attributes,
+        texts: [u32; TEXTS],
+        fingerprints: &[EdgeFingerprint],
+    ) -> bool {
+        let mut is_complete = true;
         let parts = texts.iter().map(|text| {
-            let print = prints.get(*text as usize);
-            there &= print.is_some();
-            print.copied().unwrap_or_default()
+            let fingerprint = fingerprints.get(*text as usize);
+            is_complete &= fingerprint.is_some();
+            fingerprint.copied().unwrap_or_default()
         });
-        let rest = kind.reporter as u32 | (kind.evidence as u32) << 8 | u32::from(kind.mutual_tls) << 16;
-        let print = EdgeFingerprint::of_row(parts, rest);
-        self.rows.push(Row { texts, kind, print });
-        there
+        let Attributes { reporter, mutual_tls, evidence } = attributes;
+        let rest = reporter as u32 | (evidence as u32) << 8 | u32::from(mutual_tls) << 16;
+        let fingerprint = EdgeFingerprint::of_row(parts, rest);
+        self.rows.push(Row { texts, attributes, fingerprint });
+        is_complete
     }
 
-    /// Where a text stands.
+    /// Returns the position of a text in the message.
     pub(crate) fn span(&self, text: usize) -> Option<Span> {
         self.spans.get(text).copied()
     }
 
-    /// How many.
+    /// Returns the number of edges.
     #[must_use]
     pub fn len(&self) -> usize {
         self.rows.len()
     }
 
-    /// Whether there are none.
+    /// Whether the table has no edges.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
 
-    /// Which side tells of an edge.
+    /// Returns the reporting side of an edge.
     #[must_use]
-    pub fn reporter(&self, place: usize) -> Option<Reporter> {
-        self.rows.get(place).map(|row| row.kind.reporter)
+    pub fn reporter(&self, index: usize) -> Option<Reporter> {
+        self.rows.get(index).map(|row| row.attributes.reporter)
     }
 
-    /// What stands for an edge.
+    /// Returns the fingerprint of an edge.
     #[must_use]
-    pub fn print(&self, place: usize) -> Option<EdgeFingerprint> {
-        self.rows.get(place).map(|row| row.print)
+    pub fn fingerprint(&self, index: usize) -> Option<EdgeFingerprint> {
+        self.rows.get(index).map(|row| row.fingerprint)
     }
 
-    /// The address of the other side; empty where it was not told.
+    /// Returns the address of the peer; empty when it was not reported.
     #[must_use]
-    pub fn peer_address(&self, place: usize) -> &str {
-        let row = self.rows.get(place);
-        let text = row.and_then(|row| row.texts.get(Place::PeerAddress as usize));
+    pub fn peer_address(&self, index: usize) -> &str {
+        let row = self.rows.get(index);
+        let text = row.and_then(|row| row.texts.get(TextField::PeerAddress as usize));
         text.map_or("", |text| self.text(*text as usize))
     }
 
-    /// An edge.
+    /// Builds an edge.
     #[must_use]
-    pub fn get(&self, place: usize) -> Option<Arc<Edge>> {
-        let Row { texts, kind, .. } = self.rows.get(place)?;
-        let text = |place: Place| -> Text {
-            let text = texts.get(place as usize).map_or("", |text| self.text(*text as usize));
+    pub fn get(&self, index: usize) -> Option<Arc<Edge>> {
+        let Row { texts, attributes, .. } = self.rows.get(index)?;
+        let text = |field: TextField| -> Text {
+            let text = texts.get(field as usize).map_or("", |text| self.text(*text as usize));
             if text.is_empty() { Text::default() } else { text.into() }
         };
         Some(Arc::new(Edge {
-            reporter: kind.reporter,
+            reporter: attributes.reporter,
             peer: Peer {
-                workload: text(Place::PeerWorkload),
-                namespace: text(Place::PeerNamespace),
-                app: text(Place::PeerApp),
-                version: text(Place::PeerVersion),
-                canonical_service: text(Place::PeerCanonicalService),
-                canonical_revision: text(Place::PeerCanonicalRevision),
-                cluster: text(Place::PeerCluster),
-                address: text(Place::PeerAddress),
-                principal: text(Place::PeerPrincipal),
+                workload: text(TextField::PeerWorkload),
+                namespace: text(TextField::PeerNamespace),
+                app: text(TextField::PeerApp),
+                version: text(TextField::PeerVersion),
+                canonical_service: text(TextField::PeerCanonicalService),
+                canonical_revision: text(TextField::PeerCanonicalRevision),
+                cluster: text(TextField::PeerCluster),
+                address: text(TextField::PeerAddress),
+                principal: text(TextField::PeerPrincipal),
             },
-            local_principal: text(Place::LocalPrincipal),
-            mutual_tls: kind.mutual_tls,
+            local_principal: text(TextField::LocalPrincipal),
+            mutual_tls: attributes.mutual_tls,
             service: Service {
-                host: text(Place::ServiceHost),
-                name: text(Place::ServiceName),
-                namespace: text(Place::ServiceNamespace),
-                subset: text(Place::Subset),
-                evidence: kind.evidence,
+                host: text(TextField::ServiceHost),
+                name: text(TextField::ServiceName),
+                namespace: text(TextField::ServiceNamespace),
+                subset: text(TextField::Subset),
+                evidence: attributes.evidence,
             },
         }))
     }
 
-    /// All edges, each made anew.
+    /// Builds all edges, one after the other.
     pub fn iter(&self) -> impl Iterator<Item = Arc<Edge>> + '_ {
-        (0..self.len()).filter_map(|place| self.get(place))
+        (0..self.len()).filter_map(|index| self.get(index))
     }
 
-    /// Leaves the first `count`.
+    /// Removes all but the first `count` edges.
     pub fn truncate(&mut self, count: usize) {
         self.rows.truncate(count);
     }
 
-    fn text(&self, place: usize) -> &str {
-        let (start, length) = self.spans.get(place).copied().unwrap_or_default();
+    fn text(&self, index: usize) -> &str {
+        let (start, length) = self.spans.get(index).copied().unwrap_or_default();
         let bytes = self.bytes.get(start as usize..).and_then(|rest| rest.get(..length as usize));
         std::str::from_utf8(bytes.unwrap_or_default()).unwrap_or_default()
     }
 }
 
-/// In the order of [`Place`].
+/// Returns the texts of an edge in the order of [`TextField`].
 fn texts_of(edge: &Edge) -> [&Text; TEXTS] {
     let Edge { peer, service, .. } = edge;
     [
@@ -243,21 +256,21 @@ impl From<Vec<Arc<Edge>>> for Edges {
                 })
             }));
         }
-        let mut it = Self::new(bytes.into(), spans, rows.len());
-        let prints = it.prints();
+        let mut table = Self::new(bytes.into(), spans, rows.len());
+        let fingerprints = table.text_fingerprints();
         for (edge, texts) in edges.iter().zip(rows) {
-            let kind = Kind {
+            let attributes = Attributes {
                 reporter: edge.reporter,
                 mutual_tls: edge.mutual_tls,
                 evidence: edge.service.evidence,
             };
-            it.push(kind, texts, &prints);
+            table.push(attributes, texts, &fingerprints);
         }
-        it
+        table
     }
 }
 
-/// A batch is far smaller than 4 GiB.
+/// Returns a length as 32 bits: a batch is far smaller than 4 GiB.
 fn length<T>(all: &[T]) -> u32 {
     u32::try_from(all.len()).unwrap_or(u32::MAX)
 }
@@ -266,7 +279,7 @@ impl PartialEq for Edges {
     fn eq(&self, other: &Self) -> bool {
         self.len() == other.len()
             && self.iter().eq(other.iter())
-            && self.rows.iter().map(|row| row.print).eq(other.rows.iter().map(|row| row.print))
+            && self.rows.iter().map(|row| row.fingerprint).eq(other.rows.iter().map(|row| row.fingerprint))
     }
 }
 
@@ -278,7 +291,7 @@ mod tests {
     use std::sync::Arc;
 
     #[test]
-    fn an_edge_comes_out_as_it_went_in_and_has_a_print_of_its_own() {
+    fn edges_round_trip_and_have_distinct_fingerprints() {
         let named = |name: &str| Peer { workload: name.into(), ..Peer::default() };
         let edges: Vec<Arc<Edge>> = [
             Edge::default(),
@@ -294,11 +307,11 @@ mod tests {
         ]
         .map(Arc::new)
         .to_vec();
-        let told = Edges::from(edges.clone());
-        assert!(told.iter().eq(edges.iter().cloned()));
-        let prints: HashSet<_> = (0..told.len()).map(|place| told.print(place)).collect();
-        assert_eq!(prints.len(), edges.len());
+        let table = Edges::from(edges.clone());
+        assert!(table.iter().eq(edges.iter().cloned()));
+        let fingerprints: HashSet<_> = (0..table.len()).map(|index| table.fingerprint(index)).collect();
+        assert_eq!(fingerprints.len(), edges.len());
         let alone = Edges::from(edges[5..].to_vec());
-        assert_eq!((alone.print(0), alone.get(1)), (told.print(5), None));
+        assert_eq!((alone.fingerprint(0), alone.get(1)), (table.fingerprint(5), None));
     }
 }

@@ -1,35 +1,36 @@
-//! Every response flag of Envoy, explained.
+//! Envoy's response flags with their meaning.
 //!
-//! In: the bitmap `response.flags`, or a flag's short name. Out: the text of the label, and what an operator should know.
-//! Always holds: a bit that is not known is shown as `bit<N>`, never left out; texts of a bitmap name bits in rising
-//! order, so that a set of flags has one spelling.
+//! In: the bitmap `response.flags`, or the short name of a flag.
+//! Out: the label value, and an explanation for operators.
+//! Invariant: an unknown bit is shown as `bit<N>`; a label names bits in rising order, so that a
+//! set of flags has one spelling.
 //!
-//! Source: Envoy's `stream_info.h` (`CoreResponseFlag`) and the access log documentation; what each means in a mesh was
-//! seen on real Envoys.
+//! Source: Envoy's `stream_info.h` (`CoreResponseFlag`) and the access log documentation. The
+//! meanings in a mesh were observed on real Envoys.
 
 mod table;
 
 pub use table::FLAGS;
 
-/// Where the cause of a flag lies most often.
+/// Most frequent location of a flag's cause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// The one who called, or somebody before it.
+    /// The caller, or a client of the caller.
     Caller,
-    /// The one who was called.
+    /// The called service.
     Callee,
-    /// The way between the two.
+    /// The network between caller and callee.
     Network,
     /// Routes, subsets, limits, policies.
     Configuration,
     /// The proxy itself.
     Proxy,
-    /// It was meant.
+    /// A deliberate configuration, such as a fault rule or a limit.
     Deliberate,
 }
 
 impl Fault {
-    /// In words.
+    /// Returns the location as text.
     #[must_use]
     pub fn text(self) -> &'static str {
         match self {
@@ -38,7 +39,7 @@ impl Fault {
             Self::Network => "the network between the two",
             Self::Configuration => "the mesh configuration",
             Self::Proxy => "the proxy",
-            Self::Deliberate => "nobody: it was configured so",
+            Self::Deliberate => "none: it is configured behavior",
         }
     }
 }
@@ -46,27 +47,27 @@ impl Fault {
 /// One response flag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Flag {
-    /// Its place in the bitmap.
+    /// Bit number in the bitmap.
     pub bit: u32,
-    /// As access logs and labels show it.
+    /// Short name, as in access logs and labels.
     pub name: &'static str,
     /// Envoy's long name.
     pub long: &'static str,
-    /// What happened.
+    /// Description of the event.
     pub meaning: &'static str,
-    /// Where the cause lies most often.
+    /// Most frequent location of the cause.
     pub fault: Fault,
-    /// What to check first.
+    /// First check for an operator.
     pub first: &'static str,
 }
 
-/// The flag with this short name, in any case.
+/// Returns the flag with a short name, ignoring case.
 #[must_use]
 pub fn find(name: &str) -> Option<&'static Flag> {
     FLAGS.iter().find(|flag| flag.name.eq_ignore_ascii_case(name.trim()))
 }
 
-/// The label `response_flags`: short names with commas between, or `-` for none.
+/// Returns the label `response_flags`: short names separated by commas, or `-` for none.
 #[must_use]
 pub fn label(bitmap: u64) -> String {
     if bitmap == 0 {
@@ -86,7 +87,7 @@ mod tests {
     use super::{FLAGS, find, label};
 
     #[test]
-    fn a_bitmap_has_one_spelling() {
+    fn label_of_a_bitmap_has_one_spelling() {
         assert_eq!(label(0), "-");
         assert_eq!(label(1 << 8), "NR");
         assert_eq!(label(32_800), "UF,URX");
@@ -95,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn the_table_is_complete_and_has_no_flag_twice() {
+    fn table_holds_every_flag_once() {
         let bits: Vec<u32> = FLAGS.iter().map(|flag| flag.bit).collect();
         assert_eq!(bits, (0..30).collect::<Vec<_>>());
         for flag in &FLAGS {

@@ -1,26 +1,27 @@
-//! How a request ended, and what was spoken.
+//! Outcome of a request: status, response flags, protocol.
 //!
-//! In: nothing; these are words. Out: the same to every room. Always holds: one rule says what a failure is.
+//! Invariant: [`Outcome::is_failure`] is the only definition of a failure.
 
 use crate::snapshot::codec::snapshot;
 
-/// How a request ended.
+/// Outcome of a request.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Outcome {
     /// HTTP status, 0 or 100 to 999; 0 when no response headers were sent.
     pub response_code: u32,
     /// Envoy's bitmap of response flags.
     pub response_flags: u64,
-    /// Only for gRPC.
+    /// gRPC status; absent for other protocols.
     pub grpc_status: Option<u32>,
-    /// What was spoken.
+    /// Protocol of the request.
     pub protocol: Protocol,
 }
 
 snapshot!(struct Outcome { response_code, response_flags, grpc_status, protocol });
 
 impl Outcome {
-    /// Whether it counts as failed: a response flag, no response, 5xx, or a gRPC status other than 0.
+    /// Whether the request counts as failed: a response flag, no response, a status of 500 or
+    /// more, or a gRPC status other than 0.
     #[must_use]
     pub fn is_failure(&self) -> bool {
         self.response_flags != 0
@@ -30,24 +31,24 @@ impl Outcome {
     }
 }
 
-/// What was spoken, as Istio's label `request_protocol` tells it.
+/// Protocol of a request, as in Istio's label `request_protocol`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Protocol {
-    /// Not told.
+    /// Not reported.
     #[default]
     Unknown,
     /// HTTP.
     Http,
     /// gRPC.
     Grpc,
-    /// A plain connection.
+    /// TCP connection without a known application protocol.
     Tcp,
 }
 
 snapshot!(enum Protocol { 0 = Unknown, 1 = Http, 2 = Grpc, 3 = Tcp });
 
 impl Protocol {
-    /// As the label says it.
+    /// Returns the value of the label `request_protocol`.
     #[must_use]
     pub fn label(self) -> &'static str {
         match self {

@@ -1,16 +1,17 @@
-//! The hash that stands for a request id.
+//! Hash of a request id.
 //!
-//! In: the id, as the header `x-request-id` has it. Out: 32 bits, the same on both sides of a hop. Always holds: never 0,
-//! which stands for no id.
+//! In: the value of the header `x-request-id`.
+//! Out: 32 bits, equal on both sides of a hop.
+//! Invariant: never 0, which means "no request id".
 
-/// As in `hopscope.v1.Records.request_id_hash`: eight bytes at a time, the version nibble of a UUID masked, the halves
-/// combined, never 0.
+/// Hashes a request id as `hopscope.v1.Records.request_id_hash` defines it: eight bytes at a time,
+/// with the version nibble of a UUID masked and both halves of the result combined.
 #[must_use]
 pub fn request_id_hash(id: &str) -> u32 {
     const VERSION_NIBBLE: usize = 14;
     const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
     let mut id = id.as_bytes().to_vec();
-    let is_uuid = id.len() == 36 && [8, 13, 18, 23].iter().all(|place| id.get(*place) == Some(&b'-'));
+    let is_uuid = id.len() == 36 && [8, 13, 18, 23].iter().all(|index| id.get(*index) == Some(&b'-'));
     if let Some(nibble) = id.get_mut(VERSION_NIBBLE).filter(|_| is_uuid) {
         *nibble = b'0';
     }

@@ -1,61 +1,60 @@
-//! Who tells, and what an epoch has seen so far.
+//! Epoch id and running totals of an epoch.
 //!
-//! In: nothing; these are words. Out: the same to every room. Always holds: `seen = sent + folded + dropped + buffered`, as the
-//! check has made sure.
+//! Invariant: `seen = sent + folded + dropped + buffered`, as the validator ensures.
 
-use super::Text;
 use crate::snapshot::codec::{Reader, SnapshotValue, Unreadable, Writer, snapshot};
+use crate::text::Text;
 
-/// One life of one filter VM in one proxy.
+/// Epoch id: one run of one filter VM in one proxy.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EpochId {
     /// Envoy's node id, 1 to 512 bytes.
     pub proxy: Text,
-    /// The random number of this life, never 0.
+    /// Random number of the VM run, never 0.
     pub epoch: u64,
 }
 
 snapshot!(struct EpochId { proxy, epoch });
 
-/// The running totals of an epoch: `seen = sent + folded + dropped + buffered`.
+/// Running totals of an epoch: `seen = sent + folded + dropped + buffered`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Totals {
     /// Finished requests that the filter saw.
     pub seen: u64,
-    /// Those in single records of batches 1 to this one.
+    /// Requests in single records of batches 1 to this one.
     pub sent: u64,
-    /// Those in fold rows of batches 1 to this one.
+    /// Requests in fold rows of batches 1 to this one.
     pub folded: u64,
-    /// Those given up, by reason.
+    /// Dropped requests by reason.
     pub dropped: Vec<(DropReason, u64)>,
-    /// Those that wait in the filter.
+    /// Requests buffered in the filter.
     pub buffered: u64,
 }
 
 snapshot!(struct Totals { seen, sent, folded, dropped, buffered });
 
 impl Totals {
-    /// Those that left the filter.
+    /// Returns the number of requests that left the filter.
     #[must_use]
     pub fn left(&self) -> u64 {
         self.sent.saturating_add(self.folded)
     }
 }
 
-/// Why requests are missing from the counts.
+/// Reason why requests are missing from the counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum DropReason {
-    /// The filter's fold table was full.
+    /// Fold table of the filter was full.
     FoldTableFull,
-    /// The collector called a batch invalid.
+    /// Collector rejected a batch as invalid.
     Refused,
-    /// The collector called a batch too large.
+    /// Collector rejected a batch as too large.
     TooLarge,
-    /// Told to an earlier life of this collector.
+    /// Reported to the collector before its last restart, and not recovered.
     CollectorRestart,
-    /// It waited in a filter that was not heard of again.
+    /// Buffered in a filter that stopped reporting.
     EpochEnded,
-    /// A reason that this collector does not know, by its number on the wire.
+    /// Unknown reason, with its number on the wire.
     Unknown(i32),
 }
 

@@ -207,6 +207,6 @@ impl Engine {
 /// generation, too.
 #[inline]
 pub(super) fn print_of(batch: &Batch, place: usize, own: &Arc<Identity>) -> EdgeFingerprint {
-    let EdgeFingerprint(left, right) = batch.edges.print(place).unwrap_or_default();
+    let EdgeFingerprint(left, right) = batch.edges.fingerprint(place).unwrap_or_default();
     EdgeFingerprint(left ^ (Arc::as_ptr(own) as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15), right)
 }

@@ -1,20 +1,23 @@
-//! Which bucket a value belongs to.
+//! Bucket layout: maps a value to its position in a row of counters.
 //!
-//! In: whole numbers: microseconds, or bytes. Out: positions in a row of counters. Always holds: the buckets of a scale are those
-//! of a base-2 exponential histogram (2^scale an octave), and each classic bound is an edge between two of them as well: it splits
-//! the one that it lies in. So one row gives exact classic buckets, and, where the parts of a split bucket are added up, an exact
-//! exponential histogram. Buckets nest: a [`Fine`] place tells the position at every scale.
+//! In: microseconds or bytes, as whole numbers.
+//! Out: positions in a row of counters.
+//! Invariant: the buckets of a scale are those of a base-2 exponential histogram (2^scale per
+//! octave), and each classic bound splits the bucket that contains it. So one row yields exact
+//! classic buckets and, after adding the parts of split buckets, an exact exponential histogram.
+//! Buckets nest: a [`FinePosition`] determines the position at every scale.
 
 mod octave;
 
 use octave::Octaves;
 use std::sync::LazyLock;
 
-/// How many classic buckets a histogram has at most, without the one of what is larger.
+/// Largest number of classic buckets of a histogram, without the bucket `+Inf`.
 pub const BOUNDS_MAX: usize = BOUNDS_US.len();
 
-/// Upper bounds of the classic buckets of durations, microseconds: Envoy's defaults, which Istio leaves as they are
-/// (`source/common/stats/histogram_impl.cc`). Longer durations are counted above the last.
+/// Upper bounds of the classic buckets of durations, in microseconds: Envoy's defaults
+/// (`source/common/stats/histogram_impl.cc`), which Istio does not change. Longer durations count
+/// in the bucket `+Inf`.
 pub const BOUNDS_US: [u64; 19] = [
     500,
     1_000,
@@ -37,53 +40,55 @@ pub const BOUNDS_US: [u64; 19] = [
     3_600_000_000,
 ];
 
-/// Upper bounds of the classic buckets of sizes, bytes: powers of four from 256 B to 64 MiB. Envoy has one default for all of its
-/// histograms, whatever their unit, so that `istio_request_bytes` has the milliseconds of [`BOUNDS_US`]: twice as many samples,
-/// half of which no size needs.
+/// Upper bounds of the classic buckets of sizes, in bytes: powers of four from 256 B to 64 MiB.
+///
+/// Envoy has one default for all histograms regardless of their unit, so that `istio_request_bytes`
+/// has the bounds of [`BOUNDS_US`] (in milliseconds): twice as many samples, half of them useless
+/// for sizes.
 pub const BOUNDS_BYTES: [u64; 10] =
     [1 << 8, 1 << 10, 1 << 12, 1 << 14, 1 << 16, 1 << 18, 1 << 20, 1 << 22, 1 << 24, 1 << 26];
 
-/// The scale that a row begins with, as OpenTelemetry counts scales.
+/// Initial scale of a row, in OpenTelemetry's sense.
 pub(super) const FINEST: u8 = 5;
-/// At this one all values that there are find room in the longest row.
+/// Coarsest scale: the longest row holds all values.
 pub(super) const COARSEST: u8 = 1;
 const SCALES: usize = FINEST as usize + 1;
 
-/// Octaves that are told apart: up to 2^40, which is 12 days, and 1 TiB. What is larger counts as so large.
+/// Number of octaves, up to 2^40: 12 days, or 1 TiB. Larger values count as 2^40.
 const OCTAVES: usize = 40;
 const LARGEST: u64 = 1 << OCTAVES;
-/// The last bucket of the finest scale.
+/// Last bucket of the finest scale.
 const INDEX_MAX: u16 = ((OCTAVES << FINEST) - 1) as u16;
-/// The position of zero.
+/// Position of zero.
 pub(super) const ZERO: usize = 0;
 
-/// The place of a value among the finest buckets, from which its position at every scale follows.
+/// Position of a value among the finest buckets, which determines its position at every scale.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Fine {
-    /// What stands before the buckets above 1, and the classic bounds below the value.
+pub(super) struct FinePosition {
+    /// Number of positions before the buckets above 1, plus the classic bounds below the value.
     before: u16,
-    /// The bucket of the finest scale.
+    /// Bucket index of the finest scale.
     index: u16,
 }
 
-impl Fine {
-    /// The position at a scale that is not finer than [`FINEST`].
+impl FinePosition {
+    /// Returns the position at a scale not finer than [`FINEST`].
     #[inline]
     pub(super) fn at(self, scale: u8) -> usize {
         usize::from(self.before) + usize::from(self.index >> FINEST.saturating_sub(scale))
     }
 }
 
-/// All edges of one kind of values.
+/// Bucket bounds of one kind of values.
 #[derive(Debug)]
 pub(super) struct Layout {
-    /// The largest whole number of each finest position, and its place.
+    /// Largest whole number of each finest position.
     #[cfg(test)]
-    upper: Vec<(u64, Fine)>,
+    upper: Vec<(u64, FinePosition)>,
     octaves: Octaves,
-    /// The last position below or at each classic bound, by scale.
+    /// Last position below or at each classic bound, by scale.
     bounds: [Vec<u16>; SCALES],
-    /// The classic bounds that split a bucket: which one, and their logarithms to base 2.
+    /// Classic bounds that split a bucket: index of the bucket, and base-2 logarithm of the bound.
     splits: Vec<(u16, f64)>,
 }
 
@@ -91,13 +96,13 @@ static DURATIONS: LazyLock<Layout> = LazyLock::new(|| Layout::new(&BOUNDS_US));
 static SIZES: LazyLock<Layout> = LazyLock::new(|| Layout::new(&BOUNDS_BYTES));
 
 impl Layout {
-    /// That of microseconds.
+    /// Returns the layout of durations in microseconds.
     #[inline]
     pub(super) fn durations() -> &'static Self {
         &DURATIONS
     }
 
-    /// That of bytes.
+    /// Returns the layout of sizes in bytes.
     #[inline]
     pub(super) fn sizes() -> &'static Self {
         &SIZES
@@ -107,50 +112,51 @@ impl Layout {
         // Powers of two are edges at every scale.
         let splitting: Vec<u64> = bounds.iter().copied().filter(|bound| !bound.is_power_of_two()).collect();
         let upper = octave::uppers(&splitting);
-        let mut it = Self {
+        let mut layout = Self {
             octaves: Octaves::new(&splitting, &upper),
             bounds: Default::default(),
             splits: Vec::new(),
             #[cfg(test)]
             upper,
         };
-        it.splits = splitting.iter().map(|bound| (it.fine(*bound).index, (*bound as f64).log2())).collect();
-        it.bounds = std::array::from_fn(|scale| {
+        let split = |bound: &u64| (layout.position(*bound).index, (*bound as f64).log2());
+        layout.splits = splitting.iter().map(split).collect();
+        layout.bounds = std::array::from_fn(|scale| {
             let scale = u8::try_from(scale).unwrap_or(FINEST);
-            bounds.iter().map(|bound| position(it.fine(*bound).at(scale))).collect()
+            bounds.iter().map(|bound| narrow(layout.position(*bound).at(scale))).collect()
         });
-        it
+        layout
     }
 
-    /// The place of a value.
+    /// Returns the position of a value.
     #[inline]
-    pub(super) fn fine(&self, value: u64) -> Fine {
-        self.octaves.fine(value)
+    pub(super) fn position(&self, value: u64) -> FinePosition {
+        self.octaves.position(value)
     }
 
-    /// The last position below or at each classic bound.
+    /// Returns the last position below or at each classic bound.
     pub(super) fn bounds(&self, scale: u8) -> &[u16] {
         self.bounds.get(usize::from(scale)).map_or(&[], Vec::as_slice)
     }
 
-    /// Where what stands at a position of one scale stands at a coarser one.
-    pub(super) fn coarser(&self, place: usize, (from, to): (u8, u8)) -> usize {
-        if place == ZERO {
+    /// Converts a position of one scale to a coarser one.
+    pub(super) fn coarser(&self, position: usize, (from, to): (u8, u8)) -> usize {
+        if position == ZERO {
             return ZERO;
         }
-        let (index, splits) = self.bucket(place, from);
+        let (index, splits) = self.bucket(position, from);
         usize::try_from((index >> from.saturating_sub(to)) + 2 + splits).unwrap_or(ZERO)
     }
 
-    /// The position below the classic bound that splits a bucket for the `number`th time.
+    /// Returns the position below the `number`th classic bound that splits a bucket.
     pub(super) fn split_at(&self, number: usize, scale: u8) -> Option<usize> {
         let (index, _) = self.splits.get(number)?;
         Some(usize::from(index >> FINEST.saturating_sub(scale)) + 2 + number)
     }
 
-    /// Both edges of a position other than that of zero, as powers of two.
-    pub(super) fn edges(&self, place: usize, scale: u8) -> (f64, f64) {
-        let (index, splits) = self.bucket(place, scale);
+    /// Returns both edges of a position other than zero, as powers of two.
+    pub(super) fn edges(&self, position: usize, scale: u8) -> (f64, f64) {
+        let (index, splits) = self.bucket(position, scale);
         let split = |number: i32| {
             let split = usize::try_from(number).ok().and_then(|number| self.splits.get(number));
             split.map(|(_, log2)| *log2)
@@ -161,14 +167,15 @@ impl Layout {
         (low, high)
     }
 
-    /// The position within bucket `index` of a scale that a value is nearest to. Index -1 is the bucket that ends with 1.
+    /// Returns the position within bucket `index` of a scale that is nearest to a value. Index -1
+    /// is the bucket that ends at 1.
     pub(super) fn within(&self, index: i64, scale: u8, value: u64) -> usize {
         let shift = FINEST.saturating_sub(scale);
         let index = index.clamp(-1, i64::from(INDEX_MAX >> shift));
         let Ok(bucket) = u16::try_from(index) else { return 1 };
-        let fine = self.fine(value);
-        let fits = value > 1 && fine.index >> shift == bucket;
-        if fits {
+        let fine = self.position(value);
+        let is_inside = value > 1 && fine.index >> shift == bucket;
+        if is_inside {
             return fine.at(scale);
         }
         let is_above = value > 1 && fine.index >> shift > bucket;
@@ -177,20 +184,20 @@ impl Layout {
         2 + splits + usize::from(bucket)
     }
 
-    /// The bucket that a position is (part of), and how many classic bounds split one below it.
-    fn bucket(&self, place: usize, scale: u8) -> (i32, i32) {
-        let place = i32::try_from(place).unwrap_or(i32::MAX);
+    /// Returns the bucket that contains a position, and the number of splits below the position.
+    fn bucket(&self, position: usize, scale: u8) -> (i32, i32) {
+        let position = i32::try_from(position).unwrap_or(i32::MAX);
         let shift = FINEST.saturating_sub(scale);
         let at = |(number, (index, _)): (i32, &(u16, f64))| i32::from(index >> shift) + 2 + number;
-        let splits = (0..).zip(&self.splits).take_while(|split| at(*split) < place).count();
+        let splits = (0..).zip(&self.splits).take_while(|split| at(*split) < position).count();
         let splits = i32::try_from(splits).unwrap_or(i32::MAX);
-        (place - 2 - splits, splits)
+        (position - 2 - splits, splits)
     }
 }
 
-/// There are far fewer.
-fn position(place: usize) -> u16 {
-    u16::try_from(place).unwrap_or(u16::MAX)
+/// Returns a position as 16 bits: a layout has far fewer positions.
+fn narrow(position: usize) -> u16 {
+    u16::try_from(position).unwrap_or(u16::MAX)
 }
 
 #[cfg(test)]

@@ -1,15 +1,18 @@
-//! Rows of counters that are as long, as fine and as wide as what they counted needs.
+//! Rows of counters with adaptive length, scale and width.
 //!
-//! In: places and amounts. Out: counts. Always holds: a row goes from the first to the last position that was counted; its
-//! counters are of one byte until one of them needs more, then of two, of four, of eight; it begins with the finest scale, and
-//! takes the next coarser one when it would become longer than [`length_max`]; no count is lost by that. All rows of one owner
-//! stand in one piece of memory, one after the other.
+//! In: positions and amounts.
+//! Out: counts.
+//! Invariant: a row spans the first to the last counted position. Its counters have one byte until
+//! one of them needs two, four or eight. A row starts with the finest scale and changes to the next
+//! coarser one when it would exceed [`length_max`], without losing a count. All rows of one owner
+//! are in one allocation, one after the other.
 
-use super::buckets::{COARSEST, FINEST, Fine, Layout};
+use super::buckets::{COARSEST, FINEST, FinePosition, Layout};
 use crate::prefetch::prefetch;
 
-/// Counters in a row: enough for 20 octaves at scale 3, and for all that there is at the coarsest. Finer than that is worth no
-/// more than half of it.
+/// Returns the maximum number of counters in a row: enough for 20 octaves at scale 3, and for all
+/// values at the coarsest scale. Finer scales get half of it, because their precision is not worth
+/// more memory.
 fn length_max(scale: u8) -> usize {
     const LONGEST: usize = 160;
     const FINE: usize = 80;
@@ -17,22 +20,22 @@ fn length_max(scale: u8) -> usize {
     if scale > ENOUGH { FINE } else { LONGEST }
 }
 
-/// No position is beyond.
+/// Exclusive upper bound of positions.
 const END: usize = 1 << 12;
 
-/// Bytes of a counter as a power of two.
+/// Bytes per counter as a power of two.
 const BYTES: u8 = 0;
 const PAIRS: u8 = 1;
 const WORDS: u8 = 2;
 const LONGS: u8 = 3;
 
-/// One row: its first position, how many, how fine, and how wide its counters are.
+/// Header of a row: first position, number of counters, scale and width.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Head {
     first: u16,
     /// At most [`length_max`].
     length: u8,
-    /// The scale, and above it the width.
+    /// Scale in the lower four bits, width in the upper four.
     kind: u8,
 }
 
@@ -69,30 +72,30 @@ impl<const N: usize> Default for Rows<N> {
 }
 
 impl<const N: usize> Rows<N> {
-    /// Counts. `at`: the position at a scale.
+    /// Adds an amount. `at` returns the position at a scale.
     #[inline]
     pub(super) fn add(&mut self, row: usize, layout: &Layout, at: impl Fn(u8) -> usize + Copy, amount: u64) {
         let Some(head) = self.heads.get(row).copied() else { return };
-        let place = at(head.scale()).wrapping_sub(head.first.into());
-        if place < head.length.into() {
-            let byte = self.start(row) + (place << head.width_log2());
-            if grow(head.width_log2(), self.bytes.get_mut(byte..), amount) {
+        let index = at(head.scale()).wrapping_sub(head.first.into());
+        if index < head.length.into() {
+            let byte = self.start(row) + (index << head.width_log2());
+            if add_within(head.width_log2(), self.bytes.get_mut(byte..), amount) {
                 return;
             }
         }
-        // A copy, so that only the seldom case needs it in memory.
-        self.make_room(row, layout, &move |scale| at(scale), amount);
+        // Copies the closure, so that only this rare case needs it in memory.
+        self.extend(row, layout, &move |scale| at(scale), amount);
     }
 
-    /// Counts one value in each row. As [`Rows::add`] for all of them, whose beginnings are found on the way.
+    /// Counts one value in each row: [`Rows::add`] for all rows in one pass.
     #[inline]
-    pub(super) fn add_each(&mut self, layouts: [&Layout; N], values: [Fine; N]) {
+    pub(super) fn add_each(&mut self, layouts: [&Layout; N], values: [FinePosition; N]) {
         let (mut start, mut missed) = (0, 0_u32);
         for (row, (head, value)) in self.heads.iter().zip(values).enumerate() {
-            let place = value.at(head.scale()).wrapping_sub(head.first.into());
-            let counted = place < head.length.into() && {
-                let byte = start + (place << head.width_log2());
-                grow(head.width_log2(), self.bytes.get_mut(byte..), 1)
+            let index = value.at(head.scale()).wrapping_sub(head.first.into());
+            let counted = index < head.length.into() && {
+                let byte = start + (index << head.width_log2());
+                add_within(head.width_log2(), self.bytes.get_mut(byte..), 1)
             };
             missed |= u32::from(!counted) << row;
             start += head.bytes();
@@ -102,18 +105,18 @@ impl<const N: usize> Rows<N> {
         }
     }
 
-    /// Counts a value in those rows that had no room for it; one bit each.
+    /// Counts a value in the rows of the bit set `missed`, which must be extended for it.
     #[cold]
     #[inline(never)]
-    fn add_missed(&mut self, layouts: [&Layout; N], values: [Fine; N], missed: u32) {
+    fn add_missed(&mut self, layouts: [&Layout; N], values: [FinePosition; N], missed: u32) {
         for (row, (layout, value)) in layouts.into_iter().zip(values).enumerate() {
             if missed >> row & 1 == 1 {
-                self.make_room(row, layout, &move |scale| value.at(scale), 1);
+                self.extend(row, layout, &move |scale| value.at(scale), 1);
             }
         }
     }
 
-    /// Lets an empty row begin with another scale than the finest.
+    /// Sets the initial scale of an empty row.
     pub(super) fn begin(&mut self, row: usize, scale: i32) {
         if let Some(head) = self.heads.get_mut(row).filter(|head| head.length == 0) {
             let scale = scale.clamp(COARSEST.into(), FINEST.into());
@@ -121,7 +124,7 @@ impl<const N: usize> Rows<N> {
         }
     }
 
-    /// Adds the rows of another.
+    /// Adds the rows of another owner.
     pub(super) fn merge(&mut self, other: &Self, layouts: [&Layout; N]) {
         for (row, layout) in layouts.into_iter().enumerate() {
             let from = other.row(row);
@@ -139,7 +142,7 @@ impl<const N: usize> Rows<N> {
         }
     }
 
-    /// One of them, to be read.
+    /// Returns a row for reading.
     #[inline]
     pub(super) fn row(&self, row: usize) -> Row<'_> {
         let head = self.heads.get(row).copied().unwrap_or(Head::EMPTY);
@@ -147,40 +150,40 @@ impl<const N: usize> Rows<N> {
         Row { head, bytes: self.bytes.get(start..start + head.bytes()).unwrap_or_default() }
     }
 
-    /// Where in the memory a row stands.
+    /// Returns the byte offset of a row.
     #[inline]
     fn start(&self, row: usize) -> usize {
         let mut start = 0;
-        for (place, head) in self.heads.iter().enumerate() {
-            // A comparison for each, rather than a loop of a length that is not known when this is compiled.
-            start += if place < row { head.bytes() } else { 0 };
+        for (index, head) in self.heads.iter().enumerate() {
+            // One comparison per row instead of a loop whose length is unknown at compile time.
+            start += if index < row { head.bytes() } else { 0 };
         }
         start
     }
 
-    /// Something that depends on the memory of the counters having arrived.
+    /// Returns a value that depends on the loaded memory of the counters, which forces the load.
     #[inline]
     pub(super) fn touch(&self) -> u8 {
         let byte = |byte: Option<&u8>| byte.copied().unwrap_or(0);
         byte(self.bytes.first()) ^ byte(self.bytes.last())
     }
 
-    /// Begins to fetch the memory of the counters.
+    /// Prefetches the memory of the counters.
     #[inline]
     pub(super) fn prefetch(&self) {
         self.bytes.first().into_iter().for_each(prefetch);
     }
 
-    /// Bytes of memory beside itself.
+    /// Returns the allocated bytes.
     #[cfg(test)]
     pub(super) fn bytes(&self) -> usize {
         self.bytes.len()
     }
 
-    /// Makes room for a position, or for a larger number there, and counts.
+    /// Adds an amount to a row that must become longer, coarser or wider for it.
     #[cold]
     #[inline(never)]
-    fn make_room(&mut self, row: usize, layout: &Layout, at: &dyn Fn(u8) -> usize, amount: u64) {
+    fn extend(&mut self, row: usize, layout: &Layout, at: &dyn Fn(u8) -> usize, amount: u64) {
         let mut scale = self.row(row).scale();
         let mut counts = self.row(row).counts();
         loop {
@@ -203,7 +206,7 @@ impl<const N: usize> Rows<N> {
         }
     }
 
-    /// Writes a row anew; the others stay as they are.
+    /// Replaces a row; the others stay unchanged.
     fn replace(&mut self, row: usize, counts: &Counts, scale: u8) {
         let width_log2 = match counts.row.iter().copied().max().unwrap_or(0) {
             0..=0xff => BYTES,
@@ -217,14 +220,14 @@ impl<const N: usize> Rows<N> {
         let others = self.bytes.len().saturating_sub(self.row(row).bytes.len());
         let mut bytes = Vec::with_capacity(others + new.bytes());
         let mut heads = self.heads;
-        for (place, known) in heads.iter_mut().enumerate() {
-            if place == row {
-                *known = new;
+        for (index, head) in heads.iter_mut().enumerate() {
+            if index == row {
+                *head = new;
                 counts.row.iter().for_each(|count| {
                     bytes.extend_from_slice(count.to_le_bytes().get(..1 << width_log2).unwrap_or_default());
                 });
             } else {
-                bytes.extend_from_slice(self.row(place).bytes);
+                bytes.extend_from_slice(self.row(index).bytes);
             }
         }
         self.heads = heads;
@@ -232,7 +235,7 @@ impl<const N: usize> Rows<N> {
     }
 }
 
-/// One row, to be read.
+/// Row of counters for reading.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Row<'a> {
     head: Head,
@@ -240,17 +243,17 @@ pub(super) struct Row<'a> {
 }
 
 impl Row<'_> {
-    /// How fine it is.
+    /// Returns the scale.
     pub(super) fn scale(&self) -> u8 {
         self.head.scale()
     }
 
-    /// How many were counted.
+    /// Returns the sum of all counts.
     pub(super) fn count(&self) -> u64 {
         self.iter().fold(0, |sum, (_, count)| sum.saturating_add(count))
     }
 
-    /// Positions with their counts, those without a count left out.
+    /// Returns the positions with a count above 0, and their counts.
     pub(super) fn iter(&self) -> impl Iterator<Item = (usize, u64)> + '_ {
         let counts = self
             .bytes
@@ -266,7 +269,7 @@ impl Row<'_> {
         counts
     }
 
-    /// Its counts at a coarser scale.
+    /// Returns the counts at a coarser scale.
     fn coarser(&self, layout: &Layout, scale: u8) -> (Counts, u8) {
         let at = |position| layout.coarser(position, (self.scale(), scale));
         let first = usize::from(self.head.first);
@@ -277,7 +280,7 @@ impl Row<'_> {
     }
 }
 
-/// A row while it changes.
+/// Unpacked row, to be changed.
 struct Counts {
     first: usize,
     row: Vec<u64>,
@@ -291,9 +294,10 @@ impl Counts {
     }
 }
 
-/// Adds, unless the counter is too narrow for it. `rest`: its memory, and what comes after.
+/// Adds an amount to the counter at the beginning of `rest`. Returns `false` when the counter is
+/// too narrow.
 #[inline]
-fn grow(width_log2: u8, rest: Option<&mut [u8]>, amount: u64) -> bool {
+fn add_within(width_log2: u8, rest: Option<&mut [u8]>, amount: u64) -> bool {
     let Some(rest) = rest else { return false };
     match width_log2 {
         BYTES => rest.first_mut().is_some_and(|counter| {

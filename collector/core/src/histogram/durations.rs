@@ -1,20 +1,23 @@
-//! Durations on their own: of hops, of connections.
+//! Histogram of durations, such as those of hops and connections.
 //!
-//! In: single durations, and folded ones as exponential histograms of any scale. Out: a [`Histogram`]. Always holds: counts are
-//! exact; single durations stand exactly in their buckets. A folded one stands in the bucket that holds all of its own, where
-//! there is one, so that nothing is lost by folding; where the row is finer, in that of the geometric middle of its own, held
-//! within the smallest and largest duration of its fold row.
+//! In: single durations, and folded ones as exponential histograms of any scale.
+//! Out: a [`Histogram`].
+//! Invariant: counts are exact; single durations are in exact buckets.
+//!
+//! A folded bucket is counted in the bucket that contains it, if one exists, so that folding loses
+//! no precision. When the row is finer, the folded bucket is counted at its geometric mean, limited
+//! to the smallest and largest duration of the fold row.
 
 use super::buckets::Layout;
 use super::cells::Rows;
+use super::folded::FoldedDurations;
 use super::snapshot::{load, save};
 use super::view::{Histogram, Tally};
-use crate::batch::FoldedDurations;
 use crate::snapshot::codec::{Reader, SnapshotValue, Unreadable, Writer};
 
 pub use super::buckets::BOUNDS_US;
 
-/// Many durations.
+/// Histogram of durations.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Durations {
     tally: Tally,
@@ -36,56 +39,56 @@ impl Durations {
     /// Counts one duration.
     #[inline]
     pub fn record(&mut self, duration_us: u64) {
-        let fine = Layout::durations().fine(duration_us);
-        self.rows.add(0, Layout::durations(), |scale| fine.at(scale), 1);
+        let position = Layout::durations().position(duration_us);
+        self.rows.add(0, Layout::durations(), |scale| position.at(scale), 1);
         self.tally.add(Tally { sum: duration_us, max: duration_us });
     }
 
-    /// Counts the durations of a fold row.
+    /// Counts folded durations.
     pub fn fold(&mut self, folded: &FoldedDurations) {
         fold(&mut self.tally, &mut self.rows, folded);
     }
 
-    /// Adds the durations of another.
+    /// Adds the durations of another histogram.
     pub fn merge(&mut self, other: &Self) {
         self.tally.add(other.tally);
         self.rows.merge(&other.rows, [Layout::durations()]);
     }
 
-    /// How many.
+    /// Returns the number of durations.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.rows.row(0).count()
     }
 
-    /// All that is to be read of them, microseconds.
+    /// Returns the histogram, in microseconds.
     #[must_use]
     pub fn histogram(&self) -> Histogram<'_> {
         Histogram::new(Layout::durations(), self.rows.row(0), self.tally)
     }
 
-    /// Something that depends on the memory of the counters having arrived.
+    /// Returns a value that depends on the loaded memory of the counters, which forces the load.
     #[inline]
     pub(crate) fn touch(&self) -> u8 {
         self.rows.touch()
     }
 }
 
-/// Counts the durations of a fold row, in the first row.
+/// Counts folded durations in the first row.
 pub(super) fn fold<const N: usize>(tally: &mut Tally, rows: &mut Rows<N>, folded: &FoldedDurations) {
     let layout = Layout::durations();
     tally.add(Tally { sum: folded.sum_us, max: folded.max_us });
     rows.begin(0, folded.scale);
     if folded.zero_count > 0 {
-        rows.add(0, layout, |scale| layout.fine(0).at(scale), folded.zero_count);
+        rows.add(0, layout, |scale| layout.position(0).at(scale), folded.zero_count);
     }
-    for (place, count) in (i64::from(folded.offset)..).zip(&folded.counts).filter(|(_, count)| **count > 0) {
-        let middle = (place as f64 + 0.5) / f64::from(folded.scale).exp2();
-        // A cast to an integer saturates, which is what is wanted of a bucket beyond all durations.
+    for (index, count) in (i64::from(folded.offset)..).zip(&folded.counts).filter(|(_, count)| **count > 0) {
+        let middle = (index as f64 + 0.5) / f64::from(folded.scale).exp2();
+        // The cast saturates, as intended for a bucket above all durations.
         let middle_us = (middle.exp2() as u64).clamp(folded.min_us, folded.max_us);
         let at = |scale: u8| match u32::try_from(folded.scale - i32::from(scale)) {
-            Ok(finer) => layout.within(place >> finer, scale, middle_us),
-            Err(_) => layout.fine(middle_us).at(scale),
+            Ok(finer) => layout.within(index >> finer, scale, middle_us),
+            Err(_) => layout.position(middle_us).at(scale),
         };
         rows.add(0, layout, at, *count);
     }

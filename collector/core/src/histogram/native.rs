@@ -1,33 +1,37 @@
-//! A histogram as Prometheus' native ones: base-2 exponential buckets of a unit.
+//! Conversion to Prometheus native histograms: base-2 exponential buckets of a unit.
 //!
-//! In: a histogram, and how many of its values make one of the unit. Out: buckets by index. Always holds: the counts add up to the
-//! number of values; sizes are in exactly the bucket that they belong to. Durations are counted by buckets of microseconds, and a
-//! million is no power of two, so that each of those lies across two buckets of seconds: all of it goes to the one that its middle
-//! is in. What is read from there is off by the width of a bucket, as from any such histogram, and by up to 0.004 of the value more
-//! at scales 5 and 4, 0.05 at coarser ones.
+//! In: a histogram, and the number of its values per unit.
+//! Out: buckets by index.
+//! Invariant: the counts add up to the number of values; sizes are in exact buckets.
 //!
-//! Source: Prometheus' native histograms: bucket i of schema s holds what is above 2^((i-1)/2^s) and at most 2^(i/2^s).
+//! Durations are counted in buckets of microseconds. One million is not a power of two, so that
+//! each of these buckets overlaps two buckets of seconds; its count goes to the bucket of its
+//! middle. The error of a quantile is the width of a bucket, as with any native histogram, plus up
+//! to 0.004 of the value at scales 5 and 4, and 0.05 at coarser ones.
+//!
+//! Source: Prometheus native histograms: bucket i of schema s holds values above 2^((i-1)/2^s) and
+//! at most 2^(i/2^s).
 
 use super::buckets::ZERO;
 use super::view::Histogram;
 
-/// See above.
+/// Native histogram.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Native {
-    /// How fine: 2^schema buckets an octave.
+    /// Resolution: 2^schema buckets per octave.
     pub schema: i32,
-    /// Values that are zero.
+    /// Number of zero values.
     pub zero_count: u64,
-    /// Index and count of each bucket that has one, in the order of the indices.
+    /// Index and count of each non-empty bucket, in the order of the indexes.
     pub buckets: Vec<(i32, u64)>,
 }
 
 impl Histogram<'_> {
-    /// Its native buckets. `unit`: what a value is divided by, which is 1 or more.
+    /// Converts to native buckets. `unit` is the divisor of a value, 1 or more.
     #[must_use]
     pub fn native(&self, unit: f64) -> Native {
         let scale = self.row.scale();
-        // Buckets by which the unit is away from 1, to the middle of one; a cast to an integer saturates.
+        // Number of buckets between the unit and 1, to the middle of a bucket; the cast saturates.
         let shift = (0.5 - unit.max(1.0).log2() * f64::from(1_u32 << scale)).floor() as i32 + 1;
         let mut native = Native { schema: scale.into(), ..Native::default() };
         for (index, count) in self.layout.indexed(scale, self.row.iter()) {
@@ -46,8 +50,9 @@ impl Histogram<'_> {
 }
 
 impl super::buckets::Layout {
-    /// Positions of a scale, in order, as indices of an exponential histogram: none for zero, and two parts of a bucket that a
-    /// classic bound splits as the same.
+    /// Converts positions of a scale, in rising order, to bucket indexes of an exponential
+    /// histogram: `None` for zero, and the same index for both parts of a bucket that a classic
+    /// bound splits.
     fn indexed(
         &self,
         scale: u8,
@@ -70,30 +75,30 @@ impl super::buckets::Layout {
 #[cfg(test)]
 mod tests {
     use super::Native;
-    use crate::batch::Record;
-    use crate::histogram::RequestStats;
     use crate::histogram::durations::Durations;
+    use crate::histogram::{RequestStats, RequestValues};
     use proptest::prelude::*;
 
-    /// Durations in microseconds in; schema, zeros, and for each bucket its index, upper bound in milliseconds and count out.
+    /// Compares the native histogram of durations in microseconds: schema, zeros, and for each
+    /// bucket its index, upper bound in milliseconds and count.
     #[track_caller]
     fn check(durations: &[u64], expected: &str) {
         let mut all = Durations::default();
         durations.iter().for_each(|duration| all.record(*duration));
         let Native { schema, zero_count, buckets } = all.histogram().native(1_000_000.0);
-        let mut told = format!("{schema} {zero_count}");
+        let mut text = format!("{schema} {zero_count}");
         for (index, count) in buckets {
             let upper_ms = 1_000.0 * (f64::from(index) / f64::from(1 << schema)).exp2();
-            told += &format!(" {index}:{upper_ms:.3}={count}");
+            text += &format!(" {index}:{upper_ms:.3}={count}");
         }
-        assert_eq!(told, expected);
+        assert_eq!(text, expected);
     }
 
     #[test]
-    fn durations_are_in_seconds() {
+    fn durations_are_converted_to_seconds() {
         check(&[], "5 0");
         check(&[1_000_000, 1_010_000], "5 0 0:1000.000=1 1:1021.897=1");
-        // With zero, a row of counters is long, and therefore coarse: here a bucket of 882 to 1,049 ms.
+        // With zero, the row is long and therefore coarse: here a bucket of 882 to 1,049 ms.
         check(&[0, 0, 1_000_000, 1_010_000], "2 2 0:1000.000=2");
         // 500 µs is a classic bound within a bucket.
         check(&[499, 501, 501], "5 0 -351:0.499=3");
@@ -102,12 +107,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn sizes_are_in_their_buckets(sizes in proptest::collection::vec(0..1_u64 << 39, 1..60)) {
-            let mut measure = RequestStats::default();
+        fn sizes_are_in_exact_buckets(sizes in proptest::collection::vec(0..1_u64 << 39, 1..60)) {
+            let mut stats = RequestStats::default();
             for size in &sizes {
-                measure.record(&Record { request_bytes: *size, ..Record::default() });
+                stats.record(RequestValues { request_bytes: *size, ..RequestValues::default() });
             }
-            let native = measure.request_sizes().native(1.0);
+            let native = stats.request_sizes().native(1.0);
             let index = |size: u64| ((size as f64).log2() * f64::from(1_u32 << native.schema)).ceil() as i32;
             let zeros = sizes.iter().filter(|size| **size == 0).count() as u64;
             prop_assert_eq!(native.zero_count, zeros);

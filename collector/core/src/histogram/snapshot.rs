@@ -1,6 +1,6 @@
-//! Rows of counters in a checkpoint.
+//! Rows of counters in a snapshot.
 //!
-//! In: rows, or the bytes of some. Out: the other. Always holds: what comes back is as fine as what went in.
+//! Invariant: a loaded row has the scale of the saved one.
 
 use super::buckets::{COARSEST, FINEST, Layout};
 use super::cells::Rows;
@@ -9,6 +9,7 @@ use crate::snapshot::codec::{Reader, SnapshotValue, Unreadable, Writer, snapshot
 
 snapshot!(struct Tally { sum, max });
 
+/// Writes all rows.
 pub(super) fn save<const N: usize>(rows: &Rows<N>, to: &mut Writer) {
     for row in (0..N).map(|row| rows.row(row)) {
         to.number(row.scale().into());
@@ -17,6 +18,7 @@ pub(super) fn save<const N: usize>(rows: &Rows<N>, to: &mut Writer) {
     }
 }
 
+/// Reads all rows.
 pub(super) fn load<const N: usize>(
     from: &mut Reader<'_>,
     layouts: [&Layout; N],
@@ -28,7 +30,7 @@ pub(super) fn load<const N: usize>(
         let Some(scale) = known else { return Err(from.broken("no such scale")) };
         rows.begin(row, scale.into());
         for (position, count) in Vec::<(usize, u64)>::load(from)? {
-            if position > layout.fine(u64::MAX).at(scale) {
+            if position > layout.position(u64::MAX).at(scale) {
                 return Err(from.broken("no such bucket"));
             }
             rows.add(row, layout, |to| layout.coarser(position, (scale, to)), count);

@@ -1,13 +1,14 @@
-//! A histogram as it is read.
+//! Read access to a histogram.
 //!
-//! In: one row of counters, with what was summed up beside it. Out: classic buckets, which are exact, and quantiles. Always
-//! holds: the counts of all buckets add up to the number of values; a quantile of values that came one by one is off by at
-//! most [`Histogram::error_max`].
+//! In: one row of counters, with the sum and the maximum of its values.
+//! Out: classic buckets, which are exact, and quantiles.
+//! Invariant: the bucket counts add up to the number of values; the relative error of a quantile of
+//! single values is at most [`Histogram::error_max`].
 
 use super::buckets::{Layout, ZERO};
 use super::cells::Row;
 
-/// See above. Values are microseconds, or bytes.
+/// Histogram of microseconds or bytes.
 #[derive(Debug, Clone, Copy)]
 pub struct Histogram<'a> {
     pub(super) layout: &'static Layout,
@@ -16,7 +17,7 @@ pub struct Histogram<'a> {
     pub(super) count: u64,
 }
 
-/// What the counters do not tell.
+/// Sum and maximum, which the counters do not hold.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Tally {
     pub(super) sum: u64,
@@ -36,25 +37,25 @@ impl<'a> Histogram<'a> {
         Self { layout, row, tally, count: row.count() }
     }
 
-    /// How many values.
+    /// Returns the number of values.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.count
     }
 
-    /// Their sum.
+    /// Returns the sum of all values.
     #[must_use]
     pub fn sum(&self) -> u64 {
         self.tally.sum
     }
 
-    /// The largest; of sizes it is not kept, and `u64::MAX`.
+    /// Returns the largest value; `u64::MAX` for sizes, whose maximum is not stored.
     #[must_use]
     pub fn max(&self) -> u64 {
         self.tally.max
     }
 
-    /// How many were at most as large as each classic bound.
+    /// Returns, for each classic bound, the number of values up to and including the bound.
     pub fn cumulative(&self) -> impl Iterator<Item = u64> {
         let mut cells = self.row.iter().peekable();
         let mut sum = 0_u64;
@@ -66,7 +67,7 @@ impl<'a> Histogram<'a> {
         })
     }
 
-    /// The value that the share `q` (0 to 1) of all values does not exceed; 0 without values.
+    /// Returns the `q`-quantile (`q` from 0 to 1); 0 without values.
     #[must_use]
     pub fn quantile(&self, q: f64) -> f64 {
         let largest = if self.count == 0 { 0.0 } else { self.tally.max as f64 };
@@ -78,7 +79,7 @@ impl<'a> Histogram<'a> {
                 if position == ZERO {
                     return 0.0;
                 }
-                // The geometric middle, from which neither edge is far.
+                // The geometric mean of the bucket, which minimizes the relative error.
                 let (low, high) = self.layout.edges(position, self.row.scale());
                 return f64::midpoint(low, high).exp2().min(largest);
             }
@@ -86,8 +87,9 @@ impl<'a> Histogram<'a> {
         largest
     }
 
-    /// By how much a quantile may be off, as a share of the true value: 0.011, 0.022, 0.044, 0.091 and 0.189 at scales 5 to 1.
-    /// What came in fold rows of a scale that is not finer is off by as much of that scale.
+    /// Returns the maximum relative error of a quantile: 0.011, 0.022, 0.044, 0.091 and 0.189 at
+    /// scales 5 to 1. For folded values of an equal or coarser scale, the error of that scale
+    /// applies.
     #[must_use]
     pub fn error_max(&self) -> f64 {
         (0.5 / f64::from(1_u32 << self.row.scale())).exp2() - 1.0

@@ -1,14 +1,17 @@
-//! A batch read in place.
+//! Fast-path decoder: reads a batch in place.
 //!
-//! In: an encoded batch, the limits, now. Out: its [`Batch`], or nothing where the batch is not as writers encode it, or is
-//! to be refused. Always holds: what comes out is what prost and [`check`] make of the same bytes, which a test
-//! compares; nothing is copied but the columns, and nothing is allocated per text or row.
+//! In: an encoded batch, the limits, and the time.
+//! Out: the [`Batch`], or `None` for a non-canonical encoding or an invalid batch.
+//! Invariant: the result equals that of prost and [`check`](validate::check) for the same bytes,
+//! which a test verifies; only the columns are copied, and no memory is allocated per text or row.
 //!
-//! Writers encode every table before what refers to it, single messages once, and columns packed; protobuf allows more. Such
-//! batches, and all that break a rule, are left to prost and the check, which know every case and every refusal.
+//! Clients encode every table before the rows that refer to it, singular messages once, and columns
+//! packed. Protobuf allows other encodings: they, and invalid batches, fall back to prost and the
+//! validator.
 //!
-//! A new field of the contract is a new arm: of [`Reading::field`] for the batch, [`tables::edge`] and [`tables::outcome`] for
-//! the rows, [`records::read`] for a column. Fields that have no arm are passed over.
+//! A new field of the contract needs a new match arm: in [`Decoder::field`] for the batch, in
+//! [`tables::edge`] and [`tables::outcome`] for the rows, in [`records::read`] for a column. Fields
+//! without an arm are skipped.
 
 mod varints;
 mod records;
@@ -25,33 +28,34 @@ use records::Rows;
 use std::ops::Range;
 use wire::{Cursor, Value};
 
-/// Single records that are not read yet.
+/// Columns of single records that are not decoded yet.
 #[derive(Debug)]
 pub(super) struct Columns {
-    /// Where they stand in the message.
+    /// Position of the columns in the message.
     span: Range<usize>,
     rows: Rows,
 }
 
 impl Columns {
-    /// Reads them; `None` when prost is to read the message. Whatever was in `records` goes.
+    /// Decodes the columns, and replaces the content of `records`. Returns `None` for a fallback to
+    /// prost.
     pub(super) fn read(&self, message: &[u8], records: &mut Vec<Record>) -> Option<()> {
         records::read(message.get(self.span.clone())?, &self.rows, records)
     }
 }
 
-/// Reads all of a batch but its single records; `None` for one that prost is to read.
+/// Decodes a batch except its single records. Returns `None` for a fallback to prost.
 pub(super) fn read(message: &Bytes, limits: &Limits, now_us: u64) -> Option<(Batch, Option<Columns>)> {
-    let mut reading = Reading::new(message, limits, now_us)?;
+    let mut decoder = Decoder::new(message, limits, now_us)?;
     let mut fields = Cursor::new(message);
     while let Some((number, value)) = fields.field()? {
-        reading.field(number, value)?;
+        decoder.field(number, value)?;
     }
-    reading.batch()
+    decoder.batch()
 }
 
-/// What was read so far.
-struct Reading<'a> {
+/// Decoder with the parts of the batch that are read so far.
+struct Decoder<'a> {
     message: &'a Bytes,
     limits: &'a Limits,
     now_us: u64,
@@ -59,9 +63,9 @@ struct Reading<'a> {
     totals: Option<Totals>,
     identity: Option<Identity>,
     spans: Vec<(u32, u32)>,
-    /// Once the texts are complete.
+    /// Number of texts.
     texts: usize,
-    prints: Vec<EdgeFingerprint>,
+    fingerprints: Vec<EdgeFingerprint>,
     edges: Option<Edges>,
     outcomes: Vec<Outcome>,
     details: Details,
@@ -69,8 +73,8 @@ struct Reading<'a> {
     folds: Vec<v1::Fold>,
     open: Vec<v1::Open>,
     messages: Vec<v1::Messages>,
-    /// Whether something was read whose times count from the base.
-    timed: bool,
+    /// Whether a field with times relative to the base time was read.
+    is_base_used: bool,
 }
 
 #[derive(Default)]
@@ -83,7 +87,7 @@ struct Head<'a> {
     base_us: u64,
 }
 
-impl<'a> Reading<'a> {
+impl<'a> Decoder<'a> {
     fn new(message: &'a Bytes, limits: &'a Limits, now_us: u64) -> Option<Self> {
         u32::try_from(message.len()).ok()?;
         Some(Self {
@@ -95,7 +99,7 @@ impl<'a> Reading<'a> {
             identity: None,
             spans: Vec::with_capacity(32),
             texts: 0,
-            prints: Vec::new(),
+            fingerprints: Vec::new(),
             edges: None,
             outcomes: Vec::new(),
             details: Details::default(),
@@ -103,37 +107,37 @@ impl<'a> Reading<'a> {
             folds: Vec::new(),
             open: Vec::new(),
             messages: Vec::new(),
-            timed: false,
+            is_base_used: false,
         })
     }
 
     #[inline]
     fn field(&mut self, number: u32, value: Value<'a>) -> Option<()> {
         match (number, value) {
-            (1, Value::Varint(it)) => self.head.schema_version = it as u32,
-            (2, Value::Bytes(it)) => self.head.proxy = std::str::from_utf8(it).ok()?,
-            (3, Value::Fixed64(it)) => self.head.epoch = it,
-            (4, Value::Varint(it)) => self.head.sequence = it,
-            (5, Value::Bytes(it)) => self.identity(it)?,
-            (6, Value::Bytes(it)) => self.ledger(it)?,
-            (7, Value::Fixed64(it)) => {
-                if self.timed {
+            (1, Value::Varint(value)) => self.head.schema_version = value as u32,
+            (2, Value::Bytes(bytes)) => self.head.proxy = std::str::from_utf8(bytes).ok()?,
+            (3, Value::Fixed64(value)) => self.head.epoch = value,
+            (4, Value::Varint(value)) => self.head.sequence = value,
+            (5, Value::Bytes(bytes)) => self.identity(bytes)?,
+            (6, Value::Bytes(bytes)) => self.ledger(bytes)?,
+            (7, Value::Fixed64(value)) => {
+                if self.is_base_used {
                     return None;
                 }
-                self.head.base_us = it;
+                self.head.base_us = value;
             }
-            (8, Value::Bytes(it)) => self.text(it)?,
-            (9, Value::Bytes(it)) => self.edge(it)?,
-            (10, Value::Bytes(it)) => self.outcome(it)?,
-            (11, Value::Bytes(it)) => self.records(it)?,
-            (12, Value::Bytes(it)) => {
-                self.timed = true;
-                self.folds.push(v1::Fold::decode(it).ok()?);
+            (8, Value::Bytes(bytes)) => self.text(bytes)?,
+            (9, Value::Bytes(bytes)) => self.edge(bytes)?,
+            (10, Value::Bytes(bytes)) => self.outcome(bytes)?,
+            (11, Value::Bytes(bytes)) => self.records(bytes)?,
+            (12, Value::Bytes(bytes)) => {
+                self.is_base_used = true;
+                self.folds.push(v1::Fold::decode(bytes).ok()?);
             }
-            (13, Value::Bytes(it)) => self.open.push(v1::Open::decode(it).ok()?),
-            (15, Value::Varint(it)) => self.head.attempt = it as u32,
-            (16, Value::Bytes(it)) => self.messages.push(v1::Messages::decode(it).ok()?),
-            // Of another kind than the contract says.
+            (13, Value::Bytes(bytes)) => self.open.push(v1::Open::decode(bytes).ok()?),
+            (15, Value::Varint(value)) => self.head.attempt = value as u32,
+            (16, Value::Bytes(bytes)) => self.messages.push(v1::Messages::decode(bytes).ok()?),
+            // Unexpected wire type, or a field that only prost decodes.
             (1..=17, _) => return None,
             _ => {}
         }
@@ -162,7 +166,7 @@ impl<'a> Reading<'a> {
             return None;
         }
         std::str::from_utf8(bytes).ok()?;
-        let start = self.place_of(bytes)?;
+        let start = self.offset_of(bytes)?;
         self.spans.push((u32::try_from(start).ok()?, u32::try_from(bytes.len()).ok()?));
         self.texts = self.spans.len();
         Some(())
@@ -171,27 +175,28 @@ impl<'a> Reading<'a> {
     fn edge(&mut self, bytes: &[u8]) -> Option<()> {
         if self.edges.is_none() {
             let edges = Edges::new(self.message.clone(), std::mem::take(&mut self.spans), 8);
-            self.prints = edges.prints();
+            self.fingerprints = edges.text_fingerprints();
             self.edges = Some(edges);
         }
         let edges = self.edges.as_mut()?;
-        let (kind, texts) = tables::edge(bytes, edges.len())?;
-        let there = edges.len() < self.limits.rows_max && edges.push(kind, texts, &self.prints);
-        (there && self.columns.is_none() && !self.timed).then_some(())
+        let (attributes, texts) = tables::edge(bytes, edges.len())?;
+        let is_valid =
+            edges.len() < self.limits.rows_max && edges.push(attributes, texts, &self.fingerprints);
+        (is_valid && self.columns.is_none() && !self.is_base_used).then_some(())
     }
 
     fn outcome(&mut self, bytes: &[u8]) -> Option<()> {
-        let (outcome, explained) = tables::outcome(bytes, self.outcomes.len(), self.texts)?;
-        if explained != [0, 0] {
-            let spans = [self.span(explained[0])?, self.span(explained[1])?];
+        let (outcome, texts) = tables::outcome(bytes, self.outcomes.len(), self.texts)?;
+        if texts != [0, 0] {
+            let spans = [self.span(texts[0])?, self.span(texts[1])?];
             self.details.push(self.message, self.outcomes.len(), spans);
         }
-        let there = self.outcomes.len() < self.limits.rows_max;
+        let is_within = self.outcomes.len() < self.limits.rows_max;
         self.outcomes.push(outcome);
-        (there && self.columns.is_none() && !self.timed).then_some(())
+        (is_within && self.columns.is_none() && !self.is_base_used).then_some(())
     }
 
-    /// Where a text of the table stands.
+    /// Returns the position of a text in the message.
     fn span(&self, text: u32) -> Option<(u32, u32)> {
         match &self.edges {
             Some(edges) => edges.span(text as usize),
@@ -200,7 +205,7 @@ impl<'a> Reading<'a> {
     }
 
     fn records(&mut self, bytes: &[u8]) -> Option<()> {
-        self.timed = true;
+        self.is_base_used = true;
         let rows = Rows {
             count: records::count(bytes, self.limits.records_max)?,
             edges: self.edges.as_ref().map_or(0, Edges::len),
@@ -209,19 +214,19 @@ impl<'a> Reading<'a> {
             last_us: self.now_us.saturating_add(self.limits.ahead_us_max),
             first_us: self.now_us.saturating_sub(self.limits.age_us_max),
         };
-        let start = self.place_of(bytes)?;
+        let start = self.offset_of(bytes)?;
         let columns = Columns { span: start..start.checked_add(bytes.len())?, rows };
         self.columns.replace(columns).is_none().then_some(())
     }
 
-    /// Where a part of the message begins in it.
-    fn place_of(&self, part: &[u8]) -> Option<usize> {
+    /// Returns the offset of a part of the message.
+    fn offset_of(&self, part: &[u8]) -> Option<usize> {
         (part.as_ptr() as usize).checked_sub(self.message.as_ptr() as usize)
     }
 
     fn batch(self) -> Option<(Batch, Option<Columns>)> {
         let Head { schema_version, proxy, epoch, sequence, attempt, base_us } = self.head;
-        let good = schema_version == v1::SCHEMA_VERSION
+        let is_valid = schema_version == v1::SCHEMA_VERSION
             && (1..=TEXT_BYTES_MAX).contains(&proxy.len())
             && epoch != 0
             && sequence != 0
@@ -254,8 +259,8 @@ impl<'a> Reading<'a> {
             messages,
         };
         let singles = self.columns.as_ref().map_or(0, |columns| columns.rows.count);
-        let holds = validate::holds_no_more_than_it_says(&batch, singles).is_ok();
-        (good && holds).then_some((batch, self.columns))
+        let is_consistent = validate::content_is_within_totals(&batch, singles).is_ok();
+        (is_valid && is_consistent).then_some((batch, self.columns))
     }
 }
 

@@ -1,189 +1,190 @@
-//! Why a batch is not taken.
+//! Rejection of a batch: reason, label, and advice for the client.
 //!
-//! In: what a check found. Out: a text for the writer, a label for the counter, and what the writer should do. Always
-//! holds: every refusal has a label of [`Rejection::LABELS`], so that the counter shows a reason before its first case.
+//! Invariant: every rejection has a label of [`Rejection::LABELS`], so that the counter exports a
+//! reason before its first occurrence.
 
-/// Why a batch was refused. The text fits "failed to take the batch: …".
+/// Reason for rejecting a batch. The text completes "failed to accept the batch: …".
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
-    /// The writer speaks another version of the contract.
-    #[error("schema_version is {0}, and this collector reads 1")]
+    /// Unsupported schema version.
+    #[error("schema_version {0} is not supported; this collector reads version 1")]
     SchemaVersion(u32),
-    /// The name of the proxy is missing or too long.
+    /// Missing or too long name of the proxy.
     #[error("proxy has {0} bytes, not 1 to 512")]
     Proxy(usize),
-    /// The epoch is 0.
+    /// Epoch 0.
     #[error("epoch is 0")]
     Epoch,
-    /// The sequence is 0.
+    /// Sequence number 0.
     #[error("sequence is 0")]
     Sequence,
-    /// The totals are missing or contradict themselves.
+    /// Missing or inconsistent totals.
     #[error("ledger {0}")]
     Ledger(&'static str),
-    /// The identity is over a limit.
+    /// Identity over a limit.
     #[error("identity.{field} {problem}")]
     Identity {
-        /// Which field.
+        /// Field of the identity.
         field: &'static str,
-        /// What is wrong with it.
+        /// Description of the problem.
         problem: &'static str,
     },
-    /// The table of strings breaks its rules.
+    /// Invalid table of strings.
     #[error("strings[{index}] {problem}")]
     Strings {
-        /// Which entry.
+        /// Entry of the table.
         index: usize,
-        /// What is wrong with it.
+        /// Description of the problem.
         problem: &'static str,
     },
-    /// An index points outside its table.
-    #[error("{field}[{row}] points to entry {index} of a table of {size}")]
+    /// Index outside its table.
+    #[error("{field}[{row}] is {index}, but the table has {size} entries")]
     Index {
-        /// Which field.
+        /// Field with the index.
         field: &'static str,
-        /// Which row of it.
+        /// Row of the field.
         row: usize,
-        /// The index that is too large.
+        /// Index that is too large.
         index: u32,
-        /// The size of the table.
+        /// Size of the table.
         size: usize,
     },
-    /// A column is longer or shorter than the first.
-    #[error("records.{field} has {found} entries, and records.edge has {expected}")]
+    /// Column longer or shorter than the first one.
+    #[error("records.{field} has {found} entries, but records.edge has {expected}")]
     Columns {
-        /// Which column.
+        /// Name of the column.
         field: &'static str,
-        /// Its length.
+        /// Length of the column.
         found: usize,
-        /// The length of the first column.
+        /// Length of the first column.
         expected: usize,
     },
-    /// A table has more rows than is allowed.
-    #[error("{field} has {found} entries, and {limit} are allowed")]
+    /// Table with too many rows.
+    #[error("{field} has {found} entries; the limit is {limit}")]
     TooMany {
-        /// Which table.
+        /// Name of the table.
         field: &'static str,
-        /// Its size.
+        /// Size of the table.
         found: usize,
-        /// The limit.
+        /// Maximum size.
         limit: usize,
     },
-    /// A time overflows, or is too far from the collector's clock.
+    /// Time that overflows, or is too far from the collector's clock.
     #[error("{field}[{row}] {problem}")]
     Time {
-        /// Which field.
+        /// Field with the time.
         field: &'static str,
-        /// Which row of it.
+        /// Row of the field.
         row: usize,
-        /// What is wrong with it.
+        /// Description of the problem.
         problem: &'static str,
     },
-    /// A duration of 7 days or more.
-    #[error("{field}[{row}] is {duration_us} us, 7 days or more")]
+    /// Duration of 7 days or more.
+    #[error("{field}[{row}] is {duration_us} us; the limit is 7 days")]
     Duration {
-        /// Which field.
+        /// Field with the duration.
         field: &'static str,
-        /// Which row of it.
+        /// Row of the field.
         row: usize,
-        /// The duration.
+        /// Duration in microseconds.
         duration_us: u64,
     },
-    /// A fold row that counts nothing or contradicts its histogram.
+    /// Fold row with a count of 0 or an inconsistent histogram.
     #[error("folds[{row}] {problem}")]
     Fold {
-        /// Which row.
+        /// Row of the table.
         row: usize,
-        /// What is wrong with it.
+        /// Description of the problem.
         problem: &'static str,
     },
-    /// Open requests that contradict themselves.
+    /// Inconsistent requests in flight.
     #[error("open[{row}] {problem}")]
     Open {
-        /// Which entry.
+        /// Entry of the table.
         row: usize,
-        /// What is wrong with it.
+        /// Description of the problem.
         problem: &'static str,
     },
-    /// A status that is none.
+    /// Invalid HTTP status.
     #[error("outcomes[{row}].response_code is {code}, not 0 or 100 to 999")]
     ResponseCode {
-        /// Which row.
+        /// Row of the table.
         row: usize,
-        /// The code.
+        /// Reported status.
         code: u32,
     },
-    /// A side of the call that this collector does not know.
-    #[error("edges[{row}].reporter is {number}, which this collector does not know")]
+    /// Unknown reporter.
+    #[error("edges[{row}].reporter has the unknown value {number}")]
     Reporter {
-        /// Which row.
+        /// Row of the table.
         row: usize,
-        /// Its number on the wire.
+        /// Number of the reporter on the wire.
         number: i32,
     },
-    /// The message is over the size limit; it was never decoded.
+    /// Message over the size limit, which is not decoded.
     #[error("the message is larger than {0} bytes")]
     TooLarge(usize),
-    /// The bytes are no message of the contract.
-    #[error("the bytes are no batch: {0}")]
+    /// Bytes that are not a message of the contract.
+    #[error("the message is not a valid batch: {0}")]
     Malformed(String),
-    /// As many reports are in flight as the collector allows.
-    #[error("too many reports are in flight already")]
+    /// Too many concurrent reports.
+    #[error("too many reports are in flight")]
     Busy,
-    /// A table of the collector has no room for another proxy or epoch.
+    /// Table of proxies or epochs that is full.
     #[error("the table of {0} is full")]
     Full(&'static str),
-    /// The journal cannot be written.
-    #[error("the journal cannot be written now; the log of the collector says why")]
+    /// Journal that cannot be written.
+    #[error("the journal cannot be written; see the log of the collector for the cause")]
     JournalFailing,
-    /// The journal holds as much as it may, and no checkpoint could be written.
-    #[error("the journal holds {0} bytes already")]
+    /// Journal at its size limit, because no snapshot could be written.
+    #[error("the journal is full: {0} bytes")]
     JournalFull(u64),
-    /// As much waits for the disk as may.
-    #[error("{0} bytes wait for the journal already")]
+    /// Journal queue at its limit.
+    #[error("the journal queue is full: {0} bytes")]
     JournalBusy(u64),
-    /// The collector stops.
+    /// Collector that is shutting down.
     #[error("the collector is stopping")]
     Stopping,
-    /// The certificate of the connection does not authorize for what is claimed: how.
+    /// Certificate of the connection that does not authorize the claimed identity; holds the
+    /// reason.
     #[error("{0}")]
     IdentityMismatch(String),
-    /// More messages in a second than are allowed, on this connection or in total.
-    #[error("too many messages in a second")]
+    /// Message rate over the limit of the connection or of the collector.
+    #[error("too many messages per second")]
     Rate,
-    /// No room for the bytes of the message.
-    #[error("too many bytes are in flight already")]
+    /// Too many bytes of concurrent messages.
+    #[error("too many bytes are in flight")]
     Bytes,
-    /// The message did not arrive in time.
+    /// Message that did not arrive in time.
     #[error("the message took longer than {0} ms to arrive")]
     Slow(u64),
-    /// The client ended the call before its message was there.
-    #[error("the call ended before its message was there")]
+    /// Call that the client ended before the message was complete.
+    #[error("the call ended before the message was complete")]
     Aborted,
-    /// As many streams without end are open as are allowed.
-    #[error("too many streams are open already")]
+    /// Too many concurrent streams.
+    #[error("too many streams are open")]
     Streams,
 }
 
-/// What a writer should do about a refusal; the statuses of `Telemetry.Report`.
+/// Recommended reaction of a client to a rejection; see the statuses of `Telemetry.Report`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Advice {
-    /// Give the batch up: it contradicts the contract.
+    /// Discard the batch: it violates the contract.
     GiveUp,
-    /// Give the batch up: it is too large.
+    /// Discard the batch, and send smaller ones.
     MakeSmaller,
-    /// The collector cannot read this writer.
+    /// Upgrade the collector or the client: the collector does not support the schema version.
     Upgrade,
-    /// SnapshotValue the batch and come back later.
+    /// Keep the batch, and retry later.
     ComeBack,
-    /// SnapshotValue the batch and look for another collector.
+    /// Keep the batch, and send it to another collector.
     GoElsewhere,
-    /// SnapshotValue the batch until an operator has mended who may speak for whom.
+    /// Keep the batch until an operator corrects the authorization.
     AskOperator,
 }
 
 impl Rejection {
-    /// Every value that [`Rejection::label`] can take.
+    /// Every value of [`Rejection::label`].
     pub const LABELS: [&'static str; 30] = [
         "schema_version",
         "proxy",
@@ -217,7 +218,7 @@ impl Rejection {
         "streams",
     ];
 
-    /// The value of label `reason` of `hopscope_grpc_reports_rejected_total`.
+    /// Returns the value of the label `reason` of `hopscope_grpc_reports_rejected_total`.
     #[must_use]
     pub fn label(&self) -> &'static str {
         match self {
@@ -254,7 +255,7 @@ impl Rejection {
         }
     }
 
-    /// What the writer should do about it.
+    /// Returns the recommended reaction of the client.
     #[must_use]
     pub fn advice(&self) -> Advice {
         match self {

@@ -1,7 +1,9 @@
-//! Believes nothing that came over the wire.
+//! Validation of a decoded batch, and its conversion to domain types.
 //!
-//! In: a decoded batch, the limits, now. Out: a [`Batch`], or the first [`Rejection`] found. Always holds: a batch that
-//! comes out keeps every rule of `hopscope/v1/telemetry.proto`; a batch is taken as a whole or not at all.
+//! In: a decoded batch, the limits, and the time.
+//! Out: a [`Batch`], or the first [`Rejection`] found.
+//! Invariant: a valid batch satisfies every rule of `hopscope/v1/telemetry.proto`; a batch is
+//! accepted as a whole or rejected as a whole.
 
 pub(super) mod tables;
 pub(super) mod rows;
@@ -14,11 +16,11 @@ use super::reject::Rejection;
 use crate::batch::{Batch, DropReason, Edges, EpochId, Identity, Source, Text, Totals};
 use hopscope_proto::v1::{self, SCHEMA_VERSION};
 
-/// The longest text of the contract: the proxy's name, and each entry of `strings`.
+/// Longest text: the name of the proxy, and each entry of `strings`.
 pub const TEXT_BYTES_MAX: usize = 512;
-/// So many addresses of an identity are read; the rest is left out, as the contract says.
+/// Number of addresses of an identity that are read; further ones are ignored.
 pub const ADDRESSES_MAX: usize = 16;
-/// Durations stay below this: 7 days.
+/// Exclusive limit of durations: 7 days.
 pub const DURATION_US_MAX: u64 = 7 * 24 * 3600 * 1_000_000;
 
 /// What a batch may hold.
@@ -48,12 +50,12 @@ impl Default for Limits {
     }
 }
 
-/// Counts the rows of an encoded batch, before they are given the room that they take decoded: two bytes of a message
-/// can be a row of a hundred and more.
+/// Counts the rows of an encoded batch before decoding allocates memory for them: a row can take
+/// two bytes encoded and more than a hundred decoded.
 ///
 /// # Errors
 ///
-/// [`Rejection::TooMany`]. What is no protobuf is left to the decoder, which says it better.
+/// [`Rejection::TooMany`]. Invalid protobuf is left to the decoder, whose error is more precise.
 pub fn rows_fit(message: &[u8], limits: &Limits) -> Result<(), Rejection> {
     let tables: [_; 7] = [
         (8, "strings", limits.strings_max),
@@ -76,11 +78,11 @@ pub fn rows_fit(message: &[u8], limits: &Limits) -> Result<(), Rejection> {
     Ok(())
 }
 
-/// Checks a batch and puts it into the collector's words. `now_us`: microseconds since the Unix epoch.
+/// Validates a batch and converts it to domain types. `now_us`: microseconds since the Unix epoch.
 ///
 /// # Errors
 ///
-/// The first [`Rejection`] found; the cheapest checks come first.
+/// The first [`Rejection`] found, from the cheapest check to the most expensive one.
 pub fn check(batch: v1::Batch, limits: &Limits, now_us: u64) -> Result<Batch, Rejection> {
     if batch.schema_version != SCHEMA_VERSION {
         return Err(Rejection::SchemaVersion(batch.schema_version));
@@ -112,8 +114,8 @@ pub fn check(batch: v1::Batch, limits: &Limits, now_us: u64) -> Result<Batch, Re
     let messages = rows.messages(&batch.messages)?;
     let open = in_flight::open(&batch.open, &edges)?;
     let continued = batch.outcomes.iter().map(|outcome| outcome.continued).collect();
-    let parted = (&mut records, &mut folds);
-    let connections = tcp::part(&batch.connections, continued, &outcomes, edges.len(), parted, limits)?;
+    let requests = (&mut records, &mut folds);
+    let connections = tcp::split(&batch.connections, continued, &outcomes, edges.len(), requests, limits)?;
     let streams = tcp::flows(&batch.streams, ("streams", "streams.edge"), edges.len(), limits)?;
     let batch = Batch {
         epoch_id: EpochId { proxy: batch.proxy.into(), epoch: batch.epoch },
@@ -131,12 +133,13 @@ pub fn check(batch: v1::Batch, limits: &Limits, now_us: u64) -> Result<Batch, Re
         streams,
         messages,
     };
-    holds_no_more_than_it_says(&batch, 0)?;
+    content_is_within_totals(&batch, 0)?;
     Ok(batch)
 }
 
+/// Validates the totals of the epoch.
 pub(super) fn totals(ledger: &v1::Ledger) -> Result<Totals, Rejection> {
-    // One row per reason that the writer knows; many more would be no ledger.
+    // One row per known reason; a valid client sends far fewer.
     const REASONS_MAX: usize = 32;
     if ledger.dropped.len() > REASONS_MAX {
         return Err(Rejection::TooMany {
@@ -152,7 +155,7 @@ pub(super) fn totals(ledger: &v1::Ledger) -> Result<Totals, Rejection> {
     match sum {
         None => return Err(Rejection::Ledger("overflows")),
         Some(sum) if sum != ledger.seen_total => {
-            return Err(Rejection::Ledger("does not add up: seen is not sent + folded + dropped + buffered"));
+            return Err(Rejection::Ledger("does not add up: seen != sent + folded + dropped + buffered"));
         }
         Some(_) => {}
     }
@@ -174,6 +177,7 @@ fn reason(number: i32) -> DropReason {
     }
 }
 
+/// Validates the identity of a proxy.
 pub(super) fn identity(wire: v1::Identity) -> Result<Identity, Rejection> {
     let text = |field: &'static str, text: String| -> Result<Text, Rejection> {
         if text.len() > TEXT_BYTES_MAX {
@@ -201,16 +205,16 @@ pub(super) fn identity(wire: v1::Identity) -> Result<Identity, Rejection> {
     })
 }
 
-/// A batch is part of its own totals; one that brings more than it ever sent would make the books negative. `unread`: single
-/// records that are not in the batch yet.
-pub(super) fn holds_no_more_than_it_says(batch: &Batch, unread: usize) -> Result<(), Rejection> {
+/// Checks that the batch does not contain more requests than its totals, which would make ledger
+/// entries negative. `unread`: single records that are not decoded yet.
+pub(super) fn content_is_within_totals(batch: &Batch, unread: usize) -> Result<(), Rejection> {
     let (single, folded) = batch.content();
     if single.saturating_add(unread as u64) > batch.totals.sent {
-        return Err(Rejection::Ledger("says less was sent than this batch holds"));
+        return Err(Rejection::Ledger("sent_total is less than the records of this batch"));
     }
-    // A sum that stops at its limit is no sum.
+    // A saturated sum is not exact.
     if folded > batch.totals.folded || folded == u64::MAX {
-        return Err(Rejection::Ledger("says less was folded than this batch holds"));
+        return Err(Rejection::Ledger("folded_total is less than the folded requests of this batch"));
     }
     Ok(())
 }

@@ -1,32 +1,32 @@
-use super::octave::place_among;
-use super::{BOUNDS_BYTES, BOUNDS_US, COARSEST, FINEST, Fine, LARGEST, Layout};
+use super::octave::position_among;
+use super::{BOUNDS_BYTES, BOUNDS_US, COARSEST, FINEST, FinePosition, LARGEST, Layout};
 use proptest::prelude::*;
 
-/// The place by definition: the first whose upper end is not below the value.
-fn slowly(layout: &Layout, value: u64) -> Fine {
-    place_among(&layout.upper, value.min(LARGEST))
+/// Returns the position by definition: the first whose upper end is not below the value.
+fn by_definition(layout: &Layout, value: u64) -> FinePosition {
+    position_among(&layout.upper, value.min(LARGEST))
 }
 
 #[test]
-fn every_place_is_found_at_both_ends() {
+fn every_position_is_found_at_both_ends() {
     for layout in [Layout::durations(), Layout::sizes()] {
         for (upper, _) in &layout.upper {
             for value in [upper.saturating_sub(1), *upper, upper.saturating_add(1)] {
-                assert_eq!(layout.fine(value), slowly(layout, value), "{value}");
+                assert_eq!(layout.position(value), by_definition(layout, value), "{value}");
             }
         }
     }
 }
 
 #[test]
-fn every_bound_is_an_edge_at_every_scale() {
+fn classic_bound_is_an_edge_at_every_scale() {
     for (layout, bounds) in [(Layout::durations(), &BOUNDS_US[..]), (Layout::sizes(), &BOUNDS_BYTES)] {
         assert!(bounds.is_sorted() && layout.upper.is_sorted_by_key(|(upper, _)| *upper));
         for scale in COARSEST..=FINEST {
             assert_eq!(layout.bounds(scale).len(), bounds.len());
-            for (bound, place) in bounds.iter().copied().zip(layout.bounds(scale)) {
-                assert_eq!(layout.fine(bound).at(scale), usize::from(*place));
-                assert!(layout.fine(bound + 1).at(scale) > usize::from(*place));
+            for (bound, position) in bounds.iter().copied().zip(layout.bounds(scale)) {
+                assert_eq!(layout.position(bound).at(scale), usize::from(*position));
+                assert!(layout.position(bound + 1).at(scale) > usize::from(*position));
             }
         }
     }
@@ -34,26 +34,26 @@ fn every_bound_is_an_edge_at_every_scale() {
 
 proptest! {
     #[test]
-    fn a_value_lies_within_its_edges(log2 in 0.0..40.0_f64, scale in COARSEST..=FINEST) {
+    fn value_lies_within_its_edges(log2 in 0.0..40.0_f64, scale in COARSEST..=FINEST) {
         let value = log2.exp2() as u64;
         for layout in [Layout::durations(), Layout::sizes()] {
-            let fine = layout.fine(value);
-            prop_assert_eq!(fine, slowly(layout, value));
-            let place = fine.at(scale);
-            let (low, high) = layout.edges(place, scale);
+            let fine = layout.position(value);
+            prop_assert_eq!(fine, by_definition(layout, value));
+            let position = fine.at(scale);
+            let (low, high) = layout.edges(position, scale);
             let log2 = (value as f64).log2();
             prop_assert!(low < log2 + 1e-9 && log2 <= high + 1e-9, "{} in {} to {}", log2, low, high);
             prop_assert!(high - low <= 1.0 / f64::from(1 << scale) + 1e-9);
             let finest = fine.at(FINEST);
-            prop_assert_eq!(layout.coarser(finest, (FINEST, scale)), place);
+            prop_assert_eq!(layout.coarser(finest, (FINEST, scale)), position);
         }
     }
 
     #[test]
-    fn what_is_put_into_a_bucket_is_in_it(index: i64, scale in COARSEST..=FINEST, value: u64) {
+    fn position_within_a_bucket_lies_in_the_bucket(index: i64, scale in COARSEST..=FINEST, value: u64) {
         let layout = Layout::durations();
-        let place = layout.within(index, scale, value);
-        let (low, high) = layout.edges(place, scale);
+        let position = layout.within(index, scale, value);
+        let (low, high) = layout.edges(position, scale);
         let index = index.clamp(-1, (40 << scale) - 1) as f64;
         let width = f64::from(1 << scale);
         prop_assert!(low >= index / width - 1e-9 && high <= (index + 1.0) / width + 1e-9);

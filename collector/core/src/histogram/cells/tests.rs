@@ -13,19 +13,19 @@ fn steps() -> impl Strategy<Value = Steps> {
 fn counted(steps: &Steps) -> Rows<3> {
     let (mut rows, layout) = (Rows::<3>::default(), Layout::sizes());
     for (row, value, amount) in steps {
-        let fine = layout.fine(*value);
-        rows.add(*row, layout, |scale| fine.at(scale), *amount);
+        let position = layout.position(*value);
+        rows.add(*row, layout, |scale| position.at(scale), *amount);
     }
     rows
 }
 
-/// Whether the rows hold what a map at their scale would.
+/// Compares the rows with a map at their scale.
 fn check(rows: &Rows<3>, steps: &Steps) -> Result<(), TestCaseError> {
     for row in 0..3 {
         let scale = rows.row(row).scale();
         let mut map: BTreeMap<usize, u64> = BTreeMap::new();
         for (_, value, amount) in steps.iter().filter(|(known, ..)| *known == row) {
-            let count = map.entry(Layout::sizes().fine(*value).at(scale)).or_default();
+            let count = map.entry(Layout::sizes().position(*value).at(scale)).or_default();
             *count = count.saturating_add(*amount);
         }
         prop_assert_eq!(rows.row(row).iter().collect::<BTreeMap<_, _>>(), map);
@@ -36,12 +36,12 @@ fn check(rows: &Rows<3>, steps: &Steps) -> Result<(), TestCaseError> {
 
 proptest! {
     #[test]
-    fn they_count_as_a_map_does(steps in steps()) {
+    fn rows_count_like_a_map(steps in steps()) {
         check(&counted(&steps), &steps)?;
     }
 
     #[test]
-    fn merging_counts_all_at_the_coarser_scale(left in steps(), right in steps()) {
+    fn merge_counts_all_values_at_the_coarser_scale(left in steps(), right in steps()) {
         let (mut rows, other) = (counted(&left), counted(&right));
         let coarsest = |row| rows.row(row).scale().min(other.row(row).scale());
         let at_most: Vec<u8> = (0..3).map(coarsest).collect();
@@ -54,11 +54,11 @@ proptest! {
 }
 
 #[test]
-fn a_few_counts_take_a_byte_each_and_a_wide_row_gets_coarser() {
+fn small_counts_take_one_byte_and_a_wide_row_gets_coarser() {
     let mut rows = Rows::<2>::default();
     let add = |rows: &mut Rows<2>, value: u64, amount| {
-        let fine = Layout::durations().fine(value);
-        rows.add(1, Layout::durations(), |scale| fine.at(scale), amount);
+        let position = Layout::durations().position(value);
+        rows.add(1, Layout::durations(), |scale| position.at(scale), amount);
         (rows.row(1).scale(), rows.bytes())
     };
     assert_eq!(add(&mut rows, 1 << 20, 255), (FINEST, 1));

@@ -1,5 +1,5 @@
 use super::Durations;
-use crate::batch::FoldedDurations;
+use crate::histogram::FoldedDurations;
 use crate::histogram::buckets::{BOUNDS_US, FINEST};
 use proptest::prelude::*;
 
@@ -9,7 +9,7 @@ fn record(durations_us: &[u64]) -> Durations {
     durations
 }
 
-/// Durations in, cumulative counts at the bounds that changed and quantiles out.
+/// Compares the cumulative counts at the bounds where they change, and quantiles.
 #[track_caller]
 fn check(durations_us: &[u64], expected: &str) {
     let durations = record(durations_us);
@@ -28,34 +28,34 @@ fn check(durations_us: &[u64], expected: &str) {
 }
 
 #[test]
-fn bounds_belong_to_the_bucket_below() {
+fn bound_belongs_to_the_bucket_below() {
     check(&[], " p50=0 p99=0 max=0");
     check(&[0, 500, 501], "500:2 1000:3 p50=485 p99=501 max=501");
     check(&[1_000_000; 100], "1000000:100 p50=991264 p99=991264 max=1000000");
     check(&[4_000_000_000], " p50=3981389855 p99=3981389855 max=4000000000");
 }
 
-fn add_up(durations: &Durations) -> u64 {
+fn sum_of_counts(durations: &Durations) -> u64 {
     durations.rows.row(0).iter().map(|(_, count)| count).sum()
 }
 
-fn some_us(octaves: f64) -> impl Strategy<Value = Vec<u64>> {
+fn any_durations_us(octaves: f64) -> impl Strategy<Value = Vec<u64>> {
     proptest::collection::vec((0.0..octaves).prop_map(|log2| log2.exp2() as u64), 0..60)
 }
 
-/// As a filter folds: the scale, and the durations.
+/// Folds durations as the filter does.
 fn folded(scale: i32, durations_us: &[u64]) -> FoldedDurations {
     let index = |us: u64| ((us as f64).log2() * f64::from(scale).exp2()).ceil() as i32 - 1;
-    let some = || durations_us.iter().copied().filter(|us| *us > 0);
-    let offset = some().map(index).min().unwrap_or(0);
+    let nonzero = || durations_us.iter().copied().filter(|us| *us > 0);
+    let offset = nonzero().map(index).min().unwrap_or(0);
     let mut counts = vec![0; 60 << scale];
-    some().for_each(|us| counts[(index(us) - offset) as usize] += 1);
+    nonzero().for_each(|us| counts[(index(us) - offset) as usize] += 1);
     FoldedDurations {
         sum_us: durations_us.iter().sum(),
         min_us: durations_us.iter().copied().min().unwrap_or(0),
         max_us: durations_us.iter().copied().max().unwrap_or(0),
         scale,
-        zero_count: (durations_us.len() - some().count()) as u64,
+        zero_count: (durations_us.len() - nonzero().count()) as u64,
         offset,
         counts,
     }
@@ -63,7 +63,7 @@ fn folded(scale: i32, durations_us: &[u64]) -> FoldedDurations {
 
 proptest! {
     #[test]
-    fn no_count_is_lost_whatever_the_scale(
+    fn no_count_is_lost_at_any_scale(
         scale in -10..=20_i32,
         offset: i32,
         zero_count in 0..1000_u64,
@@ -76,13 +76,13 @@ proptest! {
         let mut durations = Durations::default();
         durations.fold(&folded);
         prop_assert_eq!(durations.count(), expected);
-        prop_assert_eq!(add_up(&durations), expected);
+        prop_assert_eq!(sum_of_counts(&durations), expected);
         prop_assert!(durations.histogram().quantile(1.0) <= max_us as f64);
     }
 
     #[test]
-    fn a_quantile_is_off_by_no_more_than_the_scale_says(
-        mut values in (1.0..33.0_f64).prop_flat_map(some_us).prop_filter("some", |values| !values.is_empty()),
+    fn quantile_error_is_within_the_bound_of_the_scale(
+        mut values in (1.0..33.0_f64).prop_flat_map(any_durations_us).prop_filter("not empty", |values| !values.is_empty()),
         q in 0.0..=1.0_f64,
     ) {
         let durations = record(&values);
@@ -94,19 +94,19 @@ proptest! {
     }
 
     #[test]
-    fn a_row_is_as_fine_as_its_range_allows(values in some_us(33.0).prop_filter("some", |it| !it.is_empty())) {
+    fn scale_is_the_finest_for_the_range(values in any_durations_us(33.0).prop_filter("not empty", |values| !values.is_empty())) {
         let octaves = |us: u64| (us.max(1) as f64).log2();
         let (min, max) = (values.iter().min().unwrap(), values.iter().max().unwrap());
         let range = octaves(*max) - octaves(*min);
         let durations = record(&values);
         let scale = durations.rows.row(0).scale();
-        // 80 and 160 counters, less the classic bounds, zero, and the parts of buckets at both ends.
+        // 80 and 160 counters, minus classic bounds, zero, and the partial buckets at both ends.
         let least = if range < 1.7 { FINEST } else if range < 3.5 { 4 } else if range < 17.0 { 3 } else { 2 };
         prop_assert!(scale >= least, "{} for {} octaves", scale, range);
     }
 
     #[test]
-    fn merging_is_as_good_as_recording(left in some_us(33.0), right in some_us(33.0)) {
+    fn merging_equals_recording(left in any_durations_us(33.0), right in any_durations_us(33.0)) {
         let mut merged = record(&left);
         merged.merge(&record(&right));
         let together = record(&[left, right].concat());
@@ -118,7 +118,7 @@ proptest! {
     }
 
     #[test]
-    fn folding_loses_nothing_where_the_row_is_not_finer(scale in 3..=5_i32, values in some_us(33.0), wide in any::<bool>()) {
+    fn folding_loses_no_precision_when_the_row_is_not_finer(scale in 3..=5_i32, values in any_durations_us(33.0), wide in any::<bool>()) {
         let mut values = values;
         if wide {
             values.extend([2, 1 << 33]);

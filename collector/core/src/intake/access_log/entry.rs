@@ -1,12 +1,14 @@
-//! One entry of an access log as one record.
+//! Conversion of an access log entry to a record.
 //!
-//! In: the bytes of an entry, who writes it, and the time. Out: an [`Entry`], or why it is none. Always holds: the rules of
-//! the filter (`filter/src/record.rs`), so that both sides of a hop read alike, whichever way they came: an address with
-//! port 0 names nobody, what only explains a failure is kept only on failure, and the hash of a request id is the same.
+//! In: an encoded entry, its client, and the time.
+//! Out: an [`Entry`], or the reason for skipping it.
+//! Invariant: the rules are those of the filter, so that both sides of a hop are comparable
+//! regardless of their source: an address with port 0 is ignored, texts that only explain a failure
+//! are stored only on failure, and the hash of a request id is equal.
 
-use super::Skip;
+use super::error::Skip;
 use super::flags::bits;
-use super::node::Writer;
+use super::node::Client;
 use super::service::{self, Service};
 use crate::batch::request_id_hash;
 use crate::intake::validate::DURATION_US_MAX;
@@ -21,20 +23,24 @@ use hopscope_proto::envoy::data::accesslog::v3::{
 use hopscope_proto::v1::{Protocol, Reporter, ServiceEvidence};
 use prost::Message;
 
-/// Custom tags that tell what the log's own fields leave out; `docs/grpc.md` says how to set them.
+/// Custom tag with istiod's metadata of the endpoint:
+/// `workload;namespace;service;revision;cluster`.
 ///
-/// istiod's metadata of the endpoint: `workload;namespace;service;revision;cluster`.
+/// Custom tags add values that the fields of the log do not contain; see `docs/grpc.md`.
 const ENDPOINT_TAG: &str = "hopscope.endpoint_workload";
-/// The chosen cluster. Envoy fills in its own field only once an endpoint was chosen, so not with UH.
+/// Custom tag with the selected cluster. Envoy fills in the log's own field only after the
+/// selection of an endpoint, therefore not with UH.
 const CLUSTER_TAG: &str = "hopscope.cluster";
-/// The URI SANs of both certificates of the connection upstream.
+/// Custom tag with the URI SAN of the peer certificate of the upstream connection.
 const UPSTREAM_PEER_TAG: &str = "hopscope.upstream_peer";
+/// Custom tag with the URI SAN of the local certificate of the upstream connection.
 const UPSTREAM_LOCAL_TAG: &str = "hopscope.upstream_local";
-/// How far an entry may lie ahead of the collector's clock, and how long ago it may have ended: inside the check's limits.
+/// Maximum lead of a start over the collector's clock; within the limit of the validator.
 const AHEAD_US_MAX: u64 = 9 * 60 * 1_000_000;
+/// Maximum age of an end; within the limit of the validator.
 const AGE_US_MAX: u64 = 23 * 3600 * 1_000_000;
 
-/// One finished request or connection. Empty texts are not known.
+/// Finished request or closed connection. An unknown text is empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Entry {
     pub(super) reporter: Reporter,
@@ -64,12 +70,12 @@ pub(super) struct Entry {
 
 impl Entry {
     /// Reads an `HTTPAccessLogEntry`.
-    pub(super) fn http(bytes: &[u8], writer: &Writer, now_us: u64) -> Result<Self, Skip> {
+    pub(super) fn http(bytes: &[u8], client: &Client, now_us: u64) -> Result<Self, Skip> {
         let wire = HttpAccessLogEntry::decode(bytes).map_err(|_| Skip::Malformed)?;
         let common = wire.common_properties.unwrap_or_default();
         let request = wire.request.unwrap_or_default();
         let response = wire.response.unwrap_or_default();
-        let mut entry = Self::common(&common, &request.authority, writer, now_us)?;
+        let mut entry = Self::common(&common, &request.authority, client, now_us)?;
         entry.response_code = response.response_code.unwrap_or(0);
         if !matches!(entry.response_code, 0 | 100..=999) {
             return Err(Skip::ResponseCode);
@@ -96,11 +102,11 @@ impl Entry {
     }
 
     /// Reads a `TCPAccessLogEntry`.
-    pub(super) fn tcp(bytes: &[u8], writer: &Writer, now_us: u64) -> Result<Self, Skip> {
+    pub(super) fn tcp(bytes: &[u8], client: &Client, now_us: u64) -> Result<Self, Skip> {
         let wire = TcpAccessLogEntry::decode(bytes).map_err(|_| Skip::Malformed)?;
         let common = wire.common_properties.unwrap_or_default();
         let connection = wire.connection_properties.unwrap_or_default();
-        let mut entry = Self::common(&common, "", writer, now_us)?;
+        let mut entry = Self::common(&common, "", client, now_us)?;
         entry.protocol = Protocol::Tcp;
         entry.request_bytes = connection.received_bytes;
         entry.response_bytes = connection.sent_bytes;
@@ -108,15 +114,16 @@ impl Entry {
         Ok(entry)
     }
 
-    fn common(common: &AccessLogCommon, authority: &str, writer: &Writer, now_us: u64) -> Result<Self, Skip> {
+    fn common(common: &AccessLogCommon, authority: &str, client: &Client, now_us: u64) -> Result<Self, Skip> {
         finished(common)?;
         let tag = |name| common.custom_tags.get(name).map_or("", String::as_str);
         let cluster = [common.upstream_cluster.as_str(), tag(CLUSTER_TAG)];
-        let cluster = cluster.into_iter().find(|it| !it.is_empty()).unwrap_or_default().trim_end_matches(';');
+        let cluster = cluster.into_iter().find(|name| !name.is_empty()).unwrap_or_default();
+        let cluster = cluster.trim_end_matches(';');
         let tls = common.tls_properties.clone().unwrap_or_default();
         let peer_principal = principal(tls.peer_certificate_properties.as_ref());
         let reporter =
-            writer.declared.unwrap_or_else(|| side(cluster, &tls.tls_sni_hostname, peer_principal));
+            client.declared.unwrap_or_else(|| reporter(cluster, &tls.tls_sni_hostname, peer_principal));
         let (start_us, duration_us) = times(common, now_us)?;
         let mut entry = Self {
             reporter,
@@ -128,24 +135,25 @@ impl Entry {
         };
         if reporter == Reporter::Destination {
             let peer = [&common.downstream_direct_remote_address, &common.downstream_remote_address];
-            entry.peer_address = peer.into_iter().map(address).find(|it| !it.is_empty()).unwrap_or_default();
+            entry.peer_address =
+                peer.into_iter().map(address).find(|text| !text.is_empty()).unwrap_or_default();
             entry.peer_principal = peer_principal.to_owned();
             entry.local_principal = principal(tls.local_certificate_properties.as_ref()).to_owned();
-            entry.serve(&service::of_destination(cluster, &tls.tls_sni_hostname));
+            entry.set_service(&service::of_destination(cluster, &tls.tls_sni_hostname));
         } else {
             entry.peer_address = address(&common.upstream_remote_address);
             tag(UPSTREAM_PEER_TAG).clone_into(&mut entry.peer_principal);
             tag(UPSTREAM_LOCAL_TAG).clone_into(&mut entry.local_principal);
-            for (mine, told) in entry.peer.iter_mut().zip(tag(ENDPOINT_TAG).split(';')) {
-                told.clone_into(mine);
+            for (field, value) in entry.peer.iter_mut().zip(tag(ENDPOINT_TAG).split(';')) {
+                value.clone_into(field);
             }
             let authority = authority.to_ascii_lowercase();
-            entry.serve(&service::of_source(cluster, &common.route_name, &authority));
+            entry.set_service(&service::of_source(cluster, &common.route_name, &authority));
         }
         Ok(entry)
     }
 
-    fn serve(&mut self, service: &Service<'_>) {
+    fn set_service(&mut self, service: &Service<'_>) {
         service.host.clone_into(&mut self.service_host);
         service.name.clone_into(&mut self.service_name);
         service.subset.clone_into(&mut self.subset);
@@ -161,7 +169,8 @@ impl Entry {
     }
 }
 
-/// Whether the entry tells of an end. `intermediate_log_entry` is asked only where nothing better is there.
+/// Checks that the entry is of a finished request. `intermediate_log_entry` decides only without a
+/// log type.
 fn finished(common: &AccessLogCommon) -> Result<(), Skip> {
     match common.access_log_type() {
         AccessLogType::DownstreamEnd | AccessLogType::TcpConnectionEnd => Ok(()),
@@ -173,14 +182,15 @@ fn finished(common: &AccessLogCommon) -> Result<(), Skip> {
     }
 }
 
-/// Which side tells, where the log's name did not say: Istio's cluster names first; then a caller that asked for an
-/// Istio server name, or presented a certificate, came to a destination. Who is left is a caller.
-fn side(cluster: &str, server_name: &str, peer_principal: &str) -> Reporter {
+/// Infers the reporter when the name of the log does not declare it. Istio's cluster names decide
+/// first. Otherwise a request with an Istio server name or a client certificate was received by a
+/// destination, and any other request was sent by a source.
+fn reporter(cluster: &str, server_name: &str, peer_principal: &str) -> Reporter {
     if cluster.starts_with("inbound|") || cluster.starts_with("InboundPassthroughCluster") {
         return Reporter::Destination;
     }
-    let known = ["outbound|", "PassthroughCluster", "BlackHoleCluster"];
-    if known.iter().any(|prefix| cluster.starts_with(prefix)) {
+    let outbound = ["outbound|", "PassthroughCluster", "BlackHoleCluster"];
+    if outbound.iter().any(|prefix| cluster.starts_with(prefix)) {
         return Reporter::Source;
     }
     if server_name.starts_with("outbound_.") || !peer_principal.is_empty() {
@@ -189,14 +199,14 @@ fn side(cluster: &str, server_name: &str, peer_principal: &str) -> Reporter {
     Reporter::Source
 }
 
-/// Start and duration, microseconds.
+/// Returns start and duration in microseconds.
 fn times(common: &AccessLogCommon, now_us: u64) -> Result<(u64, u64), Skip> {
     let start = common.start_time.as_ref().ok_or(Skip::Time)?;
     let start_us = micros(start.seconds, start.nanos).ok_or(Skip::Time)?;
-    let told = common.duration.as_ref().or(common.time_to_last_downstream_tx_byte.as_ref());
-    let duration_us = match told {
-        Some(told) => micros(told.seconds, told.nanos).ok_or(Skip::Time)?,
-        // The entry was written when the request ended, and left within the logger's flush interval.
+    let duration = common.duration.as_ref().or(common.time_to_last_downstream_tx_byte.as_ref());
+    let duration_us = match duration {
+        Some(duration) => micros(duration.seconds, duration.nanos).ok_or(Skip::Time)?,
+        // Envoy writes the entry at the end of the request, and sends it within its flush interval.
         None => now_us.saturating_sub(start_us),
     };
     let ended_us = start_us.saturating_add(duration_us);
@@ -212,7 +222,8 @@ fn micros(seconds: i64, nanos: i32) -> Option<u64> {
     seconds.checked_mul(1_000_000)?.checked_add(nanos / 1_000)
 }
 
-/// The address without its port; nothing where the port is 0, since it is then not the peer's own.
+/// Returns the address without its port; empty if the port is 0, because such an address is not the
+/// peer's own.
 fn address(address: &Option<Address>) -> String {
     match address.as_ref().and_then(|address| address.address.as_ref()) {
         Some(AddressKind::SocketAddress(socket)) => match socket.port_specifier {
@@ -223,7 +234,7 @@ fn address(address: &Option<Address>) -> String {
     }
 }
 
-/// The first URI in a certificate.
+/// Returns the first URI SAN of a certificate.
 fn principal(certificate: Option<&CertificateProperties>) -> &str {
     let names = certificate.map_or(&[][..], |certificate| &certificate.subject_alt_name);
     let uri = names.iter().find_map(|name| match name.san.as_ref()? {

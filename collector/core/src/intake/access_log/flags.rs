@@ -1,14 +1,16 @@
-//! Response flags: from a message of booleans to the bitmap.
+//! Conversion of response flags from a message of booleans to the bitmap.
 //!
-//! In: the flags of an entry. Out: bit i for `CoreResponseFlag` i, as the filter reports it. Always holds: field i + 1 of
-//! the message is bit i, but for field 28 (DR), which is bit 28: the access log has no field for bit 27 (DO), nor for bit
-//! 29 (UDO), so those two do not arrive this way.
+//! In: the flags of an entry.
+//! Out: bit i for `CoreResponseFlag` i, as the filter reports it.
+//! Invariant: field i + 1 of the message is bit i, except field 28 (DR), which is bit 28. The
+//! access log has no field for bits 27 (DO) and 29 (UDO), so that these flags are not reported.
 //!
-//! Source: `CoreResponseFlag` in Envoy's `stream_info.h`, and `responseFlagsToAccessLogResponseFlags`.
+//! Source: `CoreResponseFlag` in Envoy's `stream_info.h`, and
+//! `responseFlagsToAccessLogResponseFlags`.
 
 use hopscope_proto::envoy::data::accesslog::v3::ResponseFlags;
 
-/// The bitmap.
+/// Returns the bitmap of response flags.
 pub(super) fn bits(flags: &ResponseFlags) -> u64 {
     let in_order = [
         flags.failed_local_healthcheck,

@@ -1,12 +1,13 @@
-//! Who streams an access log.
+//! Client of an access log stream: its identity and reporter.
 //!
-//! In: the identifier in the first message of a stream. Out: the identity of the contract, read from the same node metadata
-//! as the filter reads, and which side of a call the log tells of, where its name says so. Always holds: every text is
-//! within the contract's limit; a proxy has a name.
+//! In: the identifier in the first message of a stream.
+//! Out: the identity, from the node metadata that the filter also reads, and the reporter, if the
+//! name of the log declares one.
+//! Invariant: every text is within the limit; the name of the proxy is not empty.
 
-use super::Error;
-use super::tables::bounded;
-use crate::intake::proto_fields::Torn;
+use super::error::Error;
+use super::text::bounded;
+use crate::intake::proto_fields::InvalidField;
 use hopscope_proto::envoy::config::core::v3::Node;
 use hopscope_proto::envoy::service::accesslog::v3::stream_access_logs_message::Identifier;
 use hopscope_proto::v1::{Identity, Reporter, Source};
@@ -14,34 +15,34 @@ use prost::Message;
 use prost_types::Struct;
 use prost_types::value::Kind;
 
-/// The most addresses that the contract reads.
+/// Maximum addresses of an identity.
 const ADDRESSES_MAX: usize = 16;
 
-/// Who tells, and of what.
+/// Client of an access log stream.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Writer {
-    /// The node's id.
+pub(super) struct Client {
+    /// Node id.
     pub(super) proxy: String,
     pub(super) identity: Identity,
-    /// The side that the name of the log declares.
+    /// Reporter that the name of the log declares.
     pub(super) declared: Option<Reporter>,
 }
 
-/// Reads an `Identifier`.
-pub(super) fn read(bytes: &[u8], nameless: &str) -> Result<Writer, Error> {
-    let identifier = Identifier::decode(bytes).map_err(|_| Torn("the identifier is torn"))?;
+/// Reads an `Identifier`. `fallback_name` is the name of a node without id.
+pub(super) fn read(bytes: &[u8], fallback_name: &str) -> Result<Client, Error> {
+    let identifier = Identifier::decode(bytes).map_err(|_| InvalidField("the identifier is invalid"))?;
     let node = identifier.node.unwrap_or_default();
-    let id = if node.id.is_empty() { nameless } else { &node.id };
+    let id = if node.id.is_empty() { fallback_name } else { &node.id };
     let kind = id.split_once('~').map_or("", |(kind, _)| kind);
     let declared = match identifier.log_name.as_str() {
         _ if kind == "waypoint" => Some(Reporter::Waypoint),
         name if name.ends_with("inbound") => Some(Reporter::Destination),
         name if name.ends_with("outbound") => Some(Reporter::Source),
-        // A gateway has no application behind it: it is everybody's caller.
+        // A gateway has no local application, so that it is always the source.
         _ if kind == "router" => Some(Reporter::Source),
         _ => None,
     };
-    Ok(Writer { proxy: bounded(id).to_owned(), identity: identity(&node), declared })
+    Ok(Client { proxy: bounded(id).to_owned(), identity: identity(&node), declared })
 }
 
 fn identity(node: &Node) -> Identity {
@@ -56,7 +57,7 @@ fn identity(node: &Node) -> Identity {
     let mut id = node.id.split('~');
     let (kind, address) = (id.next().unwrap_or_default(), id.next().unwrap_or_default());
     Identity {
-        // Outside Istio the name of the service cluster is all the name that there is.
+        // Outside Istio, only the service cluster names the workload.
         workload: if workload.is_empty() { bounded(&node.cluster).to_owned() } else { workload },
         namespace: text(metadata, "NAMESPACE"),
         app: text(labels, "app"),
@@ -85,7 +86,7 @@ fn text(metadata: &Struct, key: &str) -> String {
     }
 }
 
-/// The node id's address first, then `INSTANCE_IPS`, each once.
+/// Returns the address of the node id, then `INSTANCE_IPS`, without duplicates.
 fn addresses(own: &str, instance_ips: &str) -> Vec<String> {
     let mut addresses: Vec<String> = Vec::new();
     for address in std::iter::once(own).chain(instance_ips.split(',')).map(str::trim) {

@@ -1,24 +1,25 @@
-//! The destination service that was meant, from what an entry carries.
+//! Requested destination service of an entry.
 //!
-//! In: cluster, authority and server name of one entry. Out: a [`Service`] with what its host rests on. Always holds: the
-//! same order of evidence as in the filter (`filter/src/service.rs`): the chosen cluster, then the server name of TLS,
-//! then the requested authority.
+//! In: cluster, authority and server name of one entry.
+//! Out: a [`Service`] with the evidence of its host.
+//! Invariant: the order of evidence is that of the filter (its file `record/service.rs`): the
+//! selected cluster, the TLS server name, the requested authority.
 
 use hopscope_proto::v1::ServiceEvidence;
 
-/// The destination service. Empty texts are not known.
+/// Destination service. An unknown text is empty.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Service<'a> {
     pub(super) host: &'a str,
-    /// Only where a cluster stands for no service; otherwise the host says it.
+    /// Name, only if the cluster stands for no service; otherwise the host determines the name.
     pub(super) name: &'a str,
-    /// 0 when not known.
+    /// Port; 0 if unknown.
     pub(super) port: u32,
     pub(super) subset: &'a str,
     pub(super) evidence: ServiceEvidence,
 }
 
-/// What a source tells.
+/// Returns the service as a source reports it.
 pub(super) fn of_source<'a>(cluster: &'a str, route: &str, authority: &'a str) -> Service<'a> {
     let mut service = match parts(cluster, "|", "outbound") {
         Some((port, subset, host)) => {
@@ -32,13 +33,13 @@ pub(super) fn of_source<'a>(cluster: &'a str, route: &str, authority: &'a str) -
             service.evidence = ServiceEvidence::Authority;
         }
     }
-    service.name = stand_in(cluster, route);
+    service.name = special_cluster(cluster, route);
     service
 }
 
-/// What a destination tells.
+/// Returns the service as a destination reports it.
 pub(super) fn of_destination<'a>(cluster: &'a str, server_name: &'a str) -> Service<'a> {
-    let mut service = Service { name: stand_in(cluster, ""), ..Service::default() };
+    let mut service = Service { name: special_cluster(cluster, ""), ..Service::default() };
     if let Some((port, subset, host)) = parts(server_name, "_.", "outbound") {
         service = Service { host, port, subset, evidence: ServiceEvidence::Sni, ..service };
     }
@@ -48,7 +49,7 @@ pub(super) fn of_destination<'a>(cluster: &'a str, server_name: &'a str) -> Serv
     service
 }
 
-/// `(port, subset, host)` of `<direction><separator>port<separator>subset<separator>host`.
+/// Parses `(port, subset, host)` of `<direction><separator>port<separator>subset<separator>host`.
 fn parts<'a>(name: &'a str, separator: &str, direction: &str) -> Option<(u32, &'a str, &'a str)> {
     let mut parts = name.splitn(4, separator);
     if parts.next()? != direction {
@@ -57,8 +58,8 @@ fn parts<'a>(name: &'a str, separator: &str, direction: &str) -> Option<(u32, &'
     Some((parts.next()?.parse().ok()?, parts.next()?, parts.next()?))
 }
 
-/// The cluster name that Istio shows in place of a service, or nothing.
-fn stand_in<'a>(cluster: &'a str, route: &str) -> &'a str {
+/// Returns the cluster name that Istio shows instead of a service; empty if there is a service.
+fn special_cluster<'a>(cluster: &'a str, route: &str) -> &'a str {
     match (route, cluster) {
         ("block_all", _) => "BlackHoleCluster",
         ("allow_any", _) => "PassthroughCluster",
@@ -68,7 +69,8 @@ fn stand_in<'a>(cluster: &'a str, route: &str) -> &'a str {
     }
 }
 
-/// Host and port of an authority; the brackets of an IPv6 address stay. Port 0 where there is none.
+/// Splits an authority into host and port. The brackets of an IPv6 address stay. A missing port is
+/// 0.
 fn split_port(authority: &str) -> (&str, u32) {
     match authority.rsplit_once(':') {
         Some((host, port)) if !host.ends_with(':') && (!host.contains(':') || host.ends_with(']')) => {

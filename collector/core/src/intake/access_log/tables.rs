@@ -1,48 +1,43 @@
-//! The tables and columns of a batch in the making.
+//! Builder of the tables and columns of a batch.
 //!
-//! In: entries. Out: the filled [`Batch`]. Always holds: every text, edge and outcome stands once; entry 0 of the texts
-//! is empty; no text is longer than what a filter would send.
+//! In: entries.
+//! Out: the complete [`Batch`].
+//! Invariant: texts, edges and outcomes have no duplicates; entry 0 of the texts is empty; no text
+//! is longer than the filter's limit.
 
 use super::entry::Entry;
+use super::text::bounded;
 use hopscope_proto::v1::{Batch, Edge, Outcome, Records};
 use std::collections::HashMap;
 use std::hash::Hash;
 
-/// As the filter cuts it; half of what the contract allows.
-const TEXT_BYTES_MAX: usize = 256;
-
-/// Cuts a text at a character's border.
-pub(super) fn bounded(text: &str) -> &str {
-    let end = (0..=TEXT_BYTES_MAX.min(text.len())).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
-    text.get(..end).unwrap_or_default()
-}
-
-/// Rows by their place.
+/// Table of distinct rows with an index.
 #[derive(Debug)]
 struct Table<T> {
     rows: Vec<T>,
-    places: HashMap<T, u32>,
+    indexes: HashMap<T, u32>,
 }
 
 impl<T> Default for Table<T> {
     fn default() -> Self {
-        Self { rows: Vec::new(), places: HashMap::new() }
+        Self { rows: Vec::new(), indexes: HashMap::new() }
     }
 }
 
 impl<T: Clone + Eq + Hash> Table<T> {
-    fn place(&mut self, row: T) -> u32 {
-        if let Some(place) = self.places.get(&row) {
-            return *place;
+    /// Returns the index of a row, and appends a new one.
+    fn index(&mut self, row: T) -> u32 {
+        if let Some(index) = self.indexes.get(&row) {
+            return *index;
         }
-        let place = u32::try_from(self.rows.len()).unwrap_or(u32::MAX);
+        let index = u32::try_from(self.rows.len()).unwrap_or(u32::MAX);
         self.rows.push(row.clone());
-        self.places.insert(row, place);
-        place
+        self.indexes.insert(row, index);
+        index
     }
 }
 
-/// All of it.
+/// Tables and columns of a batch.
 #[derive(Debug, Default)]
 pub(super) struct Tables {
     strings: Table<String>,
@@ -54,7 +49,7 @@ pub(super) struct Tables {
 }
 
 impl Tables {
-    /// How many records there are.
+    /// Returns the number of records.
     pub(super) fn records(&self) -> usize {
         self.records.edge.len()
     }
@@ -65,7 +60,7 @@ impl Tables {
             (self.base_us, self.last_us) = (entry.start_us, entry.start_us);
         }
         let edge = self.edge(entry);
-        let edge = self.edges.place(edge);
+        let edge = self.edges.index(edge);
         let outcome = Outcome {
             response_code: entry.response_code,
             response_flags: entry.response_flags,
@@ -75,7 +70,7 @@ impl Tables {
             transport_failure_reason: self.text(&entry.transport_failure_reason),
             continued: false,
         };
-        let outcome = self.outcomes.place(outcome);
+        let outcome = self.outcomes.index(outcome);
         let columns = &mut self.records;
         columns.edge.push(edge);
         columns.outcome.push(outcome);
@@ -88,7 +83,7 @@ impl Tables {
         self.last_us = entry.start_us;
     }
 
-    /// Puts it all into a batch.
+    /// Moves tables and columns into a batch.
     pub(super) fn fill(self, batch: Batch) -> Batch {
         let mut strings = self.strings.rows;
         if strings.is_empty() {
@@ -128,8 +123,8 @@ impl Tables {
 
     fn text(&mut self, text: &str) -> u32 {
         if self.strings.rows.is_empty() {
-            self.strings.place(String::new());
+            self.strings.index(String::new());
         }
-        self.strings.place(bounded(text).to_owned())
+        self.strings.index(bounded(text).to_owned())
     }
 }

@@ -20,13 +20,13 @@ use hopscope_proto::envoy::service::accesslog::v3::stream_access_logs_message::{
 use proptest::prelude::*;
 use prost::Message;
 
-/// Just after the capture.
+/// Time shortly after the capture.
 const NOW_US: u64 = 1_795_625_130_000_000;
 
-/// What a real Envoy 1.40.0 sent; how, stands in `collector/tests/als/README.md`.
+/// Messages of a real Envoy 1.40.0; see `collector/tests/als/README.md`.
 const CAPTURE: &[u8] = include_bytes!("../../../../tests/als/envoy-1.40.0.bin");
 
-/// The messages of the capture: a length of four bytes before each.
+/// Splits the capture into messages; each follows a length of four bytes.
 fn messages(mut capture: &[u8]) -> Vec<&[u8]> {
     let mut messages = Vec::new();
     while let Some((length, rest)) = capture.split_first_chunk::<4>() {
@@ -50,7 +50,7 @@ fn stream() -> Stream {
     Stream::new(7, "envoy~127.0.0.1".into())
 }
 
-/// One line per record, as a reader of the series would want it.
+/// Formats one line per record.
 fn text(valid: &batch::Batch, batch: &Batch) -> String {
     let records = batch.records.as_ref().unwrap();
     let line = |row: usize| {
@@ -83,7 +83,7 @@ fn text(valid: &batch::Batch, batch: &Batch) -> String {
 }
 
 #[test]
-fn a_real_envoy_is_understood() {
+fn capture_of_a_real_envoy_is_converted() {
     let mut lines = Vec::new();
     let mut stream = stream();
     for message in messages(CAPTURE) {
@@ -107,8 +107,8 @@ fn a_real_envoy_is_understood() {
     assert_eq!(lines.join("\n"), include_str!("../../../../tests/als/envoy-1.40.0.txt").trim_end());
 }
 
-/// One HTTP entry in, one line out.
-fn one(log_name: &str, node: &str, spoil: impl FnOnce(&mut HttpAccessLogEntry)) -> String {
+/// Converts one HTTP entry to a line.
+fn one(log_name: &str, node: &str, change: impl FnOnce(&mut HttpAccessLogEntry)) -> String {
     let start = prost_types::Timestamp { seconds: 1_795_625_120, nanos: 1_000 };
     let mut entry = HttpAccessLogEntry {
         common_properties: Some(AccessLogCommon {
@@ -123,7 +123,7 @@ fn one(log_name: &str, node: &str, spoil: impl FnOnce(&mut HttpAccessLogEntry)) 
         }),
         ..HttpAccessLogEntry::default()
     };
-    spoil(&mut entry);
+    change(&mut entry);
     let message = StreamAccessLogsMessage {
         identifier: Some(Identifier {
             node: Some(Node { id: node.into(), ..Node::default() }),
@@ -149,27 +149,27 @@ fn common(entry: &mut HttpAccessLogEntry) -> &mut AccessLogCommon {
     entry.common_properties.as_mut().unwrap()
 }
 
-/// The side that an entry is taken to tell of.
+/// Compares the reporter of an entry.
 #[track_caller]
-fn side(log_name: &str, node: &str, cluster: &str, expected: &str) {
+fn check_reporter(log_name: &str, node: &str, cluster: &str, expected: &str) {
     let line = one(log_name, node, |entry| common(entry).upstream_cluster = cluster.into());
     assert_eq!(line.split(' ').next(), Some(expected), "{line}");
 }
 
 #[test]
-fn the_side_is_declared_or_told_by_the_cluster() {
-    side("hopscope", "edge-1", "inbound|8080||;", "destination");
-    side("hopscope", "edge-1", "InboundPassthroughCluster", "destination");
-    side("hopscope", "edge-1", "outbound|8080||a.b.svc.cluster.local;", "source");
-    side("hopscope", "edge-1", "payments", "source");
-    side("hopscope-inbound", "edge-1", "payments", "destination");
-    side("hopscope-outbound", "edge-1", "inbound|8080||", "source");
-    side("hopscope", "router~10.0.0.1~gw.istio~istio.svc", "inbound|8080||", "source");
-    side("hopscope", "waypoint~10.0.0.1~wp.shop~shop.svc", "inbound|8080||", "waypoint");
+fn reporter_is_declared_or_inferred_from_the_cluster() {
+    check_reporter("hopscope", "edge-1", "inbound|8080||;", "destination");
+    check_reporter("hopscope", "edge-1", "InboundPassthroughCluster", "destination");
+    check_reporter("hopscope", "edge-1", "outbound|8080||a.b.svc.cluster.local;", "source");
+    check_reporter("hopscope", "edge-1", "payments", "source");
+    check_reporter("hopscope-inbound", "edge-1", "payments", "destination");
+    check_reporter("hopscope-outbound", "edge-1", "inbound|8080||", "source");
+    check_reporter("hopscope", "router~10.0.0.1~gw.istio~istio.svc", "inbound|8080||", "source");
+    check_reporter("hopscope", "waypoint~10.0.0.1~wp.shop~shop.svc", "inbound|8080||", "waypoint");
 }
 
 #[test]
-fn a_destination_names_its_peer_by_its_own_address_and_certificate() {
+fn destination_uses_the_direct_address_and_certificate_of_its_peer() {
     let address = |ip: &str, port| {
         let port_specifier = Some(PortSpecifier::PortValue(port));
         let socket = SocketAddress { address: ip.into(), port_specifier };
@@ -198,7 +198,7 @@ fn a_destination_names_its_peer_by_its_own_address_and_certificate() {
 }
 
 #[test]
-fn an_entry_that_is_no_finished_request_is_left_out_with_its_reason() {
+fn entry_without_a_finished_request_is_skipped_with_its_reason() {
     let kind = |kind: AccessLogType| one("x", "e", |entry| common(entry).access_log_type = kind.into());
     assert_eq!(kind(AccessLogType::DownstreamStart), "skipped: unfinished");
     assert_eq!(kind(AccessLogType::DownstreamPeriodic), "skipped: unfinished");
@@ -220,9 +220,9 @@ fn an_entry_that_is_no_finished_request_is_left_out_with_its_reason() {
 }
 
 #[test]
-fn every_flag_that_the_log_can_carry_has_its_bit() {
+fn every_flag_of_the_log_has_its_bit() {
     let flags = |field: u8| {
-        // The field as a boolean that is true; the one that is a message reads it as its reason.
+        // The field as a boolean `true`; field 13 is a message with a reason.
         let value: &[u8] = if field == 13 { &[2, 8, 1] } else { &[1] };
         let kind = if field == 13 { 2 } else { 0 };
         let mut bytes = Vec::new();
@@ -237,11 +237,11 @@ fn every_flag_that_the_log_can_carry_has_its_bit() {
 }
 
 #[test]
-fn the_hash_of_a_request_id_is_that_of_the_filter() {
+fn request_id_hash_equals_that_of_the_filter() {
     let sampled = request_id_hash("0f6f1b4e-2222-9333-8444-555566667777");
     assert_eq!(sampled, request_id_hash("0f6f1b4e-2222-4333-8444-555566667777"));
     assert_ne!(sampled, request_id_hash("0f6f1b4e-2222-4334-8444-555566667777"));
-    // The same values stand in the filter's test: the two must agree.
+    // The filter's test has the same values: both hashes must agree.
     assert_eq!(request_id_hash(""), 0xe17d_05ac);
     assert_eq!(request_id_hash("a"), 0xb3e6_c7af);
     assert_eq!(request_id_hash("foobar99-x"), 0x0605_0aaa);
@@ -249,7 +249,7 @@ fn the_hash_of_a_request_id_is_that_of_the_filter() {
 }
 
 #[test]
-fn the_books_of_a_stream_count_what_was_left_out_and_what_was_lost() {
+fn totals_of_a_stream_count_skipped_and_rejected_requests() {
     let message = messages(CAPTURE)[0];
     let mut stream = stream();
     let first = batches(&mut stream, message).unwrap().remove(0);
@@ -264,16 +264,16 @@ fn the_books_of_a_stream_count_what_was_left_out_and_what_was_lost() {
 }
 
 #[test]
-fn a_stranger_is_not_listened_to() {
-    let mut nameless = Vec::new();
+fn stream_without_identifier_is_rejected() {
+    let mut message = Vec::new();
     LogEntries::HttpLogs(HttpAccessLogEntries { log_entry: vec![HttpAccessLogEntry::default()] })
-        .encode(&mut nameless);
-    assert_eq!(batches(&mut stream(), &nameless), Err(super::Error::Stranger));
-    assert_eq!(batches(&mut stream(), b"\xff\xff").unwrap_err(), super::Error::Stranger);
+        .encode(&mut message);
+    assert_eq!(batches(&mut stream(), &message), Err(super::Error::MissingIdentifier));
+    assert_eq!(batches(&mut stream(), b"\xff\xff").unwrap_err(), super::Error::MissingIdentifier);
 }
 
 #[test]
-fn a_message_of_nothing_but_entries_takes_no_more_than_its_bytes() {
+fn message_of_many_small_entries_takes_no_more_memory_than_its_bytes() {
     let mut stream = stream();
     batches(&mut stream, messages(CAPTURE)[0]).unwrap();
     // 100,000 entries of two bytes each.
@@ -285,12 +285,12 @@ fn a_message_of_nothing_but_entries_takes_no_more_than_its_bytes() {
 }
 
 proptest! {
-    /// Whatever bytes come: what is read of them passes the check, and is counted.
+    /// Batches from arbitrary bytes pass the validator.
     #[test]
-    fn no_bytes_do_harm(which: prop::sample::Index, place: prop::sample::Index, byte: u8, cut: prop::sample::Index) {
+    fn arbitrary_bytes_yield_valid_batches(which: prop::sample::Index, index: prop::sample::Index, byte: u8, cut: prop::sample::Index) {
         let captured = messages(CAPTURE);
         let mut bytes = which.get(&captured).to_vec();
-        let at = place.index(bytes.len());
+        let at = index.index(bytes.len());
         bytes[at] = byte;
         let cut = cut.index(bytes.len());
         for bytes in [&bytes[..], &bytes[..cut]] {

@@ -1,31 +1,33 @@
-//! The columns of single records.
+//! Decoder of the columns of single records.
 //!
-//! In: the encoded columns, and what they are checked against. Out: records. Always holds: each column is read once, from its
-//! first byte to its last; a record that comes out keeps the rules of the check.
+//! In: the encoded columns, and the values that they are validated against.
+//! Out: records.
+//! Invariant: each column is read once and completely; a record satisfies the rules of the
+//! validator.
 
 use super::varints::{self, Numbers};
 use super::wire::{self, Cursor, Value};
 use crate::batch::Record;
 use crate::intake::validate::DURATION_US_MAX;
 
-/// What records are checked against.
+/// Values that records are validated against.
 #[derive(Debug)]
 pub(super) struct Rows {
-    /// So many there are.
+    /// Number of records.
     pub(super) count: usize,
     pub(super) edges: usize,
     pub(super) outcomes: usize,
     pub(super) base_us: u64,
-    /// Nothing begins later.
+    /// Latest accepted start.
     pub(super) last_us: u64,
-    /// Nothing ended earlier.
+    /// Earliest accepted end.
     pub(super) first_us: u64,
 }
 
-/// Columns there are.
+/// Number of columns.
 const COLUMNS: usize = 8;
 
-/// How many records there are.
+/// Returns the number of records; `None` for inconsistent columns or too many records.
 pub(super) fn count(bytes: &[u8], records_max: usize) -> Option<usize> {
     let [edge, .., hash, _] = columns(bytes)?;
     let count = varints::count(edge.unwrap_or_default());
@@ -33,15 +35,15 @@ pub(super) fn count(bytes: &[u8], records_max: usize) -> Option<usize> {
     is_whole.then_some(count)
 }
 
-/// Finds all columns.
+/// Splits the message into its columns.
 fn columns(bytes: &[u8]) -> Option<[Option<&[u8]>; COLUMNS]> {
     let mut columns: [Option<&[u8]>; COLUMNS] = [None; COLUMNS];
     let mut fields = Cursor::new(bytes);
     while let Some((number, value)) = fields.field()? {
-        let Some(column) = (number as usize).checked_sub(1).and_then(|place| columns.get_mut(place)) else {
+        let Some(column) = (number as usize).checked_sub(1).and_then(|index| columns.get_mut(index)) else {
             continue;
         };
-        // Twice, or number by number: protobuf allows it, and no writer does it.
+        // Protobuf also allows repeated or unpacked columns; clients do not send them.
         let Value::Bytes(value) = value else { return None };
         if column.replace(value).is_some() {
             return None;
@@ -50,17 +52,17 @@ fn columns(bytes: &[u8]) -> Option<[Option<&[u8]>; COLUMNS]> {
     Some(columns)
 }
 
-/// Reads all columns.
+/// Decodes all columns into `records`.
 pub(super) fn read(bytes: &[u8], rows: &Rows, records: &mut Vec<Record>) -> Option<()> {
     let [edge, outcome, start, duration, request, response, hash, attempts] = columns(bytes)?;
     records.clear();
     records.resize(rows.count, Record { attempts: 1, ..Record::default() });
     column(records, edge, |record, number| {
-        record.edge = place(number, rows.edges)?;
+        record.edge = index(number, rows.edges)?;
         Some(())
     })?;
     column(records, outcome, |record, number| {
-        record.outcome = place(number, rows.outcomes)?;
+        record.outcome = index(number, rows.outcomes)?;
         Some(())
     })?;
     let mut start_us = rows.base_us;
@@ -86,7 +88,7 @@ pub(super) fn read(bytes: &[u8], rows: &Rows, records: &mut Vec<Record>) -> Opti
     for (record, hash) in records.iter_mut().zip(hashes) {
         record.request_id_hash = u32::from_le_bytes(*hash);
     }
-    // The column of attempts is left out when every entry is 1.
+    // The column of attempts is omitted when every entry is 1.
     if attempts.is_some_and(|attempts| !attempts.is_empty()) {
         column(records, attempts, |record, number| {
             record.attempts = number as u32;
@@ -96,30 +98,31 @@ pub(super) fn read(bytes: &[u8], rows: &Rows, records: &mut Vec<Record>) -> Opti
     Some(())
 }
 
-/// Gives each record its number of a column; nothing when there are more or less of them.
+/// Sets a field of each record from a column. Returns `None` when the column has more or fewer
+/// numbers than there are records.
 #[inline]
 fn column(
     records: &mut [Record],
     column: Option<&[u8]>,
-    mut put: impl FnMut(&mut Record, u64) -> Option<()>,
+    mut set: impl FnMut(&mut Record, u64) -> Option<()>,
 ) -> Option<()> {
     let bytes = column.unwrap_or_default();
     if bytes.len() == records.len() {
-        // As most columns of places are: numbers of one byte.
+        // One byte per number, as in most columns of indexes.
         for (record, byte) in records.iter_mut().zip(bytes) {
             let number = Some(*byte).filter(|byte| *byte < 0x80)?;
-            put(record, number.into())?;
+            set(record, number.into())?;
         }
         return Some(());
     }
     let mut numbers = Numbers::new(bytes);
     for record in records {
-        put(record, numbers.next()?)?;
+        set(record, numbers.next()?)?;
     }
     numbers.is_empty().then_some(())
 }
 
-/// An index of the wire, which has 32 bits there.
-fn place(number: u64, size: usize) -> Option<usize> {
-    Some(number as u32 as usize).filter(|place| *place < size)
+/// Converts an index of the wire format, which has 32 bits, and checks it against its table.
+fn index(number: u64, size: usize) -> Option<usize> {
+    Some(number as u32 as usize).filter(|index| *index < size)
 }

@@ -1,17 +1,18 @@
-//! One row of the table of edges, and one of that of outcomes.
+//! Decoder of one row of the edge table, and of one row of the outcome table.
 //!
-//! In: an encoded row. Out: what it says, with its texts as places. Always holds: as in the check, what is not known is
-//! believed as little as the weakest that is.
+//! In: an encoded row.
+//! Out: its values, with the indexes of its texts.
+//! Invariant: unknown enum values are handled as in the validator.
 
 use super::wire::{Cursor, Value};
-use crate::batch::edge_table::{Kind, Place, TEXTS};
+use crate::batch::edge_table::{Attributes, TEXTS, TextField};
 use crate::batch::{Outcome, Protocol};
-use crate::intake::validate::tables as check;
+use crate::intake::validate::tables as validate;
 use hopscope_proto::v1;
 
-/// Reads an edge. `row`: its place, for the check.
+/// Decodes an edge. `row` is its index, for validation.
 #[inline]
-pub(super) fn edge(bytes: &[u8], row: usize) -> Option<(Kind, [u32; TEXTS])> {
+pub(super) fn edge(bytes: &[u8], row: usize) -> Option<(Attributes, [u32; TEXTS])> {
     let (mut reporter, mut evidence, mut mutual_tls) = (0, 0, false);
     let mut texts = [0; TEXTS];
     let mut fields = Cursor::new(bytes);
@@ -22,61 +23,62 @@ pub(super) fn edge(bytes: &[u8], row: usize) -> Option<(Kind, [u32; TEXTS])> {
             }
             continue;
         };
-        let place = match number {
+        let field = match number {
             1 => {
                 reporter = value as i32;
                 continue;
             }
-            2 => Place::PeerWorkload,
-            3 => Place::PeerNamespace,
-            4 => Place::PeerApp,
-            5 => Place::PeerVersion,
-            6 => Place::PeerCanonicalService,
-            7 => Place::PeerCanonicalRevision,
-            8 => Place::PeerCluster,
-            9 => Place::PeerAddress,
-            10 => Place::PeerPrincipal,
-            11 => Place::LocalPrincipal,
+            2 => TextField::PeerWorkload,
+            3 => TextField::PeerNamespace,
+            4 => TextField::PeerApp,
+            5 => TextField::PeerVersion,
+            6 => TextField::PeerCanonicalService,
+            7 => TextField::PeerCanonicalRevision,
+            8 => TextField::PeerCluster,
+            9 => TextField::PeerAddress,
+            10 => TextField::PeerPrincipal,
+            11 => TextField::LocalPrincipal,
             12 => {
                 mutual_tls = value != 0;
                 continue;
             }
-            13 => Place::ServiceHost,
-            14 => Place::ServiceName,
-            15 => Place::ServiceNamespace,
-            17 => Place::Subset,
+            13 => TextField::ServiceHost,
+            14 => TextField::ServiceName,
+            15 => TextField::ServiceNamespace,
+            17 => TextField::Subset,
             18 => {
                 evidence = value as i32;
                 continue;
             }
-            // Nobody asks for the port of the service yet.
+            // The port of the service is not used.
             _ => continue,
         };
-        *texts.get_mut(place as usize)? = value as u32;
+        *texts.get_mut(field as usize)? = value as u32;
     }
-    let reporter = check::reporter(row, reporter).ok()?;
-    Some((Kind { reporter, mutual_tls, evidence: check::evidence(evidence) }, texts))
+    let reporter = validate::reporter(row, reporter).ok()?;
+    Some((Attributes { reporter, mutual_tls, evidence: validate::evidence(evidence) }, texts))
 }
 
-/// Reads an outcome, and the places of the two texts that explain it. `row`: its place, and `texts`: how many there are, for
-/// the check.
+/// Decodes an outcome, and the indexes of the two texts that explain it. `row` is its index, and
+/// `texts` the number of texts, for validation.
 pub(super) fn outcome(bytes: &[u8], row: usize, texts: usize) -> Option<(Outcome, [u32; 2])> {
     let mut outcome = v1::Outcome::default();
     let mut fields = Cursor::new(bytes);
     while let Some((number, value)) = fields.field()? {
         match (number, value) {
-            (1, Value::Varint(it)) => outcome.response_code = it as u32,
-            (2, Value::Varint(it)) => outcome.response_flags = it,
-            (3, Value::Varint(it)) => outcome.grpc_status = Some(it as u32),
-            (4, Value::Varint(it)) => outcome.protocol = it as i32,
-            (5, Value::Varint(it)) => outcome.code_details = it as u32,
-            (6, Value::Varint(it)) => outcome.transport_failure_reason = it as u32,
-            // Connections are few; prost and the check part them from the requests.
+            (1, Value::Varint(value)) => outcome.response_code = value as u32,
+            (2, Value::Varint(value)) => outcome.response_flags = value,
+            (3, Value::Varint(value)) => outcome.grpc_status = Some(value as u32),
+            (4, Value::Varint(value)) => outcome.protocol = value as i32,
+            (5, Value::Varint(value)) => outcome.code_details = value as u32,
+            (6, Value::Varint(value)) => outcome.transport_failure_reason = value as u32,
+            // Connections are few: prost decodes them, and the validator separates them from
+            // requests.
             (1..=7, _) => return None,
             _ => {}
         }
     }
-    let checked = check::outcome(row, &outcome, texts).ok()?;
-    let explained = [outcome.code_details, outcome.transport_failure_reason];
-    (checked.protocol != Protocol::Tcp).then_some((checked, explained))
+    let valid = validate::outcome(row, &outcome, texts).ok()?;
+    let explanation = [outcome.code_details, outcome.transport_failure_reason];
+    (valid.protocol != Protocol::Tcp).then_some((valid, explanation))
 }

@@ -9,7 +9,7 @@ use prost::bytes::Bytes;
 
 const NOW_US: u64 = 1_700_000_000_000_000;
 
-/// What prost and the check make of bytes.
+/// Reads bytes with prost and the validator.
 fn oracle(message: &[u8]) -> Result<Batch, Rejection> {
     validate::rows_fit(message, &Limits::default())?;
     let batch = v1::Batch::decode(message).map_err(|e| Rejection::Malformed(e.to_string()))?;
@@ -157,11 +157,11 @@ prop_compose! {
     }
 }
 
-/// What the reader in place makes of bytes, records and all.
-fn whole(message: &Bytes) -> Option<Batch> {
+/// Reads bytes with the fast-path decoder, including the records.
+fn fast_path(message: &Bytes) -> Option<Batch> {
     let (mut batch, columns) = read(message, &Limits::default(), NOW_US)?;
     if let Some(columns) = columns {
-        // What was there before goes.
+        // Decoding replaces earlier content.
         let mut records = vec![Record { attempts: 7, ..Record::default() }; 3];
         columns.read(message, &mut records)?;
         batch.records = records;
@@ -169,10 +169,10 @@ fn whole(message: &Bytes) -> Option<Batch> {
     Some(batch)
 }
 
-/// Bytes in; what both readers make of them is compared, and how the fast one did comes out.
-fn compared(bytes: &[u8]) -> Result<bool, TestCaseError> {
+/// Compares both decoders. Returns whether the fast path accepted the bytes.
+fn compare(bytes: &[u8]) -> Result<bool, TestCaseError> {
     let message = Bytes::copy_from_slice(bytes);
-    let fast = whole(&message);
+    let fast = fast_path(&message);
     let expected = oracle(&message);
     if let Some(batch) = &fast {
         prop_assert_eq!(Ok(batch), expected.as_ref());
@@ -185,42 +185,42 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1_000))]
 
     #[test]
-    fn every_batch_is_read_as_prost_reads_it(batch in any_batch()) {
+    fn batches_are_read_like_prost(batch in any_batch()) {
         let bytes = batch.encode_to_vec();
-        let fast = compared(&bytes)?;
-        // What is good is read in place: it is as writers encode it. Connections and streams are left to prost.
-        let told = |outcome: &v1::Outcome| outcome.continued || outcome.protocol == i32::from(v1::Protocol::Tcp);
+        let fast = compare(&bytes)?;
+        // The fast path reads every valid batch, except connections and streams.
+        let is_tcp = |outcome: &v1::Outcome| outcome.continued || outcome.protocol == i32::from(v1::Protocol::Tcp);
         let has_flows = !batch.connections.is_empty() || !batch.streams.is_empty();
-        let is_left = has_flows || batch.outcomes.iter().any(told);
-        prop_assert_eq!(fast, !is_left && oracle(&bytes).is_ok());
+        let is_fallback = has_flows || batch.outcomes.iter().any(is_tcp);
+        prop_assert_eq!(fast, !is_fallback && oracle(&bytes).is_ok());
     }
 
     #[test]
-    fn so_is_whatever_it_is_made_into(
+    fn corrupted_batches_are_read_like_prost(
         batch in any_batch(),
         changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
         cut in any::<prop::sample::Index>(),
         tail in proptest::collection::vec(any::<u8>(), 0..6),
     ) {
         let mut bytes = batch.encode_to_vec();
-        for (place, byte) in changes {
-            let place = place.index(bytes.len());
-            bytes[place] = byte;
+        for (index, byte) in changes {
+            let index = index.index(bytes.len());
+            bytes[index] = byte;
         }
-        compared(&bytes)?;
-        compared(&bytes[..cut.index(bytes.len())])?;
-        compared(&[bytes, tail].concat())?;
+        compare(&bytes)?;
+        compare(&bytes[..cut.index(bytes.len())])?;
+        compare(&[bytes, tail].concat())?;
     }
 
-    /// Protobuf merges what comes twice, wherever it stands.
+    /// Protobuf merges repeated fields of concatenated messages.
     #[test]
-    fn so_are_two_in_one(one in any_batch(), other in any_batch()) {
-        compared(&[one.encode_to_vec(), other.encode_to_vec()].concat())?;
+    fn concatenated_batches_are_read_like_prost(one in any_batch(), other in any_batch()) {
+        compare(&[one.encode_to_vec(), other.encode_to_vec()].concat())?;
     }
 }
 
 #[test]
-fn an_identity_may_come_last_and_unknown_fields_are_passed_over() {
+fn identity_may_come_last_and_unknown_fields_are_skipped() {
     let mut bytes = v1::Batch {
         schema_version: 1,
         proxy: "p".into(),
@@ -231,7 +231,7 @@ fn an_identity_may_come_last_and_unknown_fields_are_passed_over() {
         ..v1::Batch::default()
     }
     .encode_to_vec();
-    // Field 99 of each kind.
+    // Field 99 with each wire type.
     bytes.extend(b"\x98\x06\x01\x99\x06\0\0\0\0\0\0\0\0\x9a\x06\x02hi\x9d\x06\0\0\0\0");
     let identity = v1::Identity { workload: "w".into(), ..v1::Identity::default() };
     let tail = v1::Batch { identity: Some(identity), ..v1::Batch::default() };

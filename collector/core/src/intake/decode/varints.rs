@@ -1,34 +1,37 @@
-//! The numbers of a packed column, read in place.
+//! Decoder of the varints of a packed column, read in place.
 //!
-//! In: the bytes of a column. Out: its numbers, one by one. Always holds: they are those of the wire format; what is none gives
-//! nothing; no byte is read outside.
+//! In: the bytes of a column.
+//! Out: its numbers, one by one.
+//! Invariant: an invalid varint yields `None`.
 //!
-//! Where numbers end is found for a whole window of bytes at a time. So no number waits for the length of the one before it, which
-//! nobody can foresee in a column of sizes or times.
+//! The decoder finds the ends of all varints in a window of bytes at once. So no varint depends on
+//! the length of the preceding one, which the processor cannot predict in a column of sizes or
+//! times.
 
-/// Bytes of a window: as many as a word has bits.
+/// Bytes of a window: one per bit of a word.
 const WINDOW: usize = u64::BITS as usize;
-/// The bit that says that more bytes of the number follow.
+/// Continuation bit of each byte.
 const MORE: u64 = 0x8080_8080_8080_8080;
 
-/// A walk over a column.
+/// Iterator over the numbers of a column.
 #[derive(Debug, Clone)]
 pub(super) struct Numbers<'a> {
     bytes: &'a [u8],
-    /// Where the next number begins.
+    /// Offset of the next number.
     start: usize,
-    /// Where the window begins.
+    /// Offset of the window.
     window: usize,
-    /// The last bytes of the window's numbers that are not read yet, one bit each.
+    /// Last bytes of the unread numbers of the window, one bit each.
     ends: u64,
 }
 
 impl<'a> Numbers<'a> {
+    /// Starts at the first number.
     pub(super) fn new(bytes: &'a [u8]) -> Self {
         Self { bytes, start: 0, window: 0, ends: ends_within(bytes) }
     }
 
-    /// The next number; `None` at the end, or where there is none.
+    /// Returns the next number; `None` at the end, or for an invalid varint.
     #[inline]
     pub(super) fn next(&mut self) -> Option<u64> {
         while self.ends == 0 {
@@ -48,31 +51,31 @@ impl<'a> Numbers<'a> {
         }
     }
 
-    /// Whether all is read.
+    /// Whether all numbers are read.
     pub(super) fn is_empty(&self) -> bool {
         self.start == self.bytes.len()
     }
 }
 
-/// How many numbers a column holds.
+/// Counts the numbers of a column.
 pub(super) fn count(column: &[u8]) -> usize {
     column.iter().filter(|byte| **byte < 0x80).count()
 }
 
-/// The last bytes of numbers among the first bytes, one bit each.
+/// Returns the last bytes of numbers within the first window of `bytes`, one bit each.
 #[inline]
 fn ends_within(bytes: &[u8]) -> u64 {
     if let Some(window) = bytes.first_chunk() {
         return ends_of(window);
     }
     let mut window = [0xff; WINDOW];
-    window.iter_mut().zip(bytes).for_each(|(into, byte)| *into = *byte);
+    window.iter_mut().zip(bytes).for_each(|(target, byte)| *target = *byte);
     ends_of(&window)
 }
 
 #[inline]
 fn ends_of(window: &[u8; WINDOW]) -> u64 {
-    /// Brings the lowest bit of byte n to bit n of the highest byte; nothing else meets there.
+    /// Factor that moves the lowest bit of byte n to bit n of the highest byte, without overlaps.
     const GATHER: u64 = 0x0102_0408_1020_4080;
     let (words, _) = window.as_chunks();
     words.iter().rev().fold(0, |ends, word| {
@@ -81,46 +84,47 @@ fn ends_of(window: &[u8; WINDOW]) -> u64 {
     })
 }
 
-/// The first four of them.
+/// Returns the first four bytes as a word.
 #[inline]
 fn short([a, b, c, d, ..]: [u8; 8]) -> u32 {
     u32::from_le_bytes([a, b, c, d])
 }
 
-/// Groups of seven bits, one in each byte, side by side: a third of the work that eight of them are, and nearly all numbers of
-/// records have no more.
+/// Joins the seven-bit groups of up to four bytes: a third of the work of eight bytes, and enough
+/// for nearly all numbers of records.
 #[inline]
 fn squeezed_short(word: u32) -> u32 {
     let word = (word & 0x007f_007f) | (word & 0x7f00_7f00) >> 1;
     (word & 0x3fff) | (word & 0x3fff_0000) >> 2
 }
 
-/// The same for up to eight.
+/// Joins the seven-bit groups of up to eight bytes.
 fn squeezed(word: u64) -> u64 {
     let word = (word & 0x007f_007f_007f_007f) | (word & 0x7f00_7f00_7f00_7f00) >> 1;
     let word = (word & 0x0000_3fff_0000_3fff) | (word & 0x3fff_0000_3fff_0000) >> 2;
     (word & 0x0fff_ffff) | (word & 0x0fff_ffff_0000_0000) >> 4
 }
 
-/// A number whose last byte is at this place: one of more than four bytes, or one near the end of the column.
+/// Reads a number that ends at index `last`: one of more than four bytes, or one near the end of
+/// the column.
 #[inline(never)]
 fn long(rest: &[u8], last: usize) -> Option<u64> {
     match rest.first_chunk() {
         Some(eight) if last < 8 => Some(squeezed(u64::from_le_bytes(*eight) & u64::MAX >> (56 - 8 * last))),
-        _ => slowly(rest.get(..=last)?),
+        _ => bytewise(rest.get(..=last)?),
     }
 }
 
-/// The number that all of these bytes are: one near the end of the column, or a long one.
+/// Reads a number that consists of all `bytes`: a long one, or one near the end of the column.
 #[cold]
-fn slowly(bytes: &[u8]) -> Option<u64> {
+fn bytewise(bytes: &[u8]) -> Option<u64> {
     let mut value = 0;
-    for (place, byte) in bytes.iter().enumerate() {
+    for (index, byte) in bytes.iter().enumerate() {
         // The tenth byte holds the highest bit only.
-        if place > 9 || place == 9 && *byte > 1 {
+        if index > 9 || index == 9 && *byte > 1 {
             return None;
         }
-        value |= u64::from(byte & 0x7f) << (7 * place);
+        value |= u64::from(byte & 0x7f) << (7 * index);
     }
     Some(value)
 }
@@ -131,8 +135,8 @@ mod tests {
     use proptest::prelude::*;
     use prost::encoding::{decode_varint, encode_varint};
 
-    /// What prost reads, up to what is none.
-    fn of_prost(mut rest: &[u8]) -> (Vec<u64>, bool) {
+    /// Reads with prost up to the first invalid varint; returns whether all bytes were valid.
+    fn read_with_prost(mut rest: &[u8]) -> (Vec<u64>, bool) {
         let mut numbers = Vec::new();
         while !rest.is_empty() {
             match decode_varint(&mut rest) {
@@ -151,7 +155,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn numbers_are_those_of_prost(numbers in proptest::collection::vec((any::<u64>(), 0..64), 0..200)) {
+        fn varints_are_read_like_prost(numbers in proptest::collection::vec((any::<u64>(), 0..64), 0..200)) {
             let mut bytes = Vec::new();
             let numbers: Vec<u64> = numbers.into_iter().map(|(number, bits)| number >> bits).collect();
             numbers.iter().for_each(|number| encode_varint(*number, &mut bytes));
@@ -160,14 +164,14 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_read_as_prost_reads_them(bytes in proptest::collection::vec(prop_oneof![any::<u8>(), 0x80..=0xff_u8], 0..200)) {
-            let (expected, is_whole) = of_prost(&bytes);
+        fn arbitrary_bytes_are_read_like_prost(bytes in proptest::collection::vec(prop_oneof![any::<u8>(), 0x80..=0xff_u8], 0..200)) {
+            let (expected, is_whole) = read_with_prost(&bytes);
             let (numbers, is_empty) = read(&bytes);
             if is_whole {
                 prop_assert_eq!((numbers, is_empty), (expected, true));
             } else {
                 prop_assert_eq!(&numbers[..expected.len()], &expected[..]);
-                // Whoever wants as many as there are ends finds the one that is none, or bytes that are left.
+                // Reading as many numbers as there are ends fails, or leaves bytes unread.
                 prop_assert!(numbers.len() < count(&bytes) || !is_empty);
             }
         }

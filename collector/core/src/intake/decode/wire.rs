@@ -1,9 +1,8 @@
-//! Protobuf's wire format, read in place.
+//! Protobuf wire format, read in place.
 //!
-//! In: bytes. Out: fields. Always holds: what is not as the format says gives nothing; no
-//! byte is read twice, and none outside.
+//! Invariant: invalid encodings yield `None`; every byte is read once.
 
-/// The value of a field.
+/// Value of a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Value<'a> {
     Varint(u64),
@@ -12,18 +11,19 @@ pub(super) enum Value<'a> {
     Fixed32(u32),
 }
 
-/// A walk over bytes.
+/// Cursor over the fields of a message.
 #[derive(Debug, Clone)]
 pub(super) struct Cursor<'a> {
     rest: &'a [u8],
 }
 
 impl<'a> Cursor<'a> {
+    /// Starts at the first field.
     pub(super) fn new(bytes: &'a [u8]) -> Self {
         Self { rest: bytes }
     }
 
-    /// The next field and its number; `Some(None)` at the end.
+    /// Returns the next field and its number; `Some(None)` at the end.
     #[inline]
     pub(super) fn field(&mut self) -> Option<Option<(u32, Value<'a>)>> {
         if self.rest.is_empty() {
@@ -45,7 +45,7 @@ impl<'a> Cursor<'a> {
         (key >> 3 > 0).then_some(Some((key >> 3, value)))
     }
 
-    /// A number in groups of seven bits.
+    /// Reads a varint.
     #[inline]
     pub(super) fn varint(&mut self) -> Option<u64> {
         let (&first, rest) = self.rest.split_first()?;
@@ -53,13 +53,13 @@ impl<'a> Cursor<'a> {
             self.rest = rest;
             return Some(first.into());
         }
-        let Some(eight) = self.rest.first_chunk::<8>() else { return self.slowly() };
+        let Some(eight) = self.rest.first_chunk::<8>() else { return self.varint_bytewise() };
         let word = u64::from_le_bytes(*eight);
         let ends = !word & 0x8080_8080_8080_8080;
         if ends == 0 {
-            return self.slowly();
+            return self.varint_bytewise();
         }
-        // All bits up to the end of the first byte that has no high bit.
+        // The bits up to the end of the first byte without the continuation bit.
         let word = word & (ends ^ ends.wrapping_sub(1));
         let word = (word & 0x007f_007f_007f_007f) | (word & 0x7f00_7f00_7f00_7f00) >> 1;
         let word = (word & 0x0000_3fff_0000_3fff) | (word & 0x3fff_0000_3fff_0000) >> 2;
@@ -68,18 +68,18 @@ impl<'a> Cursor<'a> {
         Some((word & 0x0fff_ffff) | (word & 0x0fff_ffff_0000_0000) >> 4)
     }
 
-    /// As [`Cursor::varint`], for long numbers and near the end.
+    /// Reads a varint byte by byte: a long one, or one near the end.
     #[cold]
-    fn slowly(&mut self) -> Option<u64> {
+    fn varint_bytewise(&mut self) -> Option<u64> {
         let mut value = 0;
-        for (place, byte) in self.rest.iter().take(10).enumerate() {
+        for (index, byte) in self.rest.iter().take(10).enumerate() {
             // The tenth byte holds the highest bit only.
-            if place == 9 && *byte > 1 {
+            if index == 9 && *byte > 1 {
                 return None;
             }
-            value |= u64::from(byte & 0x7f) << (7 * place);
+            value |= u64::from(byte & 0x7f) << (7 * index);
             if *byte < 0x80 {
-                self.rest = self.rest.get(place + 1..)?;
+                self.rest = self.rest.get(index + 1..)?;
                 return Some(value);
             }
         }
@@ -93,7 +93,7 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// A number of the zigzag encoding.
+/// Decodes a zigzag number.
 pub(super) fn signed(number: u64) -> i64 {
     (number >> 1).cast_signed() ^ -((number & 1).cast_signed())
 }
@@ -106,7 +106,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn numbers_are_those_of_prost(numbers in proptest::collection::vec(prop_oneof![0..300_u64, any::<u64>()], 0..20), bits in 0..64) {
+        fn varints_are_read_like_prost(numbers in proptest::collection::vec(prop_oneof![0..300_u64, any::<u64>()], 0..20), bits in 0..64) {
             let mut bytes = Vec::new();
             let numbers: Vec<u64> = numbers.into_iter().map(|number| number >> bits).collect();
             numbers.iter().for_each(|number| encode_varint(*number, &mut bytes));
@@ -117,12 +117,12 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_read_as_prost_reads_them(bytes in proptest::collection::vec(prop_oneof![any::<u8>(), 0x80..=0xff_u8], 0..14)) {
+        fn arbitrary_bytes_are_read_like_prost(bytes in proptest::collection::vec(prop_oneof![any::<u8>(), 0x80..=0xff_u8], 0..14)) {
             let (mut cursor, mut rest) = (Cursor::new(&bytes), &bytes[..]);
             loop {
-                let (mine, theirs) = (cursor.varint(), decode_varint(&mut rest).ok());
-                prop_assert_eq!(mine, theirs);
-                if mine.is_none() {
+                let (found, expected) = (cursor.varint(), decode_varint(&mut rest).ok());
+                prop_assert_eq!(found, expected);
+                if found.is_none() {
                     break;
                 }
             }
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_have_a_number_and_a_kind() {
+    fn fields_have_a_number_and_a_wire_type() {
         let fields = |bytes: &'static [u8]| {
             let mut cursor = Cursor::new(bytes);
             let mut found = Vec::new();

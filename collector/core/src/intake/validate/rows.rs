@@ -1,7 +1,9 @@
-//! The requests of a batch: single records and fold rows.
+//! Validation of the requests of a batch: single records and fold rows.
 //!
-//! In: columns and rows as decoded. Out: records and folds with absolute times. Always holds: sums of times and counts
-//! never overflow; a record that comes out ended within the window that the limits allow.
+//! In: decoded columns and rows.
+//! Out: records and folds with absolute times.
+//! Invariant: sums of times and counts do not overflow; a valid record ended within the time window
+//! of the limits.
 
 use super::{DURATION_US_MAX, Limits, tables};
 use crate::batch::{Fold, FoldedDurations, Record};
@@ -11,16 +13,22 @@ use hopscope_proto::v1;
 const SCALES: std::ops::RangeInclusive<i32> = -10..=20;
 const BUCKETS_MAX: usize = 320;
 
-/// What rows are checked against.
+/// Table sizes, times and limits that rows are validated against.
 pub(crate) struct Rows<'a> {
+    /// Size of the table of edges.
     pub(crate) edges: usize,
+    /// Size of the table of outcomes.
     pub(crate) outcomes: usize,
+    /// Base time of the batch.
     pub(crate) base_us: u64,
+    /// Receive time of the batch.
     pub(crate) now_us: u64,
+    /// Limits of a batch.
     pub(crate) limits: &'a Limits,
 }
 
 impl Rows<'_> {
+    /// Validates the columns of single records.
     pub(super) fn records(&self, wire: &v1::Records) -> Result<Vec<Record>, Rejection> {
         let expected = wire.edge.len();
         tables::at_most("records", expected, self.limits.records_max)?;
@@ -39,7 +47,7 @@ impl Rows<'_> {
         let mut start_us = self.base_us;
         let columns = wire.edge.iter().zip(&wire.outcome).zip(&wire.start_delta_us).zip(&wire.duration_us);
         let columns = columns.zip(wire.request_bytes.iter().zip(&wire.response_bytes));
-        // The column of attempts is left out when every entry is 1.
+        // The column of attempts is omitted when every entry is 1.
         let attempts = wire.attempts.iter().copied().chain(std::iter::repeat(1));
         let columns = columns.zip(wire.request_id_hash.iter().zip(attempts)).enumerate();
         let mut records = Vec::with_capacity(expected);
@@ -47,8 +55,8 @@ impl Rows<'_> {
             start_us = self.time("records.start_delta_us", row, start_us, *delta_us)?;
             self.ended("records.duration_us", row, start_us, duration_us)?;
             records.push(Record {
-                edge: tables::inside("records.edge", row, *edge, self.edges)?,
-                outcome: tables::inside("records.outcome", row, *outcome, self.outcomes)?,
+                edge: tables::index("records.edge", row, *edge, self.edges)?,
+                outcome: tables::index("records.outcome", row, *outcome, self.outcomes)?,
                 start_us,
                 duration_us,
                 request_bytes: *bytes.0,
@@ -60,6 +68,7 @@ impl Rows<'_> {
         Ok(records)
     }
 
+    /// Validates the fold rows.
     pub(crate) fn folds(&self, wire: Vec<v1::Fold>) -> Result<Vec<Fold>, Rejection> {
         tables::at_most("folds", wire.len(), self.limits.rows_max)?;
         wire.into_iter().enumerate().map(|(row, fold)| self.fold(row, fold)).collect()
@@ -67,7 +76,7 @@ impl Rows<'_> {
 
     fn fold(&self, row: usize, wire: v1::Fold) -> Result<Fold, Rejection> {
         if wire.count == 0 {
-            return Err(Rejection::Fold { row, problem: "counts nothing" });
+            return Err(Rejection::Fold { row, problem: "has a count of 0" });
         }
         let durations = wire.duration.ok_or(Rejection::Fold { row, problem: "has no durations" })?;
         let durations = durations_of(row, durations, wire.count)?;
@@ -75,12 +84,12 @@ impl Rows<'_> {
             self.time("folds.first_start_delta_us", row, self.base_us, wire.first_start_delta_us)?;
         let last_us = self.time("folds.last_start_delta_us", row, self.base_us, wire.last_start_delta_us)?;
         if first_us > last_us {
-            return Err(Rejection::Fold { row, problem: "starts after its last start" });
+            return Err(Rejection::Fold { row, problem: "has a first start after its last start" });
         }
         self.ended("folds.duration.max_us", row, last_us, durations.max_us)?;
         Ok(Fold {
-            edge: tables::inside("folds.edge", row, wire.edge, self.edges)?,
-            outcome: tables::inside("folds.outcome", row, wire.outcome, self.outcomes)?,
+            edge: tables::index("folds.edge", row, wire.edge, self.edges)?,
+            outcome: tables::index("folds.outcome", row, wire.outcome, self.outcomes)?,
             count: wire.count,
             durations,
             request_bytes_sum: wire.request_bytes_sum,
@@ -95,12 +104,13 @@ impl Rows<'_> {
             problem: "overflows",
         })?;
         if time_us > self.now_us.saturating_add(self.limits.ahead_us_max) {
-            return Err(Rejection::Time { field, row, problem: "lies in the future" });
+            return Err(Rejection::Time { field, row, problem: "is in the future" });
         }
         Ok(time_us)
     }
 
-    /// A connection may have begun days ago; what counts is when it ended, for then the record was made.
+    /// Checks the end of a record, not its start: a connection can be days old when its record is
+    /// made.
     fn ended(
         &self,
         field: &'static str,
@@ -119,19 +129,19 @@ impl Rows<'_> {
 }
 
 fn durations_of(row: usize, wire: v1::DurationHistogram, count: u64) -> Result<FoldedDurations, Rejection> {
-    let refuse = |problem| Err(Rejection::Fold { row, problem });
+    let reject = |problem| Err(Rejection::Fold { row, problem });
     if !SCALES.contains(&wire.scale) {
-        return refuse("has a scale outside -10 to 20");
+        return reject("has a scale outside -10 to 20");
     }
     if wire.counts.len() > BUCKETS_MAX {
-        return refuse("has more than 320 buckets");
+        return reject("has more than 320 buckets");
     }
     if wire.min_us > wire.max_us {
-        return refuse("has a smallest duration over its largest");
+        return reject("has min_us > max_us");
     }
     let sum = wire.counts.iter().try_fold(wire.zero_count, |sum, count| sum.checked_add(*count));
     if sum != Some(count) {
-        return refuse("does not add up: count is not the sum of its buckets");
+        return reject("does not add up: count is not the sum of the buckets");
     }
     Ok(FoldedDurations {
         sum_us: wire.sum_us,

@@ -1,7 +1,8 @@
-//! The tables of a batch: strings, edges, outcomes.
+//! Validation of the tables of a batch: strings, edges, outcomes.
 //!
-//! In: the tables as decoded. Out: edges and outcomes with their texts. Always holds: no index is used before it was
-//! compared with the size of its table.
+//! In: decoded tables.
+//! Out: edges and outcomes with their texts.
+//! Invariant: every index is compared with the size of its table before use.
 
 use super::{Limits, TEXT_BYTES_MAX};
 use crate::batch::{Details, Edge, Evidence, Outcome, Peer, Protocol, Reporter, Service, Text};
@@ -9,10 +10,12 @@ use crate::intake::reject::Rejection;
 use hopscope_proto::v1;
 use std::sync::Arc;
 
+/// Checks the size of a table.
 pub(super) fn at_most(field: &'static str, found: usize, limit: usize) -> Result<(), Rejection> {
     if found > limit { Err(Rejection::TooMany { field, found, limit }) } else { Ok(()) }
 }
 
+/// Validates the table of texts.
 pub(super) fn strings(wire: Vec<String>, limits: &Limits) -> Result<Vec<Text>, Rejection> {
     at_most("strings", wire.len(), limits.strings_max)?;
     match wire.first() {
@@ -28,6 +31,7 @@ pub(super) fn strings(wire: Vec<String>, limits: &Limits) -> Result<Vec<Text>, R
     Ok(wire.into_iter().map(Text::from).collect())
 }
 
+/// Validates the table of edges.
 pub(super) fn edges(
     wire: &[v1::Edge],
     strings: &[Text],
@@ -69,6 +73,7 @@ fn edge(row: usize, wire: &v1::Edge, strings: &[Text]) -> Result<Edge, Rejection
     })
 }
 
+/// Validates the reporter of a row.
 pub(crate) fn reporter(row: usize, number: i32) -> Result<Reporter, Rejection> {
     match v1::Reporter::try_from(number) {
         Ok(v1::Reporter::Source) => Ok(Reporter::Source),
@@ -78,7 +83,7 @@ pub(crate) fn reporter(row: usize, number: i32) -> Result<Reporter, Rejection> {
     }
 }
 
-/// A kind of evidence that is not known yet is believed as little as the weakest that is.
+/// Converts the evidence of a service. An unknown value counts as the weakest evidence.
 pub(crate) fn evidence(number: i32) -> Evidence {
     match v1::ServiceEvidence::try_from(number) {
         Ok(v1::ServiceEvidence::Unspecified) => Evidence::None,
@@ -88,6 +93,7 @@ pub(crate) fn evidence(number: i32) -> Evidence {
     }
 }
 
+/// Validates the table of outcomes.
 pub(super) fn outcomes(
     wire: &[v1::Outcome],
     strings: usize,
@@ -97,13 +103,14 @@ pub(super) fn outcomes(
     wire.iter().enumerate().map(|(row, outcome)| self::outcome(row, outcome, strings)).collect()
 }
 
+/// Validates one outcome. `strings` is the size of the table of texts.
 pub(crate) fn outcome(row: usize, wire: &v1::Outcome, strings: usize) -> Result<Outcome, Rejection> {
     let texts = [
         ("outcomes.code_details", wire.code_details),
         ("outcomes.transport_failure_reason", wire.transport_failure_reason),
     ];
     for (field, index) in texts {
-        inside(field, row, index, strings)?;
+        self::index(field, row, index, strings)?;
     }
     if !matches!(wire.response_code, 0 | 100..=999) {
         return Err(Rejection::ResponseCode { row, code: wire.response_code });
@@ -121,17 +128,17 @@ pub(crate) fn outcome(row: usize, wire: &v1::Outcome, strings: usize) -> Result<
     })
 }
 
-/// The texts of outcomes that were checked.
+/// Returns the explanations of validated outcomes.
 pub(super) fn details(wire: &[v1::Outcome], strings: &[Text]) -> Details {
     let text = |index: u32| strings.get(index as usize).map_or("", |text| &**text);
-    Details::of(wire.iter().enumerate().map(|(place, outcome)| {
-        (place, [text(outcome.code_details), text(outcome.transport_failure_reason)])
+    Details::of(wire.iter().enumerate().map(|(index, outcome)| {
+        (index, [text(outcome.code_details), text(outcome.transport_failure_reason)])
     }))
 }
 
-/// The index as a place in a table of `size` entries.
-pub(super) fn inside(field: &'static str, row: usize, index: u32, size: usize) -> Result<usize, Rejection> {
-    usize::try_from(index).ok().filter(|place| *place < size).ok_or(Rejection::Index {
+/// Converts an index of the wire format, and checks it against a table of `size` entries.
+pub(super) fn index(field: &'static str, row: usize, index: u32, size: usize) -> Result<usize, Rejection> {
+    usize::try_from(index).ok().filter(|index| *index < size).ok_or(Rejection::Index {
         field,
         row,
         index,

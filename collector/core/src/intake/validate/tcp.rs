@@ -1,16 +1,17 @@
-//! The TCP connections of a batch.
+//! Validation of the TCP connections of a batch.
 //!
-//! In: rows of open connections as decoded; checked records and fold rows. Out: the connections among them, apart. Always
-//! holds: what stays among the requests is none; a row's edge lies inside the table.
+//! In: decoded rows of open connections; validated records and fold rows.
+//! Out: the connections, removed from the requests.
+//! Invariant: no connection stays among the requests; the edge of a row is inside the table.
 
 use super::{Limits, tables};
 use crate::batch::{Connections, Flow, Fold, Outcome, Protocol, Record};
 use crate::intake::reject::Rejection;
 use hopscope_proto::v1;
 
-/// Takes the connections out of the requests. `continued`: of each outcome whether it is of connections that were told as
-/// opened before.
-pub(super) fn part(
+/// Moves the connections out of the requests. `continued`: for each outcome, whether an earlier
+/// batch counted its connections as opened.
+pub(super) fn split(
     wire: &[v1::Flow],
     continued: Vec<bool>,
     outcomes: &[Outcome],
@@ -32,7 +33,8 @@ pub(super) fn part(
     })
 }
 
-/// What is new of what has not ended. `names`: of the table, and of its column of edges.
+/// Validates the increments of open connections or streams. `names`: the table, and its column of
+/// edges.
 pub(super) fn flows(
     wire: &[v1::Flow],
     names: (&'static str, &'static str),
@@ -42,7 +44,7 @@ pub(super) fn flows(
     tables::at_most(names.0, wire.len(), limits.rows_max)?;
     let flows = wire.iter().enumerate().map(|(row, wire)| {
         Ok(Flow {
-            edge: tables::inside(names.1, row, wire.edge, edges)?,
+            edge: tables::index(names.1, row, wire.edge, edges)?,
             opened: wire.opened,
             request_bytes: wire.request_bytes,
             response_bytes: wire.response_bytes,

@@ -5,7 +5,7 @@ use prost::Message;
 
 const NOW_US: u64 = 1_700_000_000_000_000;
 
-/// A batch with two records and a fold row, as the filter would send it.
+/// Returns a batch with two records and a fold row, as the filter sends it.
 fn good() -> v1::Batch {
     let fold = v1::Fold {
         edge: 0,
@@ -56,14 +56,14 @@ fn good() -> v1::Batch {
     }
 }
 
-/// A change to a good batch in, the refusal's label and text out.
+/// Compares the label and text of the rejection after a change of a valid batch.
 #[track_caller]
-fn refused(spoil: impl FnOnce(&mut v1::Batch), expected: &str) {
+fn rejected(change: impl FnOnce(&mut v1::Batch), expected: &str) {
     let mut batch = good();
-    spoil(&mut batch);
+    change(&mut batch);
     let text = match check(batch, &Limits::default(), NOW_US) {
-        Ok(_) => "taken".to_owned(),
-        Err(refusal) => format!("{}: {refusal}", refusal.label()),
+        Ok(_) => "accepted".to_owned(),
+        Err(rejection) => format!("{}: {rejection}", rejection.label()),
     };
     assert_eq!(text, expected);
 }
@@ -81,7 +81,7 @@ fn histogram(batch: &mut v1::Batch) -> &mut v1::DurationHistogram {
 }
 
 #[test]
-fn a_good_batch_is_taken_as_it_is() {
+fn valid_batch_is_accepted_unchanged() {
     let batch = check(good(), &Limits::default(), NOW_US).unwrap();
     assert_eq!(&*batch.edges.get(0).unwrap().peer.workload, "payments");
     assert_eq!(batch.records[1].start_us, NOW_US - 10);
@@ -94,111 +94,114 @@ fn a_good_batch_is_taken_as_it_is() {
 }
 
 #[test]
-fn the_head_is_checked() {
-    refused(|b| b.schema_version = 2, "schema_version: schema_version is 2, and this collector reads 1");
-    refused(|b| b.proxy.clear(), "proxy: proxy has 0 bytes, not 1 to 512");
-    refused(|b| b.epoch = 0, "epoch: epoch is 0");
-    refused(|b| b.sequence = 0, "sequence: sequence is 0");
-    refused(|b| b.ledger = None, "ledger: ledger is missing");
-    let text = "ledger: ledger does not add up: seen is not sent + folded + dropped + buffered";
-    refused(|b| ledger(b).buffered = 1, text);
-    refused(|b| ledger(b).sent_total = u64::MAX, "ledger: ledger overflows");
-    refused(
-        |b| (ledger(b).sent_total, ledger(b).buffered) = (1, 1),
-        "ledger: ledger says less was sent than this batch holds",
+fn head_is_validated() {
+    rejected(
+        |b| b.schema_version = 2,
+        "schema_version: schema_version 2 is not supported; this collector reads version 1",
     );
-    refused(
+    rejected(|b| b.proxy.clear(), "proxy: proxy has 0 bytes, not 1 to 512");
+    rejected(|b| b.epoch = 0, "epoch: epoch is 0");
+    rejected(|b| b.sequence = 0, "sequence: sequence is 0");
+    rejected(|b| b.ledger = None, "ledger: ledger is missing");
+    let text = "ledger: ledger does not add up: seen != sent + folded + dropped + buffered";
+    rejected(|b| ledger(b).buffered = 1, text);
+    rejected(|b| ledger(b).sent_total = u64::MAX, "ledger: ledger overflows");
+    rejected(
+        |b| (ledger(b).sent_total, ledger(b).buffered) = (1, 1),
+        "ledger: ledger sent_total is less than the records of this batch",
+    );
+    rejected(
         |b| (ledger(b).folded_total, ledger(b).buffered) = (2, 1),
-        "ledger: ledger says less was folded than this batch holds",
+        "ledger: ledger folded_total is less than the folded requests of this batch",
     );
     let long = v1::Identity { workload: "x".repeat(513), ..v1::Identity::default() };
-    refused(|b| b.identity = Some(long), "identity: identity.workload is longer than 512 bytes");
+    rejected(|b| b.identity = Some(long), "identity: identity.workload is longer than 512 bytes");
 }
 
 #[test]
-fn no_index_leaves_its_table() {
-    refused(|b| b.strings.clear(), "strings: strings[0] is missing");
-    refused(|b| b.strings[0] = "x".into(), "strings: strings[0] is not empty");
-    refused(|b| b.strings[1] = "x".repeat(513), "strings: strings[1] is longer than 512 bytes");
-    let text = "index: edges.peer_workload[0] points to entry 2 of a table of 2";
-    refused(|b| b.edges[0].peer_workload = 2, text);
-    let text = "index: outcomes.code_details[1] points to entry 4294967295 of a table of 2";
-    refused(|b| b.outcomes[1].code_details = u32::MAX, text);
-    refused(|b| records(b).edge[1] = 1, "index: records.edge[1] points to entry 1 of a table of 1");
-    refused(|b| records(b).outcome[0] = 9, "index: records.outcome[0] points to entry 9 of a table of 2");
-    refused(|b| b.folds[0].edge = 1, "index: folds.edge[0] points to entry 1 of a table of 1");
-    refused(
-        |b| b.edges[0].reporter = 9,
-        "reporter: edges[0].reporter is 9, which this collector does not know",
-    );
+fn index_outside_its_table_is_rejected() {
+    rejected(|b| b.strings.clear(), "strings: strings[0] is missing");
+    rejected(|b| b.strings[0] = "x".into(), "strings: strings[0] is not empty");
+    rejected(|b| b.strings[1] = "x".repeat(513), "strings: strings[1] is longer than 512 bytes");
+    let text = "index: edges.peer_workload[0] is 2, but the table has 2 entries";
+    rejected(|b| b.edges[0].peer_workload = 2, text);
+    let text = "index: outcomes.code_details[1] is 4294967295, but the table has 2 entries";
+    rejected(|b| b.outcomes[1].code_details = u32::MAX, text);
+    rejected(|b| records(b).edge[1] = 1, "index: records.edge[1] is 1, but the table has 1 entries");
+    rejected(|b| records(b).outcome[0] = 9, "index: records.outcome[0] is 9, but the table has 2 entries");
+    rejected(|b| b.folds[0].edge = 1, "index: folds.edge[0] is 1, but the table has 1 entries");
+    rejected(|b| b.edges[0].reporter = 9, "reporter: edges[0].reporter has the unknown value 9");
     let text = "response_code: outcomes[0].response_code is 99, not 0 or 100 to 999";
-    refused(|b| b.outcomes[0].response_code = 99, text);
+    rejected(|b| b.outcomes[0].response_code = 99, text);
 }
 
 #[test]
-fn columns_and_times_fit() {
-    let text = "columns: records.duration_us has 1 entries, and records.edge has 2";
-    refused(|b| records(b).duration_us.truncate(1), text);
+fn columns_and_times_are_validated() {
+    let text = "columns: records.duration_us has 1 entries, but records.edge has 2";
+    rejected(|b| records(b).duration_us.truncate(1), text);
     let future = 11 * 60 * 1_000_000;
-    let text = "time: records.start_delta_us[0] lies in the future";
-    refused(|b| records(b).start_delta_us[0] = future, text);
-    refused(|b| b.base_time_unix_us = u64::MAX, text);
-    refused(|b| records(b).start_delta_us[0] = i64::MIN, "time: records.start_delta_us[0] overflows");
-    refused(|b| b.base_time_unix_us = 1_000, "time: records.duration_us[0] ended too long ago");
-    let text = "duration: records.duration_us[0] is 604800000000 us, 7 days or more";
-    refused(|b| records(b).duration_us[0] = 7 * 24 * 3600 * 1_000_000, text);
-    let text = "time: folds.first_start_delta_us[0] lies in the future";
-    refused(|b| b.folds[0].first_start_delta_us = i64::MAX, text);
+    let text = "time: records.start_delta_us[0] is in the future";
+    rejected(|b| records(b).start_delta_us[0] = future, text);
+    rejected(|b| b.base_time_unix_us = u64::MAX, text);
+    rejected(|b| records(b).start_delta_us[0] = i64::MIN, "time: records.start_delta_us[0] overflows");
+    rejected(|b| b.base_time_unix_us = 1_000, "time: records.duration_us[0] ended too long ago");
+    let text = "duration: records.duration_us[0] is 604800000000 us; the limit is 7 days";
+    rejected(|b| records(b).duration_us[0] = 7 * 24 * 3600 * 1_000_000, text);
+    let text = "time: folds.first_start_delta_us[0] is in the future";
+    rejected(|b| b.folds[0].first_start_delta_us = i64::MAX, text);
 }
 
 #[test]
-fn fold_rows_add_up() {
-    refused(|b| b.folds[0].count = 0, "fold: folds[0] counts nothing");
-    let text = "fold: folds[0] does not add up: count is not the sum of its buckets";
-    refused(|b| b.folds[0].count = 2, text);
-    refused(|b| histogram(b).counts[0] = u64::MAX, text);
-    refused(|b| histogram(b).scale = 21, "fold: folds[0] has a scale outside -10 to 20");
-    refused(|b| histogram(b).counts = vec![0; 321], "fold: folds[0] has more than 320 buckets");
-    refused(|b| histogram(b).min_us = 21, "fold: folds[0] has a smallest duration over its largest");
-    refused(|b| b.folds[0].duration = None, "fold: folds[0] has no durations");
-    refused(|b| b.folds[0].first_start_delta_us = 1, "fold: folds[0] starts after its last start");
+fn inconsistent_fold_rows_are_rejected() {
+    rejected(|b| b.folds[0].count = 0, "fold: folds[0] has a count of 0");
+    let text = "fold: folds[0] does not add up: count is not the sum of the buckets";
+    rejected(|b| b.folds[0].count = 2, text);
+    rejected(|b| histogram(b).counts[0] = u64::MAX, text);
+    rejected(|b| histogram(b).scale = 21, "fold: folds[0] has a scale outside -10 to 20");
+    rejected(|b| histogram(b).counts = vec![0; 321], "fold: folds[0] has more than 320 buckets");
+    rejected(|b| histogram(b).min_us = 21, "fold: folds[0] has min_us > max_us");
+    rejected(|b| b.folds[0].duration = None, "fold: folds[0] has no durations");
+    rejected(
+        |b| b.folds[0].first_start_delta_us = 1,
+        "fold: folds[0] has a first start after its last start",
+    );
 }
 
 #[test]
-fn tables_are_bounded() {
+fn oversized_tables_are_rejected() {
     let limits = Limits { strings_max: 1, ..Limits::default() };
-    let refusal = check(good(), &limits, NOW_US).unwrap_err();
-    assert_eq!(refusal.to_string(), "strings has 2 entries, and 1 are allowed");
+    let rejection = check(good(), &limits, NOW_US).unwrap_err();
+    assert_eq!(rejection.to_string(), "strings has 2 entries; the limit is 1");
     let limits = Limits { records_max: 1, ..Limits::default() };
-    let refusal = check(good(), &limits, NOW_US).unwrap_err();
-    assert_eq!(refusal.to_string(), "records has 2 entries, and 1 are allowed");
+    let rejection = check(good(), &limits, NOW_US).unwrap_err();
+    assert_eq!(rejection.to_string(), "records has 2 entries; the limit is 1");
 }
 
 #[test]
-fn open_requests_add_up() {
+fn inconsistent_requests_in_flight_are_rejected() {
     let open = |change: fn(&mut v1::Open)| {
         let row = v1::OpenLong { edge: 0, count: 2, oldest_age_us: 9, ..v1::OpenLong::default() };
         let mut open = v1::Open { reporter: 1, count: 3, oldest_age_us: 9, long_count: 2, long: vec![row] };
         change(&mut open);
         move |batch: &mut v1::Batch| batch.open.push(open)
     };
-    refused(open(|_| {}), "taken");
-    refused(open(|o| o.count = 0), "open: open[0] counts nothing");
-    let text = "open: open[0] does not add up: count is less than long_count, or that than its rows";
-    refused(open(|o| o.count = 1), text);
-    refused(open(|o| o.long_count = 1), text);
-    refused(open(|o| o.long[0].count = 0), "open: open[0] has a row that counts nothing");
-    refused(open(|o| o.reporter = 2), "open: open[0] has an edge of another reporter");
-    refused(open(|o| o.reporter = 9), "open: open[0] is of a reporter that this collector does not know");
-    refused(open(|o| o.long[0].edge = 1), "index: open.long.edge[0] points to entry 1 of a table of 1");
+    rejected(open(|_| {}), "accepted");
+    rejected(open(|o| o.count = 0), "open: open[0] has a count of 0");
+    let text = "open: open[0] does not add up: count < long_count, or long_count < the sum of its rows";
+    rejected(open(|o| o.count = 1), text);
+    rejected(open(|o| o.long_count = 1), text);
+    rejected(open(|o| o.long[0].count = 0), "open: open[0] has a row with a count of 0");
+    rejected(open(|o| o.reporter = 2), "open: open[0] has an edge of another reporter");
+    rejected(open(|o| o.reporter = 9), "open: open[0] has an unknown reporter");
+    rejected(open(|o| o.long[0].edge = 1), "index: open.long.edge[0] is 1, but the table has 1 entries");
     let twice = |batch: &mut v1::Batch| {
         let open = v1::Open { reporter: 2, count: 1, ..v1::Open::default() };
         batch.open = vec![open.clone(), open];
     };
-    refused(twice, "open: open[1] is of a reporter that has an entry already");
+    rejected(twice, "open: open[1] repeats the reporter of an earlier entry");
 }
 
-/// Of the two records of a good batch the second, and the fold row, become connections.
+/// Makes the second record and the fold row of a valid batch connections.
 fn connections(batch: &mut v1::Batch) {
     batch.outcomes[1] =
         v1::Outcome { protocol: 3, response_flags: 2, continued: true, ..v1::Outcome::default() };
@@ -206,39 +209,39 @@ fn connections(batch: &mut v1::Batch) {
 }
 
 #[test]
-fn connections_are_no_requests_and_stay_in_the_ledger() {
+fn connections_are_separated_from_requests_and_stay_in_the_totals() {
     let mut batch = good();
     connections(&mut batch);
     let batch = check(batch, &Limits::default(), NOW_US).unwrap();
     assert_eq!((batch.records.len(), batch.folds.len(), batch.content()), (1, 0, (2, 3)));
-    let told = &batch.connections;
-    assert_eq!((told.closed[0].request_bytes, told.folds[0].count, told.open[0].opened), (2, 3, 1));
-    assert_eq!(told.continued, [false, true]);
+    let found = &batch.connections;
+    assert_eq!((found.closed[0].request_bytes, found.folds[0].count, found.open[0].opened), (2, 3, 1));
+    assert_eq!(found.continued, [false, true]);
 
-    refused(connections, "taken");
-    let elsewhere = |batch: &mut v1::Batch| {
+    rejected(connections, "accepted");
+    let other_edge = |batch: &mut v1::Batch| {
         connections(batch);
         batch.connections[0].edge = 1;
     };
-    refused(elsewhere, "index: connections.edge[0] points to entry 1 of a table of 1");
-    let text = "ledger: ledger says less was sent than this batch holds";
+    rejected(other_edge, "index: connections.edge[0] is 1, but the table has 1 entries");
+    let text = "ledger: ledger sent_total is less than the records of this batch";
     let more_than_was_sent = |batch: &mut v1::Batch| {
         connections(batch);
         (ledger(batch).sent_total, ledger(batch).buffered) = (1, 1);
     };
-    refused(more_than_was_sent, text);
+    rejected(more_than_was_sent, text);
     let limits = Limits { rows_max: 0, ..Limits::default() };
     let bytes = v1::Batch { connections: vec![v1::Flow::default()], ..v1::Batch::default() };
-    let refusal = super::rows_fit(&bytes.encode_to_vec(), &limits).unwrap_err();
-    assert_eq!(refusal.to_string(), "connections has 1 entries, and 0 are allowed");
+    let rejection = super::rows_fit(&bytes.encode_to_vec(), &limits).unwrap_err();
+    assert_eq!(rejection.to_string(), "connections has 1 entries; the limit is 0");
 }
 
 proptest! {
-    /// Whatever bytes come, they are refused or taken; and what is taken counts no more than it says.
+    /// Arbitrary bytes are rejected, or their content is within the totals.
     #[test]
-    fn no_bytes_do_harm(place: prop::sample::Index, byte: u8, cut: prop::sample::Index, noise: Vec<u8>) {
+    fn arbitrary_bytes_are_rejected_or_valid(index: prop::sample::Index, byte: u8, cut: prop::sample::Index, noise: Vec<u8>) {
         let mut bytes = good().encode_to_vec();
-        let at = place.index(bytes.len());
+        let at = index.index(bytes.len());
         bytes[at] = byte;
         let cut = cut.index(bytes.len());
         for bytes in [&bytes[..], &bytes[..cut], &noise] {
