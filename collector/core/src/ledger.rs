@@ -1,11 +1,15 @@
-//! The books: which batch of which epoch was taken, and where every request that a filter saw is now.
+//! Ledger: deduplicates batches and accounts for every request that a filter saw.
 //!
-//! In: reports, in any order and any number of times, and the passing of time. Out: whether a batch is new, and one
-//! [`Entry`] per proxy, since ever or since a moment. Always holds: a batch is taken once; `seen = delivered + folded +
-//! dropped + missing + in flight + unaccounted`; what was told to an earlier life of the collector, and is not in its
-//! state, stands under `collector_restart`; a book is closed when its epoch has long been silent, and then
-//! leaves nothing open; at most `epochs_max` books are open, and at most `closed_max` proxies of closed ones have a row of
-//! their own, the rest being added up under [`EARLIER`].
+//! In: batches in any order, with any number of repeats, and the time.
+//! Out: whether a batch is new; one [`Entry`] per proxy, in total or at an earlier moment.
+//! Invariant: a batch is accepted once, and every [`Entry`] satisfies
+//! `seen = delivered + folded + dropped + missing + in_flight + unaccounted`.
+//!
+//! Requests that were reported before a restart of the collector and are not in its snapshot count
+//! as dropped, reason `collector_restart`. An epoch is closed after a long silence; a closed epoch
+//! has no request in flight or unaccounted. At most `epochs_max` epochs are open. At most
+//! `closed_max` proxies without an open epoch have an entry; the others are summed under
+//! [`EARLIER`].
 
 mod epoch;
 mod dedup;
@@ -15,9 +19,10 @@ mod history;
 pub use entry::Entry;
 pub use history::Limits as HistoryLimits;
 
-use crate::batch::{Batch, EpochId, Text};
+use crate::batch::{Batch, EpochId};
 use crate::snapshot::codec::snapshot;
-use epoch::Book;
+use crate::text::Text;
+use epoch::Epoch;
 use history::History;
 use std::collections::{BTreeMap, HashMap};
 
@@ -35,11 +40,11 @@ pub struct Limits {
     pub history: HistoryLimits,
 }
 
-/// The name of the row for proxies that have none of their own any more.
+/// Name of the entry that sums proxies without an entry of their own.
 pub const EARLIER: &str = "(earlier proxies)";
 
-/// Between two looks for silent books.
-const LOOK_US: u64 = 60 * 1_000_000;
+/// Interval between two checks for silent epochs.
+const CHECK_INTERVAL_US: u64 = 60 * 1_000_000;
 
 impl Default for Limits {
     fn default() -> Self {
@@ -52,154 +57,154 @@ impl Default for Limits {
     }
 }
 
-/// What a batch is to the books.
+/// Result of the admission of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Admission {
-    /// Its requests are to be counted.
+    /// New batch: its requests must be counted.
     New,
-    /// Its requests were counted before.
+    /// Duplicate: its requests were counted before.
     Repeat,
-    /// There is no room for another book.
+    /// Rejected: the table of epochs is full.
     Full,
 }
 
-/// All books.
+/// Ledger of all epochs.
 #[derive(Debug, Clone, Default)]
 pub struct Ledger {
     limits: Limits,
-    books: HashMap<EpochId, Book, foldhash::quality::RandomState>,
-    /// What closed books said, by proxy, and when the last of them was closed.
+    epochs: HashMap<EpochId, Epoch, foldhash::quality::RandomState>,
+    /// Sums of closed epochs by proxy, with the time of the last close.
     closed: BTreeMap<Text, (Entry, u64)>,
-    /// When silent books were looked for.
-    looked_us: u64,
+    /// Time of the last check for silent epochs.
+    checked_us: u64,
     history: History,
 }
 
-snapshot!(state Ledger { books, closed, looked_us } nested { history } skip { limits });
+snapshot!(state Ledger { epochs, closed, checked_us } nested { history } skip { limits });
 
 impl Ledger {
-    /// Empty books.
+    /// Creates an empty ledger.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
         let history = History::new(limits.history.clone());
         Self { limits, history, ..Self::default() }
     }
 
-    /// Other limits from now on. Books that are open stay open.
+    /// Changes the limits. Open epochs stay open.
     pub fn limit(&mut self, limits: Limits) {
         self.limits = limits;
     }
 
-    /// Whether the batch is new; enters it if so.
+    /// Decides whether a batch is new, and records it if so.
     pub fn admit(&mut self, batch: &Batch, now_us: u64) -> Admission {
-        if let Some(book) = self.books.get_mut(&batch.epoch_id) {
-            return if book.enter(batch, now_us) { Admission::New } else { Admission::Repeat };
+        if let Some(epoch) = self.epochs.get_mut(&batch.epoch_id) {
+            return if epoch.add(batch, now_us) { Admission::New } else { Admission::Repeat };
         }
-        if self.books.len() >= self.limits.epochs_max {
+        if self.epochs.len() >= self.limits.epochs_max {
             self.close_silent(now_us);
         }
-        if self.books.len() >= self.limits.epochs_max {
+        if self.epochs.len() >= self.limits.epochs_max {
             return Admission::Full;
         }
-        self.books.insert(batch.epoch_id.clone(), Book::open(batch, now_us));
+        self.epochs.insert(batch.epoch_id.clone(), Epoch::new(batch, now_us));
         Admission::New
     }
 
-    /// Whether this batch was taken before, as far as the books that are open tell.
+    /// Whether a batch of an open epoch was accepted before.
     #[must_use]
     pub fn has(&self, epoch_id: &EpochId, sequence: u64) -> bool {
-        self.books.get(epoch_id).is_some_and(|book| book.has(sequence))
+        self.epochs.get(epoch_id).is_some_and(|epoch| epoch.has(sequence))
     }
 
-    /// Closes the book of an epoch that has ended and never comes again. Its totals stay.
+    /// Closes an epoch that has ended for good. Its counts stay in the entry of the proxy.
     pub fn end(&mut self, epoch_id: &EpochId, now_us: u64) {
-        if let Some(book) = self.books.remove(epoch_id) {
-            note_closed(&mut self.closed, &epoch_id.proxy, &book, now_us);
+        if let Some(epoch) = self.epochs.remove(epoch_id) {
+            add_closed(&mut self.closed, &epoch_id.proxy, &epoch, now_us);
         }
     }
 
-    /// One entry per proxy, in the order of their names.
+    /// Returns one entry per proxy, sorted by name.
     #[must_use]
     pub fn entries(&self) -> BTreeMap<Text, Entry> {
         let closed = self.closed.iter().map(|(proxy, (entry, _))| (proxy.clone(), entry.clone()));
         let mut entries: BTreeMap<_, _> = closed.collect();
-        for (epoch_id, book) in &self.books {
-            entries.entry(epoch_id.proxy.clone()).or_default().add(&book.entry());
+        for (epoch_id, epoch) in &self.epochs {
+            entries.entry(epoch_id.proxy.clone()).or_default().add(&epoch.entry());
         }
         entries
     }
 
-    /// The entries at a moment as close before `since_us` as is remembered, or else the oldest that are, and when that
-    /// was; microseconds since the Unix epoch.
+    /// Returns the newest stored entries from before or at `since_us`, or else the oldest stored
+    /// ones, with their time. Times are microseconds since the Unix epoch.
     #[must_use]
     pub fn entries_at(&self, since_us: u64) -> (u64, &BTreeMap<Text, Entry>) {
         self.history.at(since_us)
     }
 
-    /// How many entries of earlier moments are remembered.
+    /// Returns the number of stored entries of earlier moments.
     #[must_use]
     pub fn remembered(&self) -> usize {
         self.history.rows()
     }
 
-    /// Lets time pass: closes books of epochs that have long been silent, and remembers how things stand.
+    /// Closes epochs that have been silent for too long, and stores the entries for the history.
     pub fn tick(&mut self, now_us: u64) {
-        if now_us.saturating_sub(self.looked_us) >= LOOK_US {
-            self.looked_us = now_us;
+        if now_us.saturating_sub(self.checked_us) >= CHECK_INTERVAL_US {
+            self.checked_us = now_us;
             self.close_silent(now_us);
         }
         if self.history.is_due(now_us) {
             let entries = self.entries();
-            self.history.note(now_us, entries);
+            self.history.push(now_us, entries);
         }
     }
 
-    /// How many books are open.
+    /// Returns the number of open epochs.
     #[must_use]
     pub fn open(&self) -> usize {
-        self.books.len()
+        self.epochs.len()
     }
 
-    /// Closes the books of epochs that have long been silent. Their totals stay; only a repeat would no longer be
-    /// recognised.
+    /// Closes epochs that have been silent for too long. Their counts stay; duplicates of their batches
+    /// are not recognized any more.
     fn close_silent(&mut self, now_us: u64) {
         let silent_since = now_us.saturating_sub(self.limits.silent_us_max);
         let closed = &mut self.closed;
-        self.books.retain(|epoch_id, book| {
-            let stays = book.last_us() >= silent_since;
-            if !stays {
-                note_closed(closed, &epoch_id.proxy, book, now_us);
+        self.epochs.retain(|epoch_id, epoch| {
+            let is_active = epoch.last_us() >= silent_since;
+            if !is_active {
+                add_closed(closed, &epoch_id.proxy, epoch, now_us);
             }
-            stays
+            is_active
         });
         if self.closed.len() > self.limits.closed_max {
-            self.add_up_earliest();
+            self.sum_earliest();
         }
     }
 
-    /// Takes the rows that were closed first together, down to nine tenths of what is allowed.
-    fn add_up_earliest(&mut self) {
-        let keep = self.limits.closed_max - self.limits.closed_max / 10;
+    /// Sums the entries with the earliest close time until nine tenths of the limit are left.
+    fn sum_earliest(&mut self) {
+        let target = self.limits.closed_max - self.limits.closed_max / 10;
         let mut closed_us: Vec<u64> = self.closed.values().map(|(_, closed_us)| *closed_us).collect();
         closed_us.sort_unstable();
-        let excess = closed_us.len().saturating_sub(keep);
+        let excess = closed_us.len().saturating_sub(target);
         let before_us = closed_us.get(excess).copied().unwrap_or(u64::MAX);
         let mut sum = Entry::default();
         let mut left = excess;
         self.closed.retain(|_, (entry, closed_us)| {
-            let goes = left > 0 && *closed_us <= before_us;
-            if goes {
+            let is_excess = left > 0 && *closed_us <= before_us;
+            if is_excess {
                 left -= 1;
                 sum.add(entry);
             }
-            !goes
+            !is_excess
         });
         self.closed.entry(EARLIER.into()).or_default().0.add(&sum);
     }
 }
 
-fn note_closed(closed: &mut BTreeMap<Text, (Entry, u64)>, proxy: &Text, book: &Book, now_us: u64) {
-    let mut entry = book.entry();
+fn add_closed(closed: &mut BTreeMap<Text, (Entry, u64)>, proxy: &Text, epoch: &Epoch, now_us: u64) {
+    let mut entry = epoch.entry();
     entry.close();
     let (sum, closed_us) = closed.entry(proxy.clone()).or_default();
     sum.add(&entry);

@@ -1,76 +1,78 @@
-//! Which numbers of a sequence have not come yet.
+//! Deduplication of batches by sequence number.
 //!
-//! In: numbers from 1 on, in any order, repeated at will. Out: whether a number is new. Always holds: at most
-//! [`RANGES_MAX`] ranges are remembered; of the ranges that are too many the oldest is given up, and a number in it would
-//! be taken for a repeat.
+//! In: sequence numbers from 1, in any order, with repeats.
+//! Out: whether a number is new.
+//! Invariant: at most [`RANGES_MAX`] missing ranges are stored. Beyond that the oldest range is
+//! dropped, and its numbers count as duplicates.
 
 use crate::snapshot::codec::snapshot;
 use std::collections::VecDeque;
 
-/// A filter keeps at most 16 batches in flight, so so many holes mean that something else is wrong.
+/// A filter has at most 16 batches in flight, so that this limit is reached only by a faulty
+/// client.
 pub(super) const RANGES_MAX: usize = 256;
 
-/// The holes below the highest number that came.
+/// Sequence numbers that were received, stored as the missing ranges below the highest one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Gaps {
+pub(super) struct SequenceSet {
     highest: u64,
-    /// Rising, disjoint: first and last number of each hole.
-    ranges: VecDeque<(u64, u64)>,
-    /// Numbers in holes that were given up.
-    forgotten: u64,
+    /// Missing ranges: first and last number each; rising and disjoint.
+    missing: VecDeque<(u64, u64)>,
+    /// Count of numbers in dropped ranges.
+    dropped: u64,
 }
 
-snapshot!(struct Gaps { highest, ranges, forgotten });
+snapshot!(struct SequenceSet { highest, missing, dropped });
 
-impl Gaps {
-    /// Notes that a number came; `false` when it had come before.
-    pub(super) fn note(&mut self, number: u64) -> bool {
+impl SequenceSet {
+    /// Adds a number. Returns `false` for a duplicate.
+    pub(super) fn insert(&mut self, number: u64) -> bool {
         if number > self.highest {
             let first = self.highest.saturating_add(1);
             if number > first {
-                self.ranges.push_back((first, number.saturating_sub(1)));
-                self.bound();
+                self.missing.push_back((first, number.saturating_sub(1)));
+                self.drop_excess();
             }
             self.highest = number;
             return true;
         }
-        let place = self.ranges.partition_point(|(_, last)| *last < number);
-        let Some(&(first, last)) = self.ranges.get(place).filter(|(first, _)| *first <= number) else {
+        let index = self.missing.partition_point(|(_, last)| *last < number);
+        let Some(&(first, last)) = self.missing.get(index).filter(|(first, _)| *first <= number) else {
             return false;
         };
-        self.ranges.remove(place);
+        self.missing.remove(index);
         if number < last {
-            self.ranges.insert(place, (number.saturating_add(1), last));
+            self.missing.insert(index, (number.saturating_add(1), last));
         }
         if first < number {
-            self.ranges.insert(place, (first, number.saturating_sub(1)));
+            self.missing.insert(index, (first, number.saturating_sub(1)));
         }
-        self.bound();
+        self.drop_excess();
         true
     }
 
-    /// Whether a number came before; one in a hole that was given up counts as such.
-    pub(super) fn has(&self, number: u64) -> bool {
-        let place = self.ranges.partition_point(|(_, last)| *last < number);
+    /// Whether a number was received, or lies in a dropped range.
+    pub(super) fn contains(&self, number: u64) -> bool {
+        let index = self.missing.partition_point(|(_, last)| *last < number);
         (1..=self.highest).contains(&number)
-            && self.ranges.get(place).is_none_or(|(first, _)| *first > number)
+            && self.missing.get(index).is_none_or(|(first, _)| *first > number)
     }
 
-    /// The highest number that came.
+    /// Returns the highest number received.
     pub(super) fn highest(&self) -> u64 {
         self.highest
     }
 
-    /// How many numbers below the highest have not come.
+    /// Returns how many numbers below the highest were not received.
     pub(super) fn missing(&self) -> u64 {
         let in_range = |(first, last): &(u64, u64)| last.saturating_sub(*first).saturating_add(1);
-        self.ranges.iter().map(in_range).fold(self.forgotten, u64::saturating_add)
+        self.missing.iter().map(in_range).fold(self.dropped, u64::saturating_add)
     }
 
-    fn bound(&mut self) {
-        while self.ranges.len() > RANGES_MAX {
-            if let Some((first, last)) = self.ranges.pop_front() {
-                self.forgotten = self.forgotten.saturating_add(last.saturating_sub(first).saturating_add(1));
+    fn drop_excess(&mut self) {
+        while self.missing.len() > RANGES_MAX {
+            if let Some((first, last)) = self.missing.pop_front() {
+                self.dropped = self.dropped.saturating_add(last.saturating_sub(first).saturating_add(1));
             }
         }
     }
@@ -78,42 +80,42 @@ impl Gaps {
 
 #[cfg(test)]
 mod tests {
-    use super::{Gaps, RANGES_MAX};
+    use super::{RANGES_MAX, SequenceSet};
     use proptest::prelude::*;
     use std::collections::BTreeSet;
 
     #[test]
-    fn a_hole_is_filled_from_any_side() {
-        let mut gaps = Gaps::default();
-        assert!(gaps.note(5));
-        assert_eq!(gaps.missing(), 4);
-        assert!(gaps.note(2) && !gaps.note(2));
-        assert!(gaps.note(1) && gaps.note(4) && gaps.note(3));
-        assert_eq!((gaps.missing(), gaps.highest()), (0, 5));
-        assert!(!gaps.note(3));
+    fn missing_range_is_filled_from_any_side() {
+        let mut received = SequenceSet::default();
+        assert!(received.insert(5));
+        assert_eq!(received.missing(), 4);
+        assert!(received.insert(2) && !received.insert(2));
+        assert!(received.insert(1) && received.insert(4) && received.insert(3));
+        assert_eq!((received.missing(), received.highest()), (0, 5));
+        assert!(!received.insert(3));
     }
 
     #[test]
-    fn too_many_holes_are_given_up_oldest_first() {
-        let mut gaps = Gaps::default();
-        let holes = RANGES_MAX as u64 + 2;
-        (1..=holes).for_each(|hole| assert!(gaps.note(2 * hole)));
-        assert_eq!(gaps.missing(), holes);
-        assert!(gaps.has(1) && !gaps.has(5), "{gaps:?}");
-        assert!(!gaps.note(1) && !gaps.note(3), "given up");
-        assert!(gaps.note(5), "still known");
+    fn oldest_missing_ranges_are_dropped_beyond_the_limit() {
+        let mut received = SequenceSet::default();
+        let ranges = RANGES_MAX as u64 + 2;
+        (1..=ranges).for_each(|range| assert!(received.insert(2 * range)));
+        assert_eq!(received.missing(), ranges);
+        assert!(received.contains(1) && !received.contains(5), "{received:?}");
+        assert!(!received.insert(1) && !received.insert(3), "dropped");
+        assert!(received.insert(5), "still missing");
     }
 
     proptest! {
         #[test]
-        fn it_is_a_set(numbers in proptest::collection::vec(1..64_u64, 0..200)) {
-            let (mut gaps, mut set) = (Gaps::default(), BTreeSet::new());
+        fn behaves_like_a_set(numbers in proptest::collection::vec(1..64_u64, 0..200)) {
+            let (mut received, mut set) = (SequenceSet::default(), BTreeSet::new());
             for number in numbers {
-                prop_assert!((0..66).all(|any| gaps.has(any) == set.contains(&any)));
-                prop_assert_eq!(gaps.note(number), set.insert(number));
+                prop_assert!((0..66).all(|any| received.contains(any) == set.contains(&any)));
+                prop_assert_eq!(received.insert(number), set.insert(number));
                 let highest = *set.last().unwrap();
-                prop_assert_eq!(gaps.highest(), highest);
-                prop_assert_eq!(gaps.missing(), highest - set.len() as u64);
+                prop_assert_eq!(received.highest(), highest);
+                prop_assert_eq!(received.missing(), highest - set.len() as u64);
             }
         }
     }

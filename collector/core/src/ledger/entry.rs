@@ -1,36 +1,38 @@
-//! What the books say of one proxy.
+//! Ledger entry of one proxy.
 //!
-//! In: the books of its epochs. Out: the terms of the equation. Always holds: it adds up, since the last term is what the
-//! others leave over.
+//! In: the entries of its epochs.
+//! Out: the terms of the conservation equation.
+//! Invariant: the equation holds, because the last term is the difference of the others.
 
 use crate::batch::DropReason;
 use crate::snapshot::codec::snapshot;
 use std::collections::BTreeMap;
 
-/// `seen = delivered + folded + dropped + missing + in_flight + unaccounted`.
+/// Counts of one proxy: `seen = delivered + folded + dropped + missing + in_flight + unaccounted`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Entry {
     /// Epochs of the proxy: one per worker thread that reported, more after a restart.
     pub epochs: u64,
     /// Finished requests that the filter saw.
     pub seen: u64,
-    /// Those counted here one by one.
+    /// Requests counted from single records.
     pub delivered: u64,
-    /// Those counted here as parts of fold rows.
+    /// Requests counted from fold rows.
     pub folded: u64,
-    /// Those that will never be counted, by reason.
+    /// Dropped requests, which are never counted, by reason.
     pub drops: BTreeMap<DropReason, u64>,
-    /// Those that were sent and had not arrived when their book was closed.
+    /// Requests that were sent and had not arrived when their epoch was closed.
     pub missing: u64,
-    /// Those that wait in the filter.
+    /// Requests buffered in the filter.
     pub in_flight: u64,
-    /// Batches that came again.
+    /// Duplicate batches.
     pub duplicates: u64,
-    /// Batches below the highest number that have not come: on their way, or refused.
+    /// Batches below the highest number that were not received: in transit, or rejected.
     pub batches_missing: u64,
-    /// Requests counted here in batches of which an earlier attempt went unanswered: another collector may count them, too.
+    /// Requests in batches with an earlier unacknowledged attempt. Another collector may have
+    /// counted them as well.
     pub uncertain: u64,
-    /// Those batches.
+    /// Batches with an earlier unacknowledged attempt.
     pub uncertain_batches: u64,
 }
 
@@ -40,13 +42,14 @@ snapshot!(struct Entry {
 });
 
 impl Entry {
-    /// Requests that will never be counted.
+    /// Returns the number of dropped requests.
     #[must_use]
     pub fn dropped(&self) -> u64 {
         self.drops.values().fold(0, |sum, count| sum.saturating_add(*count))
     }
 
-    /// Requests that were sent and have not arrived, in books that are open. Negative would mean that something was counted twice.
+    /// Returns the requests of open epochs that were sent and have not arrived. A negative number
+    /// means that requests were counted twice.
     #[must_use]
     pub fn unaccounted(&self) -> i64 {
         let known = [self.delivered, self.folded, self.dropped(), self.missing, self.in_flight];
@@ -55,17 +58,18 @@ impl Entry {
         i64::try_from(left).unwrap_or(if left < 0 { i64::MIN } else { i64::MAX })
     }
 
-    /// Settles what is open, since nothing more will come of it.
+    /// Moves the requests in flight to the drops, and the unaccounted ones to `missing`: no further
+    /// batch of the epoch is expected.
     pub(super) fn close(&mut self) {
-        let waited = std::mem::take(&mut self.in_flight);
-        if waited > 0 {
+        let buffered = std::mem::take(&mut self.in_flight);
+        if buffered > 0 {
             let ended = self.drops.entry(DropReason::EpochEnded).or_default();
-            *ended = ended.saturating_add(waited);
+            *ended = ended.saturating_add(buffered);
         }
         self.missing = self.missing.saturating_add(u64::try_from(self.unaccounted()).unwrap_or(0));
     }
 
-    /// Adds what another book of the same proxy says.
+    /// Adds the entry of another epoch of the same proxy.
     pub fn add(&mut self, other: &Self) {
         let sum = |mine: &mut u64, theirs: u64| *mine = mine.saturating_add(theirs);
         sum(&mut self.epochs, other.epochs);

@@ -1,40 +1,42 @@
-//! The book of one epoch.
+//! Ledger state of one epoch.
 //!
-//! In: its reports. Out: whether a batch is new, and the epoch's [`Entry`]. Always holds: the totals in force are those
-//! of the highest batch that came.
+//! In: the batches of the epoch.
+//! Out: whether a batch is new, and the [`Entry`] of the epoch.
+//! Invariant: the totals are those of the batch with the highest sequence number.
 
-use super::dedup::Gaps;
+use super::dedup::SequenceSet;
 use super::entry::Entry;
 use crate::batch::{Batch, DropReason, Totals};
 use crate::snapshot::codec::snapshot;
 
-/// What is known of one epoch.
+/// State of one epoch.
 #[derive(Debug, Clone)]
-pub(super) struct Book {
-    taken: Gaps,
+pub(super) struct Epoch {
+    received: SequenceSet,
     totals: Totals,
     delivered: u64,
     folded: u64,
     duplicates: u64,
-    /// The number of the first batch that came: what lies before it was told to somebody else, or is still on its way.
+    /// Sequence number of the first batch received. Earlier batches were reported to another
+    /// collector or process run, or are still in transit.
     first: u64,
-    /// Requests in batches before `first` that have not come.
+    /// Requests in batches before `first` that were not received.
     before: u64,
     last_us: u64,
-    /// Requests, and batches, of which an earlier attempt went unanswered.
+    /// Requests and batches with an earlier unacknowledged attempt.
     uncertain: (u64, u64),
 }
 
-snapshot!(struct Book { taken, totals, delivered, folded, duplicates, first, before, last_us, uncertain });
+snapshot!(struct Epoch { received, totals, delivered, folded, duplicates, first, before, last_us, uncertain });
 
-impl Book {
-    /// A book that begins with this batch.
-    pub(super) fn open(batch: &Batch, now_us: u64) -> Self {
-        let (records, folded) = content(batch);
-        let mut taken = Gaps::default();
-        taken.note(batch.sequence);
+impl Epoch {
+    /// Creates the state with the first batch received.
+    pub(super) fn new(batch: &Batch, now_us: u64) -> Self {
+        let (records, folded) = batch.content();
+        let mut received = SequenceSet::default();
+        received.insert(batch.sequence);
         Self {
-            taken,
+            received,
             totals: batch.totals.clone(),
             delivered: records,
             folded,
@@ -46,15 +48,15 @@ impl Book {
         }
     }
 
-    /// Enters a batch; `false` when it had been entered before.
-    pub(super) fn enter(&mut self, batch: &Batch, now_us: u64) -> bool {
+    /// Adds a batch. Returns `false` for a duplicate.
+    pub(super) fn add(&mut self, batch: &Batch, now_us: u64) -> bool {
         self.last_us = self.last_us.max(now_us);
-        let highest = self.taken.highest();
-        if !self.taken.note(batch.sequence) {
+        let highest = self.received.highest();
+        if !self.received.insert(batch.sequence) {
             self.duplicates = self.duplicates.saturating_add(1);
             return false;
         }
-        let (records, folded) = content(batch);
+        let (records, folded) = batch.content();
         self.delivered = self.delivered.saturating_add(records);
         self.folded = self.folded.saturating_add(folded);
         let (requests, batches) = uncertain(batch);
@@ -69,17 +71,17 @@ impl Book {
         true
     }
 
-    /// Whether a batch was entered before.
+    /// Whether a batch was received before.
     pub(super) fn has(&self, sequence: u64) -> bool {
-        self.taken.has(sequence)
+        self.received.contains(sequence)
     }
 
-    /// When it was last written to.
+    /// Returns the time of the last batch, new or duplicate.
     pub(super) fn last_us(&self) -> u64 {
         self.last_us
     }
 
-    /// What it says.
+    /// Returns the entry of the epoch.
     pub(super) fn entry(&self) -> Entry {
         let mut entry = Entry {
             epochs: 1,
@@ -90,14 +92,14 @@ impl Book {
             missing: 0,
             in_flight: self.totals.buffered,
             duplicates: self.duplicates,
-            batches_missing: self.taken.missing(),
+            batches_missing: self.received.missing(),
             uncertain: self.uncertain.0,
             uncertain_batches: self.uncertain.1,
         };
-        // A batch from before that was refused later is in the filter's drops by then, so no more than what is open can
-        // have been lost with an earlier collector.
-        let open = u64::try_from(entry.unaccounted()).unwrap_or(0);
-        let before = self.before.min(open);
+        // An earlier batch that was rejected later is part of the filter's drops. So at most the
+        // unaccounted requests can be lost with an earlier process run.
+        let unaccounted = u64::try_from(entry.unaccounted()).unwrap_or(0);
+        let before = self.before.min(unaccounted);
         if before > 0 {
             entry.drops.insert(DropReason::CollectorRestart, before);
         }
@@ -105,16 +107,11 @@ impl Book {
     }
 }
 
-/// Requests and batches of a batch that another collector may have taken before.
+/// Returns the requests and batches (0 or 1) that another collector may have counted before.
 fn uncertain(batch: &Batch) -> (u64, u64) {
     if batch.attempt <= 1 {
         return (0, 0);
     }
-    let (records, folded) = content(batch);
+    let (records, folded) = batch.content();
     (records.saturating_add(folded), 1)
-}
-
-/// Single requests and requests in fold rows.
-fn content(batch: &Batch) -> (u64, u64) {
-    batch.content()
 }

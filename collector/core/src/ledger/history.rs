@@ -1,11 +1,13 @@
-//! How the books stood at earlier moments.
+//! History of the ledger: entries at earlier moments.
 //!
-//! In: all entries, from time to time. Out: those of a moment. Always holds: at most `rows_max` entries are remembered;
-//! when they are too many, moments grow sparser, but the oldest stays until its age is over.
+//! In: all entries, periodically.
+//! Out: the entries of a moment.
+//! Invariant: at most `rows_max` entries are stored. Beyond that the moments are thinned out; the
+//! oldest moment stays until it exceeds the maximum age.
 
 use super::entry::Entry;
-use crate::batch::Text;
 use crate::snapshot::codec::snapshot;
+use crate::text::Text;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, LazyLock};
 
@@ -28,15 +30,15 @@ impl Default for Limits {
 
 type Entries = BTreeMap<Text, Entry>;
 
-static NOTHING: LazyLock<Entries> = LazyLock::new(Entries::new);
+static EMPTY: LazyLock<Entries> = LazyLock::new(Entries::new);
 
-/// See above.
+/// Entries of all proxies at earlier moments.
 #[derive(Debug, Clone, Default)]
 pub(super) struct History {
     limits: Limits,
-    /// When time began here; all entries were empty then.
+    /// Time of the first moment; all entries were empty before.
     began_us: Option<u64>,
-    /// In the order of time.
+    /// Moments in order of time.
     moments: VecDeque<(u64, Arc<Entries>)>,
 }
 
@@ -47,14 +49,14 @@ impl History {
         Self { limits, ..Self::default() }
     }
 
-    /// Whether it is time for a moment.
+    /// Whether the next moment is due.
     pub(super) fn is_due(&self, now_us: u64) -> bool {
         let last_us = self.moments.back().map(|(at_us, _)| *at_us);
         last_us.is_none_or(|last_us| now_us.saturating_sub(last_us) >= self.limits.step_us)
     }
 
-    /// Remembers how things stand.
-    pub(super) fn note(&mut self, now_us: u64, entries: Entries) {
+    /// Stores the entries of a moment.
+    pub(super) fn push(&mut self, now_us: u64, entries: Entries) {
         self.began_us.get_or_insert(now_us);
         self.moments.push_back((now_us, Arc::new(entries)));
         let old_us = now_us.saturating_sub(self.limits.age_us_max);
@@ -62,29 +64,30 @@ impl History {
             self.moments.pop_front();
         }
         while self.rows() > self.limits.rows_max && !self.moments.is_empty() {
-            self.moments.remove(self.closest());
+            self.moments.remove(self.least_useful());
         }
     }
 
-    /// The last moment not after `since_us`, or else the first there is.
+    /// Returns the last moment not after `since_us`, or else the first stored one.
     pub(super) fn at(&self, since_us: u64) -> (u64, &Entries) {
-        let place = self.moments.partition_point(|(at_us, _)| *at_us <= since_us).saturating_sub(1);
-        match self.moments.get(place) {
+        let index = self.moments.partition_point(|(at_us, _)| *at_us <= since_us).saturating_sub(1);
+        match self.moments.get(index) {
             Some((at_us, entries)) => (*at_us, &**entries),
-            None => (self.began_us.unwrap_or(0), &NOTHING),
+            None => (self.began_us.unwrap_or(0), &EMPTY),
         }
     }
 
-    /// How many entries are remembered.
+    /// Returns the number of stored entries.
     pub(super) fn rows(&self) -> usize {
         self.moments.iter().map(|(_, entries)| entries.len()).sum()
     }
 
-    /// The moment without which the largest gap is smallest; neither the oldest nor the newest, while there is another.
-    fn closest(&self) -> usize {
-        let at_us = |place: usize| self.moments.get(place).map_or(0, |(at_us, _)| *at_us);
+    /// Returns the index of the moment whose removal leaves the smallest time gap. The oldest and
+    /// the newest are chosen only when no other moment exists.
+    fn least_useful(&self) -> usize {
+        let at_us = |index: usize| self.moments.get(index).map_or(0, |(at_us, _)| *at_us);
         let inner = 1..self.moments.len().saturating_sub(1);
-        inner.min_by_key(|place| at_us(place + 1).saturating_sub(at_us(place - 1))).unwrap_or(0)
+        inner.min_by_key(|index| at_us(index + 1).saturating_sub(at_us(index - 1))).unwrap_or(0)
     }
 }
 
@@ -92,14 +95,14 @@ impl History {
 mod tests {
     use super::{Entries, Entry, History, Limits};
 
-    /// Moments at which to note two entries in, those that are remembered out.
+    /// Compares the stored moments after pushing two entries at each of `moments`.
     #[track_caller]
     fn check(rows_max: usize, moments: impl IntoIterator<Item = u64>, expected: &[u64]) {
         let mut history = History::new(Limits { step_us: 10, age_us_max: 100, rows_max });
         for at_us in moments {
             if history.is_due(at_us) {
                 let entry = |name: &str| (name.into(), Entry { seen: at_us, ..Entry::default() });
-                history.note(at_us, Entries::from([entry("a"), entry("b")]));
+                history.push(at_us, Entries::from([entry("a"), entry("b")]));
             }
         }
         let found: Vec<u64> = history.moments.iter().map(|(at_us, _)| *at_us).collect();
@@ -118,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn too_many_grow_sparser() {
+    fn moments_are_thinned_out_beyond_the_limit() {
         check(8, (0..=6).map(|step| step * 10), &[0, 20, 40, 60]);
         check(4, [0, 20, 40, 60], &[0, 60]);
         check(2, [0, 20], &[20]);
@@ -126,10 +129,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_older_than_all_is_the_oldest() {
+    fn time_before_all_moments_returns_the_oldest() {
         let mut history = History::new(Limits::default());
         assert_eq!(history.at(7), (0, &Entries::new()));
-        history.note(70, Entries::new());
+        history.push(70, Entries::new());
         assert_eq!(history.at(7).0, 70);
     }
 }

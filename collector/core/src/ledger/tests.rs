@@ -1,8 +1,8 @@
 use super::{Admission, Ledger, Limits};
-use crate::batch::{Batch, DropReason, Edges, EpochId, Fold, Record, Totals};
+use crate::batch::{Batch, DropReason, EpochId, Fold, Record, Totals};
 use proptest::prelude::*;
 
-/// A batch as text: `epoch/sequence records+folded of seen sent folded dropped buffered`.
+/// Parses a batch: `epoch/sequence records+folded of seen sent folded dropped buffered`.
 fn parse(text: &str) -> Batch {
     let numbers: Vec<u64> = text
         .split(|c: char| !c.is_ascii_digit())
@@ -15,7 +15,6 @@ fn parse(text: &str) -> Batch {
     Batch {
         epoch_id: EpochId { proxy: "p".into(), epoch },
         sequence,
-        identity: None,
         totals: Totals {
             seen,
             sent,
@@ -23,20 +22,13 @@ fn parse(text: &str) -> Batch {
             dropped: vec![(DropReason::FoldTableFull, dropped)],
             buffered,
         },
-        edges: Edges::default(),
-        attempt: 1,
-        details: crate::batch::Details::default(),
-        outcomes: Vec::new(),
         records: vec![Record::default(); usize::try_from(records).unwrap()],
-        open: Vec::new(),
-        connections: crate::batch::Connections::default(),
-        streams: Vec::new(),
-        messages: Vec::new(),
         folds: (folded > 0).then(|| Fold { count: folded, ..Fold::default() }).into_iter().collect(),
+        ..Batch::example()
     }
 }
 
-/// Batches in, the entry of the proxy out.
+/// Compares the entry of the proxy after all batches.
 #[track_caller]
 fn check(batches: &[&str], expected: &str) {
     let mut ledger = Ledger::new(Limits::default());
@@ -46,7 +38,7 @@ fn check(batches: &[&str], expected: &str) {
     let entry = ledger.entries().into_values().next().unwrap_or_default();
     let drops: Vec<String> = entry.drops.iter().map(|(reason, count)| format!("{reason}={count}")).collect();
     let text = format!(
-        "seen {} = {} + {} + [{}] + {} + {}; {} repeats, {} holes",
+        "seen {} = {} + {} + [{}] + {} + {}; {} duplicates, {} missing batches",
         entry.seen,
         entry.delivered,
         entry.folded,
@@ -60,53 +52,56 @@ fn check(batches: &[&str], expected: &str) {
 }
 
 #[test]
-fn in_order_it_adds_up() {
+fn batches_in_order_add_up() {
     check(
         &["7/1 3+0 of 5 3 0 0 2", "7/2 2+0 of 5 5 0 0 0"],
-        "seen 5 = 5 + 0 + [] + 0 + 0; 0 repeats, 0 holes",
+        "seen 5 = 5 + 0 + [] + 0 + 0; 0 duplicates, 0 missing batches",
     );
-    check(&["7/1 3+4 of 10 3 4 1 2"], "seen 10 = 3 + 4 + [fold_table_full=1] + 2 + 0; 0 repeats, 0 holes");
+    check(
+        &["7/1 3+4 of 10 3 4 1 2"],
+        "seen 10 = 3 + 4 + [fold_table_full=1] + 2 + 0; 0 duplicates, 0 missing batches",
+    );
 }
 
 #[test]
-fn a_repeat_is_counted_once() {
+fn duplicate_is_counted_once() {
     check(
         &["7/1 3+0 of 3 3 0 0 0", "7/1 3+0 of 3 3 0 0 0"],
-        "seen 3 = 3 + 0 + [] + 0 + 0; 1 repeats, 0 holes",
+        "seen 3 = 3 + 0 + [] + 0 + 0; 1 duplicates, 0 missing batches",
     );
 }
 
 #[test]
-fn what_is_on_its_way_is_unaccounted_until_it_comes() {
+fn batch_in_transit_is_unaccounted_until_received() {
     check(
         &["7/1 3+0 of 3 3 0 0 0", "7/3 2+0 of 9 9 0 0 0"],
-        "seen 9 = 5 + 0 + [] + 0 + 4; 0 repeats, 1 holes",
+        "seen 9 = 5 + 0 + [] + 0 + 4; 0 duplicates, 1 missing batches",
     );
     check(
         &["7/1 3+0 of 3 3 0 0 0", "7/3 2+0 of 9 9 0 0 0", "7/2 4+0 of 7 7 0 0 0"],
-        "seen 9 = 9 + 0 + [] + 0 + 0; 0 repeats, 0 holes",
+        "seen 9 = 9 + 0 + [] + 0 + 0; 0 duplicates, 0 missing batches",
     );
 }
 
 #[test]
-fn what_an_earlier_collector_was_told_is_lost_with_it() {
+fn batches_before_a_restart_count_as_dropped() {
     check(
         &["7/9 3+0 of 20 18 1 1 0"],
-        "seen 20 = 3 + 0 + [fold_table_full=1 collector_restart=16] + 0 + 0; 0 repeats, 8 holes",
+        "seen 20 = 3 + 0 + [fold_table_full=1 collector_restart=16] + 0 + 0; 0 duplicates, 8 missing batches",
     );
     check(
         &["7/9 3+0 of 20 20 0 0 0", "7/8 2+0 of 17 17 0 0 0"],
-        "seen 20 = 5 + 0 + [collector_restart=15] + 0 + 0; 0 repeats, 7 holes",
+        "seen 20 = 5 + 0 + [collector_restart=15] + 0 + 0; 0 duplicates, 7 missing batches",
     );
-    // Batch 8 was refused after 9 got its number: the filter's totals take it back.
+    // Batch 8 was rejected after 9 got its number: the filter's totals no longer include it.
     check(
         &["7/9 3+0 of 20 20 0 0 0", "7/10 1+0 of 21 19 0 2 0"],
-        "seen 21 = 4 + 0 + [fold_table_full=2 collector_restart=15] + 0 + 0; 0 repeats, 8 holes",
+        "seen 21 = 4 + 0 + [fold_table_full=2 collector_restart=15] + 0 + 0; 0 duplicates, 8 missing batches",
     );
 }
 
 #[test]
-fn epochs_of_a_proxy_are_added_and_bounded() {
+fn epochs_of_a_proxy_are_summed_and_bounded() {
     let mut ledger = Ledger::new(Limits { epochs_max: 2, silent_us_max: 10, ..Limits::default() });
     let batch = |epoch: u64| parse(&format!("{epoch}/1 2+0 of 2 2 0 0 0"));
     assert_eq!(ledger.admit(&batch(1), 100), Admission::New);
@@ -119,7 +114,7 @@ fn epochs_of_a_proxy_are_added_and_bounded() {
 }
 
 proptest! {
-    /// Whatever the order and however often batches come, in the end everything is counted once.
+    /// Batches in any order and with repeats are counted once.
     #[test]
     fn order_and_repeats_do_not_matter(
         sizes in proptest::collection::vec(0..5_u64, 1..30),
@@ -132,7 +127,7 @@ proptest! {
         }).collect();
         let mut ledger = Ledger::new(Limits::default());
         let mut counted = 0;
-        for batch in order.iter().map(|place| place.get(&batches)).chain(&batches) {
+        for batch in order.iter().map(|index| index.get(&batches)).chain(&batches) {
             if ledger.admit(batch, 1) == Admission::New {
                 counted += batch.records.len() as u64;
             }
@@ -144,7 +139,7 @@ proptest! {
 }
 
 #[test]
-fn a_silent_book_is_closed_and_leaves_nothing_open() {
+fn silent_epoch_is_closed_without_requests_in_flight() {
     let mut ledger = Ledger::new(Limits { silent_us_max: 100, ..Limits::default() });
     ledger.admit(&parse("7/1 3+0 of 3 3 0 0 0"), 1);
     ledger.admit(&parse("7/3 2+0 of 20 12 0 1 7"), 1);
@@ -156,7 +151,7 @@ fn a_silent_book_is_closed_and_leaves_nothing_open() {
 }
 
 #[test]
-fn rows_of_proxies_that_are_gone_are_bounded_and_no_count_is_lost() {
+fn entries_of_closed_epochs_are_bounded_and_keep_all_counts() {
     let mut ledger = Ledger::new(Limits { silent_us_max: 1, closed_max: 20, ..Limits::default() });
     for number in 0..50_u64 {
         let mut batch = parse("7/1 3+0 of 3 3 0 0 0");
@@ -173,15 +168,15 @@ fn rows_of_proxies_that_are_gone_are_bounded_and_no_count_is_lost() {
 }
 
 #[test]
-fn what_is_taken_at_a_later_attempt_is_uncertain_and_a_repeat_is_not() {
+fn later_attempt_is_uncertain_and_duplicate_is_not() {
     let mut ledger = Ledger::new(Limits::default());
-    let told = |text: &str, attempt: u32| Batch { attempt, ..parse(text) };
+    let batch = |text: &str, attempt: u32| Batch { attempt, ..parse(text) };
     for (text, attempt) in
         [("7/1 3+0 of 3 3 0 0 0", 2), ("7/1 3+0 of 3 3 0 0 0", 3), ("7/2 1+4 of 8 4 4 0 0", 2)]
     {
-        ledger.admit(&told(text, attempt), 1);
+        ledger.admit(&batch(text, attempt), 1);
     }
-    ledger.admit(&told("7/3 1+0 of 9 5 4 0 0", 1), 1);
+    ledger.admit(&batch("7/3 1+0 of 9 5 4 0 0", 1), 1);
     let entry = ledger.entries().remove("p").unwrap();
     assert_eq!((entry.uncertain, entry.uncertain_batches, entry.unaccounted()), (8, 2, 0));
 }
