@@ -5,7 +5,7 @@
 //! [`EdgeFingerprint`].
 //! Invariant: equal edges have equal fingerprints in every message.
 
-use super::{Edge, Evidence, Peer, Reporter, Service};
+use super::edge::{Edge, Evidence, Peer, Reporter, Service};
 use crate::text::Text;
 use prost::bytes::Bytes;
 use std::collections::HashMap;

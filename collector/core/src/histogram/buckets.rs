@@ -8,8 +8,12 @@
 //! Buckets nest: a [`FinePosition`] determines the position at every scale.
 
 mod octave;
+mod position;
+
+pub(super) use position::{FINEST, FinePosition};
 
 use octave::Octaves;
+use position::{INDEX_MAX, narrow};
 use std::sync::LazyLock;
 
 /// Largest number of classic buckets of a histogram, without the bucket `+Inf`.
@@ -48,36 +52,12 @@ pub const BOUNDS_US: [u64; 19] = [
 pub const BOUNDS_BYTES: [u64; 10] =
     [1 << 8, 1 << 10, 1 << 12, 1 << 14, 1 << 16, 1 << 18, 1 << 20, 1 << 22, 1 << 24, 1 << 26];
 
-/// Initial scale of a row, in OpenTelemetry's sense.
-pub(super) const FINEST: u8 = 5;
 /// Coarsest scale: the longest row holds all values.
 pub(super) const COARSEST: u8 = 1;
 const SCALES: usize = FINEST as usize + 1;
 
-/// Number of octaves, up to 2^40: 12 days, or 1 TiB. Larger values count as 2^40.
-const OCTAVES: usize = 40;
-const LARGEST: u64 = 1 << OCTAVES;
-/// Last bucket of the finest scale.
-const INDEX_MAX: u16 = ((OCTAVES << FINEST) - 1) as u16;
 /// Position of zero.
 pub(super) const ZERO: usize = 0;
-
-/// Position of a value among the finest buckets, which determines its position at every scale.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct FinePosition {
-    /// Number of positions before the buckets above 1, plus the classic bounds below the value.
-    before: u16,
-    /// Bucket index of the finest scale.
-    index: u16,
-}
-
-impl FinePosition {
-    /// Returns the position at a scale not finer than [`FINEST`].
-    #[inline]
-    pub(super) fn at(self, scale: u8) -> usize {
-        usize::from(self.before) + usize::from(self.index >> FINEST.saturating_sub(scale))
-    }
-}
 
 /// Bucket bounds of one kind of values.
 #[derive(Debug)]
@@ -193,11 +173,6 @@ impl Layout {
         let splits = i32::try_from(splits).unwrap_or(i32::MAX);
         (position - 2 - splits, splits)
     }
-}
-
-/// Returns a position as 16 bits: a layout has far fewer positions.
-fn narrow(position: usize) -> u16 {
-    u16::try_from(position).unwrap_or(u16::MAX)
 }
 
 #[cfg(test)]

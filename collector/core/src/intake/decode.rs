@@ -9,8 +9,8 @@
 //! packed. Protobuf allows other encodings: they, and invalid batches, fall back to prost and the
 //! validator.
 //!
-//! A new field of the contract needs a new match arm: in [`Decoder::field`] for the batch, in
-//! [`tables::edge`] and [`tables::outcome`] for the rows, in [`records::read`] for a column. Fields
+//! A new field of the contract needs a new match arm: in `Decoder::field` for the batch, in
+//! `tables::edge` and `tables::outcome` for the rows, in `records::read` for a column. Fields
 //! without an arm are skipped.
 
 mod varints;

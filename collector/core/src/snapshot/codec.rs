@@ -1,7 +1,7 @@
 //! Snapshot codec: derives serialization of values and stage state.
 //!
-//! In: a type and its fields, listed once by [`snapshot!`] beside the type.
-//! Out: [`SnapshotValue`] for plain values, [`SnapshotState`] for stages, whose limits are not part
+//! In: a type and its fields, listed once by `snapshot!` beside the type.
+//! Out: `SnapshotValue` for plain values, `SnapshotState` for stages, whose limits are not part
 //! of the state.
 //! Invariant: every field is either saved or listed under `skip`; a missing field does not compile.
 

@@ -1,6 +1,6 @@
 //! Table of Envoy's response flags in the order of their bits.
 
-use super::{Fault, Flag};
+use super::flag::{Fault, Flag};
 
 const fn flag(
     (bit, name): (u32, &'static str),

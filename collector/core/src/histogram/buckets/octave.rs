@@ -5,7 +5,7 @@
 //! Invariant: a part has at most one edge, and all octaves have the same parts; an octave has at
 //! most one classic bound.
 
-use super::{FINEST, FinePosition, INDEX_MAX, LARGEST, OCTAVES, narrow};
+use super::position::{FINEST, FinePosition, INDEX_MAX, LARGEST, OCTAVES, narrow};
 
 /// Bits of a part number: an octave has 2^6 equal parts. No part is longer than the first, shortest
 /// bucket of the finest scale, so that at most one edge lies within.

@@ -1,5 +1,6 @@
 use super::octave::position_among;
-use super::{BOUNDS_BYTES, BOUNDS_US, COARSEST, FINEST, FinePosition, LARGEST, Layout};
+use super::position::LARGEST;
+use super::{BOUNDS_BYTES, BOUNDS_US, COARSEST, FINEST, FinePosition, Layout};
 use proptest::prelude::*;
 
 /// Returns the position by definition: the first whose upper end is not below the value.
