@@ -165,8 +165,8 @@ impl Ledger {
         self.epochs.len()
     }
 
-    /// Closes epochs that have been silent for too long. Their counts stay; duplicates of their batches
-    /// are not recognized any more.
+    /// Closes epochs that have been silent for too long. Their counts stay; duplicates of their
+    /// batches are not recognized any more.
     fn close_silent(&mut self, now_us: u64) {
         let silent_since = now_us.saturating_sub(self.limits.silent_us_max);
         let closed = &mut self.closed;

@@ -23,18 +23,18 @@ pub const ADDRESSES_MAX: usize = 16;
 /// Exclusive limit of durations: 7 days.
 pub const DURATION_US_MAX: u64 = 7 * 24 * 3600 * 1_000_000;
 
-/// What a batch may hold.
+/// Limits of a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// Entries of `strings`.
+    /// Maximum entries of `strings`.
     pub strings_max: usize,
-    /// Rows of `edges`, of `outcomes`, and of `folds`, each.
+    /// Maximum rows of each other table, such as `edges`, `outcomes` and `folds`.
     pub rows_max: usize,
-    /// Single records.
+    /// Maximum single records.
     pub records_max: usize,
-    /// How far a request may lie ahead of the collector's clock.
+    /// Maximum lead of a request's start over the collector's clock.
     pub ahead_us_max: u64,
-    /// How long ago a request may have ended.
+    /// Maximum age of a request's end.
     pub age_us_max: u64,
 }
 

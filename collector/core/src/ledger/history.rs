@@ -11,14 +11,14 @@ use crate::text::Text;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, LazyLock};
 
-/// How much is remembered.
+/// Limits of the history.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// Time between two moments.
+    /// Interval between two moments.
     pub step_us: u64,
-    /// The oldest moment that is kept is the first one older than this.
+    /// Maximum age: the history ends with the first moment that is older.
     pub age_us_max: u64,
-    /// Entries over all moments: one per proxy and moment.
+    /// Maximum entries of all moments: one per proxy and moment.
     pub rows_max: usize,
 }
 
