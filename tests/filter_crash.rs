@@ -22,10 +22,10 @@ const QUIET_S: u64 = 5;
 const BLIND_WITHIN: Duration = Duration::from_secs(60);
 
 /// Liveness of each proxy, by node id.
-async fn standings(mesh: &Mesh) -> BTreeMap<String, String> {
+async fn states(mesh: &Mesh) -> BTreeMap<String, String> {
     let rows = fetch::list(mesh.collector().unwrap().http(), "/api/v1/proxies", "proxies").await.unwrap();
     let text = |row: &serde_json::Value, name: &str| row.get(name).unwrap().as_str().unwrap().to_owned();
-    rows.iter().map(|row| (text(row, "proxy"), text(row, "standing"))).collect()
+    rows.iter().map(|row| (text(row, "proxy"), text(row, "state"))).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -47,14 +47,14 @@ async fn traffic_continues_after_a_filter_crash_and_the_proxy_is_reported_blind(
     };
     let victim = mesh.node_id(VICTIM).unwrap();
     let blind = eventually("the collector reports the proxy as blind", BLIND_WITHIN, async || {
-        let standings = standings(&mesh).await;
-        (standings.get(&victim)? == "blind").then_some(standings)
+        let states = states(&mesh).await;
+        (states.get(&victim)? == "blind").then_some(states)
     });
     let mut others = blind.await.unwrap();
     others.remove(&victim);
-    assert!(others.len() >= 4 && others.values().all(|standing| standing == "reporting"), "{others:?}");
+    assert!(others.len() >= 4 && others.values().all(|state| state == "reporting"), "{others:?}");
     let text = crate::metrics::text(&mesh).await;
-    assert!(text.contains("hopscope_proxies{standing=\"blind\"} 1\n"), "{text}");
+    assert!(text.contains("hopscope_proxies{state=\"blind\"} 1\n"), "{text}");
 
     stop.send(()).unwrap();
     traffic.await.unwrap();

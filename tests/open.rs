@@ -40,7 +40,7 @@ fn send(gateway: SocketAddr) -> TcpStream {
 
 /// Formats each long request as `reporter source -> destination (service)`.
 async fn hanging(mesh: &Mesh) -> Vec<String> {
-    let rows = fetch::list(mesh.collector().unwrap().http(), "/api/v1/open", "long").await.unwrap();
+    let rows = fetch::list(mesh.collector().unwrap().http(), "/api/v1/in-flight", "long").await.unwrap();
     let rows = rows.iter().map(|row| {
         let text = |name: &str| row.get(name).unwrap().as_str().unwrap().to_owned();
         let [reporter, source, destination, service] =
@@ -67,7 +67,7 @@ async fn a_request_that_hangs_shows_with_its_destination_before_it_ends() {
     });
     shown.await.unwrap();
     let text = metrics::text(&mesh).await;
-    assert!(metrics::sum(&text, "hopscope_open_requests") >= 4, "{text}");
+    assert!(metrics::sum(&text, "hopscope_in_flight_requests") >= 4, "{text}");
     assert_eq!(metrics::promtool_errors(&text), "");
 
     drop(request);

@@ -64,7 +64,7 @@ struct Counts {
 /// Counts of connections from shop to payments, by reporter and flags.
 async fn counts(pair: &Protocols) -> BTreeMap<(String, String), Counts> {
     let mut counts: BTreeMap<_, Counts> = BTreeMap::new();
-    for row in rows(pair, "/api/v1/connections", "connections").await {
+    for row in rows(pair, "/api/v1/tcp", "connections").await {
         let text = |name: &str| row.get(name).unwrap().as_str().unwrap().to_owned();
         let number = |name: &str| row.get(name).unwrap().as_u64().unwrap();
         let sum = counts.entry((text("reporter"), text("response_flags"))).or_default();
@@ -123,7 +123,7 @@ async fn a_thousand_connections(envoy: PathBuf) {
     let expected = connections(pair.listeners().tcp, 1_000).await;
     both_sides_report(&pair, expected).await;
 
-    let rows = rows(&pair, "/api/v1/connections", "connections").await;
+    let rows = rows(&pair, "/api/v1/tcp", "connections").await;
     for row in &rows {
         let text = |name: &str| row.get(name).unwrap().as_str().unwrap();
         let edge = [text("source_workload"), text("destination_workload"), text("destination_service")];
@@ -269,7 +269,7 @@ async fn tcp_connections_without_an_upstream_are_reported_with_their_flag() {
         assert_eq!((of(&counts, "source", "NC"), counts.len()), (three, 3), "{counts:?}");
         assert_eq!(of(&counts, "source", "UH"), three, "{counts:?}");
         assert_eq!(of(&counts, "source", "UF,URX"), three, "{counts:?}");
-        let rows = rows(&pair, "/api/v1/connections", "connections").await;
+        let rows = rows(&pair, "/api/v1/tcp", "connections").await;
         let refused = rows.iter().find(|row| row["response_flags"] == "UF,URX").unwrap();
         assert_eq!(refused["destination_service"], "payments.shop.svc.cluster.local");
         assert_eq!(refused["failed"], true);
@@ -296,7 +296,7 @@ async fn stream_bytes(pair: &Protocols) -> [String; 2] {
 /// Waits until an open stream shows with its bytes on both sides.
 async fn shows(pair: &Protocols, (sent, received): (u64, u64)) {
     let shows = eventually("the stream shows on both sides", SOON, async || {
-        let rows = rows(pair, "/api/v1/open", "long").await;
+        let rows = rows(pair, "/api/v1/in-flight", "long").await;
         let shown = |side: &&str| {
             rows.iter().any(|row| {
                 row["reporter"] == **side && row["request_bytes"] == sent && row["response_bytes"] == received
@@ -305,7 +305,7 @@ async fn shows(pair: &Protocols, (sent, received): (u64, u64)) {
         SIDES.iter().all(shown).then_some(())
     });
     let shows = shows.await;
-    assert!(shows.is_ok(), "{:?}", rows(pair, "/api/v1/open", "long").await);
+    assert!(shows.is_ok(), "{:?}", rows(pair, "/api/v1/in-flight", "long").await);
     assert_eq!(stream_bytes(pair).await, SIDES.map(|_| format!("1: {sent}/{received}")));
 }
 
@@ -323,7 +323,7 @@ async fn ends(pair: Protocols, (sent, received): (u64, u64), code: &str) {
     });
     let ends = ends.await;
     assert!(ends.is_ok(), "{:?}", rows(&pair, "/api/v1/edges", "edges").await);
-    assert_eq!(rows(&pair, "/api/v1/open", "long").await, Vec::<Value>::new());
+    assert_eq!(rows(&pair, "/api/v1/in-flight", "long").await, Vec::<Value>::new());
     assert_eq!(counts(&pair).await, BTreeMap::new());
     assert_eq!(stream_bytes(&pair).await, SIDES.map(|_| format!("1: {sent}/{received}")));
     pair.stop().await.unwrap();

@@ -40,7 +40,7 @@ async fn hops(mesh: &Mesh) -> Value {
     judged.await.unwrap()
 }
 
-/// Formats counts as `shop>payments given_up timed_out/given_up 20`, without versions.
+/// Formats counts as `shop>payments caller_gave_up timed_out/caller_gave_up 20`, without versions.
 fn table(hops: &Value) -> Vec<String> {
     let mut counts: BTreeMap<String, u64> = BTreeMap::new();
     for row in hops["hops"].as_array().unwrap() {
@@ -71,23 +71,23 @@ async fn every_fault_has_one_verdict_per_request() {
         ("gateway>shop agreed ok/ok", 2),
         ("payments>ledger-db agreed ok/ok", 3),
         // UF: the destination refused the connection and has no record.
-        ("shop>legacy unreached unreached/none", 1),
+        ("shop>legacy not_forwarded not_forwarded/none", 1),
         // URX: three attempts, three records of the destination, one hop.
         ("shop>payments agreed error/error", 1),
         // DISAGREE: the answer is held up on the wire for longer than the 200 ms that shop waits.
-        ("shop>payments answered_too_late timed_out/ok", 1),
+        ("shop>payments response_late timed_out/ok", 1),
         // SEVERED: UC at shop, DC at payments.
-        ("shop>payments cut_between reset/given_up", 1),
+        ("shop>payments connection_cut reset/caller_gave_up", 1),
         // UC at payments.
-        ("shop>payments failed_behind error/reset", 1),
+        ("shop>payments destination_failed error/reset", 1),
         // UT: payments still works and reports DC without a code.
-        ("shop>payments given_up timed_out/given_up", 1),
+        ("shop>payments caller_gave_up timed_out/caller_gave_up", 1),
         // CUT: UC at shop, 200 at payments.
-        ("shop>payments lost_on_the_way_back reset/ok", 1),
+        ("shop>payments response_lost reset/ok", 1),
         // RESCUED: 503 to the first attempt and 200 to the second.
-        ("shop>payments rescued_by_retry ok/ok", 1),
+        ("shop>payments succeeded_after_retry ok/ok", 1),
         // NR, NC, UH.
-        ("shop>payments unreached unreached/none", 3),
+        ("shop>payments not_forwarded not_forwarded/none", 3),
     ];
     assert_eq!(table(&hops), expected.map(|(cell, faults)| format!("{cell} {}", faults * EACH)));
     assert_eq!(hops["records"]["ambiguous"], 0, "{}", hops["records"]);
@@ -104,7 +104,7 @@ fn hang(mesh: &Mesh) -> TcpStream {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_destination_killed_during_requests_is_reported_by_its_source_alone() {
-    let options = ["--hop-window-ms", "5000"].map(str::to_owned).to_vec();
+    let options = ["--join-window-ms", "5000"].map(str::to_owned).to_vec();
     let mut mesh = parts::start(MeshOptions { collector_options: options, ..parts::observed() }).await;
     // Both sides report before the crash, so that the collector knows both.
     drive(&mesh.client(), 200, &Mix::healthy(), 4).await;
@@ -123,7 +123,7 @@ async fn a_destination_killed_during_requests_is_reported_by_its_source_alone() 
         let hops = fetch::json(mesh.collector().ok()?.http(), "/api/v1/hops").await.ok()?;
         last = table(&hops);
         last.retain(|line| !line.contains(" agreed "));
-        (last == [format!("shop>payments destination_died reset/none {killed}")]).then_some(())
+        (last == [format!("shop>payments destination_down reset/none {killed}")]).then_some(())
     });
     let reported = reported.await;
     assert!(reported.is_ok(), "{killed} were killed: {last:?}");
@@ -131,7 +131,7 @@ async fn a_destination_killed_during_requests_is_reported_by_its_source_alone() 
     let hops = hops(&mesh).await;
     last = table(&hops);
     last.retain(|line| !line.contains(" agreed "));
-    assert_eq!(last, [format!("shop>payments destination_died reset/none {killed}")]);
+    assert_eq!(last, [format!("shop>payments destination_down reset/none {killed}")]);
     mesh.stop().await.unwrap();
 }
 

@@ -23,9 +23,9 @@ pub(crate) const JOIN_EDGES_MAX: Names = Names(&["--join-edges-max"]);
 /// Records that were counted.
 pub(crate) const DELIVERED: Names = Names(&["hopscope_ledger_delivered_total"]);
 /// Records that the join holds until the other side reports.
-pub(crate) const PENDING_RECORDS: Names = Names(&["hopscope_join_open"]);
+pub(crate) const PENDING_RECORDS: Names = Names(&["hopscope_join_pending_records", "hopscope_join_open"]);
 /// Memory of the table of these records.
-pub(crate) const PENDING_BYTES: Names = Names(&["hopscope_join_open_bytes"]);
+pub(crate) const PENDING_BYTES: Names = Names(&["hopscope_join_pending_bytes", "hopscope_join_open_bytes"]);
 /// Request series.
 pub(crate) const SERIES: Names = Names(&["hopscope_series"]);
 

@@ -79,7 +79,7 @@ pub(super) async fn ledgers(collector: SocketAddr) -> Result<Vec<LedgerRow>> {
 
 pub(super) async fn pending(collector: SocketAddr) -> Result<u64> {
     let text = fetch::text(collector, "/metrics?only=own").await?;
-    let [counted, failed] = ["hopscope_waiting_requests", "hopscope_failures_waiting"];
+    let [counted, failed] = ["hopscope_identity_pending_requests", "hopscope_failures_pending"];
     Ok(sample(&text, counted)? + sample(&text, failed)?)
 }
 

@@ -142,12 +142,12 @@ mod tests {
     #[test]
     fn both_sides_are_adjacent_and_the_source_is_first() {
         let destination = EdgeRow { reporter: "destination".into(), ..row("-", 1, [1, 1, 1]) };
-        let unreached = EdgeRow {
+        let not_forwarded = EdgeRow {
             destination_workload: "unknown".into(),
             destination_version: "unknown".into(),
             ..row("NR", 1, [0, 0, 0])
         };
-        let lines = lines(&[unreached, destination, row("-", 1, [1, 1, 1])]);
+        let lines = lines(&[not_forwarded, destination, row("-", 1, [1, 1, 1])]);
         let order: Vec<_> = lines.keys().map(|edge| (edge.destination.as_str(), edge.reporter())).collect();
         assert_eq!(
             order,

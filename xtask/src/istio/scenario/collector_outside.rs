@@ -33,7 +33,7 @@ fn inside(outcome: &mut Outcome) -> anyhow::Result<()> {
         + seen.sum("source_workload=hopscope-collector");
     outcome.equal("requests reported by the collector's own sidecar", 0, of_reports);
     outcome.equal("requests reported by other proxies meanwhile", 400, seen.sum(""));
-    let refused = Series::of("hopscope_ingest_refused_total")?;
+    let refused = Series::of("hopscope_grpc_reports_rejected_total")?;
     outcome.equal(
         "reports refused over mTLS because a certificate is not that of the proxy",
         0,

@@ -211,7 +211,7 @@ fn liveness() -> anyhow::Result<BTreeMap<&'static str, String>> {
     let rows = proxies.get("proxies").and_then(Value::as_array).cloned().unwrap_or_default();
     let state = |workload: &'static str| {
         let row = rows.iter().find(|row| cluster::text(row, "/proxy").contains(&format!("~{workload}-")))?;
-        Some((workload, cluster::text(row, "/standing").to_owned()))
+        Some((workload, cluster::text(row, "/state").to_owned()))
     };
     Ok(PROXIES.into_iter().filter_map(state).collect())
 }
