@@ -28,6 +28,7 @@ mod matching;
 mod pairing;
 mod expire;
 mod stats;
+mod snapshot;
 
 pub use caller_inference::Caller;
 pub use edge_context::{Known, Line, Named, Tells};

@@ -40,7 +40,7 @@ macro_rules! section {
     };
 }
 
-const SECTIONS: [Section; 7] = [
+const SECTIONS: [Section; 8] = [
     section!(ledger, 2),
     section!(address_book, 4),
     section!(edges, 1),
@@ -53,6 +53,7 @@ const SECTIONS: [Section; 7] = [
     section!(aggregate, 5),
     section!(connections, 4),
     section!(streams, 2),
+    section!(join, 1),
 ];
 
 /// Does not compile until a new room stands here: it has a section, or there is a reason why not. Open hops have none: after a start

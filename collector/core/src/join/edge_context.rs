@@ -140,6 +140,9 @@ impl Join {
         let Known { side, unjoinable, caller_tag, ends, peer } = *known;
         let some = |number: u32| (number != NONE).then_some(number);
         let edge = ends.edge();
+        if edge.is_none() {
+            self.overflow.book.begin(now_us);
+        }
         let entry = edge.and_then(|edge| self.edges.get(edge));
         let (caller, called) =
             entry.map_or((None, ends.called()), |entry| (some(entry.caller), some(entry.called)));
@@ -158,6 +161,7 @@ impl Join {
         let silent = theirs.and_then(|number| others.get(number)).is_some_and(|it| it.told_us == 0);
         let peer_not_instrumented = edge.and_then(|edge| self.edges.get_mut(edge)).is_some_and(|entry| {
             entry.last_us = now_us;
+            entry.book.begin(now_us);
             silent && entry.book.peer_not_instrumented >= ONE_SIDED_MIN
         });
         Line {

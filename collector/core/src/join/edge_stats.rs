@@ -81,6 +81,15 @@ impl Shared {
         })
     }
 
+    /// Numbers of an edge with these names; `None` when there is no room for one of them.
+    pub(super) fn key_of(&mut self, edge: &HopEdge) -> Option<Key> {
+        Some(Key {
+            source: self.places.number(&edge.source, || true)?,
+            destination: self.places.number(&edge.destination, || true)?,
+            service: self.services.number(&edge.service, || true)?,
+        })
+    }
+
     /// The name of such an edge.
     pub(super) fn name(&self, key: Key) -> Option<HopEdge> {
         Some(HopEdge {
@@ -142,15 +151,18 @@ impl Packed {
 /// The hops of one edge.
 #[derive(Debug, Default)]
 pub struct EdgeHops {
-    /// What was said first, which is the only thing of most edges, and how often.
-    first: (Packed, u64),
+    /// The first cell, which is the only one of most edges, and its hops.
+    first: Packed,
+    first_count: u64,
     others: Option<Box<Others>>,
-    gap: Durations,
-    gap_negative: u64,
+    pub(super) gap: Durations,
+    pub(super) gap_negative: u64,
     /// Hops that both sides told of; no more are counted than fit.
     pub(super) joined: u32,
     /// Hops that were called one-sided; likewise.
     pub(super) peer_not_instrumented: u32,
+    /// Time of the first record, seconds since the Unix epoch: half the size of microseconds.
+    pub(super) created_s: u32,
 }
 
 #[derive(Debug, Default)]
@@ -159,9 +171,10 @@ struct Others(Vec<(Packed, u64)>);
 impl EdgeHops {
     /// What was said, and how often.
     pub fn cells(&self) -> impl Iterator<Item = (Cell, u64)> + '_ {
-        let others = self.others.iter().flat_map(|others| &others.0);
-        let told = std::iter::once(&self.first).chain(others).filter(|(_, count)| *count > 0);
-        told.map(|(cell, count)| (cell.cell(), *count))
+        let first = std::iter::once((self.first, self.first_count));
+        let others = self.others.iter().flat_map(|others| others.0.iter().copied());
+        let cells = first.chain(others).filter(|(_, count)| *count > 0);
+        cells.map(|(cell, count)| (cell.cell(), count))
     }
 
     /// How many hops.
@@ -197,22 +210,41 @@ impl EdgeHops {
         self.gap_negative
     }
 
+    /// Time of the first record, microseconds since the Unix epoch, to the second.
+    #[must_use]
+    pub fn created_us(&self) -> u64 {
+        u64::from(self.created_s) * 1_000_000
+    }
+
+    /// Notes that a record of the edge has arrived.
+    #[inline]
+    pub(super) fn begin(&mut self, now_us: u64) {
+        if self.created_s == 0 {
+            self.created_s = u32::try_from(now_us / 1_000_000).unwrap_or(u32::MAX);
+        }
+    }
+
+    #[inline]
     pub(super) fn add(&mut self, cell: Cell) {
+        self.add_times(cell, 1);
+    }
+
+    /// Counts some hops with equal endings and verdict.
+    #[inline]
+    pub(super) fn add_times(&mut self, cell: Cell, times: u64) {
         let packed = Packed::of(cell);
-        let Self { first, others, .. } = self;
-        let (known, count) = first;
-        if *count == 0 || *known == packed {
-            *known = packed;
-            *count = count.saturating_add(1);
+        if self.first_count == 0 || self.first == packed {
+            self.first = packed;
+            self.first_count = self.first_count.saturating_add(times);
             return;
         }
-        let Others(others) = &mut **others.get_or_insert_default();
+        let Others(others) = &mut **self.others.get_or_insert_default();
         match others.iter_mut().find(|(known, _)| *known == packed) {
-            Some((_, count)) => *count = count.saturating_add(1),
+            Some((_, count)) => *count = count.saturating_add(times),
             None => {
                 // Few edges have more than one.
                 others.reserve_exact(1);
-                others.push((packed, 1));
+                others.push((packed, times));
             }
         }
     }
@@ -230,6 +262,9 @@ impl EdgeHops {
         self.gap.record(source_us.saturating_sub(destination_us).into());
     }
 }
+
+/// Most memory of a large mesh is entries.
+const _: () = assert!(size_of::<Entry>() <= 96, "an entry takes more memory than before");
 
 /// No number.
 pub(super) const NONE: u32 = u32::MAX;

@@ -3,6 +3,7 @@
 //! In: events. Out: counters. Always holds: records = joined + alone + ambiguous + evicted + unjoinable + open.
 
 use super::edge_stats::EdgeHops;
+use crate::snapshot::codec::snapshot;
 
 /// Why a record cannot be joined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,6 +77,8 @@ pub struct Stats {
     evicted: [u64; Eviction::ALL.len()],
     unjoinable: [u64; Unjoinable::ALL.len()],
 }
+
+snapshot!(struct Stats { joined, alone, ambiguous, unsure, expired_hops, evicted, unjoinable });
 
 impl Stats {
     /// Records that were let go before their time, by reason.
