@@ -10,6 +10,8 @@ pub mod connections;
 mod exemplars;
 mod expiry;
 mod key;
+pub mod labels;
+pub(crate) mod metrics;
 mod packed_outcome;
 mod series;
 mod series_budget;

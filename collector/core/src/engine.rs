@@ -18,6 +18,7 @@ mod edge_cache;
 mod views;
 pub mod snapshot;
 mod tallies;
+pub mod metrics;
 
 use crate::aggregate::connections::{ConnectionSeries, streams, tcp};
 use crate::aggregate::{self, Aggregate, reporting_namespace};

@@ -16,6 +16,7 @@ mod liveness;
 mod edge_table;
 mod pending_caller;
 mod pending;
+pub(crate) mod metrics;
 
 pub use edge::{End, Evidence, ResolvedEdge, Security};
 pub(crate) use edge_table::RESTORED_ID_MAX;

@@ -29,6 +29,7 @@ mod pairing;
 mod expire;
 mod stats;
 mod snapshot;
+pub(crate) mod metrics;
 
 pub use caller_inference::Caller;
 pub use edge_context::{Known, Line, Named, Tells};

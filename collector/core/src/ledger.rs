@@ -15,6 +15,7 @@ mod epoch;
 mod dedup;
 mod entry;
 mod history;
+pub(crate) mod metrics;
 
 pub use entry::Entry;
 pub use history::Limits as HistoryLimits;

@@ -4,6 +4,7 @@ pub mod prefetch;
 pub mod interner;
 pub mod text;
 pub mod histogram;
+pub mod metrics;
 pub mod snapshot;
 pub mod batch;
 pub mod intake;

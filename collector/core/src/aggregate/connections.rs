@@ -10,6 +10,8 @@
 //! request, and is counted with all of its bytes when it ends; the bytes of its bodies until then are
 //! counted once, in [`ConnectionSeries`] of their own.
 
+pub(crate) mod metrics;
+
 use super::Limits;
 use super::key::{Key, SeriesKey};
 use super::series_budget::{Overflow, SeriesBudget};

@@ -9,6 +9,7 @@
 
 mod failed;
 mod rows;
+pub(crate) mod metrics;
 
 pub use failed::{Failed, Named};
 

@@ -4,6 +4,8 @@
 //! holds: of an epoch only what its latest batch said counts, and nothing once it was silent for [`SILENT_US_MAX`]; ages go
 //! on between two batches; there are at most as many epochs as in the ledger, since only a batch that it took comes here.
 
+pub(crate) mod metrics;
+
 use crate::batch::{Batch, EpochId, Reporter, Text};
 use crate::identity::ResolvedEdge;
 use std::collections::{BTreeMap, HashMap};

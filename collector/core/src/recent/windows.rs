@@ -19,6 +19,7 @@ mod cells;
 mod instances;
 mod reading;
 mod tally;
+pub(crate) mod metrics;
 
 pub use reading::{Instance, Share, Window};
 pub use tally::Tally;

@@ -1,0 +1,257 @@
+use super::{Scope, declared, visit_all};
+use crate::batch::{
+    Batch, Connections, Details, Edge, EpochId, Evidence, Flow, Fold, FoldedDurations, Identity, Messages,
+    Open, Outcome, Peer, Protocol, Record, Reporter, Service, Totals,
+};
+use crate::engine::{Engine, Limits, snapshot};
+use crate::metrics::{
+    Buckets, ByFamily, BySeries, Extra, Family, Kind, Labels, Local, Number, Traversal, Visitor,
+};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+const SECOND_US: u64 = 1_000_000;
+
+/// A batch of one proxy: four requests, a fold row, a TCP connection, a stream, and a request in flight.
+fn batch(proxy: &str, reporter: Reporter, sequence: u64, at_us: u64) -> Batch {
+    let service = Service {
+        host: "pay.shop.svc".into(),
+        name: "pay".into(),
+        namespace: "shop".into(),
+        evidence: Evidence::Cluster,
+        ..Service::default()
+    };
+    let workload = if reporter == Reporter::Source { "pay-v1" } else { "web-v1" };
+    let peer = Peer {
+        workload: workload.into(),
+        namespace: "shop".into(),
+        canonical_service: workload.split_once('-').unwrap().0.into(),
+        canonical_revision: "v1".into(),
+        ..Peer::default()
+    };
+    let edge = Edge { reporter, service, peer, mutual_tls: true, ..Edge::default() };
+    let record = |outcome: usize, request_id_hash: u32| Record {
+        outcome,
+        request_id_hash,
+        start_us: at_us - 10_000,
+        duration_us: if reporter == Reporter::Source { 9_000 } else { 7_000 },
+        request_bytes: 300,
+        response_bytes: 5_000,
+        attempts: 1,
+        ..Record::default()
+    };
+    let ok = Outcome { response_code: 200, protocol: Protocol::Http, ..Outcome::default() };
+    let failed =
+        Outcome { response_flags: 4, grpc_status: Some(14), protocol: Protocol::Grpc, response_code: 503 };
+    let durations = FoldedDurations {
+        zero_count: 1,
+        counts: vec![4],
+        max_us: 9,
+        sum_us: 20,
+        ..FoldedDurations::default()
+    };
+    Batch {
+        epoch_id: EpochId { proxy: proxy.into(), epoch: 7 },
+        sequence,
+        attempt: 1,
+        identity: (sequence == 1).then(|| Identity {
+            workload: proxy.into(),
+            namespace: "shop".into(),
+            version: "v1".into(),
+            canonical_service: proxy.split_once('-').unwrap().0.into(),
+            filter_version: "1.2".into(),
+            config_hash: 9,
+            ..Identity::default()
+        }),
+        totals: Totals {
+            seen: 10 * sequence,
+            sent: 4 * sequence,
+            folded: 5 * sequence,
+            dropped: Vec::new(),
+            buffered: sequence,
+        },
+        edges: vec![Arc::new(edge)].into(),
+        outcomes: vec![ok, failed],
+        details: Details::default(),
+        records: vec![
+            record(0, 17 * u32::try_from(sequence).unwrap()),
+            record(0, 18 * u32::try_from(sequence).unwrap()),
+            record(1, 19 * u32::try_from(sequence).unwrap()),
+            record(0, 0),
+        ],
+        folds: vec![Fold { outcome: 1, count: 5, durations, ..Fold::default() }],
+        open: vec![Open { reporter, count: 3, oldest_age_us: 5_000_000, long_count: 0, long: Vec::new() }],
+        connections: Connections {
+            closed: vec![Record { request_bytes: 7, duration_us: 70_000, ..Record::default() }],
+            open: vec![Flow { edge: 0, opened: 2, request_bytes: 3, response_bytes: 4 }],
+            ..Connections::default()
+        },
+        streams: vec![Flow { edge: 0, opened: 1, request_bytes: 5, response_bytes: 6 }],
+        messages: vec![Messages { outcome: 1, request: 3, response: 5, ..Messages::default() }],
+    }
+}
+
+fn engine() -> Engine {
+    let mut engine = Engine::new(Limits::default());
+    for sequence in 1..4 {
+        let at_us = (1_000 + sequence) * SECOND_US;
+        engine.take(&batch("web-v1", Reporter::Source, sequence, at_us), at_us);
+        engine.take(&batch("pay-v1", Reporter::Destination, sequence, at_us), at_us);
+    }
+    engine.tick(1_004 * SECOND_US);
+    engine.tick(1_060 * SECOND_US);
+    engine
+}
+
+/// Samples by family and labels, each with its value and created time.
+#[derive(Default)]
+struct Recorder {
+    labels: Vec<(String, String)>,
+    samples: BTreeMap<String, (Value, Option<u64>)>,
+    families: BTreeSet<&'static str>,
+}
+
+#[derive(Debug, PartialEq)]
+enum Value {
+    Number(Number),
+    Histogram(Buckets),
+}
+
+impl Recorder {
+    fn of<T: Traversal>(engine: &Engine) -> Self {
+        let mut recorder = Self::default();
+        visit_all::<T>(&Local(engine), || 1_061 * SECOND_US, Scope::All, &mut recorder).unwrap();
+        recorder
+    }
+
+    fn add(&mut self, family: &'static Family, extra: Extra, value: Value, created_us: Option<u64>) {
+        let mut labels = self.labels.clone();
+        labels.extend(extra.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        let names: Vec<&str> = labels.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, family.labels, "{}", family.name);
+        self.families.insert(family.name);
+        let before = self.samples.insert(format!("{}{labels:?}", family.name), (value, created_us));
+        assert!(before.is_none(), "{} {labels:?} twice", family.name);
+    }
+}
+
+impl Visitor for Recorder {
+    fn native(&self) -> bool {
+        true
+    }
+
+    fn family(&mut self, _: &'static Family) {}
+
+    fn series(&mut self, labels: Labels<'_>) {
+        self.labels = labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    }
+
+    fn number(&mut self, family: &'static Family, extra: Extra, value: Number, created_us: Option<u64>) {
+        self.add(family, extra, Value::Number(value), created_us);
+    }
+
+    fn histogram(&mut self, family: &'static Family, buckets: &Buckets, created_us: Option<u64>) {
+        self.add(family, None, Value::Histogram(buckets.clone()), created_us);
+    }
+}
+
+#[test]
+fn both_traversals_visit_the_same_samples_of_all_declared_families() {
+    let engine = engine();
+    let (by_family, by_series) = (Recorder::of::<ByFamily>(&engine), Recorder::of::<BySeries>(&engine));
+    assert!(by_family.samples.len() > 60, "{:?}", by_family.samples.keys());
+    assert_eq!(by_series.samples, by_family.samples);
+    let declared: BTreeSet<&str> = declared().iter().map(|family| family.name).collect();
+    assert_eq!(by_family.families, declared);
+}
+
+#[test]
+fn a_series_is_visited_once_in_a_traversal_by_series() {
+    #[derive(Default)]
+    struct Seen(Vec<Vec<(String, String)>>);
+    impl Visitor for Seen {
+        fn family(&mut self, family: &'static Family) {
+            panic!("{family:?}");
+        }
+        fn series(&mut self, labels: Labels<'_>) {
+            self.0
+                .push(labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect());
+        }
+        fn number(&mut self, _: &'static Family, _: Extra, _: Number, _: Option<u64>) {}
+        fn histogram(&mut self, _: &'static Family, _: &Buckets, _: Option<u64>) {}
+    }
+    let engine = engine();
+    let mut seen = Seen::default();
+    visit_all::<BySeries>(&Local(&engine), || 0, Scope::All, &mut seen).unwrap();
+    // Requests, connections and streams of an edge have series of their own.
+    let of_edges = seen.0.iter().filter(|labels| labels.len() == 26).count();
+    assert_eq!(of_edges, engine.aggregate().iter(engine.edges()).count() + engine.connections().len());
+}
+
+#[test]
+fn names_and_texts_follow_the_conventions() {
+    for Family { name, kind, help, .. } in declared() {
+        assert_eq!(name.ends_with("_total"), *kind == Kind::Counter, "{name}");
+        assert!(
+            help.ends_with('.') && help.starts_with(|first: char| first.is_ascii_uppercase() || first == 'g')
+        );
+    }
+}
+
+/// Samples that a restored engine has to have: everything with a created time, and the statistics of
+/// the join.
+fn lasting(recorder: &Recorder) -> BTreeMap<&String, &(Value, Option<u64>)> {
+    let is_lasting = |name: &str| {
+        (name.starts_with("hopscope_join_") || name.starts_with("hopscope_series_"))
+            && name.split('[').next().is_some_and(|name| name.ends_with("_total"))
+    };
+    recorder.samples.iter().filter(|(name, (_, created))| created.is_some() || is_lasting(name)).collect()
+}
+
+#[test]
+fn a_restored_engine_exports_the_same_values_and_created_times() {
+    let before = engine();
+    let mut after = Engine::new(Limits::default());
+    snapshot::decode(&snapshot::encode(&before, 1), &mut after).unwrap();
+    let (mut old, mut new) = (Recorder::of::<ByFamily>(&before), Recorder::of::<ByFamily>(&after));
+    assert!(old.samples.keys().filter(|name| name.starts_with("hopscope_hop")).count() > 2);
+    // Exemplars are no part of a snapshot.
+    for recorder in [&mut old, &mut new] {
+        for (value, _) in recorder.samples.values_mut() {
+            if let Value::Histogram(buckets) = value {
+                *buckets = buckets.clone().with_exemplar(None);
+            }
+        }
+    }
+    assert_eq!(lasting(&new), lasting(&old));
+}
+
+#[test]
+fn values_after_a_restore_continue_from_the_restored_ones() {
+    let before = engine();
+    let mut after = Engine::new(Limits::default());
+    snapshot::decode(&snapshot::encode(&before, 1), &mut after).unwrap();
+    for engine in [&mut after] {
+        let at_us = 1_070 * SECOND_US;
+        engine.take(&batch("web-v1", Reporter::Source, 4, at_us), at_us);
+        engine.take(&batch("pay-v1", Reporter::Destination, 4, at_us), at_us);
+        engine.tick(at_us + SECOND_US);
+        engine.tick(at_us + 60 * SECOND_US);
+    }
+    let (old, new) = (Recorder::of::<ByFamily>(&before), Recorder::of::<ByFamily>(&after));
+    for (name, (value, created_us)) in lasting(&old) {
+        let (now, now_created_us) = &new.samples[name];
+        assert_eq!(now_created_us, created_us, "{name}");
+        let is_lower = match (now, value) {
+            (Value::Number(now), Value::Number(before)) => now.as_f64() < before.as_f64(),
+            (Value::Histogram(now), Value::Histogram(before)) => now.count() < before.count(),
+            _ => true,
+        };
+        assert!(!is_lower, "{name}: {now:?} after {value:?}");
+    }
+    let hops = |recorder: &Recorder| -> f64 {
+        let hops = recorder.samples.iter().filter(|(name, _)| name.starts_with("hopscope_hops_total"));
+        hops.map(|(_, (value, _))| if let Value::Number(count) = value { count.as_f64() } else { 0.0 }).sum()
+    };
+    assert!(hops(&new) > hops(&old), "{} {}", hops(&new), hops(&old));
+}

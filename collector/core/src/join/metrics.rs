@@ -1,0 +1,183 @@
+//! Metric families of hops and of the join itself.
+//!
+//! Invariant: all verdicts of an edge add up to its hops; records = joined + alone + ambiguous +
+//! evicted + unjoinable + pending.
+
+use super::{EdgeHops, HopEdge, Join, Verdict};
+use crate::histogram::durations::BOUNDS_US;
+use crate::metrics::{
+    Buckets, Exemplar, Family, Group, Labels, Metric, SLICE, Slice, Visitor, families, seconds, visit,
+    visit_rows,
+};
+
+/// Labels of an edge of hops, and the verdict.
+const NAMES: [&str; 8] = [
+    "source_workload",
+    "source_workload_namespace",
+    "source_version",
+    "destination_workload",
+    "destination_workload_namespace",
+    "destination_version",
+    "destination_service",
+    "verdict",
+];
+
+/// Labels of an edge of hops.
+const EDGE_NAMES: [&str; 7] = [
+    "source_workload",
+    "source_workload_namespace",
+    "source_version",
+    "destination_workload",
+    "destination_workload_namespace",
+    "destination_version",
+    "destination_service",
+];
+
+/// Value of all labels of the edges beyond the limit.
+const OVERFLOW: &str = "overflow";
+
+static HOPS: [Metric<EdgeHops>; 2] = [
+    Metric::<EdgeHops>::counter_by_label(
+        "hopscope_hops_total",
+        "Hops by edge and verdict: what both sides of a request report together.",
+        |hops| {
+            let counts = Verdict::ALL.into_iter().map(|verdict| (verdict.label(), hops.count(verdict)));
+            counts.filter(|(_, count)| *count > 0).collect()
+        },
+    )
+    .labels(&NAMES),
+    Metric::<EdgeHops>::histogram(
+        "hopscope_hop_gap_seconds",
+        "Source duration minus destination duration of a hop in seconds: network, TLS and queueing.",
+        &BOUNDS_US,
+        |hops, native| {
+            let gap = hops.gap();
+            (gap.count() > 0).then(|| Buckets::of(gap.histogram(), native))
+        },
+    )
+    .labels(&EDGE_NAMES),
+];
+
+static RECORDS: [Metric<u64>; 1] = [Metric::<u64>::counter(
+    "hopscope_join_records_total",
+    "Records that the join has resolved, by result.",
+    |count| Some(*count),
+)
+.labels(&["fate"])];
+
+static EVICTED: [Metric<u64>; 1] = [Metric::<u64>::counter(
+    "hopscope_join_evicted_total",
+    "Records removed from the join before the end of their window, by reason.",
+    |count| Some(*count),
+)
+.labels(&["reason"])];
+
+static UNJOINABLE: [Metric<u64>; 1] = [Metric::<u64>::counter(
+    "hopscope_join_unjoinable_total",
+    "Records that cannot be joined, by reason.",
+    |count| Some(*count),
+)
+.labels(&["reason"])];
+
+static STAGE: [Metric<Join>; 6] = [
+    Metric::counter(
+        "hopscope_join_low_confidence_total",
+        "Hops with a certain verdict but an uncertain pairing, which therefore have no gap.",
+        |join| Some(join.stats().unsure),
+    ),
+    Metric::counter(
+        "hopscope_join_expired_hops_total",
+        "Hops that were counted on edges removed after being idle.",
+        |join| Some(join.stats().expired_hops),
+    ),
+    Metric::gauge(
+        "hopscope_join_pending_records",
+        "Records that wait for the record of the other side.",
+        |join| join.open().into(),
+    ),
+    Metric::gauge(
+        "hopscope_join_pending_bytes",
+        "Memory allocated for records that wait for the other side, in bytes.",
+        |join| join.open_bytes().into(),
+    ),
+    Metric::gauge("hopscope_join_clock_pairs", "Pairs of proxies whose clocks are compared.", |join| {
+        join.clock_skew().0.into()
+    }),
+    Metric::gauge(
+        "hopscope_join_clock_skew_max_seconds",
+        "Largest known difference between the clocks of two proxies in seconds.",
+        |join| seconds(join.clock_skew().1).into(),
+    ),
+];
+
+/// Families of hops, with one series per edge.
+#[derive(Debug)]
+pub(crate) struct Hops;
+
+impl Group for Hops {
+    type Stage<'a> = &'a Join;
+    type Series = EdgeHops;
+    /// `None` for the edges beyond the limit.
+    type Key = Option<HopEdge>;
+
+    fn metrics() -> &'static [Metric<EdgeHops>] {
+        &HOPS
+    }
+
+    fn created_us(hops: &EdgeHops) -> u64 {
+        hops.created_us()
+    }
+
+    fn slice<T>(
+        join: &Join,
+        from: usize,
+        read: impl Fn(&EdgeHops, Option<Exemplar>) -> Option<T>,
+    ) -> Slice<Option<HopEdge>, T> {
+        let to = from.saturating_add(SLICE);
+        let edges = join.some(from..to).filter_map(|(edge, hops)| Some((Some(edge), read(hops, None)?)));
+        let mut rows: Vec<_> = edges.collect();
+        let next = (to < join.numbers()).then_some(to);
+        if next.is_none() {
+            rows.extend(read(join.overflow(), None).map(|value| (None, value)));
+        }
+        Slice { rows, next }
+    }
+
+    fn labels(key: &Option<HopEdge>, with: impl FnOnce(Labels<'_>)) {
+        let mut labels = EDGE_NAMES.map(|name| (name, OVERFLOW));
+        if let Some(HopEdge { source, destination, service }) = key {
+            let values = [
+                &source.workload,
+                &source.namespace,
+                &source.version,
+                &destination.workload,
+                &destination.namespace,
+                &destination.version,
+                service,
+            ];
+            labels.iter_mut().zip(values).for_each(|(label, value)| label.1 = value);
+        }
+        with(&labels);
+    }
+}
+
+/// All declarations.
+pub(crate) fn declared() -> impl Iterator<Item = &'static Family> {
+    let by_label = [&RECORDS, &EVICTED, &UNJOINABLE].into_iter().flat_map(|table| families(table));
+    families(&HOPS).chain(by_label).chain(families(&STAGE))
+}
+
+impl Join {
+    /// Visits the families of the join itself.
+    pub fn metrics(&self, to: &mut impl Visitor) {
+        let stats = self.stats();
+        let results = [("joined", stats.joined), ("alone", stats.alone), ("ambiguous", stats.ambiguous)];
+        visit_rows(&RECORDS, &results.map(|(result, count)| ([result], count)), to);
+        let evicted: Vec<_> = stats.evicted().map(|(reason, count)| ([reason.label()], count)).collect();
+        visit_rows(&EVICTED, &evicted, to);
+        let unjoinable: Vec<_> =
+            stats.unjoinable().map(|(reason, count)| ([reason.label()], count)).collect();
+        visit_rows(&UNJOINABLE, &unjoinable, to);
+        visit(&STAGE, self, to);
+    }
+}
