@@ -16,6 +16,7 @@ pub use json::in_flight::{OpenLongRow, OpenProxyRow, OpenRows};
 pub use json::proxies::{Proxies, ProxyRow};
 pub use json::tcp::ConnectionRow;
 pub use json::windows::{EdgeLabels, EdgeWindows, InstanceRow, Instances, WindowRow, WindowRows};
+pub use metrics::declared as metric_families;
 
 use crate::runtime::engine_handle::EngineHandle;
 use crate::runtime::reader::EngineReader;

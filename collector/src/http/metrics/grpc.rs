@@ -1,53 +1,122 @@
-//! The part of `/metrics` that tells of the gRPC door.
+//! Metric families of the gRPC server: reports, connections, access logs, TLS.
 //!
-//! In: its counters. Out: their families. Always holds: what is turned away, cut short or left out shows with its reason.
+//! Invariant: everything that is rejected, lost or skipped is counted by reason, from 0 on.
 
-use super::super::prometheus::{Exposition, Kind};
 use crate::grpc::stats::GrpcStats;
+use crate::runtime::self_metrics::SelfMetrics;
+use hopscope_core::metrics::{self, Family, Metric, Visitor, families, visit_rows};
 
-pub(super) fn render(text: &mut Exposition<'_>, stats: &GrpcStats) {
-    let (entries, lost) = stats.entries();
-    let (loads, load_failures) = stats.reloads();
-    let counters = [
-        ("hopscope_grpc_connections_total", "Connections that were served.", stats.connections()),
-        ("hopscope_access_log_entries_total", "Entries of access logs that were taken as records.", entries),
-        (
-            "hopscope_access_log_entries_lost_total",
-            "Entries of access logs that came and were not taken.",
-            lost,
-        ),
-        ("hopscope_tls_loads_total", "How often a certificate of the gRPC door was loaded.", loads),
-        (
-            "hopscope_tls_load_failures_total",
-            "How often the files of the gRPC door's certificate were of no use, so that the old one stayed.",
-            load_failures,
-        ),
-    ];
-    for (name, help, value) in counters {
-        text.single(name, Kind::Counter, help, value);
-    }
-    let refused = "hopscope_grpc_connections_rejected_total";
-    text.family(refused, Kind::Counter, "Connections that were not served, by reason.");
-    for (reason, count) in stats.unserved_by_reason() {
-        text.sample(refused, &[("reason", reason)], count);
-    }
-    let skipped = "hopscope_access_log_entries_skipped_total";
-    text.family(skipped, Kind::Counter, "Entries of access logs that are no records, by reason.");
-    for (reason, count) in stats.skipped_by_reason() {
-        text.sample(skipped, &[("reason", reason)], count);
-    }
-    let [connections, bytes, reports, streams] = stats.in_flight();
-    let gauges = [
-        ("hopscope_grpc_connections", "Open connections.", connections),
-        ("hopscope_grpc_in_flight_bytes", "Bytes of messages that are not handled yet.", bytes),
-        ("hopscope_grpc_in_flight_reports", "Reports that are read or handled.", reports),
-        ("hopscope_grpc_long_streams", "Streams without end: access logs, health watches.", streams),
-    ];
-    for (name, help, value) in gauges {
-        text.single(name, Kind::Gauge, help, value);
-    }
+static REPORTS: [Metric<SelfMetrics>; 2] = [
+    Metric::counter("hopscope_grpc_reports_total", "Accepted reports, repeated ones included.", |stats| {
+        Some(stats.taken().0)
+    }),
+    Metric::counter("hopscope_grpc_bytes_total", "Size of accepted reports in bytes.", |stats| {
+        Some(stats.taken().1)
+    }),
+];
+
+static REPORTS_REJECTED: [Metric<u64>; 1] = [Metric::<u64>::counter(
+    "hopscope_grpc_reports_rejected_total",
+    "Rejected reports, by reason.",
+    |count| Some(*count),
+)
+.labels(&["reason"])];
+
+static COUNTERS: [Metric<GrpcStats>; 5] = [
+    Metric::counter("hopscope_grpc_connections_total", "Accepted connections.", |stats| {
+        Some(stats.connections())
+    }),
+    Metric::counter(
+        "hopscope_access_log_entries_total",
+        "Access log entries that were accepted as records.",
+        |stats| Some(stats.entries().0),
+    ),
+    Metric::counter(
+        "hopscope_access_log_entries_lost_total",
+        "Access log entries that were received as records but not accepted.",
+        |stats| Some(stats.entries().1),
+    ),
+    Metric::counter(
+        "hopscope_tls_loads_total",
+        "Successful loads of the certificate of the gRPC server.",
+        |stats| Some(stats.reloads().0),
+    ),
+    Metric::counter(
+        "hopscope_tls_load_failures_total",
+        "Failed loads of the certificate of the gRPC server; the previous one stays in use.",
+        |stats| Some(stats.reloads().1),
+    ),
+];
+
+static CONNECTIONS_REJECTED: [Metric<u64>; 1] = [Metric::<u64>::counter(
+    "hopscope_grpc_connections_rejected_total",
+    "Rejected connections, by reason.",
+    |count| Some(*count),
+)
+.labels(&["reason"])];
+
+static ENTRIES_SKIPPED: [Metric<u64>; 1] = [Metric::<u64>::counter(
+    "hopscope_access_log_entries_skipped_total",
+    "Access log entries that are no records, by reason.",
+    |count| Some(*count),
+)
+.labels(&["reason"])];
+
+static GAUGES: [Metric<GrpcStats>; 4] = [
+    Metric::gauge("hopscope_grpc_connections", "Open connections.", |stats| stats.in_flight()[0].into()),
+    Metric::gauge(
+        "hopscope_grpc_in_flight_bytes",
+        "Size of received messages that are not handled yet in bytes.",
+        |stats| stats.in_flight()[1].into(),
+    ),
+    Metric::gauge(
+        "hopscope_grpc_in_flight_reports",
+        "Reports that are being received or handled.",
+        |stats| stats.in_flight()[2].into(),
+    ),
+    Metric::gauge(
+        "hopscope_grpc_long_streams",
+        "Open gRPC streams: access logs and health watches.",
+        |stats| stats.in_flight()[3].into(),
+    ),
+];
+
+static CERTIFICATE: [Metric<u64>; 1] = [Metric::gauge(
+    "hopscope_tls_certificate_expiry_timestamp_seconds",
+    "Expiry time of the certificate of the gRPC server in seconds since the Unix epoch.",
+    |ends_s| (*ends_s).into(),
+)];
+
+/// All declarations.
+pub(super) fn declared() -> impl Iterator<Item = &'static Family> {
+    let by_reason =
+        families(&REPORTS_REJECTED).chain(families(&CONNECTIONS_REJECTED)).chain(families(&ENTRIES_SKIPPED));
+    families(&REPORTS)
+        .chain(families(&COUNTERS))
+        .chain(by_reason)
+        .chain(families(&GAUGES))
+        .chain(families(&CERTIFICATE))
+}
+
+/// Visits the families.
+pub(super) fn visit(stats: &SelfMetrics, to: &mut impl Visitor) {
+    metrics::visit(&REPORTS, stats, to);
+    by_reason(&REPORTS_REJECTED, stats.refusals(), to);
+    let stats = stats.door();
+    metrics::visit(&COUNTERS, stats, to);
+    by_reason(&CONNECTIONS_REJECTED, stats.unserved_by_reason(), to);
+    by_reason(&ENTRIES_SKIPPED, stats.skipped_by_reason(), to);
+    metrics::visit(&GAUGES, stats, to);
     if let Some(ends_s) = stats.certificate_ends_s() {
-        let name = "hopscope_tls_certificate_expiry_timestamp_seconds";
-        text.single(name, Kind::Gauge, "When the certificate of the gRPC door ends, Unix time.", ends_s);
+        metrics::visit(&CERTIFICATE, &ends_s, to);
     }
+}
+
+fn by_reason(
+    table: &'static [Metric<u64>],
+    counts: impl Iterator<Item = (&'static str, u64)>,
+    to: &mut impl Visitor,
+) {
+    let rows: Vec<_> = counts.map(|(reason, count)| ([reason], count)).collect();
+    visit_rows(table, &rows, to);
 }

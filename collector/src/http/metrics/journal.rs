@@ -1,130 +1,132 @@
-//! The journal's part of `/metrics`.
+//! Metric families of the journal and its snapshots.
 //!
-//! In: what it counts about itself. Out: its families. Always holds: what an acknowledgement promises is said, also
-//! without a journal.
+//! Invariant: the meaning of an acknowledgement is exported with and without a journal.
 
-use super::super::prometheus::{Buckets, Exposition, Kind, Names, SECOND_US, seconds};
 use crate::journal::stats::{self, COMMIT_BATCHES, COMMIT_US, Stats};
+use hopscope_core::metrics::{self, Buckets, Family, Metric, Visitor, families, seconds, visit_rows};
 use std::sync::atomic::Ordering;
 
-/// All families.
-pub(super) fn families(text: &mut Exposition<'_>, stats: Option<&Stats>) {
+static DURABILITY: [Metric<u64>; 1] = [Metric::<u64>::gauge(
+    "hopscope_durability_info",
+    "Location of a report at the time of its acknowledgement, `disk` or `memory`; always 1.",
+    |one| (*one).into(),
+)
+.labels(&["durability"])];
+
+static COUNTERS: [Metric<Stats>; 10] = [
+    Metric::counter("hopscope_journal_batches_total", "Batches committed to the journal.", |stats| {
+        Some(stats.batches.get())
+    }),
+    Metric::counter(
+        "hopscope_journal_append_errors_total",
+        "Failed attempts to write or sync the journal; their batches were rejected.",
+        |stats| Some(stats.append_errors.get()),
+    ),
+    Metric::counter(
+        "hopscope_journal_replayed_batches_total",
+        "Batches that the last start replayed from the journal.",
+        |stats| Some(stats.replayed_batches.get()),
+    ),
+    Metric::counter(
+        "hopscope_journal_replay_rejected_total",
+        "Batches in the journal that the last start could not replay.",
+        |stats| Some(stats.replay_refused.get()),
+    ),
+    Metric::counter(
+        "hopscope_journal_replay_rejected_again_total",
+        "Invalid batches in the journal, rejected on receipt and again by the last start.",
+        |stats| Some(stats.replay_refused_again.get()),
+    ),
+    Metric::counter(
+        "hopscope_journal_torn_bytes_total",
+        "Bytes that the last start cut off the end of the journal; they were never acknowledged.",
+        |stats| Some(stats.torn_bytes.get()),
+    ),
+    Metric::counter(
+        "hopscope_journal_corrupt_records_total",
+        "Damaged sections of the journal that the last start skipped.",
+        |stats| Some(stats.corrupt_records.get()),
+    ),
+    Metric::counter(
+        "hopscope_journal_corrupt_bytes_total",
+        "Size of the damaged sections that the last start skipped in bytes.",
+        |stats| Some(stats.corrupt_bytes.get()),
+    ),
+    Metric::counter("hopscope_snapshots_total", "Written snapshots.", |stats| Some(stats.checkpoints.get())),
+    Metric::counter("hopscope_snapshot_errors_total", "Failed attempts to write a snapshot.", |stats| {
+        Some(stats.checkpoint_errors.get())
+    }),
+];
+
+static GAUGES: [Metric<Stats>; 8] = [
+    Metric::gauge(
+        "hopscope_journal_failing",
+        "Whether writes to the journal fail and reports are rejected: 1 or 0.",
+        |stats| stats.failing.load(Ordering::Relaxed).into(),
+    ),
+    Metric::gauge("hopscope_journal_bytes", "Size of all journal segments in bytes.", |stats| {
+        stats.bytes.get().into()
+    }),
+    Metric::gauge(
+        "hopscope_journal_limit_bytes",
+        "Limit on the size of all journal segments in bytes.",
+        |stats| stats.bytes_max.into(),
+    ),
+    Metric::gauge("hopscope_journal_segments", "Journal segments on disk.", |stats| {
+        stats.segments.get().into()
+    }),
+    Metric::gauge(
+        "hopscope_journal_queue_bytes",
+        "Size of the batches that wait for their commit or for the engine in bytes.",
+        |stats| stats.waiting_bytes.get().into(),
+    ),
+    Metric::gauge("hopscope_snapshot_bytes", "Size of the last snapshot in bytes.", |stats| {
+        stats.checkpoint_bytes.get().into()
+    }),
+    Metric::gauge(
+        "hopscope_snapshot_pause_seconds",
+        "Time for which the last snapshot paused ingestion in seconds.",
+        |stats| seconds(stats.checkpoint_pause_us.get()).into(),
+    ),
+    Metric::gauge(
+        "hopscope_journal_replay_duration_seconds",
+        "Time that the last start took to read snapshot and journal in seconds.",
+        |stats| seconds(stats.replay_us.get()).into(),
+    ),
+];
+
+static COMMITS: [Metric<Stats>; 2] = [
+    Metric::histogram(
+        "hopscope_journal_commit_duration_seconds",
+        "Time to write and sync a commit in seconds.",
+        &COMMIT_US,
+        |stats, _| Some(buckets(&stats.commit_us)),
+    ),
+    Metric::histogram(
+        "hopscope_journal_commit_batches",
+        "Batches per commit.",
+        &COMMIT_BATCHES,
+        |stats, _| Some(buckets(&stats.commit_batches)),
+    ),
+];
+
+/// All declarations.
+pub(super) fn declared() -> impl Iterator<Item = &'static Family> {
+    families(&DURABILITY).chain(families(&COUNTERS)).chain(families(&GAUGES)).chain(families(&COMMITS))
+}
+
+/// Visits the families. `stats`: `None` without a journal.
+pub(super) fn visit(stats: Option<&Stats>, to: &mut impl Visitor) {
     let durability = if stats.is_some() { "disk" } else { "memory" };
-    text.family(
-        "hopscope_durability_info",
-        Kind::Gauge,
-        "Where a report is when it is acknowledged; always 1.",
-    );
-    text.sample("hopscope_durability_info", &[("durability", durability)], 1_u64);
+    visit_rows(&DURABILITY, &[([durability], 1)], to);
     let Some(stats) = stats else { return };
-    counters(text, stats);
-    gauges(text, stats);
-    let name = "hopscope_journal_commit_duration_seconds";
-    histogram(
-        text,
-        "Time to write and sync a commit.",
-        &Names::of(name, &COMMIT_US, SECOND_US),
-        name,
-        &stats.commit_us,
-    );
-    let name = "hopscope_journal_commit_batches";
-    histogram(
-        text,
-        "Batches by commit.",
-        &Names::of(name, &COMMIT_BATCHES, 1.0),
-        name,
-        &stats.commit_batches,
-    );
+    metrics::visit(&COUNTERS, stats, to);
+    metrics::visit(&GAUGES, stats, to);
+    metrics::visit(&COMMITS, stats, to);
 }
 
-fn counters(text: &mut Exposition<'_>, stats: &Stats) {
-    let counters = [
-        ("hopscope_journal_batches_total", "Batches that were committed.", &stats.batches),
-        (
-            "hopscope_journal_append_errors_total",
-            "Attempts to write or sync that failed; their batches were refused.",
-            &stats.append_errors,
-        ),
-        (
-            "hopscope_journal_replayed_batches_total",
-            "Batches that the start took from the journal.",
-            &stats.replayed_batches,
-        ),
-        (
-            "hopscope_journal_replay_rejected_total",
-            "Batches of the journal that the start could not take.",
-            &stats.replay_refused,
-        ),
-        (
-            "hopscope_journal_replay_rejected_again_total",
-            "Batches of the journal whose records broke a rule when they came, too: never acknowledged.",
-            &stats.replay_refused_again,
-        ),
-        (
-            "hopscope_journal_torn_bytes_total",
-            "Bytes that the start cut off the end of the journal: never acknowledged.",
-            &stats.torn_bytes,
-        ),
-        (
-            "hopscope_journal_corrupt_records_total",
-            "Damaged places in the journal that the start skipped.",
-            &stats.corrupt_records,
-        ),
-        ("hopscope_journal_corrupt_bytes_total", "Their size.", &stats.corrupt_bytes),
-        ("hopscope_snapshots_total", "Checkpoints that were written.", &stats.checkpoints),
-        (
-            "hopscope_snapshot_errors_total",
-            "Attempts to write a checkpoint that failed.",
-            &stats.checkpoint_errors,
-        ),
-    ];
-    for (name, help, count) in counters {
-        text.single(name, Kind::Counter, help, count.get());
-    }
-}
-
-fn gauges(text: &mut Exposition<'_>, stats: &Stats) {
-    let failing = u64::from(stats.failing.load(Ordering::Relaxed));
-    let gauges = [
-        (
-            "hopscope_journal_failing",
-            "1 while the disk does not take the journal, and reports are refused.",
-            failing,
-        ),
-        ("hopscope_journal_bytes", "Bytes of all segments.", stats.bytes.get()),
-        ("hopscope_journal_limit_bytes", "The bound on them.", stats.bytes_max),
-        ("hopscope_journal_segments", "Segments on disk.", stats.segments.get()),
-        (
-            "hopscope_journal_queue_bytes",
-            "Bytes of batches that wait for their commit, or to be counted.",
-            stats.waiting_bytes.get(),
-        ),
-        ("hopscope_snapshot_bytes", "Size of the last checkpoint.", stats.checkpoint_bytes.get()),
-    ];
-    for (name, help, value) in gauges {
-        text.single(name, Kind::Gauge, help, value);
-    }
-    let durations = [
-        (
-            "hopscope_snapshot_pause_seconds",
-            "How long the last checkpoint held the rooms up.",
-            &stats.checkpoint_pause_us,
-        ),
-        (
-            "hopscope_journal_replay_duration_seconds",
-            "How long the start took to read checkpoint and journal.",
-            &stats.replay_us,
-        ),
-    ];
-    for (name, help, us) in durations {
-        text.single(name, Kind::Gauge, help, seconds(us.get()));
-    }
-}
-
-fn histogram(text: &mut Exposition<'_>, help: &str, names: &Names, name: &str, told: &stats::Buckets) {
-    text.family(name, Kind::Histogram, help);
-    let cumulative: Vec<u64> = told.cumulative().map(|(_, below)| below).collect();
+fn buckets(values: &stats::Buckets) -> Buckets {
+    let cumulative: Vec<u64> = values.cumulative().map(|(_, below)| below).collect();
     let count = cumulative.last().copied().unwrap_or(0);
-    let labels = text.spell(&[]);
-    text.histogram(names, &labels, &Buckets::counted(cumulative.into_iter(), told.sum(), count), None);
+    Buckets::counted(cumulative.into_iter(), values.sum(), count)
 }

@@ -1,34 +1,53 @@
-//! What is in force, and how reloads went.
+//! Metric families of the settings in force, and of reloads.
 
-use super::super::prometheus::{Exposition, Kind};
-use super::seconds;
 use crate::runtime::self_metrics::{Reload, Seen};
+use hopscope_core::metrics::{self, Family, Metric, Visitor, families, seconds, visit_rows};
 
-pub(super) fn render(text: &mut Exposition<'_>, seen: &Seen) {
-    text.single(
+static LOADED: [Metric<Seen>; 2] = [
+    Metric::gauge(
         "hopscope_config_reload_success",
-        Kind::Gauge,
-        "Whether the configuration was good when it was read last: 1, or 0 when older settings stay in force.",
-        u8::from(!seen.refused),
-    );
-    text.single(
+        "Whether the last load of the configuration succeeded: 1, or 0 while older settings are in force.",
+        |seen| (!seen.refused).into(),
+    ),
+    Metric::gauge(
         "hopscope_config_reload_success_timestamp_seconds",
-        Kind::Gauge,
-        "When a good configuration was read last, Unix time.",
-        seconds(seen.loaded_us),
-    );
-    text.family("hopscope_config_reloads_total", Kind::Counter, "Reloads of the configuration, by result.");
-    for ((_, result), count) in Reload::ALL.iter().zip(seen.reloads) {
-        text.sample("hopscope_config_reloads_total", &[("result", result)], count);
-    }
-    text.single(
-        "hopscope_config_restart_pending",
-        Kind::Gauge,
-        "Settings that were changed and take a restart.",
-        seen.restart,
-    );
-    text.family("hopscope_config_value", Kind::Gauge, "Numbers that are in force, limits above all.");
-    for (setting, value) in &seen.numbers {
-        text.sample("hopscope_config_value", &[("setting", setting)], *value);
-    }
+        "Time of the last successful load of the configuration in seconds since the Unix epoch.",
+        |seen| seconds(seen.loaded_us).into(),
+    ),
+];
+
+static RELOADS: [Metric<u64>; 1] = [Metric::<u64>::counter(
+    "hopscope_config_reloads_total",
+    "Reloads of the configuration, by result.",
+    |count| Some(*count),
+)
+.labels(&["result"])];
+
+static PENDING: [Metric<Seen>; 1] = [Metric::gauge(
+    "hopscope_config_restart_pending",
+    "Changed settings that take effect after a restart.",
+    |seen| seen.restart.into(),
+)];
+
+static VALUES: [Metric<u64>; 1] = [Metric::<u64>::gauge(
+    "hopscope_config_value",
+    "Numeric settings in force, such as limits, in the unit that the name of the setting states.",
+    |value| (*value).into(),
+)
+.labels(&["setting"])];
+
+/// All declarations.
+pub(super) fn declared() -> impl Iterator<Item = &'static Family> {
+    families(&LOADED).chain(families(&RELOADS)).chain(families(&PENDING)).chain(families(&VALUES))
+}
+
+/// Visits the families.
+pub(super) fn visit(seen: &Seen, to: &mut impl Visitor) {
+    metrics::visit(&LOADED, seen, to);
+    let reloads: Vec<_> =
+        Reload::ALL.iter().zip(seen.reloads).map(|((_, result), count)| ([*result], count)).collect();
+    visit_rows(&RELOADS, &reloads, to);
+    metrics::visit(&PENDING, seen, to);
+    let values: Vec<_> = seen.numbers.iter().map(|(setting, value)| ([setting.as_str()], *value)).collect();
+    visit_rows(&VALUES, &values, to);
 }

@@ -1,30 +1,31 @@
-//! Which format a client asks for.
+//! Content negotiation of `/metrics`.
 //!
-//! In: an `Accept` header. Out: one of the formats there are. Always holds: of several the one of most weight, then the first;
-//! whoever asks for none of them gets the oldest, which all read.
+//! In: an `Accept` header. Out: a format. Invariant: the known format of the highest weight is chosen,
+//! of equal ones the first; text 0.0.4, which every client reads, if none is known.
 //!
-//! Source: RFC 9110, 12.5.1; what Prometheus sends (`scrape/scrape.go`): protobuf first where it takes native histograms, else
-//! OpenMetrics.
+//! Source: RFC 9110, 12.5.1. Prometheus (`scrape/scrape.go`) asks for protobuf first if it scrapes
+//! native histograms, otherwise for OpenMetrics.
 
-/// See above.
+/// An exposition format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Format {
     /// Text 0.0.4.
     Prometheus,
-    /// Text 1.0, which has a place for exemplars and for when a series began.
+    /// OpenMetrics text 1.0, with exemplars and created times.
     OpenMetrics,
-    /// Messages, each behind its length, which have a place for native histograms as well.
+    /// Length-delimited messages, with exemplars, created times and native histograms.
     Protobuf,
 }
 
 impl Format {
-    /// The one that a header asks for.
+    /// The format that a header asks for.
     pub(crate) fn wanted(accept: &str) -> Self {
         let none = (0.0, Self::Prometheus);
         let offers = accept.split(',').filter_map(offer);
         offers.fold(none, |best, offer| if offer.0 > best.0 { offer } else { best }).1
     }
 
+    /// Value of the header `Content-Type`.
     pub(crate) fn content_type(self) -> &'static str {
         match self {
             Self::Prometheus => "text/plain; version=0.0.4; charset=utf-8",
@@ -36,7 +37,7 @@ impl Format {
     }
 }
 
-/// One of the ranges of a header: its weight, and what it stands for.
+/// Weight and format of one media range of a header.
 fn offer(range: &str) -> Option<(f32, Format)> {
     let mut parts = range.split(';').map(str::trim);
     let kind = parts.next()?;
@@ -65,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn the_weightiest_that_there_is() {
+    fn the_known_format_of_the_highest_weight_is_chosen() {
         let protobuf =
             "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited";
         let text =

@@ -1,13 +1,13 @@
-//! Families in, bytes out; messages are read back with Prometheus' own definition of them.
+//! Families in, bytes out; protobuf is decoded with Prometheus' own definition.
 
-use super::{Buckets, Exposition, Format, Kind, Names, PART_BYTES};
-use hopscope_core::aggregate::Exemplar;
+use super::parts::PART_BYTES;
+use super::{Encoder, Format, OpenMetrics, Protobuf, Sink, Text};
 use hopscope_core::batch::Record;
 use hopscope_core::histogram::RequestStats;
+use hopscope_core::metrics::{Buckets, Exemplar, Family, Kind, Visitor};
 use prost::Message;
-use std::cell::Cell;
 
-/// `io/prometheus/client/metrics.proto`, what of it is used.
+/// `io/prometheus/client/metrics.proto`, as far as it is used.
 mod client {
     #[derive(Clone, PartialEq, prost::Message)]
     pub(super) struct MetricFamily {
@@ -108,16 +108,32 @@ mod client {
     }
 }
 
-fn tell(accept: &str, tell: impl FnOnce(&mut Exposition<'_>)) -> Vec<u8> {
-    let mut told = Vec::new();
+/// Metrics that a test writes.
+trait Metrics {
+    fn visit(self, to: &mut impl Visitor);
+}
+
+/// The exposition in the format that a header asks for.
+fn exposition(accept: &str, metrics: impl Metrics) -> Vec<u8> {
+    let mut all = Vec::new();
     let mut sink = |part: Vec<u8>| {
-        told.extend(part);
+        all.extend(part);
         true
     };
-    let mut all = Exposition::new(Format::wanted(accept), &mut sink);
-    tell(&mut all);
-    all.end();
-    told
+    write(accept, metrics, &mut sink);
+    all
+}
+
+fn write(accept: &str, metrics: impl Metrics, sink: &mut Sink<'_>) {
+    fn end(metrics: impl Metrics, mut to: impl Encoder) {
+        metrics.visit(&mut to);
+        to.end();
+    }
+    match Format::wanted(accept) {
+        Format::Prometheus => end(metrics, Text::new(sink)),
+        Format::OpenMetrics => end(metrics, OpenMetrics::new(sink)),
+        Format::Protobuf => end(metrics, Protobuf::new(sink)),
+    }
 }
 
 const PROTOBUF: &str =
@@ -132,34 +148,50 @@ fn read(mut bytes: &[u8]) -> Vec<client::MetricFamily> {
     families
 }
 
+const fn family(name: &'static str, kind: Kind, help: &'static str) -> Family {
+    Family { name, kind, help, labels: &[], bounds: &[256, 1_024], exemplars: true }
+}
+
+static A: Family = family("a_total", Kind::Counter, "Things.");
+static B: Family = family("b", Kind::Gauge, "Others.");
+static NONE: Family = family("none", Kind::Gauge, "Nothing.");
+static H: Family = family("h", Kind::Histogram, "Sizes.");
+
 /// A family of each kind.
-fn families(all: &mut Exposition<'_>) {
-    all.family("a_total", Kind::Counter, "Things.");
-    all.sample("a_total", &[("x", "q\"b\\n\n"), ("y", "")], 3_u64);
-    let labels = all.spell(&[("x", "1")]);
-    all.labelled("a_total", &labels, ("y", "2"), 4);
-    all.counter("a_total", &labels, 5, 1_500_000);
-    all.single("b", Kind::Gauge, "Others.", 0.5);
-    all.family("none", Kind::Gauge, "Nothing.");
-    all.family("h", Kind::Histogram, "Sizes.");
-    let mut measure = RequestStats::default();
-    for bytes in [0, 200, 300, 300, 1 << 30] {
-        measure.record(&Record { request_bytes: bytes, ..Record::default() });
+struct Families;
+
+impl Metrics for Families {
+    fn visit(self, to: &mut impl Visitor) {
+        to.family(&A);
+        to.series(&[("x", "q\"b\\n\n"), ("y", "")]);
+        to.number(&A, None, 3_u64.into(), None);
+        to.series(&[("x", "1")]);
+        to.number(&A, Some(("y", "2")), 4_u64.into(), None);
+        to.number(&A, None, 5_u64.into(), Some(1_500_000));
+        to.family(&B);
+        to.series(&[]);
+        to.number(&B, None, 0.5.into(), None);
+        to.family(&NONE);
+        to.family(&H);
+        let mut stats = RequestStats::default();
+        for bytes in [0, 200, 300, 300, 1 << 30] {
+            stats.record(&Record { request_bytes: bytes, ..Record::default() });
+        }
+        let exemplar = Exemplar { request_id_hash: 7, duration_us: 700, ended_us: 2_000_001 };
+        // The classic buckets of the family are fewer than those of sizes.
+        let buckets = Buckets::of(stats.request_sizes(), to.native().then_some(1.0));
+        to.series(&[("x", "1")]);
+        to.histogram(&H, &buckets.with_exemplar(Some(exemplar)), Some(1_000_000));
     }
-    let sizes = measure.request_sizes();
-    let names = Names::of("h", &[256, 1_024], 1.0);
-    let exemplar = Exemplar { request_id_hash: 7, duration_us: 700, ended_us: 2_000_001 };
-    let buckets = Buckets::of(sizes, all.native_unit(&names)).with_exemplar(Some(exemplar));
-    all.histogram(&names, &labels, &buckets, Some(1_000_000));
 }
 
 #[track_caller]
 fn check(accept: &str, expected: &str) {
-    assert_eq!(String::from_utf8(tell(accept, families)).unwrap(), expected);
+    assert_eq!(String::from_utf8(exposition(accept, Families)).unwrap(), expected);
 }
 
 #[test]
-fn both_texts() {
+fn text_formats_differ_in_names_created_times_and_exemplars() {
     check(
         "*/*",
         "# HELP a_total Things.\n# TYPE a_total counter\na_total{x=\"q\\\"b\\\\n\\n\",y=\"\"} 3\n\
@@ -183,14 +215,14 @@ fn both_texts() {
 }
 
 #[test]
-fn messages_say_the_same_and_more() {
-    let told = read(&tell(PROTOBUF, families));
-    let heads: Vec<_> = told.iter().map(|it| (&*it.name, &*it.help, it.kind, it.metric.len())).collect();
+fn protobuf_has_the_same_values_with_created_times_and_native_buckets() {
+    let messages = read(&exposition(PROTOBUF, Families));
+    let heads: Vec<_> = messages.iter().map(|it| (&*it.name, &*it.help, it.kind, it.metric.len())).collect();
     assert_eq!(heads, [("a_total", "Things.", 0, 3), ("b", "Others.", 1, 1), ("h", "Sizes.", 4, 1)]);
     let labels = |metric: &client::Metric| -> Vec<String> {
         metric.label.iter().map(|label| format!("{}={}", label.name, label.value)).collect()
     };
-    let [counters, gauges, histograms] = &told[..] else { panic!("{told:?}") };
+    let [counters, gauges, histograms] = &messages[..] else { panic!("{messages:?}") };
     assert_eq!(
         counters.metric.iter().map(labels).collect::<Vec<_>>().concat(),
         ["x=q\"b\\n\n", "y=", "x=1", "y=2", "x=1"]
@@ -213,45 +245,46 @@ fn messages_say_the_same_and_more() {
     assert_eq!((spans, it.positive_delta), (vec![(31, 1), (1, 1), (86, 1)], vec![1, 1, -1]));
 }
 
-#[test]
-fn a_part_is_handed_on_with_what_it_is_put_into() {
-    for accept in ["*/*", PROTOBUF] {
-        let parts = Cell::new(0);
-        let mut sink = |_: Vec<u8>| {
-            parts.set(parts.get() + 1);
-            true
-        };
-        let mut all = Exposition::new(Format::wanted(accept), &mut sink);
-        let fill = |all: &mut Exposition<'_>| {
-            all.family("a", Kind::Gauge, "A.");
-            for value in 0..3 * PART_BYTES / 10 {
-                all.sample("a", &[("x", "y")], value);
+/// A gauge with so many series.
+struct Gauges(u64);
+
+impl Metrics for Gauges {
+    fn visit(self, to: &mut impl Visitor) {
+        to.family(&B);
+        for value in 0..self.0 {
+            if to.is_stopped() {
+                return;
             }
-        };
-        let part = Exposition::part(all.format(), fill);
-        assert_eq!(parts.get(), 0);
-        all.put(&part);
-        assert_eq!(parts.get(), 1);
-        fill(&mut all);
-        let wanted = parts.get();
-        assert!(wanted > 2, "{wanted}");
-        all.give_up();
-        fill(&mut all);
-        all.end();
-        assert_eq!(parts.get(), wanted);
+            to.series(&[("x", &value.to_string())]);
+            to.number(&B, None, value.into(), None);
+        }
+    }
+}
+
+#[test]
+fn parts_have_a_bounded_size_and_end_with_the_receiver() {
+    for accept in ["*/*", "application/openmetrics-text", PROTOBUF] {
+        let mut sizes = Vec::new();
+        write(accept, Gauges(100_000), &mut |part| {
+            sizes.push(part.len());
+            true
+        });
+        assert!(sizes.len() > 3 && sizes.iter().all(|size| *size < PART_BYTES + (1 << 10)), "{sizes:?}");
+        let mut parts = 0;
+        write(accept, Gauges(100_000), &mut |_| {
+            parts += 1;
+            parts < 2
+        });
+        assert_eq!(parts, 2);
     }
 }
 
 #[test]
 fn a_family_of_many_series_comes_as_several_messages() {
-    let told = read(&tell(PROTOBUF, |all| {
-        all.family("a", Kind::Gauge, "A.");
-        for value in 0..40_000_u64 {
-            all.sample("a", &[("x", &value.to_string())], value);
-        }
-    }));
-    assert!(told.len() > 2 && told.iter().all(|it| it.name == "a" && it.help == "A." && it.kind == 1));
+    let families = read(&exposition(PROTOBUF, Gauges(40_000)));
+    let is_head = |it: &client::MetricFamily| it.name == "b" && it.help == "Others." && it.kind == 1;
+    assert!(families.len() > 2 && families.iter().all(is_head));
     let values: Vec<_> =
-        told.iter().flat_map(|it| &it.metric).map(|it| it.gauge.clone().unwrap().value).collect();
+        families.iter().flat_map(|it| &it.metric).map(|it| it.gauge.clone().unwrap().value).collect();
     assert!(values.len() == 40_000 && values.is_sorted());
 }
