@@ -13,8 +13,8 @@
 //!
 //! `metrics/tests.rs` is a complete example of each form.
 //!
-//! In: state of a stage. Out: calls of a visitor. Invariant: both traversals visit the same samples;
-//! the owner of the state copies at most [`SLICE`] series at a time.
+//! In: state of a stage. Out: calls of a visitor. Invariant: both traversals visit the same
+//! samples; the owner of the state copies at most [`SLICE`] series at a time.
 
 mod buckets;
 mod family;

@@ -1,8 +1,8 @@
 //! `/metrics`: all metric families of the engine, and those of the collector around it.
 //!
-//! In: read access to the engine, and the counters of servers and journal. Out: calls of a visitor; for
-//! HTTP, one exposition. Invariant: the thread of the engine only copies bounded slices; formatting
-//! and waiting for the client happen on the calling thread.
+//! In: read access to the engine, and the counters of servers and journal. Out: calls of a visitor;
+//! for HTTP, one exposition. Invariant: the thread of the engine only copies bounded slices;
+//! formatting and waiting for the client happen on the calling thread.
 
 mod grpc;
 mod journal;
@@ -39,7 +39,8 @@ fn encode(state: &EngineHandle, reader: &EngineReader, scope: What, mut to: impl
     }
 }
 
-/// Visits all families. Returns `None` when the visit ended early: the visitor or the engine has gone.
+/// Visits all families. Returns `None` when the visit ended early: the visitor or the engine has
+/// gone.
 pub(crate) fn visit_all<T: Traversal>(
     state: &EngineHandle,
     reader: &EngineReader,

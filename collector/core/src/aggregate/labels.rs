@@ -1,8 +1,8 @@
 //! Labels of a series, in Istio's words.
 //!
 //! In: key of a series. Out: names and values of its labels. Invariant: every label has a value; an
-//! overflow series has the value `overflow` in all labels but the reporter, and, where the series of
-//! its namespace are limited, but the namespace of the reporting proxy.
+//! overflow series has the value `overflow` in all labels but the reporter, and, where the series
+//! of its namespace are limited, but the namespace of the reporting proxy.
 //!
 //! Source: Istio's standard metrics (`istio_requests_total`). `peer_evidence` is an addition: it
 //! states how the other side of the edge was identified.

@@ -1,7 +1,7 @@
 //! Metric families of the series of requests.
 //!
-//! Invariant: the sum of `hopscope_requests_total` and `hopscope_series_expired_requests_total` is the
-//! number of requests that were counted.
+//! Invariant: the sum of `hopscope_requests_total` and `hopscope_series_expired_requests_total` is
+//! the number of requests that were counted.
 
 use super::labels::{NAMES, SeriesLabels};
 use super::{Aggregate, Key, Series};

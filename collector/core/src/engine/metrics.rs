@@ -1,8 +1,8 @@
 //! All metric families of the engine, in the order in which they are visited.
 //!
-//! In: read access to the engine. Out: calls of a visitor. Invariant: small families are copied stage
-//! by stage, series of edges in slices, so that one access is short; two families may therefore be of
-//! different moments.
+//! In: read access to the engine. Out: calls of a visitor. Invariant: small families are copied
+//! stage by stage, series of edges in slices, so that one access is short; two families may
+//! therefore be of different moments.
 
 mod pending;
 

@@ -51,8 +51,8 @@ impl AddressBook {
         visit_rows(&PROXIES, &Liveness::ALL.map(count), to);
     }
 
-    /// Proxies by version and configuration of their filter, the most frequent first. A proxy that is
-    /// known from its access log has no filter.
+    /// Proxies by version and configuration of their filter, the most frequent first. A proxy that
+    /// is known from its access log has no filter.
     fn filters(&self) -> Vec<([String; 2], u64)> {
         let mut groups: BTreeMap<(&str, u64), u64> = BTreeMap::new();
         for (_, identity) in self.identities().filter(|(_, identity)| identity.source == Source::Filter) {

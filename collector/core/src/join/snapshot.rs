@@ -1,7 +1,8 @@
 //! Snapshot section of the join: the hops of each edge, and the statistics of the join.
 //!
 //! Records that wait for the other side are no part of the section: after a restart the other side
-//! counts as lost telemetry. An edge that had a place before the restart keeps it under a lower limit.
+//! counts as lost telemetry. An edge that had a place before the restart keeps it under a lower
+//! limit.
 
 use super::edge_stats::{Cell, EdgeHops, Entry};
 use super::packed_record::EDGES_MAX;

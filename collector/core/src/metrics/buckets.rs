@@ -30,7 +30,8 @@ pub struct Buckets {
 }
 
 impl Buckets {
-    /// Buckets of durations or sizes. `native`: divisor of the native buckets, where they are needed.
+    /// Buckets of durations or sizes. `native`: divisor of the native buckets, where they are
+    /// needed.
     #[must_use]
     pub fn of(values: Histogram<'_>, native: Option<f64>) -> Self {
         let native = native.map(|divisor| values.native(divisor));

@@ -1,7 +1,7 @@
 //! Declaration of a metric family.
 //!
-//! Source: Prometheus' conventions for names (`_total` for counters, base unit last) and OpenMetrics
-//! 1.0 for kinds and units.
+//! Source: Prometheus' conventions for names (`_total` for counters, base unit last) and
+//! OpenMetrics 1.0 for kinds and units.
 
 use super::SECOND_US;
 

@@ -71,8 +71,8 @@ pub trait Group: 'static {
 
 /// Order in which metrics are visited.
 pub trait Traversal {
-    /// Visits a group. Returns `None` when it ended early: the visitor or the owner of the state has
-    /// gone.
+    /// Visits a group. Returns `None` when it ended early: the visitor or the owner of the state
+    /// has gone.
     fn group<G: Group, S: Source>(
         source: &S,
         stage: fn(&S::State) -> G::Stage<'_>,

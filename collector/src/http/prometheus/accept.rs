@@ -1,7 +1,7 @@
 //! Content negotiation of `/metrics`.
 //!
-//! In: an `Accept` header. Out: a format. Invariant: the known format of the highest weight is chosen,
-//! of equal ones the first; text 0.0.4, which every client reads, if none is known.
+//! In: an `Accept` header. Out: a format. Invariant: the known format of the highest weight is
+//! chosen, of equal ones the first; text 0.0.4, which every client reads, if none is known.
 //!
 //! Source: RFC 9110, 12.5.1. Prometheus (`scrape/scrape.go`) asks for protobuf first if it scrapes
 //! native histograms, otherwise for OpenMetrics.

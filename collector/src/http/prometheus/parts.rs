@@ -1,6 +1,7 @@
 //! Bytes that are handed over in parts.
 //!
-//! Invariant: a part is handed over once it has [`PART_BYTES`]; after the receiver has gone, none is.
+//! Invariant: a part is handed over once it has [`PART_BYTES`]; after the receiver has gone, none
+//! is.
 
 /// Size from which a part is handed over.
 pub(super) const PART_BYTES: usize = 256 << 10;

@@ -5,8 +5,8 @@
 //! length comes first and a family may be large. A family without series is left out.
 //!
 //! A histogram has its classic and its native buckets: Prometheus reads the native ones if
-//! `scrape_native_histograms` is on, otherwise the classic ones. Twenty classic buckets cost no more
-//! than two labels here, whereas text repeats all labels for each bucket.
+//! `scrape_native_histograms` is on, otherwise the classic ones. Twenty classic buckets cost no
+//! more than two labels here, whereas text repeats all labels for each bucket.
 //!
 //! Source: `io/prometheus/client/metrics.proto` of `prometheus/client_model`.
 

@@ -1,10 +1,10 @@
 //! Metric families of TCP connections and of long-lived streams.
 //!
-//! Source: Istio's `istio_tcp_*` metrics. "Sent" is to the client and "received" from the client, at
-//! both reporters (`istio_stats.cc` reads the meter of the downstream connection).
+//! Source: Istio's `istio_tcp_*` metrics. "Sent" is to the client and "received" from the client,
+//! at both reporters (`istio_stats.cc` reads the meter of the downstream connection).
 //!
-//! A stream is also a request: the families of requests contain its bytes after its end, so that the
-//! families of streams are no part of those. They advance every few seconds: their rate is the
+//! A stream is also a request: the families of requests contain its bytes after its end, so that
+//! the families of streams are no part of those. They advance every few seconds: their rate is the
 //! current throughput.
 
 use super::{ConnectionSeries, Series};

@@ -55,8 +55,8 @@ pub(super) fn cache_declared() -> impl Iterator<Item = &'static Family> {
 }
 
 impl Engine {
-    /// Visits the families of pending requests. Read before the series of requests, so that a request
-    /// that is resolved in between is counted twice rather than not at all.
+    /// Visits the families of pending requests. Read before the series of requests, so that a
+    /// request that is resolved in between is counted twice rather than not at all.
     pub(super) fn pending_metrics(&self, to: &mut impl Visitor) {
         visit(&PENDING, self, to);
     }

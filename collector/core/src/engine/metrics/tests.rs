@@ -12,7 +12,8 @@ use std::sync::Arc;
 
 const SECOND_US: u64 = 1_000_000;
 
-/// A batch of one proxy: four requests, a fold row, a TCP connection, a stream, and a request in flight.
+/// A batch of one proxy: four requests, a fold row, a TCP connection, a stream, and a request in
+/// flight.
 fn batch(proxy: &str, reporter: Reporter, sequence: u64, at_us: u64) -> Batch {
     let service = Service {
         host: "pay.shop.svc".into(),
@@ -198,8 +199,8 @@ fn names_and_texts_follow_the_conventions() {
     }
 }
 
-/// Samples that a restored engine has to have: everything with a created time, and the statistics of
-/// the join.
+/// Samples that a restored engine has to have: everything with a created time, and the statistics
+/// of the join.
 fn lasting(recorder: &Recorder) -> BTreeMap<&String, &(Value, Option<u64>)> {
     let is_lasting = |name: &str| {
         (name.starts_with("hopscope_join_") || name.starts_with("hopscope_series_"))
