@@ -157,6 +157,7 @@ fn some<T>(values: Vec<T>) -> Option<Vec<T>> {
 }
 
 /// A value of one family, copied from a series.
+#[expect(clippy::large_enum_variant, reason = "a box would be one allocation per histogram")]
 enum Value {
     Number(Number),
     ByLabel(Vec<(&'static str, u64)>),
