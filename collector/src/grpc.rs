@@ -17,13 +17,15 @@ mod raw_codec;
 mod unary;
 mod access_log_stream;
 mod health;
+pub mod settings;
+
+pub use settings::Settings;
 
 use hopscope_core::engine::Answer;
 
 use crate::runtime::engine_handle::{EngineHandle, PendingAck};
 use body_meter::{Cut, Meter, Metered};
 use hopscope_core::intake::raw_batch::{self, RawBatch};
-use hopscope_core::intake::validate::Limits;
 use hopscope_proto::v1;
 use quota::{Budget, Rate};
 
@@ -32,7 +34,6 @@ use hopscope_core::identity::authorize::{PeerIdentity, authorize};
 use hopscope_core::intake::reject::{Advice, Rejection};
 use prost::bytes::Bytes;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tonic::body::Body;
@@ -41,46 +42,6 @@ use tonic::{Code, Status};
 use tonic_health::pb::health_server::HealthServer;
 
 const REPORT: &str = "/hopscope.v1.Telemetry/Report";
-
-/// What the door lets through.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GrpcLimits {
-    /// Size of one message.
-    pub message_bytes_max: usize,
-    /// Reports at a time.
-    pub reports_in_flight_max: u64,
-    /// Bytes of messages that are read and not yet handled.
-    pub bytes_in_flight_max: u64,
-    /// Messages a second.
-    pub reports_per_second_max: u64,
-    /// Streams without end.
-    pub long_streams_max: u64,
-    /// How long a message may take to arrive.
-    pub message_timeout: Duration,
-    /// What one connection may use.
-    pub connections: ConnectionLimits,
-    /// What one batch may hold.
-    pub batch: Limits,
-}
-
-/// How many connections there may be, and what each of them may use.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConnectionLimits {
-    /// Connections.
-    pub max: u64,
-    /// Connections from one address.
-    pub address_max: u64,
-    /// Reports at a time.
-    pub reports_in_flight_max: u64,
-    /// Bytes of messages that are read and not yet handled.
-    pub bytes_in_flight_max: u64,
-    /// Messages a second.
-    pub reports_per_second_max: u64,
-    /// Streams without end.
-    pub long_streams_max: u64,
-    /// How long it may take to the first HTTP/2 bytes.
-    pub handshake_timeout: Duration,
-}
 
 /// What became of a message.
 enum Handed {
@@ -102,7 +63,7 @@ struct Budgets {
 #[derive(Clone)]
 pub struct GrpcService {
     state: Arc<EngineHandle>,
-    limits: Arc<RwLock<Arc<GrpcLimits>>>,
+    limits: Arc<RwLock<Arc<Settings>>>,
     budgets: Arc<Budgets>,
     since: Instant,
     stopping: watch::Receiver<bool>,
@@ -112,13 +73,13 @@ pub struct GrpcService {
 impl GrpcService {
     /// A door to this state. `stopping` becomes true when the collector stops.
     #[must_use]
-    pub fn new(state: Arc<EngineHandle>, limits: GrpcLimits, stopping: watch::Receiver<bool>) -> Self {
+    pub fn new(state: Arc<EngineHandle>, limits: Settings, stopping: watch::Receiver<bool>) -> Self {
         let stats = state.stats().door();
         let budgets = Arc::new(Budgets {
-            bytes: Budget::new(limits.bytes_in_flight_max, stats.bytes.clone()),
-            reports: Budget::new(limits.reports_in_flight_max, stats.reports.clone()),
-            streams: Budget::new(limits.long_streams_max, stats.streams.clone()),
-            rate: Rate::new(limits.reports_per_second_max),
+            bytes: Budget::new(limits.server.bytes_in_flight_max, stats.bytes.clone()),
+            reports: Budget::new(limits.server.reports_in_flight_max, stats.reports.clone()),
+            streams: Budget::new(limits.server.long_streams_max, stats.streams.clone()),
+            rate: Rate::new(limits.server.reports_per_second_max),
         });
         let health = health::Answers::server(state.clone(), stopping.clone());
         let limits = Arc::new(RwLock::new(Arc::new(limits)));
@@ -127,15 +88,15 @@ impl GrpcService {
 
     /// Other limits from now on, for every clone. A call that is open keeps those that it began with, and so does a
     /// connection.
-    pub fn limit(&self, limits: GrpcLimits) {
-        self.budgets.bytes.limit(limits.bytes_in_flight_max);
-        self.budgets.reports.limit(limits.reports_in_flight_max);
-        self.budgets.streams.limit(limits.long_streams_max);
-        self.budgets.rate.limit(limits.reports_per_second_max);
+    pub fn limit(&self, limits: Settings) {
+        self.budgets.bytes.limit(limits.server.bytes_in_flight_max);
+        self.budgets.reports.limit(limits.server.reports_in_flight_max);
+        self.budgets.streams.limit(limits.server.long_streams_max);
+        self.budgets.rate.limit(limits.server.reports_per_second_max);
         *self.limits.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(limits);
     }
 
-    fn limits(&self) -> Arc<GrpcLimits> {
+    fn limits(&self) -> Arc<Settings> {
         self.limits.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -154,7 +115,7 @@ impl GrpcService {
         &self,
         message: Bytes,
         connection: &ConnectionInfo,
-        limits: &GrpcLimits,
+        limits: &Settings,
     ) -> Result<v1::Ack, Rejection> {
         let bytes = message.len() as u64;
         let (taking, sequence) = match self.hand_on(&message, connection, limits)? {
@@ -176,13 +137,13 @@ impl GrpcService {
         &self,
         message: &Bytes,
         connection: &ConnectionInfo,
-        limits: &GrpcLimits,
+        limits: &Settings,
     ) -> Result<Handed, Rejection> {
         if self.state.is_stopping() {
             return Err(Rejection::Stopping);
         }
         let now_us = self.state.now_us();
-        let arrival = match RawBatch::read(message, &limits.batch, now_us) {
+        let arrival = match RawBatch::read(message, &limits.server.batch(), now_us) {
             Ok(arrival) => arrival,
             Err(refusal) => return self.taken_before(message, limits).map(Handed::Known).ok_or(refusal),
         };
@@ -192,8 +153,8 @@ impl GrpcService {
 
     /// The answer to a batch that is no longer let through, and was taken when it came first: its filter would count as
     /// dropped what is counted here. Its requests have become too old since, or the limits are others.
-    fn taken_before(&self, message: &Bytes, limits: &GrpcLimits) -> Option<v1::Ack> {
-        let (epoch_id, sequence) = raw_batch::name(message, &limits.batch)?;
+    fn taken_before(&self, message: &Bytes, limits: &Settings) -> Option<v1::Ack> {
+        let (epoch_id, sequence) = raw_batch::name(message, &limits.server.batch())?;
         let is_taken = self.state.engine().ledger().has(&epoch_id, sequence);
         is_taken.then(|| v1::Ack { accepted_sequence: sequence, ..v1::Ack::default() })
     }
@@ -230,8 +191,8 @@ impl GrpcService {
         }
         let meter = Meter::new(connection.bytes.nothing());
         let limits = self.limits();
-        let body = Metered::new(request.into_body(), meter.clone(), Some(limits.message_timeout));
-        let message = unary::message(body, limits.message_bytes_max).await;
+        let body = Metered::new(request.into_body(), meter.clone(), Some(limits.server.message_timeout()));
+        let message = unary::message(body, limits.server.message_bytes_max).await;
         let message = message.map_err(|status| unread(&status, &meter, &limits))?;
         self.answer(message, connection, &limits).await
     }
@@ -265,12 +226,12 @@ impl GrpcService {
 }
 
 /// Why a message could not be read.
-fn unread(status: &Status, meter: &Meter, limits: &GrpcLimits) -> Rejection {
+fn unread(status: &Status, meter: &Meter, limits: &Settings) -> Rejection {
     match (meter.cut(), status.code()) {
-        (Some(Cut::Slow), _) => Rejection::Slow(limits.message_timeout.as_millis() as u64),
+        (Some(Cut::Slow), _) => Rejection::Slow(limits.server.message_timeout().as_millis() as u64),
         (Some(Cut::NoRoom), _) => Rejection::Bytes,
         (Some(Cut::Aborted), _) => Rejection::Aborted,
-        (None, Code::OutOfRange) => Rejection::TooLarge(limits.message_bytes_max),
+        (None, Code::OutOfRange) => Rejection::TooLarge(limits.server.message_bytes_max),
         (None, _) => Rejection::Malformed(status.message().to_owned()),
     }
 }

@@ -22,6 +22,9 @@ mod queue;
 mod replay;
 pub mod stats;
 mod writer;
+pub mod settings;
+
+pub use settings::Settings;
 
 use crate::runtime::engine_handle::EngineHandle;
 use directory::Folder;
@@ -31,7 +34,7 @@ use hopscope_core::intake::reject::Rejection;
 use hopscope_core::snapshot::Unreadable;
 use queue::{Queue, QueuedBatch};
 use stats::Stats;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -52,19 +55,6 @@ pub enum Durability {
     Memory,
     /// The batch is on disk.
     Disk,
-}
-
-/// What the journal can be told.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settings {
-    /// The folder; no other collector may use it.
-    pub data_dir: PathBuf,
-    /// Bytes of all segments. A checkpoint is written when half of it is used.
-    pub bytes_max: u64,
-    /// Least time between the beginnings of two commits.
-    pub commit_interval: Duration,
-    /// Time between two checkpoints, when reports came.
-    pub checkpoint_interval: Duration,
 }
 
 /// Why the journal cannot be opened. The text fits "failed to serve: cannot open the journal: …".
@@ -160,8 +150,8 @@ pub struct Opened {
 ///
 /// When the folder cannot be used, or holds what this version cannot read. Damage is no error: it is counted, told, and
 /// skipped.
-pub fn open(settings: Settings, engine: &mut Engine) -> Result<Opened, Error> {
-    let folder = Folder::take(&settings.data_dir)?;
+pub fn open(directory: &Path, settings: Settings, engine: &mut Engine) -> Result<Opened, Error> {
+    let folder = Folder::take(directory)?;
     let stats = Arc::new(Stats::new(settings.bytes_max));
     let next = replay::replay(&folder, engine, &stats)?;
     let queue = Arc::new(Queue::new(stats.clone()));
@@ -187,7 +177,7 @@ impl Opened {
             folder: folder.clone(),
             queue: queue.clone(),
             stats: stats.clone(),
-            interval: settings.commit_interval,
+            interval: settings.commit_interval(),
             segment_bytes_max: (settings.bytes_max / SEGMENTS_MIN).min(SEGMENT_BYTES_MAX),
             next,
             segment: None,

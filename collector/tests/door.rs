@@ -197,7 +197,7 @@ async fn the_last_minutes_show_by_edge_and_by_instance() {
 
 #[tokio::test]
 async fn a_failure_is_kept_in_full() {
-    let collector = Collector::start(&["--failures-edge-max", "1"]).await;
+    let collector = Collector::start(&["--failures-edge-records-max", "1"]).await;
     let mut told = batch(1);
     told.strings.push("upstream_reset_after_response_started".into());
     told.outcomes[0].code_details = 3;
@@ -296,9 +296,9 @@ async fn new_limits_hold_for_the_next_report() {
     let collector = Collector::start(&[]).await;
     assert_eq!(collector.report(batch(1)).await.unwrap().accepted_sequence, 1);
     let mut config = Config::default();
-    config.grpc.message_bytes_max = 1024;
-    config.grpc.batch_strings_max = 3;
-    config.aggregate.series_max = 1;
+    config.grpc.server.message_bytes_max = 1024;
+    config.grpc.server.batch_strings_max = 3;
+    config.engine.aggregate.series_max = 1;
     let changed: Vec<String> =
         collector.live.apply(config).changed.iter().map(|setting| setting.path()).collect();
     assert_eq!(changed, ["grpc.message_bytes_max", "grpc.batch_strings_max", "aggregate.series_max"]);
@@ -321,7 +321,7 @@ async fn a_repeat_that_is_too_old_by_now_is_answered_for() {
     let old = |sequence| Batch { base_time_unix_us: now_us() - 100_000_000, ..batch(sequence) };
     assert_eq!(collector.report(old(1)).await.unwrap().accepted_sequence, 1);
     let mut config = Config::default();
-    config.grpc.age_s_max = 60;
+    config.grpc.server.age_s_max = 60;
     assert_eq!(collector.live.apply(config).changed.len(), 1);
     assert_eq!(collector.report(old(1)).await.unwrap().accepted_sequence, 1);
     assert_eq!(collector.report(old(2)).await.unwrap_err().code(), Code::InvalidArgument);

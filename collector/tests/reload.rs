@@ -129,7 +129,7 @@ fn sighup_changes_what_can_change_and_a_bad_file_changes_nothing() {
     write(&file, "aggregate:\n  series_max: 9\n  series: 1\n");
     collector.hangup();
     let line = collector.line("failed to reload; the old settings stay in force");
-    assert!(line.contains("hopscope.yaml:4:3: aggregate.series is no setting"), "{line}");
+    assert!(line.contains("hopscope.yaml:4:3: aggregate.series is an unknown setting"), "{line}");
     collector.check(&[
         "hopscope_config_value{setting=\"aggregate.series_max\"} 8",
         "hopscope_config_reload_success 0",

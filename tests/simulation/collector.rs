@@ -7,7 +7,7 @@
 use crate::ground_truth::Epoch;
 use hopscope_core::batch::Batch;
 use hopscope_core::engine::snapshot;
-use hopscope_core::engine::{Answer, Engine, Limits};
+use hopscope_core::engine::{Answer, Engine, Settings};
 use hopscope_core::intake::raw_batch::{name, read};
 use hopscope_core::intake::reject::{Advice, Rejection};
 use hopscope_core::intake::validate;
@@ -47,13 +47,13 @@ pub(crate) struct Collector {
     pub(crate) overtaken: u64,
     /// Repeated batches that are accepted only because they were accepted before.
     pub(crate) late_repeats: u64,
-    limits: Limits,
+    limits: Settings,
     batch_limits: validate::Limits,
     disk: Option<Disk>,
 }
 
 impl Collector {
-    pub(crate) fn new(limits: Limits, batch_limits: validate::Limits, with_journal: bool) -> Self {
+    pub(crate) fn new(limits: Settings, batch_limits: validate::Limits, with_journal: bool) -> Self {
         Self {
             engine: Engine::new(limits.clone()),
             accepted: Accepted::default(),

@@ -9,7 +9,7 @@ use crate::collector::Collector;
 use crate::envoy_attributes::{Ended, Pod};
 use crate::ground_truth::{Epoch, Sums};
 use crate::proxy::Proxy;
-use hopscope_core::engine::Limits;
+use hopscope_core::engine::Settings;
 use hopscope_core::intake::validate;
 use hopscope_mesh::random::Random;
 use prost::bytes::Bytes;
@@ -93,12 +93,12 @@ impl World {
             r#"{{"collector": {{"cluster": "c"}}, "report_interval_ms": {interval}, "limits": {{"batch_records_max": {batch},
                "buffer_bytes_max": {buffer}, "batches_in_flight_max": {in_flight}, "fold_rows_max": {rows}}}}}"#
         );
-        let mut limits = Limits::default();
+        let mut limits = Settings::default();
         limits.join.pending_max = usize::try_from(random.between(8, 400)).unwrap();
         limits.join.edges_max = usize::try_from(random.between(1, 40)).unwrap();
         limits.aggregate.series_max = usize::try_from(random.between(2, 60)).unwrap();
-        limits.waiting.groups_max = usize::try_from(random.between(0, 20)).unwrap();
-        limits.unnamed_max = usize::try_from(random.between(0, 60)).unwrap();
+        limits.identity.pending_groups_max = usize::try_from(random.between(0, 20)).unwrap();
+        limits.identity.caller_inference_max = usize::try_from(random.between(0, 60)).unwrap();
         // Some collectors reject batches that some filters send.
         let records_max = if random.percent(20) { random.between(2, 11) } else { 1_024 };
         // Some collectors reject old records.

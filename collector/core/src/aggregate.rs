@@ -15,12 +15,14 @@ pub(crate) mod metrics;
 mod packed_outcome;
 mod series;
 mod series_budget;
+mod settings;
 mod snapshot;
 
 pub use exemplars::Exemplar;
 pub use key::Key;
 pub use series::Series;
 pub(crate) use series_budget::reporting_namespace;
+pub use settings::Settings;
 
 use crate::batch::{Outcome, Reporter, Text};
 use crate::identity::{EdgeId, EdgeTable};
@@ -31,23 +33,6 @@ use series::seconds;
 use series_budget::{Overflow, SeriesBudget};
 use slab::Slab;
 use std::collections::HashMap;
-
-/// Bounds of the series of requests, and likewise of TCP connections and of streams.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Limits {
-    /// Largest number of series with labels of their own.
-    pub series_max: usize,
-    /// Largest number of these per namespace of the reporting proxy; `None` for no bound.
-    pub namespace_series_max: Option<usize>,
-    /// Time after which a series without requests is removed.
-    pub idle_us_max: u64,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { series_max: 100_000, namespace_series_max: None, idle_us_max: 24 * 3600 * 1_000_000 }
-    }
-}
 
 /// Index of a series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,7 +65,7 @@ struct Entry {
 /// All series of requests.
 #[derive(Debug, Clone, Default)]
 pub struct Aggregate {
-    limits: Limits,
+    limits: Settings,
     series: Slab<Entry>,
     /// First series of each edge, by the id of the edge; [`NONE`] without any.
     first: Vec<u32>,
@@ -100,12 +85,12 @@ pub struct Aggregate {
 impl Aggregate {
     /// Creates an aggregate without series.
     #[must_use]
-    pub fn new(limits: Limits) -> Self {
+    pub fn new(limits: Settings) -> Self {
         Self { limits, ..Self::default() }
     }
 
     /// Sets other limits. Series that exist stay.
-    pub fn limit(&mut self, limits: Limits) {
+    pub fn limit(&mut self, limits: Settings) {
         self.limits = limits;
         self.generation += 1;
     }

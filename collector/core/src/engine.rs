@@ -16,25 +16,27 @@ mod notable;
 mod pending;
 mod edge_cache;
 mod views;
+mod settings;
 pub mod snapshot;
 mod tallies;
 pub mod metrics;
 
 use crate::aggregate::connections::{ConnectionSeries, streams, tcp};
-use crate::aggregate::{self, Aggregate, reporting_namespace};
+use crate::aggregate::{Aggregate, reporting_namespace};
 use crate::batch::{Batch, EpochId, Identity, Record};
-use crate::identity::{self, AddressBook, EdgeId, EdgeTable, PendingCallers, PendingLimits, ResolvedEdge};
+use crate::identity::{AddressBook, EdgeId, EdgeTable, PendingCallers, ResolvedEdge};
 use crate::intake::raw_batch::RawBatch;
 use crate::intake::reject::Rejection;
-use crate::join::{self, Join};
-use crate::ledger::{self, Admission, Ledger};
-use crate::recent::failures::{self, Failures};
+use crate::join::Join;
+use crate::ledger::{Admission, Ledger};
+use crate::recent::failures::Failures;
 use crate::recent::in_flight::InFlightRequests;
-use crate::recent::windows::{self, Windows};
+use crate::recent::windows::Windows;
 use batch_scratch::Cells;
 use edge_cache::EdgeCache;
 use pending::ConnectionKind;
 pub use pending::PendingEdges;
+pub use settings::Settings;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -43,42 +45,6 @@ const KNOWN_PER_SERIES: usize = 4;
 
 /// A proxy at other ends is met at most so often.
 const MEET_AGAIN_US: u64 = 1_000_000;
-
-/// The bounds of every room.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Limits {
-    /// Of the books.
-    pub ledger: ledger::Limits,
-    /// Of the address book.
-    pub identity: identity::Limits,
-    /// Of what waits for a name.
-    pub waiting: PendingLimits,
-    /// Requests whose callers the join may find.
-    pub unnamed_max: usize,
-    /// Of what waits for the other side of its hop.
-    pub join: join::Limits,
-    /// Of the series.
-    pub aggregate: aggregate::Limits,
-    /// Of the last failed requests.
-    pub failures: failures::Limits,
-    /// Of the last minutes.
-    pub windows: windows::Limits,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            ledger: ledger::Limits::default(),
-            identity: identity::Limits::default(),
-            waiting: PendingLimits::default(),
-            unnamed_max: 100_000,
-            join: join::Limits::default(),
-            aggregate: aggregate::Limits::default(),
-            failures: failures::Limits::default(),
-            windows: windows::Limits::default(),
-        }
-    }
-}
 
 /// The answer to a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,39 +93,39 @@ pub struct Engine {
 impl Engine {
     /// An empty engine.
     #[must_use]
-    pub fn new(limits: Limits) -> Self {
+    pub fn new(settings: Settings) -> Self {
         Self {
-            edge_cache: EdgeCache::new(edge_cache_max(&limits)),
+            edge_cache: EdgeCache::new(edge_cache_max(&settings)),
             scratch: Cells::default(),
-            edges: EdgeTable::new(edges_max(&limits)),
-            ledger: Ledger::new(limits.ledger),
-            address_book: AddressBook::new(limits.identity),
-            connections: ConnectionSeries::new(limits.aggregate.clone()),
-            streams: ConnectionSeries::new(limits.aggregate.clone()),
-            failures: Failures::new(limits.failures),
-            windows: Windows::new(limits.windows),
-            pending: PendingEdges::new(limits.waiting),
-            pending_callers: PendingCallers::new(limits.unnamed_max),
-            join: Join::new(limits.join),
-            aggregate: Aggregate::new(limits.aggregate),
+            edges: EdgeTable::new(edges_max(&settings)),
+            ledger: Ledger::new(settings.ledger.into()),
+            connections: ConnectionSeries::new(settings.aggregate.clone()),
+            streams: ConnectionSeries::new(settings.aggregate.clone()),
+            failures: Failures::new(settings.failures),
+            windows: Windows::new(settings.windows),
+            pending: PendingEdges::new(settings.identity.pending()),
+            pending_callers: PendingCallers::new(settings.identity.caller_inference_max),
+            address_book: AddressBook::new(settings.identity),
+            join: Join::new(settings.join),
+            aggregate: Aggregate::new(settings.aggregate),
             in_flight: InFlightRequests::default(),
         }
     }
 
     /// Other bounds from now on. What is held already is kept; only what comes is measured by them.
-    pub fn limit(&mut self, limits: Limits) {
-        self.edge_cache.limit(edge_cache_max(&limits));
-        self.edges.limit(edges_max(&limits));
-        self.ledger.limit(limits.ledger);
-        self.address_book.limit(limits.identity);
-        self.connections.limit(limits.aggregate.clone());
-        self.streams.limit(limits.aggregate.clone());
-        self.failures.limit(limits.failures);
-        self.pending.limit(limits.waiting);
-        self.pending_callers.limit(limits.unnamed_max);
-        self.join.limit(limits.join);
-        self.aggregate.limit(limits.aggregate);
-        self.windows.limit(limits.windows);
+    pub fn limit(&mut self, settings: Settings) {
+        self.edge_cache.limit(edge_cache_max(&settings));
+        self.edges.limit(edges_max(&settings));
+        self.ledger.limit(settings.ledger.into());
+        self.connections.limit(settings.aggregate.clone());
+        self.streams.limit(settings.aggregate.clone());
+        self.failures.limit(settings.failures);
+        self.pending.limit(settings.identity.pending());
+        self.pending_callers.limit(settings.identity.caller_inference_max);
+        self.address_book.limit(settings.identity);
+        self.join.limit(settings.join);
+        self.aggregate.limit(settings.aggregate);
+        self.windows.limit(settings.windows);
     }
 
     /// Accepts a batch as it was received, at the time when it was received. `scratch`: memory for its
@@ -281,12 +247,12 @@ impl Engine {
 }
 
 /// Largest number of edges: those of requests, and as many of connections and streams.
-fn edges_max(limits: &Limits) -> usize {
-    limits.aggregate.series_max.saturating_mul(3)
+fn edges_max(settings: &Settings) -> usize {
+    settings.aggregate.series_max.saturating_mul(3)
 }
 
-fn edge_cache_max(limits: &Limits) -> usize {
-    limits.aggregate.series_max.saturating_mul(KNOWN_PER_SERIES)
+fn edge_cache_max(settings: &Settings) -> usize {
+    settings.aggregate.series_max.saturating_mul(KNOWN_PER_SERIES)
 }
 
 #[cfg(test)]

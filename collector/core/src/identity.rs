@@ -17,6 +17,7 @@ mod edge_table;
 mod pending_caller;
 mod pending;
 pub(crate) mod metrics;
+mod settings;
 
 pub use edge::{End, Evidence, ResolvedEdge, Security};
 pub(crate) use edge_table::RESTORED_ID_MAX;
@@ -25,45 +26,16 @@ pub use liveness::{Liveness, is_proof_of_life};
 pub use pending::{Pending, PendingLimits, ReportedEdge};
 pub use pending_caller::{PendingCaller, PendingCallers};
 pub use services::ServiceName;
+pub use settings::Settings;
 
 use crate::batch::{Edge, Identity, Reporter, Text};
+use crate::settings::seconds_us;
 use crate::snapshot::codec::snapshot;
 use accounts::{Accounts, is_of, spiffe};
 use liveness::Awake;
 use services::Services;
 use std::collections::HashMap;
 use std::sync::Arc;
-
-/// What the address book may hold.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Limits {
-    /// Proxies; one more is asked to come back later.
-    pub proxies_max: usize,
-    /// A proxy that did not batch for so long names nobody any more.
-    pub silent_us_max: u64,
-    /// A proxy that did not batch for so long is quiet, or blind: some heartbeats of a filter, which are 15 s.
-    pub quiet_us: u64,
-    /// So long after the first proxy of a service account the others are taken to have said who they are: a filter that
-    /// has nothing to tell speaks every 15 s. Until then they may be of any workload.
-    pub account_us: u64,
-    /// Services known from clusters.
-    pub services_max: usize,
-    /// Services known only by a requested authority, which comes from outside; what is more shows as `other`.
-    pub authorities_max: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            proxies_max: 50_000,
-            silent_us_max: 24 * 3600 * 1_000_000,
-            quiet_us: 45 * 1_000_000,
-            account_us: 15 * 1_000_000,
-            services_max: 20_000,
-            authorities_max: 100,
-        }
-    }
-}
 
 #[derive(Debug, Clone)]
 struct Proxy {
@@ -78,7 +50,7 @@ snapshot!(struct Proxy { identity, last_us, met_us });
 /// All that is known of the proxies of the mesh.
 #[derive(Debug, Clone)]
 pub struct AddressBook {
-    limits: Limits,
+    limits: Settings,
     proxies: HashMap<Text, Proxy, foldhash::quality::RandomState>,
     /// Who claimed an address last.
     addresses: HashMap<Text, Text>,
@@ -95,7 +67,7 @@ snapshot!(state AddressBook { proxies, addresses } nested { accounts, services }
 impl AddressBook {
     /// An empty book.
     #[must_use]
-    pub fn new(limits: Limits) -> Self {
+    pub fn new(limits: Settings) -> Self {
         let services = Services::new(limits.services_max, limits.authorities_max);
         Self {
             limits,
@@ -115,7 +87,7 @@ impl AddressBook {
     }
 
     /// Other limits from now on. What the book holds it keeps.
-    pub fn limit(&mut self, limits: Limits) {
+    pub fn limit(&mut self, limits: Settings) {
         self.generation += 1;
         self.services.limit(limits.services_max, limits.authorities_max);
         self.limits = limits;
@@ -189,10 +161,10 @@ impl AddressBook {
     /// Forgets proxies that have long been silent, and trusts accounts that are known for long enough.
     pub fn expire(&mut self, now_us: u64) {
         self.awake(now_us);
-        if self.accounts.grow_old(now_us.saturating_sub(self.limits.account_us)) {
+        if self.accounts.grow_old(now_us.saturating_sub(seconds_us(self.limits.account_learning_s))) {
             self.generation += 1;
         }
-        let silent_since = now_us.saturating_sub(self.limits.silent_us_max);
+        let silent_since = now_us.saturating_sub(seconds_us(self.limits.silent_s_max));
         let silent = self.proxies.iter().filter(|(_, known)| known.last_us < silent_since);
         for proxy in silent.map(|(proxy, _)| proxy.clone()).collect::<Vec<_>>() {
             self.forget(&proxy);

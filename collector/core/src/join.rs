@@ -3,9 +3,9 @@
 //! In: reports, with their edges named, and the time. Out: per edge what the two sides say together: verdicts, the matrix
 //! of both endings, and the gap between both durations. Always holds: every record has exactly one fate (joined, alone,
 //! ambiguous, evicted, or not joinable and why); which records belong together does not depend on the order in which they
-//! come, as long as they come within [`Limits::settle_us`] of each other, but for calls of one id that overlap in time
-//! while one of them fails; verdicts are net of telemetry that is known to be lost; at most [`Limits::pending_max`] records
-//! wait, none longer than [`Limits::window_us`].
+//! come, as long as they come within [`Settings::pairing_delay_ms`] of each other, but for calls of one id that overlap in time
+//! while one of them fails; verdicts are net of telemetry that is known to be lost; at most [`Settings::pending_max`] records
+//! wait, none longer than [`Settings::window_ms`].
 //!
 //! Records belong together by the hash of the request id, which every attempt carries and a few requests share, and by the
 //! called end (canonical service and namespace, since a retry may go to another version, and since the called side always
@@ -30,11 +30,13 @@ mod expire;
 mod stats;
 mod snapshot;
 pub(crate) mod metrics;
+mod settings;
 
 pub use caller_inference::Caller;
 pub use edge_context::{Known, Line, Named, Tells};
 pub use edge_stats::{Cell, EdgeHops, HopEdge, Place};
 pub use ending::Ending;
+pub use settings::Settings;
 pub use stats::{Eviction, Stats, Unjoinable};
 pub use table::BYTES_PER_OPEN_MAX;
 pub use verdict::Verdict;
@@ -56,39 +58,6 @@ pub enum Side {
     Destination,
 }
 
-/// What the join may hold, and how long.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Limits {
-    /// Whether anything is joined at all.
-    pub enabled: bool,
-    /// Records that wait; one more takes the place of one that has waited for long.
-    pub pending_max: usize,
-    /// How long a record waits for its other side; at most 10 minutes.
-    pub window_us: u64,
-    /// How long records whose other side is there wait for others that might fit better.
-    pub settle_us: u64,
-    /// By how much the time of a called side may stick out of its caller's, beyond the known difference of their clocks.
-    pub slack_us: u64,
-    /// Edges with labels of their own; the hops of more are counted together. At most 2^24 - 1.
-    pub edges_max: usize,
-    /// An edge without hops, or a proxy or end without reports, for so long is forgotten.
-    pub idle_us_max: u64,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            enabled: true,
-            pending_max: 1_000_000,
-            window_us: 15_000_000,
-            settle_us: 3_000_000,
-            slack_us: 100_000,
-            edges_max: 100_000,
-            idle_us_max: 24 * 3600 * 1_000_000,
-        }
-    }
-}
-
 /// What is known of a called service or a calling workload.
 #[derive(Debug, Default)]
 struct EndBook {
@@ -106,7 +75,7 @@ type EndName = (Text, Text);
 /// All hops that are known, and the records that wait for their other side.
 #[derive(Debug)]
 pub struct Join {
-    limits: Limits,
+    limits: Settings,
     table: Table,
     edges: Registry<Key, Entry>,
     overflow: Entry,
@@ -133,8 +102,8 @@ pub struct Join {
 impl Join {
     /// An empty join.
     #[must_use]
-    pub fn new(limits: Limits) -> Self {
-        let edges_max = limits.edges_max.min(packed_record::EDGES_MAX);
+    pub fn new(limits: Settings) -> Self {
+        let edges_max = limits.edges_max();
         // Each edge brings at most one new end of each kind.
         Self {
             table: Table::new(limits.pending_max),
@@ -159,8 +128,8 @@ impl Join {
     }
 
     /// Other bounds from now on, but for `pending_max`, which the table was made for. What is held already is kept.
-    pub fn limit(&mut self, limits: Limits) {
-        let edges_max = limits.edges_max.min(packed_record::EDGES_MAX);
+    pub fn limit(&mut self, limits: Settings) {
+        let edges_max = limits.edges_max();
         self.edges.limit(edges_max);
         self.shared.limit(edges_max);
         self.callers.limit(edges_max);
@@ -264,7 +233,7 @@ impl Join {
     }
 
     fn expire(&mut self, now_us: u64) {
-        let since_us = now_us.saturating_sub(self.limits.idle_us_max);
+        let since_us = now_us.saturating_sub(self.limits.idle_us_max());
         let Self { edges, stats, .. } = self;
         let mut gone = edges.retain(|entry| {
             let stays = entry.last_us >= since_us;

@@ -16,9 +16,11 @@ mod dedup;
 mod entry;
 mod history;
 pub(crate) mod metrics;
+mod settings;
 
 pub use entry::Entry;
 pub use history::Limits as HistoryLimits;
+pub use settings::{Limits, Settings};
 
 use crate::batch::{Batch, EpochId};
 use crate::snapshot::codec::snapshot;
@@ -27,36 +29,11 @@ use epoch::Epoch;
 use history::History;
 use std::collections::{BTreeMap, HashMap};
 
-/// How many books are kept, and for how long.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Limits {
-    /// Open books: an Envoy has one per worker thread.
-    pub epochs_max: usize,
-    /// A book without a batch for so long is closed. No less than the age up to which the door takes requests, so that
-    /// a repeat that comes after the end of its book is refused there.
-    pub silent_us_max: u64,
-    /// Proxies of which nothing but closed books are left.
-    pub closed_max: usize,
-    /// Of what is remembered of earlier moments.
-    pub history: HistoryLimits,
-}
-
 /// Name of the entry that sums proxies without an entry of their own.
 pub const EARLIER: &str = "(earlier proxies)";
 
 /// Interval between two checks for silent epochs.
 const CHECK_INTERVAL_US: u64 = 60 * 1_000_000;
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            epochs_max: 100_000,
-            silent_us_max: 24 * 3600 * 1_000_000,
-            closed_max: 50_000,
-            history: HistoryLimits::default(),
-        }
-    }
-}
 
 /// Result of the admission of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

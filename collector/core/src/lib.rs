@@ -6,6 +6,7 @@ pub mod text;
 pub mod histogram;
 pub mod metrics;
 pub mod snapshot;
+pub mod settings;
 pub mod batch;
 pub mod intake;
 pub mod ledger;

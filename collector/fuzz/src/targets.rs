@@ -3,7 +3,7 @@
 //! In: bytes from anybody. Out: nothing, or a panic that is a defect. Always holds: a clock that stands still, so that the
 //! same bytes always do the same.
 
-use hopscope::config::shown::{Beside, yaml};
+use hopscope::config::shown::{Comments, yaml};
 use hopscope::config::{Config, Layers, Loaded};
 use hopscope_core::intake::access_log::Stream;
 use hopscope_core::intake::raw_batch::read;
@@ -70,8 +70,8 @@ pub(crate) fn config(bytes: &[u8]) {
     };
     match load(text) {
         Ok(loaded) => {
-            // What is shown as being in force is in force when it is read again.
-            let shown: Result<Loaded<Config>, _> = load(&yaml(&loaded, Beside::Nothing));
+            // The settings as YAML are read again as equal settings.
+            let shown: Result<Loaded<Config>, _> = load(&yaml(&loaded, Comments::None));
             assert_eq!(shown.map(|shown| shown.config), Ok(loaded.config));
         }
         Err(problems) => {

@@ -1,7 +1,7 @@
 //! `hopscope config`.
 
 use super::answer;
-use crate::config::shown::{self, Beside};
+use crate::config::shown::{self, Comments};
 use crate::config::{Options, Source};
 use anyhow::Context;
 use std::ffi::OsString;
@@ -41,12 +41,12 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let Arguments { origins, docs, settings } = arguments;
-    let beside = match (origins, docs) {
-        (true, _) => Beside::Origins,
-        (_, true) => Beside::Documentation,
-        _ => Beside::Nothing,
+    let comments = match (origins, docs) {
+        (true, _) => Comments::Origins,
+        (_, true) => Comments::Documentation,
+        _ => Comments::None,
     };
     let loaded = settings.source().load().context("failed to configure")?;
-    answer(&shown::yaml(&loaded, beside));
+    answer(&shown::yaml(&loaded, comments));
     Ok(ExitCode::SUCCESS)
 }

@@ -1,78 +1,76 @@
-//! Defaults, file, environment and command line, one over the other.
+//! Layers of settings: defaults, file, environment, command line.
 //!
-//! In: their texts. Out: the settings with the origin of each, or every problem of every layer. Always holds: the
-//! command line overrules the environment, that the file, that the defaults; a layer with a problem yields no settings.
+//! In: the texts of the layers. Out: settings with the origin of each value, or every problem of
+//! every layer.
+//! Invariant: the command line overrides the environment, the environment overrides the file, and
+//! the file overrides the defaults; a layer with a problem yields no settings.
 
-use super::problem::{Place, Problem, nearest};
-use super::section::Sections;
-use super::setting::Setting;
-use super::value::{Kind, Value};
+use super::problem::{Origin, Problem, nearest};
 use super::yaml::{self, Content, Key, Node, Scalar};
+use hopscope_core::settings::{Kind, Sections, Setting, Value};
 use std::collections::{BTreeMap, HashMap};
 
-/// Where the value of a setting comes from.
-pub type Origin = Place;
-
-/// What lies over the defaults.
+/// The layers above the defaults.
 #[derive(Debug, Clone, Default)]
 pub struct Layers {
-    /// The name of the file, as problems shall give it, and its text.
+    /// Name of the file, as problems report it, and its text.
     pub file: Option<(String, String)>,
-    /// Environment variables, all or only those of Hopscope.
+    /// Environment variables. Names that do not begin with `HOPSCOPE_` are ignored.
     pub environment: Vec<(String, String)>,
     /// Options of the command line without their dashes, and their values.
     pub options: Vec<(String, String)>,
 }
 
-/// Settings that can be used.
+/// Valid settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Loaded<C> {
     /// The settings.
     pub config: C,
-    /// Where each value comes from, by path; what is not here is a default.
+    /// Origin of each value, by path. Settings that are not in the map have their default.
     pub origins: BTreeMap<String, Origin>,
-    /// What is no error and yet probably not what was meant.
+    /// Values that have no effect and probably were meant to have one.
     pub warnings: Vec<Problem>,
 }
 
 impl Layers {
-    /// Lays them over each other.
+    /// Merges the layers.
     ///
     /// # Errors
     ///
     /// All problems, in the order of the layers and of the file.
     pub fn load<C: Sections>(&self) -> Result<Loaded<C>, Vec<Problem>> {
-        let mut laying = Laying::default();
+        let mut merge = Merge::default();
         if let Some((name, text)) = &self.file {
-            laying.file(name, text);
+            merge.file(name, text);
         }
         for (variable, text) in &self.environment {
-            laying.variable(variable, text);
+            merge.variable(variable, text);
         }
         for (option, text) in &self.options {
-            laying.option(option, text);
+            merge.option(option, text);
         }
-        laying.end()
+        merge.finish()
     }
 }
 
-struct Laying<C> {
+/// A merge of layers: the settings and problems so far.
+struct Merge<C> {
     loaded: Loaded<C>,
     settings: Vec<&'static Setting>,
     problems: Vec<Problem>,
 }
 
-impl<C: Sections> Default for Laying<C> {
+impl<C: Sections> Default for Merge<C> {
     fn default() -> Self {
         let loaded = Loaded { config: C::default(), origins: BTreeMap::new(), warnings: Vec::new() };
         Self { loaded, settings: C::settings(), problems: Vec::new() }
     }
 }
 
-impl<C: Sections> Laying<C> {
-    fn problem(&mut self, place: Place, key: &str, message: impl Into<String>, meant: Option<String>) {
+impl<C: Sections> Merge<C> {
+    fn problem(&mut self, origin: Origin, key: &str, message: impl Into<String>, suggestion: Option<String>) {
         let (key, message) = (key.to_owned(), message.into());
-        self.problems.push(Problem { place, key, message, suggestion: meant });
+        self.problems.push(Problem { origin, key, message, suggestion });
     }
 
     fn set(&mut self, setting: &'static Setting, value: &Value, origin: Origin) {
@@ -80,137 +78,147 @@ impl<C: Sections> Laying<C> {
         self.loaded.origins.insert(setting.path(), origin);
     }
 
-    fn variable(&mut self, variable: &str, text: &str) {
-        let place = Place::Variable(variable.to_owned());
-        // An empty variable is how a chart says that it has nothing to say.
-        if text.is_empty() || !variable.starts_with("HOPSCOPE_") {
-            return;
-        }
-        let Some(setting) = self.settings.iter().copied().find(|it| it.variable() == variable) else {
-            return self.unknown_variable(place, variable);
-        };
-        match setting.of_text(text) {
-            Ok(value) => self.set(setting, &value, place),
-            Err(message) => self.problem(place, &setting.path(), message + &not(setting, text), None),
+    fn parse(&mut self, setting: &'static Setting, text: &str, origin: Origin) {
+        match setting.parse(text) {
+            Ok(value) => self.set(setting, &value, origin),
+            Err(message) => self.problem(origin, &setting.path(), message + &not(setting, text), None),
         }
     }
 
-    /// Kubernetes sets variables for each service, such as `HOPSCOPE_PORT`, so an unknown one cannot be refused.
-    fn unknown_variable(&mut self, place: Place, variable: &str) {
+    fn variable(&mut self, variable: &str, text: &str) {
+        let origin = Origin::Variable(variable.to_owned());
+        // A chart sets a variable to the empty text when it has no value for it.
+        if text.is_empty() || !variable.starts_with("HOPSCOPE_") {
+            return;
+        }
+        match self.settings.iter().copied().find(|setting| setting.variable() == variable) {
+            Some(setting) => self.parse(setting, text, origin),
+            None => self.unknown_variable(origin, variable),
+        }
+    }
+
+    /// Warns about a variable that resembles a setting. An unknown variable is no error, since
+    /// Kubernetes sets variables such as `HOPSCOPE_PORT` for each service.
+    fn unknown_variable(&mut self, origin: Origin, variable: &str) {
         let known: Vec<String> = self.settings.iter().map(|setting| setting.variable()).collect();
-        if let Some(meant) = nearest(variable, known.iter().map(String::as_str)) {
-            let message = "is no setting and has no effect".to_owned();
-            let suggestion = Some(meant.to_owned());
-            self.loaded.warnings.push(Problem { place, key: String::new(), message, suggestion });
+        if let Some(similar) = nearest(variable, known.iter().map(String::as_str)) {
+            let message = "is an unknown setting and has no effect".to_owned();
+            let suggestion = Some(similar.to_owned());
+            self.loaded.warnings.push(Problem { origin, key: String::new(), message, suggestion });
         }
     }
 
     fn option(&mut self, option: &str, text: &str) {
-        let place = Place::Option(option.to_owned());
-        let Some(setting) = self.settings.iter().copied().find(|it| it.option() == option) else {
-            return self.problem(place, "", "is no option", None);
-        };
-        match setting.of_text(text) {
-            Ok(value) => self.set(setting, &value, place),
-            Err(message) => self.problem(place, &setting.path(), message + &not(setting, text), None),
+        let origin = Origin::Option(option.to_owned());
+        match self.settings.iter().copied().find(|setting| setting.option() == option) {
+            Some(setting) => self.parse(setting, text, origin),
+            None => self.problem(origin, "", "is an unknown option", None),
         }
     }
 
     fn file(&mut self, file: &str, text: &str) {
-        let place = |line, column| Place::File { file: file.to_owned(), line, column };
+        let origin = |line, column| Origin::File { file: file.to_owned(), line, column };
         let node = match yaml::parse(text) {
             Ok(node) => node,
             Err(malformed) => {
-                let message = format!("is no YAML: {}", malformed.message);
-                return self.problem(place(malformed.line, malformed.column), "the text", message, None);
+                let message = format!("is invalid YAML: {}", malformed.message);
+                return self.problem(origin(malformed.line, malformed.column), "the text", message, None);
             }
         };
         let names: Vec<&'static str> = C::default().sections().iter().map(|section| section.name()).collect();
-        for (key, node) in self.entries(&node, "", &place) {
+        for (key, node) in self.entries(&node, "", &origin) {
             if names.contains(&key.text.as_str()) {
-                for (inner, value) in self.entries(node, &key.text, &place) {
-                    self.entry(&key.text, inner, value, &place);
+                for (inner, value) in self.entries(node, &key.text, &origin) {
+                    self.entry(&key.text, inner, value, &origin);
                 }
             } else {
-                let suggestion = self.section_meant(&key.text, &names);
-                self.problem(place(key.line, key.column), &key.text, "is no section", suggestion);
+                let suggestion = self.similar_section(&key.text, &names);
+                self.problem(origin(key.line, key.column), &key.text, "is an unknown section", suggestion);
             }
         }
-        self.problems.sort_by_key(|problem| match problem.place {
-            Place::File { line, column, .. } => (line, column),
+        self.problems.sort_by_key(|problem| match problem.origin {
+            Origin::File { line, column, .. } => (line, column),
             _ => (0, 0),
         });
     }
 
-    /// The entries of a mapping, each once; a section without any is `null`.
+    /// The entries of a mapping without repeated keys. A section without entries is `null`.
     fn entries<'a>(
         &mut self,
         node: &'a Node,
         path: &str,
-        place: &impl Fn(u64, u64) -> Place,
+        origin: &impl Fn(u64, u64) -> Origin,
     ) -> Vec<(&'a Key, &'a Node)> {
         let found = match &node.content {
-            Content::Map(entries) => {
-                let mut lines = HashMap::new();
-                let mut once = Vec::new();
-                for (key, value) in entries {
-                    match lines.insert(key.text.as_str(), key.line) {
-                        None => once.push((key, value)),
-                        Some(line) => {
-                            let message = format!("stands on line {line} already");
-                            self.problem(place(key.line, key.column), &join(path, &key.text), message, None);
-                        }
-                    }
-                }
-                return once;
-            }
+            Content::Map(entries) => return self.unique(entries, path, origin),
             Content::Scalar(Scalar::Null) => return Vec::new(),
             Content::Scalar(scalar) => scalar.to_string(),
             Content::List => "a list".to_owned(),
         };
         let key = if path.is_empty() { "the file" } else { path };
-        self.problem(place(node.line, node.column), key, format!("must be a mapping, not {found}"), None);
+        self.problem(origin(node.line, node.column), key, format!("must be a mapping, not {found}"), None);
         Vec::new()
     }
 
-    fn entry(&mut self, section: &str, key: &Key, node: &Node, place: &impl Fn(u64, u64) -> Place) {
+    /// The first entry of each key; a repeated key is a problem.
+    fn unique<'a>(
+        &mut self,
+        entries: &'a [(Key, Node)],
+        path: &str,
+        origin: &impl Fn(u64, u64) -> Origin,
+    ) -> Vec<(&'a Key, &'a Node)> {
+        let mut lines = HashMap::new();
+        let mut unique = Vec::new();
+        for (key, value) in entries {
+            match lines.insert(key.text.as_str(), key.line) {
+                None => unique.push((key, value)),
+                Some(line) => {
+                    let message = format!("is already set on line {line}");
+                    self.problem(origin(key.line, key.column), &join(path, &key.text), message, None);
+                }
+            }
+        }
+        unique
+    }
+
+    fn entry(&mut self, section: &str, key: &Key, node: &Node, origin: &impl Fn(u64, u64) -> Origin) {
         let path = join(section, &key.text);
         let Some(setting) = self.settings.iter().copied().find(|setting| setting.path() == path) else {
-            let meant = self.key_meant(section, &key.text);
-            return self.problem(place(key.line, key.column), &path, "is no setting", meant);
+            let suggestion = self.similar_key(section, &key.text);
+            return self.problem(origin(key.line, key.column), &path, "is an unknown setting", suggestion);
         };
-        let place = place(node.line, node.column);
+        let origin = origin(node.line, node.column);
         match of_node(setting, &node.content) {
-            Ok(value) => self.set(setting, &value, place),
-            Err(message) => self.problem(place, &path, message, None),
+            Ok(value) => self.set(setting, &value, origin),
+            Err(message) => self.problem(origin, &path, message, None),
         }
     }
 
-    /// The section, or the setting that stands outside of its section.
-    fn section_meant(&self, word: &str, names: &[&'static str]) -> Option<String> {
-        let near = nearest(word, names.iter().copied()).map(str::to_owned);
-        near.or_else(|| self.anywhere(word))
+    /// A similar section, or a similar setting, which may be outside of its section by mistake.
+    fn similar_section(&self, word: &str, names: &[&'static str]) -> Option<String> {
+        let similar = nearest(word, names.iter().copied()).map(str::to_owned);
+        similar.or_else(|| self.similar_setting(word))
     }
 
-    /// The setting of this section, or of another one.
-    fn key_meant(&self, section: &str, word: &str) -> Option<String> {
+    /// A similar setting of this section, or else of any section.
+    fn similar_key(&self, section: &str, word: &str) -> Option<String> {
         let own = self.settings.iter().filter(|setting| setting.section == section);
-        let near = nearest(word, own.map(|setting| setting.key)).map(str::to_owned);
-        near.or_else(|| self.anywhere(word))
+        let similar = nearest(word, own.map(|setting| setting.key)).map(str::to_owned);
+        similar.or_else(|| self.similar_setting(word))
     }
 
-    fn anywhere(&self, word: &str) -> Option<String> {
+    fn similar_setting(&self, word: &str) -> Option<String> {
         let key = nearest(word, self.settings.iter().map(|setting| setting.key))?;
         let setting = self.settings.iter().find(|setting| setting.key == key)?;
         Some(setting.path())
     }
 
-    fn end(mut self) -> Result<Loaded<C>, Vec<Problem>> {
-        // Between values of which some are missing, a conflict says nothing.
+    fn finish(mut self) -> Result<Loaded<C>, Vec<Problem>> {
+        // An invalid value is replaced by the default, so a conflict with it means nothing.
         let conflicts = if self.problems.is_empty() { self.loaded.config.conflicts() } else { Vec::new() };
         for (path, message) in conflicts {
-            let place = self.loaded.origins.get(path).cloned().unwrap_or(Place::Default);
-            self.problem(place, path, format!("does not fit: {message}"), None);
+            let origin = self.loaded.origins.get(path).cloned().unwrap_or(Origin::Default);
+            self.problem(origin, path, format!("conflicts with another setting: {message}"), None);
         }
         if self.problems.is_empty() { Ok(self.loaded) } else { Err(self.problems) }
     }
@@ -220,9 +228,9 @@ fn join(section: &str, key: &str) -> String {
     if section.is_empty() { key.to_owned() } else { format!("{section}.{key}") }
 }
 
-/// What was given instead; a secret is not repeated.
+/// The given value, to be appended to the expected ones. A secret is not repeated.
 fn not(setting: &Setting, found: &str) -> String {
-    if setting.is_secret() { ", not what is there".to_owned() } else { format!(", not {found:?}") }
+    if setting.is_secret() { ", not the given value".to_owned() } else { format!(", not {found:?}") }
 }
 
 fn of_node(setting: &Setting, content: &Content) -> Result<Value, String> {
@@ -232,15 +240,15 @@ fn of_node(setting: &Setting, content: &Content) -> Result<Value, String> {
         Content::Map(_) => (None, "a mapping".to_owned()),
     };
     value.filter(|value| setting.accepts(value)).ok_or_else(|| {
-        let found = if setting.is_secret() { "what is there" } else { &found };
+        let found = if setting.is_secret() { "the given value" } else { &found };
         let quotes = match (setting.kind, content) {
-            (Kind::Whole, Content::Scalar(Scalar::Text(text))) if text.parse::<u64>().is_ok() => {
-                " (a number stands without quotes)"
+            (Kind::Integer, Content::Scalar(Scalar::Text(text))) if text.parse::<u64>().is_ok() => {
+                " (write the number without quotes)"
             }
             (
                 Kind::Text | Kind::Secret | Kind::Path,
-                Content::Scalar(Scalar::Switch(_) | Scalar::Whole(_) | Scalar::Number(_)),
-            ) => " (a text that looks like something else stands in quotes)",
+                Content::Scalar(Scalar::Boolean(_) | Scalar::Integer(_) | Scalar::Number(_)),
+            ) => " (write the text in quotes)",
             _ => "",
         };
         format!("must be {}, not {found}{quotes}", setting.expected())
@@ -250,9 +258,9 @@ fn of_node(setting: &Setting, content: &Content) -> Result<Value, String> {
 fn of_scalar(setting: &Setting, scalar: &Scalar) -> Option<Value> {
     match (setting.kind, scalar) {
         (_, Scalar::Null) if setting.optional => Some(Value::Absent),
-        (Kind::Whole, Scalar::Whole(number)) => Some(Value::Whole(*number)),
-        (Kind::Switch, Scalar::Switch(on)) => Some(Value::Switch(*on)),
-        (Kind::Whole | Kind::Switch, _) => None,
+        (Kind::Integer, Scalar::Integer(number)) => Some(Value::Integer(*number)),
+        (Kind::Boolean, Scalar::Boolean(on)) => Some(Value::Boolean(*on)),
+        (Kind::Integer | Kind::Boolean, _) => None,
         (_, Scalar::Text(text)) => Some(Value::Text(text.clone())),
         _ => None,
     }

@@ -1,17 +1,17 @@
-//! What is wrong with a configuration, where, and what was probably meant.
+//! Problems of a configuration: the origin of the value, the setting, the reason and a suggestion.
 //!
-//! In: a place and a text. Out: one line for people, one object for machines. Always holds: a problem says where it is;
-//! nothing that is secret is repeated.
+//! Out: one line for people, one JSON object for programs.
+//! Invariant: no problem repeats a secret.
 
 use serde_json::json;
 use std::fmt;
 
-/// Where a value was given.
+/// Origin of a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
-    /// A file, as it was named; line and column count from 1.
+pub enum Origin {
+    /// A position in a file; line and column count from 1.
     File {
-        /// Its name.
+        /// Name of the file, as it was given.
         file: String,
         /// The line.
         line: u64,
@@ -22,11 +22,11 @@ pub enum Place {
     Variable(String),
     /// An option of the command line, without its dashes.
     Option(String),
-    /// Nowhere: a default.
+    /// The default.
     Default,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File { file, line, column } => write!(f, "{file}:{line}:{column}"),
@@ -37,32 +37,32 @@ impl fmt::Display for Place {
     }
 }
 
-/// One thing that is wrong.
+/// One problem of a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// Where.
-    pub place: Place,
-    /// Of which setting or section, such as `aggregate.series_max`; empty for the file as a whole.
+    /// Origin of the value.
+    pub origin: Origin,
+    /// Setting or section, such as `aggregate.series_max`; empty for the file as a whole.
     pub key: String,
-    /// What.
+    /// The reason, as a phrase about the key.
     pub message: String,
-    /// What was probably meant.
+    /// The known word that was probably meant.
     pub suggestion: Option<String>,
 }
 
 impl Problem {
-    /// The problem as an object.
+    /// The problem as a JSON object.
     #[must_use]
     pub fn json(&self) -> serde_json::Value {
         let mut object = json!({"key": self.key, "message": self.message, "suggestion": self.suggestion});
-        let place = match &self.place {
-            Place::File { file, line, column } => json!({"file": file, "line": line, "column": column}),
-            Place::Variable(name) => json!({"variable": name}),
-            Place::Option(name) => json!({"option": name}),
-            Place::Default => json!({}),
+        let origin = match &self.origin {
+            Origin::File { file, line, column } => json!({"file": file, "line": line, "column": column}),
+            Origin::Variable(name) => json!({"variable": name}),
+            Origin::Option(name) => json!({"option": name}),
+            Origin::Default => json!({}),
         };
-        if let (Some(object), serde_json::Value::Object(place)) = (object.as_object_mut(), place) {
-            object.extend(place);
+        if let (Some(object), serde_json::Value::Object(origin)) = (object.as_object_mut(), origin) {
+            object.extend(origin);
         }
         object
     }
@@ -70,22 +70,23 @@ impl Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", self.place)?;
+        write!(f, "{}: ", self.origin)?;
         if !self.key.is_empty() {
             write!(f, "{} ", self.key)?;
         }
         f.write_str(&self.message)?;
         match &self.suggestion {
-            Some(meant) => write!(f, "; did you mean {meant}?"),
+            Some(suggestion) => write!(f, "; did you mean {suggestion}?"),
             None => Ok(()),
         }
     }
 }
 
-/// A beginning that is shorter could be that of anything.
-const BEGINNING_MIN: usize = 3;
+/// Length from which a prefix identifies a word. Shorter ones match too many words.
+const PREFIX_MIN: usize = 3;
 
-/// Which of the known words was probably meant: the nearest one, when it is near enough, or the only one that begins so.
+/// The known word that was probably meant: the most similar one, if it is similar enough, or the
+/// only one with this prefix.
 #[must_use]
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_lowercase().replace('-', "_");
@@ -96,6 +97,6 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
     if least <= (nearest.chars().count() / 3).max(1) {
         return Some(nearest);
     }
-    let mut begin = known.into_iter().filter(|known| word.len() >= BEGINNING_MIN && known.starts_with(&word));
-    begin.next().filter(|_| begin.next().is_none())
+    let mut matches = known.into_iter().filter(|known| word.len() >= PREFIX_MIN && known.starts_with(&word));
+    matches.next().filter(|_| matches.next().is_none())
 }

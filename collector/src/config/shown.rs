@@ -1,79 +1,96 @@
 //! Settings as YAML.
 //!
-//! In: settings, and where they come from. Out: a file that says the same. Always holds: what is secret is masked; each
-//! setting is there; read again, it gives the same settings, but for secrets.
+//! In: settings with their origins. Out: a file with the same settings.
+//! Invariant: secrets are masked; each setting is in the file; the file is read again as the same
+//! settings, except secrets.
 
 use super::layers::Loaded;
-use super::section::{Section, Sections};
-use super::setting::{MASK, Setting};
-use super::value::{Kind, Value};
+use hopscope_core::settings::{Kind, MASK, Section, Sections, Setting, Value};
+use serde_json::json;
 use std::fmt::Write;
 
-/// What stands beside the values.
+/// Comments in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Beside {
-    /// Nothing.
-    Nothing,
-    /// Where each comes from.
+pub enum Comments {
+    /// No comments.
+    None,
+    /// The origin of each value, beside it.
     Origins,
-    /// What each is for.
+    /// The documentation of each setting, above it.
     Documentation,
 }
 
 const WIDTH: usize = 100;
 
-/// All settings.
+/// All settings as YAML.
 #[must_use]
-pub fn yaml<C: Sections>(loaded: &Loaded<C>, beside: Beside) -> String {
+pub fn yaml<C: Sections>(loaded: &Loaded<C>, comments: Comments) -> String {
     let mut text = String::new();
-    for (place, section) in loaded.config.sections().into_iter().enumerate() {
-        if place > 0 && beside == Beside::Documentation {
+    for (index, section) in loaded.config.sections().into_iter().enumerate() {
+        if index > 0 && comments == Comments::Documentation {
             text.push('\n');
         }
-        if beside == Beside::Documentation {
+        if comments == Comments::Documentation {
             comment(&mut text, "", section.doc());
         }
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{}:", section.name());
         for setting in section.settings() {
-            entry(&mut text, loaded, section, setting, beside);
+            entry(&mut text, loaded, section, setting, comments);
         }
     }
     text
 }
 
-/// The defaults, with what each is for.
+/// The default settings as YAML, with their documentation.
 #[must_use]
 pub fn annotated<C: Sections>() -> String {
     let loaded = Loaded { config: C::default(), origins: Default::default(), warnings: Vec::new() };
-    yaml(&loaded, Beside::Documentation)
+    yaml(&loaded, Comments::Documentation)
 }
 
-fn entry<C>(text: &mut String, loaded: &Loaded<C>, section: &dyn Section, setting: &Setting, beside: Beside) {
-    if beside == Beside::Documentation {
-        comment(text, "  ", setting.sentence());
+/// A value as JSON, which is valid YAML.
+#[must_use]
+pub fn json(value: &Value) -> serde_json::Value {
+    match value {
+        Value::Absent => serde_json::Value::Null,
+        Value::Integer(number) => json!(number),
+        Value::Boolean(on) => json!(on),
+        Value::Text(text) => json!(text),
+    }
+}
+
+/// The value, or a mask if the setting is a secret.
+#[must_use]
+pub fn masked(setting: &Setting, value: &Value) -> Value {
+    if setting.is_secret() && *value != Value::Absent { Value::Text(MASK.to_owned()) } else { value.clone() }
+}
+
+fn entry<C>(
+    text: &mut String,
+    loaded: &Loaded<C>,
+    section: &dyn Section,
+    setting: &Setting,
+    comments: Comments,
+) {
+    if comments == Comments::Documentation {
+        comment(text, "  ", setting.description());
         comment(text, "  ", &facts(setting));
     }
     let value = section.get(setting.key).unwrap_or(Value::Absent);
-    let shown = masked(setting, &value).json();
+    let shown = json(&masked(setting, &value));
     let _ = write!(text, "  {}: {shown}", setting.key);
-    if beside == Beside::Origins {
+    if comments == Comments::Origins {
         let origin = loaded.origins.get(&setting.path());
         let _ = write!(text, " # {}", origin.map_or_else(|| "default".to_owned(), ToString::to_string));
     }
     text.push('\n');
 }
 
-/// The value, or a mask when it is nobody's business.
-#[must_use]
-pub fn masked(setting: &Setting, value: &Value) -> Value {
-    if setting.is_secret() && *value != Value::Absent { Value::Text(MASK.to_owned()) } else { value.clone() }
-}
-
-/// Range, unit, and the other ways to set it.
+/// Range, unit, variable and option of a setting, and how it changes.
 fn facts(setting: &Setting) -> String {
-    let what = match (setting.kind, setting.unit) {
-        (Kind::Whole, unit) => {
+    let values = match (setting.kind, setting.unit) {
+        (Kind::Integer, unit) => {
             let (min, max) = setting.range;
             format!("{min} to {max} {unit}").trim_end().to_owned()
         }
@@ -81,8 +98,8 @@ fn facts(setting: &Setting) -> String {
     };
     let null = if setting.optional { ", or null" } else { "" };
     let option = if setting.is_secret() { String::new() } else { format!(", --{}", setting.option()) };
-    let live = if setting.live { "at a reload" } else { "at a restart" };
-    format!("{what}{null}. {}{option}. Changes {live}.", setting.variable())
+    let changed_by = if setting.live { "reload" } else { "restart" };
+    format!("{values}{null}. {}{option}. Changed by a {changed_by}.", setting.variable())
 }
 
 fn comment(text: &mut String, indent: &str, sentence: &str) {

@@ -1,20 +1,21 @@
-//! Where the settings of this process come from.
+//! Source of the settings of this process.
 //!
-//! In: the name of a file, the environment, the options. Out: settings, as often as asked. Always holds: a file is read
-//! as a whole, and only up to [`FILE_BYTES_MAX`]; what the process was started with stays the same.
+//! In: the name of a file, the environment, the options. Out: settings, each time they are loaded.
+//! Invariant: the file is read as a whole, and only up to [`FILE_BYTES_MAX`]; environment and
+//! options are read once.
 
-use super::Config;
 use super::layers::{Layers, Loaded};
-use super::options::Options;
-use super::problem::Problem;
+use super::{Config, Options, Problem};
+use clap::error::ErrorKind;
+use clap::{ArgMatches, Args, Command, FromArgMatches};
 use std::fmt::Write;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-/// The largest file: a thousand times what a file with every setting takes.
+/// Largest file: a thousand times the size of a file with every setting.
 pub const FILE_BYTES_MAX: u64 = 4 << 20;
 
-/// Why there are no settings. The text fits "failed to configure: …".
+/// Failure to load the settings. The text fits "failed to configure: …".
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The file cannot be read.
@@ -22,10 +23,10 @@ pub enum Error {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// Cause.
         source: io::Error,
     },
-    /// What was given cannot be used.
+    /// The settings are invalid.
     #[error("{}", listed(.0))]
     Invalid(Vec<Problem>),
 }
@@ -54,7 +55,7 @@ impl Source {
         Self { file, environment: environment(), options }
     }
 
-    /// Only a file; `-` is standard input.
+    /// A source with a file only; `-` is standard input.
     #[must_use]
     pub fn of_file(file: PathBuf) -> Self {
         Self { file: Some(file), ..Self::default() }
@@ -66,11 +67,12 @@ impl Source {
         self.file.as_deref()
     }
 
-    /// Reads and checks everything.
+    /// Reads and checks the settings.
     ///
     /// # Errors
     ///
-    /// When the file cannot be read, or with all problems of all that was given.
+    /// [`Error::Read`] when the file cannot be read, [`Error::Invalid`] with all problems of all
+    /// layers.
     pub fn load(&self) -> Result<Loaded<Config>, Error> {
         let read = |path: &PathBuf| match text(path) {
             Ok(text) => Ok((path.display().to_string(), text)),
@@ -91,14 +93,15 @@ fn text(path: &Path) -> io::Result<String> {
         std::fs::File::open(path)?.take(FILE_BYTES_MAX + 1).read_to_string(&mut text)?
     };
     if size as u64 > FILE_BYTES_MAX {
-        let message = format!("it is larger than {FILE_BYTES_MAX} bytes");
+        let message = format!("the file is larger than {FILE_BYTES_MAX} bytes");
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
     }
     Ok(text)
 }
 
-/// The variables of Hopscope. What is not Unicode shows as such, and is refused where it is no fitting value.
-pub(super) fn environment() -> Vec<(String, String)> {
+/// Environment variables whose names begin with `HOPSCOPE_`. Values that are not Unicode get
+/// replacement characters, which the check of the setting refuses where they are invalid.
+fn environment() -> Vec<(String, String)> {
     let variables = std::env::vars_os().filter_map(|(name, text)| {
         let name = name.into_string().ok().filter(|name| name.starts_with("HOPSCOPE_"))?;
         Some((name, text.to_string_lossy().into_owned()))
@@ -106,4 +109,29 @@ pub(super) fn environment() -> Vec<(String, String)> {
     let mut variables: Vec<_> = variables.collect();
     variables.sort();
     variables
+}
+
+/// Settings without a file: defaults, environment, options. For programs and tests that embed the
+/// collector.
+impl Args for Config {
+    fn augment_args(command: Command) -> Command {
+        Options::augment_args(command)
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Options::augment_args(command)
+    }
+}
+
+impl FromArgMatches for Config {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let source = Source::new(None, Options::from_arg_matches(matches)?);
+        let invalid = |error: Error| clap::Error::raw(ErrorKind::ValueValidation, format!("{error}\n"));
+        source.load().map(|loaded| loaded.config).map_err(invalid)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
 }

@@ -1,7 +1,8 @@
-//! A YAML document with the place of everything in it.
+//! YAML documents with the line and column of each node.
 //!
-//! In: text. Out: a [`Node`], or the one reason why the text is no YAML document. Always holds: lines and columns count
-//! from 1; aliases and merge keys are resolved; depth and number of nodes are bounded.
+//! In: text. Out: a [`Node`], or the first syntax error.
+//! Invariant: lines and columns count from 1; aliases and merge keys are resolved; depth and number
+//! of nodes are bounded.
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::{DefaultMessageFormatter, DuplicateKeyPolicy, Error, Location, MessageFormatter, Spanned};
@@ -10,15 +11,15 @@ use std::fmt;
 const DEPTH_MAX: usize = 16;
 const NODES_MAX: usize = 20_000;
 
-/// A scalar, as YAML 1.2 reads it.
+/// A scalar of YAML 1.2.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Scalar {
-    /// `null`, `~`, or nothing.
+    /// `null`, `~`, or no text.
     Null,
     /// `true` or `false`.
-    Switch(bool),
+    Boolean(bool),
     /// A whole number that is not negative.
-    Whole(u64),
+    Integer(u64),
     /// Any other number.
     Number(String),
     /// Text.
@@ -29,67 +30,67 @@ impl fmt::Display for Scalar {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Null => f.write_str("nothing"),
-            Self::Switch(on) => write!(f, "{on}"),
-            Self::Whole(number) => write!(f, "{number}"),
+            Self::Boolean(on) => write!(f, "{on}"),
+            Self::Integer(number) => write!(f, "{number}"),
             Self::Number(number) => f.write_str(number),
             Self::Text(text) => write!(f, "the text {text:?}"),
         }
     }
 }
 
-/// What stands at a place.
+/// Content of a node.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Content {
     /// A scalar.
     Scalar(Scalar),
     /// A list.
     List,
-    /// A mapping: keys with their places, in order.
+    /// A mapping: its entries in the order of the text.
     Map(Vec<(Key, Node)>),
 }
 
 /// A key of a mapping.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Key {
-    /// The key.
+    /// Text of the key.
     pub text: String,
-    /// Its line.
+    /// Line.
     pub line: u64,
-    /// Its column.
+    /// Column.
     pub column: u64,
 }
 
-/// A part of the document.
+/// A node of the document.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Node {
-    /// What it is.
+    /// Content.
     pub content: Content,
-    /// Its line.
+    /// Line.
     pub line: u64,
-    /// Its column.
+    /// Column.
     pub column: u64,
 }
 
-/// Why a text is no YAML document.
+/// A syntax error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Malformed {
-    /// The reason.
+    /// Reason.
     pub message: String,
-    /// The line.
+    /// Line.
     pub line: u64,
-    /// The column.
+    /// Column.
     pub column: u64,
 }
 
-/// Reads one document; an empty text is an empty mapping.
+/// Parses one document. An empty text is `null`.
 ///
 /// # Errors
 ///
-/// The first thing that is malformed.
+/// The first syntax error.
 pub fn parse(text: &str) -> Result<Node, Malformed> {
     let options = serde_saphyr::options! {
         budget: serde_saphyr::budget! { max_depth: DEPTH_MAX, max_nodes: NODES_MAX },
-        // Repeated keys are found by the reader of the tree, who knows both places.
+        // The reader of the nodes reports repeated keys, since it knows both lines.
         duplicate_keys: DuplicateKeyPolicy::PassThrough,
         strict_booleans: true,
         with_snippet: false,
@@ -100,14 +101,14 @@ pub fn parse(text: &str) -> Result<Node, Malformed> {
 }
 
 fn malformed(error: &Error) -> Malformed {
-    let place = error.location().unwrap_or(Location::UNKNOWN);
+    let location = error.location().unwrap_or(Location::UNKNOWN);
     let message = match error.without_snippet() {
         Error::MultipleDocuments { .. } => "there is a second document".into(),
         other => DefaultMessageFormatter.format_message(other),
     };
-    // Keys of the file may be part of it, and the message goes to terminals and logs.
+    // The message may contain keys of the file, and goes to terminals and logs.
     let message = message.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    Malformed { message, line: place.line().max(1), column: place.column().max(1) }
+    Malformed { message, line: location.line().max(1), column: location.column().max(1) }
 }
 
 fn node(spanned: Spanned<Content>) -> Node {
@@ -139,15 +140,16 @@ impl<'de> Visitor<'de> for Reader {
     }
 
     fn visit_bool<E>(self, on: bool) -> Result<Content, E> {
-        Ok(Content::Scalar(Scalar::Switch(on)))
+        Ok(Content::Scalar(Scalar::Boolean(on)))
     }
 
     fn visit_u64<E>(self, number: u64) -> Result<Content, E> {
-        Ok(Content::Scalar(Scalar::Whole(number)))
+        Ok(Content::Scalar(Scalar::Integer(number)))
     }
 
     fn visit_i64<E>(self, number: i64) -> Result<Content, E> {
-        let scalar = u64::try_from(number).map_or_else(|_| Scalar::Number(number.to_string()), Scalar::Whole);
+        let scalar =
+            u64::try_from(number).map_or_else(|_| Scalar::Number(number.to_string()), Scalar::Integer);
         Ok(Content::Scalar(scalar))
     }
 

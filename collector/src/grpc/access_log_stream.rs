@@ -58,12 +58,12 @@ impl GrpcService {
         let meter = Meter::new(connection.bytes.nothing());
         let body = Metered::new(body, meter.clone(), None);
         let limits = self.limits();
-        let size_max = Some(limits.message_bytes_max);
+        let size_max = Some(limits.server.message_bytes_max);
         let mut messages = Streaming::new_request(RawDecoder, body, None, size_max);
         let mut stopping = self.stopping.clone();
         loop {
             let next = tokio::select! {
-                next = timeout(limits.message_timeout, messages.message()) => next,
+                next = timeout(limits.server.message_timeout(), messages.message()) => next,
                 _ = stopping.wait_for(|stopping| *stopping) => return self.refuse(&Rejection::Stopping),
             };
             let message = match next {
@@ -78,7 +78,7 @@ impl GrpcService {
                 // Silence between two messages is no fault.
                 Err(_) if meter.held() == 0 => continue,
                 Err(_) => {
-                    return self.refuse(&Rejection::Slow(limits.message_timeout.as_millis() as u64));
+                    return self.refuse(&Rejection::Slow(limits.server.message_timeout().as_millis() as u64));
                 }
             };
             while !self.may_send(connection) {
@@ -135,7 +135,7 @@ impl GrpcService {
     ) -> Result<(), Rejection> {
         // The journal keeps bytes, and those of an access log are not what the next start would read.
         let message = Bytes::from(batch.encode_to_vec());
-        let limits = &self.limits().batch;
+        let limits = &self.limits().server.batch();
         let report = validate::check(batch, limits, now_us)?;
         let arrival = RawBatch::made(message, report, limits, now_us);
         match self.take(arrival, connection)?.answer().await? {

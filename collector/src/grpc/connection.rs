@@ -3,8 +3,8 @@
 //! In: a socket that was greeted. Out: the bytes in both directions, and a [`ConnectionInfo`] with every call. Always holds: a
 //! connection's place among the allowed ones is given back when its socket closes.
 
-use super::ConnectionLimits;
 use super::quota::{Rate, Share};
+use super::settings::Connections;
 use hopscope_core::identity::authorize::PeerIdentity;
 use std::collections::HashMap;
 use std::io::{self, IoSlice};
@@ -68,7 +68,7 @@ impl ConnectionPermits {
     pub(super) fn take(
         self: &Arc<Self>,
         address: IpAddr,
-        limits: &ConnectionLimits,
+        limits: &Connections,
     ) -> Result<ConnectionPermit, PermitError> {
         let mut by_address = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
         if self.open.load(Ordering::Relaxed) >= limits.max {

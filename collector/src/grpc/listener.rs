@@ -9,10 +9,9 @@ use super::connection::{
     Connection, ConnectionInfo, ConnectionPermit, ConnectionPermits, PREFACE, PermitError, Socket,
 };
 use super::quota::{Rate, Share};
+use super::settings::{self, Connections};
 use super::stats::{GrpcStats, Unserved};
 use super::tls::{self, Tls};
-use crate::config::connections::Connections;
-use crate::config::tls::Tls as Files;
 use crate::runtime::engine_handle::EngineHandle;
 use hopscope_core::identity::authorize::PeerIdentity;
 use hyper::body::Incoming;
@@ -52,7 +51,11 @@ impl Listener {
     /// # Errors
     ///
     /// [`tls::Error`], which names the file.
-    pub fn new(files: &Files, connections: Connections, door: GrpcService) -> Result<Self, tls::Error> {
+    pub fn new(
+        files: &settings::Tls,
+        connections: Connections,
+        door: GrpcService,
+    ) -> Result<Self, tls::Error> {
         let state = door.state.clone();
         let tls = Tls::load(files)?.map(Arc::new);
         let stats = state.stats().door();
@@ -62,7 +65,7 @@ impl Listener {
         let seats = ConnectionPermits::new(stats.open.clone());
         let names = files.trust_domains.split(',').map(str::trim);
         let trust_domains = names.filter(|name| !name.is_empty()).map(str::to_owned).collect();
-        let look_every = Duration::from_millis(files.reload_ms);
+        let look_every = files.reload_interval();
         Ok(Self { door, state, connections, tls, look_every, trust_domains, seats })
     }
 
@@ -172,7 +175,7 @@ impl Listener {
                 _ => Err(Unserved::Protocol),
             }
         };
-        let greeted = timeout(limits.handshake_timeout, greeting).await;
+        let greeted = timeout(limits.handshake_timeout(), greeting).await;
         let (socket, peer) = greeted.map_err(|_| Unserved::Slow)??;
         let budgets = &self.door.budgets;
         let connection = Arc::new(ConnectionInfo {

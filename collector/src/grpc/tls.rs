@@ -7,7 +7,7 @@
 //! The contents are compared, not times or inodes: Kubernetes swaps a symbolic link to a folder, Istio's agent renames
 //! files, and both look alike from here.
 
-use crate::config::tls::Tls as Options;
+use super::settings::Tls as Options;
 use hopscope_core::identity::spiffe;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};

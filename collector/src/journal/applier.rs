@@ -60,7 +60,7 @@ impl Applier {
             folder,
             queue,
             stats,
-            interval: settings.checkpoint_interval,
+            interval: settings.snapshot_interval(),
             busy: false,
             not_before: Instant::now(),
             held: 0,

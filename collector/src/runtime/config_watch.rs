@@ -8,7 +8,7 @@
 //! which Kubernetes changes a mounted `ConfigMap` is a change like any other; it works on every file system, and costs one
 //! system call.
 
-use crate::config::problem::{Place, Problem};
+use crate::config::problem::{Origin, Problem};
 use crate::config::source::{Error, Source};
 use crate::runtime::server::Live;
 use std::os::unix::fs::MetadataExt;
@@ -146,9 +146,9 @@ fn refused(error: &Error) {
 /// Tells the log what is no error and yet probably not what was meant.
 pub fn warn(warnings: &[Problem]) {
     for warning in warnings {
-        match &warning.place {
-            Place::Variable(_) => tracing::warn!("{warning}"),
-            place => tracing::warn!(%place, "{warning}"),
+        match &warning.origin {
+            Origin::Variable(_) => tracing::warn!("{warning}"),
+            origin => tracing::warn!(%origin, "{warning}"),
         }
     }
 }

@@ -46,12 +46,12 @@ impl EngineReader {
 mod tests {
     use super::EngineReader;
     use crate::runtime::engine_handle::EngineHandle;
-    use hopscope_core::engine::{Engine, Limits};
+    use hopscope_core::engine::{Engine, Settings};
     use std::sync::Arc;
 
     #[tokio::test]
     async fn what_is_asked_for_is_seen_until_nobody_takes_looks() {
-        let state = Arc::new(EngineHandle::new(Engine::new(Limits::default()), None, || 7));
+        let state = Arc::new(EngineHandle::new(Engine::new(Settings::default()), None, || 7));
         let (looks, take) = EngineReader::new(state.clone());
         let taking = tokio::spawn(take);
         let edges = |engine: &Engine| engine.aggregate().edges();

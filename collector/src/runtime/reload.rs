@@ -3,10 +3,11 @@
 //! In: settings that have been checked. Out: the same in force, as far as that needs no restart. Always holds: all live
 //! settings change, or none; what takes a restart keeps its value and is counted.
 
-use crate::config::{Config, Sections, Setting, Value};
+use crate::config::Config;
 use crate::grpc::GrpcService;
 use crate::runtime::engine_handle::EngineHandle;
 use crate::runtime::self_metrics::Reload;
+use hopscope_core::settings::{Sections, Setting, Value};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Changes the settings of a running collector; clones change the same one.
@@ -36,11 +37,11 @@ impl Live {
     #[must_use]
     pub fn apply(&self, mut config: Config) -> Applied {
         let mut in_force = self.in_force.lock().unwrap_or_else(PoisonError::into_inner);
-        let restart = config.keep_what_takes_a_restart(&in_force);
+        let restart = config.retain_restart_only(&in_force);
         let differs = |setting: &&Setting| config.value(setting) != in_force.value(setting);
         let changed: Vec<&'static Setting> = Config::settings().into_iter().filter(differs).collect();
-        self.door.limit(config.door());
-        self.state.engine().limit(config.limits());
+        self.door.limit(config.grpc.clone());
+        self.state.engine().limit(config.engine.clone());
         let settings = self.state.stats().settings();
         settings.in_force(numbers(&config), restart.len(), self.state.now_us());
         let same = changed.is_empty() && restart.is_empty();
@@ -58,7 +59,7 @@ impl Live {
 /// All numbers, for `/metrics`.
 fn numbers(config: &Config) -> Vec<(String, u64)> {
     let number = |setting: &'static Setting| match config.value(setting) {
-        Value::Whole(number) => Some((setting.path(), number)),
+        Value::Integer(number) => Some((setting.path(), number)),
         _ => None,
     };
     Config::settings().into_iter().filter_map(number).collect()

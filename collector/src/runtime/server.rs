@@ -74,16 +74,16 @@ impl Server {
     pub async fn bind(config: Config) -> Result<Self, Error> {
         let grpc = bind("gRPC", "grpc-address", config.listen.grpc_address).await?;
         let http = bind("HTTP", "http-address", config.listen.http_address).await?;
-        let mut engine = Engine::new(config.limits());
-        let journal = match config.journal() {
-            Some(settings) => Some(journal::open(settings, &mut engine)?),
+        let mut engine = Engine::new(config.engine.clone());
+        let journal = match config.journal.directory() {
+            Some(directory) => Some(journal::open(directory, config.journal.clone(), &mut engine)?),
             None => None,
         };
         let handle = journal.as_ref().map(journal::Opened::journal);
         let state = Arc::new(EngineHandle::new(engine, handle, now_us));
         let (stopped, stopping) = watch::channel(false);
-        let door = GrpcService::new(state.clone(), config.door(), stopping);
-        let porch = Listener::new(&config.tls, config.connections.clone(), door.clone())?;
+        let door = GrpcService::new(state.clone(), config.grpc.clone(), stopping);
+        let porch = Listener::new(&config.grpc.tls, config.grpc.connections.clone(), door.clone())?;
         let live = Live::new(config, state.clone(), door);
         Ok(Self { live, state, porch, journal, grpc, http, stopped })
     }

@@ -97,7 +97,7 @@ async fn a_certificate_changes_without_dropping_a_connection() {
     for file in ["tls.crt", "tls.key", "ca.crt"] {
         symlink(Path::new("..data").join(file), folder.path().join(file)).unwrap();
     }
-    let collector = start(folder.path(), &["--tls-reload-ms", "50"]).await;
+    let collector = start(folder.path(), &["--tls-reload-interval-ms", "50"]).await;
     let pair = old.issue(PAY);
     let before = Dial::new(&collector, &old, Some(&pair)).connect().await.unwrap();
     assert_eq!(report(&before, batch("pay", 1)).await.unwrap().accepted_sequence, 1);
@@ -120,7 +120,7 @@ async fn a_rotation_that_is_half_done_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let authority = Authority::new();
     authority.install(folder.path());
-    let collector = start(folder.path(), &["--tls-reload-ms", "50"]).await;
+    let collector = start(folder.path(), &["--tls-reload-interval-ms", "50"]).await;
     let pair = authority.issue("collector");
     std::fs::write(folder.path().join("tls.crt"), &pair.certificate).unwrap();
     collector.until("hopscope_tls_load_failures_total", 1).await;

@@ -12,7 +12,7 @@
 
 pub(crate) mod metrics;
 
-use super::Limits;
+use super::Settings;
 use super::key::{Key, SeriesKey};
 use super::series_budget::{Overflow, SeriesBudget};
 use crate::batch::{Batch, Flow, Fold, Outcome, Protocol, Record, Reporter, Text};
@@ -82,7 +82,7 @@ snapshot!(struct Series { counts, created_us, last_us });
 /// Series of TCP connections, or of streams.
 #[derive(Debug, Clone, Default)]
 pub struct ConnectionSeries {
-    limits: Limits,
+    limits: Settings,
     series: HashMap<SeriesKey, Series, foldhash::quality::RandomState>,
     budget: SeriesBudget,
     expired_closed: u64,
@@ -93,12 +93,12 @@ snapshot!(state ConnectionSeries { series, expired_closed } skip { limits, budge
 impl ConnectionSeries {
     /// Creates an empty set of series.
     #[must_use]
-    pub fn new(limits: Limits) -> Self {
+    pub fn new(limits: Settings) -> Self {
         Self { limits, ..Self::default() }
     }
 
     /// Sets other limits. Series that exist stay.
-    pub fn limit(&mut self, limits: Limits) {
+    pub fn limit(&mut self, limits: Settings) {
         self.limits = limits;
     }
 
@@ -126,7 +126,7 @@ impl ConnectionSeries {
 
     /// Removes idle series. Returns whether there were any.
     pub fn expire(&mut self, edges: &EdgeTable, now_us: u64) -> bool {
-        let idle_since = now_us.saturating_sub(self.limits.idle_us_max);
+        let idle_since = now_us.saturating_sub(self.limits.idle_us_max());
         let Self { series, expired_closed, budget, .. } = self;
         let before = series.len();
         series.retain(|key, series| {

@@ -6,7 +6,7 @@
 //!
 //! Requests, TCP connections and streams each have a budget of this kind.
 
-use super::Limits;
+use super::Settings;
 use crate::batch::{Reporter, Text};
 use crate::identity::ResolvedEdge;
 use std::collections::{HashMap, HashSet};
@@ -46,12 +46,12 @@ impl SeriesBudget {
     }
 
     /// Whether a namespace may have one more series.
-    pub(super) fn has_room(&self, namespace: &str, limits: &Limits) -> bool {
+    pub(super) fn has_room(&self, namespace: &str, limits: &Settings) -> bool {
         self.series < limits.series_max && !self.is_full(namespace, limits)
     }
 
     /// Where to count what finds no room for a series of its own.
-    pub(super) fn overflow(&mut self, reporter: Reporter, namespace: &Text, limits: &Limits) -> Overflow {
+    pub(super) fn overflow(&mut self, reporter: Reporter, namespace: &Text, limits: &Settings) -> Overflow {
         if !self.is_full(namespace, limits) {
             return Overflow::Reporter;
         }
@@ -89,7 +89,7 @@ impl SeriesBudget {
         }
     }
 
-    fn is_full(&self, namespace: &str, limits: &Limits) -> bool {
+    fn is_full(&self, namespace: &str, limits: &Settings) -> bool {
         let count = || self.by_namespace.get(namespace).copied().unwrap_or(0);
         limits.namespace_series_max.is_some_and(|max| count() >= max)
     }

@@ -1,14 +1,14 @@
-use super::{Aggregate, Key, Limits, Series, reporting_namespace};
+use super::{Aggregate, Key, Series, Settings, reporting_namespace};
 use crate::batch::{Edge, Identity, Outcome, Record, Reporter};
 use crate::histogram::RequestStats;
-use crate::identity::{AddressBook, EdgeTable, Limits as BookLimits, ResolvedEdge};
+use crate::identity::{self, AddressBook, EdgeTable, ResolvedEdge};
 use crate::snapshot::bytes::collected;
 use crate::snapshot::codec::{Reader, SnapshotState, Writer};
 use std::sync::Arc;
 
 fn edge(reporter: Reporter, workload: &str) -> ResolvedEdge {
     let own = Identity { workload: workload.into(), ..Identity::default() };
-    AddressBook::new(BookLimits::default()).resolve(&own, &Edge { reporter, ..Edge::default() })
+    AddressBook::new(identity::Settings::default()).resolve(&own, &Edge { reporter, ..Edge::default() })
 }
 
 fn measure(count: usize) -> RequestStats {
@@ -24,7 +24,7 @@ struct Counted {
 }
 
 impl Counted {
-    fn new(limits: Limits) -> Self {
+    fn new(limits: Settings) -> Self {
         Self { edges: EdgeTable::new(usize::MAX), aggregate: Aggregate::new(limits) }
     }
 
@@ -50,7 +50,7 @@ const SECOND_US: u64 = 1_000_000;
 /// `(workload, count)` pairs in, sorted series out.
 #[track_caller]
 fn check(series_max: usize, requests: &[(&str, usize)], expected: &str) {
-    let mut aggregate = Counted::new(Limits { series_max, ..Limits::default() });
+    let mut aggregate = Counted::new(Settings { series_max, ..Settings::default() });
     for (workload, count) in requests {
         aggregate.add(&edge(Reporter::Source, workload), Outcome::default(), &measure(*count), 1);
     }
@@ -80,7 +80,7 @@ fn what_finds_no_room_is_counted_together() {
 
 #[test]
 fn idle_series_are_taken_out_and_their_sum_stays() {
-    let mut aggregate = Counted::new(Limits { idle_us_max: 10 * SECOND_US, ..Limits::default() });
+    let mut aggregate = Counted::new(Settings { idle_s_max: 10, ..Settings::default() });
     aggregate.add(&edge(Reporter::Source, "a"), Outcome::default(), &measure(3), 100 * SECOND_US);
     aggregate.add(&edge(Reporter::Source, "b"), Outcome::default(), &measure(1), 105 * SECOND_US);
     aggregate.aggregate.expire(&aggregate.edges, 111 * SECOND_US);
@@ -89,12 +89,13 @@ fn idle_series_are_taken_out_and_their_sum_stays() {
 
 #[test]
 fn a_namespace_that_has_its_share_overflows_alone_and_across_a_start() {
-    let limits = Limits { namespace_series_max: Some(1), ..Limits::default() };
+    let limits = Settings { namespace_series_max: Some(1), ..Settings::default() };
     let mut aggregate = Counted::new(limits.clone());
     let of = |namespace: &str, workload: &str, reporter| {
         let identity =
             Identity { workload: workload.into(), namespace: namespace.into(), ..Identity::default() };
-        AddressBook::new(BookLimits::default()).resolve(&identity, &Edge { reporter, ..Edge::default() })
+        AddressBook::new(identity::Settings::default())
+            .resolve(&identity, &Edge { reporter, ..Edge::default() })
     };
     for (namespace, workload) in [("a", "x"), ("a", "y"), ("b", "x"), ("a", "x"), ("b", "z"), ("b", "z")] {
         aggregate.add(&of(namespace, workload, Reporter::Destination), Outcome::default(), &measure(1), 1);
@@ -140,7 +141,7 @@ fn a_namespace_that_has_its_share_overflows_alone_and_across_a_start() {
 
 #[test]
 fn a_series_that_goes_makes_room_in_its_namespace() {
-    let limits = Limits { namespace_series_max: Some(1), idle_us_max: 10 * SECOND_US, ..Limits::default() };
+    let limits = Settings { namespace_series_max: Some(1), idle_s_max: 10, ..Settings::default() };
     let mut aggregate = Counted::new(limits);
     aggregate.add(&edge(Reporter::Source, "a"), Outcome::default(), &measure(1), 100 * SECOND_US);
     aggregate.aggregate.expire(&aggregate.edges, 200 * SECOND_US);
@@ -150,7 +151,7 @@ fn a_series_that_goes_makes_room_in_its_namespace() {
 
 #[test]
 fn series_100_001_is_in_overflow_and_says_so() {
-    let mut aggregate = Counted::new(Limits::default());
+    let mut aggregate = Counted::new(Settings::default());
     let name = edge(Reporter::Source, "a");
     for code in 0..100_001_u32 {
         let outcome = Outcome {

@@ -1,4 +1,4 @@
-use super::{Answer, Engine, Limits};
+use super::{Answer, Engine, Settings};
 use crate::batch::{Batch, EpochId, Record, Reporter, Totals};
 use crate::batch::{Edge, Fold, FoldedDurations, Identity, Outcome, Peer};
 use std::sync::Arc;
@@ -53,7 +53,7 @@ fn series(engine: &Engine) -> String {
 
 #[test]
 fn a_stranger_is_asked_and_then_counted_once() {
-    let mut engine = Engine::new(Limits::default());
+    let mut engine = Engine::new(Settings::default());
     assert_eq!(engine.take(&batch("p", 1, None, ""), 1), Answer::NeedIdentity);
     assert_eq!(series(&engine), "");
     let introduced = batch("p", 1, Some(identity("pay", "10.0.0.1")), "");
@@ -64,7 +64,7 @@ fn a_stranger_is_asked_and_then_counted_once() {
 
 #[test]
 fn a_caller_that_introduces_itself_in_time_is_named() {
-    let mut engine = Engine::new(Limits::default());
+    let mut engine = Engine::new(Settings::default());
     engine.take(&batch("p", 1, Some(identity("pay", "10.0.0.1")), "10.0.0.2"), SECOND_US);
     assert_eq!((series(&engine).as_str(), engine.pending.len()), ("", 1));
     engine.take(&batch("s", 1, Some(identity("shop", "10.0.0.2")), ""), 2 * SECOND_US);
@@ -73,7 +73,7 @@ fn a_caller_that_introduces_itself_in_time_is_named() {
 
 #[test]
 fn nobody_is_waited_for_for_ever() {
-    let mut engine = Engine::new(Limits::default());
+    let mut engine = Engine::new(Settings::default());
     engine.take(&batch("p", 1, Some(identity("pay", "10.0.0.1")), "10.9.9.9"), SECOND_US);
     engine.take(&batch("p", 2, None, "10.9.9.9"), 2 * SECOND_US);
     engine.tick(2 * SECOND_US);
@@ -87,7 +87,7 @@ fn nobody_is_waited_for_for_ever() {
 
 #[test]
 fn a_full_table_is_an_answer() {
-    let mut limits = Limits::default();
+    let mut limits = Settings::default();
     limits.identity.proxies_max = 1;
     let mut engine = Engine::new(limits);
     assert_eq!(engine.take(&batch("p", 1, Some(identity("pay", "1")), ""), 1), Answer::Taken);
@@ -97,7 +97,7 @@ fn a_full_table_is_an_answer() {
 /// They are no requests: neither the series nor the join know of them, but the books do.
 #[test]
 fn connections_are_counted_apart() {
-    let mut engine = Engine::new(Limits::default());
+    let mut engine = Engine::new(Settings::default());
     let mut told = batch("p", 1, Some(identity("pay", "10.0.0.1")), "");
     told.connections.closed = std::mem::take(&mut told.records);
     engine.take(&told, SECOND_US);
@@ -113,7 +113,7 @@ fn connections_are_counted_apart() {
 
 #[test]
 fn both_sides_of_a_call_are_one_hop() {
-    let mut engine = Engine::new(Limits::default());
+    let mut engine = Engine::new(Settings::default());
     let tell = |engine: &mut Engine, proxy: &str, reporter, own: Identity, peer: Peer| {
         let mut batch = batch(proxy, 1, Some(own), "");
         batch.edges = vec![Arc::new(Edge { reporter, peer, ..Edge::default() })].into();
@@ -155,7 +155,7 @@ fn failures(engine: &Engine) -> Vec<String> {
 
 #[test]
 fn the_last_failures_are_kept_with_their_details_and_named_in_time() {
-    let mut limits = Limits::default();
+    let mut limits = Settings::default();
     limits.failures.edge_records_max = 2;
     let mut engine = Engine::new(limits);
     let mut told = batch("p", 1, Some(identity("pay", "10.0.0.1")), "10.0.0.2");
@@ -205,8 +205,8 @@ fn recent(engine: &Engine, now_us: u64) -> (Vec<String>, u64) {
 
 #[test]
 fn the_last_minutes_have_what_is_counted_by_called_instance() {
-    let mut limits = Limits::default();
-    limits.aggregate.idle_us_max = 60 * SECOND_US;
+    let mut limits = Settings::default();
+    limits.aggregate.idle_s_max = 60;
     let mut engine = Engine::new(limits);
     engine.tick(SECOND_US);
     engine.take(&batch("p", 1, Some(identity("pay", "10.0.0.1")), "10.0.0.2"), SECOND_US);
@@ -244,7 +244,7 @@ fn the_last_minutes_have_what_is_counted_by_called_instance() {
 
 #[test]
 fn what_has_no_series_has_no_windows_and_is_counted() {
-    let mut limits = Limits::default();
+    let mut limits = Settings::default();
     limits.aggregate.series_max = 1;
     let mut engine = Engine::new(limits);
     engine.take(&batch("p", 1, Some(identity("pay", "10.0.0.1")), ""), SECOND_US);
@@ -258,7 +258,9 @@ fn what_has_no_series_has_no_windows_and_is_counted() {
 /// both callers have; `pay 7 1`: it numbers no attempt of its caller.
 #[track_caller]
 fn check_callers(requests_max: usize, told: &str, soon: &str, in_the_end: &str) {
-    let mut engine = Engine::new(Limits { unnamed_max: requests_max, ..Limits::default() });
+    let mut settings = Settings::default();
+    settings.identity.caller_inference_max = requests_max;
+    let mut engine = Engine::new(settings);
     let principal = "spiffe://cluster.local/ns/ns/sa/default";
     let mut now_us = 3_600 * SECOND_US;
     for (sequence, line) in told.split(", ").enumerate() {
@@ -339,7 +341,7 @@ fn who_cannot_be_found_is_not_waited_for_for_ever() {
 
 #[test]
 fn a_delayed_duplicate_with_an_older_identity_changes_nothing() {
-    let mut engine = Engine::new(Limits::default());
+    let mut engine = Engine::new(Settings::default());
     let older = batch("p", 1, Some(identity("pay", "10.0.0.1")), "");
     assert_eq!(engine.take(&older, SECOND_US), Answer::Taken);
     assert_eq!(

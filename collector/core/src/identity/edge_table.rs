@@ -240,13 +240,13 @@ impl SnapshotState for EdgeTable {
 mod tests {
     use super::{EdgeId, EdgeTable};
     use crate::batch::{Edge, Identity};
-    use crate::identity::{AddressBook, Limits, ResolvedEdge};
+    use crate::identity::{AddressBook, ResolvedEdge, Settings};
     use crate::snapshot::bytes::collected;
     use crate::snapshot::codec::{Reader, SnapshotState, Writer};
 
     fn edge(workload: &str) -> ResolvedEdge {
         let own = Identity { workload: workload.into(), ..Identity::default() };
-        AddressBook::new(Limits::default()).resolve(&own, &Edge::default())
+        AddressBook::new(Settings::default()).resolve(&own, &Edge::default())
     }
 
     /// Steps in (`a` issues an id, `-0` removes one), ids out.

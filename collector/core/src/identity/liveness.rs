@@ -8,6 +8,7 @@
 
 use super::AddressBook;
 use crate::batch::{Outcome, Reporter, Text};
+use crate::settings::seconds_us;
 
 /// A gap between two signs of life of the mesh that says that the collector did not listen.
 const AWAY_US: u64 = 10_000_000;
@@ -77,7 +78,7 @@ impl AddressBook {
     #[must_use]
     pub fn liveness(&self, proxy: &str, now_us: u64) -> Option<Liveness> {
         let known = self.proxies.get(proxy)?;
-        let quiet_us = self.limits.quiet_us;
+        let quiet_us = seconds_us(self.limits.quiet_s);
         let heard_us = known.last_us.max(self.awake.since_us);
         if now_us.saturating_sub(heard_us) <= quiet_us {
             return Some(Liveness::Reporting);
@@ -97,13 +98,13 @@ impl AddressBook {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{AddressBook, Limits, is_proof_of_life};
+    use super::super::{AddressBook, Settings, is_proof_of_life};
     use crate::batch::{Edge, Identity, Outcome, Reporter};
 
     /// Events such as `a@10`: a reports at second 10; `a!11`: another proxy is met by a's callee; `?30`: what a does then.
     #[track_caller]
     fn check(events: &str, expected: &str) {
-        let mut book = AddressBook::new(Limits { quiet_us: 10_000_000, ..Limits::default() });
+        let mut book = AddressBook::new(Settings { quiet_s: 10, ..Settings::default() });
         let identity = Identity { addresses: vec!["10.0.0.1".into()], ..Identity::default() };
         let mut edge = Edge { reporter: Reporter::Destination, ..Edge::default() };
         edge.peer.address = "10.0.0.1".into();

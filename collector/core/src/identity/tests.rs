@@ -1,5 +1,6 @@
-use super::{AddressBook, Limits, ResolvedEdge};
+use super::{AddressBook, ResolvedEdge, Settings};
 use crate::batch::{Edge, Evidence, Identity, Peer, Reporter, Service};
+use crate::settings::seconds_us;
 
 fn proxy(workload: &str, version: &str, account: &str, address: &str) -> Identity {
     Identity {
@@ -19,13 +20,13 @@ fn proxy(workload: &str, version: &str, account: &str, address: &str) -> Identit
 /// shop v1, payments v1 and v2 with one service account; all of them known for long.
 fn book() -> AddressBook {
     let mut book = new_book();
-    book.expire(Limits::default().account_us + 1);
+    book.expire(seconds_us(Settings::default().account_learning_s) + 1);
     book
 }
 
 /// The same, just introduced.
 fn new_book() -> AddressBook {
-    let mut book = AddressBook::new(Limits { authorities_max: 1, ..Limits::default() });
+    let mut book = AddressBook::new(Settings { authorities_max: 1, ..Settings::default() });
     for (version, address) in [("v1", "10.0.0.4"), ("v2", "10.0.0.5")] {
         assert!(book.introduce(
             &format!("payments-{version}").into(),
@@ -122,9 +123,9 @@ fn a_certificate_names_nobody_while_others_of_its_account_may_come() {
     assert_eq!(at_last("shop"), "shop@v1 -> ledger-db@v1 for unknown by certificate");
 
     let generation = book.generation();
-    book.expire(Limits::default().account_us);
+    book.expire(seconds_us(Settings::default().account_learning_s));
     assert_eq!(book.generation(), generation);
-    book.expire(Limits::default().account_us + 1);
+    book.expire(seconds_us(Settings::default().account_learning_s) + 1);
     assert!(book.generation() > generation);
     check(&mut book, &caller("", "shop"), "shop@v1 -> ledger-db@v1 for unknown by certificate");
 }
@@ -242,7 +243,7 @@ fn an_address_goes_with_its_proxy() {
 
 #[test]
 fn a_full_book_takes_nobody_new() {
-    let mut book = AddressBook::new(Limits { proxies_max: 1, ..Limits::default() });
+    let mut book = AddressBook::new(Settings { proxies_max: 1, ..Settings::default() });
     assert!(book.introduce(&"a".into(), proxy("a", "v1", "a", "10.0.0.1"), 1));
     assert!(!book.introduce(&"b".into(), proxy("b", "v1", "b", "10.0.0.2"), 1));
     assert!(book.introduce(&"a".into(), proxy("a", "v2", "a", "10.0.0.1"), 1), "a known one may change");

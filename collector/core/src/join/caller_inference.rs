@@ -61,7 +61,7 @@ impl Join {
     #[must_use]
     pub fn sought_until_us(&self, now_us: u64) -> u64 {
         // The last are judged on the tick after their deadline.
-        now_us.saturating_add(self.limits.window_us).saturating_add(1_000_000)
+        now_us.saturating_add(self.limits.window_us()).saturating_add(1_000_000)
     }
 
     /// Notes whose request a called side's record is, where that does not say it itself.

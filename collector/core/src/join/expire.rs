@@ -37,7 +37,7 @@ impl Join {
         pairing::order(&mut group);
         let skews = &self.skews;
         let ahead_us = |source: &Half, destination: &Half| skews.ahead_us(source.own, destination.own);
-        let times = Times { ahead_us: &ahead_us, slack_us: self.slack_us() };
+        let times = Times { ahead_us: &ahead_us, slack_us: self.limits.clock_tolerance_us() };
         let found = pairing::judge(&group, &times);
         let began_after = |source: &Half, destination: &Half| {
             times.began_after_end_us(source, destination) > BEGAN_AFTER_US_MIN
@@ -56,7 +56,7 @@ impl Join {
     /// Adds to what is due what may be the other side of it, and so on.
     fn reach(&self, waiting: &[(Place, Half)], reached: &mut [bool]) {
         let ahead_us = |source: &Half, destination: &Half| self.skews.ahead_us(source.own, destination.own);
-        let times = Times { ahead_us: &ahead_us, slack_us: self.slack_us() };
+        let times = Times { ahead_us: &ahead_us, slack_us: self.limits.clock_tolerance_us() };
         let related = |a: &Half, b: &Half| {
             let (source, destination) = match (a.side, b.side) {
                 (Side::Source, Side::Destination) => (a, b),
@@ -167,7 +167,7 @@ impl Join {
             let rescued = half.side == Side::Source && half.ending == Ending::Ok && half.attempts > 1;
             return if rescued { Verdict::SucceededAfterRetry } else { Verdict::PeerNotInstrumented };
         }
-        let since_us = now_us.saturating_sub(self.limits.window_us.saturating_mul(2));
+        let since_us = now_us.saturating_sub(self.limits.window_us().saturating_mul(2));
         let within = |time_us: u64| time_us > 0 && time_us >= since_us;
         let proxy = half.peer.checked_sub(1).and_then(|number| self.proxies.get(number));
         let lost = match proxy {

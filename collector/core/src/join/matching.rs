@@ -84,7 +84,7 @@ impl Join {
 
     fn company(&self, half: &Half) -> Company {
         let mut company = Company::default();
-        let slack_us = self.slack_us();
+        let slack_us = self.limits.clock_tolerance_us();
         self.table.visit(half.key, |place, words| {
             let other = Half::unpack(words);
             company.count += 1;
@@ -116,7 +116,7 @@ impl Join {
         both.note(&half);
         if both.expected > 0 && both.destinations >= both.expected {
             // All that can be expected is here, so only others of the same id are waited for.
-            let soon = Half::tick(now_us.saturating_add(self.limits.settle_us)).wrapping_add(1);
+            let soon = Half::tick(now_us.saturating_add(self.limits.pairing_delay_us())).wrapping_add(1);
             if Half::is_due(soon, half.deadline) {
                 half.deadline = soon;
             }
@@ -187,10 +187,6 @@ impl Join {
     pub(super) fn compare_clocks(&mut self, source: &Half, destination: &Half) {
         let (low_us, high_us) = (destination.ended_after_us(source), destination.began_after_us(source));
         self.skews.note(source.own, destination.own, low_us, high_us);
-    }
-
-    pub(super) fn slack_us(&self) -> i64 {
-        i64::try_from(self.limits.slack_us).unwrap_or(i64::MAX)
     }
 }
 

@@ -48,7 +48,7 @@ impl Join {
         let folded = batch.folds.iter().fold(0_u64, |sum, fold| sum.saturating_add(fold.count));
         self.stats.refuse(Unjoinable::Folded, folded);
         let seen: Vec<Seen> = batch.outcomes.iter().map(Seen::of).collect();
-        let deadline = Half::tick(now_us.saturating_add(self.limits.window_us)).wrapping_add(1);
+        let deadline = Half::tick(now_us.saturating_add(self.limits.window_us())).wrapping_add(1);
         let mut coming = std::mem::take(&mut self.coming);
         for chunk in batch.records.chunks(AHEAD) {
             coming.clear();

@@ -1,6 +1,6 @@
 //! Scenarios as text: who tells what and when, and what the join makes of it.
 
-use super::{Join, Limits, Named, Side};
+use super::{Join, Named, Settings, Side};
 use crate::batch::flags;
 use crate::batch::{Batch, Edge, EpochId, Fold, Outcome, Record, Reporter, Text, Totals};
 use crate::identity::{End, Evidence, ResolvedEdge, Security, ServiceName};
@@ -79,7 +79,7 @@ struct Scene {
 }
 
 impl Scene {
-    fn new(limits: Limits) -> Self {
+    fn new(limits: Settings) -> Self {
         Self { join: Join::new(limits), sequences: HashMap::new(), now_us: START_US, records: 0 }
     }
 
@@ -182,11 +182,11 @@ impl Scene {
 /// be known to tell, `fold` before a record tells it folded, `lag pay` leaves a hole in the numbers of a proxy's reports.
 #[track_caller]
 fn check(scenario: &str, expected: &[&str]) -> Scene {
-    check_with(Limits::default(), scenario, expected)
+    check_with(Settings::default(), scenario, expected)
 }
 
 #[track_caller]
-fn check_with(limits: Limits, scenario: &str, expected: &[&str]) -> Scene {
+fn check_with(limits: Settings, scenario: &str, expected: &[&str]) -> Scene {
     let mut scene = Scene::new(limits);
     for line in scenario.lines().map(str::trim).filter(|line| !line.is_empty()) {
         if let Some(edge) = line.strip_prefix("known ") {

@@ -10,8 +10,10 @@
 mod failed;
 mod rows;
 pub(crate) mod metrics;
+mod settings;
 
 pub use failed::{Failed, Named};
+pub use settings::Settings;
 
 use crate::identity::EdgeId;
 use crate::identity::ResolvedEdge;
@@ -20,23 +22,6 @@ use rows::Rows;
 use slab::Slab;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-
-/// How many are kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Limits {
-    /// Of one edge; 0 keeps none.
-    pub edge_records_max: usize,
-    /// Of all edges together.
-    pub records_max: usize,
-    /// What they may take, texts included.
-    pub bytes_max: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { edge_records_max: 16, records_max: 10_000, bytes_max: 16 << 20 }
-    }
-}
 
 /// Why one is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,7 +67,7 @@ struct Row {
 /// See above.
 #[derive(Debug, Default)]
 pub struct Failures {
-    limits: Limits,
+    limits: Settings,
     rows: Rows<Row>,
     rings: Slab<Ring>,
     by_edge: HashMap<Arc<ResolvedEdge>, usize, foldhash::quality::RandomState>,
@@ -100,12 +85,12 @@ pub struct Failures {
 impl Failures {
     /// None yet.
     #[must_use]
-    pub fn new(limits: Limits) -> Self {
+    pub fn new(limits: Settings) -> Self {
         Self { limits, ..Self::default() }
     }
 
     /// Other limits from now on.
-    pub fn limit(&mut self, limits: Limits) {
+    pub fn limit(&mut self, limits: Settings) {
         self.limits = limits;
         self.shrink(None);
     }

@@ -18,10 +18,12 @@
 mod cells;
 mod instances;
 mod reading;
+mod settings;
 mod tally;
 pub(crate) mod metrics;
 
 pub use reading::{Instance, Share, Window};
+pub use settings::Settings;
 pub use tally::Tally;
 
 use crate::identity::EdgeId;
@@ -44,21 +46,6 @@ const ALL: u32 = u32::MAX - 1;
 const STEPS: usize = 32;
 /// Of each so many at least.
 const STEP_MIN: usize = 64;
-
-/// How much is kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Limits {
-    /// What all windows may take; 0 keeps none.
-    pub bytes_max: usize,
-    /// Called instances of one edge that are told apart.
-    pub edge_instances_max: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { bytes_max: 12 << 20, edge_instances_max: 16 }
-    }
-}
 
 /// Why requests are in no window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,7 +73,7 @@ impl Refused {
 /// See above.
 #[derive(Debug, Default)]
 pub struct Windows {
-    limits: Limits,
+    limits: Settings,
     /// The newest cell of each edge, by its number.
     heads: Vec<u32>,
     edges: usize,
@@ -107,12 +94,12 @@ fn number(time_us: u64) -> u32 {
 impl Windows {
     /// None yet.
     #[must_use]
-    pub fn new(limits: Limits) -> Self {
+    pub fn new(limits: Settings) -> Self {
         Self { limits, ..Self::default() }
     }
 
     /// Other limits from now on. What is there stays until it is too old.
-    pub fn limit(&mut self, limits: Limits) {
+    pub fn limit(&mut self, limits: Settings) {
         self.limits = limits;
     }
 

@@ -188,19 +188,19 @@ fn row(named: &Named) -> FailureRow {
 mod tests {
     use super::{Query, rows};
     use hopscope_core::batch::{Detail, Edge, Identity, Outcome, Record, Service};
-    use hopscope_core::identity::{AddressBook, Limits as BookLimits};
-    use hopscope_core::recent::failures::{Failed, Failures, Limits};
+    use hopscope_core::identity::{self, AddressBook};
+    use hopscope_core::recent::failures::{Failed, Failures, Settings};
     use std::sync::Arc;
 
     /// A question in, `number:workload` of the rows and `next` out.
     #[track_caller]
     fn check(question: &str, expected: &str) {
-        let mut failures = Failures::new(Limits::default());
+        let mut failures = Failures::new(Settings::default());
         for (workload, flags, hash) in [("a", 2, 7), ("b", 0, 0xab), ("a", 6, 9), ("c", 4, 0xab)] {
             let own = Identity { workload: workload.into(), ..Identity::default() };
             let service = Service { host: "pay.shop.svc".into(), name: "pay".into(), ..Service::default() };
             let edge = Edge { service, ..Edge::default() };
-            let named = Arc::new(AddressBook::new(BookLimits::default()).resolve(&own, &edge));
+            let named = Arc::new(AddressBook::new(identity::Settings::default()).resolve(&own, &edge));
             let outcome = Outcome { response_flags: flags, ..Outcome::default() };
             let record = Record { request_id_hash: hash, ..Record::default() };
             failures.put(&named, [Failed::of(&record, &"p".into(), outcome, Detail::default(), 1)], 1);

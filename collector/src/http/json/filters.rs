@@ -66,11 +66,11 @@ pub(crate) fn rows(book: &AddressBook) -> Vec<FilterRow> {
 mod tests {
     use super::rows;
     use hopscope_core::batch::Identity;
-    use hopscope_core::identity::{AddressBook, Limits};
+    use hopscope_core::identity::{AddressBook, Settings};
 
     #[track_caller]
     fn check(proxies: &[(&str, u64)], expected: &str) {
-        let mut book = AddressBook::new(Limits::default());
+        let mut book = AddressBook::new(Settings::default());
         for (proxy, config_hash) in proxies {
             let identity =
                 Identity { filter_version: "1".into(), config_hash: *config_hash, ..Identity::default() };
@@ -94,7 +94,7 @@ mod tests {
         let names: Vec<String> = (1..30).map(|n| format!("p{n:02}")).collect();
         let proxies: Vec<(&str, u64)> =
             names.iter().zip(1..).map(|(name, hash)| (name.as_str(), hash)).collect();
-        let mut book = AddressBook::new(Limits::default());
+        let mut book = AddressBook::new(Settings::default());
         for (proxy, config_hash) in &proxies {
             let identity = Identity { config_hash: *config_hash, ..Identity::default() };
             assert!(book.introduce(&(*proxy).into(), identity, 1));

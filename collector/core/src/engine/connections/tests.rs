@@ -4,7 +4,7 @@ use crate::batch::{
     Batch, Edge, EpochId, Flow, Fold, FoldedDurations, Identity, Outcome, Peer, Protocol, Record, Reporter,
     Totals,
 };
-use crate::engine::{Answer, Engine, Limits};
+use crate::engine::{Answer, Engine, Settings};
 use std::sync::Arc;
 
 const SECOND_US: u64 = 1_000_000;
@@ -72,7 +72,7 @@ fn rows(batch: &mut Batch, rows: &str) {
     }
 }
 
-fn engine(limits: Limits) -> Engine {
+fn engine(limits: Settings) -> Engine {
     Engine::new(limits)
 }
 
@@ -119,7 +119,7 @@ fn from(caller: &str, rows_of: &str) -> Batch {
 /// Batches in, series out.
 #[track_caller]
 fn check(batches: &[&str], expected: &str) {
-    let mut engine = engine(Limits::default());
+    let mut engine = engine(Settings::default());
     for (sequence, rows_of) in (1..).zip(batches) {
         report(&mut engine, sequence, "", from("", rows_of), SECOND_US);
     }
@@ -138,7 +138,7 @@ fn each_connection_is_opened_and_closed_once_and_each_byte_counts_once() {
 
 #[test]
 fn bytes_of_streams_are_counted_apart_from_connections() {
-    let mut engine = engine(Limits::default());
+    let mut engine = engine(Settings::default());
     for (sequence, opened, request_bytes, response_bytes) in [(1, 1, 5, 6), (2, 0, 1, 0)] {
         let mut batch = from("", "0 closed 3 4, open 2 10 20");
         batch.streams = vec![Flow { edge: 0, opened, request_bytes, response_bytes }];
@@ -149,7 +149,7 @@ fn bytes_of_streams_are_counted_apart_from_connections() {
 
 #[test]
 fn connections_are_pending_until_the_caller_reports_or_their_time_is_over() {
-    let mut engine = engine(Limits::default());
+    let mut engine = engine(Settings::default());
     for sequence in [1, 2] {
         report(&mut engine, sequence, "", from("10.0.0.2", "0 closed 1 2, open 1 3 4"), SECOND_US);
     }
@@ -170,11 +170,11 @@ fn connections_are_pending_until_the_caller_reports_or_their_time_is_over() {
     assert_eq!(tcp(&engine), "shop 0 4/2 8>12, unknown 0 2/2 2>4");
 }
 
-fn limits(series_max: usize, namespace_series_max: Option<usize>) -> Limits {
-    let mut limits = Limits::default();
+fn limits(series_max: usize, namespace_series_max: Option<usize>) -> Settings {
+    let mut limits = Settings::default();
     limits.aggregate.series_max = series_max;
     limits.aggregate.namespace_series_max = namespace_series_max;
-    limits.aggregate.idle_us_max = 10 * SECOND_US;
+    limits.aggregate.idle_s_max = 10;
     limits
 }
 

@@ -3,7 +3,7 @@ use crate::batch::{
     Batch, Connections, DropReason, Edge, EpochId, Evidence, Flow, Fold, FoldedDurations, Identity, Outcome,
     Peer, Protocol, Record, Reporter, Service, Totals,
 };
-use crate::engine::{Engine, Limits};
+use crate::engine::{Engine, Settings};
 use proptest::prelude::*;
 use std::sync::Arc;
 
@@ -92,7 +92,7 @@ fn batch(proxy: &str, sequence: u64, caller: &str) -> Batch {
 
 /// Rooms with something in every corner.
 fn engine() -> Engine {
-    let mut limits = Limits::default();
+    let mut limits = Settings::default();
     limits.aggregate.series_max = 8;
     let mut engine = Engine::new(limits);
     for (proxy, sequence, at_us) in
@@ -115,7 +115,7 @@ fn shown(engine: &Engine) -> Vec<String> {
 }
 
 fn restored(engine: &Engine) -> Engine {
-    let mut limits = Limits::default();
+    let mut limits = Settings::default();
     limits.aggregate.series_max = 8;
     let mut restored = Engine::new(limits);
     assert_eq!(decode(&encode(engine, 42), &mut restored), Ok(42));
@@ -142,7 +142,7 @@ fn what_comes_back_shows_the_same_and_goes_on_the_same() {
 /// State in, refusal out.
 #[track_caller]
 fn check(file: &[u8], expected: &str) {
-    let refusal = decode(file, &mut Engine::new(Limits::default())).unwrap_err();
+    let refusal = decode(file, &mut Engine::new(Settings::default())).unwrap_err();
     assert_eq!(refusal.to_string(), expected);
 }
 
@@ -187,17 +187,17 @@ fn what_this_version_cannot_read_is_refused_by_name() {
 fn every_cut_and_every_flip_is_noticed() {
     let file = encode(&engine(), 1);
     for place in 0..file.len() {
-        assert!(decode(&file[..place], &mut Engine::new(Limits::default())).is_err(), "cut at {place}");
+        assert!(decode(&file[..place], &mut Engine::new(Settings::default())).is_err(), "cut at {place}");
         let mut flipped = file.clone();
         flipped[place] ^= 1 << (place % 8);
-        assert!(decode(&flipped, &mut Engine::new(Limits::default())).is_err(), "flipped at {place}");
+        assert!(decode(&flipped, &mut Engine::new(Settings::default())).is_err(), "flipped at {place}");
     }
 }
 
 /// The format is a promise to the next version: whoever changes these bytes raises the version of a section.
 #[test]
 fn the_bytes_are_those_of_the_version() {
-    let mut engine = Engine::new(Limits::default());
+    let mut engine = Engine::new(Settings::default());
     let mut one = batch("p", 2, "");
     one.records.truncate(1);
     one.folds.clear();
@@ -220,6 +220,6 @@ proptest! {
                 body[place] = value;
             }
         });
-        let _ = decode(&changed, &mut Engine::new(Limits::default()));
+        let _ = decode(&changed, &mut Engine::new(Settings::default()));
     }
 }

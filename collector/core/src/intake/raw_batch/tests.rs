@@ -1,6 +1,6 @@
 use super::{Limits, RawBatch, SCRATCH_RECORDS_MAX};
 use crate::batch::Record;
-use crate::engine::{Answer, Engine, Limits as Rooms};
+use crate::engine::{Answer, Engine, Settings};
 use hopscope_proto::v1;
 use prost::Message;
 use prost::bytes::Bytes;
@@ -65,7 +65,7 @@ fn told(engine: &mut Engine, arrival: Result<RawBatch, super::Rejection>) -> Str
 
 #[track_caller]
 fn check(steps: &[(Bytes, Limits, &str)]) {
-    let mut engine = Engine::new(Rooms::default());
+    let mut engine = Engine::new(Settings::default());
     for (message, limits, expected) in steps {
         let arrival = RawBatch::read(message, limits, NOW_US);
         assert_eq!(told(&mut engine, arrival), *expected);
@@ -98,7 +98,7 @@ fn a_start_judges_as_the_door_did() {
     for (limit, expected) in [(1, "time, 0"), (3, "taken, 1")] {
         let arrival = RawBatch::read(&message(1, &[0], 2), &hours(limit), NOW_US).unwrap();
         let again = RawBatch::again(arrival.message(), arrival.times());
-        assert_eq!(told(&mut Engine::new(Rooms::default()), again), expected);
+        assert_eq!(told(&mut Engine::new(Settings::default()), again), expected);
         let batch = arrival.into_report().map(|batch| batch.records.len()).map_err(|error| error.label());
         assert_eq!(batch.is_ok(), expected.starts_with("taken"));
     }
@@ -106,7 +106,7 @@ fn a_start_judges_as_the_door_did() {
 
 #[test]
 fn memory_is_kept_up_to_a_bound() {
-    let mut engine = Engine::new(Rooms::default());
+    let mut engine = Engine::new(Settings::default());
     let mut room = Vec::new();
     for (sequence, records, is_kept) in [(1, 3, true), (2, SCRATCH_RECORDS_MAX + 1, false), (3, 3, true)] {
         let message = message(sequence, &vec![0; records], 0);

@@ -1,7 +1,7 @@
 //! What is not joined, and what finds no room.
 
 use super::{Scene, check, check_with};
-use crate::join::{Eviction, Limits, Unjoinable};
+use crate::join::{Eviction, Settings, Unjoinable};
 
 #[test]
 fn what_cannot_be_joined_is_counted_by_reason() {
@@ -19,7 +19,7 @@ fn what_cannot_be_joined_is_counted_by_reason() {
 
 #[test]
 fn a_full_table_lets_go_and_says_so() {
-    let limits = Limits { pending_max: 3, ..Limits::default() };
+    let limits = Settings { pending_max: 3, ..Settings::default() };
     let scene = check_with(
         limits,
         "known shop>pay
@@ -36,7 +36,7 @@ fn a_full_table_lets_go_and_says_so() {
 
 #[test]
 fn a_crowd_under_one_id_is_bounded() {
-    let mut scene = Scene::new(Limits::default());
+    let mut scene = Scene::new(Settings::default());
     for _ in 0..100 {
         scene.tell(&super::Line::parse("src shop>pay #1 0+10 200"), 0);
     }
@@ -46,7 +46,7 @@ fn a_crowd_under_one_id_is_bounded() {
 
 #[test]
 fn edges_that_find_no_room_are_counted_together() {
-    let limits = Limits { edges_max: 1, ..Limits::default() };
+    let limits = Settings { edges_max: 1, ..Settings::default() };
     let scene = check_with(
         limits,
         "1000 src shop>pay #1 0+10 UF/503
@@ -58,7 +58,7 @@ fn edges_that_find_no_room_are_counted_together() {
 
 #[test]
 fn an_edge_without_room_is_joined_by_whom_it_calls() {
-    let limits = Limits { edges_max: 1, ..Limits::default() };
+    let limits = Settings { edges_max: 1, ..Settings::default() };
     let scene = check_with(
         limits,
         "1000 src shop>pay #1 0+10 200

@@ -1,7 +1,7 @@
 //! Which records belong together, and when that is decided.
 
 use super::{Scene, check};
-use crate::join::Limits;
+use crate::join::Settings;
 
 #[test]
 fn a_caller_without_a_name_is_found_by_its_record() {
@@ -87,7 +87,7 @@ fn clocks_that_differ_are_learnt() {
 
 #[test]
 fn neither_the_first_tick_nor_a_pause_is_taken_for_the_end_of_the_window() {
-    let mut scene = Scene::new(Limits::default());
+    let mut scene = Scene::new(Settings::default());
     scene.tell(&super::Line::parse("src shop>pay #1 0+10 200"), 0);
     scene.join.tick(scene.now_us);
     scene.join.tick(scene.now_us + 250_000);

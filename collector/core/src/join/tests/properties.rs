@@ -1,7 +1,7 @@
 //! What holds whatever comes.
 
 use super::{Line, START_US, Scene};
-use crate::join::{Limits, Stats};
+use crate::join::{Settings, Stats};
 use proptest::prelude::*;
 
 /// What happens to a call: the records of both sides, against the start of the call.
@@ -29,7 +29,7 @@ fn records(story: usize, id: u64, start: i64) -> Vec<Line> {
 }
 
 /// Tells all lines, each a little after the one before it, and lets everything be judged.
-fn tell(lines: &[Line], limits: Limits) -> Scene {
+fn tell(lines: &[Line], limits: Settings) -> Scene {
     let mut scene = Scene::new(limits);
     scene.introduce("shop>pay");
     scene.until(START_US + 10_000_000);
@@ -59,13 +59,13 @@ proptest! {
 
     #[test]
     fn the_order_of_arrival_does_not_matter(mut lines in lines(), order in any::<u64>()) {
-        let expected = tell(&lines, Limits::default());
+        let expected = tell(&lines, Settings::default());
         // A shuffle that shrinks.
         let place = |at: usize| (at as u64 + 1).wrapping_mul(order | 1).rotate_left(32);
         let mut places: Vec<usize> = (0..lines.len()).collect();
         places.sort_by_key(|at| place(*at));
         lines = places.into_iter().map(|at| lines[at].clone()).collect();
-        let shuffled = tell(&lines, Limits::default());
+        let shuffled = tell(&lines, Settings::default());
         prop_assert_eq!(expected.told(), shuffled.told());
         // Whether a pairing was sure depends on who else was there.
         let fates = |scene: &Scene| {
@@ -92,7 +92,7 @@ proptest! {
         let mut places: Vec<usize> = (0..lines.len()).collect();
         places.sort_by_key(|at| (*at as u64 + 1).wrapping_mul(order | 1).rotate_left(32));
         let lines: Vec<Line> = places.into_iter().map(|at| lines[at].clone()).collect();
-        let scene = tell(&lines, Limits::default());
+        let scene = tell(&lines, Settings::default());
         prop_assert_eq!(scene.told(), [format!("shop>pay agreed ok/ok {}", lines.len() / 2)]);
     }
 
@@ -109,7 +109,7 @@ proptest! {
                 records.into_iter().enumerate().filter(|(at, _)| *at != usize::from(*keep)).map(|(_, it)| it)
             })
             .collect();
-        let scene = tell(&lines, Limits { pending_max, ..Limits::default() });
+        let scene = tell(&lines, Settings { pending_max, ..Settings::default() });
         let hops: u64 = scene.join.edges().map(|(_, book)| book.hops()).sum();
         let stats = scene.join.stats();
         prop_assert!(hops <= stats.joined + stats.alone + stats.ambiguous);

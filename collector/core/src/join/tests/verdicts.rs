@@ -1,7 +1,7 @@
 //! Every verdict, from what real Envoys told of real faults.
 
 use super::{Scene, check};
-use crate::join::{Limits, Verdict};
+use crate::join::{Settings, Verdict};
 
 #[test]
 fn both_sides_tell_the_same() {
@@ -115,7 +115,7 @@ fn a_broken_connection_says_where_it_broke() {
 
 #[test]
 fn who_called_nobody_is_told_at_once() {
-    let mut scene = Scene::new(Limits::default());
+    let mut scene = Scene::new(Settings::default());
     for (id, ending) in ["UF/503", "UH/503", "UO/503", "NR/404 x0", "NC/503 x0", "403 x0"].iter().enumerate()
     {
         scene.tell(&super::Line::parse(&format!("src shop>pay #{id} 0+2 {ending}").replace("#0", "#9")), 0);

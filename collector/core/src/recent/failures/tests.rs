@@ -1,12 +1,12 @@
-use super::{Evicted, Failed, Failures, Limits};
+use super::{Evicted, Failed, Failures, Settings};
 use crate::batch::{Detail, Edge, Identity, Outcome, Record};
-use crate::identity::{AddressBook, Limits as BookLimits, ResolvedEdge};
+use crate::identity::{self, AddressBook, ResolvedEdge};
 use proptest::prelude::*;
 use std::sync::Arc;
 
 fn edge(workload: &str) -> Arc<ResolvedEdge> {
     let own = Identity { workload: workload.into(), ..Identity::default() };
-    Arc::new(AddressBook::new(BookLimits::default()).resolve(&own, &Edge::default()))
+    Arc::new(AddressBook::new(identity::Settings::default()).resolve(&own, &Edge::default()))
 }
 
 fn failed(duration_us: u64, details: &str) -> Failed {
@@ -17,7 +17,7 @@ fn failed(duration_us: u64, details: &str) -> Failed {
 
 /// Durations of failed requests by workload in, what is kept out.
 #[track_caller]
-fn check(limits: Limits, told: &[(&str, u64)], expected: &str) {
+fn check(limits: Settings, told: &[(&str, u64)], expected: &str) {
     let mut failures = Failures::new(limits);
     for (workload, duration_us) in told {
         failures.put(&edge(workload), [failed(*duration_us, "")], 100);
@@ -30,16 +30,16 @@ fn check(limits: Limits, told: &[(&str, u64)], expected: &str) {
     assert_eq!(format!("{}; {} edges; {evicted:?}", kept.join(" "), failures.edges()), expected);
 }
 
-const ROOM: Limits = Limits { edge_records_max: 9, records_max: 9, bytes_max: 1 << 20 };
+const ROOM: Settings = Settings { edge_records_max: 9, records_max: 9, bytes_max: 1 << 20 };
 
 #[test]
 fn the_oldest_goes() {
     let told = [("a", 1), ("b", 2), ("a", 3), ("a", 4)];
     check(ROOM, &told, "100:a=1 101:b=2 102:a=3 103:a=4; 2 edges; [0, 0, 0]");
-    check(Limits { edge_records_max: 2, ..ROOM }, &told, "101:b=2 102:a=3 103:a=4; 2 edges; [1, 0, 0]");
-    check(Limits { records_max: 2, ..ROOM }, &told, "102:a=3 103:a=4; 1 edges; [0, 2, 0]");
-    check(Limits { bytes_max: 1, ..ROOM }, &told, "; 0 edges; [0, 0, 4]");
-    check(Limits { edge_records_max: 0, ..ROOM }, &told, "; 0 edges; [4, 0, 0]");
+    check(Settings { edge_records_max: 2, ..ROOM }, &told, "101:b=2 102:a=3 103:a=4; 2 edges; [1, 0, 0]");
+    check(Settings { records_max: 2, ..ROOM }, &told, "102:a=3 103:a=4; 1 edges; [0, 2, 0]");
+    check(Settings { bytes_max: 1, ..ROOM }, &told, "; 0 edges; [0, 0, 4]");
+    check(Settings { edge_records_max: 0, ..ROOM }, &told, "; 0 edges; [4, 0, 0]");
 }
 
 #[test]
@@ -61,7 +61,7 @@ proptest! {
     ) {
         let edges: Vec<_> = (0..6).map(|number| edge(&format!("w{number}"))).collect();
         let mut failures = Failures::new(ROOM);
-        failures.limit(Limits { edge_records_max, records_max, bytes_max });
+        failures.limit(Settings { edge_records_max, records_max, bytes_max });
         for (edge, length) in &told {
             failures.put(&edges[*edge], [failed(1, &"x".repeat(*length))], 1);
             prop_assert!(failures.len() <= records_max && failures.bytes() <= bytes_max);
@@ -72,7 +72,7 @@ proptest! {
         }
         let evicted: u64 = Evicted::ALL.iter().map(|why| failures.evicted(*why)).sum();
         prop_assert_eq!(failures.seen(), failures.len() as u64 + evicted);
-        failures.limit(Limits { records_max: 0, ..ROOM });
+        failures.limit(Settings { records_max: 0, ..ROOM });
         prop_assert_eq!((failures.len(), failures.bytes(), failures.edges()), (0, 0, 0));
     }
 }

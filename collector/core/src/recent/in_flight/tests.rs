@@ -43,7 +43,7 @@ fn batch(epoch: u64, sequence: u64, count: u64) -> Batch {
 #[track_caller]
 fn check(batches: &[(u64, u64, u64, u64)], at_s: u64, expected: &str) {
     let (mut open, mut book) =
-        (InFlightRequests::default(), AddressBook::new(crate::identity::Limits::default()));
+        (InFlightRequests::default(), AddressBook::new(crate::identity::Settings::default()));
     for &(at_s, epoch, sequence, count) in batches {
         let batch = batch(epoch, sequence, count);
         open.tell(

@@ -1,4 +1,4 @@
-use super::{INSTANCE_WINDOWS, Instance, Limits, Refused, Tally, WINDOW_US, WINDOWS, Windows};
+use super::{INSTANCE_WINDOWS, Instance, Refused, Settings, Tally, WINDOW_US, WINDOWS, Windows};
 use crate::identity::EdgeId;
 use proptest::prelude::*;
 
@@ -61,7 +61,7 @@ fn shown(windows: &Windows, now_us: u64) -> String {
 }
 
 #[track_caller]
-fn check(limits: Limits, story: &str, expected: &str) {
+fn check(limits: Settings, story: &str, expected: &str) {
     let mut windows = Windows::new(limits);
     let mut now_us = 1_000 * SECOND_US;
     told(&mut windows, &mut now_us, story);
@@ -70,7 +70,7 @@ fn check(limits: Limits, story: &str, expected: &str) {
 
 #[test]
 fn requests_are_in_the_window_in_which_they_came() {
-    let limits = Limits::default;
+    let limits = Settings::default;
     check(limits(), "", "");
     check(limits(), "0@a=3 .9 0@a=2/1 .1 0@a=1 .30 0@a=1/1", "0 1000:5/1 1010:1 1040:1/1 a=7/2");
     check(limits(), "0@a=3 2@b=1 -@a=9", "0 1000:3 a=3; 2 1000:1 b=1; overflow=9");
@@ -78,7 +78,7 @@ fn requests_are_in_the_window_in_which_they_came() {
 
 #[test]
 fn one_instance_of_several_shows_and_only_for_a_minute() {
-    let limits = Limits::default;
+    let limits = Settings::default;
     let one_of_three = "0@a=5 0@b=5 0@c=5/5 .10 0@a=5 0@c=5/5";
     check(limits(), one_of_three, "0 1000:15/5 1010:10/5 a=10 b=5 c=10/10");
     check(limits(), &format!("{one_of_three} .50"), "0 1000:15/5 1010:10/5 a=5 c=5/5");
@@ -87,7 +87,7 @@ fn one_instance_of_several_shows_and_only_for_a_minute() {
 
 #[test]
 fn what_is_too_old_goes_and_so_do_idle_edges_and_those_that_are_no_more() {
-    let limits = Limits::default;
+    let limits = Settings::default;
     check(limits(), "0@a=5 .290 0@a=1", "0 1000:5 1290:1 a=1");
     check(limits(), "0@a=5 .100 0@a=2 .200 0@a=1", "0 1100:2 1300:1 a=1");
     check(limits(), "0@a=5 1@a=5 |290 1@a=1 |10", "1 1290:1 a=1");
@@ -96,20 +96,20 @@ fn what_is_too_old_goes_and_so_do_idle_edges_and_those_that_are_no_more() {
 
 #[test]
 fn there_is_a_bound_of_instances_and_of_bytes() {
-    let limits = Limits { edge_instances_max: 2, ..Limits::default() };
+    let limits = Settings { edge_instances_max: 2, ..Settings::default() };
     check(limits.clone(), "0@a=1 0@b=1 0@c=1 0@d=2 0@a=1 1@d=1", "0 1000:6 a=2 b=1 others=3; 1 1000:1 d=1");
     check(limits, "0@a=1 0@b=1 .60 0@c=1", "0 1000:2 1060:1 c=1");
-    check(Limits { bytes_max: 0, ..Limits::default() }, "0@a=7", "bytes=7");
+    check(Settings { bytes_max: 0, ..Settings::default() }, "0@a=7", "bytes=7");
     let long = "a".repeat(513);
-    check(Limits::default(), &format!("0@{long}=7"), "0 1000:7 others=7");
+    check(Settings::default(), &format!("0@{long}=7"), "0 1000:7 others=7");
     // Room for two cells.
-    let limits = Limits { bytes_max: 64, ..Limits::default() };
+    let limits = Settings { bytes_max: 64, ..Settings::default() };
     check(limits, "0@a=1 1@a=1 0@b=4 0@a=1 |300 0@b=1", "0 1300:1 b=1; bytes=4");
 }
 
 #[test]
 fn now_is_compared_with_before_and_one_with_the_rest() {
-    let mut windows = Windows::new(Limits::default());
+    let mut windows = Windows::new(Settings::default());
     let mut now_us = 1_000 * SECOND_US;
     told(&mut windows, &mut now_us, "0@a=10 .60 0@a=10/1 0@b=30 .10 0@a=4/4 0@b=1");
     let (of_late, before) = windows.against_before(EdgeId(0), 2, now_us);
@@ -124,7 +124,7 @@ fn now_is_compared_with_before_and_one_with_the_rest() {
 #[test]
 fn a_busy_edge_takes_as_much_as_is_said() {
     for (instances, bytes) in [(1, 960), (5, 1_728)] {
-        let mut windows = Windows::new(Limits::default());
+        let mut windows = Windows::new(Settings::default());
         for at in 0..u64::from(3 * WINDOWS) {
             for instance in 0..instances {
                 windows.add(Some(EdgeId(0)), &format!("{instance}"), tally(1, 0), at * WINDOW_US);
@@ -143,7 +143,7 @@ proptest! {
         edge_instances_max in 1..4_usize,
         cells_max in prop_oneof![Just(usize::MAX >> 6), 1..30_usize],
     ) {
-        let mut windows = Windows::new(Limits { bytes_max: cells_max * 32, edge_instances_max });
+        let mut windows = Windows::new(Settings { bytes_max: cells_max * 32, edge_instances_max });
         let mut all: Vec<(u32, u64, Tally)> = Vec::new();
         let mut refused = 0;
         let mut now_us = 0;

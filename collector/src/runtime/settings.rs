@@ -1,28 +1,30 @@
 //! Section `listen`.
 
-use super::section::section;
+use hopscope_core::section;
+use hopscope_core::settings::Conflict;
 use std::net::{Ipv4Addr, SocketAddr};
 
 section! {
-    /// Where the collector listens.
+    /// Addresses of the collector.
     "listen": Listen {
-        /// Where filters report (gRPC).
+        /// Address of the gRPC server, to which filters report.
         grpc_address: SocketAddr = loopback(50_051), { option: "grpc-address" };
-        /// Where /metrics, /healthz, /readyz and the JSON API are (HTTP).
+        /// Address of the HTTP server: /metrics, /healthz, /readyz and the JSON API.
         http_address: SocketAddr = loopback(9464), { option: "http-address" };
     }
+    conflicts: conflicts
 }
 
 fn loopback(port: u16) -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, port))
 }
 
-/// Two doors cannot share a port.
-pub(super) fn conflicts(listen: &Listen) -> Vec<(&'static str, String)> {
+/// Refuses one address for both servers. Port 0 gives each of them a port of its own.
+fn conflicts(listen: &Listen) -> Vec<Conflict> {
     let Listen { grpc_address, http_address } = listen;
     if grpc_address != http_address || grpc_address.port() == 0 {
         return Vec::new();
     }
-    let message = format!("{http_address} is listen.grpc_address as well; each door needs a port of its own");
+    let message = format!("{http_address} is also listen.grpc_address; each server needs a port of its own");
     vec![("listen.http_address", message)]
 }

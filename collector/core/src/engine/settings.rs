@@ -1,0 +1,22 @@
+//! Settings of the stages.
+
+use crate::recent::{failures, windows};
+use crate::{aggregate, identity, join, ledger, sections};
+
+sections! {
+    /// The settings of each stage, in the order of the data.
+    Settings {
+        /// Settings of the ledger.
+        ledger: ledger::Settings,
+        /// Settings of the address book.
+        identity: identity::Settings,
+        /// Settings of the join.
+        join: join::Settings,
+        /// Settings of counters and histograms.
+        aggregate: aggregate::Settings,
+        /// Settings of the most recent failures.
+        failures: failures::Settings,
+        /// Settings of the windows.
+        windows: windows::Settings,
+    }
+}
