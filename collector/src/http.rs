@@ -99,35 +99,41 @@ async fn metrics(Shared(state): Shared<Arc<EngineHandle>>, uri: Uri, headers: He
 }
 
 async fn connections(Shared(state): Shared<Arc<EngineHandle>>) -> Response {
-    let engine = state.engine();
-    Json(json!({"connections": json::tcp::rows(engine.edges(), engine.connections())})).into_response()
+    let rows = state.read(|engine| json::tcp::rows(engine.edges(), engine.connections())).await;
+    Json(json!({"connections": rows})).into_response()
 }
 
 async fn edges(Shared(state): Shared<Arc<EngineHandle>>) -> Response {
-    let engine = state.engine();
-    Json(json!({"edges": json::edges::rows(engine.edges(), engine.aggregate())})).into_response()
+    let rows = state.read(|engine| json::edges::rows(engine.edges(), engine.aggregate())).await;
+    Json(json!({"edges": rows})).into_response()
 }
 
 async fn failures(Shared(state): Shared<Arc<EngineHandle>>, uri: Uri) -> Response {
     match json::failures::Query::read(uri.query().unwrap_or_default()) {
-        Ok(query) => Json(json::failures::rows(&state.engine().failures(), &query)).into_response(),
+        Ok(query) => {
+            Json(state.read(|engine| json::failures::rows(&engine.failures(), &query)).await).into_response()
+        }
         Err(problem) => (StatusCode::BAD_REQUEST, Json(json!({"error": problem}))).into_response(),
     }
 }
 
 async fn hops(Shared(state): Shared<Arc<EngineHandle>>) -> Response {
-    Json(json::hops::rows(&state.engine().join())).into_response()
+    Json(state.read(|engine| json::hops::rows(&engine.join())).await).into_response()
 }
 
 async fn instances(Shared(state): Shared<Arc<EngineHandle>>, uri: Uri) -> Response {
     match json::windows::Query::read(uri.query().unwrap_or_default()) {
-        Ok(query) => Json(json::windows::instances(&state.engine(), &query, state.now_us())).into_response(),
+        Ok(query) => {
+            Json(state.read(|engine| json::windows::instances(engine, &query, state.now_us())).await)
+                .into_response()
+        }
         Err(problem) => (StatusCode::BAD_REQUEST, Json(json!({"error": problem}))).into_response(),
     }
 }
 
 async fn open(Shared(state): Shared<Arc<EngineHandle>>) -> Response {
-    Json(json::in_flight::rows(&state.engine().in_flight(), state.now_us())).into_response()
+    Json(state.read(|engine| json::in_flight::rows(&engine.in_flight(), state.now_us())).await)
+        .into_response()
 }
 
 async fn proxies(Shared(state): Shared<Arc<EngineHandle>>, uri: Uri) -> Response {
@@ -142,18 +148,18 @@ async fn proxies(Shared(state): Shared<Arc<EngineHandle>>, uri: Uri) -> Response
         },
     };
     let since_us = since.map(|seconds| state.now_us().saturating_sub(seconds.saturating_mul(1_000_000)));
-    let engine = state.engine();
-    let open = json::in_flight::by_proxy(&engine.in_flight(), state.now_us());
-    Json(
+    let rows = state.read(|engine| {
+        let open = json::in_flight::by_proxy(&engine.in_flight(), state.now_us());
         json::proxies::rows(&engine.ledger(), &engine.address_book(), since_us, state.now_us())
-            .with_open(&open),
-    )
-    .into_response()
+            .with_open(&open)
+    });
+    Json(rows.await).into_response()
 }
 
 async fn windows(Shared(state): Shared<Arc<EngineHandle>>, uri: Uri) -> Response {
     match json::windows::Query::read(uri.query().unwrap_or_default()) {
-        Ok(query) => Json(json::windows::windows(&state.engine(), &query, state.now_us())).into_response(),
+        Ok(query) => Json(state.read(|engine| json::windows::windows(engine, &query, state.now_us())).await)
+            .into_response(),
         Err(problem) => (StatusCode::BAD_REQUEST, Json(json!({"error": problem}))).into_response(),
     }
 }

@@ -1,196 +1,170 @@
-//! What was acknowledged is on disk.
+//! Journal: acknowledged batches, and every other change of the engine, on disk.
 //!
-//! In: messages that the door let in, and the passing of time. Out: the same to the rooms, in one order, each report after it
-//! is on disk; at a start, the state that an earlier life had reached. Always holds: no
-//! report is counted or acknowledged before it is on disk; what is replayed is what was counted, in the same order with
-//! the same times, so that counters go on where they stood; a repeat passes through like any other report, and so waits
-//! for what it repeats; what the disk does not take is refused, and the filter keeps it.
+//! In: accepted batches, ticks, ends of epochs, limits. Out: the same changes, applied to the
+//! engine in one order, each after it is on disk; at a start, the state of the previous process
+//! run. Invariant: no change is applied or acknowledged before it is synced. A replay applies the
+//! same changes in the same order with the same times, so counters continue where they stood. A
+//! repeated batch passes through like any other batch, and so waits for the first one. A batch that
+//! cannot be written is rejected, and the filter keeps it.
 //!
 //! ```text
-//! door ─▶ queue ─▶ writer (a thread: write, sync) ─▶ applier (a task: rooms, answers, checkpoints)
-//!          └ one group gathers while the last one is synced, and for a few milliseconds: one sync, one wake-up per group
+//! grpc ─▶ queue ─▶ writer (a thread: write, sync) ─▶ applier (a task: engine, answers, snapshots)
+//!          └ one group gathers during the sync of the previous one, and for a few milliseconds:
+//!            one sync and one wake-up per group
 //! ```
 //!
-//! A checkpoint is the state of the rooms between two groups. It begins a new segment, and the segments before it go: a
-//! start reads the checkpoint and the segments after it. A report that is on disk but was refused or not answered may be
-//! counted by the next start; its filter sends it again, and it is then a repeat. One that was refused for a single record of it
-//! is refused by every start.
+//! A snapshot is the state of the engine between two groups. It begins a new segment, and the
+//! segments before it are removed: a start reads the snapshot and the segments after it. A batch
+//! that is on disk but was not answered may be counted by the next start; its filter sends it
+//! again, as a repeat. A batch that was rejected for one of its records is rejected by
+//! every replay.
 
 mod applier;
 mod directory;
 mod queue;
 mod replay;
-pub mod stats;
 mod writer;
 pub mod settings;
 
 pub use settings::Settings;
 
-use crate::runtime::engine_handle::EngineHandle;
-use directory::Folder;
-use hopscope_core::engine::{Answer, Engine};
+use crate::runtime::change_log::{Change, ChangeLog, CommitAck};
+use crate::runtime::engine_cell::EngineCell;
+use crate::runtime::self_metrics::journal::JournalStats;
+use directory::Directory;
+use hopscope_core::engine::Engine;
 use hopscope_core::intake::raw_batch::RawBatch;
 use hopscope_core::intake::reject::Rejection;
 use hopscope_core::snapshot::Unreadable;
 use queue::{Queue, QueuedBatch};
-use stats::Stats;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use writer::Writer;
 
-/// No segment is larger than this, a single batch apart.
+/// Largest segment, except for a single batch.
 const SEGMENT_BYTES_MAX: u64 = 64 << 20;
-/// A journal is at least so many segments, or little could be freed by a checkpoint.
+/// Least number of segments of a full journal: with fewer, a snapshot would free little.
 const SEGMENTS_MIN: u64 = 8;
-/// Groups that are on disk and not counted yet.
+/// Groups that are on disk and not applied yet.
 const GROUPS_MAX: usize = 4;
 
-/// What an acknowledgement promises.
+/// Promise of an acknowledgement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Durability {
-    /// The batch is in memory, and gone when the collector is.
+    /// The batch is in memory, and is lost with the process.
     Memory,
     /// The batch is on disk.
     Disk,
 }
 
-/// Why the journal cannot be opened. The text fits "failed to serve: cannot open the journal: …".
+/// Error of opening the journal. The text fits "failed to serve: cannot open the journal: …".
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The folder cannot be used.
+    /// The directory cannot be used.
     #[error(transparent)]
-    Folder(#[from] directory::Error),
-    /// The state of an earlier life cannot be taken up.
+    Directory(#[from] directory::Error),
+    /// The snapshot cannot be read.
     #[error(
-        "failed to read the checkpoint {}; start the hopscope that wrote it, or move the whole folder away to begin \
-         with nothing", path.display()
+        "failed to read the snapshot {}; start the hopscope that wrote it, or move the whole directory away to start \
+         with an empty state", path.display()
     )]
-    Checkpoint {
-        /// The file.
+    Snapshot {
+        /// File of the snapshot.
         path: PathBuf,
-        /// What is wrong with it.
+        /// Cause.
         source: Unreadable,
     },
     /// A segment is of another version.
-    #[error("failed to read the segment {}; start the hopscope that wrote it, or move it away to lose it", path.display())]
+    #[error(
+        "failed to read the segment {}; start the hopscope that wrote it, or move it away to lose its batches",
+        path.display()
+    )]
     Segment {
-        /// The file.
+        /// File of the segment.
         path: PathBuf,
-        /// What is wrong with it.
+        /// Cause.
         source: hopscope_core::snapshot::segment::UnknownVersion,
     },
-    /// The system gives no thread.
+    /// The thread of the writer cannot be started.
     #[error("failed to start the thread of the journal")]
     Thread(#[source] std::io::Error),
 }
 
-/// The answer to a report that is on its way to the disk.
-#[derive(Debug)]
-pub struct CommitAck(oneshot::Receiver<Result<Answer, Rejection>>);
-
-impl CommitAck {
-    /// Waits for it.
-    ///
-    /// # Errors
-    ///
-    /// When the report is not on disk, or one of its records breaks a rule. It was not counted; the refusal says whether the
-    /// filter is to keep it.
-    pub async fn answer(self) -> Result<Answer, Rejection> {
-        self.0.await.unwrap_or(Err(Rejection::Stopping))
-    }
-}
-
-/// The way into the journal; clones share it.
+/// Input side of the journal; clones share it.
 #[derive(Debug, Clone)]
 pub struct Journal {
     queue: Arc<Queue>,
-    stats: Arc<Stats>,
 }
 
-impl Journal {
-    /// Puts a report on disk and then before the rooms, for which the answer waits.
-    ///
-    /// # Errors
-    ///
-    /// When there is no room for it: it was not counted, and the filter is to keep it.
-    pub fn take(&self, arrival: RawBatch) -> Result<CommitAck, Rejection> {
-        let (reply, answer) = oneshot::channel();
-        self.queue.batch(Box::new(QueuedBatch { arrival, reply }))?;
-        Ok(CommitAck(answer))
+impl ChangeLog for Journal {
+    fn submit(&self, raw: RawBatch) -> Result<CommitAck, Rejection> {
+        let (reply, ack) = CommitAck::pending();
+        self.queue.push_batch(Box::new(QueuedBatch { raw, reply }))?;
+        Ok(ack)
     }
 
-    /// Lets time pass in the rooms, once what came before is counted.
-    pub fn tick(&self, now_us: u64) {
-        self.queue.tick(now_us);
-    }
-
-    /// What it counts about itself.
-    #[must_use]
-    pub fn stats(&self) -> &Stats {
-        &self.stats
+    fn record(&self, change: Change) {
+        self.queue.push_change(change);
     }
 }
 
-/// A journal whose past is read and which does not run yet.
+/// Journal after its replay, before it runs.
 #[derive(Debug)]
-pub struct Opened {
+pub struct OpenedJournal {
     settings: Settings,
-    folder: Arc<Folder>,
+    directory: Arc<Directory>,
     queue: Arc<Queue>,
-    stats: Arc<Stats>,
+    stats: Arc<JournalStats>,
     next: u64,
 }
 
-/// Takes the folder and brings a new engine to where the last life ended.
+/// Locks the directory and brings a new engine to the state of the previous process run.
 ///
 /// # Errors
 ///
-/// When the folder cannot be used, or holds what this version cannot read. Damage is no error: it is counted, told, and
-/// skipped.
-pub fn open(directory: &Path, settings: Settings, engine: &mut Engine) -> Result<Opened, Error> {
-    let folder = Folder::take(directory)?;
-    let stats = Arc::new(Stats::new(settings.bytes_max));
-    let next = replay::replay(&folder, engine, &stats)?;
+/// When the directory cannot be used, or holds files of another version. Damage is no error: it is
+/// counted, logged and skipped.
+pub fn open(data_dir: &Path, settings: Settings, engine: &mut Engine) -> Result<OpenedJournal, Error> {
+    let directory = Directory::lock(data_dir)?;
+    let stats = Arc::new(JournalStats::new(settings.bytes_max));
+    let next = replay::replay(&directory, engine, &stats)?;
     let queue = Arc::new(Queue::new(stats.clone()));
-    Ok(Opened { settings, folder: Arc::new(folder), queue, stats, next })
+    Ok(OpenedJournal { settings, directory: Arc::new(directory), queue, stats, next })
 }
 
-impl Opened {
-    /// The way in. What is put into it waits until [`Opened::run`].
+impl OpenedJournal {
+    /// Input side. Its entries wait until [`OpenedJournal::run`].
     #[must_use]
-    pub fn journal(&self) -> Journal {
-        Journal { queue: self.queue.clone(), stats: self.stats.clone() }
+    pub fn log(&self) -> Journal {
+        Journal { queue: self.queue.clone() }
     }
 
-    /// Begins to write, and to count what is written in the rooms of `state`.
+    /// Counters of the journal.
+    #[must_use]
+    pub fn stats(&self) -> Arc<JournalStats> {
+        self.stats.clone()
+    }
+
+    /// Starts to write entries, and to apply them to the engine of `cell`.
     ///
     /// # Errors
     ///
     /// [`Error::Thread`].
-    pub fn run(self, state: Arc<EngineHandle>) -> Result<Running, Error> {
-        let Self { settings, folder, queue, stats, next } = self;
+    pub fn run(self, cell: EngineCell) -> Result<Running, Error> {
+        let Self { settings, directory, queue, stats, next } = self;
         let (written, groups) = mpsc::channel(GROUPS_MAX);
-        let writer = Writer {
-            folder: folder.clone(),
-            queue: queue.clone(),
-            stats: stats.clone(),
-            interval: settings.commit_interval(),
-            segment_bytes_max: (settings.bytes_max / SEGMENTS_MIN).min(SEGMENT_BYTES_MAX),
-            next,
-            segment: None,
-            buffer: Vec::new(),
-        };
+        let writer = Writer::new(directory.clone(), queue.clone(), stats.clone(), &settings, next);
         let thread = std::thread::Builder::new().name("journal".into());
         thread.spawn(move || writer.run(&written)).map_err(Error::Thread)?;
-        let applier = applier::Applier::new(state, folder, queue.clone(), stats, &settings);
+        let applier = applier::Applier::new(cell, directory, queue.clone(), stats, &settings);
         Ok(Running { queue, applier: tokio::spawn(applier.run(groups)) })
     }
 }
 
-/// A journal at work.
+/// Running journal.
 #[derive(Debug)]
 pub struct Running {
     queue: Arc<Queue>,
@@ -198,18 +172,22 @@ pub struct Running {
 }
 
 impl Running {
-    /// Writes and counts what waits, writes a checkpoint, and ends; gives up after `patience`, which loses nothing.
-    pub async fn stop(self, patience: Duration) {
-        self.queue.roll();
+    /// Writes and applies the queue, writes a snapshot, and ends. Gives up after `timeout`, which
+    /// loses nothing.
+    pub async fn stop(self, timeout: Duration) {
+        self.queue.push_roll();
         self.queue.close();
-        if tokio::time::timeout(patience, self.applier).await.is_err() {
-            tracing::warn!("no checkpoint within {} s; the next start reads the journal", patience.as_secs());
+        if tokio::time::timeout(timeout, self.applier).await.is_err() {
+            tracing::warn!("no snapshot within {} s; the next start replays the journal", timeout.as_secs());
         }
     }
 }
 
-/// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
+/// Text of an error with its causes.
+fn error_chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |error| error.source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
+
+#[cfg(test)]
+mod tests;

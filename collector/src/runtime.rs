@@ -1,9 +1,11 @@
 //! The running collector: engine handle, reader, server, reload.
 
 pub mod settings;
-pub mod engine_handle;
-pub mod reader;
+pub mod engine_cell;
+pub mod change_log;
 pub mod self_metrics;
+pub mod reader;
+pub mod engine_handle;
 pub mod reload;
 pub mod config_watch;
 pub mod server;

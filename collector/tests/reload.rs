@@ -1,4 +1,5 @@
-//! Reloads of a real process: by SIGHUP, and by the swap with which Kubernetes changes a mounted `ConfigMap`.
+//! Reloads of a real process: by SIGHUP, and by the swap with which Kubernetes changes a mounted
+//! `ConfigMap`.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a harness fails loudly, as its tests do")]
 
@@ -14,14 +15,14 @@ use std::time::{Duration, Instant};
 
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// Whatever else is in a file, ports are chosen by the system.
+/// Ports of the system, for every file.
 const LISTEN: &str = "listen: {grpc_address: '127.0.0.1:0', http_address: '127.0.0.1:0'}\n";
 
 fn write(file: &Path, text: &str) {
     fs::write(file, format!("{LISTEN}{text}")).unwrap();
 }
 
-/// A collector as a process of its own, killed when dropped.
+/// Collector in a process of its own; killed when dropped.
 struct Collector {
     child: Child,
     lines: Receiver<String>,
@@ -40,7 +41,7 @@ impl Collector {
             .unwrap();
         let errors = BufReader::new(child.stderr.take().unwrap());
         let (sender, lines) = channel();
-        // Ends with the process, whose end closes the pipe.
+        // The end of the process closes the pipe, which ends the thread.
         std::thread::spawn(move || {
             errors.lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
         });
@@ -50,7 +51,7 @@ impl Collector {
         collector
     }
 
-    /// The next line of the log that contains a text.
+    /// Next line of the log with this text.
     #[track_caller]
     fn line(&self, text: &str) -> String {
         let end = Instant::now() + DEADLINE;
@@ -78,7 +79,7 @@ impl Collector {
 
     #[track_caller]
     fn check(&self, samples: &[&str]) {
-        // A reload logs first what it found and then what it did.
+        // The log line of a reload precedes its effect.
         let start = Instant::now();
         loop {
             let metrics = self.metrics();
@@ -89,7 +90,7 @@ impl Collector {
         }
     }
 
-    /// It ends in order.
+    /// Stops the collector with SIGTERM.
     fn stop(mut self) {
         kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
         assert!(self.child.wait().unwrap().success());
@@ -98,16 +99,16 @@ impl Collector {
 
 impl Drop for Collector {
     fn drop(&mut self) {
-        // Already gone after `stop`.
+        // The process has ended after `stop`.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
 #[test]
-fn sighup_changes_what_can_change_and_a_bad_file_changes_nothing() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("hopscope.yaml");
+fn sighup_applies_live_settings_and_an_invalid_file_changes_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("hopscope.yaml");
     write(&file, "aggregate:\n  series_max: 7\n");
     let collector = Collector::start(&file);
     collector.check(&[
@@ -138,7 +139,7 @@ fn sighup_changes_what_can_change_and_a_bad_file_changes_nothing() {
 
     write(&file, "aggregate:\n  series_max: 8\nidentity: {pending_ms_max: 5}\n");
     collector.hangup();
-    collector.line("nothing to change");
+    collector.line("no changes");
     collector.check(&[
         "hopscope_config_reload_success 1",
         "hopscope_config_reloads_total{result=\"unchanged\"} 1",
@@ -146,11 +147,12 @@ fn sighup_changes_what_can_change_and_a_bad_file_changes_nothing() {
     collector.stop();
 }
 
-/// As kubelet does it: the file is a link into `..data`, which is a link to a folder that is replaced at once.
+/// The layout of kubelet: the file is a link into `..data`, which is a link to a directory that is
+/// replaced atomically.
 #[test]
-fn the_swap_of_a_config_map_is_a_change() {
-    let folder = tempfile::tempdir().unwrap();
-    let mount = folder.path();
+fn the_swap_of_a_config_map_is_a_reload() {
+    let directory = tempfile::tempdir().unwrap();
+    let mount = directory.path();
     let publish = |version: &str, text: &str| {
         fs::create_dir(mount.join(version)).unwrap();
         write(&mount.join(version).join("hopscope.yaml"), text);
@@ -178,19 +180,19 @@ fn the_swap_of_a_config_map_is_a_change() {
 }
 
 #[test]
-fn what_takes_a_restart_is_told_and_stays() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("hopscope.yaml");
+fn a_setting_that_needs_a_restart_is_logged_and_unchanged() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("hopscope.yaml");
     write(&file, "");
     let collector = Collector::start(&file);
     fs::write(&file, "listen: {http_address: '127.0.0.1:0', grpc_address: '127.0.0.1:1'}").unwrap();
     collector.hangup();
-    let line = collector.line("takes a restart");
+    let line = collector.line("needs a restart");
     assert!(line.contains("listen.grpc_address"), "{line}");
     collector.check(&["hopscope_config_restart_pending 1", "hopscope_config_reload_success 1"]);
     write(&file, "");
     collector.hangup();
-    collector.line("nothing to change");
+    collector.line("no changes");
     collector.check(&["hopscope_config_restart_pending 0"]);
     collector.stop();
 }

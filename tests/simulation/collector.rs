@@ -8,7 +8,7 @@ use crate::ground_truth::Epoch;
 use hopscope_core::batch::Batch;
 use hopscope_core::engine::snapshot;
 use hopscope_core::engine::{Answer, Engine, Settings};
-use hopscope_core::intake::raw_batch::{name, read};
+use hopscope_core::intake::raw_batch::{batch_id, read};
 use hopscope_core::intake::reject::{Advice, Rejection};
 use hopscope_core::intake::validate;
 use hopscope_proto::v1::Ack;
@@ -94,7 +94,7 @@ impl Collector {
 
     /// Acknowledges a rejected message if its batch was accepted before.
     fn refuse(&mut self, message: &Bytes, refusal: &Rejection) -> (u32, Vec<u8>) {
-        match name(message, &self.batch_limits) {
+        match batch_id(message, &self.batch_limits) {
             Some((reporter, sequence)) if self.engine.ledger().has(&reporter, sequence) => {
                 self.late_repeats += 1;
                 (OK, Ack { accepted_sequence: sequence, ..Ack::default() }.encode_to_vec())

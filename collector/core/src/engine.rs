@@ -4,6 +4,7 @@
 //! when it is answered as taken, and only then; every request of a taken batch is in a series or waits for its peer's
 //! name, and so is every connection; every single request of it is also joined with its other side, or waits for that; nothing here does I/O.
 
+mod settings_codec;
 mod lookahead;
 mod caller_inference;
 mod batch_scratch;

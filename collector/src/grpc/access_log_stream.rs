@@ -1,14 +1,14 @@
-//! `AccessLogService/StreamAccessLogs`: Envoy's access logs, stream by stream.
+//! Method `StreamAccessLogs`: Envoy's access logs.
 //!
-//! In: a stream of messages that never ends and is never answered. Out: batches for the engine. Always holds: a stream is
-//! read as fast as its rate allows, and HTTP/2 holds the rest back at the proxy; a message that has begun arrives in time
-//! or the stream ends; what came and was not taken is counted as lost, and in the books of the stream; the book of a stream
-//! is closed with it.
+//! In: a long-lived stream of messages without answers. Out: batches for the engine. Invariant: a
+//! stream is read at its rate, and HTTP/2 flow control holds the rest back at the proxy. A message
+//! that has begun arrives in time, or the stream ends. Rejected entries are counted as lost, here
+//! and in the ledger of the stream. The epoch of a stream ends with the stream.
 
-use super::body_meter::{Meter, Metered};
+use super::body_meter::{Meter, MeteredBody};
 use super::connection::ConnectionInfo;
 use super::raw_codec::RawDecoder;
-use super::{GrpcService, unread};
+use super::{GrpcService, Settings, read_error};
 use hopscope_core::batch::EpochId;
 use hopscope_core::engine::Answer;
 use hopscope_core::intake::access_log::{Error, Stream};
@@ -27,12 +27,12 @@ use tonic::codec::Streaming;
 use tonic::codegen::http;
 use tonic::{Code, Status};
 
-/// The path of the method.
+/// Path of the method.
 pub(super) const PATH: &str = "/envoy.service.accesslog.v3.AccessLogService/StreamAccessLogs";
 
-/// Between two looks whether a stream may go on.
+/// Interval of the checks whether the rate allows the next message.
 const RATE_PAUSE: Duration = Duration::from_millis(10);
-/// What gRPC puts before a message: whether it is compressed, and its length.
+/// Bytes of the gRPC head of a message: compression and length.
 const FRAME_HEAD_BYTES: u64 = 5;
 
 impl GrpcService {
@@ -42,64 +42,81 @@ impl GrpcService {
         request: http::Request<Body>,
         connection: Arc<ConnectionInfo>,
     ) -> http::Response<Body> {
-        let Some(_stream) = connection.streams.take(1) else {
-            return self.refuse(&Rejection::Streams).into_http();
+        let Some(_permit) = connection.streams.acquire(1) else {
+            return self.reject(&Rejection::Streams).into_http();
         };
         let mut log = Stream::new(random(), format!("envoy~{}", connection.address.ip()));
         let end = self.read_log(&mut log, request.into_body(), &connection).await;
         if let Some(proxy) = log.proxy() {
             let epoch_id = EpochId { proxy: proxy.into(), epoch: log.epoch() };
-            self.state.end(&epoch_id, self.state.now_us());
+            self.handle.end_epoch(epoch_id);
         }
         end.into_http()
     }
 
+    /// Reads messages until the stream ends, and returns the status of the end.
     async fn read_log(&self, log: &mut Stream, body: Body, connection: &ConnectionInfo) -> Status {
-        let meter = Meter::new(connection.bytes.nothing());
-        let body = Metered::new(body, meter.clone(), None);
+        let meter = Meter::new(connection.bytes.empty());
+        let body = MeteredBody::new(body, meter.clone(), None);
         let limits = self.limits();
         let size_max = Some(limits.server.message_bytes_max);
         let mut messages = Streaming::new_request(RawDecoder, body, None, size_max);
+        loop {
+            let message = match self.next_message(&mut messages, &meter, &limits).await {
+                Ok(message) => message,
+                Err(status) => return status,
+            };
+            while !self.allows_message(connection) {
+                sleep(RATE_PAUSE).await;
+            }
+            if let Err(rejection) = self.log_message(log, &message, connection).await {
+                return self.reject(&rejection);
+            }
+            meter.release(FRAME_HEAD_BYTES + message.len() as u64);
+        }
+    }
+
+    /// Reads the next message; an error is the status of the end of the stream.
+    async fn next_message(
+        &self,
+        messages: &mut Streaming<Bytes>,
+        meter: &Meter,
+        limits: &Settings,
+    ) -> Result<Bytes, Status> {
         let mut stopping = self.stopping.clone();
         loop {
             let next = tokio::select! {
                 next = timeout(limits.server.message_timeout(), messages.message()) => next,
-                _ = stopping.wait_for(|stopping| *stopping) => return self.refuse(&Rejection::Stopping),
-            };
-            let message = match next {
-                Ok(Ok(Some(message))) => message,
-                Ok(Ok(None)) => return Status::ok(""),
-                Ok(Err(status)) => {
-                    if meter.cut().is_none() && status.code() == Code::Unimplemented {
-                        return status;
-                    }
-                    return self.refuse(&unread(&status, &meter, &limits));
+                _ = stopping.wait_for(|stopping| *stopping) => {
+                    return Err(self.reject(&Rejection::Stopping));
                 }
-                // Silence between two messages is no fault.
-                Err(_) if meter.held() == 0 => continue,
+            };
+            match next {
+                Ok(Ok(Some(message))) => return Ok(message),
+                Ok(Ok(None)) => return Err(Status::ok("")),
+                Ok(Err(status)) if meter.cut().is_none() && status.code() == Code::Unimplemented => {
+                    return Err(status);
+                }
+                Ok(Err(status)) => return Err(self.reject(&read_error(&status, meter, limits))),
+                // Silence between two messages is allowed.
+                Err(_) if meter.held() == 0 => {}
                 Err(_) => {
-                    return self.refuse(&Rejection::Slow(limits.server.message_timeout().as_millis() as u64));
+                    let timeout_ms = limits.server.message_timeout().as_millis() as u64;
+                    return Err(self.reject(&Rejection::Slow(timeout_ms)));
                 }
-            };
-            while !self.may_send(connection) {
-                sleep(RATE_PAUSE).await;
             }
-            if let Err(refusal) = self.log_message(log, &message, connection).await {
-                return self.refuse(&refusal);
-            }
-            meter.handled(FRAME_HEAD_BYTES + message.len() as u64);
         }
     }
 
-    /// Hands on what one message holds. An error ends the stream.
+    /// Submits the batches of one message. An error ends the stream.
     async fn log_message(
         &self,
         log: &mut Stream,
         message: &Bytes,
         connection: &ConnectionInfo,
     ) -> Result<(), Rejection> {
-        let stats = self.state.stats();
-        let now_us = self.state.now_us();
+        let stats = self.handle.stats();
+        let now_us = self.handle.now_us();
         let mut batches = log.read(message, now_us).map_err(|error| malformed(&error))?;
         let read = loop {
             let batch = match batches.next_batch() {
@@ -109,20 +126,20 @@ impl GrpcService {
             };
             let records = batch.records.as_ref().map_or(0, |records| records.edge.len() as u64);
             match self.log_batch(batch, connection, now_us).await {
-                Ok(()) => stats.door().logged(records),
-                Err(refusal) => {
-                    stats.door().lost(records);
+                Ok(()) => stats.grpc().count_log_entries(records),
+                Err(rejection) => {
+                    stats.grpc().count_lost_entries(records);
                     batches.stream().lost(records);
-                    if matches!(refusal, Rejection::IdentityMismatch(_)) {
-                        break Err(refusal);
+                    if matches!(rejection, Rejection::IdentityMismatch(_)) {
+                        break Err(rejection);
                     }
-                    stats.refused(refusal.label());
+                    stats.count_rejected(rejection.label());
                 }
             }
         };
-        stats.door().skipped(&log.take_skipped());
+        stats.grpc().count_skipped_entries(&log.take_skipped());
         if read.is_ok() {
-            stats.took(message.len() as u64);
+            stats.count_accepted(message.len() as u64);
         }
         read
     }
@@ -133,12 +150,12 @@ impl GrpcService {
         connection: &ConnectionInfo,
         now_us: u64,
     ) -> Result<(), Rejection> {
-        // The journal keeps bytes, and those of an access log are not what the next start would read.
+        // The journal stores batches, so the entries are encoded as one.
         let message = Bytes::from(batch.encode_to_vec());
         let limits = &self.limits().server.batch();
-        let report = validate::check(batch, limits, now_us)?;
-        let arrival = RawBatch::made(message, report, limits, now_us);
-        match self.take(arrival, connection)?.answer().await? {
+        let batch = validate::check(batch, limits, now_us)?;
+        let raw = RawBatch::from_batch(message, batch, limits, now_us);
+        match self.handle.submit_from(&connection.peer, raw)?.answer().await? {
             Answer::Taken => Ok(()),
             Answer::NeedIdentity => Err(Rejection::Full("proxies")),
             Answer::Full(table) => Err(Rejection::Full(table)),
@@ -150,7 +167,7 @@ fn malformed(error: &Error) -> Rejection {
     Rejection::Malformed(error.to_string())
 }
 
-/// A random number other than 0. The standard library seeds each of its hashers anew.
+/// Returns a random number other than 0: the standard library seeds each hasher at random.
 fn random() -> u64 {
     RandomState::new().build_hasher().finish().max(1)
 }

@@ -1,7 +1,8 @@
-//! The body of a call, counted while it is held.
+//! Body meter: counts the bytes of a request body against the budget of its connection.
 //!
-//! In: the frames of a request's body. Out: the same frames, or an end with a reason. Always holds: what has arrived and is
-//! not yet handled is in the budget of its connection; a body of one message is there in time or not at all.
+//! In: the frames of a request body. Out: the same frames, or an end with a reason. Invariant:
+//! bytes that have arrived and are not handled yet are in the budget of the connection; the body of
+//! a unary call arrives in time or is rejected.
 
 use super::quota::Held;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
@@ -14,73 +15,73 @@ use tokio::time::{Sleep, sleep};
 use tonic::Status;
 use tonic::body::Body;
 
-/// Why a body ended before its end.
+/// Reason why a body ended early.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cut {
-    /// It took too long.
+    /// The body took too long.
     Slow,
-    /// There was no room for it.
-    NoRoom,
-    /// The client or the connection ended it.
+    /// The budget of the connection is used up.
+    OverBudget,
+    /// The client or the connection ended the body.
     Aborted,
 }
 
 #[derive(Debug)]
-struct Inside {
+struct State {
     held: Held,
     cut: Option<Cut>,
 }
 
-/// What is held of a body; shared between the body and whoever handles it.
+/// Bytes in use of a body; shared between the body and its handler.
 #[derive(Debug, Clone)]
-pub(super) struct Meter(Arc<Mutex<Inside>>);
+pub(super) struct Meter(Arc<Mutex<State>>);
 
 impl Meter {
     pub(super) fn new(held: Held) -> Self {
-        Self(Arc::new(Mutex::new(Inside { held, cut: None })))
+        Self(Arc::new(Mutex::new(State { held, cut: None })))
     }
 
-    /// Why the body ended before its end, if it did.
+    /// Reason of an early end, if any.
     pub(super) fn cut(&self) -> Option<Cut> {
-        self.inside().cut
+        self.state().cut
     }
 
     /// Bytes that have arrived and are not handled yet.
     pub(super) fn held(&self) -> u64 {
-        self.inside().held.amount()
+        self.state().held.amount()
     }
 
-    /// So many bytes are handled.
-    pub(super) fn handled(&self, bytes: u64) {
-        self.inside().held.shrink(bytes);
+    /// Releases handled bytes.
+    pub(super) fn release(&self, bytes: u64) {
+        self.state().held.shrink(bytes);
     }
 
-    fn inside(&self) -> MutexGuard<'_, Inside> {
+    fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn end(&self, cut: Cut) {
-        self.inside().cut = Some(cut);
+        self.state().cut = Some(cut);
     }
 }
 
-/// A counted body.
-pub(super) struct Metered {
+/// Body with a meter.
+pub(super) struct MeteredBody {
     body: Body,
     meter: Meter,
     time_max: Option<Duration>,
-    /// Made only when a body does not come at once, which most do.
+    /// Timer, created only for a body that does not arrive at once.
     deadline: Option<Pin<Box<Sleep>>>,
 }
 
-impl Metered {
-    /// `time_max`: how long all of it may take; `None` for a body without end.
+impl MeteredBody {
+    /// Returns a metered body. `time_max`: time for the whole body; `None` for a long-lived stream.
     pub(super) fn new(body: Body, meter: Meter, time_max: Option<Duration>) -> Self {
         Self { body, meter, time_max, deadline: None }
     }
 }
 
-impl HttpBody for Metered {
+impl HttpBody for MeteredBody {
     type Data = Bytes;
     type Error = Status;
 
@@ -92,9 +93,11 @@ impl HttpBody for Metered {
         match Pin::new(&mut this.body).poll_frame(context) {
             Poll::Ready(Some(Ok(frame))) => {
                 let bytes = frame.data_ref().map_or(0, |data| data.remaining() as u64);
-                if bytes > 0 && !this.meter.inside().held.grow(bytes) {
-                    this.meter.end(Cut::NoRoom);
-                    return Poll::Ready(Some(Err(Status::resource_exhausted("no room for the message"))));
+                if bytes > 0 && !this.meter.state().held.grow(bytes) {
+                    this.meter.end(Cut::OverBudget);
+                    return Poll::Ready(Some(Err(Status::resource_exhausted(
+                        "the bytes in flight reach their limit",
+                    ))));
                 }
                 Poll::Ready(Some(Ok(frame)))
             }

@@ -1,7 +1,7 @@
-//! Who is at the door: one connection and what it may use.
+//! Connection: a socket after its handshake, its permit and its quotas.
 //!
-//! In: a socket that was greeted. Out: the bytes in both directions, and a [`ConnectionInfo`] with every call. Always holds: a
-//! connection's place among the allowed ones is given back when its socket closes.
+//! In: a socket. Out: bytes in both directions, and a [`ConnectionInfo`] for every call. Invariant:
+//! the permit of a connection is released when its socket closes.
 
 use super::quota::{Rate, Share};
 use super::settings::Connections;
@@ -21,37 +21,37 @@ use tokio_rustls::server::TlsStream;
 /// The first bytes of every HTTP/2 connection. Source: RFC 9113, section 3.4.
 pub(super) const PREFACE: [u8; 24] = *b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// One connection, as its calls see it.
+/// Address, identity and quotas of one connection, for its calls.
 #[derive(Debug)]
 pub(super) struct ConnectionInfo {
     pub(super) address: SocketAddr,
     pub(super) peer: PeerIdentity,
-    /// Messages that are read and not yet handled, bytes.
+    /// Bytes of messages that are read and not handled yet.
     pub(super) bytes: Arc<Share>,
-    /// Reports that are read or handled.
+    /// Reports that are being read or handled.
     pub(super) reports: Arc<Share>,
-    /// Streams without end.
+    /// Long-lived streams.
     pub(super) streams: Arc<Share>,
     pub(super) since: Instant,
     pub(super) rate: Rate,
 }
 
 impl ConnectionInfo {
-    /// Whether it may send one more message now.
-    pub(super) fn may_send(&self) -> bool {
+    /// Whether the rate of the connection allows one more message now.
+    pub(super) fn allows_message(&self) -> bool {
         let now_ns = u64::try_from(self.since.elapsed().as_nanos()).unwrap_or(u64::MAX);
         self.rate.allows(now_ns)
     }
 }
 
-/// All places for connections.
+/// Permits of all connections.
 #[derive(Debug)]
 pub(super) struct ConnectionPermits {
     open: Arc<AtomicU64>,
     by_address: Mutex<HashMap<IpAddr, u64>>,
 }
 
-/// Why there is none.
+/// Reason why no permit is free.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PermitError {
     Full,
@@ -59,13 +59,13 @@ pub(super) enum PermitError {
 }
 
 impl ConnectionPermits {
-    /// `open` is the gauge of those that are taken.
+    /// Returns permits. `open`: gauge of the permits in use.
     pub(super) fn new(open: Arc<AtomicU64>) -> Arc<Self> {
         Arc::new(Self { open, by_address: Mutex::new(HashMap::new()) })
     }
 
-    /// A place for a connection from `address`, under the limits of the moment.
-    pub(super) fn take(
+    /// Acquires a permit for a connection from `address`.
+    pub(super) fn acquire(
         self: &Arc<Self>,
         address: IpAddr,
         limits: &Connections,
@@ -74,70 +74,70 @@ impl ConnectionPermits {
         if self.open.load(Ordering::Relaxed) >= limits.max {
             return Err(PermitError::Full);
         }
-        let taken = by_address.entry(address).or_default();
-        if *taken >= limits.address_max {
+        let open = by_address.entry(address).or_default();
+        if *open >= limits.address_max {
             return Err(PermitError::AddressFull);
         }
-        *taken += 1;
+        *open += 1;
         self.open.fetch_add(1, Ordering::Relaxed);
-        Ok(ConnectionPermit { seats: self.clone(), address })
+        Ok(ConnectionPermit { permits: self.clone(), address })
     }
 }
 
-/// One place; given back when dropped.
+/// Permit of one connection; released when dropped.
 #[derive(Debug)]
 pub(super) struct ConnectionPermit {
-    seats: Arc<ConnectionPermits>,
+    permits: Arc<ConnectionPermits>,
     address: IpAddr,
 }
 
 impl Drop for ConnectionPermit {
     fn drop(&mut self) {
-        let mut by_address = self.seats.by_address.lock().unwrap_or_else(PoisonError::into_inner);
-        self.seats.open.fetch_sub(1, Ordering::Relaxed);
-        if let Some(taken) = by_address.get_mut(&self.address) {
-            *taken = taken.saturating_sub(1);
-            if *taken == 0 {
+        let mut by_address = self.permits.by_address.lock().unwrap_or_else(PoisonError::into_inner);
+        self.permits.open.fetch_sub(1, Ordering::Relaxed);
+        if let Some(open) = by_address.get_mut(&self.address) {
+            *open = open.saturating_sub(1);
+            if *open == 0 {
                 by_address.remove(&self.address);
             }
         }
     }
 }
 
-/// The bytes of a connection.
+/// Socket of a connection.
 pub(super) enum Socket {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
 }
 
-/// A connection whose first bytes were read and stand for themselves.
+/// Connection after its handshake. The server reads the preface again.
 pub(super) struct Connection {
     socket: Socket,
-    /// How much of [`PREFACE`] was handed on again.
+    /// Bytes of [`PREFACE`] that were replayed.
     replayed: usize,
-    /// Whether the others had their turn before the next write.
-    gave_way: bool,
+    /// Whether other tasks ran before the next write.
+    has_yielded: bool,
     info: Arc<ConnectionInfo>,
-    _seat: ConnectionPermit,
+    _permit: ConnectionPermit,
 }
 
 impl Connection {
-    pub(super) fn new(socket: Socket, info: Arc<ConnectionInfo>, seat: ConnectionPermit) -> Self {
-        Self { socket, replayed: 0, gave_way: false, info, _seat: seat }
+    pub(super) fn new(socket: Socket, info: Arc<ConnectionInfo>, permit: ConnectionPermit) -> Self {
+        Self { socket, replayed: 0, has_yielded: false, info, _permit: permit }
     }
 
-    /// Lets all other tasks have their turn before something is written. Whoever answers a report wakes its connection, which
-    /// would run next and write this one answer; after all others have had their turn, it has many.
-    fn give_way(&mut self, cx: &Context<'_>) -> Poll<()> {
-        self.gave_way = !self.gave_way;
-        if self.gave_way {
+    /// Lets all other tasks run before a write. An answer wakes its connection, which would run
+    /// next and write this one answer; after the other tasks it writes many together.
+    fn yield_before_write(&mut self, cx: &Context<'_>) -> Poll<()> {
+        self.has_yielded = !self.has_yielded;
+        if self.has_yielded {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
         Poll::Ready(())
     }
 
-    /// Who it is.
+    /// Address, identity and quotas.
     pub(super) fn info(&self) -> Arc<ConnectionInfo> {
         self.info.clone()
     }
@@ -183,7 +183,7 @@ macro_rules! delegate {
 
 impl AsyncWrite for Connection {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        ready!(self.give_way(cx));
+        ready!(self.yield_before_write(cx));
         delegate!(self, socket => socket.poll_write(cx, bytes))
     }
 
@@ -192,7 +192,7 @@ impl AsyncWrite for Connection {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        ready!(self.give_way(cx));
+        ready!(self.yield_before_write(cx));
         delegate!(self, socket => socket.poll_write_vectored(cx, slices))
     }
 

@@ -1,18 +1,19 @@
-//! Connections: accepted, greeted, limited, handed to the HTTP/2 server.
+//! Listener: accepts connections and serves HTTP/2 on them.
 //!
-//! In: a listening socket, the door, a signal to stop. Out: a door that serves. Always holds: at most `connections_max`
-//! sockets are open, at most `address_connections_max` of one address; a client that does not get to HTTP/2 in time is
-//! gone, so that a silent one holds nothing for long; a broken client ends its own connection only.
+//! In: a listening socket, the gRPC service, a signal to stop. Out: served calls. Invariant: at
+//! most `connections.max` sockets are open, at most `connections.address_max` from one address. A
+//! client that does not reach HTTP/2 in time is disconnected, so that a silent client holds nothing
+//! for long. A broken client ends its own connection only.
 
 use super::GrpcService;
 use super::connection::{
     Connection, ConnectionInfo, ConnectionPermit, ConnectionPermits, PREFACE, PermitError, Socket,
 };
 use super::quota::{Rate, Share};
-use super::settings::{self, Connections};
-use super::stats::{GrpcStats, Unserved};
+use super::settings::{Connections, Tls as TlsSettings};
 use super::tls::{self, Tls};
 use crate::runtime::engine_handle::EngineHandle;
+use crate::runtime::self_metrics::grpc::{GrpcStats, Unserved};
 use hopscope_core::identity::authorize::PeerIdentity;
 use hyper::body::Incoming;
 use hyper::server::conn::http2;
@@ -31,18 +32,18 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 use tonic::body::Body;
 use tonic::codegen::http;
 
-/// After the system refused to hand over a connection (no file descriptor is left, say).
+/// Pause after a failed `accept` (without a free file descriptor, for example).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// The threshold of the door.
+/// Listener of the gRPC server.
 pub struct Listener {
-    door: GrpcService,
-    state: Arc<EngineHandle>,
+    service: GrpcService,
+    handle: Arc<EngineHandle>,
     connections: Connections,
     tls: Option<Arc<Tls>>,
-    look_every: Duration,
+    refresh_interval: Duration,
     trust_domains: Vec<String>,
-    seats: Arc<ConnectionPermits>,
+    permits: Arc<ConnectionPermits>,
 }
 
 impl Listener {
@@ -52,49 +53,49 @@ impl Listener {
     ///
     /// [`tls::Error`], which names the file.
     pub fn new(
-        files: &settings::Tls,
+        files: &TlsSettings,
         connections: Connections,
-        door: GrpcService,
+        service: GrpcService,
     ) -> Result<Self, tls::Error> {
-        let state = door.state.clone();
+        let handle = service.handle.clone();
         let tls = Tls::load(files)?.map(Arc::new);
-        let stats = state.stats().door();
+        let stats = handle.stats().grpc();
         if let Some(tls) = &tls {
-            stats.reloaded(tls.ends_s());
+            stats.count_certificate_load(tls.ends_s());
         }
-        let seats = ConnectionPermits::new(stats.open.clone());
+        let permits = ConnectionPermits::new(stats.open.clone());
         let names = files.trust_domains.split(',').map(str::trim);
         let trust_domains = names.filter(|name| !name.is_empty()).map(str::to_owned).collect();
-        let look_every = files.reload_interval();
-        Ok(Self { door, state, connections, tls, look_every, trust_domains, seats })
+        let refresh_interval = files.reload_interval();
+        Ok(Self { service, handle, connections, tls, refresh_interval, trust_domains, permits })
     }
 
     /// Serves until `stop` completes and the last call has ended.
     pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()>) {
-        let porch = Arc::new(self);
-        let looking = porch.tls.clone().map(|tls| tokio::spawn(porch.clone().look(tls)));
+        let this = Arc::new(self);
+        let refreshing = this.tls.clone().map(|tls| tokio::spawn(this.clone().refresh_tls(tls)));
         let (ending, ended) = watch::channel(false);
-        let mut visits = JoinSet::new();
+        let mut served = JoinSet::new();
         let mut stop = pin!(stop);
         loop {
             tokio::select! {
                 accepted = listener.accept() => match accepted {
-                    Ok((tcp, address)) => porch.clone().accept(tcp, address, &mut visits, &ended),
+                    Ok((tcp, address)) => this.clone().accept(tcp, address, &mut served, &ended),
                     Err(_) => {
-                        porch.stats().unserved(Unserved::Accept);
+                        this.stats().count_unserved(Unserved::Accept);
                         sleep(ACCEPT_PAUSE).await;
                     }
                 },
-                // A visit that is over leaves its place in the set.
-                Some(_) = visits.join_next() => {}
+                // Removes an ended connection from the set.
+                Some(_) = served.join_next() => {}
                 () = &mut stop => break,
             }
         }
         drop(listener);
         ending.send_replace(true);
-        while visits.join_next().await.is_some() {}
-        if let Some(looking) = looking {
-            looking.abort();
+        while served.join_next().await.is_some() {}
+        if let Some(refreshing) = refreshing {
+            refreshing.abort();
         }
     }
 
@@ -102,49 +103,49 @@ impl Listener {
         self: Arc<Self>,
         tcp: TcpStream,
         address: SocketAddr,
-        visits: &mut JoinSet<()>,
+        served: &mut JoinSet<()>,
         ended: &watch::Receiver<bool>,
     ) {
-        match self.seats.take(address.ip(), &self.door.limits().connections) {
-            Ok(seat) => {
+        match self.permits.acquire(address.ip(), &self.service.limits().connections) {
+            Ok(permit) => {
                 let ended = ended.clone();
-                // As many of these as there are seats.
-                visits.spawn(async move {
-                    match self.greet(tcp, address, seat).await {
-                        Ok(connection) => self.visit(connection, ended).await,
-                        Err(why) => self.stats().unserved(why),
+                // At most one task per permit.
+                served.spawn(async move {
+                    match self.handshake(tcp, address, permit).await {
+                        Ok(connection) => self.serve_connection(connection, ended).await,
+                        Err(reason) => self.stats().count_unserved(reason),
                     }
                 });
             }
-            Err(PermitError::Full) => self.stats().unserved(Unserved::Full),
-            Err(PermitError::AddressFull) => self.stats().unserved(Unserved::AddressFull),
+            Err(PermitError::Full) => self.stats().count_unserved(Unserved::Full),
+            Err(PermitError::AddressFull) => self.stats().count_unserved(Unserved::AddressFull),
         }
     }
 
-    /// Answers the calls of one connection. It is hyper's server and not the one of tonic, whose router and layers cost more
-    /// than a small batch does.
-    async fn visit(&self, connection: Connection, mut ended: watch::Receiver<bool>) {
-        self.stats().connected();
+    /// Answers the calls of one connection, with the server of hyper: router and layers of tonic
+    /// cost more than a small batch does.
+    async fn serve_connection(&self, connection: Connection, mut ended: watch::Receiver<bool>) {
+        self.stats().count_connection();
         let whole = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
         let Connections {
             keepalive_interval_ms, keepalive_timeout_ms, streams_max, header_bytes_max, ..
         } = self.connections;
-        let (door, info) = (Arc::new(self.door.clone()), connection.info());
-        let service = service_fn(move |request: http::Request<Incoming>| {
-            let (door, info) = (door.clone(), info.clone());
-            // Boxed: hyper moves a call about, and keeps its room beside that of the answer.
-            Box::pin(async move { Ok::<_, Infallible>(door.call(request.map(Body::new), info).await) })
+        let (service, info) = (Arc::new(self.service.clone()), connection.info());
+        let calls = service_fn(move |request: http::Request<Incoming>| {
+            let (service, info) = (service.clone(), info.clone());
+            // Boxed, because hyper moves a call several times, next to the memory of its answer.
+            Box::pin(async move { Ok::<_, Infallible>(service.call(request.map(Body::new), info).await) })
         });
         let mut server = http2::Builder::new(TokioExecutor::new());
         server
             .timer(TokioTimer::new())
-            // Nobody reads it, and it is spelled anew for each answer.
+            // No client reads the header, and hyper formats it for each answer.
             .auto_date_header(false)
             .keep_alive_interval(Some(Duration::from_millis(keepalive_interval_ms)))
             .keep_alive_timeout(Duration::from_millis(keepalive_timeout_ms))
             .max_concurrent_streams(whole(streams_max))
             .max_header_list_size(whole(header_bytes_max));
-        let mut served = pin!(server.serve_connection(TokioIo::new(connection), service));
+        let mut served = pin!(server.serve_connection(TokioIo::new(connection), calls));
         let broken = tokio::select! {
             served = served.as_mut() => served,
             () = until(&mut ended) => {
@@ -153,21 +154,23 @@ impl Listener {
             }
         };
         if let Err(error) = broken {
-            // Its own fault; the others go on.
-            tracing::debug!(%error, "a connection broke");
+            // Other connections are not affected.
+            tracing::debug!(%error, "a connection failed");
         }
     }
 
-    async fn greet(
+    /// Secures a socket and reads the HTTP/2 preface, in time.
+    async fn handshake(
         &self,
         tcp: TcpStream,
         address: SocketAddr,
-        seat: ConnectionPermit,
+        permit: ConnectionPermit,
     ) -> Result<Connection, Unserved> {
-        // Without it small answers wait for more; a socket that refuses is about to fail anyway.
+        // Small answers would wait for more otherwise; a socket that fails here fails later as
+        // well.
         let _ = tcp.set_nodelay(true);
-        let limits = self.door.limits().connections.clone();
-        let greeting = async {
+        let limits = self.service.limits().connections.clone();
+        let handshake = async {
             let (mut socket, peer) = self.secure(tcp).await?;
             let mut preface = [0; PREFACE.len()];
             match socket.read_exact(&mut preface).await {
@@ -175,9 +178,9 @@ impl Listener {
                 _ => Err(Unserved::Protocol),
             }
         };
-        let greeted = timeout(limits.handshake_timeout(), greeting).await;
-        let (socket, peer) = greeted.map_err(|_| Unserved::Slow)??;
-        let budgets = &self.door.budgets;
+        let connected = timeout(limits.handshake_timeout(), handshake).await;
+        let (socket, peer) = connected.map_err(|_| Unserved::Slow)??;
+        let budgets = &self.service.budgets;
         let connection = Arc::new(ConnectionInfo {
             address,
             peer,
@@ -187,7 +190,7 @@ impl Listener {
             since: Instant::now(),
             rate: Rate::new(limits.reports_per_second_max),
         });
-        Ok(Connection::new(socket, connection, seat))
+        Ok(Connection::new(socket, connection, permit))
     }
 
     async fn secure(&self, tcp: TcpStream) -> Result<(Socket, PeerIdentity), Unserved> {
@@ -196,7 +199,7 @@ impl Listener {
             tracing::debug!(%error, "a TLS handshake failed");
             Unserved::Tls
         })?;
-        let peer = if tls.asks_clients() {
+        let peer = if tls.requires_client_certificate() {
             let certificates = stream.get_ref().1.peer_certificates();
             let leaf = certificates.and_then(<[_]>::first);
             leaf.map_or(PeerIdentity::Nobody, |leaf| PeerIdentity::of(leaf, &self.trust_domains))
@@ -206,26 +209,26 @@ impl Listener {
         Ok((Socket::Tls(Box::new(stream)), peer))
     }
 
-    /// EngineReader at the files of TLS now and then. What is wrong is said once.
-    async fn look(self: Arc<Self>, tls: Arc<Tls>) {
-        let mut looks = interval(self.look_every);
-        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut said = String::new();
+    /// Reads the files of TLS again at each interval. Each problem is logged once.
+    async fn refresh_tls(self: Arc<Self>, tls: Arc<Tls>) {
+        let mut refreshes = interval(self.refresh_interval);
+        refreshes.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut logged = String::new();
         loop {
-            looks.tick().await;
+            refreshes.tick().await;
             match tls.refresh() {
-                Ok(false) => said.clear(),
+                Ok(false) => logged.clear(),
                 Ok(true) => {
-                    said.clear();
-                    self.stats().reloaded(tls.ends_s());
-                    tracing::info!("the gRPC door has a new certificate");
+                    logged.clear();
+                    self.stats().count_certificate_load(tls.ends_s());
+                    tracing::info!("the gRPC server uses a new certificate");
                 }
                 Err(error) => {
-                    self.stats().reload_failed();
+                    self.stats().count_certificate_failure();
                     let text = format!("{:#}", anyhow::Error::from(error));
-                    if text != said {
+                    if text != logged {
                         tracing::warn!("failed to load the new certificate, so the old one stays: {text}");
-                        said = text;
+                        logged = text;
                     }
                 }
             }
@@ -233,7 +236,7 @@ impl Listener {
     }
 
     fn stats(&self) -> &GrpcStats {
-        self.state.stats().door()
+        self.handle.stats().grpc()
     }
 }
 

@@ -1,18 +1,18 @@
-//! What may be held, and how often something may be asked for, in total and by one connection.
+//! Quotas: amounts in use and rates, in total and per connection.
 //!
-//! In: amounts, and the time. Out: leave or none. Always holds: what is held never exceeds the total nor a connection's
-//! own limit; once half of the total is in use, a connection that holds something gets more only up to an eighth of what
-//! is free, so that no crowd of slow connections leaves nothing for the others; what is held is given back when its
-//! holder is dropped.
+//! In: amounts, and the time. Out: whether they are granted. Invariant: amounts in use never exceed
+//! the total, nor the limit of a connection. Once half of the total is in use, a connection that
+//! already holds something gets at most an eighth of the free amount, so that many slow
+//! connections leave enough for others. An amount is released when its holder is dropped.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// The part of what is free that one connection may hold under pressure. Source: dynamic thresholds of shared packet
-/// buffers (Choudhury and Hahne, 1998).
-const FREE_PART: u64 = 8;
+/// Divisor of the free amount for one connection under pressure. Source: dynamic thresholds of
+/// shared packet buffers (Choudhury and Hahne, 1998).
+const FREE_DIVISOR: u64 = 8;
 
-/// What all connections may hold together.
+/// Amount that all connections may hold together.
 #[derive(Debug)]
 pub(super) struct Budget {
     total: AtomicU64,
@@ -20,61 +20,61 @@ pub(super) struct Budget {
 }
 
 impl Budget {
-    /// `used` is the gauge of what is held.
+    /// Returns a budget. `used`: gauge of the amount in use.
     pub(super) fn new(total: u64, used: Arc<AtomicU64>) -> Arc<Self> {
         Arc::new(Self { total: AtomicU64::new(total), used })
     }
 
-    /// Another total from now on. What is held beyond it stays until it is given back.
-    pub(super) fn limit(&self, total: u64) {
+    /// Sets the total. An amount in use beyond it stays until it is released.
+    pub(super) fn set_total(&self, total: u64) {
         self.total.store(total, Ordering::Relaxed);
     }
 }
 
-/// What one connection may hold.
+/// Share of a budget for one connection.
 #[derive(Debug)]
 pub(super) struct Share {
     budget: Arc<Budget>,
     max: u64,
-    mine: AtomicU64,
+    held: AtomicU64,
 }
 
 impl Share {
     pub(super) fn new(budget: &Arc<Budget>, max: u64) -> Arc<Self> {
-        Arc::new(Self { budget: budget.clone(), max, mine: AtomicU64::new(0) })
+        Arc::new(Self { budget: budget.clone(), max, held: AtomicU64::new(0) })
     }
 
-    /// Takes `amount`, or nothing.
-    pub(super) fn take(self: &Arc<Self>, amount: u64) -> Option<Held> {
+    /// Acquires `amount`, or nothing.
+    pub(super) fn acquire(self: &Arc<Self>, amount: u64) -> Option<Held> {
         let mut held = Held { share: self.clone(), amount: 0 };
         held.grow(amount).then_some(held)
     }
 
-    /// Nothing yet, but it may grow.
-    pub(super) fn nothing(self: &Arc<Self>) -> Held {
+    /// Returns an empty amount that can grow.
+    pub(super) fn empty(self: &Arc<Self>) -> Held {
         Held { share: self.clone(), amount: 0 }
     }
 
     fn add(&self, amount: u64) -> bool {
-        let before = self.mine.fetch_add(amount, Ordering::Relaxed);
-        let mine = before.saturating_add(amount);
+        let before = self.held.fetch_add(amount, Ordering::Relaxed);
+        let held = before.saturating_add(amount);
         let used = self.budget.used.fetch_add(amount, Ordering::Relaxed).saturating_add(amount);
         let total = self.budget.total.load(Ordering::Relaxed);
-        let fair = before == 0 || used <= total / 2 || mine <= total.saturating_sub(used) / FREE_PART;
-        let fits = mine <= self.max && used <= total && fair;
+        let fair = before == 0 || used <= total / 2 || held <= total.saturating_sub(used) / FREE_DIVISOR;
+        let fits = held <= self.max && used <= total && fair;
         if !fits {
-            self.give(amount);
+            self.release(amount);
         }
         fits
     }
 
-    fn give(&self, amount: u64) {
-        self.mine.fetch_sub(amount, Ordering::Relaxed);
+    fn release(&self, amount: u64) {
+        self.held.fetch_sub(amount, Ordering::Relaxed);
         self.budget.used.fetch_sub(amount, Ordering::Relaxed);
     }
 }
 
-/// What is held; given back when dropped.
+/// Amount in use; released when dropped.
 #[derive(Debug)]
 pub(super) struct Held {
     share: Arc<Share>,
@@ -82,7 +82,7 @@ pub(super) struct Held {
 }
 
 impl Held {
-    /// Takes more; `false` when that is too much, and nothing has changed.
+    /// Acquires more; returns `false`, and changes nothing, when that is too much.
     pub(super) fn grow(&mut self, amount: u64) -> bool {
         let fits = self.share.add(amount);
         if fits {
@@ -91,14 +91,14 @@ impl Held {
         fits
     }
 
-    /// Gives back some of it.
+    /// Releases a part.
     pub(super) fn shrink(&mut self, amount: u64) {
         let amount = amount.min(self.amount);
         self.amount = self.amount.saturating_sub(amount);
-        self.share.give(amount);
+        self.share.release(amount);
     }
 
-    /// How much it is.
+    /// Amount.
     pub(super) fn amount(&self) -> u64 {
         self.amount
     }
@@ -106,33 +106,34 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.share.give(self.amount);
+        self.share.release(self.amount);
     }
 }
 
-/// So many a second, and a burst of one second's worth. Source: the generic cell rate algorithm (ITU-T I.371).
+/// Rate per second, with a burst of one second. Source: the generic cell rate algorithm (ITU-T
+/// I.371).
 #[derive(Debug)]
 pub(super) struct Rate {
-    /// Between two, nanoseconds.
+    /// Interval, nanoseconds.
     step_ns: AtomicU64,
-    /// When the next one would be due if they came evenly.
+    /// Time of the next event at an even rate, nanoseconds.
     due_ns: AtomicU64,
 }
 
 const SECOND_NS: u64 = 1_000_000_000;
 
 impl Rate {
-    /// `per_second`: at least 1.
+    /// Returns a rate. `per_second`: at least 1.
     pub(super) fn new(per_second: u64) -> Self {
         Self { step_ns: AtomicU64::new(step_ns(per_second)), due_ns: AtomicU64::new(0) }
     }
 
-    /// Another rate from now on.
-    pub(super) fn limit(&self, per_second: u64) {
+    /// Sets the rate.
+    pub(super) fn set(&self, per_second: u64) {
         self.step_ns.store(step_ns(per_second), Ordering::Relaxed);
     }
 
-    /// Whether one more may come at `now_ns` of a clock that never goes back.
+    /// Whether one more event is allowed at `now_ns` of a monotonic clock.
     pub(super) fn allows(&self, now_ns: u64) -> bool {
         let step_ns = self.step_ns.load(Ordering::Relaxed);
         let next = |due: u64| {
@@ -160,25 +161,25 @@ mod tests {
     }
 
     #[test]
-    fn one_of_one_is_leave_enough() {
+    fn a_budget_of_one_grants_one() {
         let (budget, used) = budget(1);
         let (a, b) = (Share::new(&budget, 1), Share::new(&budget, 1));
-        let held = a.take(1).unwrap();
-        assert!(a.take(1).is_none() && b.take(1).is_none());
-        budget.limit(2);
-        assert!(b.take(1).is_some(), "there is room for another one now");
-        budget.limit(1);
-        assert!(b.take(1).is_none());
+        let held = a.acquire(1).unwrap();
+        assert!(a.acquire(1).is_none() && b.acquire(1).is_none());
+        budget.set_total(2);
+        assert!(b.acquire(1).is_some(), "the total is larger now");
+        budget.set_total(1);
+        assert!(b.acquire(1).is_none());
         drop(held);
-        assert!(b.take(1).is_some());
+        assert!(b.acquire(1).is_some());
         assert_eq!(used.load(Ordering::Relaxed), 0);
     }
 
     #[test]
-    fn a_crowd_leaves_room_for_those_who_ask_for_little() {
+    fn many_slow_connections_leave_enough_for_a_small_one() {
         let (budget, used) = budget(256 << 20);
-        let crowd: Vec<_> = (0..200).map(|_| Share::new(&budget, 16 << 20)).collect();
-        let mut all: Vec<_> = crowd.iter().map(Share::nothing).collect();
+        let slow: Vec<_> = (0..200).map(|_| Share::new(&budget, 16 << 20)).collect();
+        let mut all: Vec<_> = slow.iter().map(Share::empty).collect();
         for _ in 0..4_096 {
             all.iter_mut().for_each(|held| {
                 held.grow(16 << 10);
@@ -186,7 +187,7 @@ mod tests {
         }
         let free = (256 << 20) - used.load(Ordering::Relaxed);
         let good = Share::new(&budget, 16 << 20);
-        let mut held = good.nothing();
+        let mut held = good.empty();
         let grown = (0..free / FREE_FRAME).take_while(|_| held.grow(FREE_FRAME)).count();
         assert!(grown >= 16, "{free} bytes free, {grown} frames");
     }
@@ -194,25 +195,25 @@ mod tests {
     const FREE_FRAME: u64 = 16 << 10;
 
     #[test]
-    fn a_rate_has_a_burst_of_a_second_and_then_goes_evenly() {
+    fn a_rate_allows_a_burst_of_a_second_and_then_an_even_rate() {
         let rate = Rate::new(100);
         assert_eq!((0..1_000).filter(|_| rate.allows(0)).count(), 100);
         assert!(!rate.allows(SECOND_NS / 200));
         assert!(rate.allows(SECOND_NS / 100) && !rate.allows(SECOND_NS / 100));
         assert_eq!((0..1_000).filter(|_| rate.allows(9 * SECOND_NS)).count(), 100);
-        rate.limit(10);
+        rate.set(10);
         assert_eq!((0..1_000).filter(|_| rate.allows(99 * SECOND_NS)).count(), 10);
     }
 
     proptest! {
-        /// Whatever is asked for in whatever order, no limit is passed and all comes back.
+        /// Limits hold for any sequence of requests, and every amount is released.
         #[test]
         fn limits_hold(steps in proptest::collection::vec((0..4_usize, 0..40_u64, any::<bool>()), 0..200)) {
             let (budget, used) = budget(100);
             let shares: Vec<_> = (0..4).map(|_| Share::new(&budget, 30)).collect();
-            let mut held: Vec<_> = shares.iter().map(Share::nothing).collect();
-            for (who, amount, more) in steps {
-                if more { held[who].grow(amount); } else { held[who].shrink(amount); }
+            let mut held: Vec<_> = shares.iter().map(Share::empty).collect();
+            for (index, amount, more) in steps {
+                if more { held[index].grow(amount); } else { held[index].shrink(amount); }
                 prop_assert!(held.iter().all(|held| held.amount() <= 30));
                 let sum: u64 = held.iter().map(super::Held::amount).sum();
                 prop_assert_eq!(sum, used.load(Ordering::Relaxed));

@@ -1,13 +1,13 @@
-//! Messages as bytes.
+//! Raw codec: messages of a stream as bytes.
 //!
-//! In: a framed gRPC message of a stream. Out: its bytes, undecoded. Always holds: what is in them is judged by the door, so
-//! that a message that is none gets the contract's status and is counted, which the library's own decoder would not do.
+//! Intake decodes the bytes, so that an invalid message gets the status of the contract and is
+//! counted. The decoder of tonic would answer with a status of its own.
 
 use prost::bytes::{Buf, Bytes};
 use tonic::Status;
 use tonic::codec::{DecodeBuf, Decoder};
 
-/// Bytes in, bytes out.
+/// Decoder that returns the bytes of a message.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct RawDecoder;
 

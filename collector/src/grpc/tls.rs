@@ -1,11 +1,12 @@
-//! TLS from files that change under us.
+//! TLS files of the gRPC server, and their rotation.
 //!
-//! In: certificate, key and client authorities as PEM files, and a look at them now and then. Out: a TLS acceptor with what
-//! they held last. Always holds: what is in use was loaded as a whole, and the key fits the certificate; files that
-//! do not fit together (a rotation half done) change nothing; a change touches no open connection.
+//! In: certificate, key and client authorities as PEM files, read again at each interval. Out: a
+//! TLS acceptor with their last valid contents. Invariant: the contents in use were read together,
+//! and the key matches the certificate; an incomplete rotation changes nothing; open connections
+//! are not affected.
 //!
-//! The contents are compared, not times or inodes: Kubernetes swaps a symbolic link to a folder, Istio's agent renames
-//! files, and both look alike from here.
+//! The contents are compared, not times or inodes: Kubernetes swaps a symbolic link to a directory,
+//! and Istio's agent renames files.
 
 use super::settings::Tls as Options;
 use hopscope_core::identity::spiffe;
@@ -18,45 +19,45 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio_rustls::TlsAcceptor;
 
-/// No chain and no bundle of authorities is larger.
+/// Limit on the bytes of a certificate chain or a bundle of authorities.
 const FILE_BYTES_MAX: u64 = 4 << 20;
 
-/// Why TLS could not be set up. The text fits "failed to set up TLS: …".
+/// Error of TLS. The text fits "failed to set up TLS: …".
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A file could not be read.
     #[error("cannot read {}", path.display())]
     Read {
-        /// Which.
+        /// File.
         path: PathBuf,
-        /// What the system says.
+        /// Cause.
         source: std::io::Error,
     },
-    /// A file is no PEM, or holds nothing of use.
+    /// A file is no PEM file, or lacks the expected content.
     #[error("{} holds no {what}", path.display())]
     Empty {
-        /// Which.
+        /// File.
         path: PathBuf,
-        /// What it should hold.
+        /// Expected content.
         what: &'static str,
     },
-    /// An authority is none.
-    #[error("{} holds something that is no authority", path.display())]
+    /// A certificate is no authority.
+    #[error("{} holds a certificate that is no authority", path.display())]
     Authority {
-        /// Which.
+        /// File.
         path: PathBuf,
-        /// What is wrong with it.
+        /// Cause.
         source: rustls::Error,
     },
-    /// No client could be verified.
-    #[error("the client authorities are of no use")]
+    /// The authorities of clients are invalid.
+    #[error("the client authorities are invalid")]
     Verifier(#[from] VerifierBuilderError),
-    /// Certificate and key do not fit together, or are of no use.
-    #[error("the certificate and its key are of no use")]
+    /// Certificate and key do not match, or are invalid.
+    #[error("the certificate and its key are invalid or do not match")]
     Certificate(#[from] rustls::Error),
 }
 
-/// The three files.
+/// Paths of the files.
 #[derive(Debug, Clone)]
 struct Files {
     certificate: PathBuf,
@@ -64,7 +65,7 @@ struct Files {
     client_authorities: Option<PathBuf>,
 }
 
-/// What they hold.
+/// Contents of the files.
 #[derive(PartialEq, Eq)]
 struct Contents {
     certificate: Vec<u8>,
@@ -72,14 +73,14 @@ struct Contents {
     client_authorities: Option<Vec<u8>>,
 }
 
-/// What is in use.
+/// Configuration in use.
 struct InUse {
     contents: Contents,
     config: Arc<ServerConfig>,
     ends_s: u64,
 }
 
-/// The door's side of TLS.
+/// TLS configuration of the gRPC server.
 pub(super) struct Tls {
     files: Files,
     in_use: RwLock<InUse>,
@@ -98,7 +99,7 @@ impl Tls {
         Ok(Some(Self { files, in_use: RwLock::new(in_use) }))
     }
 
-    /// EngineReader at the files; `true` when something else is in use now.
+    /// Reads the files again; returns `true` when their contents have changed and are in use.
     pub(super) fn refresh(&self) -> Result<bool, Error> {
         let contents = self.files.read()?;
         if contents == self.in_use.read().unwrap_or_else(PoisonError::into_inner).contents {
@@ -109,17 +110,17 @@ impl Tls {
         Ok(true)
     }
 
-    /// For the next connection.
+    /// Acceptor for the next connection.
     pub(super) fn acceptor(&self) -> TlsAcceptor {
         self.in_use.read().unwrap_or_else(PoisonError::into_inner).config.clone().into()
     }
 
-    /// Whether clients have to present a certificate.
-    pub(super) fn asks_clients(&self) -> bool {
+    /// Whether clients must present a certificate.
+    pub(super) fn requires_client_certificate(&self) -> bool {
         self.files.client_authorities.is_some()
     }
 
-    /// When the certificate in use ends, seconds since the Unix epoch.
+    /// End of validity of the certificate in use, seconds since the Unix epoch.
     pub(super) fn ends_s(&self) -> u64 {
         self.in_use.read().unwrap_or_else(PoisonError::into_inner).ends_s
     }

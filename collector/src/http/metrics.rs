@@ -12,7 +12,6 @@ mod settings;
 pub(super) use hopscope_core::engine::metrics::Scope as What;
 
 use super::prometheus::{Encoder, Format, OpenMetrics, Protobuf, Sink, Text};
-use crate::journal::Journal;
 use crate::runtime::engine_handle::EngineHandle;
 use crate::runtime::reader::EngineReader;
 use hopscope_core::engine::{self, Engine};
@@ -50,7 +49,7 @@ pub(crate) fn visit_all<T: Traversal>(
     engine::metrics::visit_all::<T>(&Reading(reader), || state.now_us(), scope, to)?;
     let mut samples = Samples::new(to.native());
     grpc::visit(state.stats(), &mut samples);
-    journal::visit(state.journal().map(Journal::stats), &mut samples);
+    journal::visit(state.stats().journal(), &mut samples);
     settings::visit(&state.stats().settings().seen(), &mut samples);
     process::visit(state.started_us(), &mut samples);
     T::samples(&samples, to);
@@ -75,7 +74,7 @@ impl Source for Reading<'_> {
     type State = Engine;
 
     fn read<T: Send + 'static>(&self, read: impl FnOnce(&Engine) -> T + Send + 'static) -> Option<T> {
-        self.0.look(read)
+        self.0.read_blocking(read)
     }
 }
 

@@ -1,13 +1,13 @@
-//! The folder that a collector keeps its state in. The only place of the journal that names files.
+//! Directory of the state. The only place of the journal that names files.
 //!
-//! In: bytes to keep, numbers of segments. Out: the same bytes at the next start. Always holds: one collector has the
-//! folder at a time; a checkpoint is there whole or not at all, also after a power cut; a new file's name is on disk
-//! before anything in it counts.
+//! In: bytes, numbers of segments. Out: the same bytes at the next start. Invariant: one collector
+//! at a time holds the directory; a snapshot is complete or absent, also after a power cut; the
+//! name of a new file is on disk before its content counts.
 //!
 //! ```text
-//! lock                              held while a collector runs; the system lets go of it, however it ends
-//! checkpoint                        the state of the rooms (`checkpoint.new` while it is written)
-//! journal/00000000000000000007.log  segments, by number; the checkpoint says with which to go on
+//! lock                              locked by a running collector; the system releases it at the end
+//! snapshot                          state of the engine (`snapshot.new` while it is written)
+//! journal/00000000000000000007.log  segments by number; the snapshot names the first one to replay
 //! ```
 
 use hopscope_core::engine::snapshot::Piece;
@@ -18,83 +18,84 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::Sender;
 
-/// Why the folder cannot be used. The text fits "failed to open the journal: …".
+/// Error of the directory. The text fits "failed to open the journal: …".
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Another collector has it.
+    /// Another collector holds it.
     #[error("another collector uses {}; give each its own --data-dir", .0.display())]
-    Taken(PathBuf),
-    /// The system refused.
-    #[error("failed to {act} {}", path.display())]
+    InUse(PathBuf),
+    /// A system call failed.
+    #[error("failed to {operation} {}", path.display())]
     Io {
-        /// What was tried.
-        act: &'static str,
-        /// On what.
+        /// Failed operation.
+        operation: &'static str,
+        /// File or directory.
         path: PathBuf,
-        /// What the system says.
+        /// Cause.
         source: io::Error,
     },
 }
 
-/// A folder that this collector has for itself.
+/// Locked directory.
 #[derive(Debug)]
-pub(super) struct Folder {
+pub(super) struct Directory {
     root: PathBuf,
     segments: PathBuf,
     _lock: File,
 }
 
-/// A segment that is written to. Its file has `length` bytes that count; what is behind them does not.
+/// Segment that is being written. Its first `length` bytes are valid; bytes behind them are
+/// ignored.
 #[derive(Debug)]
 pub(super) struct Segment {
-    /// Its number.
+    /// Number of the segment.
     pub(super) number: u64,
-    /// Bytes that count.
+    /// Valid bytes.
     pub(super) length: u64,
     path: PathBuf,
     file: File,
 }
 
-impl Folder {
-    /// Makes the folder if need be, and takes it.
+impl Directory {
+    /// Creates the directory if it is absent, and locks it.
     ///
     /// # Errors
     ///
-    /// When another collector has it, or the system refuses.
-    pub(super) fn take(root: &Path) -> Result<Self, Error> {
+    /// When another collector holds it, or a system call fails.
+    pub(super) fn lock(root: &Path) -> Result<Self, Error> {
         let segments = root.join("journal");
-        fs::create_dir_all(&segments).map_err(failed("make", &segments))?;
+        fs::create_dir_all(&segments).map_err(failed("create", &segments))?;
         let path = root.join("lock");
         let options = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
         let lock = options.map_err(failed("open", &path))?;
         match lock.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(Error::Taken(root.to_owned())),
+            Err(TryLockError::WouldBlock) => return Err(Error::InUse(root.to_owned())),
             Err(TryLockError::Error(source)) => return Err(failed("lock", &path)(source)),
         }
         sync(&segments).and_then(|()| sync(root)).map_err(failed("sync", root))?;
         Ok(Self { root: root.to_owned(), segments, _lock: lock })
     }
 
-    /// Where the checkpoint is.
+    /// Path of the snapshot.
     #[must_use]
-    pub(super) fn checkpoint(&self) -> PathBuf {
-        self.root.join("checkpoint")
+    pub(super) fn snapshot(&self) -> PathBuf {
+        self.root.join("snapshot")
     }
 
-    /// Where a segment is.
+    /// Path of a segment.
     #[must_use]
     pub(super) fn segment(&self, number: u64) -> PathBuf {
         self.segments.join(format!("{number:020}.log"))
     }
 
-    /// The checkpoint, if there is one.
+    /// Reads the snapshot, if there is one.
     ///
     /// # Errors
     ///
-    /// When the system refuses.
-    pub(super) fn read_checkpoint(&self) -> Result<Option<Vec<u8>>, Error> {
-        let path = self.checkpoint();
+    /// When a system call fails.
+    pub(super) fn read_snapshot(&self) -> Result<Option<Vec<u8>>, Error> {
+        let path = self.snapshot();
         match fs::read(&path) {
             Ok(bytes) => Ok(Some(bytes)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -102,36 +103,36 @@ impl Folder {
         }
     }
 
-    /// Replaces the checkpoint; the old one is there until the new one is. How many bytes it has. `emptied`: as for [`write_all`].
+    /// Replaces the snapshot atomically, and returns its bytes. `returned`: as for [`write_all`].
     ///
     /// # Errors
     ///
-    /// When the system refuses, or the pieces end before the last one; the old one then stays.
-    pub(super) fn write_checkpoint(
+    /// When a system call fails, or the pieces end before the last one; the old snapshot stays.
+    pub(super) fn write_snapshot(
         &self,
         pieces: impl Iterator<Item = Piece>,
-        emptied: &Sender<Vec<u8>>,
+        returned: &Sender<Vec<u8>>,
     ) -> Result<u64, Error> {
-        let path = self.root.join("checkpoint.new");
+        let path = self.root.join("snapshot.new");
         let written = File::create(&path).and_then(|mut file| {
-            let bytes = write_all(&mut file, pieces, emptied)?;
+            let bytes = write_all(&mut file, pieces, returned)?;
             file.sync_all()?;
-            fs::rename(&path, self.checkpoint())?;
+            fs::rename(&path, self.snapshot())?;
             sync(&self.root)?;
             Ok(bytes)
         });
         written.map_err(|error| {
-            // What is left of it may hold the room that the journal needs.
+            // The incomplete file may use the space that the journal needs.
             let _ = fs::remove_file(&path);
             failed("write", &path)(error)
         })
     }
 
-    /// Numbers and sizes of all segments, rising.
+    /// Numbers and sizes of all segments, in ascending order.
     ///
     /// # Errors
     ///
-    /// When the system refuses.
+    /// When a system call fails.
     pub(super) fn segments(&self) -> Result<Vec<(u64, u64)>, Error> {
         let list = || {
             let mut found = Vec::new();
@@ -149,21 +150,21 @@ impl Folder {
         list().map_err(failed("list", &self.segments))
     }
 
-    /// The bytes of a segment.
+    /// Reads a segment.
     ///
     /// # Errors
     ///
-    /// When the system refuses.
+    /// When a system call fails.
     pub(super) fn read_segment(&self, number: u64) -> Result<Vec<u8>, Error> {
         let path = self.segment(number);
         fs::read(&path).map_err(failed("read", &path))
     }
 
-    /// Cuts a segment off.
+    /// Truncates a segment.
     ///
     /// # Errors
     ///
-    /// When the system refuses.
+    /// When a system call fails.
     pub(super) fn cut_segment(&self, number: u64, length: u64) -> Result<(), Error> {
         let path = self.segment(number);
         let file = OpenOptions::new().write(true).open(&path);
@@ -171,22 +172,22 @@ impl Folder {
         cut.map_err(failed("cut", &path))
     }
 
-    /// Begins a segment.
+    /// Creates a segment.
     ///
     /// # Errors
     ///
-    /// When the system refuses; there is no such segment then.
-    pub(super) fn begin_segment(&self, number: u64) -> Result<Segment, Error> {
+    /// When a system call fails; the segment does not exist then.
+    pub(super) fn create_segment(&self, number: u64) -> Result<Segment, Error> {
         let path = self.segment(number);
-        let begun = File::create(&path).and_then(|file| {
+        let created = File::create(&path).and_then(|file| {
             file.write_all_at(&segment::head(), 0)?;
             file.sync_all()?;
             sync(&self.segments)?;
             Ok(Segment { number, length: segment::HEAD_BYTES as u64, path: path.clone(), file })
         });
-        begun.map_err(|error| {
+        created.map_err(|error| {
             let _ = fs::remove_file(&path);
-            failed("begin", &path)(error)
+            failed("create", &path)(error)
         })
     }
 
@@ -194,7 +195,7 @@ impl Folder {
     ///
     /// # Errors
     ///
-    /// When the system refuses.
+    /// When a system call fails.
     pub(super) fn remove_segment(&self, number: u64) -> Result<(), Error> {
         let path = self.segment(number);
         fs::remove_file(&path).map_err(failed("remove", &path))
@@ -202,40 +203,42 @@ impl Folder {
 }
 
 impl Segment {
-    /// Writes `offset` bytes behind what counts. It counts, and is on disk, once [`Segment::sync`] succeeded.
+    /// Writes bytes `offset` bytes behind the valid ones. They are on disk after [`Segment::sync`].
     ///
     /// # Errors
     ///
-    /// When the system refuses, such as on a full disk.
+    /// When a system call fails, such as on a full disk.
     pub(super) fn write(&self, bytes: &[u8], offset: u64) -> Result<(), Error> {
         let offset = self.length.saturating_add(offset);
         self.file.write_all_at(bytes, offset).map_err(failed("write", &self.path))
     }
 
-    /// Puts on disk what was written.
+    /// Syncs the segment.
     ///
     /// # Errors
     ///
-    /// When the system refuses. What is on disk then is not known, and the segment is not to be written to any more.
+    /// When the system call fails. The content on disk is unknown then, and nothing more may be
+    /// written to the segment.
     pub(super) fn sync(&self) -> Result<(), Error> {
         self.file.sync_data().map_err(failed("sync", &self.path))
     }
 
-    /// Removes what does not count.
+    /// Removes the bytes behind the valid ones.
     ///
     /// # Errors
     ///
-    /// When the system refuses.
+    /// When a system call fails.
     pub(super) fn cut(&self) -> Result<(), Error> {
         self.file.set_len(self.length).map_err(failed("cut", &self.path))
     }
 }
 
-/// Writes pieces up to the last one: how many bytes. Their memory goes back, for more of them.
+/// Writes pieces up to the last one, and returns their bytes. `returned`: receives the memory of
+/// written pieces.
 fn write_all(
     file: &mut File,
     pieces: impl Iterator<Item = Piece>,
-    emptied: &Sender<Vec<u8>>,
+    returned: &Sender<Vec<u8>>,
 ) -> io::Result<u64> {
     let mut written = 0_u64;
     for piece in pieces {
@@ -249,18 +252,18 @@ fn write_all(
             return Ok(written);
         }
         bytes.clear();
-        // Whoever makes pieces may have made all of them.
-        let _ = emptied.send(bytes);
+        // The sender of the pieces may be gone.
+        let _ = returned.send(bytes);
     }
-    Err(io::Error::other("whoever made it did not come to the end"))
+    Err(io::Error::other("the snapshot ended before its last piece"))
 }
 
-/// Puts the names in a folder on disk.
-fn sync(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
+/// Syncs the names in a directory.
+fn sync(directory: &Path) -> io::Result<()> {
+    File::open(directory)?.sync_all()
 }
 
-fn failed(act: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
+fn failed(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
     let path = path.to_owned();
-    move |source| Error::Io { act, path, source }
+    move |source| Error::Io { operation, path, source }
 }

@@ -1,144 +1,103 @@
-//! What waits for the writer.
+//! Queue of the writer.
 //!
-//! In: entries, from any task. Out: groups of them, in the order they came, to the one writer. Always holds: at most
-//! [`WAITING_BYTES_MAX`] of batches, or one batch, wait from their arrival until they are counted or refused, whether or
-//! not those who asked still do; at most one tick waits; a closed queue gives out what it holds and takes nothing.
+//! In: batches and other changes, from any task. Out: groups in the order of arrival, to the one
+//! writer. Invariant: batches of at most [`QUEUE_BYTES_MAX`], or one batch, are between receipt and
+//! application, whether or not their clients still wait; at most one tick is queued;
+//! a closed queue hands out its content and accepts nothing.
 
-use super::stats::Stats;
+use crate::runtime::change_log::Change;
+use crate::runtime::self_metrics::journal::JournalStats;
 use hopscope_core::engine::Answer;
 use hopscope_core::intake::raw_batch::RawBatch;
 use hopscope_core::intake::reject::Rejection;
+use hopscope_core::snapshot::frame::Entry;
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 use tokio::sync::oneshot;
 
-/// Bytes of batches that may wait: a tenth of a second of the largest load that one core can take. What was read of
-/// them, all but single records, comes on top.
-pub(super) const WAITING_BYTES_MAX: u64 = 16 << 20;
-/// Bytes of batches that are committed together.
+/// Limit on the bytes of queued messages: a tenth of a second of the largest load of one core. The
+/// decoded parts, everything except single records, come on top.
+pub(super) const QUEUE_BYTES_MAX: u64 = 16 << 20;
+/// Bytes of batches in one commit.
 pub(super) const GROUP_BYTES_MAX: usize = 4 << 20;
+/// Limit on queued ends of epochs. The ledger closes an epoch whose end is dropped after its
+/// silence.
+pub(super) const ENDS_MAX: usize = 65_536;
 
-/// A batch on its way through the journal.
+/// Batch on its way through the journal.
 #[derive(Debug)]
 pub(super) struct QueuedBatch {
-    pub(super) arrival: RawBatch,
+    pub(super) raw: RawBatch,
     pub(super) reply: oneshot::Sender<Result<Answer, Rejection>>,
 }
 
 impl QueuedBatch {
     /// Bytes of its message.
     pub(super) fn len(&self) -> usize {
-        self.arrival.message().len()
+        self.raw.message().len()
     }
 }
 
-/// What passes through the journal.
+/// Item of the queue.
 #[derive(Debug)]
 pub(super) enum Item {
-    QueuedBatch(Box<QueuedBatch>),
-    Tick(u64),
-    /// The segments so far are to become part of a checkpoint.
+    Batch(Box<QueuedBatch>),
+    Change(Change),
+    /// Request for a new segment; a snapshot replaces the segments before it.
     Roll,
 }
 
-/// One piece of work for the writer.
+impl Item {
+    /// Entry of the journal for this item.
+    pub(super) fn entry(&self) -> Option<Entry<'_>> {
+        match self {
+            Self::Batch(batch) => {
+                Some(Entry::Batch { times: batch.raw.times(), message: batch.raw.message() })
+            }
+            Self::Change(change) => Some(change.entry()),
+            Self::Roll => None,
+        }
+    }
+}
+
+/// Work of the writer.
 #[derive(Debug)]
 pub(super) enum Work {
-    /// Never empty; batches and ticks only.
+    /// Batches and changes; never empty.
     Group(Vec<Item>),
     Roll,
 }
 
 #[derive(Debug, Default)]
-struct Waiting {
+struct Queued {
     items: VecDeque<Item>,
-    /// Of the batches among them.
+    /// Bytes of the queued batches.
     bytes: usize,
-    tick: bool,
-    closed: bool,
+    has_tick: bool,
+    /// Number of queued ends of epochs.
+    ends: usize,
+    is_closed: bool,
 }
 
-/// See above.
-#[derive(Debug)]
-pub(super) struct Queue {
-    waiting: Mutex<Waiting>,
-    came: Condvar,
-    stats: Arc<Stats>,
-}
-
-impl Queue {
-    pub(super) fn new(stats: Arc<Stats>) -> Self {
-        Self { waiting: Mutex::default(), came: Condvar::new(), stats }
-    }
-
-    /// Takes a batch in.
-    pub(super) fn batch(&self, batch: Box<QueuedBatch>) -> Result<(), Rejection> {
-        let bytes = batch.len() as u64;
-        let mut waiting = self.lock();
-        if waiting.closed {
-            return Err(Rejection::Stopping);
-        }
-        let before = self.stats.waiting_bytes.get();
-        if before > 0 && before.saturating_add(bytes) > WAITING_BYTES_MAX {
-            return Err(Rejection::JournalBusy(WAITING_BYTES_MAX));
-        }
-        self.stats.waiting_bytes.add(bytes);
-        waiting.bytes = waiting.bytes.saturating_add(batch.len());
-        self.put(&mut waiting, Item::QueuedBatch(batch));
-        Ok(())
-    }
-
-    /// Takes a tick in, unless one waits.
-    pub(super) fn tick(&self, now_us: u64) {
-        let mut waiting = self.lock();
-        if !waiting.closed && !waiting.tick {
-            waiting.tick = true;
-            self.put(&mut waiting, Item::Tick(now_us));
-        }
-    }
-
-    /// Asks for a new segment.
-    pub(super) fn roll(&self) {
-        let mut waiting = self.lock();
-        if !waiting.closed {
-            self.put(&mut waiting, Item::Roll);
-        }
-    }
-
-    /// Takes nothing more.
-    pub(super) fn close(&self) {
-        self.lock().closed = true;
-        self.came.notify_one();
-    }
-
-    /// Waits for the next piece of work, and until `not_before` for more of it, unless as much waits as one group may hold;
-    /// `None` when the queue is closed and empty.
-    pub(super) fn next(&self, not_before: Instant) -> Option<Work> {
-        let mut waiting = self.lock();
-        while waiting.items.is_empty() {
-            if waiting.closed {
-                return None;
-            }
-            waiting = self.came.wait(waiting).unwrap_or_else(PoisonError::into_inner);
-        }
-        let rest = not_before.saturating_duration_since(Instant::now());
-        let is_short = |waiting: &mut Waiting| !waiting.closed && waiting.bytes < GROUP_BYTES_MAX;
-        let more = self.came.wait_timeout_while(waiting, rest, is_short);
-        let (mut waiting, _) = more.unwrap_or_else(PoisonError::into_inner);
+impl Queued {
+    /// Removes the next group; a roll is a group of its own.
+    fn next_work(&mut self) -> Work {
         let mut group = Vec::new();
         let mut bytes = 0_usize;
-        while let Some(item) = waiting.items.pop_front() {
+        while let Some(item) = self.items.pop_front() {
             match &item {
-                Item::Roll if group.is_empty() => return Some(Work::Roll),
+                Item::Roll if group.is_empty() => return Work::Roll,
                 Item::Roll => {
-                    waiting.items.push_front(item);
+                    self.items.push_front(item);
                     break;
                 }
-                Item::Tick(_) => waiting.tick = false,
-                Item::QueuedBatch(batch) => {
+                Item::Change(Change::Tick(_)) => self.has_tick = false,
+                Item::Change(Change::EndEpoch { .. }) => self.ends = self.ends.saturating_sub(1),
+                Item::Change(Change::SetLimits { .. }) => {}
+                Item::Batch(batch) => {
                     bytes = bytes.saturating_add(batch.len());
-                    waiting.bytes = waiting.bytes.saturating_sub(batch.len());
+                    self.bytes = self.bytes.saturating_sub(batch.len());
                 }
             }
             group.push(item);
@@ -146,93 +105,112 @@ impl Queue {
                 break;
             }
         }
-        Some(Work::Group(group))
+        Work::Group(group)
     }
 
-    /// A batch is counted or refused.
-    pub(super) fn done(&self, batch: &QueuedBatch) {
-        self.stats.waiting_bytes.take(batch.len() as u64);
+    /// Whether the queue accepts a change; counts it if so.
+    fn admit(&mut self, change: &Change) -> bool {
+        match change {
+            _ if self.is_closed => false,
+            Change::Tick(_) => !std::mem::replace(&mut self.has_tick, true),
+            Change::EndEpoch { .. } if self.ends >= ENDS_MAX => false,
+            Change::EndEpoch { .. } => {
+                self.ends += 1;
+                true
+            }
+            Change::SetLimits { .. } => true,
+        }
+    }
+}
+
+/// Queue between tasks and the writer.
+#[derive(Debug)]
+pub(super) struct Queue {
+    queued: Mutex<Queued>,
+    arrival: Condvar,
+    stats: Arc<JournalStats>,
+}
+
+impl Queue {
+    pub(super) fn new(stats: Arc<JournalStats>) -> Self {
+        Self { queued: Mutex::default(), arrival: Condvar::new(), stats }
     }
 
-    fn put(&self, waiting: &mut Waiting, item: Item) {
-        let idle = waiting.items.is_empty();
-        waiting.items.push_back(item);
-        // For what comes meanwhile the writer, which waits for more of it, is left asleep.
-        if idle || waiting.bytes >= GROUP_BYTES_MAX {
-            self.came.notify_one();
+    /// Appends a batch.
+    pub(super) fn push_batch(&self, batch: Box<QueuedBatch>) -> Result<(), Rejection> {
+        let bytes = batch.len() as u64;
+        let mut queued = self.lock();
+        if queued.is_closed {
+            return Err(Rejection::Stopping);
+        }
+        let before = self.stats.queue_bytes.get();
+        if before > 0 && before.saturating_add(bytes) > QUEUE_BYTES_MAX {
+            return Err(Rejection::JournalBusy(QUEUE_BYTES_MAX));
+        }
+        self.stats.queue_bytes.add(bytes);
+        queued.bytes = queued.bytes.saturating_add(batch.len());
+        self.push(&mut queued, Item::Batch(batch));
+        Ok(())
+    }
+
+    /// Appends a change; drops a tick while one is queued, and the end of an epoch while
+    /// [`ENDS_MAX`] are.
+    pub(super) fn push_change(&self, change: Change) {
+        let mut queued = self.lock();
+        if queued.admit(&change) {
+            self.push(&mut queued, Item::Change(change));
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Requests a new segment.
+    pub(super) fn push_roll(&self) {
+        let mut queued = self.lock();
+        if !queued.is_closed {
+            self.push(&mut queued, Item::Roll);
+        }
+    }
+
+    /// Accepts nothing more.
+    pub(super) fn close(&self) {
+        self.lock().is_closed = true;
+        self.arrival.notify_one();
+    }
+
+    /// Waits for an item, then until `not_before` or a full group; `None` when the queue is closed
+    /// and empty.
+    pub(super) fn next(&self, not_before: Instant) -> Option<Work> {
+        let mut queued = self.lock();
+        while queued.items.is_empty() {
+            if queued.is_closed {
+                return None;
+            }
+            queued = self.arrival.wait(queued).unwrap_or_else(PoisonError::into_inner);
+        }
+        let rest = not_before.saturating_duration_since(Instant::now());
+        let is_gathering = |queued: &mut Queued| !queued.is_closed && queued.bytes < GROUP_BYTES_MAX;
+        let gathered = self.arrival.wait_timeout_while(queued, rest, is_gathering);
+        let (mut queued, _) = gathered.unwrap_or_else(PoisonError::into_inner);
+        Some(queued.next_work())
+    }
+
+    /// Releases the bytes of a batch that is applied or rejected.
+    pub(super) fn release(&self, batch: &QueuedBatch) {
+        self.stats.queue_bytes.sub(batch.len() as u64);
+    }
+
+    fn push(&self, queued: &mut Queued, item: Item) {
+        let was_empty = queued.items.is_empty();
+        queued.items.push_back(item);
+        // A writer that gathers a group sleeps on until the group is full.
+        if was_empty || queued.bytes >= GROUP_BYTES_MAX {
+            self.arrival.notify_one();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queued> {
+        self.queued.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{GROUP_BYTES_MAX, Item, Queue, QueuedBatch, Work};
-    use crate::journal::stats::Stats;
-    use hopscope_core::batch::{Batch, Connections, Details, Edges, EpochId, Totals};
-    use hopscope_core::intake::raw_batch::RawBatch;
-    use hopscope_core::intake::validate::Limits;
-    use std::sync::Arc;
-    use std::time::{Duration, Instant};
-
-    fn put(queue: &Queue, bytes: usize) {
-        let report = Batch {
-            epoch_id: EpochId { proxy: "p".into(), epoch: 7 },
-            sequence: 1,
-            attempt: 1,
-            identity: None,
-            totals: Totals::default(),
-            edges: Edges::default(),
-            outcomes: Vec::new(),
-            details: Details::default(),
-            records: Vec::new(),
-            folds: Vec::new(),
-            open: Vec::new(),
-            connections: Connections::default(),
-            streams: Vec::new(),
-            messages: Vec::new(),
-        };
-        let message = prost::bytes::Bytes::from(vec![0; bytes]);
-        let arrival = RawBatch::made(message, report, &Limits::default(), 1);
-        let (reply, _) = tokio::sync::oneshot::channel();
-        queue.batch(Box::new(QueuedBatch { arrival, reply })).unwrap();
-    }
-
-    /// How many batches are in the next group; `None` when there is none.
-    fn next(queue: &Queue, wait: Duration) -> Option<usize> {
-        let Work::Group(group) = queue.next(Instant::now() + wait)? else { return None };
-        Some(group.iter().filter(|item| matches!(item, Item::QueuedBatch(_))).count())
-    }
-
-    #[test]
-    fn what_waits_is_given_out_when_it_is_time_or_a_group_or_nothing_more_comes() {
-        let queue = Queue::new(Arc::new(Stats::new(1 << 20)));
-        put(&queue, 5);
-        assert_eq!(next(&queue, Duration::ZERO), Some(1));
-        let (began, wait) = (Instant::now(), Duration::from_millis(20));
-        put(&queue, 5);
-        assert_eq!(next(&queue, wait), Some(1));
-        assert!(began.elapsed() >= wait);
-
-        let hour = Duration::from_secs(3_600);
-        put(&queue, GROUP_BYTES_MAX);
-        put(&queue, 5);
-        assert_eq!(next(&queue, hour), Some(1), "a whole group");
-        std::thread::scope(|scope| {
-            let waiting = scope.spawn(|| next(&queue, hour));
-            put(&queue, GROUP_BYTES_MAX);
-            assert_eq!(waiting.join().unwrap(), Some(2));
-        });
-        put(&queue, 5);
-        std::thread::scope(|scope| {
-            let waiting = scope.spawn(|| next(&queue, hour));
-            put(&queue, 5);
-            queue.close();
-            assert_eq!(waiting.join().unwrap(), Some(2));
-        });
-        assert_eq!(next(&queue, hour), None);
-    }
-}
+mod tests;

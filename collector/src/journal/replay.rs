@@ -1,59 +1,69 @@
-//! A start: the checkpoint, then the segments after it.
+//! Replay: the snapshot, then the segments after it.
 //!
-//! In: the folder, and new rooms. Out: the rooms as they were, and the number of the next segment. Always holds: entries
-//! come in the order in which they were counted, with their own times; damage is counted, told and skipped; what is torn
-//! at the end is cut off, so that the next start does not take it for damage.
+//! In: the directory, and a new engine. Out: the engine as it was, and the number of the next
+//! segment. Invariant: entries are applied in their order, with their own times. Damage is counted,
+//! logged and skipped. An incomplete end is cut off, so that the next start does not count it as
+//! damage.
 
-use super::directory::Folder;
-use super::stats::Stats;
-use super::{Error, chain};
-use hopscope_core::batch::Record;
+use super::directory::Directory;
+use super::{Error, error_chain};
+use crate::runtime::change_log::Change;
+use crate::runtime::self_metrics::journal::JournalStats;
+use hopscope_core::batch::{EpochId, Record};
 use hopscope_core::engine::Engine;
 use hopscope_core::engine::snapshot;
 use hopscope_core::intake::raw_batch::RawBatch;
-use hopscope_core::snapshot::frame::Entry;
+use hopscope_core::snapshot::frame::{Entry, Times};
 use hopscope_core::snapshot::segment::{self, Step};
 use prost::bytes::Bytes;
 use std::time::Instant;
 
-pub(super) fn replay(folder: &Folder, engine: &mut Engine, stats: &Stats) -> Result<u64, Error> {
+pub(super) fn replay(directory: &Directory, engine: &mut Engine, stats: &JournalStats) -> Result<u64, Error> {
     let began = Instant::now();
-    let resume = match folder.read_checkpoint()? {
+    let resume = match directory.read_snapshot()? {
         Some(bytes) => {
-            stats.checkpoint_bytes.set(bytes.len() as u64);
+            stats.snapshot_bytes.set(bytes.len() as u64);
             let resume = snapshot::decode(&bytes, engine);
-            Some(resume.map_err(|source| Error::Checkpoint { path: folder.checkpoint(), source })?)
+            Some(resume.map_err(|source| Error::Snapshot { path: directory.snapshot(), source })?)
         }
         None => None,
     };
-    let segments = current(folder, resume, stats)?;
+    let segments = current_segments(directory, resume, stats)?;
     let last = segments.last().copied();
-    let mut replay = Replay { engine, stats, first_refusal: true, room: Vec::new() };
+    let mut replay = Replay { engine, stats, first_rejection: true, scratch: Vec::new() };
     for number in &segments {
-        let bytes = folder.read_segment(*number)?;
-        if let Some(length) = replay.segment(folder, *number, &bytes, Some(*number) == last)? {
+        let bytes = directory.read_segment(*number)?;
+        if let Some(length) = replay.segment(directory, *number, &bytes, Some(*number) == last)? {
             let torn = (bytes.len() as u64).saturating_sub(length);
-            folder.cut_segment(*number, length)?;
-            stats.bytes.take(torn);
+            directory.cut_segment(*number, length)?;
+            stats.bytes.sub(torn);
             stats.torn_bytes.add(torn);
-            tracing::warn!("cut {torn} bytes off {}: no whole entry", folder.segment(*number).display());
+            tracing::warn!(
+                "cut {torn} bytes off {}: an incomplete entry",
+                directory.segment(*number).display()
+            );
         }
     }
-    let took = began.elapsed();
-    stats.replay_us.set(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
-    let checkpoint = if resume.is_some() { "the checkpoint" } else { "no checkpoint" };
+    let duration = began.elapsed();
+    stats.replay_us.set(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX));
+    let snapshot = if resume.is_some() { "the snapshot" } else { "no snapshot" };
     let batches = stats.replayed_batches.get();
-    tracing::info!("took up {checkpoint} and {batches} batches of {} segments in {took:.1?}", segments.len());
+    let segments = segments.len();
+    tracing::info!("replayed {snapshot} and {batches} batches of {segments} segments in {duration:.1?}");
     let next = last.map_or(1, |last| last.saturating_add(1));
     Ok(next.max(resume.unwrap_or(1)))
 }
 
-/// The numbers of the segments to read. Those that the checkpoint holds are removed.
-fn current(folder: &Folder, resume: Option<u64>, stats: &Stats) -> Result<Vec<u64>, Error> {
+/// Returns the numbers of the segments to replay. Segments that the snapshot covers are removed.
+fn current_segments(
+    directory: &Directory,
+    resume: Option<u64>,
+    stats: &JournalStats,
+) -> Result<Vec<u64>, Error> {
     let mut numbers = Vec::new();
-    for (number, bytes) in folder.segments()? {
+    for (number, bytes) in directory.segments()? {
         if resume.is_some_and(|resume| number < resume) {
-            folder.remove_segment(number)?;
+            directory.remove_segment(number)?;
         } else {
             stats.bytes.add(bytes);
             stats.segments.add(1);
@@ -63,7 +73,7 @@ fn current(folder: &Folder, resume: Option<u64>, stats: &Stats) -> Result<Vec<u6
     for (expected, found) in (resume.unwrap_or(1)..).zip(&numbers) {
         if expected != *found {
             stats.corrupt_records.add(1);
-            tracing::error!("{} is missing; what it held is lost", folder.segment(expected).display());
+            tracing::error!("{} is missing; its entries are lost", directory.segment(expected).display());
             break;
         }
     }
@@ -72,22 +82,22 @@ fn current(folder: &Folder, resume: Option<u64>, stats: &Stats) -> Result<Vec<u6
 
 struct Replay<'a> {
     engine: &'a mut Engine,
-    stats: &'a Stats,
-    first_refusal: bool,
+    stats: &'a JournalStats,
+    first_rejection: bool,
     /// Memory for the records of a batch.
-    room: Vec<Record>,
+    scratch: Vec<Record>,
 }
 
 impl Replay<'_> {
-    /// Takes up one segment. Returns the length to cut it to, when its end is torn.
+    /// Replays one segment. Returns the length to cut it to, when its end is incomplete.
     fn segment(
         &mut self,
-        folder: &Folder,
+        directory: &Directory,
         number: u64,
         bytes: &[u8],
         is_last: bool,
     ) -> Result<Option<u64>, Error> {
-        let path = || folder.segment(number);
+        let path = || directory.segment(number);
         let steps = segment::scan(bytes, number).map_err(|source| Error::Segment { path: path(), source })?;
         for step in steps {
             let (first, end) = match step {
@@ -107,23 +117,36 @@ impl Replay<'_> {
     }
 
     fn entry(&mut self, entry: Entry<'_>) {
-        match entry {
-            Entry::Tick(now_us) => self.engine.tick(now_us),
-            Entry::Batch { times, message } => {
-                match RawBatch::again(&Bytes::copy_from_slice(message), times) {
-                    Ok(mut arrival) => match self.engine.accept(&mut arrival, &mut self.room) {
-                        Ok(_) => self.stats.replayed_batches.add(1),
-                        // Its records were what they are when it came, too: whoever sent it was told.
-                        Err(_) => self.stats.replay_refused_again.add(1),
-                    },
-                    Err(refusal) => {
-                        self.stats.replay_refused.add(1);
-                        if std::mem::take(&mut self.first_refusal) {
-                            tracing::error!("failed to take a batch of the journal: {}", chain(&refusal));
-                        }
-                    }
-                }
+        let change = match entry {
+            Entry::Batch { times, message } => return self.batch(&Bytes::copy_from_slice(message), times),
+            Entry::Tick(now_us) => Change::Tick(now_us),
+            Entry::EndEpoch { now_us, proxy, epoch } => {
+                Change::EndEpoch { epoch_id: EpochId { proxy: proxy.into(), epoch }, now_us }
             }
+            Entry::SetLimits { now_us, limits } => Change::SetLimits { limits: limits.to_vec(), now_us },
+        };
+        if let Err(error) = change.apply(self.engine) {
+            self.reject(&error);
+        }
+    }
+
+    fn batch(&mut self, message: &Bytes, times: Times) {
+        let mut raw = match RawBatch::replayed(message, times) {
+            Ok(raw) => raw,
+            Err(rejection) => return self.reject(&rejection),
+        };
+        match self.engine.accept(&mut raw, &mut self.scratch) {
+            Ok(_) => self.stats.replayed_batches.add(1),
+            // The same records were rejected at receipt, and the client knows.
+            Err(_) => self.stats.replay_rejected_again.add(1),
+        }
+    }
+
+    /// Counts an entry that cannot be applied, and logs the first.
+    fn reject(&mut self, error: &dyn std::error::Error) {
+        self.stats.replay_rejected.add(1);
+        if std::mem::take(&mut self.first_rejection) {
+            tracing::error!("failed to apply an entry of the journal: {}", error_chain(error));
         }
     }
 }

@@ -1,69 +1,97 @@
-//! The one thread that writes.
+//! Writer: the thread that writes the journal.
 //!
-//! In: what waits in the queue. Out: groups, on disk or refused, in the same order. Always holds: a group with batches is
-//! on disk as a whole before it goes on; while one group is synced, and until `interval` after it began, the next one
-//! gathers, unless it is a whole one before, so that one sync and one wake-up serve all of them; a group that could not be
-//! written leaves nothing behind that counts, and the next one tries anew; segments never hold more than `bytes_max` together.
+//! In: groups of the queue. Out: the same groups, on disk or rejected, in the same order.
+//! Invariant: a group is synced as a whole before it goes on. One sync and one wake-up
+//! serve all batches that came during the previous sync, and until `interval` after its start. A
+//! group that could not be written leaves no valid bytes behind, and the next group is tried
+//! again. Segments never hold more than `bytes_max` together.
+//!
+//! Each segment begins with the limits of the engine, because a replay may start at any segment.
 
-use super::chain;
-use super::directory::{self, Folder, Segment};
+use super::directory::{self, Directory, Segment};
 use super::queue::{Item, Queue, Work};
-use super::stats::Stats;
+use super::{SEGMENT_BYTES_MAX, SEGMENTS_MIN, Settings, error_chain};
+use crate::runtime::change_log::Change;
+use crate::runtime::self_metrics::journal::JournalStats;
 use hopscope_core::intake::reject::Rejection;
-use hopscope_core::snapshot::frame::{self, Entry, Place};
+use hopscope_core::snapshot::frame::{self, Position};
 use hopscope_core::snapshot::segment;
+use retry::Retry;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
-/// So much is written at a time.
+mod retry;
+
+/// Bytes of one write.
 const PIECE_BYTES: usize = 128 << 10;
 
-/// What comes out of the writer.
+/// Output of the writer.
 #[derive(Debug)]
 pub(super) enum Written {
     /// A group, and whether it is on disk.
     Group(Vec<Item>, Result<(), Rejection>),
-    /// All groups so far are in segments before this one; `None` when it could not be begun.
+    /// All groups so far are in segments before this one; `None` when it could not be created.
     Rolled(Option<u64>),
 }
 
-/// Why a group is not on disk.
+/// Reason why a group is not on disk.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
-    #[error("the segments hold as much as they may")]
+    #[error("the segments have reached their limit")]
     Full,
     #[error(transparent)]
     Disk(#[from] directory::Error),
 }
 
-/// The state of the thread.
+/// State of the thread.
 #[derive(Debug)]
 pub(super) struct Writer {
-    pub(super) folder: Arc<Folder>,
-    pub(super) queue: Arc<Queue>,
-    pub(super) stats: Arc<Stats>,
-    /// Least time between the beginnings of two commits.
-    pub(super) interval: Duration,
-    pub(super) segment_bytes_max: u64,
-    /// The number that no segment has yet.
-    pub(super) next: u64,
-    pub(super) segment: Option<Segment>,
-    pub(super) buffer: Vec<u8>,
+    directory: Arc<Directory>,
+    queue: Arc<Queue>,
+    stats: Arc<JournalStats>,
+    /// Least time between the starts of two commits.
+    interval: Duration,
+    segment_bytes_max: u64,
+    /// Number of the next segment.
+    next: u64,
+    segment: Option<Segment>,
+    buffer: Vec<u8>,
+    /// Last limits on disk.
+    limits: Option<Change>,
+    retry: Retry,
 }
 
 impl Writer {
-    /// Works until the queue is closed.
+    pub(super) fn new(
+        directory: Arc<Directory>,
+        queue: Arc<Queue>,
+        stats: Arc<JournalStats>,
+        settings: &Settings,
+        next: u64,
+    ) -> Self {
+        Self {
+            directory,
+            queue,
+            stats,
+            interval: settings.commit_interval(),
+            segment_bytes_max: (settings.bytes_max / SEGMENTS_MIN).min(SEGMENT_BYTES_MAX),
+            next,
+            segment: None,
+            buffer: Vec::new(),
+            limits: None,
+            retry: Retry::default(),
+        }
+    }
+
+    /// Runs until the queue is closed.
     pub(super) fn run(mut self, written: &mpsc::Sender<Written>) {
         let mut not_before = Instant::now();
         while let Some(work) = self.queue.next(not_before) {
             not_before = Instant::now() + self.interval;
             let done = match work {
-                Work::Group(items) => {
-                    let outcome = self.commit(&items);
-                    Written::Group(items, outcome)
-                }
+                Work::Group(items) => self.write_group(items),
                 Work::Roll => Written::Rolled(self.roll()),
             };
             if written.blocking_send(done).is_err() {
@@ -72,28 +100,46 @@ impl Writer {
         }
     }
 
+    /// Commits a group, with the changes of failed groups before it.
+    fn write_group(&mut self, items: Vec<Item>) -> Written {
+        let mut items = self.retry.with(items);
+        let outcome = self.commit(&items);
+        match outcome {
+            Ok(()) => {
+                let limits = items.iter().rev().find_map(|item| match item {
+                    Item::Change(change @ Change::SetLimits { .. }) => Some(change.clone()),
+                    _ => None,
+                });
+                self.limits = limits.or(self.limits.take());
+            }
+            Err(_) => self.retry.retain(&mut items),
+        }
+        Written::Group(items, outcome)
+    }
+
     fn commit(&mut self, items: &[Item]) -> Result<(), Rejection> {
         let began = Instant::now();
-        let batches = items.iter().filter(|item| matches!(item, Item::QueuedBatch(_))).count() as u64;
-        match self.write(items, batches > 0) {
+        let batches = items.iter().filter(|item| matches!(item, Item::Batch(_))).count() as u64;
+        match self.write(items) {
             Ok(()) => {
                 if batches > 0 {
-                    self.stats.committed(batches, began.elapsed());
-                    self.failing(None);
+                    self.stats.count_commit(batches, began.elapsed());
                 }
+                self.set_failing(None);
                 Ok(())
             }
             Err(Failure::Full) => Err(Rejection::JournalFull(self.stats.bytes_max)),
             Err(Failure::Disk(error)) => {
                 self.stats.append_errors.add(1);
-                self.failing(Some(&error));
+                self.set_failing(Some(&error));
                 Err(Rejection::JournalFailing)
             }
         }
     }
 
-    fn write(&mut self, items: &[Item], sync: bool) -> Result<(), Failure> {
-        let bytes = items.iter().map(room).fold(0_u64, u64::saturating_add);
+    fn write(&mut self, items: &[Item]) -> Result<(), Failure> {
+        let entries = items.iter().filter_map(Item::entry).chain(self.limits.as_ref().map(Change::entry));
+        let bytes = entries.map(|entry| frame::bytes_max(entry) as u64).fold(0, u64::saturating_add);
         if self.stats.bytes.get().saturating_add(bytes) > self.stats.bytes_max {
             return Err(Failure::Full);
         }
@@ -101,18 +147,19 @@ impl Writer {
         let written = match self.append(items, &segment) {
             Ok(written) => written,
             Err(error) => {
-                // The segment is good up to its length, if the rest can be cut off.
+                // The segment is valid up to its length, if the rest can be cut off.
                 match segment.cut() {
                     Ok(()) => self.segment = Some(segment),
-                    Err(_) => self.give_up(&segment),
+                    Err(_) => self.abandon(&segment),
                 }
                 return Err(error.into());
             }
         };
-        if sync && let Err(error) = segment.sync() {
-            // After a failed sync nobody knows what is on disk, and a second one would claim that all is.
+        if let Err(error) = segment.sync() {
+            // The content on disk is unknown after a failed sync, and a second sync would succeed
+            // without writing it.
             let _ = segment.cut();
-            self.give_up(&segment);
+            self.abandon(&segment);
             return Err(error.into());
         }
         segment.length = segment.length.saturating_add(written);
@@ -121,18 +168,18 @@ impl Writer {
         Ok(())
     }
 
-    /// Writes frames behind what counts: how many bytes. Piece by piece, so that a piece is still in the cache when the system
-    /// takes it.
+    /// Writes frames behind the valid bytes, and returns their bytes. Piece by piece, so that a
+    /// piece is still in the CPU cache when the system copies it.
     fn append(&mut self, items: &[Item], segment: &Segment) -> Result<u64, directory::Error> {
         let mut written = 0_u64;
         self.buffer.clear();
-        for item in items {
+        let limits = self.limits.as_ref().filter(|_| is_empty(segment)).map(Change::entry);
+        for entry in limits.into_iter().chain(items.iter().filter_map(Item::entry)) {
             let behind = written.saturating_add(self.buffer.len() as u64);
-            let place = Place { segment: segment.number, offset: segment.length.saturating_add(behind) };
-            if let Some(entry) = entry(item) {
-                // Nothing is larger than a frame: the door's bound is below that of frames.
-                frame::write(entry, place, &mut self.buffer);
-            }
+            let position =
+                Position { segment: segment.number, offset: segment.length.saturating_add(behind) };
+            // The limit on messages is below that on frames, so every entry fits.
+            frame::write(entry, position, &mut self.buffer);
             if self.buffer.len() >= PIECE_BYTES {
                 segment.write(&self.buffer, written)?;
                 written = written.saturating_add(self.buffer.len() as u64);
@@ -143,29 +190,29 @@ impl Writer {
         Ok(written.saturating_add(self.buffer.len() as u64))
     }
 
-    /// The segment to write so many bytes to.
+    /// Returns the segment for so many bytes.
     fn segment_for(&mut self, bytes: u64) -> Result<Segment, Failure> {
         match self.segment.take() {
             Some(segment) if is_empty(&segment) => Ok(segment),
             Some(segment) if segment.length.saturating_add(bytes) <= self.segment_bytes_max => Ok(segment),
-            Some(segment) => self.begin().inspect_err(|_| self.segment = Some(segment)),
-            None => self.begin(),
+            Some(segment) => self.create_segment().inspect_err(|_| self.segment = Some(segment)),
+            None => self.create_segment(),
         }
     }
 
-    fn begin(&mut self) -> Result<Segment, Failure> {
-        let segment = self.folder.begin_segment(self.next)?;
+    fn create_segment(&mut self) -> Result<Segment, Failure> {
+        let segment = self.directory.create_segment(self.next)?;
         self.next = self.next.saturating_add(1);
         self.stats.bytes.add(segment.length);
         self.stats.segments.add(1);
         Ok(segment)
     }
 
-    /// Leaves a segment as it is; one that holds nothing is removed, so that a broken disk does not gather them.
-    fn give_up(&mut self, segment: &Segment) {
-        if is_empty(segment) && self.folder.remove_segment(segment.number).is_ok() {
-            self.stats.bytes.take(segment.length);
-            self.stats.segments.take(1);
+    /// Abandons a segment. An empty one is removed, so that a broken disk does not collect them.
+    fn abandon(&mut self, segment: &Segment) {
+        if is_empty(segment) && self.directory.remove_segment(segment.number).is_ok() {
+            self.stats.bytes.sub(segment.length);
+            self.stats.segments.sub(1);
             self.next = segment.number;
         }
     }
@@ -177,11 +224,10 @@ impl Writer {
                 self.segment = Some(segment);
                 return Some(number);
             }
-            // Ticks are not synced one by one.
-            Some(segment) => drop(segment.sync()),
-            None => {}
+            // Every group is synced.
+            Some(_) | None => {}
         }
-        match self.begin() {
+        match self.create_segment() {
             Ok(segment) => {
                 let number = segment.number;
                 self.segment = Some(segment);
@@ -190,19 +236,19 @@ impl Writer {
             Err(failure) => {
                 if let Failure::Disk(error) = failure {
                     self.stats.append_errors.add(1);
-                    self.failing(Some(&error));
+                    self.set_failing(Some(&error));
                 }
                 None
             }
         }
     }
 
-    /// Tells a change once.
-    fn failing(&self, error: Option<&directory::Error>) {
+    /// Logs the first failure, and the end of failures.
+    fn set_failing(&self, error: Option<&directory::Error>) {
         let before = self.stats.failing.swap(error.is_some(), Ordering::Relaxed);
         match error {
             Some(error) if !before => {
-                tracing::error!("{}; reports are refused until the disk takes them", chain(error));
+                tracing::error!("{}; reports are rejected until the disk accepts them", error_chain(error));
             }
             None if before => tracing::info!("the journal can be written again"),
             _ => {}
@@ -212,24 +258,4 @@ impl Writer {
 
 fn is_empty(segment: &Segment) -> bool {
     segment.length <= segment::HEAD_BYTES as u64
-}
-
-fn entry(item: &Item) -> Option<Entry<'_>> {
-    match item {
-        Item::QueuedBatch(batch) => {
-            Some(Entry::Batch { times: batch.arrival.times(), message: batch.arrival.message() })
-        }
-        Item::Tick(now_us) => Some(Entry::Tick(*now_us)),
-        Item::Roll => None,
-    }
-}
-
-/// An upper bound on the bytes of an item's frame.
-fn room(item: &Item) -> u64 {
-    const FRAME_BYTES: u64 = 64;
-    match item {
-        Item::QueuedBatch(batch) => FRAME_BYTES.saturating_add(batch.len() as u64),
-        Item::Tick(_) => FRAME_BYTES,
-        Item::Roll => 0,
-    }
 }

@@ -1,12 +1,12 @@
-//! Settings that change while the collector runs.
+//! Watch of the configuration file.
 //!
-//! In: SIGHUP, and a file that has changed. Out: settings in force, or one line in the log per problem. Always holds: bad
-//! settings change nothing; a change of a file counts once it has stood still for one look, so that half a file is not
-//! taken for a whole one.
+//! In: SIGHUP, and changes of the file. Out: settings in force, or one log line per problem.
+//! Invariant: invalid settings change nothing. A changed file is loaded once it is unchanged for
+//! one poll, so that a half-written file is not read.
 //!
-//! The file is looked at each second, not watched: a look follows every symbolic link on the way, so that the swap by
-//! which Kubernetes changes a mounted `ConfigMap` is a change like any other; it works on every file system, and costs one
-//! system call.
+//! The file is polled each second: a poll follows every symbolic link of the path, so it sees the
+//! swap by which Kubernetes changes a mounted `ConfigMap`; it works on every file system, and
+//! costs one system call.
 
 use crate::config::problem::{Origin, Problem};
 use crate::config::source::{Error, Source};
@@ -17,49 +17,49 @@ use std::time::Duration;
 use tokio::signal::unix::Signal;
 use tokio::time::MissedTickBehavior;
 
-/// Between two looks at the file.
-const LOOK: Duration = Duration::from_secs(1);
+/// Interval of the polls.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// What tells one state of a file from another: device, inode, size, and the times of the last change of the content
-/// and of the inode in seconds and nanoseconds. `None`: it cannot be seen.
+/// Identity of one state of a file: device, inode, size, and the times of the last change of the
+/// content and of the inode in seconds and nanoseconds. `None`: the file cannot be read.
 type Stamp = Option<(u64, u64, u64, i64, i64, i64, i64)>;
 
-/// Sees changes of a source.
+/// Detects changes of a source.
 #[derive(Debug)]
 pub struct Watch {
     source: Source,
-    look: Look,
+    poll: Poll,
 }
 
 impl Watch {
-    /// Begins to watch. The source is to be loaded after that, so that no change falls between.
+    /// Starts to watch. The source is loaded afterwards, so that no change in between is missed.
     #[must_use]
     pub fn new(source: Source) -> Self {
-        let look = Look::new(source.file().and_then(stat));
-        Self { source, look }
+        let poll = Poll::new(source.file().and_then(stat));
+        Self { source, poll }
     }
 
-    /// What is watched.
+    /// Watched source.
     #[must_use]
     pub fn source(&self) -> &Source {
         &self.source
     }
 
-    /// Reloads until it is dropped.
+    /// Reloads until the future is dropped.
     pub async fn run(mut self, live: Live, mut hangup: Signal) {
-        let mut looks = tokio::time::interval(LOOK);
-        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut polls = tokio::time::interval(POLL_INTERVAL);
+        polls.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 received = hangup.recv() => {
                     if received.is_none() {
                         return;
                     }
-                    self.look = Look::new(stamp(&self.source).await);
+                    self.poll = Poll::new(stamp(&self.source).await);
                     reload(&self.source, &live, "SIGHUP").await;
                 }
-                _ = looks.tick() => {
-                    if self.look.changed(stamp(&self.source).await) {
+                _ = polls.tick() => {
+                    if self.poll.changed(stamp(&self.source).await) {
                         reload(&self.source, &live, "the file changed").await;
                     }
                 }
@@ -68,21 +68,21 @@ impl Watch {
     }
 }
 
-/// The last looks at a file.
+/// Last polls of a file.
 #[derive(Debug)]
-struct Look {
-    /// When it was loaded.
+struct Poll {
+    /// State of the loaded file.
     loaded: Stamp,
-    /// At the last look.
+    /// State at the last poll.
     last: Stamp,
 }
 
-impl Look {
+impl Poll {
     fn new(loaded: Stamp) -> Self {
         Self { loaded, last: loaded }
     }
 
-    /// Whether the file is another one than was loaded, and still the one of the last look.
+    /// Whether the file differs from the loaded one, and is unchanged since the last poll.
     fn changed(&mut self, now: Stamp) -> bool {
         let changed = now != self.loaded && now == self.last;
         self.last = now;
@@ -100,11 +100,12 @@ async fn stamp(source: &Source) -> Stamp {
 }
 
 fn stat(path: &Path) -> Stamp {
-    let it = std::fs::metadata(path).ok()?;
-    Some((it.dev(), it.ino(), it.size(), it.mtime(), it.mtime_nsec(), it.ctime(), it.ctime_nsec()))
+    let file = std::fs::metadata(path).ok()?;
+    let changed = (file.mtime(), file.mtime_nsec(), file.ctime(), file.ctime_nsec());
+    Some((file.dev(), file.ino(), file.size(), changed.0, changed.1, changed.2, changed.3))
 }
 
-async fn reload(source: &Source, live: &Live, why: &str) {
+async fn reload(source: &Source, live: &Live, reason: &str) {
     let reader = source.clone();
     let Ok(loaded) = tokio::task::spawn_blocking(move || reader.load()).await else { return };
     match loaded {
@@ -114,36 +115,36 @@ async fn reload(source: &Source, live: &Live, why: &str) {
             for setting in &applied.restart {
                 tracing::warn!(
                     setting = setting.path(),
-                    "changed, but takes a restart; the old value stays in force"
+                    "changed, but needs a restart; the old value stays in force"
                 );
             }
             if applied.changed.is_empty() {
-                tracing::info!(why, "reloaded: nothing to change");
+                tracing::info!(reason, "reloaded: no changes");
             } else {
                 let changed: Vec<String> = applied.changed.iter().map(|setting| setting.path()).collect();
-                tracing::info!(why, changed = changed.join(", "), "reloaded");
+                tracing::info!(reason, changed = changed.join(", "), "reloaded");
             }
         }
         Err(error) => {
-            live.refuse();
-            refused(&error);
+            live.reject();
+            log_rejection(&error);
         }
     }
 }
 
-fn refused(error: &Error) {
-    const STAYS: &str = "failed to reload; the old settings stay in force";
+fn log_rejection(error: &Error) {
+    const MESSAGE: &str = "failed to reload; the old settings stay in force";
     match error {
         Error::Invalid(problems) => {
             for problem in problems {
-                tracing::error!(%problem, "{STAYS}");
+                tracing::error!(%problem, "{MESSAGE}");
             }
         }
-        Error::Read { source, .. } => tracing::error!(problem = %format!("{error}: {source}"), "{STAYS}"),
+        Error::Read { source, .. } => tracing::error!(problem = %format!("{error}: {source}"), "{MESSAGE}"),
     }
 }
 
-/// Tells the log what is no error and yet probably not what was meant.
+/// Logs settings that are valid and probably a mistake.
 pub fn warn(warnings: &[Problem]) {
     for warning in warnings {
         match &warning.origin {
@@ -155,19 +156,19 @@ pub fn warn(warnings: &[Problem]) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Look, Stamp};
+    use super::{Poll, Stamp};
 
-    /// EngineReader at states of a file, by inode (0: not there), and says at which it is loaded.
+    /// Polls states of a file, by inode (0: absent), and compares the polls that load the file.
     #[track_caller]
-    fn check(looks: &[u64], expected: &[bool]) {
+    fn check(polls: &[u64], expected: &[bool]) {
         let stamp = |inode: u64| -> Stamp { (inode > 0).then_some((1, inode, 0, 0, 0, 0, 0)) };
-        let mut look = Look::new(stamp(1));
-        let loaded: Vec<bool> = looks.iter().map(|inode| look.changed(stamp(*inode))).collect();
-        assert_eq!(loaded, expected, "{looks:?}");
+        let mut poll = Poll::new(stamp(1));
+        let loaded: Vec<bool> = polls.iter().map(|inode| poll.changed(stamp(*inode))).collect();
+        assert_eq!(loaded, expected, "{polls:?}");
     }
 
     #[test]
-    fn a_change_counts_once_it_stands_still() {
+    fn a_changed_file_is_loaded_once_it_is_stable() {
         check(&[1, 1, 1], &[false, false, false]);
         check(&[1, 2, 2, 2], &[false, false, true, false]);
         check(&[2, 3, 4, 4], &[false, false, false, true]);

@@ -1,45 +1,47 @@
-//! What the doors share.
+//! Engine handle: the only owner of the engine.
 //!
-//! In: a engine, a clock, and a journal where there is one. Out: all of them, to whichever door asks. Always holds: the
-//! engine is locked for some reports or one reading, never across a wait; where there is a journal, the engine counts
-//! nothing but what comes through it.
+//! In: batches, ticks, ends of epochs, limits, questions. Out: acknowledgements and answers.
+//! Invariant: with a journal, every change of the engine passes through the journal, so that a
+//! replay is a second run of the same changes; no caller holds the engine across a wait.
 
-use crate::journal::{CommitAck, Journal};
+use crate::runtime::change_log::{Change, ChangeLog, CommitAck};
+use crate::runtime::engine_cell::EngineCell;
 use crate::runtime::self_metrics::SelfMetrics;
-use hopscope_core::batch::EpochId;
-use hopscope_core::engine::{Answer, Engine};
+use hopscope_core::batch::{Batch, EpochId, Identity, Text};
+use hopscope_core::engine::{Answer, Engine, Settings};
+use hopscope_core::identity::authorize::{PeerIdentity, authorize};
+
 use hopscope_core::intake::raw_batch::RawBatch;
 use hopscope_core::intake::reject::Rejection;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// The answer to a report that was handed on.
+/// Acknowledgement of a submitted batch.
 #[derive(Debug)]
 pub enum PendingAck {
-    /// It is here.
+    /// The engine has answered.
     Answered(Answer),
-    /// It comes when the report is on disk.
-    CommitAck(CommitAck),
+    /// The answer follows when the batch is on disk.
+    Committing(CommitAck),
 }
 
 impl PendingAck {
-    /// Waits for it. Nothing of the report stands in what waits.
+    /// Waits for the answer. The future holds nothing of the batch.
     ///
     /// # Errors
     ///
-    /// When the report did not get to the disk, or one of its records breaks a rule.
+    /// When the batch is not on disk, or one of its records breaks a rule.
     pub async fn answer(self) -> Result<Answer, Rejection> {
         match self {
             Self::Answered(answer) => Ok(answer),
-            Self::CommitAck(coming) => coming.answer().await,
+            Self::Committing(ack) => ack.answer().await,
         }
     }
 }
 
-/// The running collector.
+/// Handle of the running engine.
 pub struct EngineHandle {
-    engine: Mutex<Engine>,
-    journal: Option<Journal>,
+    cell: EngineCell,
+    log: Option<Box<dyn ChangeLog>>,
     stats: SelfMetrics,
     clock: fn() -> u64,
     started_us: u64,
@@ -47,84 +49,142 @@ pub struct EngineHandle {
 }
 
 impl EngineHandle {
-    /// A collector that has begun; without a journal it keeps everything in memory only. `clock` gives microseconds since
-    /// the Unix epoch.
+    /// Returns a handle of an engine. Without a log, changes apply at once and are lost with the
+    /// process. `clock` returns microseconds since the Unix epoch.
     #[must_use]
-    pub fn new(engine: Engine, journal: Option<Journal>, clock: fn() -> u64) -> Self {
-        Self {
-            engine: Mutex::new(engine),
-            journal,
-            stats: SelfMetrics::default(),
-            clock,
-            started_us: clock(),
-            stopping: AtomicBool::new(false),
-        }
+    pub fn new(
+        cell: EngineCell,
+        log: Option<Box<dyn ChangeLog>>,
+        stats: SelfMetrics,
+        clock: fn() -> u64,
+    ) -> Self {
+        Self { cell, log, stats, clock, started_us: clock(), stopping: AtomicBool::new(false) }
     }
 
-    /// The rooms. A panic of another holder left them as they were between two steps, which is better than none.
-    pub fn engine(&self) -> MutexGuard<'_, Engine> {
-        self.engine.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The journal, where there is one.
-    #[must_use]
-    pub fn journal(&self) -> Option<&Journal> {
-        self.journal.as_ref()
-    }
-
-    /// Hands a message to the rooms: through the journal, so that the answer comes when it is on disk, or at once.
+    /// Submits a batch of a trusted source.
     ///
     /// # Errors
     ///
-    /// When the journal cannot take it, or one of its records breaks a rule.
-    pub fn take(&self, mut arrival: RawBatch) -> Result<PendingAck, Rejection> {
-        let Some(journal) = &self.journal else {
-            return self.engine().accept(&mut arrival, &mut Vec::new()).map(PendingAck::Answered);
+    /// When the journal has no capacity for the batch, or one of its records breaks a rule.
+    pub fn submit(&self, raw: RawBatch) -> Result<PendingAck, Rejection> {
+        self.submit_from(&PeerIdentity::Open, raw)
+    }
+
+    /// Submits a batch that came over a connection of `peer`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::submit`], and when the certificate of the peer does not cover the batch.
+    pub fn submit_from(&self, peer: &PeerIdentity, mut raw: RawBatch) -> Result<PendingAck, Rejection> {
+        let received_us = raw.times().received_us;
+        if *peer != PeerIdentity::Open {
+            self.cell.read(|engine| {
+                let known = engine.address_book().known(&raw.head().epoch_id.proxy);
+                authorize(peer, raw.head(), known, received_us)
+            })?;
+        }
+        let Some(log) = &self.log else {
+            let accept = |engine: &mut Engine| engine.accept(&mut raw, &mut Vec::new());
+            return self.cell.change(accept).map(PendingAck::Answered);
         };
-        if arrival.head().identity.is_none() && self.engine().is_unknown_proxy(arrival.head()) {
+        if raw.head().identity.is_none() && self.is_unknown_proxy(raw.head()) {
             return Ok(PendingAck::Answered(Answer::NeedIdentity));
         }
-        journal.take(arrival).map(PendingAck::CommitAck)
+        log.submit(raw).map(PendingAck::Committing)
     }
 
-    /// An epoch has ended and never comes again. The journal does not know: after a start its book is open once more until
-    /// it has been silent for long, with the same totals.
-    pub fn end(&self, epoch_id: &EpochId, now_us: u64) {
-        self.engine().end_epoch(epoch_id, now_us);
-    }
-
-    /// Lets time pass in the rooms.
+    /// Advances the time of the engine.
     pub fn tick(&self, now_us: u64) {
-        match &self.journal {
-            Some(journal) => journal.tick(now_us),
-            None => self.engine().tick(now_us),
+        self.record(Change::Tick(now_us));
+    }
+
+    /// Sets the limits of the engine.
+    pub fn set_limits(&self, limits: &Settings) {
+        self.record(Change::limits(limits, self.now_us()));
+    }
+
+    /// Ends an epoch, which never comes again.
+    pub fn end_epoch(&self, epoch_id: EpochId) {
+        self.record(Change::EndEpoch { epoch_id, now_us: self.now_us() });
+    }
+
+    /// Resolves every pending edge as far as possible, because no further batches come. Only for a
+    /// collector without a journal: the state of a journal stays pending for the next start.
+    pub(crate) fn close(&self) {
+        if self.log.is_none() {
+            self.cell.change(|engine| engine.close(self.now_us()));
         }
     }
 
-    /// Microseconds since the Unix epoch.
+    fn record(&self, change: Change) {
+        match &self.log {
+            Some(log) => log.record(change),
+            None => {
+                let applied = self.cell.change(|engine| change.apply(engine));
+                debug_assert!(applied.is_ok(), "limits of this version can be decoded");
+            }
+        }
+    }
+
+    /// Whether the engine requires the identity of the proxy of this batch.
+    #[must_use]
+    pub fn is_unknown_proxy(&self, batch: &Batch) -> bool {
+        self.cell.read(|engine| engine.is_unknown_proxy(batch))
+    }
+
+    /// Whether the address book has the identity of a proxy.
+    #[must_use]
+    pub fn is_known_proxy(&self, proxy: &Text) -> bool {
+        self.cell.read(|engine| engine.address_book().knows(proxy))
+    }
+
+    /// Identity of a proxy, and the time of its last batch.
+    #[must_use]
+    pub fn identity_of(&self, proxy: &str) -> Option<(Identity, u64)> {
+        self.cell.read(|engine| {
+            engine.address_book().known(proxy).map(|(identity, last_us)| (identity.clone(), last_us))
+        })
+    }
+
+    /// Whether the ledger has this batch.
+    #[must_use]
+    pub fn is_duplicate(&self, epoch_id: &EpochId, sequence: u64) -> bool {
+        self.cell.read(|engine| engine.ledger().has(epoch_id, sequence))
+    }
+
+    /// Runs a short function on the engine, from a task. Batches wait meanwhile, so the function
+    /// copies some hundred rows at most; a longer answer is read in several calls.
+    pub async fn read<T>(&self, read: impl FnOnce(&Engine) -> T) -> T {
+        let value = self.cell.read(read);
+        // Pending batches are applied before the next slice.
+        tokio::task::yield_now().await;
+        value
+    }
+
+    /// Current time, microseconds since the Unix epoch.
     #[must_use]
     pub fn now_us(&self) -> u64 {
         (self.clock)()
     }
 
-    /// When it began.
+    /// Start of the process run, microseconds since the Unix epoch.
     #[must_use]
     pub fn started_us(&self) -> u64 {
         self.started_us
     }
 
-    /// Counters of the doors.
+    /// Metrics of the collector about itself.
     #[must_use]
     pub fn stats(&self) -> &SelfMetrics {
         &self.stats
     }
 
-    /// From now on every report is sent elsewhere.
+    /// Rejects all further batches.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::Relaxed);
     }
 
-    /// Whether it takes no reports any more.
+    /// Whether the collector rejects all batches because it stops.
     #[must_use]
     pub fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Relaxed)

@@ -1,68 +1,84 @@
-//! EngineReader at the rooms from a thread that does not count.
+//! Engine reader: reads the engine in slices, from tasks and from threads that render.
 //!
-//! In: what to look at. Out: what was seen. Always holds: looks are taken one after the other by a task on the thread that
-//! counts, between two pieces of its work. So whoever looks never holds the rooms: the system may let such a thread wait at any
-//! time, for as long as others have work, and all reports would wait with it.
+//! In: functions that copy some rows. Out: the copies. Invariant: a thread that renders never
+//! holds the lock of the engine. The system may suspend such a thread for as long as others have
+//! work, and all batches would wait with it. A task on the thread of the batches runs the
+//! functions instead, between two pieces of other work.
 
 use crate::runtime::engine_handle::EngineHandle;
 use hopscope_core::engine::Engine;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
-type Look = Box<dyn FnOnce(&Engine) + Send>;
+type Read = Box<dyn FnOnce(&Engine) + Send>;
 
-/// Where looks are asked for.
-pub(crate) struct EngineReader(mpsc::Sender<Look>);
+/// Reader of the engine.
+#[derive(Clone)]
+pub struct EngineReader {
+    handle: Arc<EngineHandle>,
+    requests: mpsc::Sender<Read>,
+}
 
 impl EngineReader {
-    /// A place to ask, and the work of the thread that counts; it ends with the former.
-    pub(crate) fn new(state: Arc<EngineHandle>) -> (Self, impl Future<Output = ()>) {
-        let (asked, mut looks) = mpsc::channel::<Look>(1);
-        let take = async move {
-            while let Some(look) = looks.recv().await {
-                look(&state.engine());
+    /// Returns a reader, and the task that serves [`Self::read_blocking`]; the task ends with the
+    /// last clone of the reader.
+    pub fn new(handle: Arc<EngineHandle>) -> (Self, impl Future<Output = ()>) {
+        let (requests, mut reads) = mpsc::channel::<Read>(1);
+        let reader = Self { handle: handle.clone(), requests };
+        let serve = async move {
+            while let Some(read) = reads.recv().await {
+                handle.read(read).await;
             }
         };
-        (Self(asked), take)
+        (reader, serve)
     }
 
-    /// Waits for a look; `None` when nobody takes it any more. What is seen has to be copied: some hundred rows at a time.
-    /// Not to be called by a task.
-    pub(crate) fn look<T: Send + 'static>(
+    /// Runs a function on the engine, from a task. The function copies some hundred rows at most.
+    pub async fn read<T>(&self, read: impl FnOnce(&Engine) -> T) -> T {
+        self.handle.read(read).await
+    }
+
+    /// Runs a function on the engine and waits for its value, from a thread that is no task;
+    /// `None` when the task has stopped. The function copies some hundred rows at most.
+    pub fn read_blocking<T: Send + 'static>(
         &self,
-        look: impl FnOnce(&Engine) -> T + Send + 'static,
+        read: impl FnOnce(&Engine) -> T + Send + 'static,
     ) -> Option<T> {
-        let (tell, seen) = oneshot::channel();
-        let look = move |engine: &Engine| {
-            // Whoever asked may be gone.
-            let _ = tell.send(look(engine));
+        let (value, received) = oneshot::channel();
+        let read = move |engine: &Engine| {
+            // The receiver may be gone.
+            let _ = value.send(read(engine));
         };
-        self.0.blocking_send(Box::new(look)).ok()?;
-        seen.blocking_recv().ok()
+        self.requests.blocking_send(Box::new(read)).ok()?;
+        received.blocking_recv().ok()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::EngineReader;
+    use crate::runtime::engine_cell::EngineCell;
     use crate::runtime::engine_handle::EngineHandle;
+    use crate::runtime::self_metrics::SelfMetrics;
     use hopscope_core::engine::{Engine, Settings};
     use std::sync::Arc;
 
+    fn edges(engine: &Engine) -> usize {
+        engine.aggregate().edges()
+    }
+
     #[tokio::test]
-    async fn what_is_asked_for_is_seen_until_nobody_takes_looks() {
-        let state = Arc::new(EngineHandle::new(Engine::new(Settings::default()), None, || 7));
-        let (looks, take) = EngineReader::new(state.clone());
-        let taking = tokio::spawn(take);
-        let edges = |engine: &Engine| engine.aggregate().edges();
-        let ask = tokio::task::spawn_blocking(move || (looks.look(edges), looks));
-        let (seen, looks) = ask.await.unwrap();
-        assert_eq!(seen, Some(0));
-        taking.abort();
-        assert!(taking.await.unwrap_err().is_cancelled());
-        let seen = tokio::task::spawn_blocking(move || looks.look(edges)).await.unwrap();
-        assert_eq!(seen, None);
-        // The rooms are free, and nobody else has them.
-        assert_eq!((state.engine().aggregate().edges(), Arc::strong_count(&state)), (0, 1));
+    async fn a_thread_reads_until_the_task_stops() {
+        let cell = EngineCell::new(Engine::new(Settings::default()));
+        let handle = Arc::new(EngineHandle::new(cell, None, SelfMetrics::new(None), || 7));
+        let (reader, serve) = EngineReader::new(handle);
+        let serving = tokio::spawn(serve);
+        assert_eq!(reader.read(edges).await, 0);
+        let read = tokio::task::spawn_blocking(move || (reader.read_blocking(edges), reader));
+        let (value, reader) = read.await.unwrap();
+        assert_eq!(value, Some(0));
+        serving.abort();
+        assert!(serving.await.unwrap_err().is_cancelled());
+        assert_eq!(tokio::task::spawn_blocking(move || reader.read_blocking(edges)).await.unwrap(), None);
     }
 }

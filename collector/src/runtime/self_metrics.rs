@@ -1,73 +1,86 @@
-//! What the collector counts about itself at its doors.
+//! Counters and gauges of the collector about itself.
 //!
-//! In: events. Out: counters. Always holds: every reason of refusal has a counter from the start, so that its first case
-//! is an increase.
+//! Invariant: every reason of a rejection has a counter from the start, so that its first case is
+//! an increase.
 
+pub mod grpc;
+pub mod journal;
 mod settings;
 
 pub use settings::{Reload, Seen, Settings};
 
-use crate::grpc::stats::GrpcStats;
+use grpc::GrpcStats;
 use hopscope_core::intake::reject::Rejection;
+use journal::JournalStats;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Counters since the start.
 #[derive(Debug)]
 pub struct SelfMetrics {
-    taken: AtomicU64,
+    accepted: AtomicU64,
     bytes: AtomicU64,
-    refused: [AtomicU64; Rejection::LABELS.len()],
-    door: GrpcStats,
+    rejected: [AtomicU64; Rejection::LABELS.len()],
+    grpc: GrpcStats,
+    journal: Option<Arc<JournalStats>>,
     settings: Settings,
 }
 
-impl Default for SelfMetrics {
-    fn default() -> Self {
+impl SelfMetrics {
+    /// Returns counters at zero, with those of the journal where there is one.
+    #[must_use]
+    pub fn new(journal: Option<Arc<JournalStats>>) -> Self {
         Self {
-            taken: AtomicU64::new(0),
+            accepted: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
-            refused: [const { AtomicU64::new(0) }; _],
-            door: GrpcStats::default(),
+            rejected: [const { AtomicU64::new(0) }; _],
+            grpc: GrpcStats::default(),
+            journal,
             settings: Settings::default(),
         }
     }
-}
 
-impl SelfMetrics {
-    /// A report was taken, new or repeated.
-    pub fn took(&self, bytes: u64) {
-        self.taken.fetch_add(1, Ordering::Relaxed);
+    /// Counts an accepted report, new or repeated.
+    pub fn count_accepted(&self, bytes: u64) {
+        self.accepted.fetch_add(1, Ordering::Relaxed);
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// A report was refused for a reason of [`Rejection::LABELS`].
-    pub fn refused(&self, label: &str) {
-        let counters = Rejection::LABELS.iter().zip(&self.refused);
+    /// Counts a rejected report by a reason of [`Rejection::LABELS`].
+    pub fn count_rejected(&self, label: &str) {
+        let counters = Rejection::LABELS.iter().zip(&self.rejected);
         for (_, counter) in counters.filter(|(known, _)| **known == label) {
             counter.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// What the gRPC door counts beside reports.
+    /// Counters of the gRPC server apart from reports.
     #[must_use]
-    pub fn door(&self) -> &GrpcStats {
-        &self.door
+    pub fn grpc(&self) -> &GrpcStats {
+        &self.grpc
     }
 
-    /// What is in force, and how reloads went.
+    /// Counters of the journal; `None` without a journal.
+    #[must_use]
+    pub fn journal(&self) -> Option<&JournalStats> {
+        self.journal.as_deref()
+    }
+
+    /// Settings in force, and results of reloads.
     #[must_use]
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    /// Reports that were taken, and their size.
+    /// Accepted reports, and their bytes.
     #[must_use]
-    pub fn taken(&self) -> (u64, u64) {
-        (self.taken.load(Ordering::Relaxed), self.bytes.load(Ordering::Relaxed))
+    pub fn accepted(&self) -> (u64, u64) {
+        (self.accepted.load(Ordering::Relaxed), self.bytes.load(Ordering::Relaxed))
     }
 
-    /// Refusals by reason.
-    pub fn refusals(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
-        Rejection::LABELS.into_iter().zip(self.refused.iter().map(|counter| counter.load(Ordering::Relaxed)))
+    /// Rejected reports by reason.
+    pub fn rejections(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        let counts = self.rejected.iter().map(|counter| counter.load(Ordering::Relaxed));
+        Rejection::LABELS.into_iter().zip(counts)
     }
 }

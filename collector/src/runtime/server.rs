@@ -1,8 +1,8 @@
-//! Starts and stops the doors. The only place that reads the clock.
+//! Server: starts and stops the gRPC and HTTP servers. The only module that reads the clock.
 //!
-//! In: a [`Config`], and a signal to stop. Out: a running collector. Always holds: no door opens before both addresses
-//! are bound; from the signal on reports are sent elsewhere and `/readyz` says so; it ends within [`GRACE`], whatever
-//! clients do.
+//! In: a [`Config`], and a signal to stop. Out: a running collector. Invariant: no server accepts
+//! before both addresses are bound. After the signal, reports are rejected and `/readyz` fails; the
+//! collector ends within [`GRACE`], whatever its clients do.
 
 pub use crate::runtime::reload::{Applied, Live};
 
@@ -11,8 +11,11 @@ use crate::grpc::GrpcService;
 use crate::grpc::listener::Listener;
 use crate::grpc::tls;
 use crate::http;
-use crate::journal;
+use crate::journal::{self, OpenedJournal};
+use crate::runtime::change_log::ChangeLog;
+use crate::runtime::engine_cell::EngineCell;
 use crate::runtime::engine_handle::EngineHandle;
+use crate::runtime::self_metrics::SelfMetrics;
 use hopscope_core::engine::Engine;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -21,56 +24,58 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-/// How long open calls may take to end once the collector is told to stop.
+/// Time for calls in flight to end after the signal to stop.
 pub const GRACE: Duration = Duration::from_secs(5);
 
-/// Between two looks at what has waited or been silent long enough.
+/// Interval of the ticks.
 const TICK: Duration = Duration::from_millis(250);
 
-/// Why the collector could not run. The text fits "failed to serve: …".
+/// Error of the collector. The text fits "failed to serve: …".
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// An address is taken, or not ours.
-    #[error("cannot listen on {address} ({door}); choose another with --{option}")]
+    /// An address is in use, or is none of this host.
+    #[error("cannot listen on {address} ({server}); choose another with --{option}")]
     Bind {
-        /// What was to listen there.
-        door: &'static str,
-        /// The option that sets the address.
+        /// Server of the address.
+        server: &'static str,
+        /// Option that sets the address.
         option: &'static str,
-        /// The address.
+        /// Address.
         address: SocketAddr,
-        /// What the system says.
+        /// Cause.
         source: std::io::Error,
     },
-    /// The files of TLS are of no use.
-    #[error("cannot set up TLS at the gRPC door")]
+    /// The files of TLS are invalid.
+    #[error("cannot set up TLS for the gRPC server")]
     Tls(#[from] tls::Error),
-    /// What was kept cannot be gone on with.
+    /// The state of the previous process run cannot be read.
     #[error("cannot open the journal")]
     Journal(#[from] journal::Error),
-    /// The HTTP door broke.
-    #[error("the HTTP door broke")]
+    /// The HTTP server failed.
+    #[error("the HTTP server failed")]
     Http(#[from] std::io::Error),
 }
 
 /// A collector whose addresses are bound.
 pub struct Server {
     live: Live,
-    state: Arc<EngineHandle>,
-    porch: Listener,
-    journal: Option<journal::Opened>,
+    handle: Arc<EngineHandle>,
+    cell: EngineCell,
+    listener: Listener,
+    journal: Option<OpenedJournal>,
     grpc: TcpListener,
     http: TcpListener,
-    /// Says to all doors that it ends.
+    /// Signal to all servers to stop.
     stopped: watch::Sender<bool>,
 }
 
 impl Server {
-    /// Binds both addresses, then takes up what an earlier life left in the journal.
+    /// Binds both addresses, then replays the journal.
     ///
     /// # Errors
     ///
-    /// [`Error::Bind`], which names the option to change; [`Error::Tls`], which names the file; [`Error::Journal`].
+    /// [`Error::Bind`], which names the option to change; [`Error::Tls`], which names the file;
+    /// [`Error::Journal`].
     pub async fn bind(config: Config) -> Result<Self, Error> {
         let grpc = bind("gRPC", "grpc-address", config.listen.grpc_address).await?;
         let http = bind("HTTP", "http-address", config.listen.http_address).await?;
@@ -79,81 +84,84 @@ impl Server {
             Some(directory) => Some(journal::open(directory, config.journal.clone(), &mut engine)?),
             None => None,
         };
-        let handle = journal.as_ref().map(journal::Opened::journal);
-        let state = Arc::new(EngineHandle::new(engine, handle, now_us));
+        let cell = EngineCell::new(engine);
+        let log = journal.as_ref().map(|journal| Box::new(journal.log()) as Box<dyn ChangeLog>);
+        let stats = SelfMetrics::new(journal.as_ref().map(OpenedJournal::stats));
+        let handle = Arc::new(EngineHandle::new(cell.clone(), log, stats, now_us));
         let (stopped, stopping) = watch::channel(false);
-        let door = GrpcService::new(state.clone(), config.grpc.clone(), stopping);
-        let porch = Listener::new(&config.grpc.tls, config.grpc.connections.clone(), door.clone())?;
-        let live = Live::new(config, state.clone(), door);
-        Ok(Self { live, state, porch, journal, grpc, http, stopped })
+        let service = GrpcService::new(handle.clone(), config.grpc.clone(), stopping);
+        let listener = Listener::new(&config.grpc.tls, config.grpc.connections.clone(), service.clone())?;
+        let live = Live::new(config, handle.clone(), service);
+        Ok(Self { live, handle, cell, listener, journal, grpc, http, stopped })
     }
 
-    /// What can change while it runs.
+    /// Settings that can change while the collector runs.
     #[must_use]
     pub fn live(&self) -> Live {
         self.live.clone()
     }
 
-    /// Where filters report.
+    /// Address of the gRPC server.
     ///
     /// # Errors
     ///
-    /// When the system does not know.
+    /// When the system call fails.
     pub fn grpc_address(&self) -> Result<SocketAddr, Error> {
         Ok(self.grpc.local_addr()?)
     }
 
-    /// Where the HTTP door is.
+    /// Address of the HTTP server.
     ///
     /// # Errors
     ///
-    /// When the system does not know.
+    /// When the system call fails.
     pub fn http_address(&self) -> Result<SocketAddr, Error> {
         Ok(self.http.local_addr()?)
     }
 
-    /// Serves until `stop` completes, then ends what is open.
+    /// Serves until `stop` completes, then ends the calls in flight.
     ///
     /// # Errors
     ///
-    /// When a door breaks before that.
+    /// When a server fails before that.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), Error> {
-        let Self { live: _, state, porch, journal, grpc, http, stopped } = self;
-        let journal = journal.map(|journal| journal.run(state.clone())).transpose()?;
+        let Self { live: _, handle, cell, listener, journal, grpc, http, stopped } = self;
+        let journal = journal.map(|journal| journal.run(cell)).transpose()?;
         let stopping = stopped.subscribe();
-        let mut doors = JoinSet::new();
+        let mut servers = JoinSet::new();
         let signal = until(stopping.clone());
-        doors.spawn(async move {
-            porch.serve(grpc, signal).await;
+        servers.spawn(async move {
+            listener.serve(grpc, signal).await;
             Ok(())
         });
-        let router = http::router(state.clone());
+        let router = http::router(handle.clone());
         let signal = until(stopping);
-        doors.spawn(async move {
+        servers.spawn(async move {
             axum::serve(http, router).with_graceful_shutdown(signal).await.map_err(Error::from)
         });
-        let ticks = tokio::spawn(tick(state.clone()));
+        let ticks = tokio::spawn(tick(handle.clone()));
         let outcome = tokio::select! {
             () = stop => Ok(()),
-            broken = doors.join_next() => broken.map_or(Ok(()), |joined| joined.unwrap_or(Ok(()))),
+            failed = servers.join_next() => failed.map_or(Ok(()), |joined| joined.unwrap_or(Ok(()))),
         };
-        state.stop();
+        handle.stop();
         stopped.send_replace(true);
-        let drained = tokio::time::timeout(GRACE, async { while doors.join_next().await.is_some() {} }).await;
+        let drained =
+            tokio::time::timeout(GRACE, async { while servers.join_next().await.is_some() {} }).await;
         if drained.is_err() {
-            tracing::warn!("gave up on calls that were still open {} s after the signal", GRACE.as_secs());
+            tracing::warn!("dropped the calls that were in flight {} s after the signal", GRACE.as_secs());
         }
         ticks.abort();
         match journal {
             Some(journal) => journal.stop(GRACE).await,
-            None => state.engine().close(now_us()),
+            None => handle.close(),
         }
         outcome
     }
 }
 
-async fn bind(door: &'static str, option: &'static str, address: SocketAddr) -> Result<TcpListener, Error> {
-    TcpListener::bind(address).await.map_err(|source| Error::Bind { door, option, address, source })
+async fn bind(server: &'static str, option: &'static str, address: SocketAddr) -> Result<TcpListener, Error> {
+    TcpListener::bind(address).await.map_err(|source| Error::Bind { server, option, address, source })
 }
 
 async fn until(mut stopping: watch::Receiver<bool>) {
@@ -161,12 +169,12 @@ async fn until(mut stopping: watch::Receiver<bool>) {
     let _ = stopping.wait_for(|stopping| *stopping).await;
 }
 
-async fn tick(state: Arc<EngineHandle>) {
+async fn tick(handle: Arc<EngineHandle>) {
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        state.tick(now_us());
+        handle.tick(now_us());
     }
 }
 

@@ -1,4 +1,4 @@
-//! A collector as a process of its own, that can be killed.
+//! Collector in a process of its own, which a test can kill.
 
 use hopscope_proto::v1::telemetry_client::TelemetryClient;
 use std::collections::BTreeMap;
@@ -14,7 +14,7 @@ use tonic::transport::{Channel, Endpoint};
 
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// A running collector; it is killed when dropped.
+/// Running collector; killed when dropped.
 pub(crate) struct Collector {
     child: Child,
     pub(crate) grpc: SocketAddr,
@@ -23,19 +23,19 @@ pub(crate) struct Collector {
 }
 
 impl Collector {
-    /// Starts one on ports of its own, and waits until it is ready.
-    pub(crate) fn start(folder: &Path, options: &[&str]) -> Self {
-        Self::spawn(folder, options).unwrap_or_else(|log| panic!("the collector did not get ready: {log}"))
+    /// Starts a collector on free ports, and waits until it is ready.
+    pub(crate) fn start(directory: &Path, options: &[&str]) -> Self {
+        Self::spawn(directory, options).unwrap_or_else(|log| panic!("the collector is not ready: {log}"))
     }
 
-    /// Starts one; what it logged when it ended before it was ready.
-    pub(crate) fn spawn(folder: &Path, options: &[&str]) -> Result<Self, String> {
-        // A write over the limit on file sizes is to fail, not to kill.
+    /// Starts a collector; returns its log when it ends before it is ready.
+    pub(crate) fn spawn(directory: &Path, options: &[&str]) -> Result<Self, String> {
+        // A write over the limit on file sizes fails; without the trap it kills the process.
         let script = r#"trap '' XFSZ; exec "$0" serve "$@""#;
         let mut command = Command::new("sh");
         command.args(["-c", script, env!("CARGO_BIN_EXE_hopscope")]);
         command.args(["--grpc-address", "127.0.0.1:0", "--http-address", "127.0.0.1:0", "--data-dir"]);
-        command.arg(folder).args(options);
+        command.arg(directory).args(options);
         command.env_remove("RUST_LOG").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let stderr = child.stderr.take().unwrap();
@@ -63,36 +63,49 @@ impl Collector {
         TelemetryClient::new(endpoint.connect().await.unwrap())
     }
 
-    /// SIGKILL.
+    /// Sends SIGKILL.
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
-    /// SIGTERM, and waits for the end.
+    /// Sends SIGTERM, and waits for the end.
     pub(crate) fn stop(&mut self) {
         rustix::process::kill_process(self.id(), rustix::process::Signal::TERM).unwrap();
         assert!(self.child.wait().unwrap().success());
     }
 
-    /// The largest file that the collector may write from now on.
+    /// Limits the size of files that the collector writes; `None` removes the limit.
     pub(crate) fn limit_files(&self, bytes: Option<u64>) {
         let limit = rustix::process::Rlimit { current: bytes, maximum: None };
         rustix::process::prlimit(Some(self.id()), rustix::process::Resource::Fsize, limit).unwrap();
     }
 
-    /// What it logged since it was ready.
+    /// Log since the collector was ready.
     pub(crate) fn log(&self) -> String {
         self.log.try_iter().collect::<Vec<_>>().join("\n")
     }
 
-    /// All samples of `/metrics`.
+    /// Samples of `/metrics` in the text format.
     pub(crate) async fn metrics(&self) -> BTreeMap<String, f64> {
+        self.scrape("text/plain").await
+    }
+
+    /// Samples of `/metrics` in OpenMetrics, which has creation times.
+    pub(crate) async fn open_metrics(&self) -> BTreeMap<String, f64> {
+        self.scrape("application/openmetrics-text; version=1.0.0").await
+    }
+
+    async fn scrape(&self, accept: &str) -> BTreeMap<String, f64> {
         let mut stream = TcpStream::connect(self.http).await.unwrap();
-        stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
+        let head =
+            format!("GET /metrics HTTP/1.1\r\nhost: x\r\naccept: {accept}\r\nconnection: close\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();
-        let samples = answer.lines().filter_map(|line| line.rsplit_once(' '));
+        // An exemplar follows a sample after `#`.
+        let lines = answer.lines().map(|line| line.split(" # ").next().unwrap_or(line));
+        let samples = lines.filter(|line| !line.starts_with('#')).filter_map(|line| line.rsplit_once(' '));
         samples.filter_map(|(name, value)| Some((name.to_owned(), value.parse().ok()?))).collect()
     }
 
@@ -108,7 +121,7 @@ impl Drop for Collector {
     }
 }
 
-/// The sum over a family, all labels.
+/// Sum of a family over all labels.
 pub(crate) fn sum(metrics: &BTreeMap<String, f64>, family: &str) -> u64 {
     let of = metrics.iter().filter(|(name, _)| name.split('{').next() == Some(family));
     let values: Vec<f64> = of.map(|(_, value)| *value).collect();

@@ -1,4 +1,4 @@
-//! Proxies that report, and keep what is not acknowledged.
+//! Proxies that report batches, and repeat them until they are acknowledged.
 
 use hopscope_proto::v1::telemetry_client::TelemetryClient;
 use hopscope_proto::v1::{Batch, Edge, Identity, Ledger, Outcome, Records};
@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::watch;
 use tonic::transport::{Channel, Endpoint};
 
-/// Batches of one proxy that are on their way at a time.
+/// Batches of one proxy in flight.
 const IN_FLIGHT: u64 = 4;
 
 /// Requests in a batch.
@@ -17,8 +17,8 @@ pub(crate) fn size(proxy: u64, sequence: u64) -> u64 {
     1 + (sequence * 7 + proxy) % 13
 }
 
-/// Batch `sequence` of a proxy. A proxy tells of calls to a service, of calls from its neighbour by address, and of
-/// calls from somebody whom nobody knows.
+/// Batch `sequence` of a proxy: calls to a service, calls from its neighbour by address, and calls
+/// from an unknown address.
 pub(crate) fn batch(proxy: u64, sequence: u64, identity: bool) -> Batch {
     let requests = size(proxy, sequence);
     let sent_total = (1..=sequence).map(|sequence| size(proxy, sequence)).sum();
@@ -64,9 +64,9 @@ pub(crate) fn batch(proxy: u64, sequence: u64, identity: bool) -> Batch {
     }
 }
 
-/// Traffic under way.
+/// Running traffic.
 pub(crate) struct Traffic {
-    /// Where to report now.
+    /// Current address of the collector.
     pub(crate) address: watch::Sender<SocketAddr>,
     stop: AtomicBool,
     /// Requests in acknowledged batches.
@@ -86,7 +86,7 @@ impl Traffic {
         self.stop.store(true, Ordering::Relaxed);
     }
 
-    /// Reports batch after batch until told to stop; returns how many, all acknowledged by then.
+    /// Reports batch after batch until [`Self::stop`]; returns their number, all acknowledged.
     pub(crate) async fn proxy(self: Arc<Self>, proxy: u64) -> u64 {
         self.batch(proxy, 1, true).await;
         let mut last = 1;
@@ -116,7 +116,7 @@ impl Traffic {
             match tokio::time::timeout(Duration::from_secs(5), sent).await {
                 Ok(Ok(ack)) => {
                     let ack = ack.into_inner();
-                    assert!(!ack.need_identity, "the address book is forgotten");
+                    assert!(!ack.need_identity, "the address book is lost");
                     assert_eq!(ack.accepted_sequence, sequence);
                     self.acknowledged.fetch_add(size(proxy, sequence), Ordering::Relaxed);
                     return;
@@ -130,7 +130,7 @@ impl Traffic {
     }
 }
 
-/// A connection of one's own: what is lost with it is nobody else's.
+/// Opens a connection for one batch, so that a broken connection affects no other batch.
 async fn channel(address: SocketAddr) -> anyhow::Result<Channel> {
     Ok(Endpoint::from_shared(format!("http://{address}"))?.connect().await?)
 }

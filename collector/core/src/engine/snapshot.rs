@@ -80,7 +80,23 @@ const _: fn(&Engine) = |engine| {
 /// Writes down the state of a engine that holds all of the journal before segment `resume`. Everybody waits for this: a copy of
 /// the rooms, to be written down at leisure, takes longer. What comes out equals what went in.
 pub fn write(engine: &Engine, resume: u64, sink: Sink) {
-    let mut to = Writer::after(&[MAGIC, FORMAT.to_le_bytes()].concat(), sink);
+    write_sections(engine, resume, Writer::after(&head(), sink));
+}
+
+/// Returns the state in one piece, in canonical order: equal states give equal bytes. Sorts every
+/// hash table, so it is slower than [`write`].
+#[must_use]
+pub fn encode(engine: &Engine, resume: u64) -> Vec<u8> {
+    crate::snapshot::bytes::collected(|sink| {
+        write_sections(engine, resume, Writer::after(&head(), sink).canonical());
+    })
+}
+
+fn head() -> Vec<u8> {
+    [MAGIC, FORMAT.to_le_bytes()].concat()
+}
+
+fn write_sections(engine: &Engine, resume: u64, mut to: Writer) {
     resume.save(&mut to);
     for Section { name, version, save, .. } in SECTIONS {
         to.text(name);
@@ -89,12 +105,6 @@ pub fn write(engine: &Engine, resume: u64, sink: Sink) {
         to.mark_offset();
     }
     to.end();
-}
-
-/// The same in one piece.
-#[must_use]
-pub fn encode(engine: &Engine, resume: u64) -> Vec<u8> {
-    crate::snapshot::bytes::collected(|sink| write(engine, resume, sink))
 }
 
 /// Fills a new engine; returns the number of the journal segment to go on with.

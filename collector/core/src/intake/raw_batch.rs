@@ -1,111 +1,111 @@
-//! A message between the door and the rooms.
+//! Raw batch: a message between the gRPC server and the engine.
 //!
-//! In: a message as it was received. Out: its batch, whole, before the rooms. Always holds: all but its single records is
-//! read and checked before it is let in; those are read when they are counted, in memory that the last message used, since what
-//! waits for the disk is to be small enough for a cache; a start that takes it up again judges it as it was judged first.
+//! In: a message as it was received. Out: its batch. Invariant: everything except the single
+//! records is decoded and checked before the batch is accepted. The records are decoded when the
+//! engine applies them, into memory that the previous batch used, so that a batch that waits for
+//! the disk is small enough for a CPU cache. A replay judges a message by the limits of its
+//! receipt.
 
 use super::decode::{self, Columns};
 use super::reject::Rejection;
 use super::validate::{self, Limits};
+pub use crate::batch::Times;
 use crate::batch::{Batch, EpochId, Record};
 use hopscope_proto::v1;
 use prost::Message;
 use prost::bytes::Bytes;
 
-pub use crate::batch::Times;
-
-impl Times {
-    fn new(received_us: u64, limits: &Limits) -> Self {
-        Self {
-            received_us,
-            first_us: received_us.saturating_sub(limits.age_us_max),
-            last_us: received_us.saturating_add(limits.ahead_us_max),
-        }
-    }
-
-    /// Limits that let in whatever is of these times: what was let in once is taken up, whatever the door lets in today.
-    fn limits(&self) -> Limits {
-        Limits {
-            strings_max: usize::MAX,
-            rows_max: usize::MAX,
-            records_max: usize::MAX,
-            ahead_us_max: self.last_us.saturating_sub(self.received_us),
-            age_us_max: self.received_us.saturating_sub(self.first_us),
-        }
+fn times(received_us: u64, limits: &Limits) -> Times {
+    Times {
+        received_us,
+        first_us: received_us.saturating_sub(limits.age_us_max),
+        last_us: received_us.saturating_add(limits.ahead_us_max),
     }
 }
 
-/// Memory for so many records, about a megabyte, is kept from one message to the next.
+/// Returns limits that accept every message of these times: a replay accepts what was accepted
+/// before, whatever the limits are today.
+fn limits_of(times: Times) -> Limits {
+    Limits {
+        strings_max: usize::MAX,
+        rows_max: usize::MAX,
+        records_max: usize::MAX,
+        ahead_us_max: times.last_us.saturating_sub(times.received_us),
+        age_us_max: times.received_us.saturating_sub(times.first_us),
+    }
+}
+
+/// Records whose memory is reused for the next batch, about a megabyte.
 const SCRATCH_RECORDS_MAX: usize = 16_384;
 
-/// A message that is let in.
+/// An accepted message whose single records are not decoded yet.
 #[derive(Debug)]
 pub struct RawBatch {
     message: Bytes,
     batch: Batch,
-    /// Where its records are not read yet.
+    /// Columns of the records, until they are decoded.
     columns: Option<Columns>,
     times: Times,
 }
 
 impl RawBatch {
-    /// Reads a message, and checks all but its single records.
+    /// Reads a message, and checks everything except its single records.
     ///
     /// # Errors
     ///
     /// The first [`Rejection`] found.
     pub fn read(message: &Bytes, limits: &Limits, received_us: u64) -> Result<Self, Rejection> {
-        let times = Times::new(received_us, limits);
+        let times = times(received_us, limits);
         let (batch, columns) = match decode::read(message, limits, received_us) {
             Some(read) => read,
-            None => (slowly(message, limits, received_us)?, None),
+            None => (read_with_prost(message, limits, received_us)?, None),
         };
         Ok(Self { message: message.clone(), batch, columns, times })
     }
 
-    /// One that comes from the journal.
+    /// Reads a message of the journal, with its times of then.
     ///
     /// # Errors
     ///
     /// The first [`Rejection`] found.
-    pub fn again(message: &Bytes, times: Times) -> Result<Self, Rejection> {
-        Self::read(message, &times.limits(), times.received_us)
+    pub fn replayed(message: &Bytes, times: Times) -> Result<Self, Rejection> {
+        Self::read(message, &limits_of(times), times.received_us)
     }
 
-    /// One whose batch was made otherwise; `message` is what a start would read.
-    pub fn made(message: Bytes, batch: Batch, limits: &Limits, received_us: u64) -> Self {
-        Self { message, batch, columns: None, times: Times::new(received_us, limits) }
+    /// Combines a batch of another protocol with `message`, its encoding for the journal.
+    pub fn from_batch(message: Bytes, batch: Batch, limits: &Limits, received_us: u64) -> Self {
+        Self { message, batch, columns: None, times: times(received_us, limits) }
     }
 
-    /// As it was received.
+    /// Message as it was received.
     #[must_use]
     pub fn message(&self) -> &Bytes {
         &self.message
     }
 
-    /// When that was.
+    /// Times of the message.
     #[must_use]
     pub fn times(&self) -> Times {
         self.times
     }
 
-    /// All but its records.
+    /// Batch without its single records.
     #[must_use]
     pub fn head(&self) -> &Batch {
         &self.batch
     }
 
-    /// Decodes the columns of single records. `scratch`: memory for them, taken from the last batch.
+    /// Decodes the columns of single records. `scratch`: memory of the previous batch.
     ///
     /// # Errors
     ///
     /// The first [`Rejection`] of a record.
     pub(crate) fn read_records(&mut self, scratch: &mut Vec<Record>) -> Result<&Batch, Rejection> {
-        self.whole(scratch)?;
+        self.decode_columns(scratch)?;
         Ok(&self.batch)
     }
 
-    /// Gives the memory of the records back, unless it is larger than [`SCRATCH_RECORDS_MAX`].
+    /// Returns the memory of the records to `scratch`, unless it exceeds [`SCRATCH_RECORDS_MAX`].
     pub(crate) fn recycle(&mut self, scratch: &mut Vec<Record>) {
         let records = std::mem::take(&mut self.batch.records);
         if records.capacity() <= SCRATCH_RECORDS_MAX {
@@ -113,22 +113,22 @@ impl RawBatch {
         }
     }
 
-    /// The whole batch.
+    /// Returns the complete batch.
     ///
     /// # Errors
     ///
     /// When one of its records breaks a rule.
-    pub fn into_report(mut self) -> Result<Batch, Rejection> {
-        self.whole(&mut Vec::new())?;
+    pub fn into_batch(mut self) -> Result<Batch, Rejection> {
+        self.decode_columns(&mut Vec::new())?;
         Ok(self.batch)
     }
 
-    fn whole(&mut self, room: &mut Vec<Record>) -> Result<(), Rejection> {
+    fn decode_columns(&mut self, scratch: &mut Vec<Record>) -> Result<(), Rejection> {
         let Some(columns) = self.columns.take() else { return Ok(()) };
-        let mut records = std::mem::take(room);
+        let mut records = std::mem::take(scratch);
         if columns.read(&self.message, &mut records).is_none() {
-            *room = records;
-            self.batch = slowly(&self.message, &self.times.limits(), self.times.received_us)?;
+            *scratch = records;
+            self.batch = read_with_prost(&self.message, &limits_of(self.times), self.times.received_us)?;
             return Ok(());
         }
         self.batch.records = records;
@@ -136,26 +136,27 @@ impl RawBatch {
     }
 }
 
-/// Reads and checks one message. `now_us`: when it was received, microseconds since the Unix epoch.
+/// Reads and checks one message. `now_us`: time of receipt, microseconds since the Unix epoch.
 ///
 /// # Errors
 ///
 /// The first [`Rejection`] found.
 pub fn read(message: &Bytes, limits: &Limits, now_us: u64) -> Result<Batch, Rejection> {
-    RawBatch::read(message, limits, now_us)?.into_report()
+    RawBatch::read(message, limits, now_us)?.into_batch()
 }
 
-/// Which batch a message is, whatever else it says; `None` where it has more rows than may be decoded, or is none.
+/// Returns epoch and sequence of a message, whether or not the rest is valid; `None` where the
+/// message has more rows than the limits allow, or is no batch.
 #[must_use]
-pub fn name(message: &Bytes, limits: &Limits) -> Option<(EpochId, u64)> {
+pub fn batch_id(message: &Bytes, limits: &Limits) -> Option<(EpochId, u64)> {
     validate::rows_fit(message, limits).ok()?;
     let v1::Batch { proxy, epoch, sequence, .. } = v1::Batch::decode(&**message).ok()?;
     Some((EpochId { proxy: proxy.into(), epoch }, sequence))
 }
 
-/// Reads a message as prost does, which knows every case and every refusal.
+/// Reads a message with prost, which covers every case and every rejection.
 #[cold]
-fn slowly(message: &[u8], limits: &Limits, received_us: u64) -> Result<Batch, Rejection> {
+fn read_with_prost(message: &[u8], limits: &Limits, received_us: u64) -> Result<Batch, Rejection> {
     validate::rows_fit(message, limits)?;
     let batch = v1::Batch::decode(message).map_err(|error| Rejection::Malformed(error.to_string()))?;
     validate::check(batch, limits, received_us)

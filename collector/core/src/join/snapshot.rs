@@ -6,7 +6,7 @@
 
 use super::edge_stats::{Cell, EdgeHops, Entry};
 use super::packed_record::EDGES_MAX;
-use super::{Ending, HopEdge, Join, Limits, Place, Verdict};
+use super::{Ending, HopEdge, Join, Place, Settings, Verdict};
 use crate::snapshot::codec::{Reader, SnapshotState, SnapshotValue, Unreadable, Writer, snapshot};
 
 snapshot!(struct Place { workload, namespace, version });
@@ -81,7 +81,7 @@ impl SnapshotState for Join {
 
     fn restore(&mut self, from: &mut Reader<'_>) -> Result<(), Unreadable> {
         let limits = self.limits.clone();
-        self.limit(Limits { edges_max: EDGES_MAX, ..limits.clone() });
+        self.limit(Settings { edges_max: EDGES_MAX, ..limits.clone() });
         self.stats = SnapshotValue::load(from)?;
         self.overflow.book = SnapshotValue::load(from)?;
         for _ in 0..from.count()? {

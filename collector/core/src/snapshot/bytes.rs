@@ -47,6 +47,8 @@ pub(crate) struct Writer {
     /// Bytes of the body passed on. Starts below zero (wrapping) by the length of the head.
     flushed: u64,
     sink: Sink,
+    /// Whether equal states give equal bytes.
+    is_canonical: bool,
 }
 
 impl Writer {
@@ -59,7 +61,19 @@ impl Writer {
             checksum: crc32fast::Hasher::new(),
             flushed,
             sink,
+            is_canonical: false,
         }
+    }
+
+    /// Makes equal states give equal bytes from here on, which costs a sort of each hash table.
+    pub(crate) fn canonical(mut self) -> Self {
+        self.is_canonical = true;
+        self
+    }
+
+    /// Whether equal states give equal bytes.
+    pub(crate) fn is_canonical(&self) -> bool {
+        self.is_canonical
     }
 
     /// Writes the current offset in the body, which [`Reader::check_offset`] compares.

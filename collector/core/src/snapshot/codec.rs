@@ -5,6 +5,7 @@
 //! of the state.
 //! Invariant: every field is either saved or listed under `skip`; a missing field does not compile.
 
+use super::bytes::collected;
 pub(crate) use super::bytes::{Reader, Writer};
 
 pub(crate) use crate::snapshot::Unreadable;
@@ -216,6 +217,9 @@ macro_rules! collection {
         {
             fn save(&self, to: &mut Writer) {
                 self.len().save(to);
+                if to.is_canonical() {
+                    return save_sorted(self, to);
+                }
                 for (key, value) in self {
                     key.save(to);
                     value.save(to);
@@ -230,9 +234,47 @@ macro_rules! collection {
     };
 }
 
+/// Writes the entries of a hash table by the bytes of their keys: the order of the table itself
+/// differs from process to process.
+fn save_sorted<'a, K: SnapshotValue + 'a, V: SnapshotValue + 'a>(
+    entries: impl IntoIterator<Item = (&'a K, &'a V)>,
+    to: &mut Writer,
+) {
+    let key_bytes = |(key, _): &(&K, &V)| {
+        collected(|sink| {
+            let mut bytes = Writer::after(&[], sink);
+            key.save(&mut bytes);
+            bytes.end();
+        })
+    };
+    let mut entries: Vec<(&K, &V)> = entries.into_iter().collect();
+    entries.sort_by_cached_key(key_bytes);
+    for (key, value) in entries {
+        key.save(to);
+        value.save(to);
+    }
+}
+
 collection!(Vec<T>);
 collection!(VecDeque<T>);
 collection!(BTreeSet<T> where T: Ord);
-collection!(HashSet<T> where T: Eq & Hash);
-collection!(BTreeMap<K, V> where K: Ord);
 collection!(HashMap<K, V, S> where K: Eq & Hash);
+
+/// Value of an entry of a set: no bytes.
+const NO_VALUE: [u64; 0] = [];
+
+impl<T: SnapshotValue + Eq + Hash> SnapshotValue for HashSet<T> {
+    fn save(&self, to: &mut Writer) {
+        self.len().save(to);
+        if to.is_canonical() {
+            return save_sorted(self.iter().map(|value| (value, &NO_VALUE)), to);
+        }
+        self.iter().for_each(|value| value.save(to));
+    }
+
+    fn load(from: &mut Reader<'_>) -> Result<Self, Unreadable> {
+        let count = from.count()?;
+        (0..count).map(|_| T::load(from)).collect()
+    }
+}
+collection!(BTreeMap<K, V> where K: Ord);

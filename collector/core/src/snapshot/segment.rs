@@ -1,8 +1,8 @@
-//! A segment: a file of frames.
+//! Segment: a file of frames.
 //!
-//! In: the bytes of one file. Out: its entries in order, and what is damaged between them. Always holds: damage costs
-//! the frames that it touches and no other; what is incomplete at the end is told apart from damage before it; nothing
-//! here panics on any bytes.
+//! In: the bytes of one file. Out: its entries in order, and the damaged ranges between them.
+//! Invariant: damage costs only the frames that it touches; an incomplete end is distinguished from
+//! damage before it; no input causes a panic.
 //!
 //! Layout, little-endian: `HOPJ`, format version (u32), CRC-32 of both (u32), then frames.
 
@@ -12,17 +12,17 @@ use super::frame::{self, Entry, Found};
 pub const HEAD_BYTES: usize = 12;
 const MAGIC: [u8; 4] = *b"HOPJ";
 /// Version of the layout of segments and frames.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
-/// A segment of a version that this hopscope does not read.
+/// Error for a segment of a version that this hopscope does not read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("its format version is {found}, and this hopscope reads {VERSION}")]
 pub struct UnknownVersion {
-    /// The version that was found.
+    /// Version of the segment.
     pub found: u32,
 }
 
-/// What a segment begins with.
+/// Head of a segment.
 #[must_use]
 pub fn head() -> [u8; HEAD_BYTES] {
     head_of(VERSION)
@@ -42,17 +42,18 @@ fn head_of(version: u32) -> [u8; HEAD_BYTES] {
 pub enum Step<'a> {
     /// An entry.
     Entry(Entry<'a>),
-    /// Bytes that are no entry, though entries follow: from the first to the one after.
+    /// Damaged bytes before further entries: the first, and the one after the last.
     Corrupt(usize, usize),
-    /// What stands at the end is no whole entry; the segment is good up to this byte.
+    /// An incomplete entry at the end; the segment is valid up to this byte.
     Torn(usize),
 }
 
-/// The steps through the bytes of segment `number`.
+/// Iterates over the bytes of segment `number`.
 ///
 /// # Errors
 ///
-/// [`UnknownVersion`]. A damaged head is a [`Step::Corrupt`], and the frames are read as those of [`VERSION`].
+/// [`UnknownVersion`]. A damaged head is a [`Step::Corrupt`]; its frames are read as frames of
+/// [`VERSION`].
 pub fn scan(bytes: &[u8], number: u64) -> Result<Scan<'_>, UnknownVersion> {
     let head_is_good = bytes.starts_with(&head());
     if let Some(head) = bytes.first_chunk::<HEAD_BYTES>()
@@ -67,7 +68,7 @@ pub fn scan(bytes: &[u8], number: u64) -> Result<Scan<'_>, UnknownVersion> {
     Ok(Scan { bytes, number, at: start })
 }
 
-/// See [`scan`].
+/// Iterator over the steps of a segment, made by [`scan`].
 #[derive(Debug)]
 pub struct Scan<'a> {
     bytes: &'a [u8],

@@ -2,16 +2,16 @@
 //!
 //! Invariant: everything that is rejected, lost or skipped is counted by reason, from 0 on.
 
-use crate::grpc::stats::GrpcStats;
 use crate::runtime::self_metrics::SelfMetrics;
+use crate::runtime::self_metrics::grpc::GrpcStats;
 use hopscope_core::metrics::{self, Family, Metric, Visitor, families, visit_rows};
 
 static REPORTS: [Metric<SelfMetrics>; 2] = [
     Metric::counter("hopscope_grpc_reports_total", "Accepted reports, repeated ones included.", |stats| {
-        Some(stats.taken().0)
+        Some(stats.accepted().0)
     }),
     Metric::counter("hopscope_grpc_bytes_total", "Size of accepted reports in bytes.", |stats| {
-        Some(stats.taken().1)
+        Some(stats.accepted().1)
     }),
 ];
 
@@ -101,8 +101,8 @@ pub(super) fn declared() -> impl Iterator<Item = &'static Family> {
 /// Visits the families.
 pub(super) fn visit(stats: &SelfMetrics, to: &mut impl Visitor) {
     metrics::visit(&REPORTS, stats, to);
-    by_reason(&REPORTS_REJECTED, stats.refusals(), to);
-    let stats = stats.door();
+    by_reason(&REPORTS_REJECTED, stats.rejections(), to);
+    let stats = stats.grpc();
     metrics::visit(&COUNTERS, stats, to);
     by_reason(&CONNECTIONS_REJECTED, stats.unserved_by_reason(), to);
     by_reason(&ENTRIES_SKIPPED, stats.skipped_by_reason(), to);

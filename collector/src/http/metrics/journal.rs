@@ -2,7 +2,7 @@
 //!
 //! Invariant: the meaning of an acknowledgement is exported with and without a journal.
 
-use crate::journal::stats::{self, COMMIT_BATCHES, COMMIT_US, Stats};
+use crate::runtime::self_metrics::journal::{self as stats, COMMIT_BATCHES, COMMIT_US, JournalStats};
 use hopscope_core::metrics::{self, Buckets, Family, Metric, Visitor, families, seconds, visit_rows};
 use std::sync::atomic::Ordering;
 
@@ -13,7 +13,7 @@ static DURABILITY: [Metric<u64>; 1] = [Metric::<u64>::gauge(
 )
 .labels(&["durability"])];
 
-static COUNTERS: [Metric<Stats>; 10] = [
+static COUNTERS: [Metric<JournalStats>; 10] = [
     Metric::counter("hopscope_journal_batches_total", "Batches committed to the journal.", |stats| {
         Some(stats.batches.get())
     }),
@@ -30,12 +30,12 @@ static COUNTERS: [Metric<Stats>; 10] = [
     Metric::counter(
         "hopscope_journal_replay_rejected_total",
         "Batches in the journal that the last start could not replay.",
-        |stats| Some(stats.replay_refused.get()),
+        |stats| Some(stats.replay_rejected.get()),
     ),
     Metric::counter(
         "hopscope_journal_replay_rejected_again_total",
         "Invalid batches in the journal, rejected on receipt and again by the last start.",
-        |stats| Some(stats.replay_refused_again.get()),
+        |stats| Some(stats.replay_rejected_again.get()),
     ),
     Metric::counter(
         "hopscope_journal_torn_bytes_total",
@@ -52,13 +52,13 @@ static COUNTERS: [Metric<Stats>; 10] = [
         "Size of the damaged sections that the last start skipped in bytes.",
         |stats| Some(stats.corrupt_bytes.get()),
     ),
-    Metric::counter("hopscope_snapshots_total", "Written snapshots.", |stats| Some(stats.checkpoints.get())),
+    Metric::counter("hopscope_snapshots_total", "Written snapshots.", |stats| Some(stats.snapshots.get())),
     Metric::counter("hopscope_snapshot_errors_total", "Failed attempts to write a snapshot.", |stats| {
-        Some(stats.checkpoint_errors.get())
+        Some(stats.snapshot_errors.get())
     }),
 ];
 
-static GAUGES: [Metric<Stats>; 8] = [
+static GAUGES: [Metric<JournalStats>; 8] = [
     Metric::gauge(
         "hopscope_journal_failing",
         "Whether writes to the journal fail and reports are rejected: 1 or 0.",
@@ -78,15 +78,15 @@ static GAUGES: [Metric<Stats>; 8] = [
     Metric::gauge(
         "hopscope_journal_queue_bytes",
         "Size of the batches that wait for their commit or for the engine in bytes.",
-        |stats| stats.waiting_bytes.get().into(),
+        |stats| stats.queue_bytes.get().into(),
     ),
     Metric::gauge("hopscope_snapshot_bytes", "Size of the last snapshot in bytes.", |stats| {
-        stats.checkpoint_bytes.get().into()
+        stats.snapshot_bytes.get().into()
     }),
     Metric::gauge(
         "hopscope_snapshot_pause_seconds",
         "Time for which the last snapshot paused ingestion in seconds.",
-        |stats| seconds(stats.checkpoint_pause_us.get()).into(),
+        |stats| seconds(stats.snapshot_pause_us.get()).into(),
     ),
     Metric::gauge(
         "hopscope_journal_replay_duration_seconds",
@@ -95,7 +95,7 @@ static GAUGES: [Metric<Stats>; 8] = [
     ),
 ];
 
-static COMMITS: [Metric<Stats>; 2] = [
+static COMMITS: [Metric<JournalStats>; 2] = [
     Metric::histogram(
         "hopscope_journal_commit_duration_seconds",
         "Time to write and sync a commit in seconds.",
@@ -116,7 +116,7 @@ pub(super) fn declared() -> impl Iterator<Item = &'static Family> {
 }
 
 /// Visits the families. `stats`: `None` without a journal.
-pub(super) fn visit(stats: Option<&Stats>, to: &mut impl Visitor) {
+pub(super) fn visit(stats: Option<&JournalStats>, to: &mut impl Visitor) {
     let durability = if stats.is_some() { "disk" } else { "memory" };
     visit_rows(&DURABILITY, &[([durability], 1)], to);
     let Some(stats) = stats else { return };

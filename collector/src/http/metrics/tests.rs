@@ -2,15 +2,18 @@
 
 use super::{What, declared, render};
 use crate::http::prometheus::Format;
+use crate::runtime::engine_cell::EngineCell;
 use crate::runtime::engine_handle::EngineHandle;
 use crate::runtime::reader::EngineReader;
-use hopscope_core::engine::{Engine, Limits};
+use crate::runtime::self_metrics::SelfMetrics;
+use hopscope_core::engine::{Engine, Settings};
 use hopscope_core::metrics::Kind;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 async fn exposition(engine: Engine, format: Format, what: What) -> Vec<u8> {
-    let state = Arc::new(EngineHandle::new(engine, None, || 1_061_000_000));
+    let state =
+        Arc::new(EngineHandle::new(EngineCell::new(engine), None, SelfMetrics::new(None), || 1_061_000_000));
     let (reader, serve) = EngineReader::new(state.clone());
     tokio::spawn(serve);
     let render = move || {
@@ -29,7 +32,7 @@ const ABSENT: [&str; 3] = ["hopscope_tls_certificate_", "hopscope_journal_", "ho
 
 #[tokio::test]
 async fn an_empty_collector_exports_the_heads_of_all_families() {
-    let engine = || Engine::new(Limits::default());
+    let engine = || Engine::new(Settings::default());
     let text = String::from_utf8(exposition(engine(), Format::Prometheus, What::All).await).unwrap();
     let heads: BTreeSet<&str> =
         text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();

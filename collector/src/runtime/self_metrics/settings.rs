@@ -1,49 +1,47 @@
-//! Which settings are in force, and how reloads went.
-//!
-//! In: settings, results. Out: counters. Always holds: every result has a counter from the start.
+//! Settings in force, and results of reloads.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// How a reload ended.
+/// Result of a reload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reload {
-    /// New settings are in force, as far as that needs no restart.
+    /// New settings are in force, except those that need a restart.
     Applied,
-    /// They were the same.
+    /// The settings are unchanged.
     Unchanged,
-    /// They were bad, and the old ones are in force.
+    /// The settings are invalid, and the old ones stay in force.
     Refused,
 }
 
 impl Reload {
-    /// All of them, with the value of the label `result`.
+    /// All results, with the value of the label `result`.
     pub const ALL: [(Self, &'static str); 3] =
         [(Self::Applied, "applied"), (Self::Unchanged, "unchanged"), (Self::Refused, "refused")];
 }
 
-/// What a reader sees.
+/// Copy of the state of the settings.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Seen {
     /// Numbers in force, by path of the setting.
     pub numbers: Vec<(String, u64)>,
-    /// Settings that differ from those in force and take a restart.
+    /// Settings that have another value in the file and need a restart.
     pub restart: usize,
-    /// Whether the last load was refused.
+    /// Whether the last load was rejected.
     pub refused: bool,
-    /// When settings were loaded last, microseconds since the Unix epoch.
+    /// Time of the last load, microseconds since the Unix epoch.
     pub loaded_us: u64,
-    /// How often a reload ended as in [`Reload::ALL`].
+    /// Reloads by result, in the order of [`Reload::ALL`].
     pub reloads: [u64; Reload::ALL.len()],
 }
 
-/// The same, shared.
+/// State of the settings, shared.
 #[derive(Debug, Default)]
 pub struct Settings {
     seen: Mutex<Seen>,
 }
 
 impl Settings {
-    /// Settings are in force.
+    /// Notes the settings in force.
     pub fn in_force(&self, numbers: Vec<(String, u64)>, restart: usize, now_us: u64) {
         let mut seen = self.lock();
         seen.numbers = numbers;
@@ -52,16 +50,16 @@ impl Settings {
         seen.loaded_us = now_us;
     }
 
-    /// A reload ended.
-    pub fn reloaded(&self, how: Reload) {
+    /// Counts a reload.
+    pub fn reloaded(&self, result: Reload) {
         let mut seen = self.lock();
-        seen.refused = how == Reload::Refused;
+        seen.refused = result == Reload::Refused;
         for ((known, _), count) in Reload::ALL.iter().zip(&mut seen.reloads) {
-            *count += u64::from(*known == how);
+            *count += u64::from(*known == result);
         }
     }
 
-    /// All of it.
+    /// Returns a copy of the state.
     #[must_use]
     pub fn seen(&self) -> Seen {
         self.lock().clone()

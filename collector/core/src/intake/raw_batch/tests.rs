@@ -8,14 +8,15 @@ use prost::bytes::Bytes;
 const NOW_US: u64 = 1_700_000_000_000_000;
 const HOUR_US: u64 = 3_600 * 1_000_000;
 
-/// Batch `sequence` with one record per edge of `edges`, each of which began so many hours ago. There are two edges.
+/// Batch `sequence` with one record per edge of `edges`, each of which began `hours` hours ago.
+/// The batch has two edges.
 fn message(sequence: u64, edges: &[u32], hours: i64) -> Bytes {
     let count = edges.len();
     let hour_us = i64::try_from(HOUR_US).unwrap();
     let records = v1::Records {
         edge: edges.to_vec(),
         outcome: vec![0; count],
-        start_delta_us: (0..count).map(|place| if place == 0 { -hours * hour_us } else { 0 }).collect(),
+        start_delta_us: (0..count).map(|row| if row == 0 { -hours * hour_us } else { 0 }).collect(),
         duration_us: vec![5; count],
         request_bytes: vec![7; count],
         response_bytes: vec![9; count],
@@ -40,26 +41,27 @@ fn message(sequence: u64, edges: &[u32], hours: i64) -> Bytes {
     batch.encode_to_vec().into()
 }
 
-/// Limits that let in what ended up to so many hours ago.
+/// Limits that accept requests up to `hours` hours old.
 fn hours(hours: u64) -> Limits {
     Limits { age_us_max: hours * HOUR_US, ..Limits::default() }
 }
 
-/// What becomes of a message: `door:` when it is not let in, else what the rooms say and how many of its requests they count.
-fn told(engine: &mut Engine, arrival: Result<RawBatch, super::Rejection>) -> String {
+/// Outcome of a message: `intake:` when intake rejects it, else the answer of the engine and its
+/// number of counted requests.
+fn outcome(engine: &mut Engine, arrival: Result<RawBatch, super::Rejection>) -> String {
     let mut arrival = match arrival {
         Ok(arrival) => arrival,
-        Err(refusal) => return format!("door: {}", refusal.label()),
+        Err(rejection) => return format!("intake: {}", rejection.label()),
     };
-    let mut room = vec![Record::default(); 3];
-    let answer = engine.accept(&mut arrival, &mut room);
-    assert!(room.capacity() > 0, "the room is given back");
+    let mut scratch = vec![Record::default(); 3];
+    let answer = engine.accept(&mut arrival, &mut scratch);
+    assert!(scratch.capacity() > 0, "the memory is returned");
     let counted: u64 =
         engine.aggregate().iter(engine.edges()).map(|(_, series)| series.measure.count()).sum();
     match answer {
         Ok(Answer::Taken) => format!("taken, {counted}"),
         Ok(other) => format!("{other:?}, {counted}"),
-        Err(refusal) => format!("{}, {counted}", refusal.label()),
+        Err(rejection) => format!("{}, {counted}", rejection.label()),
     }
 }
 
@@ -68,50 +70,50 @@ fn check(steps: &[(Bytes, Limits, &str)]) {
     let mut engine = Engine::new(Settings::default());
     for (message, limits, expected) in steps {
         let arrival = RawBatch::read(message, limits, NOW_US);
-        assert_eq!(told(&mut engine, arrival), *expected);
+        assert_eq!(outcome(&mut engine, arrival), *expected);
     }
 }
 
 #[test]
-fn records_are_checked_when_they_are_counted() {
+fn records_are_checked_when_the_engine_counts_them() {
     check(&[
         (message(1, &[0, 1], 0), hours(1), "taken, 2"),
         (message(2, &[0, 9], 0), hours(1), "index, 2"),
         (message(3, &[0, 1, 0], 2), hours(1), "time, 2"),
         (message(3, &[0, 1, 0], 2), hours(3), "taken, 5"),
-        (Bytes::from_static(b"no batch"), hours(1), "door: malformed"),
+        (Bytes::from_static(b"no batch"), hours(1), "intake: malformed"),
     ]);
 }
 
 #[test]
-fn what_was_taken_stays_taken() {
+fn an_accepted_batch_stays_accepted() {
     check(&[
         (message(1, &[0], 2), hours(3), "taken, 1"),
-        // Too old by now, but its filter would count it as dropped.
+        // Too old now, but its filter would count a rejected batch as dropped.
         (message(1, &[0], 2), hours(1), "taken, 1"),
         (message(2, &[0], 2), hours(1), "time, 1"),
     ]);
 }
 
 #[test]
-fn a_start_judges_as_the_door_did() {
+fn a_replay_judges_by_the_limits_of_the_receipt() {
     for (limit, expected) in [(1, "time, 0"), (3, "taken, 1")] {
         let arrival = RawBatch::read(&message(1, &[0], 2), &hours(limit), NOW_US).unwrap();
-        let again = RawBatch::again(arrival.message(), arrival.times());
-        assert_eq!(told(&mut Engine::new(Settings::default()), again), expected);
-        let batch = arrival.into_report().map(|batch| batch.records.len()).map_err(|error| error.label());
+        let replayed = RawBatch::replayed(arrival.message(), arrival.times());
+        assert_eq!(outcome(&mut Engine::new(Settings::default()), replayed), expected);
+        let batch = arrival.into_batch().map(|batch| batch.records.len()).map_err(|error| error.label());
         assert_eq!(batch.is_ok(), expected.starts_with("taken"));
     }
 }
 
 #[test]
-fn memory_is_kept_up_to_a_bound() {
+fn memory_is_reused_up_to_a_bound() {
     let mut engine = Engine::new(Settings::default());
-    let mut room = Vec::new();
-    for (sequence, records, is_kept) in [(1, 3, true), (2, SCRATCH_RECORDS_MAX + 1, false), (3, 3, true)] {
+    let mut scratch = Vec::new();
+    for (sequence, records, is_reused) in [(1, 3, true), (2, SCRATCH_RECORDS_MAX + 1, false), (3, 3, true)] {
         let message = message(sequence, &vec![0; records], 0);
         let mut arrival = RawBatch::read(&message, &hours(1), NOW_US).unwrap();
-        engine.accept(&mut arrival, &mut room).unwrap();
-        assert_eq!((1..=SCRATCH_RECORDS_MAX).contains(&room.capacity()), is_kept, "{records} records");
+        engine.accept(&mut arrival, &mut scratch).unwrap();
+        assert_eq!((1..=SCRATCH_RECORDS_MAX).contains(&scratch.capacity()), is_reused, "{records} records");
     }
 }

@@ -1,13 +1,12 @@
 use super::{HEAD_BYTES, Step, UnknownVersion, VERSION, head, head_of, scan};
-use crate::snapshot::frame::{self, Entry, Place};
-use crate::snapshot::times::Times;
+use crate::snapshot::frame::{self, Entry, Position, Times};
 use proptest::prelude::*;
 
 const NUMBER: u64 = 7;
-/// Of a body before the message.
+/// Bytes of the body of a batch before its message.
 const BODY_BYTES: usize = 25;
 
-/// What a batch that was received then is in a segment.
+/// Entry of a batch that was received at this time.
 fn batch(received_us: u64, message: &[u8]) -> Entry<'_> {
     Entry::Batch {
         times: Times { received_us, first_us: received_us / 2, last_us: received_us * 2 },
@@ -19,19 +18,21 @@ fn batch(received_us: u64, message: &[u8]) -> Entry<'_> {
 fn segment(messages: &[&[u8]]) -> Vec<u8> {
     let mut bytes = head().to_vec();
     for (received_us, message) in (1..).zip(messages) {
-        let place = Place { segment: NUMBER, offset: bytes.len() as u64 };
-        assert!(frame::write(batch(received_us, message), place, &mut bytes));
+        let position = Position { segment: NUMBER, offset: bytes.len() as u64 };
+        assert!(frame::write(batch(received_us, message), position, &mut bytes));
     }
     bytes
 }
 
-/// The steps as text: `1:abc` an entry, `#12..40` damage, `|80` torn from there on.
+/// Steps as text: `1:abc` an entry, `#12..40` damage, `|80` incomplete from there on.
 fn steps(bytes: &[u8], number: u64) -> String {
     let steps = scan(bytes, number).unwrap().map(|step| match step {
         Step::Entry(Entry::Batch { times, message }) => {
             format!("{}:{}", times.received_us, String::from_utf8_lossy(message))
         }
         Step::Entry(Entry::Tick(now_us)) => format!("tick {now_us}"),
+        Step::Entry(Entry::EndEpoch { now_us, proxy, epoch }) => format!("end {now_us} {proxy} {epoch}"),
+        Step::Entry(Entry::SetLimits { now_us, limits }) => format!("limits {now_us} {limits:?}"),
         Step::Corrupt(first, end) => format!("#{first}..{end}"),
         Step::Torn(length) => format!("|{length}"),
     });
@@ -44,22 +45,30 @@ fn check(bytes: &[u8], expected: &str) {
 }
 
 const THREE: [&[u8]; 3] = [b"one", b"", b"three"];
-/// Where the three frames begin, and where they end.
+/// Starts of the three frames, and the end of the last.
 const BOUNDS: [usize; 4] = [12, 56, 97, 143];
 
 #[test]
-fn what_was_written_is_read() {
+fn written_entries_are_read() {
     check(&segment(&THREE), "1:one 2: 3:three");
     check(&segment(&[]), "");
     check(&[], "");
     let mut bytes = segment(&[b"a"]);
-    let place = Place { segment: NUMBER, offset: bytes.len() as u64 };
-    frame::write(Entry::Tick(9), place, &mut bytes);
-    check(&bytes, "1:a tick 9");
+    for entry in [
+        Entry::Tick(9),
+        Entry::EndEpoch { now_us: 10, proxy: "p", epoch: 7 },
+        Entry::SetLimits { now_us: 11, limits: &[1, 2] },
+    ] {
+        let position = Position { segment: NUMBER, offset: bytes.len() as u64 };
+        let before = bytes.len();
+        assert!(frame::write(entry, position, &mut bytes));
+        assert_eq!(bytes.len() - before, frame::bytes_max(entry));
+    }
+    check(&bytes, "1:a tick 9 end 10 p 7 limits 11 [1, 2]");
 }
 
 #[test]
-fn cut_anywhere_it_keeps_every_whole_entry() {
+fn a_truncated_segment_keeps_every_complete_entry() {
     let whole = segment(&THREE);
     assert_eq!(whole.len(), BOUNDS[3]);
     for length in 1..=whole.len() {
@@ -75,13 +84,13 @@ fn cut_anywhere_it_keeps_every_whole_entry() {
 }
 
 #[test]
-fn one_flipped_bit_costs_at_most_the_entry_it_is_in() {
+fn one_flipped_bit_costs_at_most_its_own_entry() {
     let whole = segment(&THREE);
-    for place in 0..whole.len() {
+    for at in 0..whole.len() {
         for bit in 0..8 {
             let mut bytes = whole.clone();
-            bytes[place] ^= 1 << bit;
-            let expected = match BOUNDS.partition_point(|bound| *bound <= place) {
+            bytes[at] ^= 1 << bit;
+            let expected = match BOUNDS.partition_point(|bound| *bound <= at) {
                 0 => "#0..12 1:one 2: 3:three",
                 1 => "#12..56 2: 3:three",
                 2 => "1:one #56..97 3:three",
@@ -93,7 +102,7 @@ fn one_flipped_bit_costs_at_most_the_entry_it_is_in() {
 }
 
 #[test]
-fn damage_that_touches_two_entries_is_one_hole() {
+fn damage_across_two_entries_is_one_range() {
     let mut bytes = segment(&THREE);
     bytes[40..70].fill(0);
     check(&bytes, "#12..97 3:three");
@@ -102,7 +111,7 @@ fn damage_that_touches_two_entries_is_one_hole() {
 }
 
 #[test]
-fn bytes_that_look_like_an_entry_are_none_elsewhere() {
+fn a_frame_is_invalid_at_another_position() {
     let inner = segment(&[b"forged"])[HEAD_BYTES..].to_vec();
     let mut bytes = segment(&[&inner, b"after"]);
     bytes[HEAD_BYTES] ^= 1;
@@ -112,7 +121,7 @@ fn bytes_that_look_like_an_entry_are_none_elsewhere() {
 }
 
 #[test]
-fn another_version_is_refused_and_a_damaged_one_is_not() {
+fn another_version_is_rejected_and_a_damaged_version_is_not() {
     let mut bytes = segment(&THREE);
     bytes[..HEAD_BYTES].copy_from_slice(&head_of(VERSION + 1));
     assert_eq!(scan(&bytes, NUMBER).unwrap_err(), UnknownVersion { found: VERSION + 1 });
@@ -121,7 +130,7 @@ fn another_version_is_refused_and_a_damaged_one_is_not() {
 }
 
 proptest! {
-    /// Whatever happens to some bytes, every entry that none of them is in comes out, and nothing else does.
+    /// After damage to some bytes, exactly the undamaged entries are read.
     #[test]
     fn damage_is_local(
         messages in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..40), 1..20),
@@ -130,8 +139,8 @@ proptest! {
         let messages: Vec<&[u8]> = messages.iter().map(Vec::as_slice).collect();
         let whole = segment(&messages);
         let mut bytes = whole.clone();
-        for (place, value) in damage {
-            bytes[place.index(whole.len())] = value;
+        for (index, value) in damage {
+            bytes[index.index(whole.len())] = value;
         }
         let mut start = HEAD_BYTES;
         let mut expected = Vec::new();
@@ -149,7 +158,7 @@ proptest! {
         prop_assert_eq!(found, expected);
     }
 
-    /// No bytes make it panic or run for ever.
+    /// Arbitrary bytes cause neither a panic nor an endless loop.
     #[test]
     fn any_bytes_are_read(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
         let mut bytes = bytes;

@@ -1,45 +1,44 @@
-//! What the journal counts about itself.
+//! Counters, gauges and histograms of the journal.
 //!
-//! In: events of the writer, of a start and of checkpoints. Out: counters, gauges and histograms. Always holds: reading
-//! them waits for nobody.
+//! Invariant: a reader waits for no lock.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Upper bounds of the buckets for the time of a commit, microseconds.
+/// Upper bounds of the buckets for the duration of a commit, microseconds.
 pub const COMMIT_US: [u64; 11] =
     [100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 1_000_000];
 /// Upper bounds of the buckets for the batches of a commit.
 pub const COMMIT_BATCHES: [u64; 11] = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024];
 
-/// A number that goes up, or up and down.
+/// Counter or gauge.
 #[derive(Debug, Default)]
 pub struct Count(AtomicU64);
 
 impl Count {
-    /// Adds.
+    /// Adds to the value.
     pub fn add(&self, value: u64) {
         self.0.fetch_add(value, Ordering::Relaxed);
     }
 
-    /// Takes away.
-    pub fn take(&self, value: u64) {
+    /// Subtracts from the value.
+    pub fn sub(&self, value: u64) {
         self.0.fetch_sub(value, Ordering::Relaxed);
     }
 
-    /// Replaces.
+    /// Replaces the value.
     pub fn set(&self, value: u64) {
         self.0.store(value, Ordering::Relaxed);
     }
 
-    /// The value.
+    /// Returns the value.
     #[must_use]
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-/// Values in buckets.
+/// Histogram with fixed buckets.
 #[derive(Debug)]
 pub struct Buckets {
     bounds: [u64; 11],
@@ -54,14 +53,14 @@ impl Buckets {
 
     /// Counts a value.
     pub fn record(&self, value: u64) {
-        let place = self.bounds.partition_point(|bound| *bound < value);
-        if let Some(count) = self.counts.get(place) {
+        let index = self.bounds.partition_point(|bound| *bound < value);
+        if let Some(count) = self.counts.get(index) {
             count.add(1);
         }
         self.sum.add(value);
     }
 
-    /// Bounds with how many values were at most as large; the last has no bound.
+    /// Number of values up to each bound; the last bucket has no bound.
     pub fn cumulative(&self) -> impl Iterator<Item = (Option<u64>, u64)> + '_ {
         let bounds = self.bounds.into_iter().map(Some).chain([None]);
         let sums = self.counts.iter().scan(0_u64, |sum, count| {
@@ -71,7 +70,7 @@ impl Buckets {
         bounds.zip(sums)
     }
 
-    /// The sum of all values.
+    /// Sum of all values.
     #[must_use]
     pub fn sum(&self) -> u64 {
         self.sum.get()
@@ -80,51 +79,51 @@ impl Buckets {
 
 /// Counters since the start, and gauges.
 #[derive(Debug)]
-pub struct Stats {
+pub struct JournalStats {
     /// Bytes of all segments.
     pub bytes: Count,
-    /// Segments.
+    /// Segments on disk.
     pub segments: Count,
-    /// The bound on `bytes`.
+    /// Limit on `bytes`.
     pub bytes_max: u64,
     /// Whether the last attempt to write failed.
     pub failing: AtomicBool,
-    /// Batches that were committed.
+    /// Committed batches.
     pub batches: Count,
-    /// Attempts to write or sync that failed.
+    /// Failed attempts to write or sync.
     pub append_errors: Count,
-    /// Time from the begin of a write to the end of its sync, by commit.
+    /// Duration of a commit, from its write to the end of its sync.
     pub commit_us: Buckets,
-    /// Batches by commit.
+    /// Batches of a commit.
     pub commit_batches: Buckets,
-    /// Bytes of batches that wait for their commit, or to be counted.
-    pub waiting_bytes: Count,
-    /// Batches that the start took from the journal.
+    /// Bytes of batches between receipt and application.
+    pub queue_bytes: Count,
+    /// Batches that the start replayed.
     pub replayed_batches: Count,
-    /// Batches of the journal that the start could not take.
-    pub replay_refused: Count,
-    /// Batches of the journal whose records broke a rule when they came, too.
-    pub replay_refused_again: Count,
-    /// Time of the start, from the checkpoint to the last entry.
+    /// Entries of the journal that the start could not read.
+    pub replay_rejected: Count,
+    /// Batches of the journal that were rejected at receipt as well.
+    pub replay_rejected_again: Count,
+    /// Duration of the replay, snapshot included.
     pub replay_us: Count,
-    /// Bytes that the start cut off the end of the journal.
+    /// Incomplete bytes that the start cut off the end of the journal.
     pub torn_bytes: Count,
-    /// Damaged places that the start skipped.
+    /// Damaged ranges that the start skipped.
     pub corrupt_records: Count,
-    /// Their bytes.
+    /// Bytes of the damaged ranges.
     pub corrupt_bytes: Count,
-    /// Checkpoints that were written.
-    pub checkpoints: Count,
-    /// Attempts to write one that failed.
-    pub checkpoint_errors: Count,
-    /// Size of the last one.
-    pub checkpoint_bytes: Count,
-    /// How long the last one held the rooms up.
-    pub checkpoint_pause_us: Count,
+    /// Written snapshots.
+    pub snapshots: Count,
+    /// Failed attempts to write a snapshot.
+    pub snapshot_errors: Count,
+    /// Bytes of the last snapshot.
+    pub snapshot_bytes: Count,
+    /// Time for which the last snapshot held the engine.
+    pub snapshot_pause_us: Count,
 }
 
-impl Stats {
-    /// Nothing yet.
+impl JournalStats {
+    /// Returns counters at zero.
     #[must_use]
     pub fn new(bytes_max: u64) -> Self {
         let zero = Count::default;
@@ -137,25 +136,25 @@ impl Stats {
             append_errors: zero(),
             commit_us: Buckets::new(COMMIT_US),
             commit_batches: Buckets::new(COMMIT_BATCHES),
-            waiting_bytes: zero(),
+            queue_bytes: zero(),
             replayed_batches: zero(),
-            replay_refused: zero(),
-            replay_refused_again: zero(),
+            replay_rejected: zero(),
+            replay_rejected_again: zero(),
             replay_us: zero(),
             torn_bytes: zero(),
             corrupt_records: zero(),
             corrupt_bytes: zero(),
-            checkpoints: zero(),
-            checkpoint_errors: zero(),
-            checkpoint_bytes: zero(),
-            checkpoint_pause_us: zero(),
+            snapshots: zero(),
+            snapshot_errors: zero(),
+            snapshot_bytes: zero(),
+            snapshot_pause_us: zero(),
         }
     }
 
-    /// One commit.
-    pub fn committed(&self, batches: u64, took: Duration) {
+    /// Counts a commit.
+    pub fn count_commit(&self, batches: u64, duration: Duration) {
         self.batches.add(batches);
         self.commit_batches.record(batches);
-        self.commit_us.record(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
+        self.commit_us.record(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX));
     }
 }
