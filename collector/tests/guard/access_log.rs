@@ -1,4 +1,4 @@
-//! Envoy's access logs over the wire.
+//! Access logs of Envoy over gRPC.
 
 use super::certificates::{Authority, Dial, options};
 use super::harness::{Collector, now_us};
@@ -16,7 +16,8 @@ use tonic::{Code, Request, Status};
 const CAPTURE: &[u8] = include_bytes!("../als/envoy-1.40.0.bin");
 const PROXY: &str = "sidecar~10.244.0.2~shop-v1-7d9c.shop~shop.svc.cluster.local";
 
-/// What a real Envoy sent, as if it had happened just now. The second stream begins with its own identifier.
+/// Messages of a real Envoy, with the current time. The second stream begins with its own
+/// identifier.
 fn messages() -> Vec<StreamAccessLogsMessage> {
     let (mut capture, mut messages) = (CAPTURE, Vec::new());
     while let Some((length, rest)) = capture.split_first_chunk::<4>() {
@@ -40,7 +41,7 @@ fn now(common: &mut AccessLogCommon) {
     common.start_time.as_mut().unwrap().seconds = i64::try_from(now_us() / 1_000_000).unwrap();
 }
 
-/// Opens a stream; what is sent to it goes to the collector, and its end is the answer.
+/// Opens a stream; returns the sender of its messages, and the task that returns its status.
 fn open(channel: &Channel) -> (mpsc::Sender<Bytes>, tokio::task::JoinHandle<Status>) {
     let (sender, receiver) = mpsc::channel(16);
     let mut grpc = tonic::client::Grpc::new(channel.clone());
@@ -54,7 +55,7 @@ fn open(channel: &Channel) -> (mpsc::Sender<Bytes>, tokio::task::JoinHandle<Stat
 }
 
 #[tokio::test]
-async fn an_envoy_without_the_filter_takes_part() {
+async fn an_envoy_without_the_filter_is_counted() {
     let collector = Collector::start(&["--pending-ms-max", "0", "--message-timeout-ms", "100"]).await;
     let channel = collector.client().await;
     let mut streams = Vec::new();
@@ -68,10 +69,10 @@ async fn an_envoy_without_the_filter_takes_part() {
     assert_eq!(collector.sample("hopscope_grpc_long_streams").await, 2);
     collector.until("hopscope_grpc_in_flight_bytes", 0).await;
 
-    let books = collector.get("/api/v1/proxies").await;
+    let proxies = collector.get("/api/v1/proxies").await;
     let of_proxy = format!("\"proxy\":\"{PROXY}\",\"source\":\"als\"");
     for text in [of_proxy.as_str(), "\"epochs\":2,\"seen\":21,\"delivered\":21"] {
-        assert!(books.contains(text), "{text} in {books}");
+        assert!(proxies.contains(text), "{text} in {proxies}");
     }
     let edges = collector.get("/api/v1/edges").await;
     for text in
@@ -80,7 +81,8 @@ async fn an_envoy_without_the_filter_takes_part() {
         assert!(edges.contains(text), "{text} in {edges}");
     }
 
-    // Silence longer than a message may take is no fault, and the end of a stream closes its book but keeps its totals.
+    // Silence beyond the message timeout is allowed. The end of a stream ends its epoch, whose
+    // totals stay.
     tokio::time::sleep(std::time::Duration::from_millis(300)).await;
     assert_eq!(collector.sample("hopscope_ledger_epochs").await, 2);
     for (sender, call) in streams {
@@ -94,7 +96,7 @@ async fn an_envoy_without_the_filter_takes_part() {
 }
 
 #[tokio::test]
-async fn a_stream_that_cannot_be_read_ends_and_the_next_one_works() {
+async fn an_invalid_stream_ends_and_the_next_one_works() {
     let collector = Collector::start(&["--message-bytes-max", "65536"]).await;
     let channel = collector.client().await;
     let mut first = messages().remove(0);
@@ -106,11 +108,11 @@ async fn a_stream_that_cannot_be_read_ends_and_the_next_one_works() {
         (torn, Code::InvalidArgument, "malformed"),
         (large, Code::OutOfRange, "too_large"),
     ] {
-        let before = collector.refused(reason).await;
+        let before = collector.rejected(reason).await;
         let (sender, call) = open(&channel);
         sender.send(bytes).await.unwrap();
         let status = call.await.unwrap();
-        assert_eq!((status.code(), collector.refused(reason).await), (code, before + 1), "{status:?}");
+        assert_eq!((status.code(), collector.rejected(reason).await), (code, before + 1), "{status:?}");
     }
     let (sender, call) = open(&channel);
     sender.send(messages().remove(0).encode_to_vec().into()).await.unwrap();
@@ -132,35 +134,35 @@ async fn a_stream_ends_when_the_collector_stops() {
 }
 
 #[tokio::test]
-async fn a_stream_is_held_to_its_certificate() {
-    let folder = tempfile::tempdir().unwrap();
+async fn a_stream_reports_only_for_its_certificate() {
+    let directory = tempfile::tempdir().unwrap();
     let authority = Authority::new();
-    authority.install(folder.path());
-    let options = options(folder.path());
+    authority.install(directory.path());
+    let options = options(directory.path());
     let options: Vec<&str> = options.iter().map(String::as_str).collect();
     let collector = Collector::start(&options).await;
-    for (id, refused) in [("spiffe://td/ns/shop/sa/shop", 0), ("spiffe://td/ns/shop/sa/web", 1)] {
+    for (id, rejected) in [("spiffe://td/ns/shop/sa/shop", 0), ("spiffe://td/ns/shop/sa/web", 1)] {
         let pair = authority.issue(id);
         let channel = Dial::new(&collector, &authority, Some(&pair)).connect().await.unwrap();
         let (sender, call) = open(&channel);
         sender.send(messages().remove(0).encode_to_vec().into()).await.unwrap();
-        if refused == 0 {
+        if rejected == 0 {
             collector.until("hopscope_grpc_reports_total", 1).await;
             drop(sender);
             call.await.unwrap();
         } else {
             assert_eq!(call.await.unwrap().code(), Code::PermissionDenied);
         }
-        assert_eq!(collector.refused("identity_mismatch").await, refused);
+        assert_eq!(collector.rejected("identity_mismatch").await, rejected);
     }
     assert!(collector.sample("hopscope_access_log_entries_lost_total").await > 0);
     collector.stop().await;
 }
 
 #[tokio::test]
-async fn an_access_log_that_was_read_survives_the_collector() {
-    let folder = tempfile::tempdir().unwrap();
-    let options = ["--data-dir", folder.path().to_str().unwrap()];
+async fn an_accepted_access_log_survives_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = ["--data-dir", directory.path().to_str().unwrap()];
     let collector = Collector::start(&options).await;
     let channel = collector.client().await;
     let (sender, call) = open(&channel);
@@ -174,7 +176,7 @@ async fn an_access_log_that_was_read_survives_the_collector() {
 
     let collector = Collector::start(&options).await;
     assert_eq!(collector.sample("hopscope_ledger_delivered_total").await, counted);
-    let books = collector.get("/api/v1/proxies").await;
-    assert!(books.contains("\"source\":\"als\""), "{books}");
+    let proxies = collector.get("/api/v1/proxies").await;
+    assert!(proxies.contains("\"source\":\"als\""), "{proxies}");
     collector.stop().await;
 }

@@ -1,4 +1,4 @@
-//! An authority, certificates of it, and a client that uses them.
+//! Certificate authority of a test, its certificates, and a client that uses them.
 
 use super::harness::Collector;
 use hyper_util::rt::TokioIo;
@@ -21,7 +21,7 @@ use tonic::transport::{Channel, Endpoint};
 
 pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
-/// Certificate and key, PEM.
+/// Certificate and key, as PEM.
 pub(crate) struct Pair {
     pub(crate) certificate: String,
     pub(crate) key: String,
@@ -38,7 +38,7 @@ impl Authority {
         self.0.pem()
     }
 
-    /// A certificate for a DNS name, or for the URI that begins with `spiffe:`.
+    /// Issues a certificate for a DNS name, or for a URI that begins with `spiffe:`.
     pub(crate) fn issue(&self, name: &str) -> Pair {
         let mut parameters = CertificateParams::new(Vec::new()).unwrap();
         let name = if name.starts_with("spiffe:") {
@@ -54,25 +54,25 @@ impl Authority {
         Pair { certificate, key: key.serialize_pem() }
     }
 
-    /// Writes what a server needs: its certificate, its key, and the authority of its clients.
-    pub(crate) fn install(&self, folder: &Path) {
-        std::fs::create_dir_all(folder).unwrap();
+    /// Writes the files of a server: certificate, key, and the authority of its clients.
+    pub(crate) fn install(&self, directory: &Path) {
+        std::fs::create_dir_all(directory).unwrap();
         let pair = self.issue("collector");
-        std::fs::write(folder.join("tls.crt"), pair.certificate).unwrap();
-        std::fs::write(folder.join("tls.key"), pair.key).unwrap();
-        std::fs::write(folder.join("ca.crt"), self.pem()).unwrap();
+        std::fs::write(directory.join("tls.crt"), pair.certificate).unwrap();
+        std::fs::write(directory.join("tls.key"), pair.key).unwrap();
+        std::fs::write(directory.join("ca.crt"), self.pem()).unwrap();
     }
 }
 
-/// The options that point to installed files.
-pub(crate) fn options(folder: &Path) -> Vec<String> {
-    let file = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+/// Options for installed files.
+pub(crate) fn options(directory: &Path) -> Vec<String> {
+    let file = |name: &str| directory.join(name).to_str().unwrap().to_owned();
     let options =
         ["--tls-cert", &file("tls.crt"), "--tls-key", &file("tls.key"), "--tls-client-ca", &file("ca.crt")];
     options.into_iter().map(str::to_owned).collect()
 }
 
-/// A TLS client that believes one authority.
+/// TLS client that trusts one authority.
 pub(crate) struct Dial {
     address: SocketAddr,
     config: Arc<ClientConfig>,

@@ -1,4 +1,4 @@
-//! A running collector and its clients.
+//! Running collector and its clients.
 
 use super::raw::Raw;
 use clap::Parser;
@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
 
-/// No test waits longer for anything.
+/// Limit on every wait of a test.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 #[derive(Parser)]
@@ -25,7 +25,7 @@ struct Arguments {
     config: Config,
 }
 
-/// A collector of one's own; it ends with [`Collector::stop`].
+/// Collector of one test; ends with [`Collector::stop`].
 pub(crate) struct Collector {
     pub(crate) grpc: SocketAddr,
     http: SocketAddr,
@@ -33,7 +33,7 @@ pub(crate) struct Collector {
     running: JoinHandle<()>,
 }
 
-/// The configuration that these options make.
+/// Configuration of these options.
 pub(crate) fn config(options: &[&str]) -> Config {
     let ports = ["collector", "--grpc-address", "127.0.0.1:0", "--http-address", "127.0.0.1:0"];
     Arguments::parse_from(ports.iter().chain(options)).config
@@ -49,7 +49,7 @@ impl Collector {
         Self { grpc, http, stop, running }
     }
 
-    /// A plaintext client.
+    /// Plaintext client.
     pub(crate) async fn client(&self) -> Channel {
         Endpoint::from_shared(format!("http://{}", self.grpc)).unwrap().connect().await.unwrap()
     }
@@ -63,24 +63,24 @@ impl Collector {
         answer
     }
 
-    /// The value of one sample.
+    /// Value of one sample.
     pub(crate) async fn sample(&self, name: &str) -> u64 {
         let metrics = self.get("/metrics").await;
         let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         line.unwrap_or_else(|| panic!("no {name} in {metrics}")).parse().unwrap()
     }
 
-    /// Reports that were refused for a reason.
-    pub(crate) async fn refused(&self, reason: &str) -> u64 {
+    /// Reports that were rejected for a reason.
+    pub(crate) async fn rejected(&self, reason: &str) -> u64 {
         self.sample(&format!("hopscope_grpc_reports_rejected_total{{reason=\"{reason}\"}}")).await
     }
 
-    /// Connections that were not served for a reason.
+    /// Connections not served for a reason.
     pub(crate) async fn unserved(&self, reason: &str) -> u64 {
         self.sample(&format!("hopscope_grpc_connections_rejected_total{{reason=\"{reason}\"}}")).await
     }
 
-    /// Waits until a sample has a value.
+    /// Waits until a sample has this value.
     pub(crate) async fn until(&self, name: &str, value: u64) {
         let began = Instant::now();
         loop {
@@ -103,20 +103,20 @@ pub(crate) async fn report(channel: &Channel, batch: Batch) -> Result<Ack, Statu
     TelemetryClient::new(channel.clone()).report(batch).await.map(tonic::Response::into_inner)
 }
 
-/// Sends any bytes as if they were a batch.
+/// Sends arbitrary bytes as a batch.
 pub(crate) async fn send(channel: &Channel, bytes: Bytes) -> Status {
     let mut grpc = tonic::client::Grpc::new(channel.clone());
     grpc.ready().await.unwrap();
     let path = "/hopscope.v1.Telemetry/Report".parse().unwrap();
     let sent = grpc.unary(Request::new(bytes), path, Raw).await;
-    sent.map_or_else(|status| status, |_| Status::ok("taken"))
+    sent.map_or_else(|status| status, |_| Status::ok("accepted"))
 }
 
 pub(crate) fn now_us() -> u64 {
     u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros()).unwrap()
 }
 
-/// A batch with one request of a proxy of `account` in namespace `shop`.
+/// Batch with one request of a proxy of `account` in namespace `shop`.
 pub(crate) fn batch(account: &str, sequence: u64) -> Batch {
     Batch {
         schema_version: 1,

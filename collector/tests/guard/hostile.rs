@@ -1,4 +1,4 @@
-//! A hostile client beside a good one.
+//! A hostile client beside a valid one.
 
 use super::harness::{Collector, PATIENCE, batch, report, send};
 use prost::Message;
@@ -6,11 +6,12 @@ use prost::bytes::Bytes;
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
-/// 100,000 were tried by hand (`HOPSCOPE_HOSTILE_BATCHES`); this many in every run.
+/// Hostile batches in every run; `HOPSCOPE_HOSTILE_BATCHES` sets another number, 100,000 for a long
+/// run.
 const BATCHES: usize = 20_000;
-const AT_A_TIME: usize = 64;
+const IN_FLIGHT: usize = 64;
 
-/// Malformed in many ways: torn, changed, noise, too old, contradicting itself.
+/// Malformed batches: truncated, changed, noise, too old, inconsistent.
 fn malformed(number: usize) -> Bytes {
     let mut bad = batch("evil", 1);
     match number % 5 {
@@ -24,23 +25,23 @@ fn malformed(number: usize) -> Bytes {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn malformed_batches_cost_a_good_client_nothing() {
+async fn malformed_batches_do_not_affect_a_valid_client() {
     let batches = std::env::var("HOPSCOPE_HOSTILE_BATCHES").map_or(BATCHES, |n| n.parse().unwrap());
     let collector = Collector::start(&[]).await;
     let (evil, good) = (collector.client().await, collector.client().await);
     let hostile = tokio::spawn(async move {
-        let (mut calls, mut refused) = (JoinSet::new(), 0_usize);
+        let (mut calls, mut rejected) = (JoinSet::new(), 0_usize);
         for number in 0..batches {
-            if calls.len() == AT_A_TIME {
-                refused += usize::from(calls.join_next().await.unwrap().unwrap());
+            if calls.len() == IN_FLIGHT {
+                rejected += usize::from(calls.join_next().await.unwrap().unwrap());
             }
             let evil = evil.clone();
             calls.spawn(async move { send(&evil, malformed(number)).await.code() != tonic::Code::Ok });
         }
         while let Some(call) = calls.join_next().await {
-            refused += usize::from(call.unwrap());
+            rejected += usize::from(call.unwrap());
         }
-        refused
+        rejected
     });
     let began = Instant::now();
     let (mut sequence, mut slowest) = (0, Duration::ZERO);
@@ -52,19 +53,19 @@ async fn malformed_batches_cost_a_good_client_nothing() {
         slowest = slowest.max(asked.elapsed());
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    assert_eq!(hostile.await.unwrap(), batches, "every one was refused");
+    assert_eq!(hostile.await.unwrap(), batches, "every batch was rejected");
     eprintln!(
-        "{batches} hostile batches in {:?}; {sequence} good ones, the slowest in {slowest:?}",
+        "{batches} hostile batches in {:?}; {sequence} valid ones, the slowest in {slowest:?}",
         began.elapsed()
     );
-    assert!(slowest < PATIENCE / 10, "a good report took {slowest:?}");
+    assert!(slowest < PATIENCE / 10, "a valid report took {slowest:?}");
     assert!(sequence > 10);
     assert_eq!(collector.sample("hopscope_ledger_delivered_total").await, sequence);
     let metrics = collector.get("/metrics").await;
     let counts = metrics.lines().filter_map(|line| {
         line.strip_prefix("hopscope_grpc_reports_rejected_total{")?.split_once(' ')?.1.parse::<usize>().ok()
     });
-    assert_eq!(counts.sum::<usize>(), batches, "each was counted under one reason");
+    assert_eq!(counts.sum::<usize>(), batches, "each batch was counted under one reason");
     assert_eq!(collector.sample("hopscope_grpc_in_flight_bytes").await, 0);
     drop(good);
     collector.stop().await;

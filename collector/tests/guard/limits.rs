@@ -1,4 +1,4 @@
-//! Slow and broken clients: each limit once, with its answer and its counter.
+//! Slow and broken clients: each limit with its answer and its counter.
 
 use super::harness::{Collector, PATIENCE, batch, report, send};
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
@@ -13,7 +13,7 @@ use tonic::codegen::{Service, http};
 use tonic::transport::Channel;
 use tonic::{Code, Status};
 
-/// The first bytes of a message, and then nothing, for ever.
+/// Body that stops after its first bytes and never ends.
 struct Stalled(Option<Bytes>);
 
 impl HttpBody for Stalled {
@@ -36,7 +36,8 @@ impl HttpBody for Stalled {
     }
 }
 
-/// Begins a message of `announced` bytes at `path` and sends `sent` of them; the answer.
+/// Announces a message of `announced` bytes at `path`, sends `sent` of them, and returns the
+/// answer.
 async fn stall(mut channel: Channel, path: &'static str, announced: u32, sent: usize) -> Status {
     let mut bytes = vec![0];
     bytes.extend(announced.to_be_bytes());
@@ -54,14 +55,14 @@ async fn stall(mut channel: Channel, path: &'static str, announced: u32, sent: u
 const REPORT: &str = "/hopscope.v1.Telemetry/Report";
 const LOG: &str = "/envoy.service.accesslog.v3.AccessLogService/StreamAccessLogs";
 
-/// Whether the other side closes the connection.
+/// Whether the server closes the connection.
 async fn closes(mut stream: TcpStream) -> bool {
     let mut rest = Vec::new();
     tokio::time::timeout(PATIENCE, stream.read_to_end(&mut rest)).await.is_ok()
 }
 
 #[tokio::test]
-async fn a_client_that_says_nothing_or_something_else_is_gone() {
+async fn a_silent_client_and_another_protocol_are_disconnected() {
     let collector = Collector::start(&["--handshake-timeout-ms", "100"]).await;
     let silent = TcpStream::connect(collector.grpc).await.unwrap();
     assert!(closes(silent).await);
@@ -75,11 +76,11 @@ async fn a_client_that_says_nothing_or_something_else_is_gone() {
 }
 
 #[tokio::test]
-async fn a_client_that_answers_no_ping_is_gone() {
+async fn a_client_without_ping_answers_is_disconnected() {
     let keepalive = ["--keepalive-interval-ms", "100", "--keepalive-timeout-ms", "100"];
     let collector = Collector::start(&keepalive).await;
     let mut stream = TcpStream::connect(collector.grpc).await.unwrap();
-    // The preface and empty SETTINGS: a client as it should be, and from then on nothing.
+    // A valid preface and empty SETTINGS, then silence.
     stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
     assert!(closes(stream).await);
     collector.until("hopscope_grpc_connections", 0).await;
@@ -87,7 +88,7 @@ async fn a_client_that_answers_no_ping_is_gone() {
 }
 
 #[tokio::test]
-async fn a_message_that_does_not_come_holds_nothing() {
+async fn a_stalled_message_is_rejected_and_released() {
     let collector = Collector::start(&["--message-timeout-ms", "200"]).await;
     let channel = collector.client().await;
     for (number, path) in (1..).zip([REPORT, LOG]) {
@@ -96,7 +97,7 @@ async fn a_message_that_does_not_come_holds_nothing() {
         assert_eq!(status.code(), Code::ResourceExhausted, "{status:?}");
         assert!(status.message().contains("200 ms"), "{status:?}");
         assert!(began.elapsed() < Duration::from_secs(10));
-        assert_eq!(collector.refused("slow").await, number);
+        assert_eq!(collector.rejected("slow").await, number);
         for gauge in ["in_flight_bytes", "in_flight_reports", "open_streams"] {
             collector.until(&format!("hopscope_grpc_{gauge}"), 0).await;
         }
@@ -107,7 +108,7 @@ async fn a_message_that_does_not_come_holds_nothing() {
 }
 
 #[tokio::test]
-async fn a_call_that_is_given_up_holds_nothing() {
+async fn a_cancelled_call_is_released() {
     let collector = Collector::start(&[]).await;
     let channel = collector.client().await;
     let call = tokio::spawn(stall(channel.clone(), REPORT, 100_000, 50_000));
@@ -124,7 +125,11 @@ async fn bytes_in_flight_are_bounded_for_each_connection() {
     let collector = Collector::start(&["--connection-bytes-in-flight-max", "4096"]).await;
     let (big, small) = (collector.client().await, collector.client().await);
     let status = send(&big, Bytes::from(vec![0; 5_000])).await;
-    assert_eq!((status.code(), collector.refused("bytes").await), (Code::ResourceExhausted, 1), "{status:?}");
+    assert_eq!(
+        (status.code(), collector.rejected("bytes").await),
+        (Code::ResourceExhausted, 1),
+        "{status:?}"
+    );
     assert_eq!(report(&small, batch("pay", 1)).await.unwrap().accepted_sequence, 1);
     assert_eq!(report(&big, batch("pay", 2)).await.unwrap().accepted_sequence, 2);
     drop((big, small));
@@ -138,7 +143,7 @@ async fn reports_in_flight_are_bounded_for_each_connection() {
     let call = tokio::spawn(stall(busy.clone(), REPORT, 100, 50));
     collector.until("hopscope_grpc_in_flight_reports", 1).await;
     let status = report(&busy, batch("pay", 1)).await.unwrap_err();
-    assert_eq!((status.code(), collector.refused("busy").await), (Code::ResourceExhausted, 1), "{status:?}");
+    assert_eq!((status.code(), collector.rejected("busy").await), (Code::ResourceExhausted, 1), "{status:?}");
     assert_eq!(report(&other, batch("pay", 1)).await.unwrap().accepted_sequence, 1);
     call.abort();
     drop((busy, other));
@@ -149,21 +154,21 @@ async fn reports_in_flight_are_bounded_for_each_connection() {
 async fn the_rate_is_bounded_for_each_connection_and_in_total() {
     for (option, others) in [("--connection-reports-per-second-max", 2), ("--reports-per-second-max", 1)] {
         let collector = Collector::start(&[option, "1"]).await;
-        let mut taken = 0;
+        let mut accepted = 0;
         for _ in 0..2 {
             let channel = collector.client().await;
             for sequence in 1..=3 {
                 match report(&channel, batch("pay", sequence)).await {
-                    Ok(_) => taken += 1,
+                    Ok(_) => accepted += 1,
                     Err(status) => assert_eq!(status.code(), Code::ResourceExhausted, "{status:?}"),
                 }
             }
         }
-        // Where the machine stood still for a second, one more is right.
-        let refused = collector.refused("rate").await;
+        // A pause of the machine for a second allows one more.
+        let rejected = collector.rejected("rate").await;
         assert!(
-            (others..=others + 2).contains(&taken) && taken + refused == 6,
-            "{option}: {taken}, {refused}"
+            (others..=others + 2).contains(&accepted) && accepted + rejected == 6,
+            "{option}: {accepted}, {rejected}"
         );
         collector.stop().await;
     }
@@ -188,20 +193,20 @@ async fn connections_are_bounded_in_total_and_for_each_address() {
 }
 
 #[tokio::test]
-async fn a_message_of_rows_without_content_is_refused_before_it_takes_room() {
+async fn a_message_of_empty_rows_is_rejected_before_it_uses_memory() {
     let collector = Collector::start(&[]).await;
     let channel = collector.client().await;
     let mut bytes = batch("pay", 1).encode_to_vec();
-    // Two bytes each: a fold row, more than a hundred bytes once decoded.
+    // A fold row of two bytes, which decodes to more than a hundred bytes.
     bytes.extend([0x62, 0].repeat(1_000_000));
     let status = send(&channel, bytes.into()).await;
-    assert_eq!((status.code(), collector.refused("too_many").await), (Code::OutOfRange, 1), "{status:?}");
+    assert_eq!((status.code(), collector.rejected("too_many").await), (Code::OutOfRange, 1), "{status:?}");
     drop(channel);
     collector.stop().await;
 }
 
 #[tokio::test]
-async fn a_head_that_is_too_large_ends_with_its_call() {
+async fn an_oversized_header_ends_its_call_only() {
     let collector = Collector::start(&["--header-bytes-max", "1024"]).await;
     let mut channel = collector.client().await;
     let request = http::Request::post(REPORT)

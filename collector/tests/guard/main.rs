@@ -1,5 +1,5 @@
-//! Who comes through the gRPC door, and what it costs the others: certificates, limits, broken and hostile clients, access
-//! logs. Real clients, real sockets, port 0.
+//! gRPC server with real clients and sockets: certificates, limits, broken and hostile clients,
+//! access logs.
 
 #![expect(
     clippy::unwrap_used,

@@ -1,10 +1,10 @@
-//! Messages as bytes, so that a client can send what is no message.
+//! Codec of a client that sends arbitrary bytes.
 
 use prost::bytes::{Buf, BufMut, Bytes};
 use tonic::Status;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 
-/// Bytes out, bytes in.
+/// Codec that passes bytes through.
 #[derive(Clone, Copy)]
 pub(crate) struct Raw;
 

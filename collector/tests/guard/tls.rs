@@ -1,4 +1,4 @@
-//! Certificates: who is let in, for whom one may report, and how they change under a running collector.
+//! Certificates: accepted clients, the identity for which a client reports, and rotation.
 
 use super::certificates::{Authority, Dial, options};
 use super::harness::{Collector, batch, config, report};
@@ -10,23 +10,24 @@ use tonic::Code;
 const PAY: &str = "spiffe://cluster.local/ns/shop/sa/pay";
 const WEB: &str = "spiffe://cluster.local/ns/shop/sa/web";
 
-async fn start(folder: &Path, more: &[&str]) -> Collector {
-    let options = options(folder);
+async fn start(directory: &Path, more: &[&str]) -> Collector {
+    let options = options(directory);
     let options: Vec<&str> = options.iter().map(String::as_str).chain(more.iter().copied()).collect();
     Collector::start(&options).await
 }
 
 #[tokio::test]
 async fn a_proxy_reports_only_for_the_identity_in_its_certificate() {
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let authority = Authority::new();
-    authority.install(folder.path());
-    let collector = start(folder.path(), &[]).await;
+    authority.install(directory.path());
+    let collector = start(directory.path(), &[]).await;
     let pay = Dial::new(&collector, &authority, Some(&authority.issue(PAY))).connect().await.unwrap();
     let web = Dial::new(&collector, &authority, Some(&authority.issue(WEB))).connect().await.unwrap();
     assert_eq!(report(&pay, batch("pay", 1)).await.unwrap().accepted_sequence, 1);
 
-    // It claims to be the other; it speaks in the name of the other, with its own identity and with none.
+    // The client claims the identity of the other proxy, then uses its name, with its own identity
+    // and with none.
     let mut named = batch("pay", 2);
     named.identity = batch("web", 2).identity;
     let mut silent = batch("pay", 2);
@@ -35,11 +36,11 @@ async fn a_proxy_reports_only_for_the_identity_in_its_certificate() {
         let status = report(&web, stolen).await.unwrap_err();
         assert_eq!(status.code(), Code::PermissionDenied, "{status:?}");
         assert!(status.message().contains(WEB), "{status:?}");
-        assert_eq!(collector.refused("identity_mismatch").await, number);
+        assert_eq!(collector.rejected("identity_mismatch").await, number);
     }
     assert_eq!(collector.sample("hopscope_ledger_delivered_total").await, 1);
 
-    // Nobody was locked out by that.
+    // The valid clients are not affected.
     assert_eq!(report(&web, batch("web", 1)).await.unwrap().accepted_sequence, 1);
     assert_eq!(report(&pay, batch("pay", 2)).await.unwrap().accepted_sequence, 2);
     drop((pay, web));
@@ -47,30 +48,30 @@ async fn a_proxy_reports_only_for_the_identity_in_its_certificate() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_names_no_workload_reports_for_nobody() {
-    let folder = tempfile::tempdir().unwrap();
+async fn a_certificate_without_a_workload_is_rejected() {
+    let directory = tempfile::tempdir().unwrap();
     let authority = Authority::new();
-    authority.install(folder.path());
-    let collector = start(folder.path(), &["--tls-trust-domains", "cluster.local,other"]).await;
+    authority.install(directory.path());
+    let collector = start(directory.path(), &["--tls-trust-domains", "cluster.local,other"]).await;
     for name in ["pay.shop", "spiffe://cluster.local/pay", "spiffe://elsewhere/ns/shop/sa/pay"] {
         let pair = authority.issue(name);
         let client = Dial::new(&collector, &authority, Some(&pair)).connect().await.unwrap();
         let status = report(&client, batch("pay", 1)).await.unwrap_err();
         assert_eq!(status.code(), Code::PermissionDenied, "{name}: {status:?}");
     }
-    assert_eq!(collector.refused("identity_mismatch").await, 3);
+    assert_eq!(collector.rejected("identity_mismatch").await, 3);
     collector.stop().await;
 }
 
 #[tokio::test]
-async fn whoever_brings_no_certificate_of_ours_is_not_served() {
-    let folder = tempfile::tempdir().unwrap();
-    let (authority, stranger) = (Authority::new(), Authority::new());
-    authority.install(folder.path());
-    let collector = start(folder.path(), &["--handshake-timeout-ms", "500"]).await;
-    let pair = stranger.issue(PAY);
+async fn a_client_without_a_trusted_certificate_is_not_served() {
+    let directory = tempfile::tempdir().unwrap();
+    let (authority, untrusted) = (Authority::new(), Authority::new());
+    authority.install(directory.path());
+    let collector = start(directory.path(), &["--handshake-timeout-ms", "500"]).await;
+    let pair = untrusted.issue(PAY);
     for pair in [None, Some(&pair)] {
-        // The handshake of TLS 1.3 ends at the client before the server has looked at the certificate.
+        // A TLS 1.3 handshake ends at the client before the server checks the certificate.
         if let Ok(client) = Dial::new(&collector, &authority, pair).connect().await {
             report(&client, batch("pay", 1)).await.unwrap_err();
         }
@@ -79,7 +80,7 @@ async fn whoever_brings_no_certificate_of_ours_is_not_served() {
     if let Ok(client) = plaintext.connect().await {
         report(&client, batch("pay", 1)).await.unwrap_err();
     }
-    // A client may try more than once, so there may be more of them than clients.
+    // A client may retry, so the count may exceed the number of clients.
     assert!(collector.unserved("tls").await >= 3);
     assert_eq!(collector.sample("hopscope_grpc_connections_total").await, 0);
     collector.stop().await;
@@ -87,70 +88,79 @@ async fn whoever_brings_no_certificate_of_ours_is_not_served() {
 
 #[tokio::test]
 async fn a_certificate_changes_without_dropping_a_connection() {
-    let folder = tempfile::tempdir().unwrap();
-    // As Kubernetes lays out a secret: the files are links through a link to a folder, which is swapped.
+    let directory = tempfile::tempdir().unwrap();
+    // The layout of a Kubernetes secret: the files are links through a link to a directory, which
+    // is swapped.
     let (old, new) = (Authority::new(), Authority::new());
-    old.install(&folder.path().join("1"));
-    new.install(&folder.path().join("2"));
-    let data = folder.path().join("..data");
+    old.install(&directory.path().join("1"));
+    new.install(&directory.path().join("2"));
+    let data = directory.path().join("..data");
     symlink("1", &data).unwrap();
     for file in ["tls.crt", "tls.key", "ca.crt"] {
-        symlink(Path::new("..data").join(file), folder.path().join(file)).unwrap();
+        symlink(Path::new("..data").join(file), directory.path().join(file)).unwrap();
     }
-    let collector = start(folder.path(), &["--tls-reload-interval-ms", "50"]).await;
+    let collector = start(directory.path(), &["--tls-reload-interval-ms", "50"]).await;
     let pair = old.issue(PAY);
     let before = Dial::new(&collector, &old, Some(&pair)).connect().await.unwrap();
     assert_eq!(report(&before, batch("pay", 1)).await.unwrap().accepted_sequence, 1);
 
-    let next = folder.path().join("..data_tmp");
+    let next = directory.path().join("..data_tmp");
     symlink("2", &next).unwrap();
     std::fs::rename(&next, &data).unwrap();
     collector.until("hopscope_tls_loads_total", 2).await;
     let after = Dial::new(&collector, &new, Some(&new.issue(PAY))).connect().await.unwrap();
     assert_eq!(report(&after, batch("pay", 2)).await.unwrap().accepted_sequence, 2);
     assert_eq!(report(&before, batch("pay", 3)).await.unwrap().accepted_sequence, 3);
-    assert_eq!(collector.sample("hopscope_grpc_connections_total").await, 2, "the first was never dropped");
+    assert_eq!(
+        collector.sample("hopscope_grpc_connections_total").await,
+        2,
+        "the first connection stays open"
+    );
     assert_eq!(collector.sample("hopscope_tls_load_failures_total").await, 0);
     drop((before, after));
     collector.stop().await;
 }
 
 #[tokio::test]
-async fn a_rotation_that_is_half_done_changes_nothing() {
-    let folder = tempfile::tempdir().unwrap();
+async fn an_incomplete_rotation_changes_nothing() {
+    let directory = tempfile::tempdir().unwrap();
     let authority = Authority::new();
-    authority.install(folder.path());
-    let collector = start(folder.path(), &["--tls-reload-interval-ms", "50"]).await;
+    authority.install(directory.path());
+    let collector = start(directory.path(), &["--tls-reload-interval-ms", "50"]).await;
     let pair = authority.issue("collector");
-    std::fs::write(folder.path().join("tls.crt"), &pair.certificate).unwrap();
+    std::fs::write(directory.path().join("tls.crt"), &pair.certificate).unwrap();
     collector.until("hopscope_tls_load_failures_total", 1).await;
     let client = Dial::new(&collector, &authority, Some(&authority.issue(PAY))).connect().await.unwrap();
     assert_eq!(report(&client, batch("pay", 1)).await.unwrap().accepted_sequence, 1);
-    std::fs::write(folder.path().join("tls.key"), &pair.key).unwrap();
+    std::fs::write(directory.path().join("tls.key"), &pair.key).unwrap();
     collector.until("hopscope_tls_loads_total", 2).await;
     drop(client);
     collector.stop().await;
 }
 
 #[tokio::test]
-async fn files_that_are_of_no_use_are_named_before_anything_is_served() {
-    let folder = tempfile::tempdir().unwrap();
+async fn invalid_files_are_named_before_the_server_starts() {
+    let directory = tempfile::tempdir().unwrap();
     let authority = Authority::new();
-    authority.install(folder.path());
-    let options = options(folder.path());
+    authority.install(directory.path());
+    let options = options(directory.path());
     let options: Vec<&str> = options.iter().map(String::as_str).collect();
     for (file, contents, expected) in [
-        ("tls.key", authority.issue("collector").key, "the certificate and its key are of no use"),
+        (
+            "tls.key",
+            authority.issue("collector").key,
+            "the certificate and its key are invalid or do not match",
+        ),
         ("tls.key", String::new(), "tls.key holds no private key"),
         ("ca.crt", "nonsense".into(), "ca.crt holds no certificate"),
     ] {
-        authority.install(folder.path());
-        std::fs::write(folder.path().join(file), contents).unwrap();
+        authority.install(directory.path());
+        std::fs::write(directory.path().join(file), contents).unwrap();
         let Err(error) = Server::bind(config(&options)).await else { panic!("{expected}") };
         let text = format!("{:#}", anyhow::Error::from(error));
         assert!(text.contains(expected), "{text}");
     }
-    std::fs::remove_file(folder.path().join("tls.crt")).unwrap();
+    std::fs::remove_file(directory.path().join("tls.crt")).unwrap();
     let Err(error) = Server::bind(config(&options)).await else { panic!("no certificate") };
     let text = format!("{:#}", anyhow::Error::from(error));
     assert!(text.contains("cannot read") && text.contains("tls.crt"), "{text}");
