@@ -255,5 +255,9 @@ pub fn tcp(batch: &Batch) -> Vec<Group> {
         counts.opened = counts.opened.saturating_add(row.opened);
         counts.move_bytes(row.request_bytes, row.response_bytes);
     }
-    groups.into_iter().map(|((edge, outcome), counts)| (edge, outcome, counts)).collect()
+    let groups = groups.into_iter().map(|((edge, outcome), counts)| (edge, outcome, counts));
+    let mut groups: Vec<Group> = groups.collect();
+    // A replay issues the same ids only in the same order.
+    groups.sort_unstable_by_key(|(edge, outcome, _)| (*edge, *outcome));
+    groups
 }

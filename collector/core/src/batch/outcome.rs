@@ -5,7 +5,7 @@
 use crate::snapshot::codec::snapshot;
 
 /// Outcome of a request.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Outcome {
     /// HTTP status, 0 or 100 to 999; 0 when no response headers were sent.
     pub response_code: u32,

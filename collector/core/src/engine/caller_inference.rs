@@ -14,19 +14,30 @@ use std::sync::Arc;
 
 /// What is counted together: an edge and an outcome as a batch reported them, and the proxy that called.
 #[derive(Default)]
-struct Groups(HashMap<Place, (Arc<ReportedEdge>, RequestStats)>);
+struct Groups {
+    /// Groups in the order of their first request, so that a replay counts them in the same order.
+    groups: Vec<(Arc<ReportedEdge>, Option<Text>, RequestStats)>,
+    /// Index of each group.
+    index: HashMap<Place, usize>,
+}
 
 /// By the address of the first, which is quicker than by all of its texts.
 type Place = (*const ReportedEdge, Option<Text>);
 
 impl Groups {
     fn add(&mut self, reported: &Arc<ReportedEdge>, caller: Option<Text>, record: &Record) {
-        let group = self.0.entry((Arc::as_ptr(reported), caller));
-        group.or_insert_with(|| (reported.clone(), RequestStats::default())).1.record(record);
+        let Self { groups, index } = self;
+        let index = *index.entry((Arc::as_ptr(reported), caller.clone())).or_insert_with(|| {
+            groups.push((reported.clone(), caller, RequestStats::default()));
+            groups.len() - 1
+        });
+        if let Some((.., stats)) = groups.get_mut(index) {
+            stats.record(record);
+        }
     }
 
     fn all(self) -> impl Iterator<Item = (Arc<ReportedEdge>, Option<Text>, RequestStats)> {
-        self.0.into_iter().map(|((_, caller), (reported, measure))| (reported, caller, measure))
+        self.groups.into_iter()
     }
 }
 

@@ -222,7 +222,7 @@ impl PendingEdges {
     pub(super) fn save(&self, callers: &[(ReportedEdge, RequestStats)], to: &mut Writer) {
         (self.groups.len() + callers.len()).save(to);
         let nothing = Counts::default();
-        let groups = self.groups.iter().map(|(reported, group, due_us)| {
+        let groups = self.groups.iter_in_order().map(|(reported, group, due_us)| {
             (reported, &group.requests, [&group.connections, &group.streams], due_us)
         });
         let callers = callers.iter().map(|(reported, stats)| (reported, stats, [&nothing, &nothing], 0));

@@ -3,7 +3,8 @@
 //!
 //! In: values by reported edge and outcome. Out: the same values, when the edge can be resolved or when
 //! their time is over. Invariant: every value leaves once; at most `groups_max` groups are pending, and a
-//! value that finds no room is to be resolved at once.
+//! value that finds no room is to be resolved at once; groups leave in the order of their arrival, so
+//! that a replay resolves them in the same order.
 
 use crate::batch::{Edge, Identity, Outcome};
 use crate::snapshot::codec::snapshot;
@@ -38,12 +39,23 @@ pub struct ReportedEdge {
 
 snapshot!(struct ReportedEdge { own, edge, outcome });
 
+/// One group.
+#[derive(Debug, Clone)]
+struct Group<T> {
+    value: T,
+    /// Time until which the group is pending.
+    due_us: u64,
+    /// Position in the order of arrival.
+    arrival: u64,
+}
+
 /// Groups that are pending.
 #[derive(Debug, Clone)]
 pub struct Pending<T> {
     limits: PendingLimits,
-    /// Values, and the time until which each is pending.
-    groups: HashMap<ReportedEdge, (T, u64), foldhash::quality::RandomState>,
+    groups: HashMap<ReportedEdge, Group<T>, foldhash::quality::RandomState>,
+    /// Number of groups so far.
+    arrivals: u64,
     /// Generation of the address book as of the last search for groups that can be resolved.
     generation: u64,
     rejected: u64,
@@ -53,7 +65,7 @@ impl<T: Default> Pending<T> {
     /// Creates an empty set.
     #[must_use]
     pub fn new(limits: PendingLimits) -> Self {
-        Self { limits, groups: HashMap::default(), generation: 0, rejected: 0 }
+        Self { limits, groups: HashMap::default(), arrivals: 0, generation: 0, rejected: 0 }
     }
 
     /// Sets other limits. Groups that are pending keep their time.
@@ -69,9 +81,10 @@ impl<T: Default> Pending<T> {
                 return None;
             }
             let due_us = now_us.saturating_add(self.limits.wait_us_max);
-            self.groups.insert(reported.clone(), (T::default(), due_us));
+            let group = self.new_group(due_us);
+            self.groups.insert(reported.clone(), group);
         }
-        self.groups.get_mut(reported).map(|(value, _)| value)
+        self.groups.get_mut(reported).map(|group| &mut group.value)
     }
 
     /// Removes and returns the groups that are due, and, if `generation` changed, those that `is_ready`
@@ -85,24 +98,36 @@ impl<T: Default> Pending<T> {
         let changed = std::mem::replace(&mut self.generation, generation) != generation;
         let ready = self
             .groups
-            .extract_if(|reported, (_, due_us)| *due_us <= now_us || (changed && is_ready(reported)));
-        ready.map(|(reported, (value, _))| (reported, value)).collect()
+            .extract_if(|reported, group| group.due_us <= now_us || (changed && is_ready(reported)));
+        in_order(ready)
     }
 
     /// Removes and returns all groups.
     pub fn remove_all(&mut self) -> Vec<(ReportedEdge, T)> {
-        self.groups.drain().map(|(reported, (value, _))| (reported, value)).collect()
+        in_order(self.groups.drain())
     }
 
     /// All groups with the time until which each is pending, in no order.
     pub fn iter(&self) -> impl Iterator<Item = (&ReportedEdge, &T, u64)> {
-        self.groups.iter().map(|(reported, (value, due_us))| (reported, value, *due_us))
+        self.groups.iter().map(|(reported, group)| (reported, &group.value, group.due_us))
+    }
+
+    /// All groups with the time until which each is pending, in the order of their arrival.
+    pub(crate) fn iter_in_order(&self) -> impl ExactSizeIterator<Item = (&ReportedEdge, &T, u64)> {
+        let mut groups: Vec<_> = self.groups.iter().collect();
+        groups.sort_unstable_by_key(|(_, group)| group.arrival);
+        groups.into_iter().map(|(reported, group)| (reported, &group.value, group.due_us))
+    }
+
+    fn new_group(&mut self, due_us: u64) -> Group<T> {
+        self.arrivals = self.arrivals.wrapping_add(1);
+        Group { value: T::default(), due_us, arrival: self.arrivals }
     }
 
     /// The group of what was pending before a restart, whatever the limits say.
     pub(crate) fn restore_group(&mut self, reported: ReportedEdge, due_us: u64) -> &mut T {
-        let (value, _) = self.groups.entry(reported).or_insert_with(|| (T::default(), due_us));
-        value
+        let group = self.new_group(due_us);
+        &mut self.groups.entry(reported).or_insert(group).value
     }
 
     /// Number of groups.
@@ -122,4 +147,10 @@ impl<T: Default> Pending<T> {
     pub fn rejected(&self) -> u64 {
         self.rejected
     }
+}
+/// Sorts groups by their arrival.
+fn in_order<T>(groups: impl Iterator<Item = (ReportedEdge, Group<T>)>) -> Vec<(ReportedEdge, T)> {
+    let mut groups: Vec<_> = groups.collect();
+    groups.sort_unstable_by_key(|(_, group)| group.arrival);
+    groups.into_iter().map(|(reported, group)| (reported, group.value)).collect()
 }

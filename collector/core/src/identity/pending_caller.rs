@@ -83,9 +83,11 @@ impl PendingCallers {
         due
     }
 
-    /// All that wait, in no order.
+    /// All that wait, in the order of their keys.
     pub fn iter(&self) -> impl Iterator<Item = &PendingCaller> {
-        self.by_key.values().flatten()
+        let mut keys: Vec<_> = self.by_key.iter().collect();
+        keys.sort_unstable_by_key(|(key, _)| **key);
+        keys.into_iter().flat_map(|(_, callers)| callers)
     }
 
     /// How many wait.

@@ -3,7 +3,7 @@ use crate::batch::{
     Batch, Connections, Details, Edge, EpochId, Evidence, Flow, Fold, FoldedDurations, Identity, Messages,
     Open, Outcome, Peer, Protocol, Record, Reporter, Service, Totals,
 };
-use crate::engine::{Engine, Limits, snapshot};
+use crate::engine::{Engine, Settings, snapshot};
 use crate::metrics::{
     Buckets, ByFamily, BySeries, Extra, Family, Kind, Labels, Local, Number, Traversal, Visitor,
 };
@@ -93,7 +93,7 @@ fn batch(proxy: &str, reporter: Reporter, sequence: u64, at_us: u64) -> Batch {
 }
 
 fn engine() -> Engine {
-    let mut engine = Engine::new(Limits::default());
+    let mut engine = Engine::new(Settings::default());
     for sequence in 1..4 {
         let at_us = (1_000 + sequence) * SECOND_US;
         engine.take(&batch("web-v1", Reporter::Source, sequence, at_us), at_us);
@@ -212,7 +212,7 @@ fn lasting(recorder: &Recorder) -> BTreeMap<&String, &(Value, Option<u64>)> {
 #[test]
 fn a_restored_engine_exports_the_same_values_and_created_times() {
     let before = engine();
-    let mut after = Engine::new(Limits::default());
+    let mut after = Engine::new(Settings::default());
     snapshot::decode(&snapshot::encode(&before, 1), &mut after).unwrap();
     let (mut old, mut new) = (Recorder::of::<ByFamily>(&before), Recorder::of::<ByFamily>(&after));
     assert!(old.samples.keys().filter(|name| name.starts_with("hopscope_hop")).count() > 2);
@@ -230,7 +230,7 @@ fn a_restored_engine_exports_the_same_values_and_created_times() {
 #[test]
 fn values_after_a_restore_continue_from_the_restored_ones() {
     let before = engine();
-    let mut after = Engine::new(Limits::default());
+    let mut after = Engine::new(Settings::default());
     snapshot::decode(&snapshot::encode(&before, 1), &mut after).unwrap();
     for engine in [&mut after] {
         let at_us = 1_070 * SECOND_US;
