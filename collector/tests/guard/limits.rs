@@ -98,7 +98,7 @@ async fn a_stalled_message_is_rejected_and_released() {
         assert!(status.message().contains("200 ms"), "{status:?}");
         assert!(began.elapsed() < Duration::from_secs(10));
         assert_eq!(collector.rejected("slow").await, number);
-        for gauge in ["in_flight_bytes", "in_flight_reports", "open_streams"] {
+        for gauge in ["in_flight_bytes", "in_flight_reports", "long_streams"] {
             collector.until(&format!("hopscope_grpc_{gauge}"), 0).await;
         }
     }
