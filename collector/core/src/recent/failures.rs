@@ -7,17 +7,17 @@
 //!
 //! It is no part of a checkpoint: after a start it holds what the journal still has.
 
-mod failed;
+mod failed_record;
 mod rows;
 pub(crate) mod metrics;
 mod settings;
 
-pub use failed::{Failed, Named};
+pub use failed_record::{Failed, Named};
 pub use settings::Settings;
 
 use crate::identity::EdgeId;
 use crate::identity::ResolvedEdge;
-use failed::{edge_bytes, row_bytes};
+use failed_record::{edge_bytes, row_bytes};
 use rows::Rows;
 use slab::Slab;
 use std::collections::{HashMap, VecDeque};

@@ -19,12 +19,12 @@ mod cells;
 mod instances;
 mod reading;
 mod settings;
-mod tally;
+mod window_stats;
 pub(crate) mod metrics;
 
 pub use reading::{Instance, Share, Window};
 pub use settings::Settings;
-pub use tally::Tally;
+pub use window_stats::Tally;
 
 use crate::identity::EdgeId;
 use cells::{Cell, Cells, NONE};
