@@ -1,7 +1,8 @@
-//! What was counted of the hops of one edge.
+//! Counters of the hops of one edge.
 //!
-//! In: verdicts with the two endings they rest on, and gaps. Out: counts. Always holds: the cells add up to the hops of
-//! the edge, so verdicts and matrix are two readings of one table.
+//! In: verdicts with both endings, and gaps. Out: counts.
+//! Invariant: the outcomes add up to the hops of the edge; verdict counts and the matrix of endings
+//! are two views of one table.
 
 use super::ending::Ending;
 use super::verdict::Verdict;
@@ -11,18 +12,18 @@ use crate::identity::{End, ResolvedEdge};
 use crate::interner::Registry;
 use std::sync::Arc;
 
-/// One end of an edge, as hops are counted by.
+/// One end of an edge, at the granularity of hop counts.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Place {
-    /// The Deployment or the like.
+pub struct WorkloadVersion {
+    /// Name of the workload, such as a Deployment.
     pub workload: Text,
-    /// Its namespace.
+    /// Namespace of the workload.
     pub namespace: Text,
-    /// Its version.
+    /// Version of the workload.
     pub version: Text,
 }
 
-impl Place {
+impl WorkloadVersion {
     fn of(end: &End) -> Self {
         Self {
             workload: end.workload.clone(),
@@ -32,115 +33,115 @@ impl Place {
     }
 }
 
-/// Who calls whom, and as which service. Hops are counted under the names that the caller's side told; those that only the
-/// called side told of, under its names.
+/// Source, destination and service of a hop. The names are those that the source reports; for hops
+/// without a source record, those of the destination.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct HopEdge {
-    /// Who called.
-    pub source: Arc<Place>,
-    /// Who was called.
-    pub destination: Arc<Place>,
-    /// The service that was meant.
+    /// The calling workload.
+    pub source: Arc<WorkloadVersion>,
+    /// The called workload.
+    pub destination: Arc<WorkloadVersion>,
+    /// Host of the service that the request was for.
     pub service: Text,
 }
 
-/// A [`HopEdge`] in numbers.
+/// Interned [`HopEdge`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Key {
+pub(super) struct EdgeKey {
     source: u32,
     destination: u32,
     service: u32,
 }
 
-/// Places and services that edges have in common, each held once; and whether any edge has them.
+/// Interned ends and services of all edges, with a mark for those in use.
 #[derive(Debug)]
-pub(super) struct Shared {
-    places: Registry<Arc<Place>, bool>,
+pub(super) struct EdgeNames {
+    workloads: Registry<Arc<WorkloadVersion>, bool>,
     services: Registry<Text, bool>,
 }
 
-impl Shared {
-    /// Room for the parts of so many edges.
+impl EdgeNames {
+    /// Capacity for the names of `edges_max` edges.
     pub(super) fn new(edges_max: usize) -> Self {
-        Self { places: Registry::new(edges_max.saturating_mul(2)), services: Registry::new(edges_max) }
+        Self { workloads: Registry::new(edges_max.saturating_mul(2)), services: Registry::new(edges_max) }
     }
 
-    /// Another bound from now on.
+    /// Applies another limit.
     pub(super) fn limit(&mut self, edges_max: usize) {
-        self.places.limit(edges_max.saturating_mul(2));
+        self.workloads.limit(edges_max.saturating_mul(2));
         self.services.limit(edges_max);
     }
 
-    /// What the hops of an edge are counted under; `None` when there is no room for one of its parts.
-    pub(super) fn key(&mut self, edge: &ResolvedEdge) -> Option<Key> {
-        let mut place = |end: &End| self.places.number(&Arc::new(Place::of(end)), || true);
-        Some(Key {
-            source: place(&edge.source)?,
-            destination: place(&edge.destination)?,
+    /// Interns the names of an edge; `None` if one of them exceeds the capacity.
+    pub(super) fn key(&mut self, edge: &ResolvedEdge) -> Option<EdgeKey> {
+        let mut workload = |end: &End| self.workloads.number(&Arc::new(WorkloadVersion::of(end)), || true);
+        Some(EdgeKey {
+            source: workload(&edge.source)?,
+            destination: workload(&edge.destination)?,
             service: self.services.number(&edge.service.host, || true)?,
         })
     }
 
-    /// Numbers of an edge with these names; `None` when there is no room for one of them.
-    pub(super) fn key_of(&mut self, edge: &HopEdge) -> Option<Key> {
-        Some(Key {
-            source: self.places.number(&edge.source, || true)?,
-            destination: self.places.number(&edge.destination, || true)?,
+    /// Interns the names of a [`HopEdge`]; `None` if one of them exceeds the capacity.
+    pub(super) fn key_of(&mut self, edge: &HopEdge) -> Option<EdgeKey> {
+        Some(EdgeKey {
+            source: self.workloads.number(&edge.source, || true)?,
+            destination: self.workloads.number(&edge.destination, || true)?,
             service: self.services.number(&edge.service, || true)?,
         })
     }
 
-    /// The name of such an edge.
-    pub(super) fn name(&self, key: Key) -> Option<HopEdge> {
+    /// Returns the names of an edge.
+    pub(super) fn name(&self, key: EdgeKey) -> Option<HopEdge> {
         Some(HopEdge {
-            source: self.places.key(key.source)?.clone(),
-            destination: self.places.key(key.destination)?.clone(),
+            source: self.workloads.key(key.source)?.clone(),
+            destination: self.workloads.key(key.destination)?.clone(),
             service: self.services.key(key.service)?.clone(),
         })
     }
 
-    /// Lets go of what none of these edges has.
-    pub(super) fn keep(&mut self, keys: impl Iterator<Item = Key>) {
-        self.places.values_mut().for_each(|used| *used = false);
+    /// Removes names that none of these edges uses.
+    pub(super) fn retain(&mut self, keys: impl Iterator<Item = EdgeKey>) {
+        self.workloads.values_mut().for_each(|used| *used = false);
         self.services.values_mut().for_each(|used| *used = false);
-        for Key { source, destination, service } in keys {
-            for place in [source, destination] {
-                self.places.get_mut(place).into_iter().for_each(|used| *used = true);
+        for EdgeKey { source, destination, service } in keys {
+            for workload in [source, destination] {
+                self.workloads.get_mut(workload).into_iter().for_each(|used| *used = true);
             }
             self.services.get_mut(service).into_iter().for_each(|used| *used = true);
         }
-        self.places.retain(|used| *used);
+        self.workloads.retain(|used| *used);
         self.services.retain(|used| *used);
     }
 }
 
-/// What two sides said, and what it comes to. `None` for a side that said nothing.
+/// Endings of both sides and the verdict; `None` for a side without a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Cell {
-    /// What it comes to.
+pub struct HopOutcome {
+    /// Verdict of the hop.
     pub verdict: Verdict,
-    /// How the caller's side saw it end.
+    /// Ending reported by the source.
     pub source: Option<Ending>,
-    /// How the called side did.
+    /// Ending reported by the destination.
     pub destination: Option<Ending>,
 }
 
-/// A [`Cell`] in three bytes.
+/// A [`HopOutcome`] in three bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Packed([u8; 3]);
+struct PackedOutcome([u8; 3]);
 
-impl Packed {
+impl PackedOutcome {
     const NONE: u8 = u8::MAX;
 
-    fn of(cell: Cell) -> Self {
+    fn of(outcome: HopOutcome) -> Self {
         let number = |ending: Option<Ending>| ending.map_or(Self::NONE, Ending::number);
-        Self([cell.verdict.number(), number(cell.source), number(cell.destination)])
+        Self([outcome.verdict.number(), number(outcome.source), number(outcome.destination)])
     }
 
-    fn cell(self) -> Cell {
+    fn outcome(self) -> HopOutcome {
         let Self([verdict, source, destination]) = self;
         let ending = |number| (number != Self::NONE).then(|| Ending::from_number(number));
-        Cell {
+        HopOutcome {
             verdict: Verdict::from_number(verdict),
             source: ending(source),
             destination: ending(destination),
@@ -148,63 +149,63 @@ impl Packed {
     }
 }
 
-/// The hops of one edge.
+/// Hop counters of one edge.
 #[derive(Debug, Default)]
 pub struct EdgeHops {
-    /// The first cell, which is the only one of most edges, and its hops.
-    first: Packed,
+    /// First outcome, the only one of most edges, and its count.
+    first: PackedOutcome,
     first_count: u64,
     others: Option<Box<Others>>,
     pub(super) gap: Durations,
     pub(super) gap_negative: u64,
-    /// Hops that both sides told of; no more are counted than fit.
+    /// Hops with records of both sides; saturates.
     pub(super) joined: u32,
-    /// Hops that were called one-sided; likewise.
+    /// Hops with verdict `peer_not_instrumented`; saturates.
     pub(super) peer_not_instrumented: u32,
     /// Time of the first record, seconds since the Unix epoch: half the size of microseconds.
     pub(super) created_s: u32,
 }
 
 #[derive(Debug, Default)]
-struct Others(Vec<(Packed, u64)>);
+struct Others(Vec<(PackedOutcome, u64)>);
 
 impl EdgeHops {
-    /// What was said, and how often.
-    pub fn cells(&self) -> impl Iterator<Item = (Cell, u64)> + '_ {
+    /// Outcomes with their counts.
+    pub fn cells(&self) -> impl Iterator<Item = (HopOutcome, u64)> + '_ {
         let first = std::iter::once((self.first, self.first_count));
         let others = self.others.iter().flat_map(|others| others.0.iter().copied());
-        let cells = first.chain(others).filter(|(_, count)| *count > 0);
-        cells.map(|(cell, count)| (cell.cell(), count))
+        let outcomes = first.chain(others).filter(|(_, count)| *count > 0);
+        outcomes.map(|(outcome, count)| (outcome.outcome(), count))
     }
 
-    /// How many hops.
+    /// Number of hops.
     #[must_use]
     pub fn hops(&self) -> u64 {
         self.cells().fold(0, |sum, (_, count)| sum.saturating_add(count))
     }
 
-    /// How many hops with this verdict.
+    /// Number of hops with this verdict.
     #[must_use]
     pub fn count(&self, verdict: Verdict) -> u64 {
-        let cells = self.cells().filter(|(cell, _)| cell.verdict == verdict);
+        let cells = self.cells().filter(|(outcome, _)| outcome.verdict == verdict);
         cells.fold(0, |sum, (_, count)| sum.saturating_add(count))
     }
 
-    /// How many hops whose two sides disagree.
+    /// Number of hops whose sides disagree.
     #[must_use]
     pub fn disagreements(&self) -> u64 {
-        let cells = self.cells().filter(|(cell, _)| cell.verdict.is_disagreement());
+        let cells = self.cells().filter(|(outcome, _)| outcome.verdict.is_disagreement());
         cells.fold(0, |sum, (_, count)| sum.saturating_add(count))
     }
 
-    /// The caller's duration less the called side's, for hops whose pairing is sure and whose answer came through: the
-    /// network, TLS, and the queues of both proxies.
+    /// Histogram of source duration minus destination duration, for hops with a confident pairing
+    /// and a response: network, TLS, and queueing in both proxies.
     #[must_use]
     pub fn gap(&self) -> &Durations {
         &self.gap
     }
 
-    /// Hops among those of the gap whose called side took longer than the caller; they count as 0.
+    /// Hops whose destination took longer than the source; their gap counts as 0.
     #[must_use]
     pub fn gap_negative(&self) -> u64 {
         self.gap_negative
@@ -225,14 +226,14 @@ impl EdgeHops {
     }
 
     #[inline]
-    pub(super) fn add(&mut self, cell: Cell) {
-        self.add_times(cell, 1);
+    pub(super) fn add(&mut self, outcome: HopOutcome) {
+        self.add_times(outcome, 1);
     }
 
-    /// Counts some hops with equal endings and verdict.
+    /// Counts `times` hops with one outcome.
     #[inline]
-    pub(super) fn add_times(&mut self, cell: Cell, times: u64) {
-        let packed = Packed::of(cell);
+    pub(super) fn add_times(&mut self, outcome: HopOutcome, times: u64) {
+        let packed = PackedOutcome::of(outcome);
         if self.first_count == 0 || self.first == packed {
             self.first = packed;
             self.first_count = self.first_count.saturating_add(times);
@@ -242,14 +243,14 @@ impl EdgeHops {
         match others.iter_mut().find(|(known, _)| *known == packed) {
             Some((_, count)) => *count = count.saturating_add(times),
             None => {
-                // Few edges have more than one.
+                // Exact growth, since few edges have more than one further outcome.
                 others.reserve_exact(1);
                 others.push((packed, times));
             }
         }
     }
 
-    /// Something that depends on the memory of the counters having arrived.
+    /// Returns a value that depends on the counters' memory, to load it.
     #[inline]
     pub(super) fn touch(&self) -> u8 {
         self.gap.touch()
@@ -264,24 +265,24 @@ impl EdgeHops {
 }
 
 /// Most memory of a large mesh is entries.
-const _: () = assert!(size_of::<Entry>() <= 96, "an entry takes more memory than before");
+const _: () = assert!(size_of::<EdgeEntry>() <= 96, "an entry takes more memory than before");
 
-/// No number.
+/// Stands for no number.
 pub(super) const NONE: u32 = u32::MAX;
 
-/// The hops of one edge, and what else the join wants to know of it.
+/// Hop counters of an edge, and the state that the join keeps with them.
 #[derive(Debug)]
-pub(super) struct Entry {
-    /// When a record of it came last.
-    pub(super) last_us: u64,
-    pub(super) book: EdgeHops,
-    /// Numbers of the calling and of the called end, or [`NONE`].
-    pub(super) caller: u32,
-    pub(super) called: u32,
+pub(super) struct EdgeEntry {
+    /// Arrival of the latest record.
+    pub(super) last_seen_us: u64,
+    pub(super) hops: EdgeHops,
+    /// Numbers of the source and of the destination, or [`NONE`].
+    pub(super) source: u32,
+    pub(super) destination: u32,
 }
 
-impl Default for Entry {
+impl Default for EdgeEntry {
     fn default() -> Self {
-        Self { last_us: 0, book: EdgeHops::default(), caller: NONE, called: NONE }
+        Self { last_seen_us: 0, hops: EdgeHops::default(), source: NONE, destination: NONE }
     }
 }

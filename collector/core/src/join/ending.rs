@@ -1,9 +1,9 @@
-//! How one side saw a request end, in the few words that two sides can be compared by.
+//! How a request ended for one side, in categories that both sides can be compared by.
 //!
-//! In: an outcome, and which side tells. Out: an [`Ending`] and an [`Answer`]. Always holds: every outcome has exactly one
-//! ending; a flag that is not known changes nothing.
+//! In: an outcome and its side. Out: an [`Ending`] and an [`Response`].
+//! Invariant: every outcome has exactly one ending; an unknown response flag does not change it.
 //!
-//! Source: the flags that a real Envoy gave for each cause, on both sides of a hop.
+//! Source: response flags that Envoy set for injected faults, on both sides of a hop.
 
 use super::Side;
 use crate::batch::{Outcome, Protocol};
@@ -17,36 +17,38 @@ const fn bits(list: &[u32]) -> u64 {
     bitmap
 }
 
-/// DC, DPE, DR: whoever called this proxy went away, or spoke no proper protocol.
+/// DC, DPE, DR: the downstream disconnected, or violated the protocol.
 const GIVEN_UP: u64 = bits(&[14, 18, 28]);
-/// UT, SI, UMSDR, DT: a time limit of this proxy.
+/// UT, SI, UMSDR, DT: a timeout of this proxy.
 const TIMED_OUT: u64 = bits(&[2, 16, 19, 22]);
-/// LH, UH, UF, UO, NR, FI, RL, UAEX, RLSE, IH, RFCF, NFCF, NC, OM, DF, DO, UDO: this proxy called nobody.
+/// LH, UH, UF, UO, NR, FI, RL, UAEX, RLSE, IH, RFCF, NFCF, NC, OM, DF, DO, UDO: the proxy sent
+/// nothing upstream.
 const UNREACHED: u64 = bits(&[0, 1, 5, 7, 8, 10, 11, 12, 13, 17, 20, 21, 24, 25, 26, 27, 29]);
-/// LR, UR, UC, UPE: the way to whom it called broke.
+/// LR, UR, UC, UPE: the upstream connection or stream failed.
 const RESET: u64 = bits(&[3, 4, 6, 23]);
 
-/// How one side saw a request end.
+/// How a request ended as seen by one side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Ending {
-    /// An answer below 500, or gRPC status 0.
+    /// Response with a status below 500 and, for gRPC, status 0.
     Ok,
-    /// An answer of 500 or more, or another gRPC status, that somebody further on gave.
+    /// Response with a status of 500 or more, or another gRPC status, from further upstream.
     Error,
-    /// This proxy called nobody: refused, no endpoint, no route, a limit, a policy.
+    /// The proxy sent nothing upstream: no healthy endpoint, connection failure, no route, a limit,
+    /// a policy.
     NotForwarded,
-    /// A time limit of this proxy passed.
+    /// A timeout of this proxy.
     TimedOut,
-    /// The connection to whom this proxy called broke.
+    /// The upstream connection or stream failed.
     Reset,
-    /// Whoever called this proxy went away.
+    /// The downstream disconnected.
     CallerGaveUp,
-    /// Neither answer nor flag.
+    /// No response status and no response flag.
     Silent,
 }
 
 impl Ending {
-    /// Every ending, in the order of their numbers.
+    /// All endings, in the order of their numbers.
     pub const ALL: [Self; 7] = [
         Self::Ok,
         Self::Error,
@@ -57,7 +59,7 @@ impl Ending {
         Self::Silent,
     ];
 
-    /// As the matrix shows it.
+    /// Value in the matrix of endings.
     #[must_use]
     pub fn label(self) -> &'static str {
         match self {
@@ -71,7 +73,7 @@ impl Ending {
         }
     }
 
-    /// How `side` saw this outcome end.
+    /// Classifies an outcome as seen by `side`.
     #[must_use]
     pub fn of(outcome: &Outcome, side: Side) -> Self {
         let has = |flags| outcome.response_flags & flags != 0;
@@ -93,8 +95,8 @@ impl Ending {
         }
     }
 
-    /// Whether an answer of the called side came through to the one who tells.
-    pub(super) fn is_answer(self) -> bool {
+    /// Whether a response from upstream arrived.
+    pub(super) fn is_response(self) -> bool {
         matches!(self, Self::Ok | Self::Error)
     }
 
@@ -107,19 +109,20 @@ impl Ending {
     }
 }
 
-/// HTTP status and gRPC status in one word, to be compared only; 0 when there was no answer.
+/// HTTP and gRPC status in one word, for comparison only; 0 without a response.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Answer(pub(super) u16);
+pub(super) struct Response(pub(super) u16);
 
-impl Answer {
-    /// The answer of an outcome. gRPC statuses from 62 on, of which there are none, count as one.
+impl Response {
+    /// Packs the response of an outcome. gRPC statuses of 62 and more, which do not exist, count as
+    /// one.
     pub(super) fn of(outcome: &Outcome) -> Self {
         let code = u16::try_from(outcome.response_code).unwrap_or(0) & 0x3ff;
         let grpc = outcome.grpc_status.map_or(0, |status| status.min(62) + 1);
         Self(if code == 0 { 0 } else { code | u16::try_from(grpc).unwrap_or(0) << 10 })
     }
 
-    /// Whether both sides tell of the same answer, and there was one.
+    /// Whether both responses exist and are equal.
     pub(super) fn same(self, other: Self) -> bool {
         self.0 != 0 && self == other
     }
@@ -127,7 +130,7 @@ impl Answer {
 
 #[cfg(test)]
 mod tests {
-    use super::{Answer, Ending, bits};
+    use super::{Ending, Response, bits};
     use crate::batch::Outcome;
     use crate::batch::flags;
     use crate::join::Side;
@@ -138,7 +141,7 @@ mod tests {
         Outcome { response_flags, response_code, ..Outcome::default() }
     }
 
-    /// Flags and code in, how source and destination saw it out.
+    /// Asserts the endings of flags and a status code, for the source and for the destination.
     #[track_caller]
     fn check(names: &str, code: u32, expected: &str) {
         let outcome = outcome(names, code);
@@ -147,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn every_flag_has_its_ending() {
+    fn flags_and_status_determine_the_ending() {
         check("", 200, "ok ok");
         check("", 404, "ok ok");
         check("DI", 200, "ok ok");
@@ -160,24 +163,24 @@ mod tests {
         check("UPE", 200, "reset reset");
         check("DC", 0, "caller_gave_up caller_gave_up");
         check("DR", 200, "caller_gave_up caller_gave_up");
-        // The called proxy refused on purpose: to the hop that is an answer.
+        // A deliberate rejection by the destination's proxy is a response to this hop.
         check("RL", 429, "not_forwarded ok");
     }
 
     #[test]
-    fn a_grpc_status_is_part_of_the_answer() {
-        let answer = |grpc_status| {
+    fn a_grpc_status_is_part_of_the_response() {
+        let response = |grpc_status| {
             let outcome = Outcome { response_code: 200, grpc_status, ..Outcome::default() };
-            (Ending::of(&outcome, Side::Source), Answer::of(&outcome))
+            (Ending::of(&outcome, Side::Source), Response::of(&outcome))
         };
-        assert_eq!(answer(Some(14)).0, Ending::Error);
-        assert!(!answer(Some(0)).1.same(answer(None).1));
-        assert!(answer(Some(14)).1.same(answer(Some(14)).1));
-        assert!(!Answer::of(&outcome("DC", 0)).same(Answer::of(&outcome("DC", 0))));
+        assert_eq!(response(Some(14)).0, Ending::Error);
+        assert!(!response(Some(0)).1.same(response(None).1));
+        assert!(response(Some(14)).1.same(response(Some(14)).1));
+        assert!(!Response::of(&outcome("DC", 0)).same(Response::of(&outcome("DC", 0))));
     }
 
     #[test]
-    fn numbers_are_places() {
+    fn numbers_round_trip() {
         for ending in Ending::ALL {
             assert_eq!(Ending::from_number(ending.number()), ending);
         }

@@ -1,183 +1,203 @@
-//! Records whose time is over.
+//! Resolves pending records at their deadline.
 //!
-//! In: a key with records that are due. Out: their verdicts. Always holds: what is due is counted and gone; what has to do
-//! with it is judged with it, and what has not waits on.
+//! In: a key with records that are due. Out: their verdicts.
+//! Invariant: a due record is counted and removed, together with the pending records that may
+//! belong to the same calls. Other records of the key stay pending.
 
 use super::caller_inference;
-use super::edge_stats::{Cell, Entry};
-use super::packed_record::Half;
-use super::pairing::{self, Found, Times, is_same_answer};
-use super::table::Place;
+use super::edge_stats::{EdgeEntry, HopOutcome};
+use super::ending::Ending;
+use super::packed_record::PendingRecord;
+use super::pairing::{self, PairingResult, Timing, is_same_response};
+use super::table::Position;
 use super::verdict::{Pair, Verdict};
-use super::{Ending, Join, Side};
+use super::{Join, Side};
 
-/// A called side that began so long after its caller had ended got the request too late; less may be the clocks.
+/// Shortest delay from the end of the source to the start of the destination that counts as a late
+/// request; a shorter one may be clock error.
 const BEGAN_AFTER_US_MIN: i64 = 10_000;
 
 impl Join {
-    /// Judges what is due under a key, or everything under it.
-    pub(super) fn settle(&mut self, key: u64, all: bool, now_us: u64) {
-        let mut waiting: Vec<(Place, Half)> = Vec::new();
-        self.table.visit(key, |place, half| waiting.push((place, Half::unpack(half))));
-        let now = Half::tick(now_us);
-        if let [(place, half)] = waiting.as_slice() {
-            if (all || Half::is_due(half.deadline, now)) && self.table.remove(*place) {
-                self.alone(half, now_us);
+    /// Resolves the due records of a key, or `all` of them.
+    pub(super) fn resolve(&mut self, key: u64, all: bool, now_us: u64) {
+        let mut pending: Vec<(Position, PendingRecord)> = Vec::new();
+        self.table.visit(key, |position, record| pending.push((position, PendingRecord::unpack(record))));
+        let now = PendingRecord::tick(now_us);
+        if let [(position, record)] = pending.as_slice() {
+            if (all || PendingRecord::is_due(record.deadline, now)) && self.table.remove(*position) {
+                self.count_alone(record, now_us);
             }
             return;
         }
         let mut group = Vec::new();
-        let mut reached: Vec<bool> =
-            waiting.iter().map(|(_, half)| all || Half::is_due(half.deadline, now)).collect();
-        self.reach(&waiting, &mut reached);
-        for ((place, half), _) in waiting.iter().zip(&reached).filter(|(_, reached)| **reached) {
-            self.table.remove(*place);
-            group.push(*half);
+        let mut included: Vec<bool> =
+            pending.iter().map(|(_, record)| all || PendingRecord::is_due(record.deadline, now)).collect();
+        self.include_related(&pending, &mut included);
+        for ((position, record), _) in pending.iter().zip(&included).filter(|(_, included)| **included) {
+            self.table.remove(*position);
+            group.push(*record);
         }
-        pairing::order(&mut group);
-        let skews = &self.skews;
-        let ahead_us = |source: &Half, destination: &Half| skews.ahead_us(source.own, destination.own);
-        let times = Times { ahead_us: &ahead_us, slack_us: self.limits.clock_tolerance_us() };
-        let found = pairing::judge(&group, &times);
-        let began_after = |source: &Half, destination: &Half| {
+        pairing::sort(&mut group);
+        let skews = &self.clock_skews;
+        let skew_us =
+            |source: &PendingRecord, destination: &PendingRecord| skews.skew_us(source.own, destination.own);
+        let times = Timing { skew_us: &skew_us, tolerance_us: self.limits.clock_tolerance_us() };
+        let results = pairing::pair_group(&group, &times);
+        let began_after = |source: &PendingRecord, destination: &PendingRecord| {
             times.began_after_end_us(source, destination) > BEGAN_AFTER_US_MIN
         };
         let late: Vec<bool> = group
             .iter()
-            .zip(&found)
-            .map(|(half, found)| match found {
-                Found::Last { source, .. } => group.get(*source).is_some_and(|it| began_after(it, half)),
+            .zip(&results)
+            .map(|(record, result)| match result {
+                PairingResult::LastAttempt { source, .. } => {
+                    group.get(*source).is_some_and(|it| began_after(it, record))
+                }
                 _ => false,
             })
             .collect();
-        self.count(&group, &found, &late, now_us);
+        self.count_group(&group, &results, &late, now_us);
     }
 
-    /// Adds to what is due what may be the other side of it, and so on.
-    fn reach(&self, waiting: &[(Place, Half)], reached: &mut [bool]) {
-        let ahead_us = |source: &Half, destination: &Half| self.skews.ahead_us(source.own, destination.own);
-        let times = Times { ahead_us: &ahead_us, slack_us: self.limits.clock_tolerance_us() };
-        let related = |a: &Half, b: &Half| {
+    /// Adds the records that may be the other side of included ones, transitively.
+    fn include_related(&self, pending: &[(Position, PendingRecord)], included: &mut [bool]) {
+        let skew_us = |source: &PendingRecord, destination: &PendingRecord| {
+            self.clock_skews.skew_us(source.own, destination.own)
+        };
+        let times = Timing { skew_us: &skew_us, tolerance_us: self.limits.clock_tolerance_us() };
+        let related = |a: &PendingRecord, b: &PendingRecord| {
             let (source, destination) = match (a.side, b.side) {
                 (Side::Source, Side::Destination) => (a, b),
                 (Side::Destination, Side::Source) => (b, a),
                 _ => return false,
             };
             times.fits(source, destination)
-                || is_same_answer(source, destination) && source.may_be_of(destination.caller)
+                || is_same_response(source, destination) && source.may_be_from(destination.source_tag)
         };
-        for _ in 0..waiting.len() {
-            let next = waiting.iter().zip(&*reached).position(|((_, half), is_reached)| {
-                let mut others = waiting.iter().zip(&*reached).filter(|(_, reached)| **reached);
-                !is_reached && others.any(|((_, other), _)| related(half, other))
+        for _ in 0..pending.len() {
+            let next = pending.iter().zip(&*included).position(|((_, record), is_included)| {
+                let mut others = pending.iter().zip(&*included).filter(|(_, included)| **included);
+                !is_included && others.any(|((_, other), _)| related(record, other))
             });
-            let Some(reached) = next.and_then(|next| reached.get_mut(next)) else { return };
-            *reached = true;
+            let Some(included) = next.and_then(|next| included.get_mut(next)) else { return };
+            *included = true;
         }
     }
 
-    fn count(&mut self, group: &[Half], found: &[Found], late: &[bool], now_us: u64) {
-        let mut ambiguous: Vec<&Half> = Vec::new();
-        let sole = caller_inference::sole(group);
-        for ((half, found), late) in group.iter().zip(found).zip(late) {
-            match found {
-                Found::Paired => {}
-                Found::Alone => self.alone(half, now_us),
-                Found::Ambiguous => {
-                    self.found(half, sole);
-                    ambiguous.push(half);
+    fn count_group(
+        &mut self,
+        group: &[PendingRecord],
+        results: &[PairingResult],
+        late: &[bool],
+        now_us: u64,
+    ) {
+        let mut ambiguous: Vec<&PendingRecord> = Vec::new();
+        let only_source = caller_inference::only_source(group);
+        for ((record, result), late) in group.iter().zip(results).zip(late) {
+            match result {
+                PairingResult::Paired => {}
+                PairingResult::Alone => self.count_alone(record, now_us),
+                PairingResult::Ambiguous => {
+                    self.infer_caller(record, only_source);
+                    ambiguous.push(record);
                 }
-                Found::Earlier { source } => {
+                PairingResult::EarlierAttempt { source } => {
                     self.stats.joined = self.stats.joined.saturating_add(1);
-                    self.found(half, group.get(*source));
+                    self.infer_caller(record, group.get(*source));
                 }
-                Found::Last { source, sure } => {
+                PairingResult::LastAttempt { source, confident } => {
                     let Some(source) = group.get(*source) else { continue };
                     let pair = Pair {
                         source: source.ending,
-                        destination: half.ending,
-                        same_answer: is_same_answer(source, half),
+                        destination: record.ending,
+                        same_response: is_same_response(source, record),
                         retried: source.attempts > 1,
                         began_after: *late,
                     };
-                    if *sure && pair.same_answer && source.ending.is_answer() && !pair.retried {
-                        // It waited since its times did not fit: what is known of the clocks is wrong.
-                        self.compare_clocks(source, half);
+                    if *confident && pair.same_response && source.ending.is_response() && !pair.retried {
+                        // Its times did not fit, or it would have matched on arrival: the known
+                        // skew is wrong.
+                        self.compare_clocks(source, record);
                     }
-                    self.joined(source, half, &pair, *sure);
+                    self.count_hop(source, record, &pair, *confident);
                 }
             }
         }
-        self.ambiguous(&ambiguous);
+        self.count_ambiguous(&ambiguous);
     }
 
-    /// As many hops as there can be: a called side's record may belong to each caller's.
-    fn ambiguous(&mut self, halves: &[&Half]) {
-        self.stats.ambiguous = self.stats.ambiguous.saturating_add(halves.len() as u64);
-        let (sources, destinations): (Vec<&Half>, Vec<&Half>) =
-            halves.iter().partition(|half| half.side == Side::Source);
+    /// Counts the largest possible number of hops: each destination record may belong to one source
+    /// record.
+    fn count_ambiguous(&mut self, records: &[&PendingRecord]) {
+        self.stats.ambiguous = self.stats.ambiguous.saturating_add(records.len() as u64);
+        let (sources, destinations): (Vec<&PendingRecord>, Vec<&PendingRecord>) =
+            records.iter().partition(|record| record.side == Side::Source);
         let longer = if sources.len() >= destinations.len() { sources } else { destinations };
-        for half in longer {
-            self.add(half, Verdict::Ambiguous);
+        for record in longer {
+            self.count_unpaired(record, Verdict::Ambiguous);
         }
     }
 
-    /// Counts a record whose other side told nothing.
-    pub(super) fn alone(&mut self, half: &Half, now_us: u64) {
+    /// Counts a record without a record of the other side.
+    pub(super) fn count_alone(&mut self, record: &PendingRecord, now_us: u64) {
         self.stats.alone = self.stats.alone.saturating_add(1);
-        self.found(half, None);
-        let verdict = match half.side {
-            Side::Source => Verdict::of_source(half.ending),
-            Side::Destination => Verdict::of_destination(half.ending),
+        self.infer_caller(record, None);
+        let verdict = match record.side {
+            Side::Source => Verdict::of_source(record.ending),
+            Side::Destination => Verdict::of_destination(record.ending),
         };
-        let verdict =
-            if verdict == Verdict::NotForwarded { verdict } else { self.excused(half, verdict, now_us) };
+        let verdict = if verdict == Verdict::NotForwarded {
+            verdict
+        } else {
+            self.explain_missing(record, verdict, now_us)
+        };
         if verdict == Verdict::PeerNotInstrumented {
-            let entry = self.entry(half.edge);
-            entry.book.peer_not_instrumented = entry.book.peer_not_instrumented.saturating_add(1);
+            let entry = self.edge_entry(record.edge);
+            entry.hops.peer_not_instrumented = entry.hops.peer_not_instrumented.saturating_add(1);
         }
-        self.add(half, verdict);
+        self.count_unpaired(record, verdict);
     }
 
-    fn add(&mut self, half: &Half, verdict: Verdict) {
-        let (source, destination) = match half.side {
-            Side::Source => (Some(half.ending), None),
-            Side::Destination => (None, Some(half.ending)),
+    fn count_unpaired(&mut self, record: &PendingRecord, verdict: Verdict) {
+        let (source, destination) = match record.side {
+            Side::Source => (Some(record.ending), None),
+            Side::Destination => (None, Some(record.ending)),
         };
-        self.entry(half.edge).book.add(Cell { verdict, source, destination });
+        self.edge_entry(record.edge).hops.add(HopOutcome { verdict, source, destination });
     }
 
-    /// What it means that the other side told nothing, when it never tells, or when something is known to be lost.
-    fn excused(&self, half: &Half, verdict: Verdict, now_us: u64) -> Verdict {
-        let entry = self.edges.get(half.edge);
-        let other = entry.and_then(|entry| match half.side {
-            Side::Source => self.called.get(entry.called),
-            Side::Destination => self.callers.get(entry.caller),
+    /// Replaces a verdict if the other side never reports, or if records are known to be lost.
+    fn explain_missing(&self, record: &PendingRecord, verdict: Verdict, now_us: u64) -> Verdict {
+        let entry = self.edges.get(record.edge);
+        let other = entry.and_then(|entry| match record.side {
+            Side::Source => self.destinations.get(entry.destination),
+            Side::Destination => self.sources.get(entry.source),
         });
-        let peer_not_instrumented = match (other, half.side) {
-            (Some(other), _) => other.told_us == 0,
-            // Nobody has a name. A caller with a proxy numbers its attempts, and others of the edge were joined.
+        let peer_not_instrumented = match (other, record.side) {
+            (Some(other), _) => other.last_report_us == 0,
+            // The source is unknown: it has a proxy only if its attempts are numbered and other
+            // hops of the edge were joined.
             (None, Side::Destination) => {
-                half.attempts == 0 || entry.is_some_and(|entry| entry.book.joined == 0)
+                record.attempts == 0 || entry.is_some_and(|entry| entry.hops.joined == 0)
             }
             (None, Side::Source) => false,
         };
         if peer_not_instrumented {
-            // What the caller saw it saw, whoever was called.
-            let rescued = half.side == Side::Source && half.ending == Ending::Ok && half.attempts > 1;
-            return if rescued { Verdict::SucceededAfterRetry } else { Verdict::PeerNotInstrumented };
+            // The outcome of the source does not depend on the destination's telemetry.
+            let succeeded = record.side == Side::Source && record.ending == Ending::Ok && record.attempts > 1;
+            return if succeeded { Verdict::SucceededAfterRetry } else { Verdict::PeerNotInstrumented };
         }
         let since_us = now_us.saturating_sub(self.limits.window_us().saturating_mul(2));
         let within = |time_us: u64| time_us > 0 && time_us >= since_us;
-        let proxy = half.peer.checked_sub(1).and_then(|number| self.proxies.get(number));
+        let proxy = record.peer.checked_sub(1).and_then(|number| self.proxies.get(number));
         let lost = match proxy {
-            Some(losses) => losses.since(since_us),
-            None => other.is_some_and(|other| within(other.lost_us)),
+            Some(losses) => losses.is_lost_since(since_us),
+            None => other.is_some_and(|other| within(other.last_loss_us)),
         };
         if lost || within(self.evicted_us) { Verdict::TelemetryLost } else { verdict }
     }
 
-    pub(super) fn entry(&mut self, edge: u32) -> &mut Entry {
+    pub(super) fn edge_entry(&mut self, edge: u32) -> &mut EdgeEntry {
         self.edges.get_mut(edge).unwrap_or(&mut self.overflow)
     }
 }

@@ -1,277 +1,297 @@
-//! Who belongs to whom, among the records of one request id at one called end.
+//! Pairs source and destination records that share request id and destination.
 //!
-//! In: records that wait under one key and have to do with each other. Out: one [`Found`] for each of them. Always holds:
-//! the result depends on the records only, not on the order in which they came; a pair is made only where every way to
-//! pair leads to the same verdicts, else those concerned are ambiguous.
+//! In: pending records of one key that may be related. Out: one [`PairingResult`] per record.
+//! Invariant: the result depends on the records only, not on their order of arrival. A pair is made
+//! only if every possible pairing gives the same verdicts; otherwise the records are ambiguous.
 //!
-//! 1. Records of both sides that tell of the same answer (status and attempt) belong together. Of several, those that fit
-//!    best in time are taken; how many pairs there are does not depend on the choice.
-//! 2. A called side's record with the number of an earlier attempt belongs to the caller's record that made the attempt.
-//! 3. What is left of both sides is paired where time leaves one choice, first among what began during the call, then
-//!    among what began later, too; and where the choice makes no difference.
+//! 1. Records of both sides with the same response (status and attempt) form a pair. Of several
+//!    candidates the best fit in time wins; the number of pairs does not depend on this choice.
+//! 2. A destination record with the number of an earlier attempt belongs to the source record that
+//!    made the attempt.
+//! 3. The remaining records of both sides form a pair where time leaves one choice: first among
+//!    destinations that began during the call, then also among later ones; and where the choice
+//!    makes no difference.
 
 use super::Side;
-use super::packed_record::Half;
+use super::ending::Ending;
+use super::packed_record::PendingRecord;
 
-/// What a called side may be late by when its caller had given up: longer waits do not stay open anyway.
+/// Longest delay of a destination after its source gave up. Records further apart are hardly ever
+/// pending together.
 const LATE_US_MAX: i64 = 60_000_000;
 
-/// What was found of one record.
+/// Result of the pairing for one record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Found {
-    /// A called side's record is that of the caller's last attempt: the place of the caller's record, and whether no other
-    /// could have been meant.
-    Last { source: usize, sure: bool },
-    /// It is that of an earlier attempt.
-    Earlier { source: usize },
-    /// A caller's record: its last attempt is known.
+pub(super) enum PairingResult {
+    /// Destination record of the source's last attempt, with the index of the source record.
+    /// `confident`: no other record of the group could take its part.
+    LastAttempt { source: usize, confident: bool },
+    /// Destination record of an earlier attempt.
+    EarlierAttempt { source: usize },
+    /// Source record whose last attempt is known.
     Paired,
-    /// The other side told nothing of it.
+    /// Record without a record of the other side.
     Alone,
-    /// It belongs to one of several, and which one decides.
+    /// Record with several possible partners that lead to different verdicts.
     Ambiguous,
 }
 
-/// Clocks and tolerance.
-pub(super) struct Times<'a> {
-    /// How far the clock of the called proxy is ahead of the caller's, microseconds.
-    pub(super) ahead_us: &'a dyn Fn(&Half, &Half) -> i64,
-    /// By how much a record may stick out of its caller's, microseconds.
-    pub(super) slack_us: i64,
+/// Clock skew and tolerance for the comparison of two records.
+pub(super) struct Timing<'a> {
+    /// Returns by how much the destination's clock is ahead of the source's, in microseconds.
+    pub(super) skew_us: &'a dyn Fn(&PendingRecord, &PendingRecord) -> i64,
+    /// Clock tolerance, in microseconds.
+    pub(super) tolerance_us: i64,
 }
 
-impl Times<'_> {
-    /// By how much a called side's record sticks out of its caller's, microseconds.
-    pub(super) fn misfit_us(source: &Half, destination: &Half, ahead_us: i64) -> i64 {
-        let early_us = ahead_us - destination.began_after_us(source);
-        let late_us = destination.ended_after_us(source) - ahead_us;
+impl Timing<'_> {
+    /// Returns by how much the destination's interval exceeds the source's, in microseconds.
+    pub(super) fn misfit_us(source: &PendingRecord, destination: &PendingRecord, skew_us: i64) -> i64 {
+        let early_us = skew_us - destination.began_after_us(source);
+        let late_us = destination.ended_after_us(source) - skew_us;
         early_us.max(0) + late_us.max(0)
     }
 
-    /// By how much, with the clocks as they are known.
-    pub(super) fn misfit(&self, source: &Half, destination: &Half) -> i64 {
-        Self::misfit_us(source, destination, (self.ahead_us)(source, destination))
+    /// Returns the misfit after correction of the known clock skew.
+    pub(super) fn misfit(&self, source: &PendingRecord, destination: &PendingRecord) -> i64 {
+        Self::misfit_us(source, destination, (self.skew_us)(source, destination))
     }
 
-    /// How long after its caller had ended a called side began, microseconds; negative as a rule.
-    pub(super) fn began_after_end_us(&self, source: &Half, destination: &Half) -> i64 {
+    /// Returns the time from the end of the source to the start of the destination, in
+    /// microseconds; mostly negative.
+    pub(super) fn began_after_end_us(&self, source: &PendingRecord, destination: &PendingRecord) -> i64 {
         destination.began_after_us(source)
-            - (self.ahead_us)(source, destination)
+            - (self.skew_us)(source, destination)
             - i64::from(source.duration_us)
     }
 
-    /// Whether a called side's record may be of this request: begun with it or later, and before its end, unless the
-    /// caller gave up before there was an end.
-    pub(super) fn fits(&self, source: &Half, destination: &Half) -> bool {
-        let late_us = if source.ending.is_answer() { 0 } else { LATE_US_MAX };
+    /// Whether a destination record may belong to this request: it began no earlier than the
+    /// source, and before the source's end, unless the source gave up before a response.
+    pub(super) fn fits(&self, source: &PendingRecord, destination: &PendingRecord) -> bool {
+        let late_us = if source.ending.is_response() { 0 } else { LATE_US_MAX };
         self.began_within(source, destination, late_us)
     }
 
-    /// Whether a called side began with the request or later, and no later than so long after its end.
-    fn began_within(&self, source: &Half, destination: &Half, late_us: i64) -> bool {
-        let began_us = destination.began_after_us(source) - (self.ahead_us)(source, destination);
-        let last_us = i64::from(source.duration_us) + late_us + self.slack_us;
-        source.may_be_of(destination.caller) && (-self.slack_us..=last_us).contains(&began_us)
+    /// Whether a destination began no earlier than the source, and at most `late_us` after its end.
+    fn began_within(&self, source: &PendingRecord, destination: &PendingRecord, late_us: i64) -> bool {
+        let began_us = destination.began_after_us(source) - (self.skew_us)(source, destination);
+        let last_seen_us = i64::from(source.duration_us) + late_us + self.tolerance_us;
+        source.may_be_from(destination.source_tag) && (-self.tolerance_us..=last_seen_us).contains(&began_us)
     }
 }
 
-/// Judges a group. Sort it first with [`order`], so that equal groups are judged equally.
-pub(super) fn judge(group: &[Half], times: &Times<'_>) -> Vec<Found> {
-    let mut judging = Judging { group, times, found: vec![Found::Alone; group.len()], pairs: Vec::new() };
-    judging.same_answers();
-    judging.earlier_attempts(false);
-    judging.only_choices(true);
-    judging.only_choices(false);
-    judging.equal_choices();
-    judging.earlier_attempts(true);
-    judging.sureness();
-    judging.found
+/// Pairs a group of records. [`sort`] the group first, so that equal groups give equal results.
+pub(super) fn pair_group(group: &[PendingRecord], times: &Timing<'_>) -> Vec<PairingResult> {
+    let mut pairing =
+        Pairing { group, times, results: vec![PairingResult::Alone; group.len()], pairs: Vec::new() };
+    pairing.pair_same_responses();
+    pairing.assign_earlier_attempts(false);
+    pairing.pair_only_choices(true);
+    pairing.pair_only_choices(false);
+    pairing.pair_equal_choices();
+    pairing.assign_earlier_attempts(true);
+    pairing.mark_confidence();
+    pairing.results
 }
 
-/// In which order a group is judged: callers first, then by time.
-pub(super) fn order(group: &mut [Half]) {
+/// Sorts a group: sources first, then by time. Times are relative to the first record as it
+/// arrived; another base differs by a constant.
+pub(super) fn sort(group: &mut [PendingRecord]) {
     let Some(first) = group.first().copied() else { return };
-    group.sort_by_key(|half| {
-        let destination = half.side == Side::Destination;
-        (destination, half.ended_after_us(&first), half.duration_us, half.attempts, half.answer, half.ending)
+    group.sort_by_key(|record| {
+        let destination = record.side == Side::Destination;
+        (
+            destination,
+            record.ended_after_us(&first),
+            record.duration_us,
+            record.attempts,
+            record.response,
+            record.ending,
+        )
     });
-    // Times are told against the first record of the group as it came; against another they differ by a constant.
 }
 
-struct Judging<'a> {
-    group: &'a [Half],
-    times: &'a Times<'a>,
-    found: Vec<Found>,
-    /// Places of callers and of the called sides of their last attempts.
+struct Pairing<'a> {
+    group: &'a [PendingRecord],
+    times: &'a Timing<'a>,
+    results: Vec<PairingResult>,
+    /// Indexes of sources and of the destinations of their last attempts.
     pairs: Vec<(usize, usize)>,
 }
 
-impl<'a> Judging<'a> {
-    fn half(&self, place: usize) -> Option<&'a Half> {
-        self.group.get(place)
+impl<'a> Pairing<'a> {
+    fn record(&self, index: usize) -> Option<&'a PendingRecord> {
+        self.group.get(index)
     }
 
-    /// Places of one side that nothing was found of yet.
-    fn open(&self, side: Side) -> Vec<(usize, &'a Half)> {
-        let all = self.group.iter().enumerate().zip(&self.found);
-        all.filter(|((_, half), found)| half.side == side && **found == Found::Alone)
+    /// Returns the records of one side without a result yet.
+    fn unpaired(&self, side: Side) -> Vec<(usize, &'a PendingRecord)> {
+        let all = self.group.iter().enumerate().zip(&self.results);
+        all.filter(|((_, record), result)| record.side == side && **result == PairingResult::Alone)
             .map(|(it, _)| it)
             .collect()
     }
 
     fn pair(&mut self, source: usize, destination: usize) {
-        self.set(source, Found::Paired);
-        self.set(destination, Found::Last { source, sure: true });
+        self.set(source, PairingResult::Paired);
+        self.set(destination, PairingResult::LastAttempt { source, confident: true });
         self.pairs.push((source, destination));
     }
 
-    fn set(&mut self, place: usize, what: Found) {
-        if let Some(found) = self.found.get_mut(place) {
-            *found = what;
+    fn set(&mut self, index: usize, new: PairingResult) {
+        if let Some(result) = self.results.get_mut(index) {
+            *result = new;
         }
     }
 
-    fn same_answers(&mut self) {
-        // The attempt as it was numbered; then where no number was told; then a number that the caller cannot have given,
-        // since it came through from further back.
+    fn pair_same_responses(&mut self) {
+        // First the reported number of the attempt; then no reported number; then a number above
+        // the source's attempts, which an earlier hop has set.
         let passes: [fn(u8, u8) -> bool; 3] = [
             |made, number| made.max(1) == number,
             |_, number| number == 0,
             |made, number| number > made.max(1),
         ];
         for fits in passes {
-            for (place, source) in self.open(Side::Source) {
-                let candidates = self.open(Side::Destination).into_iter().filter(|(_, destination)| {
-                    source.ending.is_answer()
-                        && is_same_answer(source, destination)
-                        && source.may_be_of(destination.caller)
+            for (index, source) in self.unpaired(Side::Source) {
+                let candidates = self.unpaired(Side::Destination).into_iter().filter(|(_, destination)| {
+                    source.ending.is_response()
+                        && is_same_response(source, destination)
+                        && source.may_be_from(destination.source_tag)
                         && fits(source.attempts, destination.attempts)
                 });
                 if let Some((best, _)) = candidates.min_by_key(|(_, it)| self.times.misfit(source, it)) {
-                    self.pair(place, best);
+                    self.pair(index, best);
                 }
             }
         }
     }
 
-    fn earlier_attempts(&mut self, without_number: bool) {
-        for (place, destination) in self.open(Side::Destination) {
+    fn assign_earlier_attempts(&mut self, without_number: bool) {
+        for (index, destination) in self.unpaired(Side::Destination) {
             let number = destination.attempts;
             if (number == 0) != without_number {
                 continue;
             }
-            let made = |source: &Half| source.attempts > number.max(1);
+            let made = |source: &PendingRecord| source.attempts > number.max(1);
             let sources = self.group.iter().enumerate().filter(|(at, source)| {
                 source.side == Side::Source
                     && made(source)
                     && self.times.fits(source, destination)
-                    && self.has_room(*at, source, number)
+                    && self.accepts_attempt(*at, source, number)
             });
             let best = sources.min_by_key(|(_, source)| self.times.misfit(source, destination));
             if let Some((source, _)) = best {
-                self.set(place, Found::Earlier { source });
+                self.set(index, PairingResult::EarlierAttempt { source });
             }
         }
     }
 
-    /// Whether a caller's record can take one more earlier attempt of this number.
-    fn has_room(&self, at: usize, source: &Half, number: u8) -> bool {
-        let taken =
-            self.group.iter().zip(&self.found).filter(|(_, found)| **found == Found::Earlier { source: at });
+    /// Whether a source has made one more earlier attempt with this number.
+    fn accepts_attempt(&self, at: usize, source: &PendingRecord, number: u8) -> bool {
+        let assigned = self
+            .group
+            .iter()
+            .zip(&self.results)
+            .filter(|(_, result)| **result == PairingResult::EarlierAttempt { source: at });
         if number == 0 {
-            taken.count() + 1 < usize::from(source.attempts)
+            assigned.count() + 1 < usize::from(source.attempts)
         } else {
-            !taken.into_iter().any(|(half, _)| half.attempts == number)
+            !assigned.into_iter().any(|(record, _)| record.attempts == number)
         }
     }
 
-    fn may_be_last(&self, source: &Half, destination: &Half) -> bool {
+    fn may_be_last(&self, source: &PendingRecord, destination: &PendingRecord) -> bool {
         has_last_number(source, destination) && self.times.fits(source, destination)
     }
 
-    fn may_be_last_in_time(&self, source: &Half, destination: &Half) -> bool {
+    fn may_be_last_in_time(&self, source: &PendingRecord, destination: &PendingRecord) -> bool {
         has_last_number(source, destination) && self.times.began_within(source, destination, 0)
     }
 
-    /// Pairs where each is the only choice of the other, as long as there are such.
-    fn only_choices(&mut self, in_time: bool) {
+    /// Pairs records that are each other's only choice, until none is left.
+    fn pair_only_choices(&mut self, in_time: bool) {
         for _ in 0..self.group.len() {
-            let (sources, destinations) = (self.open(Side::Source), self.open(Side::Destination));
-            let may_be = |source: &Half, destination: &Half| {
+            let (sources, destinations) = (self.unpaired(Side::Source), self.unpaired(Side::Destination));
+            let may_be = |source: &PendingRecord, destination: &PendingRecord| {
                 if in_time {
                     self.may_be_last_in_time(source, destination)
                 } else {
                     self.may_be_last(source, destination)
                 }
             };
-            let only = sources.iter().find_map(|(place, source)| {
+            let only = sources.iter().find_map(|(index, source)| {
                 let mut choices = destinations.iter().filter(|(_, it)| may_be(source, it));
                 let (choice, destination) = choices.next().filter(|_| choices.next().is_none())?;
                 let back = sources.iter().filter(|(_, it)| may_be(it, destination)).count();
-                (back == 1).then_some((*place, *choice))
+                (back == 1).then_some((*index, *choice))
             });
             let Some((source, destination)) = only else { return };
             self.pair(source, destination);
         }
     }
 
-    /// Pairs those where every choice comes to the same; the others are ambiguous.
-    fn equal_choices(&mut self) {
-        let (sources, destinations) = (self.open(Side::Source), self.open(Side::Destination));
-        let concerned = |half: &Half, others: &[(usize, &Half)]| {
+    /// Pairs the records whose choices are all equivalent; the others become ambiguous.
+    fn pair_equal_choices(&mut self) {
+        let (sources, destinations) = (self.unpaired(Side::Source), self.unpaired(Side::Destination));
+        let has_choice = |record: &PendingRecord, others: &[(usize, &PendingRecord)]| {
             others.iter().any(|(_, other)| {
-                if half.side == Side::Source {
-                    self.may_be_last(half, other)
+                if record.side == Side::Source {
+                    self.may_be_last(record, other)
                 } else {
-                    self.may_be_last(other, half)
+                    self.may_be_last(other, record)
                 }
             })
         };
-        let s: Vec<_> = sources.iter().filter(|(_, it)| concerned(it, &destinations)).copied().collect();
-        let d: Vec<_> = destinations.iter().filter(|(_, it)| concerned(it, &sources)).copied().collect();
+        let s: Vec<_> = sources.iter().filter(|(_, it)| has_choice(it, &destinations)).copied().collect();
+        let d: Vec<_> = destinations.iter().filter(|(_, it)| has_choice(it, &sources)).copied().collect();
         let all_fit = s.iter().all(|(_, source)| d.iter().all(|(_, it)| self.may_be_last(source, it)));
-        let uniform = |side: &[(usize, &Half)]| side.windows(2).all(alike);
-        let no_matter = uniform(&s) && s.len() >= d.len() || uniform(&d) && d.len() >= s.len();
-        if all_fit && no_matter {
+        let uniform = |side: &[(usize, &PendingRecord)]| side.windows(2).all(is_equivalent);
+        let equivalent = uniform(&s) && s.len() >= d.len() || uniform(&d) && d.len() >= s.len();
+        if all_fit && equivalent {
             s.iter().zip(&d).for_each(|((source, _), (destination, _))| self.pair(*source, *destination));
         } else {
-            s.iter().chain(&d).for_each(|(place, _)| self.set(*place, Found::Ambiguous));
+            s.iter().chain(&d).for_each(|(index, _)| self.set(*index, PairingResult::Ambiguous));
         }
     }
 
-    /// A pair is sure when neither of the two could have been with another of the group.
-    fn sureness(&mut self) {
+    /// A pair is confident if no other record of the group could replace one of the two.
+    fn mark_confidence(&mut self) {
         for (source, destination) in self.pairs.clone() {
-            let (Some(caller), Some(called)) = (self.half(source), self.half(destination)) else { continue };
-            let same = is_same_answer(caller, called);
-            let rivals = |source: &Half, destination: &Half| {
-                self.may_be_last_in_time(source, destination)
-                    && (!same || is_same_answer(source, destination))
+            let (Some(caller), Some(called)) = (self.record(source), self.record(destination)) else {
+                continue;
             };
-            let others = self.group.iter().enumerate().any(|(place, half)| match half.side {
-                Side::Source => place != source && rivals(half, called),
-                Side::Destination => place != destination && rivals(caller, half),
+            let same = is_same_response(caller, called);
+            let rivals = |source: &PendingRecord, destination: &PendingRecord| {
+                self.may_be_last_in_time(source, destination)
+                    && (!same || is_same_response(source, destination))
+            };
+            let others = self.group.iter().enumerate().any(|(index, record)| match record.side {
+                Side::Source => index != source && rivals(record, called),
+                Side::Destination => index != destination && rivals(caller, record),
             });
-            self.set(destination, Found::Last { source, sure: !others });
+            self.set(destination, PairingResult::LastAttempt { source, confident: !others });
         }
     }
 }
 
-/// Whether a called side's record may be that of the last attempt, by its number.
-fn has_last_number(source: &Half, destination: &Half) -> bool {
+/// Whether a destination record may be the last attempt, by its number.
+fn has_last_number(source: &PendingRecord, destination: &PendingRecord) -> bool {
     destination.attempts == 0 || destination.attempts >= source.attempts.max(1)
 }
 
-/// Whether both tell of one answer.
-pub(super) fn is_same_answer(source: &Half, destination: &Half) -> bool {
-    let gone = matches!(destination.ending, super::Ending::CallerGaveUp | super::Ending::Silent);
-    !gone && source.answer.same(destination.answer)
+/// Whether both sides report the same response.
+pub(super) fn is_same_response(source: &PendingRecord, destination: &PendingRecord) -> bool {
+    let gone = matches!(destination.ending, Ending::CallerGaveUp | Ending::Silent);
+    !gone && source.response.same(destination.response)
 }
 
-/// Whether two records of one side come to the same verdict with any other.
-fn alike(pair: &[(usize, &Half)]) -> bool {
+/// Whether two records of one side lead to the same verdict with any partner.
+fn is_equivalent(pair: &[(usize, &PendingRecord)]) -> bool {
     let [(_, a), (_, b)] = pair else { return true };
-    let kind = |half: &Half| (half.ending, half.answer, half.attempts > 1, half.edge, half.caller);
+    let kind = |record: &PendingRecord| {
+        (record.ending, record.response, record.attempts > 1, record.edge, record.source_tag)
+    };
     kind(a) == kind(b)
 }
 

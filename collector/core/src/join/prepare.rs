@@ -1,119 +1,121 @@
-//! Records on their way to those that wait.
+//! Packs the records of a batch and prefetches their table buckets.
 //!
-//! In: the records of a batch. Out: those whose fate is known at once are counted; the others meet who waits for them. Always
-//! holds: what a record will look at is on its way into the cache before it does.
+//! In: the records of a batch. Out: packed records for the match; records whose verdict needs no
+//! other side are counted at once.
 
-use super::edge_context::Line;
-use super::ending::{Answer, Ending};
-use super::packed_record::{Half, Words};
+use super::edge_context::EdgeContext;
+use super::ending::{Ending, Response};
+use super::packed_record::{PackedRecord, PendingRecord};
 use super::stats::Unjoinable;
 use super::{Join, Side};
 use crate::batch::{Batch, Outcome, Record};
 
-/// So many records are prepared together; they fit the first cache.
-const AHEAD: usize = 256;
-/// So many records before one its bucket is fetched, and so many before it what else that names: as many as a processor has reads
-/// under way, and a third of that.
+/// Records that are packed together; they fit the first-level cache.
+const CHUNK: usize = 256;
+/// Prefetch distances in records: the bucket of a key first, then the other buckets that this one
+/// names. 24 is about the number of reads that a processor has in flight, 8 a third of that.
 const FAR: usize = 24;
 const NEAR: usize = 8;
-/// A record that ended so long ago, or lies so far ahead, is not joined: within it times are told apart.
+/// Records that ended longer ago, or end further in the future, are not joined. Within one hour
+/// wrapped times are comparable.
 const AGE_US_MAX: u64 = 3_600 * 1_000_000;
 
-/// An outcome as both sides would see it.
+/// Endings of an outcome as endings by each side, packed.
 #[derive(Debug, Clone, Copy)]
-struct Seen {
+struct OutcomeWords {
     source: Ending,
-    /// What it gives to the first word of a [`Half`], by side.
+    /// Part of the first word of a [`PackedRecord`], by side.
     source_word: u64,
     destination_word: u64,
-    /// The same for a caller whose request never reached the router: its own proxy answered.
+    /// Source side of a request that never reached the router: the proxy sent a local reply.
     unreached_word: u64,
 }
 
-impl Seen {
+impl OutcomeWords {
     fn of(outcome: &Outcome) -> Self {
-        let answer = Answer::of(outcome);
+        let response = Response::of(outcome);
         let source = Ending::of(outcome, Side::Source);
         Self {
             source,
-            source_word: Half::outcome_word(source, answer),
-            destination_word: Half::outcome_word(Ending::of(outcome, Side::Destination), answer),
-            unreached_word: Half::outcome_word(Ending::NotForwarded, answer),
+            source_word: PendingRecord::outcome_word(source, response),
+            destination_word: PendingRecord::outcome_word(Ending::of(outcome, Side::Destination), response),
+            unreached_word: PendingRecord::outcome_word(Ending::NotForwarded, response),
         }
     }
 }
 
 impl Join {
-    pub(super) fn meet_all(&mut self, batch: &Batch, lines: &[Option<Line>], now_us: u64) {
+    pub(super) fn match_all(&mut self, batch: &Batch, contexts: &[Option<EdgeContext>], now_us: u64) {
         let folded = batch.folds.iter().fold(0_u64, |sum, fold| sum.saturating_add(fold.count));
-        self.stats.refuse(Unjoinable::Folded, folded);
-        let seen: Vec<Seen> = batch.outcomes.iter().map(Seen::of).collect();
-        let deadline = Half::tick(now_us.saturating_add(self.limits.window_us())).wrapping_add(1);
-        let mut coming = std::mem::take(&mut self.coming);
-        for chunk in batch.records.chunks(AHEAD) {
-            coming.clear();
+        self.stats.add_unjoinable(Unjoinable::Folded, folded);
+        let endings: Vec<OutcomeWords> = batch.outcomes.iter().map(OutcomeWords::of).collect();
+        let deadline = PendingRecord::tick(now_us.saturating_add(self.limits.window_us())).wrapping_add(1);
+        let mut prepared = std::mem::take(&mut self.prepared);
+        for chunk in batch.records.chunks(CHUNK) {
+            prepared.clear();
             for record in chunk {
-                let line = lines.get(record.edge).and_then(Option::as_ref);
-                let Some(seen) = seen.get(record.outcome) else { continue };
-                coming.extend(self.half(record, line, seen, deadline, now_us));
+                let context = contexts.get(record.edge).and_then(Option::as_ref);
+                let Some(endings) = endings.get(record.outcome) else { continue };
+                prepared.extend(self.prepare(record, context, endings, deadline, now_us));
             }
-            self.meet_coming(&coming, now_us);
+            self.match_prepared(&prepared, now_us);
         }
-        self.coming = coming;
+        self.prepared = prepared;
     }
 
-    /// Each finds its bucket fetched: the table is far larger than any cache, and one after the other they would wait for it.
-    /// Whether one stayed foretells whether the next will: a batch is of one proxy, and mostly of one side.
-    fn meet_coming(&mut self, coming: &[Words], now_us: u64) {
-        let key_of = |words: &Words| words[0];
-        coming.iter().take(FAR).map(key_of).for_each(|key| self.table.prefetch(key));
-        coming.iter().take(NEAR).map(key_of).for_each(|key| self.table.prefetch_further(key, true));
-        let mut stays = true;
-        for (place, words) in coming.iter().enumerate() {
-            if let Some(key) = coming.get(place + FAR).map(key_of) {
+    /// Matches packed records while the buckets of later ones are prefetched, since the table is
+    /// far larger than any cache. The previous result predicts whether the next record is inserted:
+    /// a batch comes from one proxy, and mostly from one side.
+    fn match_prepared(&mut self, prepared: &[PackedRecord], now_us: u64) {
+        let key_of = |words: &PackedRecord| words[0];
+        prepared.iter().take(FAR).map(key_of).for_each(|key| self.table.prefetch(key));
+        prepared.iter().take(NEAR).map(key_of).for_each(|key| self.table.prefetch_further(key, true));
+        let mut inserted = true;
+        for (index, words) in prepared.iter().enumerate() {
+            if let Some(key) = prepared.get(index + FAR).map(key_of) {
                 self.table.prefetch(key);
             }
-            if let Some(key) = coming.get(place + NEAR).map(key_of) {
-                self.table.prefetch_further(key, stays);
+            if let Some(key) = prepared.get(index + NEAR).map(key_of) {
+                self.table.prefetch_further(key, inserted);
             }
-            stays = self.meet(*words, now_us);
+            inserted = self.match_record(*words, now_us);
         }
     }
 
-    /// A record that is to wait; `None` when its fate is known at once.
+    /// Packs a record for the match; `None` if its fate is known at once.
     #[inline]
-    fn half(
+    fn prepare(
         &mut self,
         record: &Record,
-        line: Option<&Line>,
-        seen: &Seen,
+        context: Option<&EdgeContext>,
+        endings: &OutcomeWords,
         deadline: u16,
         now_us: u64,
-    ) -> Option<Words> {
-        let Some(line) = line.filter(|_| record.request_id_hash != 0) else {
-            self.stats.refuse(Unjoinable::NoRequestId, 1);
+    ) -> Option<PackedRecord> {
+        let Some(context) = context.filter(|_| record.request_id_hash != 0) else {
+            self.stats.add_unjoinable(Unjoinable::NoRequestId, 1);
             return None;
         };
-        let is_source = line.side == Side::Source;
+        let is_source = context.side == Side::Source;
         let (outcome, not_forwarded) = match (is_source, record.attempts) {
-            (true, 0) => (seen.unreached_word, true),
-            (true, 1) => (seen.source_word, seen.source == Ending::NotForwarded),
-            (true, _) => (seen.source_word, false),
-            (false, _) => (seen.destination_word, false),
+            (true, 0) => (endings.unreached_word, true),
+            (true, 1) => (endings.source_word, endings.source == Ending::NotForwarded),
+            (true, _) => (endings.source_word, false),
+            (false, _) => (endings.destination_word, false),
         };
         let end_us = record.start_us.saturating_add(record.duration_us);
         let words = [
-            key(record.request_id_hash, line.called),
-            Half::first_word(outcome, line.edge_word, record.attempts, deadline),
-            Half::second_word(end_us, record.duration_us),
-            line.third_word,
+            key(record.request_id_hash, context.destination),
+            PendingRecord::first_word(outcome, context.edge_word, record.attempts, deadline),
+            PendingRecord::second_word(end_us, record.duration_us),
+            context.third_word,
         ];
         let out_of_time = is_out_of_time(record, now_us);
-        if not_forwarded || out_of_time || line.peer_not_instrumented || line.unjoinable.is_some() {
-            let reason = line.unjoinable.or(out_of_time.then_some(Unjoinable::OutOfTime));
+        if not_forwarded || out_of_time || context.peer_not_instrumented || context.unjoinable.is_some() {
+            let reason = context.unjoinable.or(out_of_time.then_some(Unjoinable::OutOfTime));
             match reason.filter(|reason| !not_forwarded || *reason != Unjoinable::NoPeer) {
-                Some(reason) => self.stats.refuse(reason, 1),
-                None => self.alone(&Half::unpack(words), now_us),
+                Some(reason) => self.stats.add_unjoinable(reason, 1),
+                None => self.count_alone(&PendingRecord::unpack(words), now_us),
             }
             return None;
         }
@@ -121,14 +123,15 @@ impl Join {
     }
 }
 
-/// Whether a record ended too long ago, or too far in the future.
+/// Whether a record ended too long ago, or ends too far in the future.
 pub(super) fn is_out_of_time(record: &Record, now_us: u64) -> bool {
     record.start_us.saturating_add(record.duration_us).abs_diff(now_us) > AGE_US_MAX
 }
 
-/// Request and called end in one number, never 0; what is different stays different.
-pub(super) fn key(request_id_hash: u32, called: u32) -> u64 {
-    let mixed = u64::from(request_id_hash) | u64::from(called) << 32;
+/// Mixes request id hash and destination into one key, never 0. The mix is a bijection, so
+/// different inputs give different keys.
+pub(super) fn key(request_id_hash: u32, destination: u32) -> u64 {
+    let mixed = u64::from(request_id_hash) | u64::from(destination) << 32;
     let mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
     (mixed ^ mixed >> 31).max(1)

@@ -1,18 +1,17 @@
 //! Snapshot section of the join: the hops of each edge, and the statistics of the join.
 //!
-//! Records that wait for the other side are no part of the section: after a restart the other side
-//! counts as lost telemetry. An edge that had a place before the restart keeps it under a lower
-//! limit.
+//! Records that are pending are no part of the section: after a restart the other side
+//! counts as lost telemetry. Under a lower limit the edges of the snapshot stay.
 
-use super::edge_stats::{Cell, EdgeHops, Entry};
+use super::edge_stats::{EdgeEntry, EdgeHops, HopOutcome};
 use super::packed_record::EDGES_MAX;
-use super::{Ending, HopEdge, Join, Place, Settings, Verdict};
+use super::{Ending, HopEdge, Join, Settings, Verdict, WorkloadVersion};
 use crate::snapshot::codec::{Reader, SnapshotState, SnapshotValue, Unreadable, Writer, snapshot};
 
-snapshot!(struct Place { workload, namespace, version });
+snapshot!(struct WorkloadVersion { workload, namespace, version });
 snapshot!(struct HopEdge { source, destination, service });
 
-impl SnapshotValue for Cell {
+impl SnapshotValue for HopOutcome {
     fn save(&self, to: &mut Writer) {
         to.number(self.verdict.number().into());
         for ending in [self.source, self.destination] {
@@ -39,7 +38,7 @@ impl SnapshotValue for EdgeHops {
     fn save(&self, to: &mut Writer) {
         self.created_s.save(to);
         self.cells().count().save(to);
-        self.cells().for_each(|cell| cell.save(to));
+        self.cells().for_each(|outcome| outcome.save(to));
         self.gap.save(to);
         self.gap_negative.save(to);
         self.joined.save(to);
@@ -50,8 +49,8 @@ impl SnapshotValue for EdgeHops {
         let mut hops = Self::default();
         hops.created_s = u32::load(from)?;
         for _ in 0..from.count()? {
-            let (cell, count) = SnapshotValue::load(from)?;
-            hops.add_times(cell, count);
+            let (outcome, count) = SnapshotValue::load(from)?;
+            hops.add_times(outcome, count);
         }
         hops.gap = SnapshotValue::load(from)?;
         hops.gap_negative = u64::load(from)?;
@@ -61,7 +60,7 @@ impl SnapshotValue for EdgeHops {
     }
 }
 
-/// Whether an edge has anything to be kept.
+/// Whether an edge has counts to save.
 fn has_counts(hops: &EdgeHops) -> bool {
     hops.hops() > 0 || hops.joined > 0
 }
@@ -69,13 +68,13 @@ fn has_counts(hops: &EdgeHops) -> bool {
 impl SnapshotState for Join {
     fn save(&self, to: &mut Writer) {
         self.stats.save(to);
-        self.overflow.book.save(to);
-        let edges = || self.edges.iter().filter(|(_, entry)| has_counts(&entry.book));
+        self.overflow.hops.save(to);
+        let edges = || self.edges.iter().filter(|(_, entry)| has_counts(&entry.hops));
         edges().count().save(to);
         for (key, entry) in edges() {
-            self.shared.name(*key).save(to);
-            entry.last_us.save(to);
-            entry.book.save(to);
+            self.names.name(*key).save(to);
+            entry.last_seen_us.save(to);
+            entry.hops.save(to);
         }
     }
 
@@ -83,15 +82,15 @@ impl SnapshotState for Join {
         let limits = self.limits.clone();
         self.limit(Settings { edges_max: EDGES_MAX, ..limits.clone() });
         self.stats = SnapshotValue::load(from)?;
-        self.overflow.book = SnapshotValue::load(from)?;
+        self.overflow.hops = SnapshotValue::load(from)?;
         for _ in 0..from.count()? {
             let name = Option::<HopEdge>::load(from)?;
-            let (last_us, book) = (u64::load(from)?, EdgeHops::load(from)?);
+            let (last_seen_us, hops) = (u64::load(from)?, EdgeHops::load(from)?);
             let name = name.ok_or_else(|| from.broken("an edge has no name"))?;
-            let number = self.shared.key_of(&name).and_then(|key| self.edges.number(&key, Entry::default));
+            let number = self.names.key_of(&name).and_then(|key| self.edges.number(&key, EdgeEntry::default));
             let entry = number.and_then(|number| self.edges.get_mut(number));
             let entry = entry.ok_or_else(|| from.broken("too many edges"))?;
-            (entry.last_us, entry.book) = (last_us, book);
+            (entry.last_seen_us, entry.hops) = (last_seen_us, hops);
         }
         self.limit(limits);
         Ok(())

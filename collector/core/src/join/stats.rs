@@ -1,31 +1,31 @@
-//! What became of all records.
+//! Counters of all records by fate.
 //!
-//! In: events. Out: counters. Always holds: records = joined + alone + ambiguous + evicted + unjoinable + open.
+//! Invariant: records = joined + alone + ambiguous + evicted + unjoinable + pending.
 
 use super::edge_stats::EdgeHops;
 use crate::snapshot::codec::snapshot;
 
-/// Why a record cannot be joined.
+/// Reason why a record cannot be joined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unjoinable {
-    /// It carried no request id.
+    /// The record has no request id.
     NoRequestId,
-    /// Its detail was given up under pressure.
+    /// The proxy folded the record into a count.
     Folded,
-    /// Its proxy could not tell whom it called, and nobody else knows.
+    /// The destination is unknown to the source's proxy and to the address book.
     NoPeer,
-    /// A waypoint stands between the two sides and is neither.
+    /// The reporter is a waypoint, which is neither side of the hop.
     Waypoint,
-    /// It ended too long ago, or too far in the future.
+    /// The record ended too long ago, or ends too far in the future.
     OutOfTime,
 }
 
 impl Unjoinable {
-    /// Every reason, in the order of their numbers.
+    /// All reasons, in the order of their numbers.
     pub const ALL: [Self; 5] =
         [Self::NoRequestId, Self::Folded, Self::NoPeer, Self::Waypoint, Self::OutOfTime];
 
-    /// As the label `reason` says it.
+    /// Value of the label `reason`.
     #[must_use]
     pub fn label(self) -> &'static str {
         match self {
@@ -38,20 +38,20 @@ impl Unjoinable {
     }
 }
 
-/// Why a record was let go before its time.
+/// Reason why a record was evicted before its deadline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Eviction {
-    /// As many records wait as may.
+    /// The number of pending records is at its limit.
     Full,
-    /// Too many wait under one request id, or so near in the table that one more finds no place.
+    /// Too many records share one key, or no nearby bucket of the table has a free slot.
     Crowded,
 }
 
 impl Eviction {
-    /// Every reason, in the order of their numbers.
+    /// All reasons, in the order of their numbers.
     pub const ALL: [Self; 2] = [Self::Full, Self::Crowded];
 
-    /// As the label `reason` says it.
+    /// Value of the label `reason`.
     #[must_use]
     pub fn label(self) -> &'static str {
         match self {
@@ -61,18 +61,18 @@ impl Eviction {
     }
 }
 
-/// Counters since the start.
+/// Counters since the start of the process.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Stats {
-    /// Records whose other side is known.
+    /// Records with a record of the other side.
     pub joined: u64,
-    /// Records whose other side told nothing.
+    /// Records without a record of the other side.
     pub alone: u64,
-    /// Records that belong to one of several.
+    /// Records with several possible partners.
     pub ambiguous: u64,
-    /// Hops whose verdict is sure and whose pairing is not, so that they have no gap.
+    /// Joined hops without a confident pairing. Their verdict is exact; they add no gap.
     pub unsure: u64,
-    /// Hops of edges that were forgotten.
+    /// Hops of edges that were removed after inactivity.
     pub expired_hops: u64,
     evicted: [u64; Eviction::ALL.len()],
     unjoinable: [u64; Unjoinable::ALL.len()],
@@ -81,7 +81,7 @@ pub struct Stats {
 snapshot!(struct Stats { joined, alone, ambiguous, unsure, expired_hops, evicted, unjoinable });
 
 impl Stats {
-    /// Records that were let go before their time, by reason.
+    /// Evicted records by reason.
     pub fn evicted(&self) -> impl Iterator<Item = (Eviction, u64)> + '_ {
         Eviction::ALL.into_iter().zip(self.evicted)
     }
@@ -91,7 +91,7 @@ impl Stats {
         Unjoinable::ALL.into_iter().zip(self.unjoinable)
     }
 
-    /// All records whose fate is known.
+    /// Number of records with a known fate.
     #[must_use]
     pub fn settled(&self) -> u64 {
         let parts = [self.joined, self.alone, self.ambiguous];
@@ -102,19 +102,19 @@ impl Stats {
             .fold(0, |sum, part| sum.saturating_add(*part))
     }
 
-    pub(super) fn evict(&mut self, reason: Eviction) {
+    pub(super) fn add_evicted(&mut self, reason: Eviction) {
         if let Some(count) = self.evicted.get_mut(reason as usize) {
             *count = count.saturating_add(1);
         }
     }
 
-    pub(super) fn refuse(&mut self, reason: Unjoinable, records: u64) {
+    pub(super) fn add_unjoinable(&mut self, reason: Unjoinable, records: u64) {
         if let Some(count) = self.unjoinable.get_mut(reason as usize) {
             *count = count.saturating_add(records);
         }
     }
 
-    pub(super) fn expire(&mut self, book: &EdgeHops) {
-        self.expired_hops = self.expired_hops.saturating_add(book.hops());
+    pub(super) fn add_expired(&mut self, hops: &EdgeHops) {
+        self.expired_hops = self.expired_hops.saturating_add(hops.hops());
     }
 }

@@ -1,6 +1,6 @@
-//! Scenarios as text: who tells what and when, and what the join makes of it.
+//! Scenarios as text: records of both sides with their arrival times, and the verdicts of the join.
 
-use super::{Join, Named, Settings, Side};
+use super::{Join, Settings, Side};
 use crate::batch::flags;
 use crate::batch::{Batch, Edge, EpochId, Fold, Outcome, Record, Reporter, Text, Totals};
 use crate::identity::{End, Evidence, ResolvedEdge, Security, ServiceName};
@@ -14,10 +14,11 @@ mod verdicts;
 
 const START_US: u64 = 1_700_000_000_000_000;
 
-/// One record: `src shop>pay #1 0+200 UT/504 x1`, that is side, edge, request id, start and duration in milliseconds,
-/// flags and code, and attempts. `?` is a caller without a name, `pay@v2` another version, `#-` no id, `-` no code.
+/// One record: `src shop>pay #1 0+200 UT/504 x1` stands for side, edge, request id, start and
+/// duration in milliseconds, response flags and status, and attempts. `?` is an unknown source,
+/// `pay@v2` another version, `#-` no request id, `-` no status.
 #[derive(Debug, Clone)]
-struct Line {
+struct Report {
     side: Side,
     source: String,
     destination: String,
@@ -25,7 +26,7 @@ struct Line {
     record: Record,
 }
 
-impl Line {
+impl Report {
     fn parse(text: &str) -> Self {
         let words: Vec<&str> = text.split_whitespace().collect();
         let [side, edge, id, times, ending, ..] = words[..] else { panic!("{text}") };
@@ -70,20 +71,20 @@ fn end(name: &str) -> End {
     }
 }
 
-/// A join with proxies that batch one record at a time, on virtual time.
-struct Scene {
+/// A join with proxies that send one record per batch, on virtual time.
+struct Scenario {
     join: Join,
     sequences: HashMap<String, u64>,
     now_us: u64,
     records: u64,
 }
 
-impl Scene {
+impl Scenario {
     fn new(limits: Settings) -> Self {
         Self { join: Join::new(limits), sequences: HashMap::new(), now_us: START_US, records: 0 }
     }
 
-    /// Lets time pass, as the collector does it.
+    /// Advances the time, with the tick interval of the collector.
     fn until(&mut self, now_us: u64) {
         while self.now_us + 250_000 <= now_us {
             self.now_us += 250_000;
@@ -92,12 +93,12 @@ impl Scene {
         self.now_us = now_us.max(self.now_us);
     }
 
-    fn tell(&mut self, line: &Line, folds: u64) {
-        let own = if line.side == Side::Source { &line.source } else { &line.destination };
-        let peer = if line.side == Side::Source { &line.destination } else { &line.source };
+    fn report(&mut self, report: &Report, folds: u64) {
+        let own = if report.side == Side::Source { &report.source } else { &report.destination };
+        let peer = if report.side == Side::Source { &report.destination } else { &report.source };
         let sequence = self.sequences.entry(own.clone()).or_default();
         *sequence += 1;
-        let reporter = if line.side == Side::Source { Reporter::Source } else { Reporter::Destination };
+        let reporter = if report.side == Side::Source { Reporter::Source } else { Reporter::Destination };
         let fold = Fold { count: folds, ..Fold::default() };
         let batch = Batch {
             epoch_id: EpochId { proxy: own.as_str().into(), epoch: 7 },
@@ -111,47 +112,45 @@ impl Scene {
             messages: Vec::new(),
             attempt: 1,
             details: crate::batch::Details::default(),
-            outcomes: vec![line.outcome],
-            records: if folds == 0 { vec![line.record] } else { Vec::new() },
+            outcomes: vec![report.outcome],
+            records: if folds == 0 { vec![report.record] } else { Vec::new() },
             folds: if folds == 0 { Vec::new() } else { vec![fold] },
         };
         self.records += folds.max(1);
-        let named = Named {
-            edge: ResolvedEdge {
-                reporter,
-                source: Arc::new(end(&line.source)),
-                destination: Arc::new(end(&line.destination)),
-                service: Arc::new(ServiceName {
-                    host: "pay.shop".into(),
-                    name: "pay".into(),
-                    namespace: "shop".into(),
-                }),
-                security: Security::MutualTls,
-                evidence: Evidence::Metadata,
-            },
-            peer: (peer != "?").then(|| peer.as_str().into()),
+        let edge = ResolvedEdge {
+            reporter,
+            source: Arc::new(end(&report.source)),
+            destination: Arc::new(end(&report.destination)),
+            service: Arc::new(ServiceName {
+                host: "pay.shop".into(),
+                name: "pay".into(),
+                namespace: "shop".into(),
+            }),
+            security: Security::MutualTls,
+            evidence: Evidence::Metadata,
         };
-        let tells = self.join.tells(&batch, self.now_us);
-        let known = self.join.know(&named.edge, named.peer.as_ref());
-        let line = self.join.line(&known, tells, self.now_us);
-        self.join.take(&batch, &[Some(line)], self.now_us);
+        let peer: Option<Text> = (peer != "?").then(|| peer.as_str().into());
+        let reporter = self.join.tells(&batch, self.now_us);
+        let ids = self.join.know(&edge, peer.as_ref());
+        let context = self.join.line(&ids, reporter, self.now_us);
+        self.join.take(&batch, &[Some(context)], self.now_us);
     }
 
-    /// Both ends of an edge tell of other edges, so that both are known to tell.
+    /// Sends records of both ends on other edges, so that both ends count as reporting.
     fn introduce(&mut self, edge: &str) {
         let (source, destination) = edge.split_once('>').unwrap();
         for (edge, id) in [(format!("{source}>warm"), 1_001), (format!("warm>{destination}"), 1_002)] {
             for side in ["src", "dst"] {
-                self.tell(&Line::parse(&format!("{side} {edge} #{id} -9+5 200")), 0);
+                self.report(&Report::parse(&format!("{side} {edge} #{id} -9+5 200")), 0);
             }
         }
     }
 
-    /// Every edge and verdict: `shop>pay agreed ok/ok 1`.
-    fn told(&self) -> Vec<String> {
-        let mut told = Vec::new();
-        for (edge, book) in self.join.edges() {
-            let name = |place: &super::Place| match (&*place.workload, &*place.version) {
+    /// All edges with their verdicts: `shop>pay agreed ok/ok 1`.
+    fn verdicts(&self) -> Vec<String> {
+        let mut verdicts = Vec::new();
+        for (edge, hops) in self.join.edges() {
+            let name = |end: &super::WorkloadVersion| match (&*end.workload, &*end.version) {
                 ("unknown", _) => "?".to_owned(),
                 (workload, version) => workload
                     .strip_suffix("-v1")
@@ -161,52 +160,53 @@ impl Scene {
             if edge.contains("warm") {
                 continue;
             }
-            for (cell, count) in book.cells() {
+            for (outcome, count) in hops.cells() {
                 let ending = |ending: Option<super::Ending>| ending.map_or("none", super::Ending::label);
-                let (source, destination) = (ending(cell.source), ending(cell.destination));
-                told.push(format!("{edge} {} {source}/{destination} {count}", cell.verdict.label()));
+                let (source, destination) = (ending(outcome.source), ending(outcome.destination));
+                verdicts.push(format!("{edge} {} {source}/{destination} {count}", outcome.verdict.label()));
             }
         }
-        told.sort();
-        told
+        verdicts.sort();
+        verdicts
     }
 
-    /// Every record has one fate.
+    /// Asserts that every record has one fate.
     #[track_caller]
-    fn balanced(&self) {
+    fn assert_balanced(&self) {
         assert_eq!(self.join.stats().settled() + self.join.open() as u64, self.records);
     }
 }
 
-/// Lines in, verdicts out. A line begins with the millisecond in which it comes; `known shop>pay` lets both ends of an edge
-/// be known to tell, `fold` before a record tells it folded, `lag pay` leaves a hole in the numbers of a proxy's reports.
+/// Asserts the verdicts of a scenario. A line begins with the arrival time in milliseconds. `known
+/// shop>pay` makes both ends of an edge reporting ones, `fold` before a record folds it, `lag pay`
+/// opens a gap in the sequence of a proxy's batches.
 #[track_caller]
-fn check(scenario: &str, expected: &[&str]) -> Scene {
-    check_with(Settings::default(), scenario, expected)
+fn check(text: &str, expected: &[&str]) -> Scenario {
+    check_with(Settings::default(), text, expected)
 }
 
 #[track_caller]
-fn check_with(limits: Settings, scenario: &str, expected: &[&str]) -> Scene {
-    let mut scene = Scene::new(limits);
-    for line in scenario.lines().map(str::trim).filter(|line| !line.is_empty()) {
+fn check_with(limits: Settings, text: &str, expected: &[&str]) -> Scenario {
+    let mut scenario = Scenario::new(limits);
+    for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
         if let Some(edge) = line.strip_prefix("known ") {
-            scene.introduce(edge);
+            scenario.introduce(edge);
             continue;
         }
         let (at_ms, what) = line.split_once(' ').unwrap();
-        scene.until(START_US + at_ms.parse::<u64>().unwrap() * 1_000);
+        scenario.until(START_US + at_ms.parse::<u64>().unwrap() * 1_000);
         if let Some(proxy) = what.strip_prefix("lag ") {
-            *scene.sequences.entry(proxy.to_owned()).or_default() += 1;
+            *scenario.sequences.entry(proxy.to_owned()).or_default() += 1;
         } else if let Some(record) = what.strip_prefix("fold ") {
-            scene.tell(&Line::parse(record), 5);
+            scenario.report(&Report::parse(record), 5);
         } else {
-            scene.tell(&Line::parse(what), 0);
+            scenario.report(&Report::parse(what), 0);
         }
-        scene.balanced();
+        scenario.assert_balanced();
     }
-    scene.until(scene.now_us + 20_000_000);
-    scene.balanced();
-    assert_eq!(scene.join.open(), 0, "nothing waits for ever");
-    assert_eq!(scene.told(), expected);
-    scene
+    scenario.until(scenario.now_us + 20_000_000);
+    scenario.assert_balanced();
+    assert_eq!(scenario.join.open(), 0, "every record is resolved");
+    assert_eq!(scenario.verdicts(), expected);
+    scenario
 }

@@ -1,50 +1,72 @@
-//! What the two sides of a hop say together.
+//! Verdict of a hop: the cause that explains the reports of both sides.
 //!
-//! In: how each side saw it end. Out: a [`Verdict`]. Always holds: the set is closed and every pair of endings has exactly
-//! one verdict; what a single side tells is a loss only where the other side should have told something.
+//! In: how each side saw the request end. Out: a [`Verdict`].
+//! Invariant: the set is closed, and each pair of endings has exactly one verdict. A missing record
+//! counts as a loss only if the other side is expected to report.
 
 use super::ending::Ending;
 
-/// What a hop says. One per request of a caller, retries included; one per record of a called side that no caller told of.
+/// Verdict of a hop. A source request with all its retries is one hop; so is a destination record
+/// without a source record.
+///
+/// Response flags in these docs are Envoy's short names. "Response" means a response from upstream,
+/// with any status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Verdict {
-    /// Both sides tell the same end.
+    /// Both sides report the same response, or both report that the downstream client of the source
+    /// disconnected.
     Agreed,
-    /// Both tell of the failure, and it lies behind the called proxy: its application refused, broke off, or did not answer.
+    /// Both sides report the failure, and the destination's response flags place it behind its
+    /// proxy: the application refused or reset the connection (UF, UC), violated the protocol
+    /// (UPE), or did not respond in time (UT).
     DestinationFailed,
-    /// The caller got a good answer, and not at the first attempt.
+    /// The source reports success after more than one attempt. Earlier attempts may have failed at
+    /// the destination.
     SucceededAfterRetry,
-    /// The caller's proxy called nobody (refused, no endpoint, no route, a limit, a policy), so nobody else can tell.
+    /// The source's proxy sent nothing upstream: no healthy endpoint (UH), connection failure (UF),
+    /// no route (NR), a circuit breaker (UO), a rate limit (RL), or a policy (UAEX; RBAC, without a
+    /// flag). No record of the destination is expected.
     NotForwarded,
-    /// The caller waited in vain, and nothing arrived at the other side.
+    /// The source reports a timeout (UT); the destination has no record. The request did not
+    /// arrive.
     RequestLost,
-    /// The request arrived only after the caller had given up.
+    /// The source reports a timeout (UT); the destination reports a request that began after this
+    /// timeout and ended without a response. The request arrived too late.
     RequestLate,
-    /// The caller gave up while the other side still worked.
+    /// The source reports a timeout (UT, or 504 from `max_stream_duration`, which sets no flag);
+    /// the destination reports a downstream disconnect (DC, DR) while it processed the request.
+    /// Also: the only record reports a downstream disconnect, or neither response nor flag.
     CallerGaveUp,
-    /// The other side answered, and the caller had given up before the answer was there.
+    /// The source reports a timeout (UT) or a downstream disconnect (DC); the destination reports a
+    /// response. The response arrived too late.
     ResponseLate,
-    /// The other side answered, and the connection broke before the answer was there.
+    /// The source reports an upstream reset (UC, UR); the destination reports a response. The
+    /// connection failed before the response arrived.
     ResponseLost,
-    /// Both sides were there, and the connection between them was cut before there was an answer.
+    /// The source reports an upstream reset (UC, UR) or an error; the destination reports a
+    /// downstream disconnect (DC) or no response. The connection between both proxies failed during
+    /// the request.
     ConnectionCut,
-    /// The connection was cut, and the other side left no record: its proxy was killed in the middle of the request, or
-    /// never took the connection (plain text to a port that wants mutual TLS).
+    /// The source reports an upstream reset (UC, UR); the destination has no record. The
+    /// destination's proxy was killed during the request, or rejected the connection (plain text to
+    /// a port that requires mutual TLS).
     DestinationDown,
-    /// The two sides contradict each other in a way that none of the causes above explains.
+    /// Both sides report different responses, and no other verdict explains the difference.
     Contradictory,
-    /// One side tells of a finished request, and the other side, which tells of others, does not; no loss is known.
+    /// One side reports a finished request; the other side, which reports other requests, has no
+    /// record. No loss of telemetry is known.
     RecordMissing,
-    /// The same, and the other side is known to have lost, folded or not yet delivered records in that time.
+    /// One side has no record, and is known to have lost, folded or not yet delivered records at
+    /// that time.
     TelemetryLost,
-    /// The other side never tells: external services, peers without a proxy.
+    /// The other side never reports: an external service, or a workload without a proxy.
     PeerNotInstrumented,
-    /// Several requests under one id, and which belongs to which decides between verdicts.
+    /// Several requests share one id, and different pairings give different verdicts.
     Ambiguous,
 }
 
 impl Verdict {
-    /// Every verdict, in the order of their numbers.
+    /// All verdicts, in the order of their numbers.
     pub const ALL: [Self; 16] = [
         Self::Agreed,
         Self::DestinationFailed,
@@ -64,7 +86,7 @@ impl Verdict {
         Self::Ambiguous,
     ];
 
-    /// As the label `verdict` says it.
+    /// Value of the label `verdict`.
     #[must_use]
     pub fn label(self) -> &'static str {
         match self {
@@ -87,8 +109,8 @@ impl Verdict {
         }
     }
 
-    /// Whether the two sides tell different stories of one request, by more than is explained by how the hop is built or
-    /// by telemetry that is known to be lost. Without faults there is none.
+    /// Whether both sides contradict each other by more than retries, the position of the failure,
+    /// and known loss of telemetry explain. Without faults no hop has such a verdict.
     #[must_use]
     pub fn is_disagreement(self) -> bool {
         match self {
@@ -111,24 +133,24 @@ impl Verdict {
         }
     }
 
-    /// The verdict with this label.
+    /// Returns the verdict with this label.
     #[must_use]
     pub fn find(label: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|verdict| verdict.label() == label)
     }
 
-    /// What two records of one hop say.
+    /// Returns the verdict of two records.
     pub(super) fn of_pair(pair: &Pair) -> Self {
-        let Pair { source, destination, same_answer, retried, began_after } = *pair;
-        // The called proxy names trouble of its own with the one that it called.
+        let Pair { source, destination, same_response, retried, began_after } = *pair;
+        // These flags of the destination's proxy describe its own upstream, the application.
         let behind = matches!(destination, Ending::NotForwarded | Ending::TimedOut | Ending::Reset);
         let gone = matches!(destination, Ending::CallerGaveUp | Ending::Silent);
         match source {
-            Ending::Ok if behind && same_answer => Self::DestinationFailed,
+            Ending::Ok if behind && same_response => Self::DestinationFailed,
             Ending::Error | Ending::Reset if behind => Self::DestinationFailed,
             Ending::Ok if retried => Self::SucceededAfterRetry,
             Ending::Ok | Ending::Error if source == destination => Self::Agreed,
-            // `max_stream_duration` gives no flag, only its 504.
+            // `max_stream_duration` sets no response flag, only status 504.
             Ending::Error if destination == Ending::CallerGaveUp => Self::CallerGaveUp,
             Ending::Error | Ending::Reset if gone => Self::ConnectionCut,
             Ending::Ok | Ending::Error => Self::Contradictory,
@@ -136,13 +158,13 @@ impl Verdict {
             Ending::NotForwarded => Self::NotForwarded,
             Ending::TimedOut if gone && began_after => Self::RequestLate,
             Ending::TimedOut if gone => Self::CallerGaveUp,
-            // The caller's own client went away, and both sides know.
-            Ending::CallerGaveUp | Ending::Silent if gone || same_answer => Self::Agreed,
+            // The downstream client of the source disconnected, and both sides report this.
+            Ending::CallerGaveUp | Ending::Silent if gone || same_response => Self::Agreed,
             Ending::TimedOut | Ending::CallerGaveUp | Ending::Silent => Self::ResponseLate,
         }
     }
 
-    /// What the record of a caller says when the other side tells nothing.
+    /// Returns the verdict of a source record without a destination record.
     pub(super) fn of_source(source: Ending) -> Self {
         match source {
             Ending::Ok | Ending::Error => Self::RecordMissing,
@@ -153,7 +175,7 @@ impl Verdict {
         }
     }
 
-    /// What the record of a called side says when no caller tells anything.
+    /// Returns the verdict of a destination record without a source record.
     pub(super) fn of_destination(destination: Ending) -> Self {
         match destination {
             Ending::CallerGaveUp | Ending::Silent => Self::CallerGaveUp,
@@ -172,16 +194,16 @@ impl Verdict {
     }
 }
 
-/// The two records that decide a hop: the caller's, and that of its last attempt at the called side.
+/// The records that decide a hop: the source's, and the destination's for its last attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Pair {
     pub(super) source: Ending,
     pub(super) destination: Ending,
-    /// Both carry the same HTTP and gRPC status.
-    pub(super) same_answer: bool,
-    /// The caller made more than one attempt.
+    /// Whether both records have the same HTTP and gRPC status.
+    pub(super) same_response: bool,
+    /// Whether the source made more than one attempt.
     pub(super) retried: bool,
-    /// The called side began only when the caller had ended.
+    /// Whether the destination began after the source had ended.
     pub(super) began_after: bool,
 }
 
@@ -190,7 +212,7 @@ mod tests {
     use super::Verdict;
 
     #[test]
-    fn numbers_and_labels_are_places() {
+    fn numbers_and_labels_round_trip() {
         for verdict in Verdict::ALL {
             assert_eq!(Verdict::from_number(verdict.number()), verdict);
             assert_eq!(Verdict::find(verdict.label()), Some(verdict));

@@ -1,11 +1,13 @@
-use super::{Found, Times, judge, order};
+use super::{PairingResult, Timing, pair_group, sort};
 use crate::batch::Outcome;
 use crate::batch::flags;
-use crate::join::packed_record::Half;
-use crate::join::{Ending, Side};
+use crate::join::Side;
+use crate::join::ending::{Ending, Response};
+use crate::join::packed_record::PendingRecord;
 
-/// `S 0+200 UT/504 x1`: side, start and duration in ms, flags and code, attempts.
-fn half(text: &str) -> Half {
+/// Parses `S 0+200 UT/504 x1`: side, start and duration in milliseconds, flags and status,
+/// attempts.
+fn record(text: &str) -> PendingRecord {
     let words: Vec<&str> = text.split_whitespace().collect();
     let side = if words[0] == "S" { Side::Source } else { Side::Destination };
     let (start, duration) = words[1].split_once('+').unwrap();
@@ -17,40 +19,40 @@ fn half(text: &str) -> Half {
         response_code: code.parse().unwrap_or(0),
         ..Outcome::default()
     };
-    Half {
+    PendingRecord {
         side,
         ending: Ending::of(&outcome, side),
-        answer: super::super::ending::Answer::of(&outcome),
+        response: Response::of(&outcome),
         attempts: words.get(3).map_or(1, |word| word[1..].parse().unwrap()),
-        end: Half::end_step(start_us + u64::from(duration_us)),
+        end: PendingRecord::end_step(start_us + u64::from(duration_us)),
         duration_us,
-        caller: 7,
-        ..Half::unpack([1, 0, 0, 0])
+        source_tag: 7,
+        ..PendingRecord::unpack([1, 0, 0, 0])
     }
 }
 
-/// Records in, what was found of each out, in the order of judgement: callers first, then by their ends.
+/// Asserts the result per record, in the order of [`sort`]: sources first, then by end.
 #[track_caller]
 fn check(records: &[&str], expected: &str) {
-    let forwards: Vec<Half> = records.iter().map(|text| half(text)).collect();
-    let backwards: Vec<Half> = forwards.iter().rev().copied().collect();
+    let forwards: Vec<PendingRecord> = records.iter().map(|text| record(text)).collect();
+    let backwards: Vec<PendingRecord> = forwards.iter().rev().copied().collect();
     for mut group in [forwards, backwards] {
-        order(&mut group);
-        let times = Times { ahead_us: &|_, _| 0, slack_us: 100_000 };
-        let found = judge(&group, &times).into_iter().map(|found| match found {
-            Found::Last { source, sure: true } => format!("last of {source}"),
-            Found::Last { source, sure: false } => format!("last of {source}?"),
-            Found::Earlier { source } => format!("earlier of {source}"),
-            Found::Paired => "paired".to_owned(),
-            Found::Alone => "alone".to_owned(),
-            Found::Ambiguous => "ambiguous".to_owned(),
+        sort(&mut group);
+        let times = Timing { skew_us: &|_, _| 0, tolerance_us: 100_000 };
+        let results = pair_group(&group, &times).into_iter().map(|result| match result {
+            PairingResult::LastAttempt { source, confident: true } => format!("last of {source}"),
+            PairingResult::LastAttempt { source, confident: false } => format!("last of {source}?"),
+            PairingResult::EarlierAttempt { source } => format!("earlier of {source}"),
+            PairingResult::Paired => "paired".to_owned(),
+            PairingResult::Alone => "alone".to_owned(),
+            PairingResult::Ambiguous => "ambiguous".to_owned(),
         });
-        assert_eq!(found.collect::<Vec<_>>().join(", "), expected);
+        assert_eq!(results.collect::<Vec<_>>().join(", "), expected);
     }
 }
 
 #[test]
-fn two_records_are_a_hop_when_time_allows_it() {
+fn two_records_pair_if_their_times_fit() {
     check(&["S 0+200 UT/504", "D 1+60 200"], "paired, last of 0");
     check(&["S 0+200 UT/504", "D 5000+1 DR/-"], "paired, last of 0");
     check(&["S 5000+200 UT/504", "D 0+10 DC/-"], "alone, alone");
@@ -58,7 +60,7 @@ fn two_records_are_a_hop_when_time_allows_it() {
 }
 
 #[test]
-fn attempts_have_numbers() {
+fn destinations_pair_by_attempt_number() {
     check(
         &["S 0+90 200 x3", "D 1+10 503 x1", "D 30+10 UC/503 x2", "D 60+20 200 x3"],
         "paired, earlier of 0, earlier of 0, last of 0",
@@ -71,7 +73,7 @@ fn attempts_have_numbers() {
 }
 
 #[test]
-fn time_tells_repeated_calls_apart() {
+fn repeated_calls_pair_by_time() {
     check(
         &["S 0+200 UT/504", "S 5000+200 UC/503", "D 1+200 DC/-", "D 5001+9 200"],
         "paired, paired, last of 0, last of 1",
@@ -79,7 +81,7 @@ fn time_tells_repeated_calls_apart() {
 }
 
 #[test]
-fn what_makes_no_difference_is_paired_and_what_does_is_ambiguous() {
+fn equivalent_choices_pair_and_others_are_ambiguous() {
     check(
         &["S 0+200 UT/504", "S 1+200 UT/504", "D 2+60 200", "D 2+200 DC/-"],
         "paired, paired, last of 0?, last of 1?",
@@ -94,7 +96,7 @@ fn what_makes_no_difference_is_paired_and_what_does_is_ambiguous() {
 }
 
 #[test]
-fn equal_answers_belong_together_whatever_else_failed() {
+fn equal_responses_pair_despite_other_failures() {
     check(
         &["S 0+100 200", "S 20+40 200", "D 21+38 200", "D 1+98 200"],
         "paired, paired, last of 0?, last of 1?",

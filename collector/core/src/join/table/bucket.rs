@@ -1,15 +1,15 @@
-//! Four records, in two cache lines.
+//! Four packed records in two cache lines.
 //!
-//! In: words of records. Out: the same. Always holds: keys and what a search compares stand in the first line, the rest in the
-//! second; where the key is 0 nothing stands.
+//! Invariant: keys and the fields for the search are in the first cache line, the rest is in the
+//! second. A slot with key 0 is free.
 
-use super::super::packed_record::{Half, Words};
+use super::super::packed_record::{PackedRecord, PendingRecord};
 use crate::prefetch::prefetch;
 
-/// Records in a bucket.
+/// Records per bucket.
 pub(super) const SLOTS: usize = 4;
 
-/// See above.
+/// Slots stored by word, so that a search reads one cache line.
 #[derive(Debug, Clone, Copy, Default)]
 #[repr(C, align(128))]
 pub(super) struct Bucket {
@@ -20,13 +20,14 @@ pub(super) struct Bucket {
 }
 
 impl Bucket {
-    /// One bit per slot that holds this key. Without branches: which slot it is cannot be foreseen.
+    /// Returns one bit per slot with this key. Branch-free, since the matching slot is
+    /// unpredictable.
     #[inline]
     pub(super) fn slots_of(&self, key: u64) -> u32 {
         self.keys.iter().rev().fold(0, |mask, found| mask << 1 | u32::from(*found == key))
     }
 
-    /// Begins to fetch both lines.
+    /// Prefetches both cache lines.
     #[inline]
     pub(super) fn prefetch(&self) {
         self.prefetch_first();
@@ -44,25 +45,25 @@ impl Bucket {
     }
 
     #[inline]
-    pub(super) fn words(&self, slot: usize) -> Option<Words> {
+    pub(super) fn words(&self, slot: usize) -> Option<PackedRecord> {
         let word = |words: &[u64; SLOTS]| words.get(slot).copied();
         Some([word(&self.keys)?, word(&self.first)?, word(&self.second)?, word(&self.third)?])
     }
 
     #[inline]
-    pub(super) fn put(&mut self, slot: usize, words: Words) {
-        let places = [&mut self.keys, &mut self.first, &mut self.second, &mut self.third];
-        for (place, word) in places.into_iter().zip(words) {
-            if let Some(place) = place.get_mut(slot) {
-                *place = word;
+    pub(super) fn put(&mut self, slot: usize, words: PackedRecord) {
+        let arrays = [&mut self.keys, &mut self.first, &mut self.second, &mut self.third];
+        for (slots, word) in arrays.into_iter().zip(words) {
+            if let Some(free) = slots.get_mut(slot) {
+                *free = word;
             }
         }
     }
 
-    /// The slot of the record that will be judged first, and how far off that is.
+    /// Returns the slot whose deadline comes first, and the ticks until then.
     pub(super) fn next_due(&self, now: u16) -> Option<(usize, i16)> {
-        let taken = self.keys.iter().zip(&self.first).enumerate().filter(|(_, (key, _))| **key != 0);
-        let left = |first: u64| Half::deadline_of(first).wrapping_sub(now).cast_signed();
-        taken.map(|(slot, (_, first))| (slot, left(*first))).min_by_key(|(_, left)| *left)
+        let occupied = self.keys.iter().zip(&self.first).enumerate().filter(|(_, (key, _))| **key != 0);
+        let left = |first: u64| PendingRecord::deadline_of(first).wrapping_sub(now).cast_signed();
+        occupied.map(|(slot, (_, first))| (slot, left(*first))).min_by_key(|(_, left)| *left)
     }
 }

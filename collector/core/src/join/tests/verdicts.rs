@@ -1,11 +1,11 @@
-//! Every verdict, from what real Envoys told of real faults.
+//! All verdicts, from the reports of Envoys under injected faults.
 
-use super::{Scene, check};
+use super::{Scenario, check};
 use crate::join::{Settings, Verdict};
 
 #[test]
-fn both_sides_tell_the_same() {
-    let scene = check(
+fn equal_reports_agree() {
+    let scenario = check(
         "1000 src shop>pay #1 0+10 200
          1500 dst shop>pay #1 1+8 200
          1500 dst shop>pay #2 1+8 404
@@ -14,14 +14,15 @@ fn both_sides_tell_the_same() {
          1900 dst shop>pay #3 1+8 503",
         &["shop>pay agreed error/error 1", "shop>pay agreed ok/ok 2"],
     );
-    let (_, book) = scene.join.edges().next().unwrap();
-    assert_eq!((book.gap().count(), book.gap().histogram().max(), book.gap_negative()), (3, 2_000, 0));
-    assert_eq!((book.hops(), book.disagreements(), book.count(Verdict::Agreed)), (3, 0, 3));
+    let (_, hops) = scenario.join.edges().next().unwrap();
+    assert_eq!((hops.gap().count(), hops.gap().histogram().max(), hops.gap_negative()), (3, 2_000, 0));
+    assert_eq!((hops.hops(), hops.disagreements(), hops.count(Verdict::Agreed)), (3, 0, 3));
 }
 
 #[test]
-fn the_destination_is_the_only_witness_of_what_lies_behind_it() {
-    // A crash or a keep-alive race (UC), a closed port (the destination retries by itself), and a broken body.
+fn a_failure_behind_the_destination_proxy_is_destination_failed() {
+    // A crash or a keep-alive race (UC), a closed port (the destination retries itself), and an
+    // invalid body.
     check(
         "1000 src shop>pay #1 0+10 503
          1000 dst shop>pay #1 1+8 UC/503
@@ -38,7 +39,7 @@ fn the_destination_is_the_only_witness_of_what_lies_behind_it() {
 }
 
 #[test]
-fn an_answer_held_up_on_the_wire_comes_too_late() {
+fn a_delayed_response_is_response_late() {
     check(
         "1000 src shop>pay #1 0+200 UT/504
          1000 dst shop>pay #1 1+5 200",
@@ -47,7 +48,7 @@ fn an_answer_held_up_on_the_wire_comes_too_late() {
 }
 
 #[test]
-fn a_caller_gives_up_while_the_other_side_works() {
+fn a_timeout_during_processing_is_caller_gave_up() {
     check(
         "1000 src shop>pay #1 0+200 UT/504
          1000 dst shop>pay #1 1+202 DC/-
@@ -65,7 +66,7 @@ fn a_caller_gives_up_while_the_other_side_works() {
 }
 
 #[test]
-fn a_client_that_hangs_up_is_no_disagreement() {
+fn a_downstream_disconnect_on_both_sides_agrees() {
     check(
         "1000 src shop>pay #1 0+20 DC/-
          1000 dst shop>pay #1 1+21 DR/-
@@ -76,7 +77,7 @@ fn a_client_that_hangs_up_is_no_disagreement() {
 }
 
 #[test]
-fn what_never_arrives_is_lost_on_the_way_there() {
+fn a_request_without_destination_record_is_request_lost() {
     check(
         "known shop>pay
          1000 src shop>pay #1 0+200 UT/504",
@@ -85,8 +86,8 @@ fn what_never_arrives_is_lost_on_the_way_there() {
 }
 
 #[test]
-fn what_arrives_after_the_caller_gave_up_is_too_late() {
-    // After a one-way loss ends, TCP delivers what was stuck.
+fn a_request_after_the_timeout_is_request_late() {
+    // After one-way packet loss ends, TCP delivers the buffered request.
     check(
         "known shop>pay
          1000 src shop>pay #1 0+200 UT/504
@@ -96,8 +97,9 @@ fn what_arrives_after_the_caller_gave_up_is_too_late() {
 }
 
 #[test]
-fn a_broken_connection_says_where_it_broke() {
-    // No record of the called side: its proxy was killed, or wants mutual TLS. One: only the connection broke.
+fn the_destination_record_locates_a_connection_failure() {
+    // Without a destination record the proxy was killed or requires mutual TLS. With one, only the
+    // connection failed.
     check(
         "known shop>pay
          1000 src shop>pay #1 0+20 UC/503
@@ -114,21 +116,24 @@ fn a_broken_connection_says_where_it_broke() {
 }
 
 #[test]
-fn who_called_nobody_is_told_at_once() {
-    let mut scene = Scene::new(Settings::default());
+fn a_request_that_was_not_forwarded_is_counted_at_once() {
+    let mut scenario = Scenario::new(Settings::default());
     for (id, ending) in ["UF/503", "UH/503", "UO/503", "NR/404 x0", "NC/503 x0", "403 x0"].iter().enumerate()
     {
-        scene.tell(&super::Line::parse(&format!("src shop>pay #{id} 0+2 {ending}").replace("#0", "#9")), 0);
+        scenario.report(
+            &super::Report::parse(&format!("src shop>pay #{id} 0+2 {ending}").replace("#0", "#9")),
+            0,
+        );
     }
     assert_eq!(
-        (scene.told(), scene.join.open()),
+        (scenario.verdicts(), scenario.join.open()),
         (vec!["shop>pay not_forwarded not_forwarded/none 6".to_owned()], 0)
     );
 }
 
 #[test]
-fn a_retry_rescues_and_takes_the_earlier_attempts_with_it() {
-    let scene = check(
+fn a_successful_retry_joins_all_attempts() {
+    let scenario = check(
         "1000 src shop>pay@v2 #1 0+90 200 x2
          1000 dst shop>pay #1 1+10 503 x1
          1000 dst shop>pay@v2 #1 30+50 200 x2
@@ -137,12 +142,13 @@ fn a_retry_rescues_and_takes_the_earlier_attempts_with_it() {
          9000 dst shop>pay #2 1+8000 DC/- x1",
         &["shop>pay succeeded_after_retry ok/ok 1", "shop>pay@v2 succeeded_after_retry ok/ok 1"],
     );
-    assert_eq!(scene.join.stats().joined, 6);
+    assert_eq!(scenario.join.stats().joined, 6);
 }
 
 #[test]
-fn attempts_of_both_sides_are_their_own() {
-    // Three attempts, three records; the called side's own retries are none of the caller's.
+fn attempts_count_per_side() {
+    // Three attempts give three destination records. Retries of the destination's proxy are not
+    // attempts of the source.
     check(
         "1000 src shop>pay #1 0+90 URX/503 x3
          1000 dst shop>pay #1 1+10 503 x1
@@ -163,7 +169,7 @@ fn attempts_of_both_sides_are_their_own() {
 }
 
 #[test]
-fn what_no_cause_explains_is_a_contradiction() {
+fn unexplained_differences_are_contradictory() {
     check(
         "1000 src shop>pay #1 0+20 200
          1000 dst shop>pay #1 1+8 500",
@@ -172,7 +178,7 @@ fn what_no_cause_explains_is_a_contradiction() {
 }
 
 #[test]
-fn a_side_that_tells_and_is_silent_this_time_misses_a_record() {
+fn a_reporting_side_without_a_record_is_record_missing() {
     check(
         "known shop>pay
          1000 src shop>pay #1 0+20 200
@@ -187,14 +193,14 @@ fn a_side_that_tells_and_is_silent_this_time_misses_a_record() {
 }
 
 #[test]
-fn what_is_known_to_be_lost_is_no_disagreement() {
+fn known_loss_is_telemetry_lost() {
     check(
         "known shop>pay
          1000 fold dst shop>pay #1 1+8 200
          1000 src shop>pay #1 0+200 UT/504",
         &["shop>pay telemetry_lost timed_out/none 1"],
     );
-    // A batch that was overtaken and has not come: perhaps the record is in it.
+    // The missing batch, which may contain the record, leaves a gap in the sequence.
     check(
         "known shop>pay
          900 dst shop>pay #2 1+8 200
@@ -205,7 +211,7 @@ fn what_is_known_to_be_lost_is_no_disagreement() {
          1200 src shop>pay #1 0+9 200",
         &["shop>pay agreed ok/ok 2", "shop>pay telemetry_lost ok/none 1"],
     );
-    // Long ago is no excuse.
+    // A loss outside the match window explains nothing.
     check(
         "known shop>pay
          1000 fold dst shop>pay #1 1+8 200
@@ -215,8 +221,8 @@ fn what_is_known_to_be_lost_is_no_disagreement() {
 }
 
 #[test]
-fn who_never_tells_is_one_sided_by_nature() {
-    let scenario: Vec<String> = (1..=40)
+fn a_side_that_never_reports_is_not_instrumented() {
+    let text: Vec<String> = (1..=40)
         .flat_map(|id| {
             let at = id * 1_000;
             [
@@ -226,21 +232,24 @@ fn who_never_tells_is_one_sided_by_nature() {
             ]
         })
         .collect();
-    let scene = check(
-        &scenario.join("\n"),
+    let scenario = check(
+        &text.join("\n"),
         &[
             "?>gateway peer_not_instrumented none/ok 40",
             "laptop>pay peer_not_instrumented none/ok 40",
             "shop>bank peer_not_instrumented ok/none 40",
         ],
     );
-    // Once learnt, such records do not wait, until the other side begins to tell.
-    let mut scene = scene;
-    let tell = |scene: &mut Scene, text: &str| scene.tell(&super::Line::parse(text), 0);
-    let now = (scene.now_us - super::START_US) / 1_000;
-    tell(&mut scene, &format!("src shop>bank #101 {now}+10 200"));
-    assert_eq!(scene.join.open(), 0);
-    tell(&mut scene, &format!("dst shop>bank #102 {now}+8 200"));
-    tell(&mut scene, &format!("src shop>bank #102 {now}+10 200"));
-    assert_eq!(scene.told()[2..], ["shop>bank agreed ok/ok 1", "shop>bank peer_not_instrumented ok/none 41"]);
+    // Afterwards such records are not pending, until the other side sends a report.
+    let mut scenario = scenario;
+    let report = |scenario: &mut Scenario, text: &str| scenario.report(&super::Report::parse(text), 0);
+    let now = (scenario.now_us - super::START_US) / 1_000;
+    report(&mut scenario, &format!("src shop>bank #101 {now}+10 200"));
+    assert_eq!(scenario.join.open(), 0);
+    report(&mut scenario, &format!("dst shop>bank #102 {now}+8 200"));
+    report(&mut scenario, &format!("src shop>bank #102 {now}+10 200"));
+    assert_eq!(
+        scenario.verdicts()[2..],
+        ["shop>bank agreed ok/ok 1", "shop>bank peer_not_instrumented ok/none 41"]
+    );
 }
