@@ -1,4 +1,4 @@
-//! Recent state of edges: requests in flight, windows, last failures.
+//! Recent state of edges: requests in flight, windows of the last minutes, last failures.
 
 pub mod in_flight;
 pub mod windows;

@@ -1,44 +1,49 @@
-//! The last failed requests and connections in full, edge by edge.
+//! Last failed requests and connections in full detail, per edge.
 //!
-//! In: failed records with their named edges. Out: the same, by number, in the order in which they were named. Always holds:
-//! `seen = kept + evicted`, those apart that wait for their peer's name; no edge has more than `edge_records_max`, all
-//! together no more than `records_max` in no more than `bytes_max`, and what goes is the oldest, of the edge or of all;
-//! numbers rise, also across a start, so that whoever read up to one can go on there.
+//! In: failed records with their resolved edges. Out: failures by number, in the order of
+//! resolution.
+//! Invariant: `seen` = stored + evicted; pending records count in neither. An edge has at most
+//! `edge_records_max` failures; all edges together have at most `records_max`, in at most
+//! `bytes_max`. The oldest failure of the edge, or of all, is evicted. Numbers increase, also
+//! across a restart, so a client can continue after the last number that it read.
 //!
-//! It is no part of a checkpoint: after a start it holds what the journal still has.
+//! Failures are not part of a snapshot: after a restart they come from the replayed part of the
+//! journal.
 
 mod failed_record;
 mod rows;
-pub(crate) mod metrics;
 mod settings;
+pub(crate) mod metrics;
 
-pub use failed_record::{Failed, Named};
-pub use settings::Settings;
+pub use failed_record::{FailedRecord, Failure};
+// Old names, for callers outside this module that still use them.
+pub use failed_record::{FailedRecord as Failed, Failure as Named};
 
 use crate::identity::EdgeId;
 use crate::identity::ResolvedEdge;
 use failed_record::{edge_bytes, row_bytes};
 use rows::Rows;
+pub use settings::Settings;
 use slab::Slab;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-/// Why one is gone.
+/// Reason of an eviction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Evicted {
-    /// Its edge had newer ones.
+    /// The edge is at its limit.
     Edge,
-    /// All edges together had too many.
+    /// All edges together are at their limit.
     Records,
-    /// They took too much room.
+    /// The memory limit is reached.
     Bytes,
 }
 
 impl Evicted {
-    /// All of them.
+    /// All reasons, in the order of their numbers.
     pub const ALL: [Self; 3] = [Self::Edge, Self::Records, Self::Bytes];
 
-    /// As the label `reason` says it.
+    /// Value of the label `reason`.
     #[must_use]
     pub fn label(self) -> &'static str {
         match self {
@@ -50,30 +55,31 @@ impl Evicted {
 }
 
 #[derive(Debug)]
-struct Ring {
+struct EdgeRecords {
     edge: Arc<ResolvedEdge>,
-    /// Under which number it is known.
+    /// Number of the edge among the series, if known.
     number: Option<EdgeId>,
-    /// Places of its rows, the oldest first.
-    places: VecDeque<u64>,
+    /// Positions of the rows, the oldest first.
+    positions: VecDeque<u64>,
 }
 
 #[derive(Debug)]
 struct Row {
-    ring: usize,
-    named: Named,
+    slot: usize,
+    failure: Failure,
 }
 
-/// See above.
+/// Failures of all edges.
 #[derive(Debug, Default)]
 pub struct Failures {
     limits: Settings,
     rows: Rows<Row>,
-    rings: Slab<Ring>,
+    edges: Slab<EdgeRecords>,
     by_edge: HashMap<Arc<ResolvedEdge>, usize, foldhash::quality::RandomState>,
-    /// Rings by the numbers that their edges have among the series: to spell and to hash a name costs more than all else.
+    /// Edges by the numbers of their series, since resolving and hashing the names of an edge would
+    /// cost more than all the rest.
     by_number: HashMap<u32, usize, foldhash::fast::RandomState>,
-    /// As of which numbers hold.
+    /// Generation of the numbers in `by_number`.
     generation: u64,
     bytes: usize,
     last: u64,
@@ -83,50 +89,57 @@ pub struct Failures {
 }
 
 impl Failures {
-    /// None yet.
+    /// Returns an empty store.
     #[must_use]
     pub fn new(limits: Settings) -> Self {
         Self { limits, ..Self::default() }
     }
 
-    /// Other limits from now on.
+    /// Applies other limits.
     pub fn limit(&mut self, limits: Settings) {
         self.limits = limits;
         self.shrink(None);
     }
 
-    /// So many of one edge are worth bringing.
+    /// Number of records of one edge that can be stored.
     #[must_use]
     pub fn edge_records_max(&self) -> usize {
         self.limits.edge_records_max.min(self.limits.records_max)
     }
 
-    /// So many may be kept together.
+    /// Number of records that can be stored.
     #[must_use]
     pub fn records_max(&self) -> usize {
         self.limits.records_max
     }
 
-    /// Notes failed ones that are not brought, since their edge has enough that are newer.
+    /// Counts failed records that the caller left out, since their edge has enough newer ones.
     pub fn pass_over(&mut self, count: u64) {
         self.seen = self.seen.saturating_add(count);
-        self.note(Evicted::Edge, count);
+        self.add_evicted(Evicted::Edge, count);
     }
 
-    /// Notes failed ones of which only counts are known.
+    /// Counts failed records that arrived folded.
     pub fn fold(&mut self, count: u64) {
         self.folded = self.folded.saturating_add(count);
     }
 
-    /// Keeps failed ones of an edge, the oldest first. `now_us`: microseconds since the Unix epoch.
-    pub fn put(&mut self, edge: &Arc<ResolvedEdge>, failed: impl IntoIterator<Item = Failed>, now_us: u64) {
-        let ring = self.ring(edge);
-        self.keep((ring, edge), failed, now_us);
+    /// Stores failed records of an edge, the oldest first. `now_us`: microseconds since the Unix
+    /// epoch.
+    pub fn put(
+        &mut self,
+        edge: &Arc<ResolvedEdge>,
+        failed: impl IntoIterator<Item = FailedRecord>,
+        now_us: u64,
+    ) {
+        let slot = self.slot(edge);
+        self.append((slot, edge), failed, now_us);
     }
 
-    /// The same for an edge of the series, whose number holds as long as `generation` does. `name` is asked for when none of it
-    /// are kept yet; without a name they come back.
-    pub(crate) fn put_numbered<F: IntoIterator<Item = Failed>>(
+    /// Stores failed records of an edge with a series, whose number is valid for one `generation`.
+    /// `name` resolves the number of an edge without stored failures; if it fails, the records are
+    /// returned.
+    pub(crate) fn put_numbered<F: IntoIterator<Item = FailedRecord>>(
         &mut self,
         (number, generation): (EdgeId, u64),
         name: impl FnOnce() -> Option<Arc<ResolvedEdge>>,
@@ -137,158 +150,160 @@ impl Failures {
             self.by_number.clear();
         }
         let known = self.by_number.get(&number.0).copied();
-        let known = known.and_then(|ring| Some((ring, self.rings.get(ring)?.edge.clone())));
-        let (ring, edge) = match known {
+        let known = known.and_then(|slot| Some((slot, self.edges.get(slot)?.edge.clone())));
+        let (slot, edge) = match known {
             Some(known) => known,
             None => {
                 let Some(edge) = name() else { return Err(failed) };
-                let ring = self.ring(&edge);
-                self.by_number.insert(number.0, ring);
-                if let Some(ring) = self.rings.get_mut(ring) {
-                    ring.number = Some(number);
+                let slot = self.slot(&edge);
+                self.by_number.insert(number.0, slot);
+                if let Some(records) = self.edges.get_mut(slot) {
+                    records.number = Some(number);
                 }
-                (ring, edge)
+                (slot, edge)
             }
         };
-        self.keep((ring, &edge), failed, now_us);
+        self.append((slot, &edge), failed, now_us);
         Ok(())
     }
 
-    fn keep(
+    fn append(
         &mut self,
-        (ring, edge): (usize, &Arc<ResolvedEdge>),
-        failed: impl IntoIterator<Item = Failed>,
+        (slot, edge): (usize, &Arc<ResolvedEdge>),
+        failed: impl IntoIterator<Item = FailedRecord>,
         now_us: u64,
     ) {
         for failed in failed {
             self.seen = self.seen.saturating_add(1);
             self.last = self.last.saturating_add(1).max(now_us);
-            let named = Named { number: self.last, edge: edge.clone(), failed };
-            self.bytes = self.bytes.saturating_add(row_bytes(&named.failed));
-            let place = self.rows.push(self.last, Row { ring, named });
-            if let Some(ring) = self.rings.get_mut(ring) {
-                ring.places.push_back(place);
+            let failure = Failure { number: self.last, edge: edge.clone(), failed };
+            self.bytes = self.bytes.saturating_add(row_bytes(&failure.failed));
+            let position = self.rows.push(self.last, Row { slot, failure });
+            if let Some(records) = self.edges.get_mut(slot) {
+                records.positions.push_back(position);
             }
-            while self.rings.get(ring).is_some_and(|it| it.places.len() > self.limits.edge_records_max) {
-                self.evict(ring, Evicted::Edge);
+            while self.edges.get(slot).is_some_and(|it| it.positions.len() > self.limits.edge_records_max) {
+                self.evict(slot, Evicted::Edge);
             }
-            self.shrink(Some(ring));
+            self.shrink(Some(slot));
         }
-        self.forget_if_empty(ring);
-        if self.rows.is_untidy() {
-            self.tidy();
+        self.remove_if_empty(slot);
+        if self.rows.needs_compaction() {
+            self.compact();
         }
     }
 
-    fn tidy(&mut self) {
-        let Self { rows, rings, .. } = self;
-        rings.iter_mut().for_each(|(_, ring)| ring.places.clear());
-        rows.tidy(|row, place| {
-            if let Some(ring) = rings.get_mut(row.ring) {
-                ring.places.push_back(place);
+    fn compact(&mut self) {
+        let Self { rows, edges, .. } = self;
+        edges.iter_mut().for_each(|(_, records)| records.positions.clear());
+        rows.compact(|row, position| {
+            if let Some(records) = edges.get_mut(row.slot) {
+                records.positions.push_back(position);
             }
         });
     }
 
-    /// Those with a number over `after`, the oldest first.
-    pub fn after(&self, after: u64) -> impl DoubleEndedIterator<Item = &Named> {
-        self.rows.after(after).map(|row| &row.named)
+    /// Failures with a number above `after`, the oldest first.
+    pub fn after(&self, after: u64) -> impl DoubleEndedIterator<Item = &Failure> {
+        self.rows.after(after).map(|row| &row.failure)
     }
 
-    /// The last number that was given.
+    /// Number of the latest failure.
     #[must_use]
     pub fn last(&self) -> u64 {
         self.last
     }
 
-    /// How many are kept.
+    /// Number of stored failures.
     #[must_use]
     pub fn len(&self) -> usize {
         self.rows.len()
     }
 
-    /// Whether none is kept.
+    /// Whether no failure is stored.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.rows.len() == 0
     }
 
-    /// Edges that have some.
+    /// Number of edges with failures.
     #[must_use]
     pub fn edges(&self) -> usize {
-        self.rings.len()
+        self.edges.len()
     }
 
-    /// What they take, about.
+    /// Approximate memory in bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Failed ones that came one by one.
+    /// Number of failed records that arrived with detail.
     #[must_use]
     pub fn seen(&self) -> u64 {
         self.seen
     }
 
-    /// Failed ones that came inside fold rows, without detail.
+    /// Number of failed records that arrived folded, without detail.
     #[must_use]
     pub fn folded(&self) -> u64 {
         self.folded
     }
 
-    /// Those that are gone.
+    /// Number of evicted failures, by reason.
     #[must_use]
     pub fn evicted(&self, why: Evicted) -> u64 {
         self.evicted.get(why as usize).copied().unwrap_or(0)
     }
 
-    fn ring(&mut self, edge: &Arc<ResolvedEdge>) -> usize {
-        if let Some(ring) = self.by_edge.get(edge) {
-            return *ring;
+    fn slot(&mut self, edge: &Arc<ResolvedEdge>) -> usize {
+        if let Some(slot) = self.by_edge.get(edge) {
+            return *slot;
         }
         self.bytes = self.bytes.saturating_add(edge_bytes(edge));
-        let ring = self.rings.insert(Ring { edge: edge.clone(), number: None, places: VecDeque::new() });
-        self.by_edge.insert(edge.clone(), ring);
-        ring
+        let slot =
+            self.edges.insert(EdgeRecords { edge: edge.clone(), number: None, positions: VecDeque::new() });
+        self.by_edge.insert(edge.clone(), slot);
+        slot
     }
 
-    /// Down to the limits. `busy`: a ring that stays, though it be empty.
-    fn shrink(&mut self, busy: Option<usize>) {
+    /// Evicts failures until all limits hold. `current`: an edge that stays, even if it is empty.
+    fn shrink(&mut self, current: Option<usize>) {
         loop {
             let why = match (self.rows.len() > self.limits.records_max, self.bytes > self.limits.bytes_max) {
                 (true, _) => Evicted::Records,
                 (false, true) => Evicted::Bytes,
                 (false, false) => break,
             };
-            let Some(ring) = self.rows.oldest().map(|row| row.ring) else { break };
-            self.evict(ring, why);
-            if busy != Some(ring) {
-                self.forget_if_empty(ring);
+            let Some(slot) = self.rows.oldest().map(|row| row.slot) else { break };
+            self.evict(slot, why);
+            if current != Some(slot) {
+                self.remove_if_empty(slot);
             }
         }
     }
 
-    /// Lets go of the oldest of a ring.
-    fn evict(&mut self, ring: usize, why: Evicted) {
-        let place = self.rings.get_mut(ring).and_then(|ring| ring.places.pop_front());
-        if let Some(row) = place.and_then(|place| self.rows.take(place)) {
-            self.bytes = self.bytes.saturating_sub(row_bytes(&row.named.failed));
-            self.note(why, 1);
+    /// Evicts the oldest failure of an edge.
+    fn evict(&mut self, slot: usize, why: Evicted) {
+        let position = self.edges.get_mut(slot).and_then(|records| records.positions.pop_front());
+        if let Some(row) = position.and_then(|position| self.rows.remove(position)) {
+            self.bytes = self.bytes.saturating_sub(row_bytes(&row.failure.failed));
+            self.add_evicted(why, 1);
         }
     }
 
-    fn note(&mut self, why: Evicted, count: u64) {
+    fn add_evicted(&mut self, why: Evicted, count: u64) {
         if let Some(evicted) = self.evicted.get_mut(why as usize) {
             *evicted = evicted.saturating_add(count);
         }
     }
 
-    fn forget_if_empty(&mut self, ring: usize) {
-        if self.rings.get(ring).is_some_and(|ring| ring.places.is_empty()) {
-            let Ring { edge, number, .. } = self.rings.remove(ring);
+    fn remove_if_empty(&mut self, slot: usize) {
+        if self.edges.get(slot).is_some_and(|records| records.positions.is_empty()) {
+            let EdgeRecords { edge, number, .. } = self.edges.remove(slot);
             self.by_edge.remove(&edge);
-            // One that stands for another edge by now is learnt anew.
+            // If the number means another edge by now, that edge is resolved again on its next
+            // failure.
             number.and_then(|EdgeId(number)| self.by_number.remove(&number));
             self.bytes = self.bytes.saturating_sub(edge_bytes(&edge));
         }

@@ -1,8 +1,10 @@
-//! Requests that have begun and not ended.
+//! Requests in flight, as reported by the proxies.
 //!
-//! In: what each batch says is open, and the time. Out: per proxy how many, and the edges of those that do not end. Always
-//! holds: of an epoch only what its latest batch said counts, and nothing once it was silent for [`SILENT_US_MAX`]; ages go
-//! on between two batches; there are at most as many epochs as in the ledger, since only a batch that it took comes here.
+//! In: the in-flight part of each batch, and the time. Out: counts per proxy, and the edges of
+//! long-running requests.
+//! Invariant: only the latest batch of an epoch counts, and none after [`SILENT_US_MAX`] without a
+//! report. Ages advance between batches. There are at most as many epochs as in the ledger, since
+//! only batches that the ledger accepts arrive here.
 
 pub(crate) mod metrics;
 
@@ -10,47 +12,53 @@ use crate::batch::{Batch, EpochId, Reporter, Text};
 use crate::identity::ResolvedEdge;
 use std::collections::{BTreeMap, HashMap};
 
-/// An epoch is heard of every 15 s; one that missed three of these is gone, and its requests with it.
+/// Expiry of an epoch. A proxy reports every 15 s; after three missed reports its requests are
+/// removed.
 pub const SILENT_US_MAX: u64 = 45 * 1_000_000;
 
-/// All epochs that have something open.
+// Old name, for callers outside this module that still use it.
+pub use self::InFlight as Open;
+
+/// Requests in flight of all epochs.
 #[derive(Debug, Clone, Default)]
 pub struct InFlightRequests {
-    epochs: HashMap<EpochId, Told, foldhash::quality::RandomState>,
+    epochs: HashMap<EpochId, EpochReport, foldhash::quality::RandomState>,
 }
 
-/// What the latest batch of an epoch said.
+/// Latest report of an epoch.
 #[derive(Debug, Clone)]
-struct Told {
+struct EpochReport {
     sequence: u64,
-    heard_us: u64,
-    sides: Vec<Side>,
+    last_report_us: u64,
+    sides: Vec<ReporterInFlight>,
 }
 
 #[derive(Debug, Clone)]
-struct Side {
+struct ReporterInFlight {
     reporter: Reporter,
-    open: Open,
-    long: Vec<(ResolvedEdge, Open)>,
+    open: InFlight,
+    long: Vec<(ResolvedEdge, InFlight)>,
 }
 
-/// A number of requests.
+/// Statistics of requests in flight.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Open {
-    /// How many.
+pub struct InFlight {
+    /// Number of requests.
     pub count: u64,
-    /// Those that are open for longer than their proxy's threshold.
+    /// Number of requests that are older than their proxy's threshold.
     pub long_count: u64,
-    /// Age of the oldest by now.
+    /// Current age of the oldest request in microseconds.
     pub oldest_age_us: u64,
-    /// What the bodies of those that do not end had brought a few seconds ago; 0 in a sum over all that is open.
+    /// Request body bytes of long-running requests, a few seconds old; 0 in a sum over all
+    /// requests.
     pub request_bytes: u64,
-    /// The other way.
+    /// Response body bytes of long-running requests, a few seconds old; 0 in a sum over all
+    /// requests.
     pub response_bytes: u64,
 }
 
-impl Open {
-    /// Adds others.
+impl InFlight {
+    /// Adds other requests.
     pub fn add(&mut self, other: Self) {
         self.count = self.count.saturating_add(other.count);
         self.long_count = self.long_count.saturating_add(other.long_count);
@@ -59,40 +67,41 @@ impl Open {
         self.response_bytes = self.response_bytes.saturating_add(other.response_bytes);
     }
 
-    fn later(self, by_us: u64) -> Self {
+    fn aged(self, by_us: u64) -> Self {
         Self { oldest_age_us: self.oldest_age_us.saturating_add(by_us), ..self }
     }
 }
 
 impl InFlightRequests {
-    /// Replaces what the epoch of a batch has in flight. `resolve`: the edge at an index of the batch.
+    /// Replaces the requests in flight of the epoch of a batch. `resolve` returns the edge at an index
+    /// of the batch.
     pub fn tell(
         &mut self,
         batch: &Batch,
         mut resolve: impl FnMut(usize) -> Option<ResolvedEdge>,
         now_us: u64,
     ) {
-        if self.epochs.get(&batch.epoch_id).is_some_and(|told| told.sequence > batch.sequence) {
+        if self.epochs.get(&batch.epoch_id).is_some_and(|report| report.sequence > batch.sequence) {
             return;
         }
         if batch.open.is_empty() {
             self.epochs.remove(&batch.epoch_id);
             return;
         }
-        let sides = batch.open.iter().map(|told| Side {
-            reporter: told.reporter,
-            open: Open {
-                count: told.count,
-                long_count: told.long_count,
-                oldest_age_us: told.oldest_age_us,
-                ..Open::default()
+        let sides = batch.open.iter().map(|in_flight| ReporterInFlight {
+            reporter: in_flight.reporter,
+            open: InFlight {
+                count: in_flight.count,
+                long_count: in_flight.long_count,
+                oldest_age_us: in_flight.oldest_age_us,
+                ..InFlight::default()
             },
-            long: told
+            long: in_flight
                 .long
                 .iter()
                 .filter_map(|row| {
                     let edge = resolve(row.edge)?;
-                    let open = Open {
+                    let open = InFlight {
                         count: row.count,
                         long_count: row.count,
                         oldest_age_us: row.oldest_age_us,
@@ -103,45 +112,45 @@ impl InFlightRequests {
                 })
                 .collect(),
         });
-        let told = Told { sequence: batch.sequence, heard_us: now_us, sides: sides.collect() };
-        self.epochs.insert(batch.epoch_id.clone(), told);
+        let report = EpochReport { sequence: batch.sequence, last_report_us: now_us, sides: sides.collect() };
+        self.epochs.insert(batch.epoch_id.clone(), report);
     }
 
-    /// Whether no epoch has anything in flight.
+    /// Whether no epoch has requests in flight.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.epochs.is_empty()
     }
 
-    /// Lets time pass: forgets who was silent for long.
+    /// Removes epochs without a recent report.
     pub fn expire(&mut self, now_us: u64) {
-        self.epochs.retain(|_, told| now_us.saturating_sub(told.heard_us) <= SILENT_US_MAX);
+        self.epochs.retain(|_, report| now_us.saturating_sub(report.last_report_us) <= SILENT_US_MAX);
     }
 
-    /// What each proxy has open, by reporter.
+    /// Requests in flight by proxy and reporter.
     #[must_use]
-    pub fn proxies(&self, now_us: u64) -> BTreeMap<(Text, Reporter), Open> {
-        let mut proxies: BTreeMap<_, Open> = BTreeMap::new();
-        for (epoch_id, told) in &self.epochs {
-            for side in &told.sides {
-                let by_us = now_us.saturating_sub(told.heard_us);
+    pub fn proxies(&self, now_us: u64) -> BTreeMap<(Text, Reporter), InFlight> {
+        let mut proxies: BTreeMap<_, InFlight> = BTreeMap::new();
+        for (epoch_id, report) in &self.epochs {
+            for side in &report.sides {
+                let by_us = now_us.saturating_sub(report.last_report_us);
                 proxies
                     .entry((epoch_id.proxy.clone(), side.reporter))
                     .or_default()
-                    .add(side.open.later(by_us));
+                    .add(side.open.aged(by_us));
             }
         }
         proxies
     }
 
-    /// What does not end, by proxy and edge; the epochs of a proxy are added up.
+    /// Long-running requests by proxy and edge, summed over the epochs of a proxy.
     #[must_use]
-    pub fn long(&self, now_us: u64) -> HashMap<(Text, ResolvedEdge), Open> {
-        let mut long: HashMap<_, Open> = HashMap::new();
-        for (epoch_id, told) in &self.epochs {
-            let by_us = now_us.saturating_sub(told.heard_us);
-            for (edge, open) in told.sides.iter().flat_map(|side| &side.long) {
-                long.entry((epoch_id.proxy.clone(), edge.clone())).or_default().add(open.later(by_us));
+    pub fn long(&self, now_us: u64) -> HashMap<(Text, ResolvedEdge), InFlight> {
+        let mut long: HashMap<_, InFlight> = HashMap::new();
+        for (epoch_id, report) in &self.epochs {
+            let by_us = now_us.saturating_sub(report.last_report_us);
+            for (edge, open) in report.sides.iter().flat_map(|side| &side.long) {
+                long.entry((epoch_id.proxy.clone(), edge.clone())).or_default().add(open.aged(by_us));
             }
         }
         long

@@ -1,38 +1,38 @@
-//! One failed request or connection.
+//! A failed request or connection.
 //!
-//! In: a record of a batch. Out: all that is known of it, standing for itself. Always holds: nothing refers to the batch.
+//! Invariant: a failed record owns its data and does not refer to its batch.
 
 use crate::batch::{Detail, Outcome, Record, Text};
 use crate::identity::{End, ResolvedEdge, ServiceName};
 use std::sync::Arc;
 
-/// As its proxy told it.
+/// Failed record as its proxy reported it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failed {
+pub struct FailedRecord {
     /// Envoy's node id.
     pub proxy: Text,
-    /// How it ended.
+    /// Outcome of the request or connection.
     pub outcome: Outcome,
-    /// What explains that.
+    /// Details from Envoy that explain the outcome.
     pub detail: Detail,
-    /// When it was told, microseconds since the Unix epoch, by the collector's clock.
+    /// Arrival in microseconds since the Unix epoch, by the collector's clock.
     pub received_us: u64,
-    /// When it began, by the proxy's clock.
+    /// Start in microseconds since the Unix epoch, by the proxy's clock.
     pub start_us: u64,
-    /// How long it took.
+    /// Duration in microseconds.
     pub duration_us: u64,
-    /// Headers and body.
+    /// Size of the request, headers and body.
     pub request_bytes: u64,
-    /// Headers and body.
+    /// Size of the response, headers and body.
     pub response_bytes: u64,
-    /// 0 when there was no request id.
+    /// Hash of the request id; 0 without one.
     pub request_id_hash: u32,
-    /// As in [`Record::attempts`].
+    /// Attempts, as in [`Record::attempts`].
     pub attempts: u32,
 }
 
-impl Failed {
-    /// What a record tells.
+impl FailedRecord {
+    /// Copies the data of a record.
     #[must_use]
     pub fn of(record: &Record, proxy: &Text, outcome: Outcome, detail: Detail, received_us: u64) -> Self {
         Self {
@@ -50,32 +50,33 @@ impl Failed {
     }
 }
 
-/// The same with its edge.
+/// Stored failure: a failed record with its number and edge.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Named {
-    /// Rises from one to the next.
+pub struct Failure {
+    /// Number of the failure; numbers increase.
     pub number: u64,
-    /// Who called whom.
+    /// Resolved edge.
     pub edge: Arc<ResolvedEdge>,
-    /// The rest.
-    pub failed: Failed,
+    /// The failed record.
+    pub failed: FailedRecord,
 }
 
-/// What a row takes: itself, its places in both tables, and its texts, though it may share them with others.
-pub(super) fn row_bytes(failed: &Failed) -> usize {
+/// Returns the memory of a row: the row, its entries in both tables, and its texts, although other
+/// rows may share them.
+pub(super) fn row_bytes(failed: &FailedRecord) -> usize {
     const TABLES: usize = 64;
-    let Failed { proxy, detail, .. } = failed;
+    let FailedRecord { proxy, detail, .. } = failed;
     let texts = proxy.len() + detail.code_details.len() + detail.transport_failure_reason.len();
     size_of::<super::Row>() + TABLES + texts
 }
 
-/// What an edge takes, though the series may share it.
+/// Returns the memory of an edge, although the series may share it.
 pub(super) fn edge_bytes(edge: &ResolvedEdge) -> usize {
     let ResolvedEdge { source, destination, service, .. } = edge;
     let ServiceName { host, name, namespace, .. } = &**service;
     let texts = [host, name, namespace].map(|text| text.len()).into_iter().sum::<usize>();
     let sizes = size_of::<ResolvedEdge>() + 2 * size_of::<End>() + size_of::<ServiceName>();
-    sizes + size_of::<super::Ring>() + texts + end_bytes(source) + end_bytes(destination)
+    sizes + size_of::<super::EdgeRecords>() + texts + end_bytes(source) + end_bytes(destination)
 }
 
 fn end_bytes(end: &End) -> usize {

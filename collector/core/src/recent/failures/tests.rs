@@ -1,4 +1,4 @@
-use super::{Evicted, Failed, Failures, Settings};
+use super::{Evicted, FailedRecord, Failures, Settings};
 use crate::batch::{Detail, Edge, Identity, Outcome, Record};
 use crate::identity::{self, AddressBook, ResolvedEdge};
 use proptest::prelude::*;
@@ -9,42 +9,46 @@ fn edge(workload: &str) -> Arc<ResolvedEdge> {
     Arc::new(AddressBook::new(identity::Settings::default()).resolve(&own, &Edge::default()))
 }
 
-fn failed(duration_us: u64, details: &str) -> Failed {
+fn failed(duration_us: u64, details: &str) -> FailedRecord {
     let record = Record { duration_us, ..Record::default() };
     let detail = Detail { code_details: details.into(), ..Detail::default() };
-    Failed::of(&record, &"p".into(), Outcome::default(), detail, 1)
+    FailedRecord::of(&record, &"p".into(), Outcome::default(), detail, 1)
 }
 
-/// Durations of failed requests by workload in, what is kept out.
+/// Asserts the stored failures after failed records of `(workload, duration)`.
 #[track_caller]
-fn check(limits: Settings, told: &[(&str, u64)], expected: &str) {
+fn check(limits: Settings, records: &[(&str, u64)], expected: &str) {
     let mut failures = Failures::new(limits);
-    for (workload, duration_us) in told {
+    for (workload, duration_us) in records {
         failures.put(&edge(workload), [failed(*duration_us, "")], 100);
     }
-    let kept: Vec<String> = failures
+    let stored: Vec<String> = failures
         .after(0)
         .map(|row| format!("{}:{}={}", row.number, row.edge.source.workload, row.failed.duration_us))
         .collect();
     let evicted = Evicted::ALL.map(|why| failures.evicted(why));
-    assert_eq!(format!("{}; {} edges; {evicted:?}", kept.join(" "), failures.edges()), expected);
+    assert_eq!(format!("{}; {} edges; {evicted:?}", stored.join(" "), failures.edges()), expected);
 }
 
-const ROOM: Settings = Settings { edge_records_max: 9, records_max: 9, bytes_max: 1 << 20 };
+const LIMITS: Settings = Settings { edge_records_max: 9, records_max: 9, bytes_max: 1 << 20 };
 
 #[test]
-fn the_oldest_goes() {
-    let told = [("a", 1), ("b", 2), ("a", 3), ("a", 4)];
-    check(ROOM, &told, "100:a=1 101:b=2 102:a=3 103:a=4; 2 edges; [0, 0, 0]");
-    check(Settings { edge_records_max: 2, ..ROOM }, &told, "101:b=2 102:a=3 103:a=4; 2 edges; [1, 0, 0]");
-    check(Settings { records_max: 2, ..ROOM }, &told, "102:a=3 103:a=4; 1 edges; [0, 2, 0]");
-    check(Settings { bytes_max: 1, ..ROOM }, &told, "; 0 edges; [0, 0, 4]");
-    check(Settings { edge_records_max: 0, ..ROOM }, &told, "; 0 edges; [4, 0, 0]");
+fn the_oldest_failure_is_evicted() {
+    let records = [("a", 1), ("b", 2), ("a", 3), ("a", 4)];
+    check(LIMITS, &records, "100:a=1 101:b=2 102:a=3 103:a=4; 2 edges; [0, 0, 0]");
+    check(
+        Settings { edge_records_max: 2, ..LIMITS },
+        &records,
+        "101:b=2 102:a=3 103:a=4; 2 edges; [1, 0, 0]",
+    );
+    check(Settings { records_max: 2, ..LIMITS }, &records, "102:a=3 103:a=4; 1 edges; [0, 2, 0]");
+    check(Settings { bytes_max: 1, ..LIMITS }, &records, "; 0 edges; [0, 0, 4]");
+    check(Settings { edge_records_max: 0, ..LIMITS }, &records, "; 0 edges; [4, 0, 0]");
 }
 
 #[test]
-fn numbers_rise_with_the_time_and_without_it() {
-    let mut failures = Failures::new(ROOM);
+fn numbers_increase_even_if_the_clock_does_not() {
+    let mut failures = Failures::new(LIMITS);
     for now_us in [50, 50, 90, 10] {
         failures.put(&edge("a"), [failed(1, "")], now_us);
     }
@@ -53,16 +57,17 @@ fn numbers_rise_with_the_time_and_without_it() {
 }
 
 proptest! {
-    /// Whatever comes, the bounds hold, nothing is lost uncounted, and an empty store takes nothing.
+    /// For any records all limits hold, each record is stored or counted as evicted, and an empty
+    /// store takes no memory.
     #[test]
-    fn bounds_hold_and_books_close(
-        told in proptest::collection::vec((0..6_usize, 0..40_usize), 0..80),
+    fn limits_hold_and_counters_balance(
+        records in proptest::collection::vec((0..6_usize, 0..40_usize), 0..80),
         (edge_records_max, records_max, bytes_max) in (0..6_usize, 0..12_usize, 0..20_000_usize),
     ) {
         let edges: Vec<_> = (0..6).map(|number| edge(&format!("w{number}"))).collect();
-        let mut failures = Failures::new(ROOM);
+        let mut failures = Failures::new(LIMITS);
         failures.limit(Settings { edge_records_max, records_max, bytes_max });
-        for (edge, length) in &told {
+        for (edge, length) in &records {
             failures.put(&edges[*edge], [failed(1, &"x".repeat(*length))], 1);
             prop_assert!(failures.len() <= records_max && failures.bytes() <= bytes_max);
             for edge in &edges {
@@ -72,7 +77,7 @@ proptest! {
         }
         let evicted: u64 = Evicted::ALL.iter().map(|why| failures.evicted(*why)).sum();
         prop_assert_eq!(failures.seen(), failures.len() as u64 + evicted);
-        failures.limit(Settings { records_max: 0, ..ROOM });
+        failures.limit(Settings { records_max: 0, ..LIMITS });
         prop_assert_eq!((failures.len(), failures.bytes(), failures.edges()), (0, 0, 0));
     }
 }

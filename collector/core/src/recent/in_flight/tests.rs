@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 const SECOND_US: u64 = 1_000_000;
 
-/// A batch that says that so many requests to `pay` are open, all for long.
+/// Returns a batch with `count` long-running requests to `pay` in flight.
 fn batch(epoch: u64, sequence: u64, count: u64) -> Batch {
     let open = Open {
         reporter: Reporter::Source,
@@ -39,25 +39,26 @@ fn batch(epoch: u64, sequence: u64, count: u64) -> Batch {
     }
 }
 
-/// Batches as `(second, epoch, sequence, open)` in, what is open at a second out.
+/// Asserts the requests in flight at a second, after batches of `(second, epoch, sequence, in
+/// flight)`.
 #[track_caller]
 fn check(batches: &[(u64, u64, u64, u64)], at_s: u64, expected: &str) {
-    let (mut open, mut book) =
+    let (mut in_flight, mut address_book) =
         (InFlightRequests::default(), AddressBook::new(crate::identity::Settings::default()));
     for &(at_s, epoch, sequence, count) in batches {
         let batch = batch(epoch, sequence, count);
-        open.tell(
+        in_flight.tell(
             &batch,
-            |index| Some(book.resolve(&Identity::default(), &*batch.edges.get(index)?)),
+            |index| Some(address_book.resolve(&Identity::default(), &*batch.edges.get(index)?)),
             at_s * SECOND_US,
         );
     }
     let now_us = at_s * SECOND_US;
-    open.expire(now_us);
-    let sides = open.proxies(now_us).into_iter().map(|((proxy, reporter), open)| {
+    in_flight.expire(now_us);
+    let sides = in_flight.proxies(now_us).into_iter().map(|((proxy, reporter), open)| {
         format!("{proxy} {} {}/{}s", reporter.label(), open.count, open.oldest_age_us / SECOND_US)
     });
-    let long = open.long(now_us).into_iter().map(|((_, edge), open)| {
+    let long = in_flight.long(now_us).into_iter().map(|((_, edge), open)| {
         let moved = open.request_bytes + open.response_bytes;
         format!("{} {}/{}s {moved}B", edge.service.host, open.count, open.oldest_age_us / SECOND_US)
     });
@@ -65,14 +66,14 @@ fn check(batches: &[(u64, u64, u64, u64)], at_s: u64, expected: &str) {
 }
 
 #[test]
-fn the_latest_batch_of_each_epoch_counts_and_ages_go_on() {
+fn the_latest_batch_per_epoch_counts_and_ages_advance() {
     check(&[(1, 7, 1, 2), (3, 8, 1, 1)], 4, "p source 3/9s, pay 3/9s 16B");
     check(&[(1, 7, 2, 2), (3, 7, 1, 5)], 4, "p source 2/9s, pay 2/9s 8B");
     check(&[(1, 7, 1, 2), (3, 7, 2, 0)], 4, "");
 }
 
 #[test]
-fn who_is_silent_for_long_has_nothing_open() {
+fn silent_epochs_expire() {
     let silent_s = SILENT_US_MAX / SECOND_US;
     check(&[(1, 7, 1, 2)], 1 + silent_s, "p source 2/51s, pay 2/51s 8B");
     check(&[(1, 7, 1, 2)], 2 + silent_s, "");

@@ -1,22 +1,22 @@
-//! Room for what is counted in one window of one edge and instance: 32 bytes each, in lists.
+//! Memory pool of window cells: 32 bytes each, in linked lists.
 //!
-//! In: cells. Out: their places. Always holds: a place is that of one cell until it is freed, and then given again; no more
-//! memory is taken than for `max` cells.
+//! Invariant: an index belongs to one cell until the cell is freed, and is reused afterwards. The
+//! pool allocates at most `max` cells.
 
-use super::Tally;
+use super::WindowStats;
 
-/// Where no cell is.
+/// Stands for no cell.
 pub(super) const NONE: u32 = u32::MAX;
 
-/// At first there is room for so many.
-const ROOM_MIN: usize = 1_024;
+/// Initial capacity in cells.
+const CAPACITY_MIN: usize = 1_024;
 
-/// One of a list, the newest of which comes first.
+/// Statistics of one window, edge and instance, in a list from new to old.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Cell {
-    /// The next older one of its edge; of a free cell the next free one.
+pub(super) struct WindowCell {
+    /// Next older cell of the edge; in a free cell, the next free one.
     pub(super) next: u32,
-    /// Number of its window since the Unix epoch.
+    /// Number of the window since the Unix epoch.
     pub(super) at: u32,
     pub(super) instance: u32,
     requests: u32,
@@ -25,13 +25,13 @@ pub(super) struct Cell {
     duration_us_sum: u64,
 }
 
-impl Cell {
+impl WindowCell {
     pub(super) fn new(at: u32, instance: u32, next: u32) -> Self {
         Self { next, at, instance, requests: 0, failed: 0, duration_us_max: 0, duration_us_sum: 0 }
     }
 
-    pub(super) fn tally(&self) -> Tally {
-        Tally {
+    pub(super) fn stats(&self) -> WindowStats {
+        WindowStats {
             requests: self.requests.into(),
             failed: self.failed.into(),
             duration_us_sum: self.duration_us_sum,
@@ -39,9 +39,9 @@ impl Cell {
         }
     }
 
-    pub(super) fn add(&mut self, tally: Tally) {
+    pub(super) fn add(&mut self, stats: WindowStats) {
         let narrow = |wide: u64| u32::try_from(wide).unwrap_or(u32::MAX);
-        let Tally { requests, failed, duration_us_sum, duration_us_max } = tally;
+        let WindowStats { requests, failed, duration_us_sum, duration_us_max } = stats;
         self.requests = self.requests.saturating_add(narrow(requests));
         self.failed = self.failed.saturating_add(narrow(failed));
         self.duration_us_sum = self.duration_us_sum.saturating_add(duration_us_sum);
@@ -49,112 +49,112 @@ impl Cell {
     }
 }
 
-/// See above.
+/// All cells, and the list of the free ones.
 #[derive(Debug)]
-pub(super) struct Cells {
-    cells: Vec<Cell>,
-    /// The first free one.
+pub(super) struct CellPool {
+    cells: Vec<WindowCell>,
+    /// First free cell.
     free: u32,
     used: usize,
 }
 
-impl Default for Cells {
+impl Default for CellPool {
     fn default() -> Self {
         Self { cells: Vec::new(), free: NONE, used: 0 }
     }
 }
 
-impl Cells {
+impl CellPool {
     #[inline]
-    pub(super) fn get(&self, place: u32) -> Option<&Cell> {
-        self.cells.get(place as usize)
+    pub(super) fn get(&self, index: u32) -> Option<&WindowCell> {
+        self.cells.get(index as usize)
     }
 
     #[inline]
-    pub(super) fn get_mut(&mut self, place: u32) -> Option<&mut Cell> {
-        self.cells.get_mut(place as usize)
+    pub(super) fn get_mut(&mut self, index: u32) -> Option<&mut WindowCell> {
+        self.cells.get_mut(index as usize)
     }
 
-    /// A cell and all after it, with their places.
-    pub(super) fn list(&self, head: u32) -> impl Iterator<Item = (u32, &Cell)> {
-        let at = |place: u32| Some((place, self.get(place)?));
+    /// Returns a cell and its successors, with their indexes.
+    pub(super) fn list(&self, head: u32) -> impl Iterator<Item = (u32, &WindowCell)> {
+        let at = |index: u32| Some((index, self.get(index)?));
         std::iter::successors(at(head), move |(_, cell)| at(cell.next))
     }
 
-    /// `None` when there are `max`.
-    pub(super) fn insert(&mut self, cell: Cell, max: usize) -> Option<u32> {
+    /// Inserts a cell; `None` if `max` cells are in use.
+    pub(super) fn insert(&mut self, cell: WindowCell, max: usize) -> Option<u32> {
         if self.used >= max {
             return None;
         }
-        let place = match self.free {
+        let index = match self.free {
             NONE => {
                 self.grow(max);
-                let place = u32::try_from(self.cells.len()).ok().filter(|place| *place != NONE)?;
+                let index = u32::try_from(self.cells.len()).ok().filter(|index| *index != NONE)?;
                 self.cells.push(cell);
-                place
+                index
             }
-            place => {
-                let free = self.get_mut(place)?;
+            index => {
+                let free = self.get_mut(index)?;
                 let next = std::mem::replace(free, cell).next;
                 self.free = next;
-                place
+                index
             }
         };
         self.used += 1;
-        Some(place)
+        Some(index)
     }
 
-    /// Twice as much, but not more than for `max`.
+    /// Doubles the capacity, up to `max` cells.
     fn grow(&mut self, max: usize) {
         let length = self.cells.len();
         if length == self.cells.capacity() {
-            self.cells.reserve_exact(length.max(ROOM_MIN).min(max.saturating_sub(length)));
+            self.cells.reserve_exact(length.max(CAPACITY_MIN).min(max.saturating_sub(length)));
         }
     }
 
-    /// Frees one cell; the one after it.
-    pub(super) fn free(&mut self, place: u32) -> u32 {
+    /// Frees a cell, and returns its successor.
+    pub(super) fn free(&mut self, index: u32) -> u32 {
         let free = self.free;
-        let Some(cell) = self.get_mut(place) else { return NONE };
+        let Some(cell) = self.get_mut(index) else { return NONE };
         let next = std::mem::replace(&mut cell.next, free);
-        self.free = place;
+        self.free = index;
         self.used = self.used.saturating_sub(1);
         next
     }
 
-    /// Frees a cell and all after it.
+    /// Frees a cell and its successors.
     pub(super) fn free_list(&mut self, head: u32) {
-        let mut place = head;
-        while place != NONE {
-            place = self.free(place);
+        let mut index = head;
+        while index != NONE {
+            index = self.free(index);
         }
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.cells.capacity() * size_of::<Cell>()
+        self.cells.capacity() * size_of::<WindowCell>()
     }
 }
 
 #[cfg(test)]
-impl Cells {
+impl CellPool {
     pub(super) fn used_bytes(&self) -> usize {
-        self.used * size_of::<Cell>()
+        self.used * size_of::<WindowCell>()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Cell, Cells, NONE};
+    use super::{CellPool, NONE, WindowCell};
 
     #[test]
-    fn places_are_given_again_and_bounded() {
-        let mut cells = Cells::default();
-        let first = cells.insert(Cell::new(1, 0, NONE), 2).unwrap();
-        let second = cells.insert(Cell::new(2, 0, first), 2).unwrap();
-        assert_eq!(cells.insert(Cell::new(3, 0, NONE), 2), None);
+    fn cells_are_reused_and_bounded() {
+        let mut cells = CellPool::default();
+        let first = cells.insert(WindowCell::new(1, 0, NONE), 2).unwrap();
+        let second = cells.insert(WindowCell::new(2, 0, first), 2).unwrap();
+        assert_eq!(cells.insert(WindowCell::new(3, 0, NONE), 2), None);
         assert_eq!(cells.list(second).map(|(_, cell)| cell.at).collect::<Vec<_>>(), [2, 1]);
-        assert_eq!((cells.free(second), cells.insert(Cell::new(3, 0, NONE), 2)), (first, Some(second)));
-        assert_eq!((cells.bytes(), size_of::<Cell>()), (64, 32));
+        assert_eq!((cells.free(second), cells.insert(WindowCell::new(3, 0, NONE), 2)), (first, Some(second)));
+        assert_eq!((cells.bytes(), size_of::<WindowCell>()), (64, 32));
         cells.free_list(first);
         assert_eq!(cells.used, 1);
     }

@@ -1,113 +1,113 @@
-//! What is read of the windows: the latest against what was before, one instance against the rest.
+//! Reads of the windows: the latest windows and earlier ones, one instance and the rest.
 //!
-//! In: an edge, and the time. Out: tallies. Always holds: nothing changes by it; what is too old by now is not seen, whether it
-//! is still there or not.
+//! Invariant: a read changes no state, and skips expired cells that are still stored.
 
-use super::cells::{Cell, NONE};
-use super::{INSTANCE_WINDOWS, Refused, Tally, WINDOW_US, WINDOWS, Windows, number};
+use super::cells::{NONE, WindowCell};
+use super::{INSTANCE_WINDOWS, Refused, WINDOW_US, WINDOWS, WindowStats, Windows, window_number};
 use crate::identity::EdgeId;
 use std::collections::BTreeMap;
 
 /// A called instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Instance<'a> {
-    /// By its address; empty where none was told or reached.
+    /// Address of the instance; empty if none was reported or reached.
     At(&'a str),
-    /// Those that found no room.
+    /// Instances above the limit.
     Others,
 }
 
-/// What was counted in one window.
+/// Statistics of one window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
-    /// When it began, microseconds since the Unix epoch.
+    /// Start in microseconds since the Unix epoch.
     pub start_us: u64,
-    /// What its requests amount to.
-    pub tally: Tally,
+    /// Statistics of the requests.
+    pub tally: WindowStats,
 }
 
-/// One instance beside the rest of its edge.
+/// One instance and the rest of its edge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Share<'a> {
-    /// Which.
+pub struct InstanceShare<'a> {
+    /// The instance.
     pub instance: Instance<'a>,
-    /// Its requests.
-    pub own: Tally,
-    /// Those of all others.
-    pub rest: Tally,
+    /// Statistics of the instance.
+    pub own: WindowStats,
+    /// Statistics of all other instances.
+    pub rest: WindowStats,
 }
 
 impl Windows {
-    /// Edges that have windows.
+    /// Edges with windows.
     pub fn edges(&self) -> impl Iterator<Item = EdgeId> {
-        let kept = self.heads.iter().enumerate().filter(|(_, head)| **head != NONE);
-        kept.filter_map(|(edge, _)| Some(EdgeId(u32::try_from(edge).ok()?)))
+        let occupied = self.heads.iter().enumerate().filter(|(_, head)| **head != NONE);
+        occupied.filter_map(|(edge, _)| Some(EdgeId(u32::try_from(edge).ok()?)))
     }
 
-    /// The windows of an edge, the newest last; one without requests is not among them.
+    /// Returns the windows of an edge, the newest last. Windows without requests are left out.
     #[must_use]
     pub fn of(&self, edge: EdgeId, now_us: u64) -> Vec<Window> {
-        let mut windows: BTreeMap<u32, Tally> = BTreeMap::new();
+        let mut windows: BTreeMap<u32, WindowStats> = BTreeMap::new();
         for cell in self.within(edge, WINDOWS, now_us) {
-            windows.entry(cell.at).or_default().add(cell.tally());
+            windows.entry(cell.at).or_default().add(cell.stats());
         }
         let start_us = |at: u32| u64::from(at).saturating_mul(WINDOW_US);
-        windows.into_iter().map(|(at, tally)| Window { start_us: start_us(at), tally }).collect()
+        windows.into_iter().map(|(at, stats)| Window { start_us: start_us(at), tally: stats }).collect()
     }
 
-    /// The last `last` windows of an edge, that of now included, and all that is kept of before.
+    /// Returns the statistics of the last `last` windows of an edge, the current one included, and
+    /// of all earlier windows.
     #[must_use]
-    pub fn against_before(&self, edge: EdgeId, last: u32, now_us: u64) -> (Tally, Tally) {
-        let (mut of_late, mut before) = (Tally::default(), Tally::default());
-        let now = self.now.max(number(now_us));
+    pub fn latest_and_before(&self, edge: EdgeId, last: u32, now_us: u64) -> (WindowStats, WindowStats) {
+        let (mut latest, mut before) = (WindowStats::default(), WindowStats::default());
+        let now = self.newest.max(window_number(now_us));
         for cell in self.within(edge, WINDOWS, now_us) {
-            let side = if now.saturating_sub(cell.at) < last { &mut of_late } else { &mut before };
-            side.add(cell.tally());
+            let side = if now.saturating_sub(cell.at) < last { &mut latest } else { &mut before };
+            side.add(cell.stats());
         }
-        (of_late, before)
+        (latest, before)
     }
 
-    /// Each instance of an edge beside the rest, in the last [`INSTANCE_WINDOWS`].
+    /// Returns each instance of an edge and its rest, over the last [`INSTANCE_WINDOWS`].
     #[must_use]
-    pub fn instances(&self, edge: EdgeId, now_us: u64) -> Vec<Share<'_>> {
-        let mut tallies: BTreeMap<Instance<'_>, Tally> = BTreeMap::new();
+    pub fn instances(&self, edge: EdgeId, now_us: u64) -> Vec<InstanceShare<'_>> {
+        let mut by_instance: BTreeMap<Instance<'_>, WindowStats> = BTreeMap::new();
         for cell in self.within(edge, INSTANCE_WINDOWS, now_us) {
             let address = self.instances.address(cell.instance);
             let instance = address.map_or(Instance::Others, Instance::At);
-            tallies.entry(instance).or_default().add(cell.tally());
+            by_instance.entry(instance).or_default().add(cell.stats());
         }
-        let mut shares = Vec::with_capacity(tallies.len());
-        for (instance, own) in &tallies {
-            let mut rest = Tally::default();
-            let others = tallies.iter().filter(|(other, _)| *other != instance);
-            others.for_each(|(_, tally)| rest.add(*tally));
-            shares.push(Share { instance: *instance, own: *own, rest });
+        let mut shares = Vec::with_capacity(by_instance.len());
+        for (instance, own) in &by_instance {
+            let mut rest = WindowStats::default();
+            let others = by_instance.iter().filter(|(other, _)| *other != instance);
+            others.for_each(|(_, stats)| rest.add(*stats));
+            shares.push(InstanceShare { instance: *instance, own: *own, rest });
         }
         shares
     }
 
-    /// Edges and instances that are kept, and what both take.
+    /// Returns the number of edges, the number of instances, and the memory of both in bytes.
     #[must_use]
     pub fn kept(&self) -> (usize, usize, usize) {
         let bytes = self.cells.bytes() + self.heads.capacity() * size_of::<u32>() + self.instances.bytes();
         (self.edges, self.instances.len(), bytes)
     }
 
-    /// Requests that are in no window.
+    /// Number of requests that are in no window.
     #[must_use]
     pub fn refused(&self, why: Refused) -> u64 {
         self.refused.get(why as usize).copied().unwrap_or(0)
     }
 
-    /// Requests whose instance found no room of its own.
+    /// Number of requests of instances above the limit.
     #[must_use]
     pub fn others(&self) -> u64 {
         self.others
     }
 
-    /// The cells of the last `count` windows of an edge.
-    fn within(&self, edge: EdgeId, count: u32, now_us: u64) -> impl Iterator<Item = &Cell> {
-        let now = self.now.max(number(now_us));
+    /// Returns the cells of the last `count` windows of an edge.
+    fn within(&self, edge: EdgeId, count: u32, now_us: u64) -> impl Iterator<Item = &WindowCell> {
+        let now = self.newest.max(window_number(now_us));
         let cells = self.cells.list(self.head(edge.0)).map(|(_, cell)| cell);
         cells.take_while(move |cell| now.saturating_sub(cell.at) < count)
     }

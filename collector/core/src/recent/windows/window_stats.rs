@@ -1,28 +1,27 @@
-//! What some requests of one edge amount to, for a comparison with others.
+//! Statistics of requests in one window: count, failures, durations.
 //!
-//! In: requests, one by one or many. Out: how many, how many of them failed, how long they took. Always holds: sums stop at the
-//! end of their range rather than wrap; what took no request has no share and no mean.
+//! Invariant: sums saturate. Without requests there is no share and no mean.
 
 use crate::histogram::RequestStats;
 
-/// See above.
+/// Count, failures and durations of requests.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// How many.
+pub struct WindowStats {
+    /// Number of requests.
     pub requests: u64,
-    /// Those that failed, as [`Outcome::is_failure`](crate::batch::Outcome::is_failure) has it.
+    /// Number of failed requests, by [`Outcome::is_failure`](crate::batch::Outcome::is_failure).
     pub failed: u64,
-    /// All durations together.
+    /// Sum of the durations in microseconds.
     pub duration_us_sum: u64,
-    /// The longest; a window keeps no more than 71 minutes.
+    /// Longest duration in microseconds; a window stores at most 71 minutes.
     pub duration_us_max: u64,
 }
 
-impl Tally {
-    /// Requests that ended alike.
+impl WindowStats {
+    /// Returns the statistics of requests with one outcome.
     #[must_use]
-    pub fn of(measure: &RequestStats, failed: bool) -> Self {
-        let (requests, durations) = (measure.count(), measure.durations());
+    pub fn of(stats: &RequestStats, failed: bool) -> Self {
+        let (requests, durations) = (stats.count(), stats.durations());
         Self {
             requests,
             failed: if failed { requests } else { 0 },
@@ -40,7 +39,7 @@ impl Tally {
         self.duration_us_max = self.duration_us_max.max(duration_us);
     }
 
-    /// Adds others.
+    /// Adds other statistics.
     pub fn add(&mut self, other: Self) {
         self.requests = self.requests.saturating_add(other.requests);
         self.failed = self.failed.saturating_add(other.failed);
@@ -48,13 +47,13 @@ impl Tally {
         self.duration_us_max = self.duration_us_max.max(other.duration_us_max);
     }
 
-    /// From 0 to 1.
+    /// Share of failed requests, from 0 to 1.
     #[must_use]
     pub fn failed_share(&self) -> Option<f64> {
         (self.requests > 0).then(|| self.failed as f64 / self.requests as f64)
     }
 
-    /// Microseconds.
+    /// Mean duration in microseconds.
     #[must_use]
     pub fn duration_us_mean(&self) -> Option<f64> {
         (self.requests > 0).then(|| self.duration_us_sum as f64 / self.requests as f64)
