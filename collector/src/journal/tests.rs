@@ -153,7 +153,7 @@ fn each_segment_begins_with_the_limits() {
 /// A tick resolves a pending edge, unless the tick is not on disk.
 #[test]
 fn a_tick_that_is_not_on_disk_is_not_applied() {
-    for (bytes_max, is_applied) in [(40, false), (1 << 20, true)] {
+    for (bytes_max, is_applied) in [(20, false), (1 << 20, true)] {
         let mut engine = Engine::new(Settings::default());
         let mut traffic = Traffic::default();
         let mut raw = traffic.batch(0, true, 1);

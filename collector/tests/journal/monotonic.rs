@@ -4,14 +4,19 @@ use std::collections::BTreeMap;
 
 type Samples = BTreeMap<String, f64>;
 
-/// Families of the process itself: they start again with `hopscope_start_time_seconds`.
-const OF_THE_PROCESS: [&str; 6] = [
+/// Families that depend on state outside the snapshot: those of the process itself, of the last
+/// failures, of windows, and of records that wait in the join. They start again with
+/// `hopscope_start_time_seconds`.
+const OF_THE_PROCESS: [&str; 9] = [
     "hopscope_access_log_",
     "hopscope_config_",
+    "hopscope_failures_",
     "hopscope_grpc_",
+    "hopscope_join_",
     "hopscope_journal_",
     "hopscope_snapshot",
     "hopscope_tls_",
+    "hopscope_windows_",
 ];
 
 /// Suffixes of the samples of counters and histograms.
@@ -44,7 +49,7 @@ fn is_new(base: &str, series: &str, before: &Samples, after: &Samples) -> bool {
         Some(labels) => format!("{base}_created{{{labels}}}"),
         None => format!("{base}_created"),
     };
-    let of_process = OF_THE_PROCESS.iter().any(|prefix| base.starts_with(prefix));
+    let of_process = OF_THE_PROCESS.iter().any(|prefix| series.starts_with(prefix));
     is_newer(&created) || of_process && is_newer("hopscope_start_time_seconds")
 }
 

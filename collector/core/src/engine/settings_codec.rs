@@ -95,6 +95,6 @@ mod tests {
         assert!(Settings::decode(&bytes[..bytes.len() - 1]).is_err());
         bytes[0] = u8::try_from(VERSION + 1).unwrap();
         let error = Settings::decode(&bytes).unwrap_err().to_string();
-        assert_eq!(error, "its section `settings` has version 2, and this hopscope reads 1");
+        assert_eq!(error, "section `settings` has version 2; this hopscope reads version 1");
     }
 }
