@@ -111,14 +111,14 @@ async fn edges(Shared(state): Shared<Arc<EngineHandle>>) -> Response {
 async fn failures(Shared(state): Shared<Arc<EngineHandle>>, uri: Uri) -> Response {
     match json::failures::Query::read(uri.query().unwrap_or_default()) {
         Ok(query) => {
-            Json(state.read(|engine| json::failures::rows(&engine.failures(), &query)).await).into_response()
+            Json(state.read(|engine| json::failures::rows(engine.failures(), &query)).await).into_response()
         }
         Err(problem) => (StatusCode::BAD_REQUEST, Json(json!({"error": problem}))).into_response(),
     }
 }
 
 async fn hops(Shared(state): Shared<Arc<EngineHandle>>) -> Response {
-    Json(state.read(|engine| json::hops::rows(&engine.join())).await).into_response()
+    Json(state.read(|engine| json::hops::rows(engine.join())).await).into_response()
 }
 
 async fn instances(Shared(state): Shared<Arc<EngineHandle>>, uri: Uri) -> Response {
@@ -132,7 +132,7 @@ async fn instances(Shared(state): Shared<Arc<EngineHandle>>, uri: Uri) -> Respon
 }
 
 async fn open(Shared(state): Shared<Arc<EngineHandle>>) -> Response {
-    Json(state.read(|engine| json::in_flight::rows(&engine.in_flight(), state.now_us())).await)
+    Json(state.read(|engine| json::in_flight::rows(engine.in_flight(), state.now_us())).await)
         .into_response()
 }
 
@@ -149,8 +149,8 @@ async fn proxies(Shared(state): Shared<Arc<EngineHandle>>, uri: Uri) -> Response
     };
     let since_us = since.map(|seconds| state.now_us().saturating_sub(seconds.saturating_mul(1_000_000)));
     let rows = state.read(|engine| {
-        let open = json::in_flight::by_proxy(&engine.in_flight(), state.now_us());
-        json::proxies::rows(&engine.ledger(), &engine.address_book(), since_us, state.now_us())
+        let open = json::in_flight::by_proxy(engine.in_flight(), state.now_us());
+        json::proxies::rows(engine.ledger(), engine.address_book(), since_us, state.now_us())
             .with_open(&open)
     });
     Json(rows.await).into_response()
