@@ -17,6 +17,7 @@ mod entry;
 mod history;
 pub(crate) mod metrics;
 mod settings;
+mod open_epochs;
 
 pub use entry::Entry;
 pub use history::Limits as HistoryLimits;
@@ -27,7 +28,9 @@ use crate::snapshot::codec::snapshot;
 use crate::text::Text;
 use epoch::Epoch;
 use history::History;
-use std::collections::{BTreeMap, HashMap};
+use open_epochs::OpenEpochs;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Name of the entry that sums proxies without an entry of their own.
 pub const EARLIER: &str = "(earlier proxies)";
@@ -50,7 +53,7 @@ pub enum Admission {
 #[derive(Debug, Clone, Default)]
 pub struct Ledger {
     limits: Limits,
-    epochs: HashMap<EpochId, Epoch, foldhash::quality::RandomState>,
+    epochs: OpenEpochs,
     /// Sums of closed epochs by proxy, with the time of the last close.
     closed: BTreeMap<Text, (Entry, u64)>,
     /// Time of the last check for silent epochs.
@@ -106,7 +109,7 @@ impl Ledger {
     pub fn entries(&self) -> BTreeMap<Text, Entry> {
         let closed = self.closed.iter().map(|(proxy, (entry, _))| (proxy.clone(), entry.clone()));
         let mut entries: BTreeMap<_, _> = closed.collect();
-        for (epoch_id, epoch) in &self.epochs {
+        for (epoch_id, epoch) in self.epochs.iter() {
             entries.entry(epoch_id.proxy.clone()).or_default().add(&epoch.entry());
         }
         entries
@@ -115,7 +118,7 @@ impl Ledger {
     /// Returns the newest stored entries from before or at `since_us`, or else the oldest stored
     /// ones, with their time. Times are microseconds since the Unix epoch.
     #[must_use]
-    pub fn entries_at(&self, since_us: u64) -> (u64, &BTreeMap<Text, Entry>) {
+    pub fn entries_at(&self, since_us: u64) -> (u64, Arc<BTreeMap<Text, Entry>>) {
         self.history.at(since_us)
     }
 

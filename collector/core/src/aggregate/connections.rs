@@ -11,6 +11,7 @@
 //! counted once, in [`ConnectionSeries`] of their own.
 
 pub(crate) mod metrics;
+mod slots;
 
 use super::Settings;
 use super::key::{Key, SeriesKey};
@@ -19,6 +20,7 @@ use crate::batch::{Batch, Flow, Fold, Outcome, Protocol, Record, Reporter, Text}
 use crate::histogram::durations::Durations;
 use crate::identity::{EdgeId, EdgeTable};
 use crate::snapshot::codec::snapshot;
+use slots::Slots;
 use std::collections::HashMap;
 
 /// Statistics of a set of connections.
@@ -83,7 +85,7 @@ snapshot!(struct Series { counts, created_us, last_us });
 #[derive(Debug, Clone, Default)]
 pub struct ConnectionSeries {
     limits: Settings,
-    series: HashMap<SeriesKey, Series, foldhash::quality::RandomState>,
+    series: Slots<SeriesKey, Series>,
     budget: SeriesBudget,
     expired_closed: u64,
 }
@@ -119,9 +121,11 @@ impl ConnectionSeries {
     ) {
         let key = self.key(edges, edge, reported_by, outcome);
         let created = || Series { created_us: now_us, ..Series::default() };
-        let series = self.series.entry(key).or_insert_with(created);
-        series.counts.merge(counts);
-        series.last_us = series.last_us.max(now_us);
+        let slot = self.series.insert_with(key, created);
+        if let Some(series) = self.series.get_mut(slot) {
+            series.counts.merge(counts);
+            series.last_us = series.last_us.max(now_us);
+        }
     }
 
     /// Removes idle series. Returns whether there were any.
@@ -143,7 +147,7 @@ impl ConnectionSeries {
 
     /// Ids of the edges that have series, some of them more than once.
     pub(crate) fn used_edges(&self) -> impl Iterator<Item = EdgeId> {
-        self.series.keys().filter_map(|key| match key {
+        self.series.iter().filter_map(|(key, _)| match key {
             SeriesKey::Edge(edge, _) => Some(*edge),
             _ => None,
         })
@@ -152,7 +156,7 @@ impl ConnectionSeries {
     /// Counts the restored series of each namespace; after all sections of a snapshot are read.
     pub(crate) fn restore_budget(&mut self, edges: &EdgeTable) {
         let Self { series, budget, .. } = self;
-        for key in series.keys() {
+        for (key, _) in series.iter() {
             match key {
                 SeriesKey::Edge(edge, _) => {
                     edges.namespace(*edge).into_iter().for_each(|namespace| budget.add(namespace));
@@ -170,6 +174,14 @@ impl ConnectionSeries {
         self.series.iter().filter_map(|(key, series)| Some((key.resolve(edges)?, series)))
     }
 
+    /// Returns the series in a slot, and the number above all slots. A series keeps its slot.
+    #[must_use]
+    pub fn slot(&self, edges: &EdgeTable, slot: usize) -> (Option<(Key, &Series)>, usize) {
+        let entry = self.series.get(slot);
+        let resolved = entry.and_then(|(key, series)| Some((key.resolve(edges)?, series)));
+        (resolved, self.series.end())
+    }
+
     /// Number of series.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -179,7 +191,7 @@ impl ConnectionSeries {
     /// Whether there is no series.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.series.is_empty()
+        self.series.len() == 0
     }
 
     /// Closed connections of series that expired.
@@ -198,7 +210,7 @@ impl ConnectionSeries {
     ) -> SeriesKey {
         if let Some(edge) = edge {
             let key = SeriesKey::Edge(edge, outcome.into());
-            if self.series.contains_key(&key) {
+            if self.series.find(&key).is_some() {
                 return key;
             }
             if let Some(namespace) = edges.namespace(edge).filter(|namespace| self.has_room(namespace)) {

@@ -9,7 +9,7 @@ use super::entry::Entry;
 use crate::snapshot::codec::snapshot;
 use crate::text::Text;
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 /// Limits of the history.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,8 +29,6 @@ impl Default for Limits {
 }
 
 type Entries = BTreeMap<Text, Entry>;
-
-static EMPTY: LazyLock<Entries> = LazyLock::new(Entries::new);
 
 /// Entries of all proxies at earlier moments.
 #[derive(Debug, Clone, Default)]
@@ -69,11 +67,11 @@ impl History {
     }
 
     /// Returns the last moment not after `since_us`, or else the first stored one.
-    pub(super) fn at(&self, since_us: u64) -> (u64, &Entries) {
+    pub(super) fn at(&self, since_us: u64) -> (u64, Arc<Entries>) {
         let index = self.moments.partition_point(|(at_us, _)| *at_us <= since_us).saturating_sub(1);
         match self.moments.get(index) {
-            Some((at_us, entries)) => (*at_us, &**entries),
-            None => (self.began_us.unwrap_or(0), &EMPTY),
+            Some((at_us, entries)) => (*at_us, entries.clone()),
+            None => (self.began_us.unwrap_or(0), Arc::default()),
         }
     }
 
@@ -94,6 +92,7 @@ impl History {
 #[cfg(test)]
 mod tests {
     use super::{Entries, Entry, History, Limits};
+    use std::sync::Arc;
 
     /// Compares the stored moments after pushing two entries at each of `moments`.
     #[track_caller]
@@ -108,8 +107,8 @@ mod tests {
         let found: Vec<u64> = history.moments.iter().map(|(at_us, _)| *at_us).collect();
         assert_eq!(found, expected);
         for (at_us, entries) in &history.moments {
-            let expected = (*at_us, &**entries);
-            assert_eq!((history.at(*at_us), history.at(at_us + 1)), (expected, expected));
+            let expected = (*at_us, entries.clone());
+            assert_eq!((history.at(*at_us), history.at(at_us + 1)), (expected.clone(), expected));
         }
     }
 
@@ -131,7 +130,7 @@ mod tests {
     #[test]
     fn time_before_all_moments_returns_the_oldest() {
         let mut history = History::new(Limits::default());
-        assert_eq!(history.at(7), (0, &Entries::new()));
+        assert_eq!(history.at(7), (0, Arc::default()));
         history.push(70, Entries::new());
         assert_eq!(history.at(7).0, 70);
     }

@@ -1,5 +1,7 @@
 use super::{Admission, Ledger, Limits};
 use crate::batch::{Batch, DropReason, EpochId, Fold, Record, Totals};
+use crate::snapshot::bytes::collected;
+use crate::snapshot::codec::{Reader, SnapshotState, Writer};
 use proptest::prelude::*;
 
 /// Parses a batch: `epoch/sequence records+folded of seen sent folded dropped buffered`.
@@ -179,4 +181,30 @@ fn later_attempt_is_uncertain_and_duplicate_is_not() {
     ledger.admit(&batch("7/3 1+0 of 9 5 4 0 0", 1), 1);
     let entry = ledger.entries().remove("p").unwrap();
     assert_eq!((entry.uncertain, entry.uncertain_batches, entry.unaccounted()), (8, 2, 0));
+}
+
+#[test]
+fn walking_by_name_returns_all_entries_with_open_and_closed_epochs() {
+    let mut ledger = Ledger::new(Limits::default());
+    for (proxy, epoch) in [("b", 1), ("a", 2), ("a", u64::MAX), ("c", 3), ("d", 4)] {
+        let epoch_id = EpochId { proxy: proxy.into(), epoch };
+        ledger.admit(&Batch { epoch_id, ..parse("1/1 1+0 of 1 1 0 0 0") }, 1);
+    }
+    for (proxy, epoch) in [("a", 2), ("c", 3)] {
+        ledger.end(&EpochId { proxy: proxy.into(), epoch }, 2);
+    }
+    let walk = |ledger: &Ledger| {
+        let next = |last: &(crate::batch::Text, _)| ledger.next_entry(&last.0);
+        std::iter::successors(ledger.next_entry(&"".into()), next).collect::<Vec<_>>()
+    };
+    let expected: Vec<_> = ledger.entries().into_iter().collect();
+    assert_eq!((walk(&ledger), expected.len()), (expected.clone(), 4));
+    let saved = collected(|sink| {
+        let mut to = Writer::after(&[], sink);
+        ledger.save(&mut to);
+        to.end();
+    });
+    let mut restored = Ledger::new(Limits::default());
+    restored.restore(&mut Reader::new(&saved)).unwrap();
+    assert_eq!(walk(&restored), expected);
 }

@@ -208,6 +208,12 @@ impl Failures {
         self.rows.after(after).map(|row| &row.failure)
     }
 
+    /// Returns the newest failure with a number under `number`.
+    #[must_use]
+    pub fn before(&self, number: u64) -> Option<&Failure> {
+        self.rows.before(number).map(|row| &row.failure)
+    }
+
     /// Number of the latest failure.
     #[must_use]
     pub fn last(&self) -> u64 {

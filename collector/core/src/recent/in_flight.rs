@@ -6,6 +6,7 @@
 //! report. Ages advance between batches. There are at most as many epochs as in the ledger, since
 //! only batches that the ledger accepts arrive here.
 
+mod by_proxy;
 pub(crate) mod metrics;
 
 use crate::batch::{Batch, EpochId, Reporter, Text};
@@ -22,7 +23,8 @@ pub use self::InFlight as Open;
 /// Requests in flight of all epochs.
 #[derive(Debug, Clone, Default)]
 pub struct InFlightRequests {
-    epochs: HashMap<EpochId, EpochReport, foldhash::quality::RandomState>,
+    /// Ordered, so that a reader can walk the proxies in parts.
+    epochs: BTreeMap<EpochId, EpochReport>,
 }
 
 /// Latest report of an epoch.

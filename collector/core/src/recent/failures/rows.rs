@@ -57,6 +57,12 @@ impl<T> Rows<T> {
         self.slots.range(from..).filter_map(|(_, row)| row.as_deref())
     }
 
+    /// Returns the newest row with a number under `number`.
+    pub(super) fn before(&self, number: u64) -> Option<&T> {
+        let to = self.slots.partition_point(|(known, _)| *known < number);
+        self.slots.range(..to).rev().find_map(|(_, row)| row.as_deref())
+    }
+
     /// Number of rows.
     pub(super) fn len(&self) -> usize {
         self.len
@@ -107,6 +113,8 @@ mod tests {
                 let after = number * 10 / 2;
                 let over: Vec<u64> = expected.iter().map(|it| it.0).filter(|it| *it > after).collect();
                 prop_assert_eq!(rows.after(after).copied().collect::<Vec<_>>(), over);
+                let under = expected.iter().map(|it| it.0).filter(|it| *it < after).max();
+                prop_assert_eq!(rows.before(after).copied(), under);
             }
             prop_assert_eq!(rows.len(), expected.len());
         }

@@ -78,3 +78,27 @@ fn silent_epochs_expire() {
     check(&[(1, 7, 1, 2)], 1 + silent_s, "p source 2/51s, pay 2/51s 8B");
     check(&[(1, 7, 1, 2)], 2 + silent_s, "");
 }
+
+#[test]
+fn a_walk_over_the_proxies_returns_the_same_sums() {
+    let (mut open, mut book) =
+        (InFlightRequests::default(), AddressBook::new(crate::identity::Settings::default()));
+    for (proxy, epoch, count) in [("b", 1, 4), ("a", 2, 1), ("a", u64::MAX, 2), ("c", 3, 5)] {
+        let epoch_id = EpochId { proxy: proxy.into(), epoch };
+        let batch = Batch { epoch_id, ..batch(epoch, 1, count) };
+        let edge = |index| Some(book.resolve(&Identity::default(), &*batch.edges.get(index)?));
+        open.tell(&batch, edge, SECOND_US);
+    }
+    let now_us = 2 * SECOND_US;
+    let names = std::iter::successors(open.next_proxy(&"".into()), |last| open.next_proxy(last));
+    let names: Vec<_> = names.cloned().collect();
+    assert_eq!(names.iter().map(|name| &**name).collect::<Vec<_>>(), ["a", "b", "c"]);
+    let sides = names.iter().flat_map(|proxy| {
+        open.of(proxy, now_us).into_iter().map(move |(reporter, open)| ((proxy.clone(), reporter), open))
+    });
+    assert_eq!(sides.collect::<std::collections::BTreeMap<_, _>>(), open.proxies(now_us));
+    let long = names.iter().flat_map(|proxy| {
+        open.long_of(proxy, now_us).into_iter().map(move |(edge, open)| ((proxy.clone(), edge), open))
+    });
+    assert_eq!(long.collect::<std::collections::HashMap<_, _>>(), open.long(now_us));
+}

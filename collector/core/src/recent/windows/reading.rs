@@ -43,6 +43,17 @@ impl Windows {
         occupied.filter_map(|(edge, _)| Some(EdgeId(u32::try_from(edge).ok()?)))
     }
 
+    /// Returns the first edge with windows whose number is `from` or higher, found within `count`
+    /// numbers, with that number; and the number to continue at, `None` at the end.
+    #[must_use]
+    pub fn next_edge(&self, from: usize, count: usize) -> (Option<(usize, EdgeId)>, Option<usize>) {
+        let to = from.saturating_add(count).min(self.heads.len());
+        let number = (from..to).find(|number| self.head_at(*number) != NONE);
+        let found = number.and_then(|number| Some((number, EdgeId(u32::try_from(number).ok()?))));
+        let next = number.map_or(to, |number| number + 1);
+        (found, (next < self.heads.len()).then_some(next))
+    }
+
     /// Returns the windows of an edge, the newest last. Windows without requests are left out.
     #[must_use]
     pub fn of(&self, edge: EdgeId, now_us: u64) -> Vec<Window> {

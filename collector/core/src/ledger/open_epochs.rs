@@ -1,0 +1,106 @@
+//! Ledger entries of open epochs, by epoch and in the order of their proxies.
+//!
+//! Invariant: both indexes hold the same epochs. A batch uses the hash table; only the start and
+//! the end of an epoch changes the ordered index, which a reader walks proxy by proxy.
+
+use super::epoch::Epoch;
+use super::{Entry, Ledger};
+use crate::batch::EpochId;
+use crate::snapshot::codec::{Reader, SnapshotValue, Unreadable, Writer};
+use crate::text::Text;
+use std::collections::{BTreeSet, HashMap};
+use std::ops::Bound::{Excluded, Unbounded};
+
+type ByEpoch = HashMap<EpochId, Epoch, foldhash::quality::RandomState>;
+
+/// Entries of open epochs.
+#[derive(Debug, Clone, Default)]
+pub(super) struct OpenEpochs {
+    by_epoch: ByEpoch,
+    ordered: BTreeSet<EpochId>,
+}
+
+impl OpenEpochs {
+    pub(super) fn get(&self, epoch_id: &EpochId) -> Option<&Epoch> {
+        self.by_epoch.get(epoch_id)
+    }
+
+    pub(super) fn get_mut(&mut self, epoch_id: &EpochId) -> Option<&mut Epoch> {
+        self.by_epoch.get_mut(epoch_id)
+    }
+
+    pub(super) fn insert(&mut self, epoch_id: EpochId, epoch: Epoch) {
+        self.ordered.insert(epoch_id.clone());
+        self.by_epoch.insert(epoch_id, epoch);
+    }
+
+    pub(super) fn remove(&mut self, epoch_id: &EpochId) -> Option<Epoch> {
+        self.ordered.remove(epoch_id);
+        self.by_epoch.remove(epoch_id)
+    }
+
+    /// Removes the epochs for which `stays` is false.
+    pub(super) fn retain(&mut self, mut stays: impl FnMut(&EpochId, &mut Epoch) -> bool) {
+        let Self { by_epoch, ordered } = self;
+        by_epoch.retain(|epoch_id, epoch| {
+            let stays = stays(epoch_id, epoch);
+            if !stays {
+                ordered.remove(epoch_id);
+            }
+            stays
+        });
+    }
+
+    /// Returns all epochs, in no order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&EpochId, &Epoch)> {
+        self.by_epoch.iter()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.by_epoch.len()
+    }
+
+    /// Returns the first proxy after `proxy` in the order of names.
+    fn next_proxy(&self, proxy: &Text) -> Option<&Text> {
+        let last = EpochId { proxy: proxy.clone(), epoch: u64::MAX };
+        let mut after = self.ordered.range((Excluded(last), Unbounded));
+        after.next().map(|epoch_id| &epoch_id.proxy)
+    }
+
+    /// Returns the epochs of a proxy.
+    fn of<'a>(&'a self, proxy: &'a Text) -> impl Iterator<Item = &'a Epoch> {
+        let first = EpochId { proxy: proxy.clone(), epoch: 0 };
+        let epochs = self.ordered.range(first..).take_while(move |epoch_id| epoch_id.proxy == *proxy);
+        epochs.filter_map(|epoch_id| self.by_epoch.get(epoch_id))
+    }
+}
+
+impl Ledger {
+    /// Returns the entry of the first proxy after `proxy` in the order of names. A reader that
+    /// passes each name back walks [`Ledger::entries`] in parts.
+    #[must_use]
+    pub fn next_entry(&self, proxy: &Text) -> Option<(Text, Entry)> {
+        let open = self.epochs.next_proxy(proxy);
+        let closed = self.closed.range::<str, _>((Excluded(&**proxy), Unbounded)).next();
+        let closed = closed.map(|(proxy, _)| proxy);
+        let proxy = match (open, closed) {
+            (Some(open), Some(closed)) => open.min(closed),
+            (one, other) => one.or(other)?,
+        };
+        let mut entry = self.closed.get(proxy).map(|(entry, _)| entry.clone()).unwrap_or_default();
+        self.epochs.of(proxy).for_each(|epoch| entry.add(&epoch.entry()));
+        Some((proxy.clone(), entry))
+    }
+}
+
+impl SnapshotValue for OpenEpochs {
+    fn save(&self, to: &mut Writer) {
+        self.by_epoch.save(to);
+    }
+
+    fn load(from: &mut Reader<'_>) -> Result<Self, Unreadable> {
+        let by_epoch = ByEpoch::load(from)?;
+        let ordered = by_epoch.keys().cloned().collect();
+        Ok(Self { by_epoch, ordered })
+    }
+}
