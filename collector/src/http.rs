@@ -1,21 +1,22 @@
-//! The HTTP door: what people, Prometheus and Kubernetes ask.
+//! The HTTP server: `/metrics`, `/healthz`, `/readyz`, and the JSON API below `/api/v1`.
 //!
-//! In: GET requests. Out: `/metrics`, `/healthz`, `/readyz`, and JSON below `/api/v1`. Always holds: nothing here changes
-//! anything; an unknown path says which there are.
+//! Invariant: no request changes anything; the answer to an unknown path lists the known ones.
 
 pub(crate) mod prometheus;
-mod labels;
 pub mod json;
 mod metrics;
 
-pub use json::edges::EdgeRow;
+pub use json::edges::{EdgeRow, EdgeRows};
 pub use json::failures::{FailureRow, FailureRows};
 pub use json::filters::FilterRow;
-pub use json::hops::{HopRow, Hops};
-pub use json::in_flight::{OpenLongRow, OpenProxyRow, OpenRows};
+pub use json::hops::{HopRow, Hops, MatrixCell};
+pub use json::in_flight::{InFlightRow, InFlightRows};
+pub use json::in_flight_long::{LongRow, LongRows};
+pub use json::instances::{InstanceRow, Instances};
+pub use json::labels::{EdgeLabels, OutcomeLabels};
 pub use json::proxies::{Proxies, ProxyRow};
-pub use json::tcp::ConnectionRow;
-pub use json::windows::{EdgeLabels, EdgeWindows, InstanceRow, Instances, WindowRow, WindowRows};
+pub use json::tcp::{ConnectionRow, ConnectionRows};
+pub use json::windows::{EdgeWindows, WindowRow, WindowRows};
 pub use metrics::declared as metric_families;
 
 use crate::runtime::engine_handle::EngineHandle;
@@ -34,39 +35,21 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
-/// Parts of an answer that wait for a slow reader.
+/// Parts of an answer that are buffered for a slow client.
 const PARTS_MAX: usize = 4;
 
-const PATHS: [&str; 11] = [
-    "/metrics",
-    "/healthz",
-    "/readyz",
-    "/api/v1/tcp",
-    "/api/v1/edges",
-    "/api/v1/failures",
-    "/api/v1/hops",
-    "/api/v1/instances",
-    "/api/v1/in-flight",
-    "/api/v1/proxies",
-    "/api/v1/windows",
-];
+/// Paths beside those of the JSON API.
+const PATHS: [&str; 3] = ["/metrics", "/healthz", "/readyz"];
 
-/// All routes.
+/// Routes of all paths.
 pub fn router(state: Arc<EngineHandle>) -> Router {
     Router::new()
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
-        .route("/api/v1/tcp", get(connections))
-        .route("/api/v1/edges", get(edges))
-        .route("/api/v1/failures", get(failures))
-        .route("/api/v1/hops", get(hops))
-        .route("/api/v1/instances", get(instances))
-        .route("/api/v1/in-flight", get(open))
-        .route("/api/v1/proxies", get(proxies))
-        .route("/api/v1/windows", get(windows))
+        .with_state(state.clone())
+        .merge(json::router(state))
         .fallback(unknown)
-        .with_state(state)
 }
 
 async fn ready(Shared(state): Shared<Arc<EngineHandle>>) -> Response {
@@ -76,7 +59,7 @@ async fn ready(Shared(state): Shared<Arc<EngineHandle>>) -> Response {
     "ready\n".into_response()
 }
 
-/// `?only=own` leaves out the families that have a series per edge.
+/// `?only=own` selects the families without a series per edge.
 async fn metrics(Shared(state): Shared<Arc<EngineHandle>>, uri: Uri, headers: HeaderMap) -> Response {
     let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     let format = Format::wanted(accept);
@@ -84,8 +67,8 @@ async fn metrics(Shared(state): Shared<Arc<EngineHandle>>, uri: Uri, headers: He
         None => metrics::What::All,
         Some("only=own") => metrics::What::Own,
         Some(query) => {
-            let body = json!({"error": format!("`{query}` is not only=own")});
-            return (StatusCode::BAD_REQUEST, Json(body)).into_response();
+            let problem = format!("unknown parameters `{query}`: allowed is only=own");
+            return json::error(StatusCode::BAD_REQUEST, &problem);
         }
     };
     let (parts, body) = mpsc::channel::<Result<Vec<u8>, Infallible>>(PARTS_MAX);
@@ -98,73 +81,8 @@ async fn metrics(Shared(state): Shared<Arc<EngineHandle>>, uri: Uri, headers: He
     ([(header::CONTENT_TYPE, format.content_type())], body).into_response()
 }
 
-async fn connections(Shared(state): Shared<Arc<EngineHandle>>) -> Response {
-    let rows = state.read(|engine| json::tcp::rows(engine.edges(), engine.connections())).await;
-    Json(json!({"connections": rows})).into_response()
-}
-
-async fn edges(Shared(state): Shared<Arc<EngineHandle>>) -> Response {
-    let rows = state.read(|engine| json::edges::rows(engine.edges(), engine.aggregate())).await;
-    Json(json!({"edges": rows})).into_response()
-}
-
-async fn failures(Shared(state): Shared<Arc<EngineHandle>>, uri: Uri) -> Response {
-    match json::failures::Query::read(uri.query().unwrap_or_default()) {
-        Ok(query) => {
-            Json(state.read(|engine| json::failures::rows(engine.failures(), &query)).await).into_response()
-        }
-        Err(problem) => (StatusCode::BAD_REQUEST, Json(json!({"error": problem}))).into_response(),
-    }
-}
-
-async fn hops(Shared(state): Shared<Arc<EngineHandle>>) -> Response {
-    Json(state.read(|engine| json::hops::rows(engine.join())).await).into_response()
-}
-
-async fn instances(Shared(state): Shared<Arc<EngineHandle>>, uri: Uri) -> Response {
-    match json::windows::Query::read(uri.query().unwrap_or_default()) {
-        Ok(query) => {
-            Json(state.read(|engine| json::windows::instances(engine, &query, state.now_us())).await)
-                .into_response()
-        }
-        Err(problem) => (StatusCode::BAD_REQUEST, Json(json!({"error": problem}))).into_response(),
-    }
-}
-
-async fn open(Shared(state): Shared<Arc<EngineHandle>>) -> Response {
-    Json(state.read(|engine| json::in_flight::rows(engine.in_flight(), state.now_us())).await)
-        .into_response()
-}
-
-async fn proxies(Shared(state): Shared<Arc<EngineHandle>>, uri: Uri) -> Response {
-    let since = match uri.query() {
-        None => None,
-        Some(query) => match query.strip_prefix("since_s=").and_then(|seconds| seconds.parse::<u64>().ok()) {
-            Some(seconds) => Some(seconds),
-            None => {
-                let body = json!({"error": format!("`{query}` is not since_s=SECONDS")});
-                return (StatusCode::BAD_REQUEST, Json(body)).into_response();
-            }
-        },
-    };
-    let since_us = since.map(|seconds| state.now_us().saturating_sub(seconds.saturating_mul(1_000_000)));
-    let rows = state.read(|engine| {
-        let open = json::in_flight::by_proxy(engine.in_flight(), state.now_us());
-        json::proxies::rows(engine.ledger(), engine.address_book(), since_us, state.now_us())
-            .with_open(&open)
-    });
-    Json(rows.await).into_response()
-}
-
-async fn windows(Shared(state): Shared<Arc<EngineHandle>>, uri: Uri) -> Response {
-    match json::windows::Query::read(uri.query().unwrap_or_default()) {
-        Ok(query) => Json(state.read(|engine| json::windows::windows(engine, &query, state.now_us())).await)
-            .into_response(),
-        Err(problem) => (StatusCode::BAD_REQUEST, Json(json!({"error": problem}))).into_response(),
-    }
-}
-
 async fn unknown(uri: Uri) -> Response {
-    let body = json!({"error": format!("there is no {}", uri.path()), "paths": PATHS});
+    let paths: Vec<&str> = PATHS.iter().chain(json::PATHS).copied().collect();
+    let body = json!({"error": format!("unknown path {}", uri.path()), "paths": paths});
     (StatusCode::NOT_FOUND, Json(body)).into_response()
 }

@@ -1,23 +1,23 @@
 //! `hopscope audit`.
 
 use super::client::Collector;
-use super::{answer, table};
+use super::output::Output;
+use super::table::{self, Column};
 use crate::http::{FilterRow, Proxies, ProxyRow};
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// How to show it.
+/// What to show.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
     collector: Collector,
-    /// Only what changed in this time, such as 90s, 15m, 2h or 1d. The collector remembers a day, in steps of 5 minutes,
-    /// and says from when on it counted.
+    /// Only changes within this time, such as 90s, 15m, 2h or 1d. The collector stores the last 24
+    /// h in steps of 5 minutes; the output says which time it covers.
     #[arg(long, value_name = "TIME", value_parser = duration)]
     since: Option<Duration>,
-    /// One JSON document.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: Output,
 }
 
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
@@ -25,18 +25,15 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Some(since) => format!("/api/v1/proxies?since_s={}", since.as_secs()),
         None => "/api/v1/proxies".to_owned(),
     };
-    let books: Proxies = arguments.collector.get(&path).await?;
-    if arguments.json {
-        answer(&format!("{}\n", serde_json::to_string_pretty(&books)?));
-    } else {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        answer(&text(&books, now));
-    }
-    let is_open = |row: &ProxyRow| row.unaccounted != 0 || row.missing != 0;
-    Ok(if books.proxies.iter().any(is_open) { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    let ledger: Proxies = arguments.collector.list(&path).await?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    arguments.output.write(&ledger, |ledger| text(ledger, now))?;
+    let is_unbalanced = |row: &ProxyRow| row.unaccounted != 0 || row.missing != 0;
+    let is_balanced = !ledger.proxies.iter().any(is_unbalanced);
+    Ok(if is_balanced { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// A number with its unit.
+/// Reads a whole number with a unit.
 fn duration(text: &str) -> Result<Duration, &'static str> {
     let units = [("s", 1), ("m", 60), ("h", 3_600), ("d", 86_400)];
     let found = units.into_iter().find_map(|(unit, seconds)| {
@@ -46,48 +43,34 @@ fn duration(text: &str) -> Result<Duration, &'static str> {
     found.map(Duration::from_secs).ok_or("a time is a whole number with s, m, h or d, such as 15m")
 }
 
-fn text(books: &Proxies, now: Duration) -> String {
-    let head = [
-        "proxy",
-        "now",
-        "seen",
-        "delivered",
-        "folded",
-        "dropped",
-        "missing",
-        "in flight",
-        "unaccounted",
-        "repeats",
-        "uncertain",
-        "dropped why",
-    ];
-    let cells = |row: &ProxyRow| {
-        let name = if row.proxy.is_empty() { "total" } else { &row.proxy };
+const COLUMNS: [Column<ProxyRow>; 12] = [
+    ("proxy", |row| if row.proxy.is_empty() { "total".to_owned() } else { row.proxy.clone() }),
+    ("state", |row| row.state.clone()),
+    ("seen", |row| row.seen.to_string()),
+    ("delivered", |row| row.delivered.to_string()),
+    ("folded", |row| row.folded.to_string()),
+    ("dropped", |row| row.dropped.to_string()),
+    ("missing", |row| row.missing.to_string()),
+    ("in flight", |row| row.in_flight.to_string()),
+    ("unaccounted", |row| row.unaccounted.to_string()),
+    ("duplicates", |row| row.duplicates.to_string()),
+    ("uncertain", |row| row.uncertain.to_string()),
+    ("drop reasons", |row| {
         let drops = row.drops.iter().map(|(reason, count)| format!("{reason}={count}"));
-        vec![
-            name.to_owned(),
-            row.state.clone(),
-            row.seen.to_string(),
-            row.delivered.to_string(),
-            row.folded.to_string(),
-            row.dropped.to_string(),
-            row.missing.to_string(),
-            row.in_flight.to_string(),
-            row.unaccounted.to_string(),
-            row.duplicates.to_string(),
-            row.uncertain.to_string(),
-            drops.collect::<Vec<_>>().join(" "),
-        ]
-    };
-    let rows: Vec<_> = books.proxies.iter().chain([&books.total]).map(cells).collect();
-    let since = books.since_us.map(|since_us| {
+        drops.collect::<Vec<_>>().join(" ")
+    }),
+];
+
+fn text(ledger: &Proxies, now: Duration) -> String {
+    let rows: Vec<ProxyRow> = ledger.proxies.iter().chain(&ledger.total).cloned().collect();
+    let since = ledger.since_us.map(|since_us| {
         let minutes = now.saturating_sub(Duration::from_micros(since_us)).as_secs().div_ceil(60);
         format!("the last {minutes} min:\n")
     });
-    since.unwrap_or_default() + &table::render(&head, &rows) + &drift(&books.filters)
+    since.unwrap_or_default() + &table::render(&COLUMNS, &rows) + &drift(&ledger.filters)
 }
 
-/// What to say of filters that are not alike.
+/// Lists the filters when their versions or configurations differ.
 fn drift(filters: &[FilterRow]) -> String {
     if filters.len() < 2 {
         return String::new();
@@ -100,7 +83,7 @@ fn drift(filters: &[FilterRow]) -> String {
             named.join(", ")
         )
     };
-    format!("\nthe filters are not alike:\n{}", filters.iter().map(row).collect::<String>())
+    format!("\nthe filters differ:\n{}", filters.iter().map(row).collect::<String>())
 }
 
 #[cfg(test)]
@@ -110,7 +93,7 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn the_sum_stands_last() {
+    fn the_sum_is_the_last_row() {
         let row = ProxyRow { seen: 3, delivered: 2, in_flight: 1, ..ProxyRow::default() };
         let proxies = vec![ProxyRow { proxy: "sidecar~a".into(), state: "blind".into(), ..row.clone() }];
         let filter = |config_hash: &str, proxies, named: &str| FilterRow {
@@ -122,16 +105,17 @@ mod tests {
         let filters = vec![filter("ab", 2, "a"), filter("cd", 1, "b")];
         let expected = "\
 the last 2 min:
-proxy      now    seen  delivered  folded  dropped  missing  in flight  unaccounted  repeats  uncertain  dropped why
-sidecar~a  blind     3          2       0        0        0          1            0        0          0
-total                3          2       0        0        0          1            0        0          0
+proxy      state  seen  delivered  folded  dropped  missing  in flight  unaccounted  duplicates  uncertain  drop reasons
+sidecar~a  blind     3          2       0        0        0          1            0           0          0
+total                3          2       0        0        0          1            0           0          0
 
-the filters are not alike:
+the filters differ:
   2 with version 1, configuration ab (a, …)
   1 with version 1, configuration cd (b)
 ";
-        let books = Proxies { since_us: Some(5_000_000), proxies, total: row, filters };
-        assert_eq!(text(&books, Duration::from_secs(66)), expected);
+        let ledger =
+            Proxies { since_us: Some(5_000_000), proxies, total: Some(row), filters, ..Proxies::default() };
+        assert_eq!(text(&ledger, Duration::from_secs(66)), expected);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `hopscope config`.
 
-use super::answer;
+use super::output;
 use crate::config::shown::{self, Comments};
 use crate::config::{Options, Source};
 use anyhow::Context;
@@ -8,10 +8,10 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Where settings come from.
+/// Sources of the settings.
 #[derive(Debug, clap::Args)]
 pub(super) struct Settings {
-    /// A YAML file; `hopscope config --docs` shows what it can hold.
+    /// YAML file with settings; `hopscope config --docs` lists all settings.
     #[arg(long, env = "HOPSCOPE_CONFIG", value_name = "FILE")]
     config: Option<OsString>,
     #[command(flatten)]
@@ -20,7 +20,7 @@ pub(super) struct Settings {
 
 impl Settings {
     pub(super) fn source(self) -> Source {
-        // An empty variable says nothing, here as for every setting.
+        // An empty variable counts as unset, as for every setting.
         let file = self.config.filter(|path| !path.is_empty());
         Source::new(file.map(PathBuf::from), self.options)
     }
@@ -29,10 +29,10 @@ impl Settings {
 /// What to show.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Beside each value, where it comes from.
+    /// Show the source of each value.
     #[arg(long)]
     origins: bool,
-    /// Above each value, what it is for.
+    /// Show the documentation of each setting.
     #[arg(long, conflicts_with = "origins")]
     docs: bool,
     #[command(flatten)]
@@ -47,6 +47,6 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         _ => Comments::None,
     };
     let loaded = settings.source().load().context("failed to configure")?;
-    answer(&shown::yaml(&loaded, comments));
+    output::write(&shown::yaml(&loaded, comments));
     Ok(ExitCode::SUCCESS)
 }

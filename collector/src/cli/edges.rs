@@ -1,13 +1,12 @@
 //! `hopscope edges`.
 
-use super::calls::{Calls, is_asked_for};
 use super::client::Collector;
-use super::{answer, table};
-use crate::http::{ConnectionRow, EdgeRow};
-use serde::{Deserialize, Serialize};
+use super::edge_filter::{self, HasEdge, ReportedEdgeFilter};
+use super::output::Output;
+use super::table::{self, Column, ms};
+use crate::http::{ConnectionRow, ConnectionRows, EdgeRow, EdgeRows};
+use serde::Serialize;
 use std::process::ExitCode;
-
-mod tcp;
 
 /// What to show.
 #[derive(Debug, clap::Args)]
@@ -15,108 +14,125 @@ pub(super) struct Arguments {
     #[command(flatten)]
     collector: Collector,
     #[command(flatten)]
-    calls: Calls,
-    /// Only what this side tells: source, destination or waypoint.
-    #[arg(long, value_name = "SIDE")]
-    reporter: Option<String>,
-    /// Only what failed: a response flag, no response, 5xx, or a gRPC status other than 0.
+    filter: ReportedEdgeFilter,
+    /// Only failures: a response flag, no response, 5xx, or a gRPC status other than 0.
     #[arg(long)]
     failed: bool,
-    /// One JSON document.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: Output,
 }
 
-#[derive(Debug, Deserialize)]
-struct Edges {
+/// Document of `--json`.
+#[derive(Debug, Serialize)]
+struct Document {
     edges: Vec<EdgeRow>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Connections {
     connections: Vec<ConnectionRow>,
 }
 
-/// The document of `--json`.
-#[derive(Debug, Serialize)]
-struct Document<'a> {
-    edges: &'a [EdgeRow],
-    connections: &'a [ConnectionRow],
-}
-
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let Edges { mut edges } = arguments.collector.get("/api/v1/edges").await?;
-    let Connections { mut connections } = arguments.collector.get("/api/v1/tcp").await?;
-    edges.retain(|row| arguments.wants(row.into()));
-    connections.retain(|row| arguments.wants(row.into()));
-    if arguments.json {
-        let document = Document { edges: &edges, connections: &connections };
-        answer(&format!("{}\n", serde_json::to_string_pretty(&document)?));
-    } else if connections.is_empty() {
-        answer(&text(&edges));
-    } else {
-        answer(&format!("{}\n{}", text(&edges), tcp::text(&connections)));
-    }
+    let Arguments { collector, filter, failed, output } = arguments;
+    let EdgeRows { edges, .. } = collector.list("/api/v1/edges").await?;
+    let ConnectionRows { connections, .. } = collector.list("/api/v1/tcp").await?;
+    let edges = select(edges, &filter, |row| !failed || row.failed, |row| row.outcome.clone());
+    let connections = select(connections, &filter, |row| !failed || row.failed, |row| row.outcome.clone());
+    output.write(&Document { edges, connections }, text)?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// What rows are chosen by.
-#[derive(Debug, Clone, Copy)]
-struct Choice<'a> {
-    source_workload: &'a String,
-    destination_workload: &'a String,
-    destination_service: &'a String,
-    reporter: &'a String,
-    failed: bool,
+/// Selects rows, and sorts them by edge and result.
+fn select<R: HasEdge, K: Ord>(
+    mut rows: Vec<R>,
+    filter: &ReportedEdgeFilter,
+    matches: impl Fn(&R) -> bool,
+    result: impl Fn(&R) -> K,
+) -> Vec<R> {
+    rows.retain(|row| filter.matches(row.edge()) && matches(row));
+    rows.sort_by_cached_key(|row| (row.edge().clone(), result(row)));
+    rows
 }
 
-impl<'a> From<&'a EdgeRow> for Choice<'a> {
-    fn from(row: &'a EdgeRow) -> Self {
-        Self {
-            source_workload: &row.source_workload,
-            destination_workload: &row.destination_workload,
-            destination_service: &row.destination_service,
-            reporter: &row.reporter,
-            failed: row.failed,
-        }
+fn text(Document { edges, connections }: &Document) -> String {
+    let edges = table::render(&requests(), edges);
+    if connections.is_empty() {
+        return edges;
     }
+    format!("{edges}\n{}", table::render(&tcp(), connections))
 }
 
-impl Arguments {
-    fn wants(&self, row: Choice<'_>) -> bool {
-        self.calls.are_between(row.source_workload, row.destination_workload, row.destination_service)
-            && is_asked_for(self.reporter.as_ref(), &[row.reporter])
-            && (!self.failed || row.failed)
+fn requests() -> [Column<EdgeRow>; 10] {
+    let [source, destination, service] = edge_filter::columns("service");
+    [
+        source,
+        destination,
+        service,
+        edge_filter::reporter(),
+        ("code", |row| row.outcome.response_code.clone()),
+        ("flags", |row| row.outcome.response_flags.clone()),
+        ("requests", |row| row.requests.to_string()),
+        ("p50 ms", |row| ms(row.duration_p50_us)),
+        ("p99 ms", |row| ms(row.duration_p99_us)),
+        ("peer evidence", |row| row.edge.peer_evidence.clone()),
+    ]
+}
+
+fn tcp() -> [Column<ConnectionRow>; 11] {
+    let [source, destination, service] = edge_filter::columns("tcp service");
+    [
+        source,
+        destination,
+        service,
+        edge_filter::reporter(),
+        ("flags", |row| row.outcome.response_flags.clone()),
+        ("opened", |row| row.opened.to_string()),
+        ("closed", |row| row.closed.to_string()),
+        ("sent", |row| row.sent_bytes.to_string()),
+        ("received", |row| row.received_bytes.to_string()),
+        ("p50 s", |row| format!("{:.3}", row.duration_p50_us / 1_000_000.0)),
+        ("peer evidence", |row| row.edge.peer_evidence.clone()),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Document, text};
+    use crate::cli::edge_filter::example;
+    use crate::http::{ConnectionRow, EdgeRow, OutcomeLabels};
+
+    #[test]
+    fn tcp_connections_are_below_the_requests() {
+        let outcome = OutcomeLabels {
+            response_code: "503".into(),
+            response_flags: "UF".into(),
+            ..OutcomeLabels::default()
+        };
+        let request = EdgeRow {
+            edge: example(),
+            outcome: outcome.clone(),
+            requests: 20,
+            duration_p50_us: 1_500.0,
+            ..EdgeRow::default()
+        };
+        let connection = ConnectionRow {
+            edge: example(),
+            outcome,
+            opened: 3,
+            closed: 2,
+            sent_bytes: 900,
+            received_bytes: 70,
+            duration_p50_us: 1_500_000.0,
+            ..ConnectionRow::default()
+        };
+        let requests = "\
+source   destination  service   reporter  code  flags  requests  p50 ms  p99 ms  peer evidence
+shop@v1  pay@v2       pay.shop  source     503  UF           20     1.5     0.0  metadata
+";
+        let connections = "
+source   destination  tcp service  reporter  flags  opened  closed  sent  received  p50 s  peer evidence
+shop@v1  pay@v2       pay.shop     source    UF          3       2   900        70  1.500  metadata
+";
+        let mut document = Document { edges: vec![request], connections: vec![connection] };
+        assert_eq!(text(&document), format!("{requests}{connections}"));
+        document.connections.clear();
+        assert_eq!(text(&document), requests);
     }
-}
-
-fn text(rows: &[EdgeRow]) -> String {
-    let head = [
-        "source",
-        "destination",
-        "service",
-        "reporter",
-        "code",
-        "flags",
-        "requests",
-        "p50 ms",
-        "p99 ms",
-        "named by",
-    ];
-    let ms = |us: f64| format!("{:.1}", us / 1_000.0);
-    let cells = |row: &EdgeRow| {
-        vec![
-            format!("{}@{}", row.source_workload, row.source_version),
-            format!("{}@{}", row.destination_workload, row.destination_version),
-            row.destination_service.clone(),
-            row.reporter.clone(),
-            row.response_code.clone(),
-            row.response_flags.clone(),
-            row.requests.to_string(),
-            ms(row.duration_p50_us),
-            ms(row.duration_p99_us),
-            row.peer_evidence.clone(),
-        ]
-    };
-    table::render(&head, &rows.iter().map(cells).collect::<Vec<_>>())
 }

@@ -1,6 +1,7 @@
 //! `hopscope explain`.
 
-use super::{answer, table};
+use super::output::Output;
+use super::table::{self, Column};
 use anyhow::bail;
 use hopscope_core::batch::flags::{FLAGS, Flag, find};
 use serde_json::{Value, json};
@@ -9,12 +10,12 @@ use std::process::ExitCode;
 /// Which flags.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Flags as they stand in a log or label, such as `UC` or `UF,URX`; without any, a list of all.
+    /// Response flags of an access log or a label, such as `UC` or `UF,URX`. Without flags, all are
+    /// listed.
     #[arg(value_name = "FLAG", value_delimiter = ',')]
     flags: Vec<String>,
-    /// One JSON document.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: Output,
 }
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
@@ -27,21 +28,19 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     }
     let all = found.is_empty();
     let flags: Vec<&Flag> = if all { FLAGS.iter().collect() } else { found };
-    if arguments.json {
-        let flags: Vec<Value> = flags.into_iter().map(document).collect();
-        answer(&format!("{}\n", serde_json::to_string_pretty(&json!({"flags": flags}))?));
-    } else if all {
-        let cells =
-            |flag: &Flag| vec![flag.name.to_owned(), flag.long.to_owned(), flag.fault.text().to_owned()];
-        answer(&table::render(
-            &["flag", "Envoy's name", "whose fault"],
-            &FLAGS.iter().map(cells).collect::<Vec<_>>(),
-        ));
-    } else {
-        answer(&flags.into_iter().map(text).collect::<Vec<_>>().join("\n"));
-    }
+    let document = json!({"flags": flags.iter().copied().map(document).collect::<Vec<Value>>()});
+    arguments.output.write(&document, |_| match all {
+        true => table::render(&COLUMNS, &flags),
+        false => flags.iter().copied().map(text).collect::<Vec<_>>().join("\n"),
+    })?;
     Ok(ExitCode::SUCCESS)
 }
+
+const COLUMNS: [Column<&Flag>; 3] = [
+    ("flag", |flag| flag.name.to_owned()),
+    ("Envoy's name", |flag| flag.long.to_owned()),
+    ("fault", |flag| flag.fault.text().to_owned()),
+];
 
 fn unknown(name: &str) -> String {
     let letter = name.chars().next().unwrap_or(' ').to_ascii_uppercase();
@@ -49,12 +48,15 @@ fn unknown(name: &str) -> String {
         FLAGS.iter().map(|flag| flag.name).filter(|known| known.starts_with(letter)).collect();
     let advice =
         if near.is_empty() { String::new() } else { format!("; did you mean one of {}?", near.join(" ")) };
-    format!("`{name}` is no response flag of Envoy{advice}")
+    format!("`{name}` is not a response flag of Envoy{advice}")
 }
 
 fn text(flag: &Flag) -> String {
     let Flag { name, long, meaning, fault, first, .. } = flag;
-    format!("{name}  {long}\n  what:   {meaning}\n  whose:  {}\n  first:  {first}\n", fault.text())
+    format!(
+        "{name}  {long}\n  meaning:      {meaning}\n  fault:        {}\n  first check:  {first}\n",
+        fault.text()
+    )
 }
 
 fn document(flag: &Flag) -> Value {
@@ -74,19 +76,19 @@ mod tests {
     use hopscope_core::batch::flags::find;
 
     #[test]
-    fn a_flag_is_told_in_four_lines() {
-        let told = text(find("NR").unwrap());
+    fn a_flag_has_meaning_fault_and_first_check() {
+        let text = text(find("NR").unwrap());
         assert_eq!(
-            told,
-            "NR  NoRouteFound\n  what:   No route or no filter chain matches the request. The request was not sent.\n  \
-             whose:  the mesh configuration\n  first:  Compare host and path with the VirtualService and the \
+            text,
+            "NR  NoRouteFound\n  meaning:      No route or no filter chain matches the request. The request was not sent.\n  \
+             fault:        the mesh configuration\n  first check:  Compare host and path with the VirtualService and the \
              Sidecar's egress hosts.\n"
         );
     }
 
     #[test]
-    fn a_typing_error_gets_a_suggestion() {
-        assert_eq!(unknown("RN"), "`RN` is no response flag of Envoy; did you mean one of RL RLSE RFCF?");
-        assert_eq!(unknown("7"), "`7` is no response flag of Envoy");
+    fn an_unknown_flag_is_an_error_with_similar_names() {
+        assert_eq!(unknown("RN"), "`RN` is not a response flag of Envoy; did you mean one of RL RLSE RFCF?");
+        assert_eq!(unknown("7"), "`7` is not a response flag of Envoy");
     }
 }

@@ -1,37 +1,26 @@
-//! A failed request or connection as one line.
+//! Text of a failed request or connection.
 //!
-//! In: a row of the store. Out: a line of text. Always holds: a line has no line break, whatever the texts of proxies have;
-//! escape sequences are there only when they were asked for.
+//! Invariant: a failure is one line, whatever texts its proxy has reported; control characters are
+//! replaced, so that these texts cannot control a terminal.
 
+use super::edge_filter::{destination, source};
 use crate::http::FailureRow;
 
 const RED: &str = "\u{1b}[31m";
 const PLAIN: &str = "\u{1b}[0m";
 
-/// Which part of a line says how it ended.
-const ENDED: usize = 4;
+/// Index of the part with the result.
+const RESULT: usize = 4;
 
-/// The line, without its end.
+/// Renders a failure without a line break.
 pub(super) fn line(row: &FailureRow, colour: bool) -> String {
-    let mut ended = row.response_code.clone();
-    if row.response_flags != "-" {
-        ended = format!("{ended} {}", row.response_flags);
-    }
-    if !matches!(row.grpc_response_status.as_str(), "" | "0") {
-        ended = format!("{ended} grpc {}", row.grpc_response_status);
-    }
-    if row.request_protocol == "tcp" {
-        ended = format!("tcp {}", row.response_flags);
-    }
+    let FailureRow { edge, .. } = row;
     let mut parts = vec![
         time(row.start_us),
-        format!(
-            "{}@{} -> {}@{}",
-            row.source_workload, row.source_version, row.destination_workload, row.destination_version
-        ),
-        row.destination_service.clone(),
-        row.reporter.clone(),
-        ended,
+        format!("{} -> {}", source(edge), destination(edge)),
+        edge.destination_service.clone(),
+        edge.reporter.clone(),
+        result(row),
         format!("{}.{:03} ms", row.duration_us / 1_000, row.duration_us % 1_000),
         format!("{}/{} B", row.request_bytes, row.response_bytes),
     ];
@@ -42,20 +31,35 @@ pub(super) fn line(row: &FailureRow, colour: bool) -> String {
         (!row.transport_failure_reason.is_empty(), row.transport_failure_reason.clone()),
         (true, row.proxy.clone()),
     ];
-    parts.extend(more.into_iter().filter(|(told, _)| *told).map(|(_, text)| text));
+    parts.extend(more.into_iter().filter(|(is_known, _)| *is_known).map(|(_, text)| text));
     let mut parts: Vec<String> = parts.iter().map(|part| visible(part)).collect();
-    if let Some(ended) = parts.get_mut(ENDED).filter(|_| colour) {
-        *ended = format!("{RED}{ended}{PLAIN}");
+    if let Some(result) = parts.get_mut(RESULT).filter(|_| colour) {
+        *result = format!("{RED}{result}{PLAIN}");
     }
     parts.join("  ")
 }
 
-/// A text that cannot steer a terminal.
+/// Renders status and response flags.
+fn result(FailureRow { outcome, .. }: &FailureRow) -> String {
+    if outcome.request_protocol == "tcp" {
+        return format!("tcp {}", outcome.response_flags);
+    }
+    let mut result = outcome.response_code.clone();
+    if outcome.response_flags != "-" {
+        result = format!("{result} {}", outcome.response_flags);
+    }
+    if !matches!(outcome.grpc_response_status.as_str(), "" | "0") {
+        result = format!("{result} grpc {}", outcome.grpc_response_status);
+    }
+    result
+}
+
+/// Replaces control characters.
 fn visible(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 
-/// A moment as RFC 3339 has it, UTC, to the millisecond.
+/// Renders a time in the format of RFC 3339, UTC, with milliseconds.
 ///
 /// Source: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", `civil_from_days`.
 fn time(unix_us: u64) -> String {
@@ -75,27 +79,26 @@ fn time(unix_us: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::{line, time};
-    use crate::http::FailureRow;
+    use crate::cli::edge_filter::example;
+    use crate::http::{FailureRow, OutcomeLabels};
 
     #[test]
-    fn moments() {
-        let moments = [0, 951_782_400_000_000, 1_709_251_199_999_000, 4_102_444_800_001_000].map(time);
+    fn times_are_utc_with_milliseconds() {
+        let times = [0, 951_782_400_000_000, 1_709_251_199_999_000, 4_102_444_800_001_000].map(time);
         let expected = ["1970-01-01T00:00:00.000Z", "2000-02-29T00:00:00.000Z", "2024-02-29T23:59:59.999Z"];
-        assert_eq!(moments[..3], expected);
-        assert_eq!(moments[3], "2100-01-01T00:00:00.001Z");
+        assert_eq!(times[..3], expected);
+        assert_eq!(times[3], "2100-01-01T00:00:00.001Z");
     }
 
     #[test]
-    fn a_line_is_one_line_and_red_only_when_asked() {
+    fn a_failure_is_one_line_and_its_result_is_red_only_with_colour() {
         let row = FailureRow {
-            source_workload: "shop".into(),
-            source_version: "v1".into(),
-            destination_workload: "pay".into(),
-            destination_version: "v2".into(),
-            destination_service: "pay.shop".into(),
-            reporter: "source".into(),
-            response_code: "503".into(),
-            response_flags: "UF".into(),
+            edge: example(),
+            outcome: OutcomeLabels {
+                response_code: "503".into(),
+                response_flags: "UF".into(),
+                ..OutcomeLabels::default()
+            },
             duration_us: 12_034,
             attempts: 2,
             request_id_hash: "000000ab".into(),

@@ -1,10 +1,10 @@
 //! `hopscope serve`.
 
 use super::config::Settings;
+use super::output::has_colour;
 use crate::runtime::config_watch::{self, Watch};
 use crate::runtime::server::Server;
 use anyhow::Context;
-use std::io::IsTerminal;
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -36,6 +36,6 @@ pub(super) async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
 fn log() {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let colour = has_colour(&std::io::stderr());
     tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colour).with_writer(std::io::stderr).init();
 }

@@ -1,10 +1,10 @@
 //! `hopscope show`.
 
 use super::client::Collector;
-use super::{answer, failure};
-use crate::http::FailureRows;
+use super::failure;
+use super::output::{Output, has_colour};
+use crate::http::{FailureRow, FailureRows};
 use hopscope_core::batch::request_id_hash;
-use std::io::IsTerminal;
 use std::process::ExitCode;
 
 /// Which request.
@@ -13,15 +13,15 @@ use std::process::ExitCode;
 pub(super) struct Arguments {
     #[command(flatten)]
     collector: Collector,
-    /// The request id, as the header `x-request-id` has it.
+    /// Request id, the value of the header `x-request-id`.
     #[arg(value_name = "REQUEST-ID", group = "request")]
     id: Option<String>,
-    /// Its hash instead, eight hexadecimal digits, as `tail` and the exemplars show it.
+    /// Hash of the request id instead: eight hexadecimal digits, from `hopscope tail` or from an
+    /// exemplar.
     #[arg(long, value_name = "HASH", group = "request", value_parser = hash)]
     hash: Option<u32>,
-    /// One JSON document.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: Output,
 }
 
 fn hash(text: &str) -> Result<u32, &'static str> {
@@ -36,18 +36,16 @@ impl Arguments {
 
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let hash = arguments.wanted();
-    let path = format!("/api/v1/failures?request_id_hash={hash:08x}&limit=10000");
-    let mut rows: FailureRows = arguments.collector.get(&path).await?;
-    rows.failures.sort_by_key(|row| (row.start_us, row.number));
-    if arguments.json {
-        answer(&format!("{}\n", serde_json::to_string_pretty(&rows.failures)?));
-    } else {
-        let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        let lines = rows.failures.iter().map(|row| format!("{}\n", failure::line(row, colour)));
-        answer(&lines.collect::<String>());
-    }
-    if rows.failures.is_empty() {
-        eprintln!("nothing that failed is kept with the hash {hash:08x}");
+    let path = format!("/api/v1/failures?request_id_hash={hash:08x}");
+    let FailureRows { mut failures, .. } = arguments.collector.list(&path).await?;
+    failures.sort_by_key(|row| (row.start_us, row.number));
+    let colour = has_colour(&std::io::stdout());
+    let text = |failures: &Vec<FailureRow>| {
+        failures.iter().map(|row| format!("{}\n", failure::line(row, colour))).collect()
+    };
+    arguments.output.write(&failures, text)?;
+    if failures.is_empty() {
+        eprintln!("no failure is stored for the request id hash {hash:08x}");
         return Ok(ExitCode::FAILURE);
     }
     Ok(ExitCode::SUCCESS)
@@ -65,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_is_hashed_as_the_filter_does_and_a_hash_is_taken_as_it_is() {
+    fn a_request_id_is_hashed_as_in_the_filter_and_a_hash_is_used_unchanged() {
         let wanted = |line: &[&str]| Line::try_parse_from(line).map(|line| line.arguments.wanted()).ok();
         assert_eq!(wanted(&["show", "0f6f1b4e-2222-9333-8444-555566667777"]), Some(0x0d2c_b82b));
         assert_eq!(wanted(&["show", "--hash", "0d2cb82b"]), Some(0x0d2c_b82b));

@@ -1,21 +1,19 @@
 //! `hopscope tail`.
 //!
-//! In: the store of the last failures, asked again and again. Out: one line each. Always holds: what was shown is not shown
-//! again; a collector that is away for a while is asked until it is back; it ends when nobody reads on.
+//! Invariant: each failure is shown once. While the collector is unreachable, requests are repeated
+//! until it is back. The command ends when the reader of its output closes the pipe.
 
 use super::client::Collector;
 use super::failure;
+use super::output::{Output, has_colour};
 use crate::http::{FailureRow, FailureRows};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// Between two questions.
+/// Time between two requests.
 const PAUSE: Duration = Duration::from_secs(1);
-
-/// Rows of one answer.
-const ROWS_MAX: usize = 1_000;
 
 /// What to show.
 #[derive(Debug, clap::Args)]
@@ -25,54 +23,52 @@ pub(super) struct Arguments {
     /// Only calls from or to this workload.
     #[arg(long, value_name = "WORKLOAD")]
     workload: Option<String>,
-    /// Only calls to this service, by host or short name.
+    /// Only calls to this service, by its host, its name, or the first label of its host.
     #[arg(long, value_name = "SERVICE")]
     service: Option<String>,
-    /// Only what has this response flag, such as UF.
+    /// Only failures with this response flag, such as UF.
     #[arg(long, value_name = "FLAG")]
     flag: Option<String>,
-    /// So many of those that are there already come first.
-    #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 10, value_parser = clap::value_parser!(u64).range(0..=1_000))]
+    /// Stored failures to show first.
+    #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 10, value_parser = clap::value_parser!(u64).range(0..=10_000))]
     lines: u64,
-    /// Show what is there, and end.
+    /// Show the stored failures only, and exit.
     #[arg(long)]
     no_follow: bool,
-    /// One JSON document per line.
-    #[arg(long)]
-    json: bool,
+    /// With `--json`, one document per line.
+    #[command(flatten)]
+    output: Output,
 }
 
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let mut out = std::io::stdout();
-    let colour = out.is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let colour = has_colour(&out);
     let path = arguments.path();
-    let mut rows: FailureRows =
+    let FailureRows { mut failures, mut last, .. } =
         arguments.collector.get(&format!("{path}limit={}", arguments.lines.max(1))).await?;
     if arguments.lines == 0 {
-        rows.failures.clear();
+        failures.clear();
     }
     let mut is_away = false;
     loop {
-        if !arguments.show(&mut out, &rows.failures, colour)? || arguments.no_follow {
+        failures.reverse();
+        if !arguments.show(&mut out, &failures, colour)? || arguments.no_follow {
             return Ok(ExitCode::SUCCESS);
         }
-        if rows.failures.len() < ROWS_MAX {
-            tokio::time::sleep(PAUSE).await;
-        }
-        let next = rows.next;
-        let asked = arguments.collector.get(&format!("{path}after={next}&limit={ROWS_MAX}")).await;
-        let was_away = std::mem::replace(&mut is_away, asked.is_err());
-        rows = asked.unwrap_or_else(|error| {
+        tokio::time::sleep(PAUSE).await;
+        let answer = arguments.collector.list(&format!("{path}after={last}")).await;
+        let was_away = std::mem::replace(&mut is_away, answer.is_err());
+        FailureRows { failures, last, .. } = answer.unwrap_or_else(|error| {
             if !was_away {
-                eprintln!("{error:#}; asking on");
+                eprintln!("{error:#}; trying again");
             }
-            FailureRows { failures: Vec::new(), next }
+            FailureRows { last, ..FailureRows::default() }
         });
     }
 }
 
 impl Arguments {
-    /// What to ask for, but for where to begin and how much.
+    /// Path and parameters that select the failures.
     fn path(&self) -> String {
         let wanted = [("workload", &self.workload), ("service", &self.service), ("flag", &self.flag)];
         let mut path = "/api/v1/failures?".to_owned();
@@ -84,11 +80,15 @@ impl Arguments {
         path
     }
 
-    /// Whether anybody still reads.
+    /// Writes rows. Returns whether the output is still open.
     fn show(&self, out: &mut impl Write, rows: &[FailureRow], colour: bool) -> anyhow::Result<bool> {
         let mut text = String::new();
         for row in rows {
-            text.push_str(&if self.json { serde_json::to_string(row)? } else { failure::line(row, colour) });
+            text.push_str(&if self.output.json {
+                serde_json::to_string(row)?
+            } else {
+                failure::line(row, colour)
+            });
             text.push('\n');
         }
         Ok(out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_ok())
@@ -121,15 +121,15 @@ mod tests {
     }
 
     #[test]
-    fn it_asks_for_what_is_wanted_and_ends_when_nobody_reads() {
+    fn options_select_failures_and_a_closed_output_ends_the_command() {
         let line = ["tail", "--workload", "a&b", "--flag", "UF", "--json"];
         let Line { arguments } = Line::parse_from(line);
         assert_eq!(arguments.path(), "/api/v1/failures?workload=a%26b&flag=UF&");
         let mut out = Vec::new();
         let row = FailureRow { number: 7, ..FailureRow::default() };
         assert!(arguments.show(&mut out, &[row.clone(), row.clone()], false).unwrap());
-        let told = String::from_utf8(out).unwrap();
-        let read: Vec<FailureRow> = told.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let text = String::from_utf8(out).unwrap();
+        let read: Vec<FailureRow> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(read, [row.clone(), row.clone()]);
         assert!(!arguments.show(&mut Closed, &[row], false).unwrap());
     }

@@ -1,6 +1,6 @@
 //! `hopscope validate`.
 
-use super::answer;
+use super::output::Output;
 use crate::config::{Problem, Source, source};
 use anyhow::Context;
 use serde_json::{Value, json};
@@ -8,26 +8,25 @@ use std::fmt::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Which file.
+/// File to check.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The file; `-` is standard input. Environment and options play no part.
+    /// Configuration file; `-` is standard input. Environment and options are not considered.
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// One JSON document.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: Output,
 }
 
 pub(super) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let Arguments { file, json } = arguments;
+    let Arguments { file, output } = arguments;
     let name = file.display().to_string();
     let problems = match Source::of_file(file).load() {
         Ok(_) => Vec::new(),
         Err(source::Error::Invalid(problems)) => problems,
         Err(error) => return Err(error).context("failed to validate"),
     };
-    answer(&if json { document(&name, &problems) } else { text(&name, &problems) });
+    output.write(&document(&name, &problems), |_| text(&name, &problems))?;
     Ok(if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -43,8 +42,7 @@ fn text(name: &str, problems: &[Problem]) -> String {
     text
 }
 
-fn document(name: &str, problems: &[Problem]) -> String {
+fn document(name: &str, problems: &[Problem]) -> Value {
     let list: Vec<Value> = problems.iter().map(Problem::json).collect();
-    let document = json!({"file": name, "valid": list.is_empty(), "problems": list});
-    format!("{document:#}\n")
+    json!({"file": name, "valid": list.is_empty(), "problems": list})
 }

@@ -194,7 +194,7 @@ fn walking_by_name_returns_all_entries_with_open_and_closed_epochs() {
         ledger.end(&EpochId { proxy: proxy.into(), epoch }, 2);
     }
     let walk = |ledger: &Ledger| {
-        let next = |last: &(crate::batch::Text, _)| ledger.next_entry(&last.0);
+        let next = |last: &(crate::text::Text, _)| ledger.next_entry(&last.0);
         std::iter::successors(ledger.next_entry(&"".into()), next).collect::<Vec<_>>()
     };
     let expected: Vec<_> = ledger.entries().into_iter().collect();

@@ -1,82 +1,88 @@
-//! Which filters there are in the mesh, by version and configuration, so that drift shows.
+//! Versions and configurations of the filters, so that differences within a mesh are visible.
 //!
-//! In: the address book. Out: a row for each version and configuration, the most frequent first. Always holds: at most
-//! [`ROWS_MAX`] rows, the last of them liveness for all others; an access log has no configuration, and no row.
+//! Invariant: at most [`ROWS_MAX`] rows, the most frequent first; the last one then counts all
+//! others. Proxies that report with access logs have no filter and are not counted.
 
-use hopscope_core::batch::Source;
-use hopscope_core::identity::AddressBook;
+use hopscope_core::batch::{Identity, Source, Text};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Rows; more are not a drift but a mistake.
+/// Rows at most.
 const ROWS_MAX: usize = 20;
-/// Proxies that are named in a row.
+/// Proxies whose names a row contains.
 const NAMED_MAX: usize = 3;
-/// Stands for what found no row.
+/// Label of all versions beyond the limit.
 const OTHERS: &str = "other";
 
-/// Proxies whose filters are alike.
+/// Proxies whose filters have the same version and configuration.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FilterRow {
-    /// Of the filter.
+    /// Version of the filter.
     pub filter_version: String,
-    /// Of the plugin configuration in force, hexadecimal.
+    /// Hash of the plugin configuration in force, hexadecimal.
     pub config_hash: String,
-    /// How many proxies.
+    /// Number of proxies.
     pub proxies: u64,
-    /// Some of them.
+    /// Node ids of the first proxies.
     pub named: Vec<String>,
 }
 
-/// All rows.
-pub(crate) fn rows(book: &AddressBook) -> Vec<FilterRow> {
-    let mut groups: BTreeMap<(&str, u64), (u64, Vec<&str>)> = BTreeMap::new();
-    for (proxy, identity) in book.identities().filter(|(_, identity)| identity.source == Source::Filter) {
-        let (count, named) = groups.entry((&identity.filter_version, identity.config_hash)).or_default();
-        *count += 1;
-        named.push(proxy);
+/// Version and configuration of a filter.
+pub(super) type FilterId = (Text, u64);
+
+/// Returns the version and configuration of the filter of a proxy.
+pub(super) fn filter_of(identity: &Identity) -> Option<FilterId> {
+    (identity.source == Source::Filter).then(|| (identity.filter_version.clone(), identity.config_hash))
+}
+
+/// Proxies by version and configuration of their filter.
+#[derive(Debug, Default)]
+pub(super) struct Groups(BTreeMap<FilterId, (u64, Vec<Text>)>);
+
+impl Groups {
+    /// Counts a proxy. Proxies come in the order of their names.
+    pub(super) fn add(&mut self, proxy: &Text, filter: FilterId) {
+        let (count, named) = self.0.entry(filter).or_default();
+        *count = count.saturating_add(1);
+        if named.len() < NAMED_MAX {
+            named.push(proxy.clone());
+        }
     }
-    let mut rows: Vec<FilterRow> = groups
-        .into_iter()
-        .map(|((version, hash), (proxies, mut named))| {
-            named.sort_unstable();
-            FilterRow {
-                filter_version: version.to_owned(),
-                config_hash: format!("{hash:016x}"),
-                proxies,
-                named: named.into_iter().take(NAMED_MAX).map(str::to_owned).collect(),
-            }
-        })
-        .collect();
-    rows.sort_by(|a, b| b.proxies.cmp(&a.proxies).then_with(|| a.config_hash.cmp(&b.config_hash)));
-    if rows.len() > ROWS_MAX {
-        let proxies = rows.drain(ROWS_MAX - 1..).map(|row| row.proxies).sum();
-        let others = OTHERS.to_owned();
-        rows.push(FilterRow {
-            filter_version: others.clone(),
-            config_hash: others,
+
+    /// Returns the rows.
+    pub(super) fn rows(self) -> Vec<FilterRow> {
+        let row = |((version, hash), (proxies, named)): (FilterId, (u64, Vec<Text>))| FilterRow {
+            filter_version: version.to_string(),
+            config_hash: format!("{hash:016x}"),
             proxies,
-            named: Vec::new(),
-        });
+            named: named.iter().map(ToString::to_string).collect(),
+        };
+        let mut rows: Vec<FilterRow> = self.0.into_iter().map(row).collect();
+        rows.sort_by(|a, b| b.proxies.cmp(&a.proxies).then_with(|| a.config_hash.cmp(&b.config_hash)));
+        if rows.len() > ROWS_MAX {
+            let proxies = rows.drain(ROWS_MAX - 1..).map(|row| row.proxies).sum();
+            let (filter_version, config_hash) = (OTHERS.to_owned(), OTHERS.to_owned());
+            rows.push(FilterRow { filter_version, config_hash, proxies, named: Vec::new() });
+        }
+        rows
     }
-    rows
 }
 
 #[cfg(test)]
 mod tests {
-    use super::rows;
-    use hopscope_core::batch::Identity;
-    use hopscope_core::identity::{AddressBook, Settings};
+    use super::Groups;
+
+    fn groups(proxies: &[(&str, u64)]) -> Groups {
+        let mut groups = Groups::default();
+        for (proxy, config_hash) in proxies {
+            groups.add(&(*proxy).into(), ("1".into(), *config_hash));
+        }
+        groups
+    }
 
     #[track_caller]
     fn check(proxies: &[(&str, u64)], expected: &str) {
-        let mut book = AddressBook::new(Settings::default());
-        for (proxy, config_hash) in proxies {
-            let identity =
-                Identity { filter_version: "1".into(), config_hash: *config_hash, ..Identity::default() };
-            assert!(book.introduce(&(*proxy).into(), identity, 1));
-        }
-        let text = rows(&book).into_iter().map(|row| {
+        let text = groups(proxies).rows().into_iter().map(|row| {
             let hash = row.config_hash.trim_start_matches('0').to_owned();
             format!("{hash}:{}({})", row.proxies, row.named.join(","))
         });
@@ -84,22 +90,16 @@ mod tests {
     }
 
     #[test]
-    fn the_one_that_differs_is_named() {
+    fn a_proxy_with_another_configuration_is_named() {
         check(&[("a", 1), ("b", 2), ("c", 1)], "1:2(a,c) 2:1(b)");
-        check(&[("a", 1), ("b", 1), ("d", 1), ("c", 1)], "1:4(a,b,c)");
+        check(&[("a", 1), ("b", 1), ("c", 1), ("d", 1)], "1:4(a,b,c)");
     }
 
     #[test]
     fn rows_are_bounded() {
         let names: Vec<String> = (1..30).map(|n| format!("p{n:02}")).collect();
-        let proxies: Vec<(&str, u64)> =
-            names.iter().zip(1..).map(|(name, hash)| (name.as_str(), hash)).collect();
-        let mut book = AddressBook::new(Settings::default());
-        for (proxy, config_hash) in &proxies {
-            let identity = Identity { config_hash: *config_hash, ..Identity::default() };
-            assert!(book.introduce(&(*proxy).into(), identity, 1));
-        }
-        let rows = rows(&book);
+        let proxies: Vec<_> = names.iter().zip(1..).map(|(name, hash)| (name.as_str(), hash)).collect();
+        let rows = groups(&proxies).rows();
         assert_eq!((rows.len(), rows.iter().map(|row| row.proxies).sum::<u64>()), (20, 29));
     }
 }

@@ -1,148 +1,156 @@
-//! `/api/v1/hops`: the hops of each edge.
+//! `/api/v1/hops`: one row per edge of the hops, with the verdicts.
 //!
-//! In: the join. Out: one row per edge. Always holds: the verdicts of a row add up to its hops, and so does its matrix; hops of
-//! edges that found no room stand in a row whose labels read `overflow`.
+//! Invariant: the verdicts of a row add up to its hops, and so does its matrix. Hops of edges
+//! beyond the limit are in one row, whose labels are `overflow`.
 
+use super::labels::EdgeLabels;
+use super::page::{Page, Step, View};
+use super::parameters::{BadParameter, Parameters};
+use hopscope_core::histogram::durations::Durations;
 use hopscope_core::join::{EdgeHops, Ending, HopEdge, Join, Verdict};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-const OVERFLOW: &str = "overflow";
-/// Labels of an edge.
-const LABELS: usize = 7;
+pub(crate) const PATH: &str = "/api/v1/hops";
 
-/// All rows, and what became of all records.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Hops {
-    /// One per edge, sorted by who calls whom.
-    pub hops: Vec<HopRow>,
-    /// Records that wait for their other side.
-    pub open: u64,
-    /// Records by fate: `joined`, `alone`, `ambiguous`.
-    pub records: BTreeMap<String, u64>,
-    /// Records that were let go before their time, by reason.
-    pub evicted: BTreeMap<String, u64>,
-    /// Records that cannot be joined, by reason.
-    pub unjoinable: BTreeMap<String, u64>,
+/// Parameters of a request.
+pub(crate) struct Query {
+    page: Page<usize>,
 }
 
-/// The hops of one edge. Labels as in `/metrics`; durations in microseconds.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct HopRow {
-    /// Who called.
-    pub source_workload: String,
-    /// Its namespace.
-    pub source_namespace: String,
-    /// Its version.
-    pub source_version: String,
-    /// Who was called, or meant.
-    pub destination_workload: String,
-    /// Its namespace.
-    pub destination_namespace: String,
-    /// Its version.
-    pub destination_version: String,
-    /// The service that was meant.
-    pub destination_service: String,
-    /// How many hops.
-    pub hops: u64,
-    /// Those whose two sides disagree.
-    pub disagreements: u64,
-    /// Hops by verdict; those that there are none of are left out.
-    pub verdicts: BTreeMap<String, u64>,
-    /// How each side saw them end.
-    pub matrix: Vec<MatrixCell>,
-    /// Hops whose gap could be measured: the caller's duration less the called side's.
-    pub gap_count: u64,
-    /// Half of those gaps were at most as long.
-    pub gap_p50_us: f64,
-    /// 99 % of them were at most as long.
-    pub gap_p99_us: f64,
-    /// The longest.
-    pub gap_max_us: u64,
-}
-
-/// Hops that both sides saw end in the same two ways. `none` is a side that told nothing.
-#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct MatrixCell {
-    /// How the caller's side saw it.
-    pub source: String,
-    /// How the called side saw it.
-    pub destination: String,
-    /// What it comes to.
-    pub verdict: String,
-    /// How many.
-    pub hops: u64,
-}
-
-/// All rows.
-pub(crate) fn rows(join: &Join) -> Hops {
-    let mut hops: Vec<HopRow> =
-        books(join).map(|(edge, book)| row(labels(edge.as_ref()).map(str::to_owned), book)).collect();
-    hops.sort_by(|a, b| order(a).cmp(&order(b)));
-    let stats = join.stats();
-    let fates = [("joined", stats.joined), ("alone", stats.alone), ("ambiguous", stats.ambiguous)];
-    Hops {
-        hops,
-        open: join.open() as u64,
-        records: fates.map(|(fate, count)| (fate.to_owned(), count)).into(),
-        evicted: stats.evicted().map(|(reason, count)| (reason.label().to_owned(), count)).collect(),
-        unjoinable: stats.unjoinable().map(|(reason, count)| (reason.label().to_owned(), count)).collect(),
+impl Query {
+    pub(crate) fn read(parameters: &mut Parameters) -> Result<Self, BadParameter> {
+        Ok(Self { page: Page::read(parameters, "hops")? })
     }
 }
 
-fn books(join: &Join) -> impl Iterator<Item = (Option<HopEdge>, &EdgeHops)> {
-    let overflow = Some((None, join.overflow())).filter(|(_, book)| book.hops() > 0);
-    let named = join.edges().map(|(edge, book)| (Some(edge), book));
-    named.chain(overflow).filter(|(_, book)| book.hops() > 0)
+/// One page of the edges, in the order of their slots, and the counts of all records.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Hops {
+    /// One row per edge.
+    pub hops: Vec<HopRow>,
+    /// Records that are pending until the record of their other side arrives.
+    pub pending: u64,
+    /// Records by result of the join: `joined`, `alone`, `ambiguous`.
+    pub records: BTreeMap<String, u64>,
+    /// Pending records that were evicted, by reason.
+    pub evicted: BTreeMap<String, u64>,
+    /// Records that cannot be joined, by reason.
+    pub unjoinable: BTreeMap<String, u64>,
+    /// Cursor of the next page; absent on the last page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
 }
 
-fn order(row: &HopRow) -> [&str; 5] {
-    [
-        &row.source_workload,
-        &row.source_version,
-        &row.destination_workload,
-        &row.destination_version,
-        &row.destination_service,
-    ]
+/// Hops of one edge. Labels as in `/metrics`; durations in microseconds.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct HopRow {
+    /// Source and destination.
+    #[serde(flatten)]
+    pub edge: EdgeLabels,
+    /// Number of hops.
+    pub hops: u64,
+    /// Hops whose two sides disagree.
+    pub disagreements: u64,
+    /// Hops by verdict; verdicts without hops are absent.
+    pub verdicts: BTreeMap<String, u64>,
+    /// Hops by the results that both sides reported.
+    pub matrix: Vec<MatrixCell>,
+    /// Hops with a gap: the duration at the source minus the duration at the destination.
+    pub gap_count: u64,
+    /// Median gap.
+    pub gap_p50_us: f64,
+    /// 99th percentile of the gap.
+    pub gap_p99_us: f64,
+    /// Longest gap.
+    pub gap_max_us: u64,
 }
 
-/// Values of the labels of an edge, in the order of [`HopRow`].
-fn labels(edge: Option<&HopEdge>) -> [&str; LABELS] {
-    let Some(HopEdge { source, destination, service }) = edge else { return [OVERFLOW; LABELS] };
-    [
-        &source.workload,
-        &source.namespace,
-        &source.version,
-        &destination.workload,
-        &destination.namespace,
-        &destination.version,
-        service,
-    ]
+/// Hops with the same results at both sides; `none` for a side without a record.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct MatrixCell {
+    /// Result at the source.
+    pub source: String,
+    /// Result at the destination.
+    pub destination: String,
+    /// Verdict on both results.
+    pub verdict: String,
+    /// Number of hops.
+    pub hops: u64,
 }
 
-fn row(labels: [String; LABELS], book: &EdgeHops) -> HopRow {
-    let [
-        source_workload,
-        source_namespace,
-        source_version,
-        destination_workload,
-        destination_namespace,
-        destination_version,
-        destination_service,
-    ] = labels;
-    let gap = book.gap().histogram();
+/// Hops of one edge as copied from the engine; without an edge, the hops beyond the limit.
+struct Copied {
+    edge: Option<HopEdge>,
+    cells: Vec<Cell>,
+    gap: Durations,
+}
+
+/// Hops with the same results at both sides.
+struct Cell {
+    verdict: Verdict,
+    source: Option<Ending>,
+    destination: Option<Ending>,
+    hops: u64,
+}
+
+/// Reads one page.
+pub(crate) fn rows(view: &View, query: &Query) -> Option<Hops> {
+    let totals = view.read(|engine| totals(engine.join()))?;
+    let (edges, next_cursor) = view.page(&query.page, |engine, slot, _| step(engine.join(), slot))?;
+    Some(Hops { hops: edges.into_iter().map(row).collect(), next_cursor, ..totals })
+}
+
+/// Counts of all records.
+fn totals(join: &Join) -> Hops {
+    let stats = join.stats();
+    let fates = [("joined", stats.joined), ("alone", stats.alone), ("ambiguous", stats.ambiguous)];
+    Hops {
+        pending: join.open() as u64,
+        records: fates.map(|(fate, count)| (fate.to_owned(), count)).into(),
+        evicted: stats.evicted().map(|(reason, count)| (reason.label().to_owned(), count)).collect(),
+        unjoinable: stats.unjoinable().map(|(reason, count)| (reason.label().to_owned(), count)).collect(),
+        ..Hops::default()
+    }
+}
+
+/// Copies the edge in a slot. The slot after the last edge holds the hops beyond the limit.
+fn step(join: &Join, slot: usize) -> Step<usize, Copied> {
+    let copy = |edge: Option<HopEdge>, hops: &EdgeHops| {
+        let cells = hops.cells().map(|(cell, hops)| Cell {
+            verdict: cell.verdict,
+            source: cell.source,
+            destination: cell.destination,
+            hops,
+        });
+        let cells: Vec<Cell> = cells.collect();
+        (!cells.is_empty()).then(|| Copied { edge, cells, gap: hops.gap().clone() })
+    };
+    if slot >= join.numbers() {
+        return (copy(None, join.overflow()).into_iter().collect(), None);
+    }
+    let edges = join.some(slot..slot + 1).filter_map(|(edge, hops)| copy(Some(edge), hops));
+    (edges.collect(), Some(slot + 1))
+}
+
+fn row(Copied { edge, cells, gap }: Copied) -> HopRow {
+    let mut verdicts = BTreeMap::new();
+    let (mut hops, mut disagreements) = (0_u64, 0_u64);
+    for cell in &cells {
+        hops = hops.saturating_add(cell.hops);
+        if cell.verdict.is_disagreement() {
+            disagreements = disagreements.saturating_add(cell.hops);
+        }
+        let of_verdict: &mut u64 = verdicts.entry(cell.verdict.label().to_owned()).or_default();
+        *of_verdict = of_verdict.saturating_add(cell.hops);
+    }
+    let gap = gap.histogram();
     HopRow {
-        source_workload,
-        source_namespace,
-        source_version,
-        destination_workload,
-        destination_namespace,
-        destination_version,
-        destination_service,
-        hops: book.hops(),
-        disagreements: book.disagreements(),
-        verdicts: verdicts(book).map(|(verdict, count)| (verdict.label().to_owned(), count)).collect(),
-        matrix: matrix(book),
+        edge: edge.as_ref().map_or_else(EdgeLabels::overflow, EdgeLabels::from),
+        hops,
+        disagreements,
+        verdicts,
+        matrix: matrix(&cells),
         gap_count: gap.count(),
         gap_p50_us: gap.quantile(0.5),
         gap_p99_us: gap.quantile(0.99),
@@ -150,19 +158,13 @@ fn row(labels: [String; LABELS], book: &EdgeHops) -> HopRow {
     }
 }
 
-/// The verdicts that there are.
-fn verdicts(book: &EdgeHops) -> impl Iterator<Item = (Verdict, u64)> + '_ {
-    let counts = Verdict::ALL.into_iter().map(|verdict| (verdict, book.count(verdict)));
-    counts.filter(|(_, count)| *count > 0)
-}
-
-fn matrix(book: &EdgeHops) -> Vec<MatrixCell> {
-    let ending = |ending: Option<Ending>| ending.map_or("none", Ending::label).to_owned();
-    let cells = book.cells().map(|(cell, hops)| MatrixCell {
-        source: ending(cell.source),
-        destination: ending(cell.destination),
+fn matrix(cells: &[Cell]) -> Vec<MatrixCell> {
+    let label = |ending: Option<Ending>| ending.map_or("none", Ending::label).to_owned();
+    let cells = cells.iter().map(|cell| MatrixCell {
+        source: label(cell.source),
+        destination: label(cell.destination),
         verdict: cell.verdict.label().to_owned(),
-        hops,
+        hops: cell.hops,
     });
     let mut cells: Vec<MatrixCell> = cells.collect();
     cells.sort();

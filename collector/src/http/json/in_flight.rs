@@ -1,106 +1,81 @@
-//! `/api/v1/in-flight`: requests that have begun and not ended.
-//!
-//! In: what the proxies say is open. Out: rows, the oldest first. Always holds: a row of `long` is
-//! part of the `proxies` row of its proxy and reporter.
+//! `/api/v1/in-flight`: the requests in flight of each proxy.
 
-use hopscope_core::batch::{Reporter, Text};
-use hopscope_core::identity::ResolvedEdge;
-use hopscope_core::recent::in_flight::{InFlightRequests, Open};
+use super::page::{AfterProxy, Page, Row, Step, View};
+use super::parameters::{BadParameter, Parameters};
+use hopscope_core::batch::Text;
+use hopscope_core::recent::in_flight::InFlightRequests;
 use serde::{Deserialize, Serialize};
-use std::cmp::Reverse;
-use std::collections::BTreeMap;
 
-/// All rows.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OpenRows {
-    /// How many each proxy has open, one row per reporter.
-    pub proxies: Vec<OpenProxyRow>,
-    /// Those that do not end, by proxy and edge.
-    pub long: Vec<OpenLongRow>,
+pub(crate) const PATH: &str = "/api/v1/in-flight";
+
+/// Parameters of a request.
+pub(crate) struct Query {
+    page: Page<Row<AfterProxy>>,
 }
 
-/// What one proxy has open.
+impl Query {
+    pub(crate) fn read(parameters: &mut Parameters) -> Result<Self, BadParameter> {
+        Ok(Self { page: Page::read(parameters, "in-flight")? })
+    }
+}
+
+/// One page of the proxies, in the order of their node ids.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OpenProxyRow {
+pub struct InFlightRows {
+    /// One row per proxy and reporter.
+    pub proxies: Vec<InFlightRow>,
+    /// Cursor of the next page; absent on the last page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
+}
+
+/// Requests in flight of one proxy.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InFlightRow {
     /// Envoy's node id.
     pub proxy: String,
-    /// `source`, `destination` or `waypoint`.
+    /// Reporting side: `source`, `destination` or `waypoint`.
     pub reporter: String,
-    /// How many.
+    /// Number of requests.
     pub open: u64,
-    /// Those that are open for longer than the proxy's threshold.
+    /// Requests that are older than the threshold of the proxy.
     pub open_long: u64,
-    /// Age of the oldest by now.
+    /// Current age of the oldest request.
     pub oldest_age_us: u64,
 }
 
-/// Requests of one edge that do not end. Labels as in `/metrics`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OpenLongRow {
-    /// Envoy's node id.
-    pub proxy: String,
-    /// `source`, `destination` or `waypoint`.
-    pub reporter: String,
-    /// Who called.
-    pub source_workload: String,
-    /// Who was called, or meant.
-    pub destination_workload: String,
-    /// Its version.
-    pub destination_version: String,
-    /// The service that was meant.
-    pub destination_service: String,
-    /// How many.
-    pub open: u64,
-    /// Age of the oldest by now.
-    pub oldest_age_us: u64,
-    /// What their bodies had brought a few seconds ago.
-    pub request_bytes: u64,
-    /// The other way.
-    pub response_bytes: u64,
+/// Reads one page.
+pub(crate) fn rows(view: &View, query: &Query) -> Option<InFlightRows> {
+    let now_us = view.now_us;
+    let (rows, next_cursor) = view.page(&query.page, move |engine, at, room| {
+        let in_flight = engine.in_flight();
+        entry(in_flight, at, room, |proxy| in_flight.of(proxy, now_us).into_iter().collect())
+    })?;
+    let row = |(proxy, (reporter, open)): (Text, (hopscope_core::batch::Reporter, _))| {
+        let open: hopscope_core::recent::in_flight::InFlight = open;
+        InFlightRow {
+            proxy: proxy.to_string(),
+            reporter: reporter.label().to_owned(),
+            open: open.count,
+            open_long: open.long_count,
+            oldest_age_us: open.oldest_age_us,
+        }
+    };
+    Some(InFlightRows { proxies: rows.into_iter().map(row).collect(), next_cursor })
 }
 
-/// All rows.
-pub(crate) fn rows(open: &InFlightRequests, now_us: u64) -> OpenRows {
-    let mut proxies: Vec<_> = open.proxies(now_us).into_iter().map(proxy_row).collect();
-    proxies.sort_by_key(|row| Reverse(row.oldest_age_us));
-    let mut long: Vec<_> = open.long(now_us).into_iter().map(long_row).collect();
-    long.sort_by(|a, b| {
-        let place = |row: &OpenLongRow| (Reverse(row.oldest_age_us), row.proxy.clone());
-        place(a).cmp(&place(b))
-    });
-    OpenRows { proxies, long }
-}
-
-fn proxy_row(((proxy, reporter), open): ((Text, Reporter), Open)) -> OpenProxyRow {
-    OpenProxyRow {
-        proxy: proxy.to_string(),
-        reporter: reporter.label().to_owned(),
-        open: open.count,
-        open_long: open.long_count,
-        oldest_age_us: open.oldest_age_us,
-    }
-}
-
-fn long_row(((proxy, edge), open): ((Text, ResolvedEdge), Open)) -> OpenLongRow {
-    OpenLongRow {
-        proxy: proxy.to_string(),
-        reporter: edge.reporter.label().to_owned(),
-        source_workload: edge.source.workload.to_string(),
-        destination_workload: edge.destination.workload.to_string(),
-        destination_version: edge.destination.version.to_string(),
-        destination_service: edge.service.host.to_string(),
-        open: open.count,
-        oldest_age_us: open.oldest_age_us,
-        request_bytes: open.request_bytes,
-        response_bytes: open.response_bytes,
-    }
-}
-
-/// Open requests and the oldest age of each proxy, all reporters together.
-pub(crate) fn by_proxy(open: &InFlightRequests, now_us: u64) -> BTreeMap<Text, Open> {
-    let mut proxies: BTreeMap<Text, Open> = BTreeMap::new();
-    for ((proxy, _), open) in open.proxies(now_us) {
-        proxies.entry(proxy).or_default().add(open);
-    }
-    proxies
+/// Reads the rows of the proxy at a position.
+pub(super) fn entry<T>(
+    in_flight: &InFlightRequests,
+    Row { entry: AfterProxy(last), returned }: Row<AfterProxy>,
+    room: usize,
+    rows: impl Fn(&Text) -> Vec<T>,
+) -> Step<Row<AfterProxy>, (Text, T)> {
+    // A position inside a proxy carries the name of that proxy.
+    let proxy = if returned > 0 { Some(&last) } else { in_flight.next_proxy(&last) };
+    let Some(proxy) = proxy else { return (Vec::new(), None) };
+    let mut rest = rows(proxy).into_iter().skip(returned);
+    let rows: Vec<_> = rest.by_ref().take(room).map(|row| (proxy.clone(), row)).collect();
+    let returned = if rest.next().is_some() { returned.saturating_add(room) } else { 0 };
+    (rows, Some(Row { entry: AfterProxy(proxy.clone()), returned }))
 }

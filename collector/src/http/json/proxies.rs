@@ -1,158 +1,177 @@
-//! `/api/v1/proxies`: the books, one row per proxy.
+//! `/api/v1/proxies`: the ledger, one row per proxy, in total or since a time.
 //!
-//! In: the ledger. Out: rows in the order of the proxies' names, and their sum, since ever or since a moment. Always
-//! holds: each row's equation is that of [`Entry`], or the difference of two.
+//! Invariant: each row satisfies the equation of [`Entry`], or of the difference of two entries.
 
-use super::filters::{self, FilterRow};
-use hopscope_core::batch::{DropReason, Text};
-use hopscope_core::identity::{AddressBook, Liveness};
-use hopscope_core::ledger::{Entry, Ledger};
-use hopscope_core::recent::in_flight::Open;
+mod row;
+
+pub use row::ProxyRow;
+
+use super::filters::{self, FilterId, FilterRow, Groups};
+use super::page::{AfterProxy, Page, Step, View};
+use super::parameters::{BadParameter, Parameters};
+use hopscope_core::batch::Text;
+use hopscope_core::engine::Engine;
+use hopscope_core::identity::Liveness;
+use hopscope_core::ledger::Entry;
+use hopscope_core::recent::in_flight::InFlight;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-/// All rows.
+pub(crate) const PATH: &str = "/api/v1/proxies";
+
+/// Parameters of a request.
+pub(crate) struct Query {
+    /// Only changes within this time.
+    since_s: Option<u64>,
+    page: Page<AfterProxy>,
+}
+
+impl Query {
+    pub(crate) fn read(parameters: &mut Parameters) -> Result<Self, BadParameter> {
+        let since_s = parameters.value("since_s", "a number of seconds", |text| text.parse().ok())?;
+        Ok(Self { since_s, page: Page::read(parameters, "proxies")? })
+    }
+}
+
+/// One page of the proxies, in the order of their node ids.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Proxies {
-    /// The moment from which on was counted, microseconds since the Unix epoch; absent when it is since ever.
+    /// Start of the counted time, microseconds since the Unix epoch; absent when everything is
+    /// counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since_us: Option<u64>,
-    /// One per proxy; since a moment, one per proxy of which something was heard.
+    /// One row per proxy; with a start, one row per proxy with changes.
     pub proxies: Vec<ProxyRow>,
-    /// Their sum.
-    pub total: ProxyRow,
-    /// Their filters, by version and configuration; more than one row is drift, or a change on its way.
-    #[serde(default)]
+    /// Sum over all proxies, those of the other pages included; only on the first page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total: Option<ProxyRow>,
+    /// Filters by version and configuration; only on the first page. More than one row means drift,
+    /// or a rollout.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub filters: Vec<FilterRow>,
+    /// Cursor of the next page; absent on the last page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
 }
 
-/// `seen = delivered + folded + dropped + missing + in_flight + unaccounted`. Since a moment, what is open may be less
-/// than it was then, and so be negative.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ProxyRow {
-    /// Envoy's node id; empty for the sum.
-    pub proxy: String,
-    /// How its requests come to be known: `filter`, or `als`, where what was lost on the way left no trace; empty for the
-    /// sum, and for a proxy that was silent for long.
-    #[serde(default)]
-    pub source: String,
-    /// What it does now: `reporting`, `quiet` (and nobody meets it: it ended), or `blind` (it serves requests, as others
-    /// tell, and says nothing); empty for the sum, and for a proxy that was silent for long.
-    #[serde(default)]
-    pub state: String,
-    /// Lives of its filter VMs.
-    pub epochs: i64,
-    /// Finished requests that the filter saw.
-    pub seen: i64,
-    /// Those counted one by one.
-    pub delivered: i64,
-    /// Those counted in fold rows.
-    pub folded: i64,
-    /// Those that will never be counted.
-    pub dropped: i64,
-    /// The same by reason.
-    pub drops: BTreeMap<String, i64>,
-    /// Those that were sent and had not arrived when their book was closed.
-    pub missing: i64,
-    /// Those that wait in the filter.
-    pub in_flight: i64,
-    /// Those that were sent and have not arrived.
-    pub unaccounted: i64,
-    /// Batches that came again, and were not counted again.
-    pub duplicates: i64,
-    /// Batches with a lower number than one that came, which did not come.
-    pub batches_missing: i64,
-    /// Of the delivered and folded ones those that another collector may count, too: an earlier attempt to hand them over went
-    /// unanswered.
-    #[serde(default)]
-    pub uncertain: i64,
-    /// Requests that have begun and not ended, now; they are no part of the equation.
-    #[serde(default)]
-    pub open: u64,
-    /// Age of the oldest of those by now.
-    #[serde(default)]
-    pub open_oldest_age_us: u64,
+/// One proxy as copied from the engine.
+struct Copied {
+    proxy: Text,
+    entry: Entry,
+    source: &'static str,
+    liveness: &'static str,
+    filter: Option<FilterId>,
+    open: InFlight,
 }
 
-impl Proxies {
-    /// The same with what each proxy has open.
-    pub(crate) fn with_open(mut self, open: &BTreeMap<Text, Open>) -> Self {
-        let mut total = Open::default();
-        for row in &mut self.proxies {
-            let open = open.get(row.proxy.as_str()).copied().unwrap_or_default();
-            (row.open, row.open_oldest_age_us) = (open.count, open.oldest_age_us);
-            total.add(open);
+/// Entries at the start of the counted time; `None` when everything is counted.
+#[derive(Clone)]
+struct Then(Option<Arc<BTreeMap<Text, Entry>>>);
+
+impl Then {
+    fn of(&self, proxy: &str) -> Entry {
+        self.0.as_ref().and_then(|then| then.get(proxy)).cloned().unwrap_or_default()
+    }
+
+    fn has_changed(&self, proxy: &str, now: &Entry) -> bool {
+        self.0.as_ref().is_none_or(|then| match then.get(proxy) {
+            Some(then) => then != now,
+            None => *now != Entry::default(),
+        })
+    }
+
+    fn row(&self, copied: &Copied) -> ProxyRow {
+        let Copied { proxy, entry, source, liveness, open, .. } = copied;
+        ProxyRow {
+            source: (*source).to_owned(),
+            state: (*liveness).to_owned(),
+            open: open.count,
+            open_oldest_age_us: open.oldest_age_us,
+            ..ProxyRow::difference(proxy, entry, &self.of(proxy))
         }
-        (self.total.open, self.total.open_oldest_age_us) = (total.count, total.oldest_age_us);
-        self
     }
 }
 
-/// All rows and their sum. `since_us`: microseconds since the Unix epoch; of moments that are remembered the last one
-/// before it is taken.
-pub(crate) fn rows(
-    ledger: &Ledger,
-    address_book: &AddressBook,
-    since_us: Option<u64>,
-    now_us: u64,
-) -> Proxies {
-    let liveness = |proxy: &str| address_book.liveness(proxy, now_us).map_or("", Liveness::label);
-    let source = |proxy: &str| address_book.known(proxy).map_or("", |(identity, _)| identity.source.label());
-    let now = ledger.entries();
-    let nothing = BTreeMap::new();
-    let (since_us, then) = match since_us.map(|since_us| ledger.entries_at(since_us)) {
-        Some((since_us, then)) => (Some(since_us), then),
-        None => (None, &nothing),
+/// Reads one page.
+pub(crate) fn rows(view: &View, query: &Query) -> Option<Proxies> {
+    let since = query.since_s.map(|since_s| view.now_us.saturating_sub(since_s.saturating_mul(1_000_000)));
+    let (since_us, then) = match since {
+        Some(since_us) => {
+            let (since_us, then) = view.read(move |engine| engine.ledger().entries_at(since_us))?;
+            (Some(since_us), Then(Some(then)))
+        }
+        None => (None, Then(None)),
     };
-    let none = Entry::default();
-    let changed = now.iter().map(|(proxy, entry)| (proxy, entry, then.get(proxy).unwrap_or(&none)));
-    let changed = changed.filter(|(_, now, then)| since_us.is_none() || now != then);
-    Proxies {
-        since_us,
-        proxies: changed
-            .map(|(proxy, now, then)| ProxyRow {
-                source: source(proxy).to_owned(),
-                state: liveness(proxy).to_owned(),
-                ..row(proxy, now, then)
-            })
-            .collect(),
-        filters: filters::rows(address_book),
-        total: row("", &sum(&now), &sum(then)),
+    let proxies = match query.page.cursor {
+        Some(_) => next_page(view, &query.page, &then)?,
+        None => first_page(view, &query.page, &then)?,
+    };
+    Some(Proxies { since_us, ..proxies })
+}
+
+fn next_page(view: &View, page: &Page<AfterProxy>, then: &Then) -> Option<Proxies> {
+    let (now_us, known) = (view.now_us, then.clone());
+    let (rows, next_cursor) = view.page(page, move |engine, after, _| {
+        let (mut rows, next) = step(engine, &after, now_us);
+        rows.retain(|row| known.has_changed(&row.proxy, &row.entry));
+        (rows, next)
+    })?;
+    let proxies = rows.iter().map(|row| then.row(row)).collect();
+    Some(Proxies { proxies, next_cursor, ..Proxies::default() })
+}
+
+/// Walks all proxies, since the first page has their sum and their filters.
+fn first_page(view: &View, page: &Page<AfterProxy>, then: &Then) -> Option<Proxies> {
+    let now_us = view.now_us;
+    let (mut total, mut open, mut filters) = (Entry::default(), InFlight::default(), Groups::default());
+    let (mut proxies, mut last, mut next_cursor) = (Vec::new(), AfterProxy("".into()), None);
+    let mut position = Some(last.clone());
+    while let Some(after) = position {
+        let step = move |engine: &Engine, after, _| step(engine, &after, now_us);
+        let (rows, next) = view.slice(after, usize::MAX, step)?;
+        position = next;
+        for row in rows {
+            total.add(&row.entry);
+            open.add(row.open);
+            if let Some(filter) = &row.filter {
+                filters.add(&row.proxy, filter.clone());
+            }
+            if !then.has_changed(&row.proxy, &row.entry) {
+                continue;
+            }
+            if proxies.len() < page.limit {
+                proxies.push(then.row(&row));
+                last = AfterProxy(row.proxy);
+            } else if next_cursor.is_none() {
+                next_cursor = Some(page.cursor_at(&last));
+            }
+        }
     }
+    let mut before = Entry::default();
+    then.0.iter().flat_map(|then| then.values()).for_each(|entry| before.add(entry));
+    let total = ProxyRow {
+        open: open.count,
+        open_oldest_age_us: open.oldest_age_us,
+        ..ProxyRow::difference("", &total, &before)
+    };
+    Some(Proxies { since_us: None, proxies, total: Some(total), filters: filters.rows(), next_cursor })
 }
 
-fn sum(entries: &BTreeMap<Text, Entry>) -> Entry {
-    let mut total = Entry::default();
-    entries.values().for_each(|entry| total.add(entry));
-    total
-}
-
-fn row(proxy: &str, now: &Entry, then: &Entry) -> ProxyRow {
-    let change = |of: fn(&Entry) -> u64| difference(of(now), of(then));
-    let dropped = |entry: &Entry, reason: &DropReason| entry.drops.get(reason).copied().unwrap_or(0);
-    let reasons = now.drops.keys().chain(then.drops.keys());
-    let drops = reasons.map(|reason| (reason, difference(dropped(now, reason), dropped(then, reason))));
-    ProxyRow {
-        proxy: proxy.to_owned(),
-        epochs: change(|it| it.epochs),
-        seen: change(|it| it.seen),
-        delivered: change(|it| it.delivered),
-        folded: change(|it| it.folded),
-        dropped: change(Entry::dropped),
-        drops: drops
-            .filter(|(_, count)| *count != 0)
-            .map(|(reason, count)| (reason.to_string(), count))
-            .collect(),
-        missing: change(|it| it.missing),
-        in_flight: change(|it| it.in_flight),
-        unaccounted: now.unaccounted().saturating_sub(then.unaccounted()),
-        duplicates: change(|it| it.duplicates),
-        batches_missing: change(|it| it.batches_missing),
-        uncertain: change(|it| it.uncertain),
-        ..ProxyRow::default()
-    }
-}
-
-fn difference(now: u64, then: u64) -> i64 {
-    i64::try_from(i128::from(now) - i128::from(then)).unwrap_or(i64::MAX)
+/// Copies the next proxy in the order of node ids.
+fn step(engine: &Engine, AfterProxy(last): &AfterProxy, now_us: u64) -> Step<AfterProxy, Copied> {
+    let Some((proxy, entry)) = engine.ledger().next_entry(last) else { return (Vec::new(), None) };
+    let book = engine.address_book();
+    let identity = book.known(&proxy).map(|(identity, _)| identity);
+    let mut open = InFlight::default();
+    engine.in_flight().of(&proxy, now_us).into_values().for_each(|of_reporter| open.add(of_reporter));
+    let copied = Copied {
+        proxy: proxy.clone(),
+        entry,
+        source: identity.map_or("", |identity| identity.source.label()),
+        liveness: book.liveness(&proxy, now_us).map_or("", Liveness::label),
+        filter: identity.and_then(filters::filter_of),
+        open,
+    };
+    (vec![copied], Some(AfterProxy(proxy)))
 }

@@ -1,33 +1,46 @@
 //! `/api/v1/tcp`: one row per series of TCP connections.
 //!
-//! In: the series. Out: rows, sorted by who calls whom. Always holds: `closed` of all rows adds up to the connections that
-//! were counted and not expired.
+//! Invariant: `closed` of all rows adds up to the connections that are counted and not expired.
 
-use crate::http::labels::Values;
+use super::labels::{EdgeLabels, OutcomeLabels};
+use super::page::{Page, View};
+use super::parameters::{BadParameter, Parameters};
 use hopscope_core::aggregate::Key;
-use hopscope_core::aggregate::connections::{ConnectionSeries, Series};
-use hopscope_core::identity::EdgeTable;
+use hopscope_core::aggregate::connections::Counts;
 use serde::{Deserialize, Serialize};
 
+pub(crate) const PATH: &str = "/api/v1/tcp";
+
+/// Parameters of a request.
+pub(crate) struct Query {
+    page: Page<usize>,
+}
+
+impl Query {
+    pub(crate) fn read(parameters: &mut Parameters) -> Result<Self, BadParameter> {
+        Ok(Self { page: Page::read(parameters, "tcp")? })
+    }
+}
+
+/// One page of the series, in the order of their slots.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ConnectionRows {
+    /// One row per edge and result.
+    pub connections: Vec<ConnectionRow>,
+    /// Cursor of the next page; absent on the last page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
+}
+
 /// One series. Labels as in `/metrics`; durations in microseconds.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ConnectionRow {
-    /// `source`, `destination` or `waypoint`.
-    pub reporter: String,
-    /// Who called.
-    pub source_workload: String,
-    /// Its version.
-    pub source_version: String,
-    /// Who was called, or meant.
-    pub destination_workload: String,
-    /// Its version.
-    pub destination_version: String,
-    /// The service that was meant.
-    pub destination_service: String,
-    /// Envoy's flags, `-` for none.
-    pub response_flags: String,
-    /// What the name of the other side rests on.
-    pub peer_evidence: String,
+    /// Source and destination.
+    #[serde(flatten)]
+    pub edge: EdgeLabels,
+    /// Result of the connections.
+    #[serde(flatten)]
+    pub outcome: OutcomeLabels,
     /// Connections opened.
     pub opened: u64,
     /// Connections closed.
@@ -36,47 +49,31 @@ pub struct ConnectionRow {
     pub sent_bytes: u64,
     /// Bytes from the clients.
     pub received_bytes: u64,
-    /// Whether a flag says that they failed.
+    /// Whether the connections count as failed: a response flag.
     pub failed: bool,
-    /// Half of the closed ones lasted at most as long.
+    /// Median duration of the closed connections.
     pub duration_p50_us: f64,
-    /// The longest.
+    /// Longest duration.
     pub duration_max_us: u64,
 }
 
-/// All rows.
-pub(crate) fn rows(edges: &EdgeTable, connections: &ConnectionSeries) -> Vec<ConnectionRow> {
-    let mut rows: Vec<ConnectionRow> =
-        connections.iter(edges).map(|(key, series)| row(&key, series)).collect();
-    rows.sort_by(|a, b| order(a).cmp(&order(b)));
-    rows
+/// Reads one page.
+pub(crate) fn rows(view: &View, query: &Query) -> Option<ConnectionRows> {
+    let (series, next_cursor) = view.page(&query.page, |engine, slot, _| {
+        let (series, end) = engine.connections().slot(engine.edges(), slot);
+        let copied = series.map(|(key, series)| (key, series.counts.clone()));
+        let next = slot.saturating_add(1);
+        (copied.into_iter().collect(), (next < end).then_some(next))
+    })?;
+    let connections = series.iter().map(|(key, counts)| row(key, counts)).collect();
+    Some(ConnectionRows { connections, next_cursor })
 }
 
-fn order(row: &ConnectionRow) -> [&str; 7] {
-    [
-        &row.source_workload,
-        &row.source_version,
-        &row.destination_workload,
-        &row.destination_version,
-        &row.destination_service,
-        &row.reporter,
-        &row.response_flags,
-    ]
-}
-
-fn row(key: &Key, series: &Series) -> ConnectionRow {
-    let values = Values::of(key);
-    let counts = &series.counts;
+fn row(key: &Key, counts: &Counts) -> ConnectionRow {
     let durations = counts.durations.histogram();
     ConnectionRow {
-        reporter: values.get("reporter"),
-        source_workload: values.get("source_workload"),
-        source_version: values.get("source_version"),
-        destination_workload: values.get("destination_workload"),
-        destination_version: values.get("destination_version"),
-        destination_service: values.get("destination_service"),
-        response_flags: values.get("response_flags"),
-        peer_evidence: values.get("peer_evidence"),
+        edge: EdgeLabels::of(key),
+        outcome: OutcomeLabels::of(key),
         opened: counts.opened,
         closed: counts.closed(),
         sent_bytes: counts.response_bytes,
