@@ -1,7 +1,9 @@
-//! The doors of a running collector: a real gRPC client and a real HTTP client, port 0.
+//! The servers of a running collector, with a gRPC client and an HTTP client, on free ports.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a harness fails loudly, as its tests do")]
 
+#[path = "door/pages.rs"]
+mod pages;
 #[path = "guard/raw.rs"]
 mod raw;
 
@@ -28,7 +30,7 @@ struct Arguments {
     config: Config,
 }
 
-/// A collector of one's own; it ends with [`Collector::stop`].
+/// Collector of one test; it ends with [`Collector::stop`].
 struct Collector {
     http: SocketAddr,
     channel: Channel,
@@ -56,13 +58,13 @@ impl Collector {
         client.report(batch).await.map(tonic::Response::into_inner)
     }
 
-    /// Sends any bytes as if they were a batch.
+    /// Sends bytes in place of a batch.
     async fn send(&self, bytes: Vec<u8>) -> Status {
         let mut grpc = tonic::client::Grpc::new(self.channel.clone());
         grpc.ready().await.unwrap();
         let path = "/hopscope.v1.Telemetry/Report".parse().unwrap();
         let sent = grpc.unary(Request::new(Bytes::from(bytes)), path, Raw).await;
-        sent.map_or_else(|status| status, |_| Status::ok("taken"))
+        sent.map_or_else(|status| status, |_| Status::ok("accepted"))
     }
 
     async fn get(&self, path: &str) -> String {
@@ -139,8 +141,8 @@ fn batch(sequence: u64) -> Batch {
 #[tokio::test]
 async fn a_request_is_counted_once_and_shown_everywhere() {
     let collector = Collector::start(&[]).await;
-    let stranger = Batch { identity: None, ..batch(1) };
-    let ack = collector.report(stranger).await.unwrap();
+    let unknown_proxy = Batch { identity: None, ..batch(1) };
+    let ack = collector.report(unknown_proxy).await.unwrap();
     assert_eq!((ack.accepted_sequence, ack.need_identity), (0, true));
     for _ in 0..2 {
         assert_eq!(collector.report(batch(1)).await.unwrap().accepted_sequence, 1);
@@ -159,10 +161,10 @@ async fn a_request_is_counted_once_and_shown_everywhere() {
     }
     assert!(line.ends_with(" 1"), "{line}");
     assert!(metrics.contains("le=\"0.005\"} 0\n") && metrics.contains("le=\"0.01\"} 1\n"), "{metrics}");
-    let books = collector.get("/api/v1/proxies").await;
-    assert!(books.contains("\"seen\":1,\"delivered\":1") && books.contains("\"duplicates\":1"), "{books}");
+    let ledger = collector.get("/api/v1/proxies").await;
+    assert!(ledger.contains("\"seen\":1,\"delivered\":1") && ledger.contains("\"duplicates\":1"), "{ledger}");
     let hops = collector.get("/api/v1/hops").await;
-    assert!(hops.contains("\"open\":1") && hops.contains("\"hops\":[]"), "{hops}");
+    assert!(hops.contains("\"pending\":1") && hops.contains("\"hops\":[]"), "{hops}");
     assert_eq!(collector.sample("hopscope_join_pending_records").await, "1");
     let edges = collector.get("/api/v1/edges").await;
     assert!(edges.contains("\"response_flags\":\"UC\"") && edges.contains("\"requests\":1"), "{edges}");
@@ -170,12 +172,12 @@ async fn a_request_is_counted_once_and_shown_everywhere() {
 }
 
 #[tokio::test]
-async fn the_last_minutes_show_by_edge_and_by_instance() {
+async fn windows_are_by_edge_and_by_instance() {
     let collector = Collector::start(&[]).await;
-    let mut told = batch(1);
-    told.strings.push("10.0.0.1".into());
-    told.edges[0].peer_address = 3;
-    collector.report(told).await.unwrap();
+    let mut report = batch(1);
+    report.strings.push("10.0.0.1".into());
+    report.edges[0].peer_address = 3;
+    collector.report(report).await.unwrap();
     let windows = collector.get("/api/v1/windows?service=ledger-db&workload=ledger-db").await;
     let window = "\"requests\":1,\"failed\":1,\"duration_us_sum\":7000,\"duration_us_max\":7000}]";
     assert!(windows.contains("\"window_us\":10000000") && windows.contains(window), "{windows}");
@@ -186,9 +188,8 @@ async fn the_last_minutes_show_by_edge_and_by_instance() {
     let none = collector.get("/api/v1/instances?reporter=waypoint").await;
     assert!(none.contains("\"instances\":[]"), "{none}");
     let wrong = collector.get("/api/v1/windows?edge=1").await;
-    assert!(wrong.starts_with("HTTP/1.1 400") && wrong.contains("there is no `edge`"), "{wrong}");
-    let kept = ["edges", "instances"].map(|what| format!("hopscope_windows_{what}"));
-    for name in kept {
+    assert!(wrong.starts_with("HTTP/1.1 400") && wrong.contains("unknown parameter `edge`"), "{wrong}");
+    for name in ["edges", "instances"].map(|name| format!("hopscope_windows_{name}")) {
         assert_eq!(collector.sample(&name).await, "1");
     }
     assert_eq!(collector.sample("hopscope_windows_rejected_requests_total{reason=\"bytes\"}").await, "0");
@@ -196,37 +197,37 @@ async fn the_last_minutes_show_by_edge_and_by_instance() {
 }
 
 #[tokio::test]
-async fn a_failure_is_kept_in_full() {
+async fn a_failure_is_stored_in_full() {
     let collector = Collector::start(&["--failures-edge-records-max", "1"]).await;
-    let mut told = batch(1);
-    told.strings.push("upstream_reset_after_response_started".into());
-    told.outcomes[0].code_details = 3;
-    collector.report(told).await.unwrap();
+    let mut report = batch(1);
+    report.strings.push("upstream_reset_after_response_started".into());
+    report.outcomes[0].code_details = 3;
+    collector.report(report).await.unwrap();
     collector.report(batch(2)).await.unwrap();
-    let told = collector.get_as("/metrics", "application/openmetrics-text").await;
-    let marked: Vec<&str> = told.lines().filter(|line| line.contains(" # {")).collect();
-    assert_eq!(marked.len(), 1, "{told}");
+    let text = collector.get_as("/metrics", "application/openmetrics-text").await;
+    let marked: Vec<&str> = text.lines().filter(|line| line.contains(" # {")).collect();
+    assert_eq!(marked.len(), 1, "{text}");
     let mark = "le=\"0.01\"} 2 # {request_id_hash=\"00000001\"} 0.007 1";
     assert!(marked[0].starts_with("hopscope_request_duration_seconds_bucket{") && marked[0].contains(mark));
     let created = ["request_duration_seconds", "requests", "request_bytes", "response_bytes"];
     for name in created.map(|name| format!("\nhopscope_{name}_created{{")) {
-        assert_eq!(told.matches(&name).count(), 1, "{name} in {told}");
+        assert_eq!(text.matches(&name).count(), 1, "{name} in {text}");
     }
     let protobuf =
         "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited";
-    let told = collector.get_as("/metrics?only=own", protobuf).await;
+    let own = collector.get_as("/metrics?only=own", protobuf).await;
     let head = "content-type: application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited";
-    assert!(told.contains(head) && told.contains("hopscope_start_time_seconds") && !told.contains("# TYPE"));
+    assert!(own.contains(head) && own.contains("hopscope_start_time_seconds") && !own.contains("# TYPE"));
     let older = collector.get("/metrics").await;
     assert!(!older.contains(" # {") && !older.contains("_created{"), "{older}");
     let answer = collector.get("/api/v1/failures?service=ledger-db&flag=uc&after=0").await;
-    let kept = "\"request_id_hash\":\"00000001\"";
-    assert!(answer.contains(kept) && answer.contains("\"code_details\":\"\""), "{answer}");
-    assert_eq!(answer.matches(kept).count(), 1, "{answer}");
+    let stored = "\"request_id_hash\":\"00000001\"";
+    assert!(answer.contains(stored) && answer.contains("\"code_details\":\"\""), "{answer}");
+    assert_eq!(answer.matches(stored).count(), 1, "{answer}");
     let other = collector.get("/api/v1/failures?request_id_hash=2").await;
     assert!(other.contains("\"failures\":[]"), "{other}");
     let wrong = collector.get("/api/v1/failures?flags=UC").await;
-    assert!(wrong.starts_with("HTTP/1.1 400") && wrong.contains("there is no `flags`"), "{wrong}");
+    assert!(wrong.starts_with("HTTP/1.1 400") && wrong.contains("unknown parameter `flags`"), "{wrong}");
     assert_eq!(collector.sample("hopscope_failures_evicted_total{reason=\"edge\"}").await, "1");
     collector.stop().await;
 }
@@ -262,14 +263,13 @@ async fn bad_input_gets_a_status_and_a_counter_and_the_next_good_batch_works() {
 }
 
 #[tokio::test]
-async fn it_says_how_it_is_and_what_there_is() {
+async fn health_readiness_and_unknown_paths_are_answered() {
     let collector = Collector::start(&[]).await;
     assert!(collector.get("/healthz").await.starts_with("HTTP/1.1 200"));
     assert!(collector.get("/readyz").await.contains("ready"));
-    let lost = collector.get("/nowhere").await;
-    assert!(lost.starts_with("HTTP/1.1 404") && lost.contains("/api/v1/edges"), "{lost}");
-    let other = tonic::client::Grpc::new(collector.channel.clone());
-    let mut other = other;
+    let unknown = collector.get("/nowhere").await;
+    assert!(unknown.starts_with("HTTP/1.1 404") && unknown.contains("/api/v1/edges"), "{unknown}");
+    let mut other = tonic::client::Grpc::new(collector.channel.clone());
     other.ready().await.unwrap();
     let path = "/hopscope.v1.Telemetry/Other".parse().unwrap();
     let status = other.unary(Request::new(Bytes::new()), path, Raw).await.unwrap_err();
@@ -278,9 +278,9 @@ async fn it_says_how_it_is_and_what_there_is() {
 }
 
 #[tokio::test]
-async fn an_address_that_is_taken_is_named_with_its_option() {
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = taken.local_addr().unwrap().to_string();
+async fn an_address_in_use_is_an_error_that_names_its_option() {
+    let used = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = used.local_addr().unwrap().to_string();
     let arguments = ["collector", "--grpc-address", "127.0.0.1:0", "--http-address", &address];
     let Err(error) = Server::bind(Arguments::parse_from(arguments).config).await else {
         panic!("bound twice")
@@ -292,7 +292,7 @@ async fn an_address_that_is_taken_is_named_with_its_option() {
 }
 
 #[tokio::test]
-async fn new_limits_hold_for_the_next_report() {
+async fn new_limits_apply_to_the_next_report() {
     let collector = Collector::start(&[]).await;
     assert_eq!(collector.report(batch(1)).await.unwrap().accepted_sequence, 1);
     let mut config = Config::default();
@@ -304,9 +304,9 @@ async fn new_limits_hold_for_the_next_report() {
     assert_eq!(changed, ["grpc.message_bytes_max", "grpc.batch_strings_max", "aggregate.series_max"]);
     assert_eq!(collector.send(vec![0; 2_000]).await.code(), Code::OutOfRange);
     let mut more = batch(2);
-    more.strings.push("one too many".into());
+    more.strings.push("over the limit".into());
     assert_eq!(collector.report(more).await.unwrap_err().code(), Code::OutOfRange);
-    // The series that was there stays, and another one overflows.
+    // An existing series remains, and a new one overflows.
     let mut other = batch(2);
     other.outcomes[0].response_code = 500;
     assert_eq!(collector.report(other).await.unwrap().accepted_sequence, 2);
@@ -316,7 +316,7 @@ async fn new_limits_hold_for_the_next_report() {
 }
 
 #[tokio::test]
-async fn a_repeat_that_is_too_old_by_now_is_answered_for() {
+async fn a_duplicate_that_is_too_old_by_now_is_acknowledged() {
     let collector = Collector::start(&[]).await;
     let old = |sequence| Batch { base_time_unix_us: now_us() - 100_000_000, ..batch(sequence) };
     assert_eq!(collector.report(old(1)).await.unwrap().accepted_sequence, 1);
