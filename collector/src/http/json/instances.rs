@@ -70,7 +70,7 @@ pub struct InstanceRow {
     pub duration_us_max: u64,
     /// Failed requests as a share, from 0 to 1.
     pub failed_share: f64,
-    /// InstanceShare of failed requests of the other instances of the edge; null without other instances.
+    /// Share of failed requests of the other instances of the edge; null without others.
     pub rest_failed_share: Option<f64>,
     /// Mean duration, microseconds.
     pub duration_us_mean: f64,
