@@ -49,7 +49,7 @@ async fn join_results(pair: &Protocols) -> Value {
             hops.get(name).unwrap().as_object().unwrap().values().filter_map(Value::as_u64).sum()
         };
         let all = ["records", "evicted", "unjoinable"].map(sum).iter().sum::<u64>();
-        let is_complete = hops.get("open")? == 0 && all == 2 * CLIENTS * CALLS;
+        let is_complete = hops.get("pending")? == 0 && all == 2 * CLIENTS * CALLS;
         is_complete.then(|| hops.get("records").cloned()).flatten()
     });
     all.await.unwrap()

@@ -40,7 +40,7 @@ fn send(gateway: SocketAddr) -> TcpStream {
 
 /// Formats each long request as `reporter source -> destination (service)`.
 async fn hanging(mesh: &Mesh) -> Vec<String> {
-    let rows = fetch::list(mesh.collector().unwrap().http(), "/api/v1/in-flight", "long").await.unwrap();
+    let rows = fetch::list(mesh.collector().unwrap().http(), "/api/v1/in-flight/long", "long").await.unwrap();
     let rows = rows.iter().map(|row| {
         let text = |name: &str| row.get(name).unwrap().as_str().unwrap().to_owned();
         let [reporter, source, destination, service] =

@@ -296,7 +296,7 @@ async fn stream_bytes(pair: &Protocols) -> [String; 2] {
 /// Waits until an open stream shows with its bytes on both sides.
 async fn shows(pair: &Protocols, (sent, received): (u64, u64)) {
     let shows = eventually("the stream shows on both sides", SOON, async || {
-        let rows = rows(pair, "/api/v1/in-flight", "long").await;
+        let rows = rows(pair, "/api/v1/in-flight/long", "long").await;
         let shown = |side: &&str| {
             rows.iter().any(|row| {
                 row["reporter"] == **side && row["request_bytes"] == sent && row["response_bytes"] == received
@@ -305,7 +305,7 @@ async fn shows(pair: &Protocols, (sent, received): (u64, u64)) {
         SIDES.iter().all(shown).then_some(())
     });
     let shows = shows.await;
-    assert!(shows.is_ok(), "{:?}", rows(pair, "/api/v1/in-flight", "long").await);
+    assert!(shows.is_ok(), "{:?}", rows(pair, "/api/v1/in-flight/long", "long").await);
     assert_eq!(stream_bytes(pair).await, SIDES.map(|_| format!("1: {sent}/{received}")));
 }
 
@@ -323,7 +323,7 @@ async fn ends(pair: Protocols, (sent, received): (u64, u64), code: &str) {
     });
     let ends = ends.await;
     assert!(ends.is_ok(), "{:?}", rows(&pair, "/api/v1/edges", "edges").await);
-    assert_eq!(rows(&pair, "/api/v1/in-flight", "long").await, Vec::<Value>::new());
+    assert_eq!(rows(&pair, "/api/v1/in-flight/long", "long").await, Vec::<Value>::new());
     assert_eq!(counts(&pair).await, BTreeMap::new());
     assert_eq!(stream_bytes(&pair).await, SIDES.map(|_| format!("1: {sent}/{received}")));
     pair.stop().await.unwrap();

@@ -35,7 +35,7 @@ const FAULTS: [Fault; 11] = [
 async fn hops(mesh: &Mesh) -> Value {
     let judged = eventually("every hop has a verdict", parts::BALANCED_WITHIN, async || {
         let hops = fetch::json(mesh.collector().ok()?.http(), "/api/v1/hops").await.ok()?;
-        (hops.get("open")?.as_u64() == Some(0)).then_some(hops)
+        (hops.get("pending")?.as_u64() == Some(0)).then_some(hops)
     });
     judged.await.unwrap()
 }

@@ -61,9 +61,9 @@ pub struct Batch {
     /// edge.
     #[prost(message, repeated, tag = "14")]
     pub connections: ::prost::alloc::vec::Vec<Flow>,
-    /// Delivery attempt of this batch: 1, plus 1 for each earlier attempt without an `Ack`. Absent for
-    /// 1. At a value above 1, another collector may have accepted the batch and its reply may have
-    /// been lost. The writer appends the field to an encoded batch, like the identity; the field is
+    /// Delivery attempt of this batch: 1, plus 1 for each earlier attempt without an `Ack`. The first
+    /// attempt leaves it out. At a value above 1, another collector may have accepted the batch and its
+    /// reply may have been lost. The writer appends the field to an encoded batch, like the identity; the field is
     /// not part of the content that (epoch, sequence) identifies.
     #[prost(uint32, tag = "15")]
     pub attempt: u32,
