@@ -13,7 +13,7 @@
 //!            one sync and one wake-up per group
 //! ```
 //!
-//! A snapshot is the state of the engine between two groups. It begins a new segment, and the
+//! A snapshot is the state of the engine between two groups. Each snapshot begins a new segment, and the
 //! segments before it are removed: a start reads the snapshot and the segments after it. A batch
 //! that is on disk but was not answered may be counted by the next start; its filter sends it
 //! again, as a repeat. A batch that was rejected for one of its records is rejected by

@@ -4,7 +4,7 @@ use clap::Parser;
 use hopscope::cli::Cli;
 use std::process::ExitCode;
 
-/// Batches come on one thread, and what they leave behind goes on another: it is made for that.
+/// Allocator: memory of batches is allocated on one thread and freed on another, a case that mimalloc is made for.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -19,8 +19,9 @@ fn main() -> ExitCode {
     }
 }
 
-/// One thread for all doors, unless `TOKIO_WORKER_THREADS` asks for more: threads that hand calls to each other cost more
-/// than they bring as long as one core keeps up. The journal writes, and `/metrics` is rendered, on others anyway.
+/// Runs all servers on one thread, unless `TOKIO_WORKER_THREADS` asks for more: as long as one core keeps
+/// up, passing calls between threads costs more than it gains. The journal writes, and answers are
+/// rendered, on other threads.
 fn run() -> anyhow::Result<ExitCode> {
     let arguments = Cli::parse();
     let threads = std::env::var("TOKIO_WORKER_THREADS").ok().and_then(|threads| threads.parse().ok());

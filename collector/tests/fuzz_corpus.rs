@@ -1,4 +1,4 @@
-//! What the fuzzers have found worth keeping, without a fuzzer.
+//! The fuzz targets over their corpus, without a fuzzer.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a harness fails loudly, as its tests do")]
 

@@ -2,6 +2,7 @@
 //!
 //! Invariant: the cheapest check comes first.
 
+mod pure_core;
 mod yaml;
 
 use crate::process;
@@ -15,6 +16,7 @@ use std::process::Command;
 pub(crate) fn run() -> anyhow::Result<()> {
     step("format", || process::run(&mut cargo(["fmt", "--all", "--check"])))?;
     step("YAML", yaml::check)?;
+    step("pure core", pure_core::check)?;
     structure::check_all()?;
     step("lints, native", || {
         process::run(&mut cargo([

@@ -1,7 +1,7 @@
-//! What the fuzzers, and the test over their corpus, do with bytes.
+//! Bodies of the fuzz targets, and of the test over their corpus.
 //!
-//! In: bytes from anybody. Out: nothing, or a panic that is a defect. Always holds: a clock that stands still, so that the
-//! same bytes always do the same.
+//! In: any bytes. Out: a panic where there is a defect. Invariant: the clock stands still, so that equal
+//! bytes have equal results.
 
 use hopscope::config::shown::{Comments, yaml};
 use hopscope::config::{Config, Layers, Loaded};
@@ -16,11 +16,11 @@ use prost::bytes::Bytes;
 /// Just after the times in the corpus.
 const NOW_US: u64 = 1_795_625_130_000_000;
 
-/// One batch at the door.
+/// Decodes and validates one batch.
 pub(crate) fn batch(bytes: &[u8]) {
     let limits = Limits::default();
     let read = read(&Bytes::copy_from_slice(bytes), &limits, NOW_US);
-    // The reader that works in place and the one that it stands for.
+    // The fast path, and prost with validation.
     let expected = rows_fit(bytes, &limits).and_then(|()| {
         let batch = v1::Batch::decode(bytes).map_err(|error| Rejection::Malformed(error.to_string()))?;
         check(batch, &limits, NOW_US)
@@ -52,7 +52,7 @@ pub(crate) fn access_log(mut bytes: &[u8]) {
                 check(batch, &Limits::default(), NOW_US).expect("a batch of an access log is refused");
             seen += records;
             assert_eq!(report.totals.sent + lost, seen);
-            // Every third batch finds no room.
+            // Every third batch is rejected.
             if sequence % 3 == 0 {
                 batches.stream().lost(records);
                 lost += records;

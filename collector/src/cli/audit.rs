@@ -7,7 +7,7 @@ use crate::http::{FilterRow, Proxies, ProxyRow};
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// What to show.
+/// Options of the command.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     #[command(flatten)]

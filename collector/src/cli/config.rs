@@ -26,7 +26,7 @@ impl Settings {
     }
 }
 
-/// What to show.
+/// Options of the command.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// Show the source of each value.

@@ -8,7 +8,7 @@ use crate::http::{ConnectionRow, ConnectionRows, EdgeRow, EdgeRows};
 use serde::Serialize;
 use std::process::ExitCode;
 
-/// What to show.
+/// Options of the command.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     #[command(flatten)]

@@ -12,7 +12,7 @@ use std::process::ExitCode;
 /// Value of `--verdict` for all verdicts that are disagreements.
 const DISAGREEMENT: &str = "disagreement";
 
-/// What to show.
+/// Options of the command.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     #[command(flatten)]

@@ -7,7 +7,7 @@ use super::table::{self, Column};
 use crate::http::{InstanceRow, Instances};
 use std::process::ExitCode;
 
-/// What to show.
+/// Options of the command.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     #[command(flatten)]

@@ -15,7 +15,7 @@ use std::time::Duration;
 /// Time between two requests.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// What to show.
+/// Options of the command.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     #[command(flatten)]

@@ -1,7 +1,7 @@
 //! A hash index: positions of values in a list, found by their hashes.
 //!
 //! Invariant: a position is found under the hash with which it was inserted. The index is not
-//! generic over the values, so that its code is in the module once. It does not resist chosen
+//! generic over the values, so that its code is in the module once. The hash does not resist chosen
 //! collisions; each list is short.
 
 use crate::text::hash::hash64;

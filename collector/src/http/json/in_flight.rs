@@ -47,9 +47,9 @@ pub struct InFlightRow {
 /// Reads one page.
 pub(crate) fn rows(view: &View, query: &Query) -> Option<InFlightRows> {
     let now_us = view.now_us;
-    let (rows, next_cursor) = view.page(&query.page, move |engine, at, room| {
+    let (rows, next_cursor) = view.page(&query.page, move |engine, at, rows_left| {
         let in_flight = engine.in_flight();
-        entry(in_flight, at, room, |proxy| in_flight.of(proxy, now_us).into_iter().collect())
+        entry(in_flight, at, rows_left, |proxy| in_flight.of(proxy, now_us).into_iter().collect())
     })?;
     let row = |(proxy, (reporter, open)): (Text, (hopscope_core::batch::Reporter, _))| {
         let open: hopscope_core::recent::in_flight::InFlight = open;
@@ -68,14 +68,14 @@ pub(crate) fn rows(view: &View, query: &Query) -> Option<InFlightRows> {
 pub(super) fn entry<T>(
     in_flight: &InFlightRequests,
     Row { entry: AfterProxy(last), returned }: Row<AfterProxy>,
-    room: usize,
+    rows_left: usize,
     rows: impl Fn(&Text) -> Vec<T>,
 ) -> Step<Row<AfterProxy>, (Text, T)> {
     // A position inside a proxy carries the name of that proxy.
     let proxy = if returned > 0 { Some(&last) } else { in_flight.next_proxy(&last) };
     let Some(proxy) = proxy else { return (Vec::new(), None) };
     let mut rest = rows(proxy).into_iter().skip(returned);
-    let rows: Vec<_> = rest.by_ref().take(room).map(|row| (proxy.clone(), row)).collect();
-    let returned = if rest.next().is_some() { returned.saturating_add(room) } else { 0 };
+    let rows: Vec<_> = rest.by_ref().take(rows_left).map(|row| (proxy.clone(), row)).collect();
+    let returned = if rest.next().is_some() { returned.saturating_add(rows_left) } else { 0 };
     (rows, Some(Row { entry: AfterProxy(proxy.clone()), returned }))
 }

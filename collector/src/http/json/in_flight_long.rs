@@ -54,9 +54,9 @@ pub struct LongRow {
 /// Reads one page.
 pub(crate) fn rows(view: &View, query: &Query) -> Option<LongRows> {
     let now_us = view.now_us;
-    let (rows, next_cursor) = view.page(&query.page, move |engine, at, room| {
+    let (rows, next_cursor) = view.page(&query.page, move |engine, at, rows_left| {
         let in_flight = engine.in_flight();
-        in_flight::entry(in_flight, at, room, |proxy| {
+        in_flight::entry(in_flight, at, rows_left, |proxy| {
             let mut edges: Vec<(ResolvedEdge, InFlight)> =
                 in_flight.long_of(proxy, now_us).into_iter().collect();
             edges.sort_by(|(a, _), (b, _)| order(a).cmp(&order(b)));

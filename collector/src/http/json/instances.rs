@@ -92,7 +92,7 @@ struct Copied {
 /// Reads one page.
 pub(crate) fn rows(view: &View, query: &Query) -> Option<Instances> {
     let (now_us, filter) = (view.now_us, query.filter.clone());
-    let step = move |engine: &Engine, at, room| step(engine, &filter, at, room, now_us);
+    let step = move |engine: &Engine, at, rows_left| step(engine, &filter, at, rows_left, now_us);
     let (instances, next_cursor) = view.page(&query.page, step)?;
     let reach_us = WINDOW_US.saturating_mul(INSTANCE_WINDOWS.into());
     Some(Instances { now_us, reach_us, instances: instances.iter().map(row).collect(), next_cursor })
@@ -102,7 +102,7 @@ fn step(
     engine: &Engine,
     filter: &EdgeFilter,
     Row { entry, returned }: Row<usize>,
-    room: usize,
+    rows_left: usize,
     now_us: u64,
 ) -> Step<Row<usize>, Copied> {
     let (found, next) = engine.windows().next_edge(entry, SKIPPED_MAX);
@@ -114,9 +114,9 @@ fn step(
     let returned = if number == entry { returned } else { 0 };
     let shares = engine.windows().instances(id, now_us);
     let rest = shares.get(returned..).unwrap_or_default();
-    let rows = rest.iter().take(room).map(|share| copy(engine, &edge, share)).collect();
-    let returned = returned.saturating_add(room);
-    let next = if rest.len() > room { Some(Row { entry: number, returned }) } else { next };
+    let rows = rest.iter().take(rows_left).map(|share| copy(engine, &edge, share)).collect();
+    let returned = returned.saturating_add(rows_left);
+    let next = if rest.len() > rows_left { Some(Row { entry: number, returned }) } else { next };
     (rows, next)
 }
 

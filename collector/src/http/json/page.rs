@@ -144,22 +144,22 @@ impl View {
         self.reader.read_blocking(read)
     }
 
-    /// Reads at most `room` rows. `step` examines one entry, and returns its rows up to the given
+    /// Reads at most `rows_left` rows. `step` examines one entry, and returns its rows up to the given
     /// number.
     pub(crate) fn slice<P: Position, T: Send + 'static>(
         &self,
         start: P,
-        room: usize,
+        rows_left: usize,
         step: impl Fn(&Engine, P, usize) -> Step<P, T> + Send + 'static,
     ) -> Option<Step<P, T>> {
-        let room = room.min(SLICE_ENTRIES);
+        let rows_left = rows_left.min(SLICE_ENTRIES);
         self.read(move |engine| {
             let (mut rows, mut position) = (Vec::new(), start);
             for _ in 0..SLICE_ENTRIES {
-                let (found, next) = step(engine, position, room - rows.len());
+                let (found, next) = step(engine, position, rows_left - rows.len());
                 rows.extend(found);
                 match next {
-                    Some(next) if rows.len() < room => position = next,
+                    Some(next) if rows.len() < rows_left => position = next,
                     next => return (rows, next),
                 }
             }
@@ -177,8 +177,8 @@ impl View {
         let mut next = Some(page.start());
         while let Some(position) = next {
             let is_full = rows.len() >= page.limit;
-            let room = if is_full { 1 } else { page.limit - rows.len() };
-            let (found, after) = self.slice(position.clone(), room, step.clone())?;
+            let rows_left = if is_full { 1 } else { page.limit - rows.len() };
+            let (found, after) = self.slice(position.clone(), rows_left, step.clone())?;
             if is_full && !found.is_empty() {
                 return Some((rows, Some(page.cursor_at(&position))));
             }

@@ -161,15 +161,15 @@ fn first_page(view: &View, page: &Page<AfterProxy>, then: &Then) -> Option<Proxi
 /// Copies the next proxy in the order of node ids.
 fn step(engine: &Engine, AfterProxy(last): &AfterProxy, now_us: u64) -> Step<AfterProxy, Copied> {
     let Some((proxy, entry)) = engine.ledger().next_entry(last) else { return (Vec::new(), None) };
-    let book = engine.address_book();
-    let identity = book.known(&proxy).map(|(identity, _)| identity);
+    let address_book = engine.address_book();
+    let identity = address_book.known(&proxy).map(|(identity, _)| identity);
     let mut open = InFlight::default();
     engine.in_flight().of(&proxy, now_us).into_values().for_each(|of_reporter| open.add(of_reporter));
     let copied = Copied {
         proxy: proxy.clone(),
         entry,
         source: identity.map_or("", |identity| identity.source.label()),
-        liveness: book.liveness(&proxy, now_us).map_or("", Liveness::label),
+        liveness: address_book.liveness(&proxy, now_us).map_or("", Liveness::label),
         filter: identity.and_then(filters::filter_of),
         open,
     };
