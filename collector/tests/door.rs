@@ -4,8 +4,6 @@
 
 #[path = "door/pages.rs"]
 mod pages;
-#[path = "guard/raw.rs"]
-mod raw;
 
 use clap::Parser;
 use hopscope::config::Config;
@@ -14,7 +12,7 @@ use hopscope_proto::v1::telemetry_client::TelemetryClient;
 use hopscope_proto::v1::{Ack, Batch, Edge, Identity, Ledger, Outcome, Records};
 use prost::Message;
 use prost::bytes::Bytes;
-use raw::Raw;
+use hopscope_mesh::raw_codec::RawCodec;
 use std::net::SocketAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -63,7 +61,7 @@ impl Collector {
         let mut grpc = tonic::client::Grpc::new(self.channel.clone());
         grpc.ready().await.unwrap();
         let path = "/hopscope.v1.Telemetry/Report".parse().unwrap();
-        let sent = grpc.unary(Request::new(Bytes::from(bytes)), path, Raw).await;
+        let sent = grpc.unary(Request::new(Bytes::from(bytes)), path, RawCodec).await;
         sent.map_or_else(|status| status, |_| Status::ok("accepted"))
     }
 
@@ -272,7 +270,7 @@ async fn health_readiness_and_unknown_paths_are_answered() {
     let mut other = tonic::client::Grpc::new(collector.channel.clone());
     other.ready().await.unwrap();
     let path = "/hopscope.v1.Telemetry/Other".parse().unwrap();
-    let status = other.unary(Request::new(Bytes::new()), path, Raw).await.unwrap_err();
+    let status = other.unary(Request::new(Bytes::new()), path, RawCodec).await.unwrap_err();
     assert_eq!(status.code(), Code::Unimplemented);
     collector.stop().await;
 }

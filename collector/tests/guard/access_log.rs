@@ -2,7 +2,7 @@
 
 use super::certificates::{Authority, Dial, options};
 use super::harness::{Collector, now_us};
-use super::raw::Raw;
+use hopscope_mesh::raw_codec::RawCodec;
 use hopscope_proto::envoy::data::accesslog::v3::AccessLogCommon;
 use hopscope_proto::envoy::service::accesslog::v3::StreamAccessLogsMessage;
 use hopscope_proto::envoy::service::accesslog::v3::stream_access_logs_message::LogEntries;
@@ -48,7 +48,7 @@ fn open(channel: &Channel) -> (mpsc::Sender<Bytes>, tokio::task::JoinHandle<Stat
     let call = tokio::spawn(async move {
         grpc.ready().await.unwrap();
         let path = "/envoy.service.accesslog.v3.AccessLogService/StreamAccessLogs".parse().unwrap();
-        let sent = grpc.client_streaming(Request::new(ReceiverStream::new(receiver)), path, Raw).await;
+        let sent = grpc.client_streaming(Request::new(ReceiverStream::new(receiver)), path, RawCodec).await;
         sent.map_or_else(|status| status, |_| Status::ok("answered"))
     });
     (sender, call)

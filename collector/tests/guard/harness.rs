@@ -1,6 +1,6 @@
 //! Running collector and its clients.
 
-use super::raw::Raw;
+use hopscope_mesh::raw_codec::RawCodec;
 use clap::Parser;
 use hopscope::config::Config;
 use hopscope::runtime::server::Server;
@@ -108,7 +108,7 @@ pub(crate) async fn send(channel: &Channel, bytes: Bytes) -> Status {
     let mut grpc = tonic::client::Grpc::new(channel.clone());
     grpc.ready().await.unwrap();
     let path = "/hopscope.v1.Telemetry/Report".parse().unwrap();
-    let sent = grpc.unary(Request::new(bytes), path, Raw).await;
+    let sent = grpc.unary(Request::new(bytes), path, RawCodec).await;
     sent.map_or_else(|status| status, |_| Status::ok("accepted"))
 }
 

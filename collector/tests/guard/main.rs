@@ -9,7 +9,6 @@
 )]
 
 mod harness;
-mod raw;
 mod certificates;
 mod tls;
 mod limits;

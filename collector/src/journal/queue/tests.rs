@@ -1,7 +1,7 @@
 use super::{ENDS_MAX, GROUP_BYTES_MAX, Item, Queue, QueuedBatch, Work};
 use crate::runtime::change_log::Change;
 use crate::runtime::self_metrics::journal::JournalStats;
-use hopscope_core::batch::{Batch, Connections, Details, Edges, EpochId, Totals};
+use hopscope_core::batch::Batch;
 use hopscope_core::intake::raw_batch::RawBatch;
 use hopscope_core::intake::validate::Limits;
 use std::sync::Arc;
@@ -12,24 +12,8 @@ fn queue() -> Queue {
 }
 
 fn push(queue: &Queue, bytes: usize) {
-    let batch = Batch {
-        epoch_id: EpochId { proxy: "p".into(), epoch: 7 },
-        sequence: 1,
-        attempt: 1,
-        identity: None,
-        totals: Totals::default(),
-        edges: Edges::default(),
-        outcomes: Vec::new(),
-        details: Details::default(),
-        records: Vec::new(),
-        folds: Vec::new(),
-        open: Vec::new(),
-        connections: Connections::default(),
-        streams: Vec::new(),
-        messages: Vec::new(),
-    };
     let message = prost::bytes::Bytes::from(vec![0; bytes]);
-    let raw = RawBatch::from_batch(message, batch, &Limits::default(), 1);
+    let raw = RawBatch::from_batch(message, Batch::example(), &Limits::default(), 1);
     let (reply, _) = tokio::sync::oneshot::channel();
     queue.push_batch(Box::new(QueuedBatch { raw, reply })).unwrap();
 }
