@@ -110,7 +110,7 @@ pub(crate) fn ledger(collector: &Collector, epochs: &Epochs) -> u64 {
 pub(crate) fn join(collector: &Collector) {
     let join = &collector.engine.join();
     assert_eq!(
-        join.stats().settled() + join.open() as u64,
+        join.stats().resolved() + join.pending() as u64,
         collector.applied,
         "a record is not accounted for"
     );

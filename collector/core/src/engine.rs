@@ -204,7 +204,7 @@ impl Engine {
     pub fn tick(&mut self, now_us: u64) {
         self.resolve_pending(now_us);
         self.ledger.tick(now_us);
-        self.join.seek_callers(!self.pending_callers.is_empty());
+        self.join.enable_caller_inference(!self.pending_callers.is_empty());
         self.join.tick(now_us);
         self.name_callers(now_us);
         self.give_callers_up(now_us, now_us);

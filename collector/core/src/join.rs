@@ -37,13 +37,11 @@ pub(crate) mod metrics;
 
 pub use caller_inference::InferredCaller;
 pub use edge_context::{EdgeContext, HopEdgeIds, ReporterContext};
-// Old names, for callers outside this module that still use them.
-pub use edge_context::{EdgeContext as Line, HopEdgeIds as Known, ReporterContext as Tells};
 pub use edge_stats::{EdgeHops, HopEdge, HopOutcome, WorkloadVersion};
 pub use ending::Ending;
 pub use settings::Settings;
 pub use stats::{Eviction, Stats, Unjoinable};
-pub use table::BYTES_PER_OPEN_MAX;
+pub use table::BYTES_PER_PENDING_MAX;
 pub use verdict::Verdict;
 
 use crate::batch::{Batch, Text};
@@ -147,7 +145,7 @@ impl Join {
     /// Applies the records of a batch that is not a duplicate. `contexts` has one entry per edge of
     /// the batch, by its index; `None` for an edge without records. `now_us`: microseconds since
     /// the Unix epoch.
-    pub fn take(&mut self, batch: &Batch, contexts: &[Option<EdgeContext>], now_us: u64) {
+    pub fn apply(&mut self, batch: &Batch, contexts: &[Option<EdgeContext>], now_us: u64) {
         self.match_all(batch, contexts, now_us);
     }
 
@@ -197,14 +195,14 @@ impl Join {
     }
 
     /// Edges in a range of numbers, with their hops.
-    pub fn some(&self, numbers: std::ops::Range<usize>) -> impl Iterator<Item = (HopEdge, &EdgeHops)> {
+    pub fn edges_in(&self, numbers: std::ops::Range<usize>) -> impl Iterator<Item = (HopEdge, &EdgeHops)> {
         let some = self.edges.range(numbers);
         some.filter_map(|(key, entry)| Some((self.names.name(*key)?, &entry.hops)))
     }
 
     /// Exclusive upper bound of the edge numbers.
     #[must_use]
-    pub fn numbers(&self) -> usize {
+    pub fn edges_end(&self) -> usize {
         self.edges.end()
     }
 
@@ -216,13 +214,13 @@ impl Join {
 
     /// Number of pending records.
     #[must_use]
-    pub fn open(&self) -> usize {
+    pub fn pending(&self) -> usize {
         self.table.len()
     }
 
     /// Memory of the pending records in bytes, with spare capacity.
     #[must_use]
-    pub fn open_bytes(&self) -> usize {
+    pub fn pending_bytes(&self) -> usize {
         self.table.bytes()
     }
 

@@ -9,7 +9,7 @@ use super::tallies::Recent;
 use crate::aggregate::SeriesId;
 use crate::batch::Record;
 use crate::histogram::RequestStats;
-use crate::join::Line;
+use crate::join::EdgeContext;
 use std::collections::HashMap;
 
 /// Where requests of one edge and outcome go.
@@ -52,7 +52,7 @@ pub(crate) struct Cells {
     /// For the windows.
     pub(super) recent: Recent,
     /// One per edge that has records; for the join.
-    pub(super) lines: Vec<Option<Line>>,
+    pub(super) lines: Vec<Option<EdgeContext>>,
 }
 
 impl Cells {

@@ -62,14 +62,14 @@ impl Engine {
             })
         });
         let reported: Vec<_> = reported.collect();
-        let until_us = self.join.sought_until_us(now_us);
+        let until_us = self.join.inference_deadline_us(now_us);
         for (place, record) in cells.unnamed_records.drain(..) {
             let (Some(reported), Some((edge, _, rest))) = (reported.get(place), cells.unnamed.get_mut(place))
             else {
                 continue;
             };
             let line = cells.lines.get(*edge).and_then(Option::as_ref);
-            let key = line.and_then(|line| self.join.sought(&record, line, now_us));
+            let key = line.and_then(|line| self.join.inference_key(&record, line, now_us));
             if !key.is_some_and(|key| self.pending_callers.put(key, reported, &record, until_us)) {
                 rest.record(&record);
             }
@@ -84,14 +84,14 @@ impl Engine {
 
     /// Counts those of whom the join has found something.
     pub(super) fn name_callers(&mut self, now_us: u64) {
-        let found = self.join.callers_found();
+        let found = self.join.take_inferred_callers();
         if found.is_empty() || self.pending_callers.is_empty() {
             return;
         }
         let mut groups = Groups::default();
         for caller in found {
             if let Some(PendingCaller { reported, record, .. }) =
-                self.pending_callers.take(caller.key, |record| caller.is_of(record))
+                self.pending_callers.take(caller.key, |record| caller.matches(record))
             {
                 groups.add(&reported, caller.proxy, &record);
             }

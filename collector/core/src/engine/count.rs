@@ -10,13 +10,13 @@ use super::{Engine, MEET_AGAIN_US};
 use crate::batch::{Batch, EdgeFingerprint, Identity};
 use crate::histogram::RequestStats;
 use crate::identity::{self, ReportedEdge};
-use crate::join::Tells;
+use crate::join::ReporterContext;
 use std::sync::Arc;
 
 impl Engine {
     /// Counts and joins the requests of a batch.
     pub(super) fn count_all(&mut self, batch: &Batch, own: &Arc<Identity>, now_us: u64) {
-        let tells = self.join.is_enabled().then(|| self.join.tells(batch, now_us));
+        let tells = self.join.is_enabled().then(|| self.join.reporter_context(batch, now_us));
         let mut cells = std::mem::take(&mut self.scratch);
         cells.begin(batch.edges.len(), batch.outcomes.len());
         cells.recent.begin(batch);
@@ -75,8 +75,8 @@ impl Engine {
         }
         self.seek_callers(batch, &mut cells, own, now_us);
         if tells.is_some() {
-            self.join.seek_callers(!self.pending_callers.is_empty());
-            self.join.take(batch, &cells.lines, now_us);
+            self.join.enable_caller_inference(!self.pending_callers.is_empty());
+            self.join.apply(batch, &cells.lines, now_us);
         }
         self.name_callers(now_us);
         self.scratch = cells;
@@ -99,7 +99,7 @@ impl Engine {
         batch: &Batch,
         (edge, outcome): (usize, usize),
         own: &Arc<Identity>,
-        tells: Option<Tells>,
+        tells: Option<ReporterContext>,
         now_us: u64,
     ) -> Cell {
         match cells.get(edge, outcome) {
@@ -116,7 +116,7 @@ impl Engine {
         batch: &Batch,
         (edge, outcome): (usize, usize),
         own: &Arc<Identity>,
-        tells: Option<Tells>,
+        tells: Option<ReporterContext>,
         now_us: u64,
     ) -> Cell {
         let known = self.known(batch, edge, own, Joins::Yes);
@@ -124,7 +124,7 @@ impl Engine {
         if let (Some(tells), Some(joined), Some(line)) = (tells, &known.joined, cells.lines.get_mut(edge))
             && line.is_none()
         {
-            *line = Some(self.join.line(joined, tells, now_us));
+            *line = Some(self.join.edge_context(joined, tells, now_us));
         }
         let cell = if known.counted == Counted::WAITS {
             cells.waiting.push((edge, outcome, RequestStats::default()));
@@ -180,7 +180,7 @@ impl Engine {
         let resolved = self.address_book.resolve(own, &edge);
         let may_improve = self.address_book.may_improve(&edge, &resolved);
         let peer = self.address_book.peer_proxy(&edge);
-        let joined = joins.then(|| self.join.know(&resolved, peer));
+        let joined = joins.then(|| self.join.edge_ids(&resolved, peer));
         let peer = peer.map_or(NOBODY, |peer| self.edge_cache.peer(peer));
         let needs_caller = self.join.is_enabled() && self.address_book.needs_caller(&edge, &resolved);
         let counted = if needs_caller {

@@ -17,7 +17,7 @@ pub(super) struct Known {
     pub(super) generation: u32,
     pub(super) counted: Counted,
     /// Its numbers among the hops; `None` when nothing is joined.
-    pub(super) joined: Option<join::Known>,
+    pub(super) joined: Option<join::HopEdgeIds>,
     /// The proxy at its other end, or [`NOBODY`].
     pub(super) peer: u32,
 }

@@ -7,7 +7,7 @@ use super::Engine;
 use super::edge_cache::Joins;
 use super::notable::Marked;
 use crate::batch::{Batch, Detail, Identity, Record};
-use crate::recent::failures::Failed;
+use crate::recent::failures::FailedRecord;
 use std::sync::Arc;
 
 impl Engine {
@@ -17,7 +17,9 @@ impl Engine {
             return;
         }
         let folds = batch.folds.iter().chain(&batch.connections.folds);
-        folds.filter(|fold| marked.is_failure(fold.outcome)).for_each(|fold| self.failures.fold(fold.count));
+        folds
+            .filter(|fold| marked.is_failure(fold.outcome))
+            .for_each(|fold| self.failures.add_folded(fold.count));
         let edge_max = self.failures.edge_records_max();
         let closed = batch.connections.closed.iter().filter(|closed| marked.is_failure(closed.outcome));
         let all = [(by_edge(marked.failed(&batch.records)), true), (by_edge(closed), false)];
@@ -25,12 +27,12 @@ impl Engine {
         for (records, is_counted) in all {
             for of_edge in records.chunk_by(is_same_edge) {
                 let (passed, last) = of_edge.split_at(of_edge.len().saturating_sub(edge_max));
-                self.failures.pass_over(passed.len() as u64);
+                self.failures.add_skipped(passed.len() as u64);
                 let Some(edge) = last.first().map(|record| record.edge) else { continue };
                 let failed = last.iter().map(|record| {
                     let ended = batch.outcomes.get(record.outcome).copied().unwrap_or_default();
                     let detail = details.of(record.outcome);
-                    Failed::of(record, &batch.epoch_id.proxy, ended, detail, now_us)
+                    FailedRecord::of(record, &batch.epoch_id.proxy, ended, detail, now_us)
                 });
                 self.keep_failed(batch, (edge, is_counted), own, failed, now_us);
             }
@@ -43,7 +45,7 @@ impl Engine {
         batch: &Batch,
         (place, is_counted): (usize, bool),
         own: &Arc<Identity>,
-        mut failed: impl Iterator<Item = Failed>,
+        mut failed: impl Iterator<Item = FailedRecord>,
         now_us: u64,
     ) {
         let joins = if is_counted { Joins::Yes } else { Joins::No };
@@ -61,7 +63,7 @@ impl Engine {
         if self.address_book.may_improve(&edge, &named) {
             let limits = (self.failures.edge_records_max(), self.failures.records_max());
             match self.pending.add_failed((own, edge), failed, limits, now_us) {
-                Ok(gone) => return self.failures.pass_over(gone),
+                Ok(gone) => return self.failures.add_skipped(gone),
                 Err(back) => failed = back,
             }
         }

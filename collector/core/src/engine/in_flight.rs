@@ -20,7 +20,7 @@ impl Engine {
             let resolved = known.and_then(|id| self.edges.get(id));
             Some(resolved.unwrap_or_else(|| self.address_book.resolve(own, &edge)))
         };
-        in_flight.tell(batch, resolve, now_us);
+        in_flight.apply(batch, resolve, now_us);
         self.in_flight = in_flight;
     }
 }

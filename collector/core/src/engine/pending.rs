@@ -9,8 +9,8 @@ use crate::aggregate::connections::Counts;
 use crate::batch::{Edge, Identity, Outcome, Text};
 use crate::histogram::RequestStats;
 use crate::identity::{Pending, PendingLimits, ReportedEdge, ResolvedEdge};
-use crate::recent::failures::Failed;
-use crate::recent::windows::Tally;
+use crate::recent::failures::FailedRecord;
+use crate::recent::windows::WindowStats;
 use crate::snapshot::codec::{Reader, SnapshotValue, Unreadable, Writer};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ pub(super) struct PendingGroup {
     connections: Counts,
     streams: Counts,
     /// Failed records, the oldest first. They have a group of their own, whose outcome is the default.
-    failed: VecDeque<Failed>,
+    failed: VecDeque<FailedRecord>,
 }
 
 /// Series that connections are counted in.
@@ -85,10 +85,10 @@ impl PendingEdges {
     pub(super) fn add_failed(
         &mut self,
         (own, edge): (&Arc<Identity>, Arc<Edge>),
-        mut failed: VecDeque<Failed>,
+        mut failed: VecDeque<FailedRecord>,
         (edge_records_max, records_max): (usize, usize),
         now_us: u64,
-    ) -> Result<u64, VecDeque<Failed>> {
+    ) -> Result<u64, VecDeque<FailedRecord>> {
         if self.failed_records.saturating_add(failed.len()) > records_max {
             return Err(failed);
         }
@@ -194,7 +194,7 @@ impl Engine {
         }
         let ReportedEdge { own, edge: by_proxy, outcome } = reported;
         let instance = tallies::called(by_proxy.reporter, own, &by_proxy.peer.address, "");
-        self.windows.add(edge, instance, Tally::of(stats, outcome.is_failure()), now_us);
+        self.windows.add(edge, instance, WindowStats::of(stats, outcome.is_failure()), now_us);
     }
 
     /// Counts connections under a resolved edge.

@@ -6,20 +6,20 @@
 use super::Engine;
 use crate::batch::{Batch, Fold, Identity, Record, Reporter};
 use crate::identity::EdgeId;
-use crate::recent::windows::Tally;
+use crate::recent::windows::WindowStats;
 
 /// See above.
 #[derive(Debug, Default)]
 pub(super) struct Recent {
     /// By the places of [`Batch::edges`].
-    edges: Vec<(Option<EdgeId>, Tally)>,
+    edges: Vec<(Option<EdgeId>, WindowStats)>,
 }
 
 impl Recent {
     /// Begins a batch.
     pub(super) fn begin(&mut self, batch: &Batch) {
         self.edges.clear();
-        self.edges.resize(batch.edges.len(), (None, Tally::default()));
+        self.edges.resize(batch.edges.len(), (None, WindowStats::default()));
     }
 
     /// Notes which edge it is.
@@ -38,7 +38,7 @@ impl Recent {
 
     pub(super) fn fold(&mut self, fold: &Fold, failed: bool) {
         if let Some((_, tally)) = self.edges.get_mut(fold.edge) {
-            tally.add(Tally {
+            tally.add(WindowStats {
                 requests: fold.count,
                 failed: if failed { fold.count } else { 0 },
                 duration_us_sum: fold.durations.sum_us,

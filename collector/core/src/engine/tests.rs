@@ -102,7 +102,7 @@ fn connections_are_counted_apart() {
     told.connections.closed = std::mem::take(&mut told.records);
     engine.take(&told, SECOND_US);
     let closed: u64 = engine.connections.iter(&engine.edges).map(|(_, series)| series.counts.closed()).sum();
-    assert_eq!((closed, series(&engine).as_str(), engine.join.open()), (1, "", 0));
+    assert_eq!((closed, series(&engine).as_str(), engine.join.pending()), (1, "", 0));
     assert_eq!(engine.join.stats().unjoinable().map(|(_, count)| count).sum::<u64>(), 0);
     let books = engine.ledger.entries();
     assert_eq!(
@@ -133,11 +133,11 @@ fn both_sides_of_a_call_are_one_hop() {
     // The caller knows the endpoint by its metadata, the called side the caller by its address.
     let endpoint = Peer { workload: "pay".into(), ..at("10.0.0.1") };
     tell(&mut engine, "s", Reporter::Source, shop, endpoint);
-    assert_eq!(engine.join.open(), 1);
+    assert_eq!(engine.join.pending(), 1);
     tell(&mut engine, "p", Reporter::Destination, pay, at("10.0.0.2"));
     let hops: Vec<_> =
         engine.join.edges().map(|(edge, book)| (edge.source.workload.to_string(), book.hops())).collect();
-    assert_eq!((hops.iter().map(|(_, hops)| hops).sum::<u64>(), engine.join.open()), (1, 0));
+    assert_eq!((hops.iter().map(|(_, hops)| hops).sum::<u64>(), engine.join.pending()), (1, 0));
     assert!(hops.contains(&("shop".to_owned(), 1)), "{hops:?}");
     assert_eq!(engine.join.stats().unjoinable().map(|(_, count)| count).sum::<u64>(), 6, "folded requests");
 }
@@ -146,7 +146,7 @@ fn both_sides_of_a_call_are_one_hop() {
 fn failures(engine: &Engine) -> Vec<String> {
     let rows = engine.failures.after(0).map(|row| {
         let (source, destination) = (&row.edge.source.workload, &row.edge.destination.workload);
-        let crate::recent::failures::Failed { outcome, detail, request_id_hash, .. } = &row.failed;
+        let crate::recent::failures::FailedRecord { outcome, detail, request_id_hash, .. } = &row.failed;
         let code = outcome.response_code;
         format!("{source} -> {destination} {code} {} {request_id_hash}", detail.code_details)
     });
@@ -196,7 +196,7 @@ fn recent(engine: &Engine, now_us: u64) -> (Vec<String>, u64) {
             let crate::recent::windows::Instance::At(address) = share.instance else { panic!("{share:?}") };
             line += &format!(" {address}={}/{}", share.own.requests, share.own.failed);
         }
-        sum += engine.windows.of(edge, now_us).iter().map(|window| window.tally.requests).sum::<u64>();
+        sum += engine.windows.of(edge, now_us).iter().map(|window| window.stats.requests).sum::<u64>();
         lines.push(line);
     }
     lines.sort();

@@ -6,7 +6,7 @@
 //! Invariant: a proxy is inferred for no more records than it reported attempts, so counts by
 //! source stay exact; two concurrent calls with one id may swap durations. For an ambiguous pairing
 //! a proxy is inferred only if all possible callers are that proxy.
-//! Results are buffered for [`Join::callers_found`] until the end of the batch or tick: at most one
+//! Results are buffered for [`Join::take_inferred_callers`] until the end of the batch or tick: at most one
 //! per record of the batch, or per record that falls due. Without a consumer none is buffered.
 
 use super::edge_context::EdgeContext;
@@ -29,7 +29,7 @@ pub struct InferredCaller {
 impl InferredCaller {
     /// Whether the result belongs to this record, among the records of its key.
     #[must_use]
-    pub fn is_of(&self, record: &Record) -> bool {
+    pub fn matches(&self, record: &Record) -> bool {
         let end_us = record.start_us.saturating_add(record.duration_us);
         PendingRecord::end_step(end_us) == self.end
             && u32::try_from(record.duration_us).unwrap_or(DURATION_US_MAX) == self.duration_us
@@ -39,7 +39,7 @@ impl InferredCaller {
 impl Join {
     /// Returns the key under which the caller of a record will be reported; `None` if it cannot be
     /// inferred.
-    pub(crate) fn sought(&self, record: &Record, context: &EdgeContext, now_us: u64) -> Option<u64> {
+    pub(crate) fn inference_key(&self, record: &Record, context: &EdgeContext, now_us: u64) -> Option<u64> {
         let is_joined = context.side == Side::Destination
             && context.unjoinable.is_none()
             && !context.peer_not_instrumented
@@ -51,18 +51,18 @@ impl Join {
     }
 
     /// Enables or disables caller inference.
-    pub(crate) fn seek_callers(&mut self, any: bool) {
+    pub(crate) fn enable_caller_inference(&mut self, any: bool) {
         self.infers_callers = any;
     }
 
     /// Removes and returns the inferred callers.
-    pub fn callers_found(&mut self) -> Vec<InferredCaller> {
+    pub fn take_inferred_callers(&mut self) -> Vec<InferredCaller> {
         std::mem::take(&mut self.inferred_callers)
     }
 
     /// Returns the time after which no caller is reported for a record that arrives now.
     #[must_use]
-    pub fn sought_until_us(&self, now_us: u64) -> u64 {
+    pub fn inference_deadline_us(&self, now_us: u64) -> u64 {
         // The last records are resolved on the tick after their deadline.
         now_us.saturating_add(self.limits.window_us()).saturating_add(1_000_000)
     }

@@ -88,7 +88,7 @@ impl Join {
     }
 
     /// Notes the reporter of a batch, and the losses that it reports.
-    pub fn tells(&mut self, batch: &Batch, now_us: u64) -> ReporterContext {
+    pub fn reporter_context(&mut self, batch: &Batch, now_us: u64) -> ReporterContext {
         let known = self.proxies.len();
         let proxy = self.proxies.number(&batch.epoch_id.proxy, TelemetryLoss::default);
         if self.proxies.len() > known {
@@ -101,7 +101,7 @@ impl Join {
 
     /// Returns the numbers of an edge. `peer`: the proxy at the other side, if its address
     /// identifies it.
-    pub fn know(&mut self, edge: &ResolvedEdge, peer: Option<&Text>) -> HopEdgeIds {
+    pub fn edge_ids(&mut self, edge: &ResolvedEdge, peer: Option<&Text>) -> HopEdgeIds {
         let ResolvedEdge { reporter, source, destination, .. } = edge;
         let side = if *reporter == Reporter::Destination { Side::Destination } else { Side::Source };
         let (source_name, destination_name) = (source_name(source), destination_name(destination));
@@ -136,7 +136,7 @@ impl Join {
     }
 
     /// Returns the context of an edge for the records of a batch.
-    pub fn line(&mut self, ids: &HopEdgeIds, reporter: ReporterContext, now_us: u64) -> EdgeContext {
+    pub fn edge_context(&mut self, ids: &HopEdgeIds, reporter: ReporterContext, now_us: u64) -> EdgeContext {
         let HopEdgeIds { side, unjoinable, source_tag, ends, peer } = *ids;
         let known = |number: u32| (number != NONE).then_some(number);
         let edge = ends.edge();

@@ -171,7 +171,7 @@ struct Others(Vec<(PackedOutcome, u64)>);
 
 impl EdgeHops {
     /// Outcomes with their counts.
-    pub fn cells(&self) -> impl Iterator<Item = (HopOutcome, u64)> + '_ {
+    pub fn outcomes(&self) -> impl Iterator<Item = (HopOutcome, u64)> + '_ {
         let first = std::iter::once((self.first, self.first_count));
         let others = self.others.iter().flat_map(|others| others.0.iter().copied());
         let outcomes = first.chain(others).filter(|(_, count)| *count > 0);
@@ -181,20 +181,20 @@ impl EdgeHops {
     /// Number of hops.
     #[must_use]
     pub fn hops(&self) -> u64 {
-        self.cells().fold(0, |sum, (_, count)| sum.saturating_add(count))
+        self.outcomes().fold(0, |sum, (_, count)| sum.saturating_add(count))
     }
 
     /// Number of hops with this verdict.
     #[must_use]
     pub fn count(&self, verdict: Verdict) -> u64 {
-        let cells = self.cells().filter(|(outcome, _)| outcome.verdict == verdict);
+        let cells = self.outcomes().filter(|(outcome, _)| outcome.verdict == verdict);
         cells.fold(0, |sum, (_, count)| sum.saturating_add(count))
     }
 
     /// Number of hops whose sides disagree.
     #[must_use]
     pub fn disagreements(&self) -> u64 {
-        let cells = self.cells().filter(|(outcome, _)| outcome.verdict.is_disagreement());
+        let cells = self.outcomes().filter(|(outcome, _)| outcome.verdict.is_disagreement());
         cells.fold(0, |sum, (_, count)| sum.saturating_add(count))
     }
 

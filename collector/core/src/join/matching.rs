@@ -173,7 +173,7 @@ impl Join {
         self.stats.joined = self.stats.joined.saturating_add(2);
         self.infer_caller(destination, Some(source));
         if !confident {
-            self.stats.unsure = self.stats.unsure.saturating_add(1);
+            self.stats.low_confidence = self.stats.low_confidence.saturating_add(1);
         }
         let whole = |record: &PendingRecord| record.duration_us < DURATION_US_MAX;
         let clean = confident && pair.same_response && !pair.retried && whole(source) && whole(destination);

@@ -83,7 +83,7 @@ static STAGE: [Metric<Join>; 6] = [
     Metric::counter(
         "hopscope_join_low_confidence_total",
         "Hops with a certain verdict but an uncertain pairing, which therefore have no gap.",
-        |join| Some(join.stats().unsure),
+        |join| Some(join.stats().low_confidence),
     ),
     Metric::counter(
         "hopscope_join_expired_hops_total",
@@ -93,12 +93,12 @@ static STAGE: [Metric<Join>; 6] = [
     Metric::gauge(
         "hopscope_join_pending_records",
         "Records that wait for the record of the other side.",
-        |join| join.open().into(),
+        |join| join.pending().into(),
     ),
     Metric::gauge(
         "hopscope_join_pending_bytes",
         "Memory allocated for records that wait for the other side, in bytes.",
-        |join| join.open_bytes().into(),
+        |join| join.pending_bytes().into(),
     ),
     Metric::gauge("hopscope_join_clock_pairs", "Pairs of proxies whose clocks are compared.", |join| {
         join.clock_skew().0.into()
@@ -134,9 +134,9 @@ impl Group for Hops {
         read: impl Fn(&EdgeHops, Option<Exemplar>) -> Option<T>,
     ) -> Slice<Option<HopEdge>, T> {
         let to = from.saturating_add(SLICE);
-        let edges = join.some(from..to).filter_map(|(edge, hops)| Some((Some(edge), read(hops, None)?)));
+        let edges = join.edges_in(from..to).filter_map(|(edge, hops)| Some((Some(edge), read(hops, None)?)));
         let mut rows: Vec<_> = edges.collect();
-        let next = (to < join.numbers()).then_some(to);
+        let next = (to < join.edges_end()).then_some(to);
         if next.is_none() {
             rows.extend(read(join.overflow(), None).map(|value| (None, value)));
         }

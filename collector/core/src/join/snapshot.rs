@@ -37,8 +37,8 @@ impl SnapshotValue for HopOutcome {
 impl SnapshotValue for EdgeHops {
     fn save(&self, to: &mut Writer) {
         self.created_s.save(to);
-        self.cells().count().save(to);
-        self.cells().for_each(|outcome| outcome.save(to));
+        self.outcomes().count().save(to);
+        self.outcomes().for_each(|outcome| outcome.save(to));
         self.gap.save(to);
         self.gap_negative.save(to);
         self.joined.save(to);

@@ -71,14 +71,14 @@ pub struct Stats {
     /// Records with several possible partners.
     pub ambiguous: u64,
     /// Joined hops without a confident pairing. Their verdict is exact; they add no gap.
-    pub unsure: u64,
+    pub low_confidence: u64,
     /// Hops of edges that were removed after inactivity.
     pub expired_hops: u64,
     evicted: [u64; Eviction::ALL.len()],
     unjoinable: [u64; Unjoinable::ALL.len()],
 }
 
-snapshot!(struct Stats { joined, alone, ambiguous, unsure, expired_hops, evicted, unjoinable });
+snapshot!(struct Stats { joined, alone, ambiguous, low_confidence, expired_hops, evicted, unjoinable });
 
 impl Stats {
     /// Evicted records by reason.
@@ -93,7 +93,7 @@ impl Stats {
 
     /// Number of records with a known fate.
     #[must_use]
-    pub fn settled(&self) -> u64 {
+    pub fn resolved(&self) -> u64 {
         let parts = [self.joined, self.alone, self.ambiguous];
         parts
             .iter()

@@ -1,7 +1,7 @@
 //! Hash table of the pending records, a multimap by key.
 //!
 //! In: packed records. Out: the records of a key, and the keys of due records.
-//! Invariant: a full table takes [`BYTES_PER_OPEN_MAX`] bytes per record. No allocation per record.
+//! Invariant: a full table takes [`BYTES_PER_PENDING_MAX`] bytes per record. No allocation per record.
 //! A lookup reads at most [`PROBES_MAX`] buckets, and only buckets that hold a record of the key's
 //! home bucket.
 //!
@@ -26,7 +26,7 @@ const FILL: (usize, usize) = (57, 20);
 /// Buckets of an empty table; more than the largest of the [`STEPS`].
 const BUCKETS_MIN: usize = 256;
 /// Memory per record of a full table in bytes, rounded up.
-pub const BYTES_PER_OPEN_MAX: usize = (FILL.1 * (size_of::<Bucket>() + size_of::<u16>())).div_ceil(FILL.0);
+pub const BYTES_PER_PENDING_MAX: usize = (FILL.1 * (size_of::<Bucket>() + size_of::<u16>())).div_ceil(FILL.0);
 
 /// Position of a record, valid until a removal or the growth of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

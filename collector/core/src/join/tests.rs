@@ -130,10 +130,10 @@ impl Scenario {
             evidence: Evidence::Metadata,
         };
         let peer: Option<Text> = (peer != "?").then(|| peer.as_str().into());
-        let reporter = self.join.tells(&batch, self.now_us);
-        let ids = self.join.know(&edge, peer.as_ref());
-        let context = self.join.line(&ids, reporter, self.now_us);
-        self.join.take(&batch, &[Some(context)], self.now_us);
+        let reporter = self.join.reporter_context(&batch, self.now_us);
+        let ids = self.join.edge_ids(&edge, peer.as_ref());
+        let context = self.join.edge_context(&ids, reporter, self.now_us);
+        self.join.apply(&batch, &[Some(context)], self.now_us);
     }
 
     /// Sends records of both ends on other edges, so that both ends count as reporting.
@@ -160,7 +160,7 @@ impl Scenario {
             if edge.contains("warm") {
                 continue;
             }
-            for (outcome, count) in hops.cells() {
+            for (outcome, count) in hops.outcomes() {
                 let ending = |ending: Option<super::Ending>| ending.map_or("none", super::Ending::label);
                 let (source, destination) = (ending(outcome.source), ending(outcome.destination));
                 verdicts.push(format!("{edge} {} {source}/{destination} {count}", outcome.verdict.label()));
@@ -173,7 +173,7 @@ impl Scenario {
     /// Asserts that every record has one fate.
     #[track_caller]
     fn assert_balanced(&self) {
-        assert_eq!(self.join.stats().settled() + self.join.open() as u64, self.records);
+        assert_eq!(self.join.stats().resolved() + self.join.pending() as u64, self.records);
     }
 }
 
@@ -206,7 +206,7 @@ fn check_with(limits: Settings, text: &str, expected: &[&str]) -> Scenario {
     }
     scenario.until(scenario.now_us + 20_000_000);
     scenario.assert_balanced();
-    assert_eq!(scenario.join.open(), 0, "every record is resolved");
+    assert_eq!(scenario.join.pending(), 0, "every record is resolved");
     assert_eq!(scenario.verdicts(), expected);
     scenario
 }

@@ -16,8 +16,6 @@ mod settings;
 pub(crate) mod metrics;
 
 pub use failed_record::{FailedRecord, Failure};
-// Old names, for callers outside this module that still use them.
-pub use failed_record::{FailedRecord as Failed, Failure as Named};
 
 use crate::identity::EdgeId;
 use crate::identity::ResolvedEdge;
@@ -114,13 +112,13 @@ impl Failures {
     }
 
     /// Counts failed records that the caller left out, since their edge has enough newer ones.
-    pub fn pass_over(&mut self, count: u64) {
+    pub fn add_skipped(&mut self, count: u64) {
         self.seen = self.seen.saturating_add(count);
         self.add_evicted(Evicted::Edge, count);
     }
 
     /// Counts failed records that arrived folded.
-    pub fn fold(&mut self, count: u64) {
+    pub fn add_folded(&mut self, count: u64) {
         self.folded = self.folded.saturating_add(count);
     }
 

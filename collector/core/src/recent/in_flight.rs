@@ -17,9 +17,6 @@ use std::collections::{BTreeMap, HashMap};
 /// removed.
 pub const SILENT_US_MAX: u64 = 45 * 1_000_000;
 
-// Old name, for callers outside this module that still use it.
-pub use self::InFlight as Open;
-
 /// Requests in flight of all epochs.
 #[derive(Debug, Clone, Default)]
 pub struct InFlightRequests {
@@ -77,7 +74,7 @@ impl InFlight {
 impl InFlightRequests {
     /// Replaces the requests in flight of the epoch of a batch. `resolve` returns the edge at an index
     /// of the batch.
-    pub fn tell(
+    pub fn apply(
         &mut self,
         batch: &Batch,
         mut resolve: impl FnMut(usize) -> Option<ResolvedEdge>,

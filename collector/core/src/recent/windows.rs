@@ -28,9 +28,6 @@ pub(crate) mod metrics;
 pub use reading::{Instance, InstanceShare, Window};
 pub use settings::Settings;
 pub use window_stats::WindowStats;
-// Old names, for callers outside this module that still use them.
-pub use reading::InstanceShare as Share;
-pub use window_stats::WindowStats as Tally;
 
 use crate::identity::EdgeId;
 use cells::{CellPool, NONE, WindowCell};

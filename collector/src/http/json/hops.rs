@@ -106,7 +106,7 @@ fn totals(join: &Join) -> Hops {
     let stats = join.stats();
     let fates = [("joined", stats.joined), ("alone", stats.alone), ("ambiguous", stats.ambiguous)];
     Hops {
-        pending: join.open() as u64,
+        pending: join.pending() as u64,
         records: fates.map(|(fate, count)| (fate.to_owned(), count)).into(),
         evicted: stats.evicted().map(|(reason, count)| (reason.label().to_owned(), count)).collect(),
         unjoinable: stats.unjoinable().map(|(reason, count)| (reason.label().to_owned(), count)).collect(),
@@ -117,7 +117,7 @@ fn totals(join: &Join) -> Hops {
 /// Copies the edge in a slot. The slot after the last edge holds the hops beyond the limit.
 fn step(join: &Join, slot: usize) -> Step<usize, Copied> {
     let copy = |edge: Option<HopEdge>, hops: &EdgeHops| {
-        let cells = hops.cells().map(|(cell, hops)| Cell {
+        let cells = hops.outcomes().map(|(cell, hops)| Cell {
             verdict: cell.verdict,
             source: cell.source,
             destination: cell.destination,
@@ -126,10 +126,10 @@ fn step(join: &Join, slot: usize) -> Step<usize, Copied> {
         let cells: Vec<Cell> = cells.collect();
         (!cells.is_empty()).then(|| Copied { edge, cells, gap: hops.gap().clone() })
     };
-    if slot >= join.numbers() {
+    if slot >= join.edges_end() {
         return (copy(None, join.overflow()).into_iter().collect(), None);
     }
-    let edges = join.some(slot..slot + 1).filter_map(|(edge, hops)| copy(Some(edge), hops));
+    let edges = join.edges_in(slot..slot + 1).filter_map(|(edge, hops)| copy(Some(edge), hops));
     (edges.collect(), Some(slot + 1))
 }
 

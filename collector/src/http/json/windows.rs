@@ -72,8 +72,8 @@ pub struct WindowRow {
 }
 
 impl From<&Window> for WindowRow {
-    fn from(Window { start_us, tally }: &Window) -> Self {
-        let WindowStats { requests, failed, duration_us_sum, duration_us_max } = *tally;
+    fn from(Window { start_us, stats }: &Window) -> Self {
+        let WindowStats { requests, failed, duration_us_sum, duration_us_max } = *stats;
         Self { start_us: *start_us, requests, failed, duration_us_sum, duration_us_max }
     }
 }

@@ -1,5 +1,5 @@
 use super::bucket::SLOTS;
-use super::{BYTES_PER_OPEN_MAX, Bucket, Lookup, PROBES_MAX, Position, Table};
+use super::{BYTES_PER_PENDING_MAX, Bucket, Lookup, PROBES_MAX, Position, Table};
 use crate::join::packed_record::{PackedRecord, PendingRecord};
 use proptest::prelude::*;
 use std::collections::HashMap;
@@ -21,13 +21,13 @@ fn spread(number: u64) -> u64 {
 #[test]
 fn a_million_pending_records_take_at_most_fifty_bytes_each() {
     assert_eq!(size_of::<Bucket>(), 128);
-    const { assert!(BYTES_PER_OPEN_MAX <= 50) };
+    const { assert!(BYTES_PER_PENDING_MAX <= 50) };
     let open = 1_000_000;
     let mut table = Table::new(open);
     let refused = (0..open as u64).map(|number| table.insert(packed(spread(number), 7))).sum::<usize>();
     assert_eq!((refused, table.len()), (0, open));
     let bytes = table.bytes();
-    assert!(bytes <= open * BYTES_PER_OPEN_MAX, "{bytes}");
+    assert!(bytes <= open * BYTES_PER_PENDING_MAX, "{bytes}");
     for number in 0..open as u64 {
         let found = records_of(&table, spread(number));
         assert_eq!(found.len(), 1);

@@ -41,7 +41,7 @@ fn records_per_request_id_are_bounded() {
         scenario.report(&super::Report::parse("src shop>pay #1 0+10 200"), 0);
     }
     let evicted: Vec<_> = scenario.join.stats().evicted().collect();
-    assert_eq!((scenario.join.open(), evicted), (24, vec![(Eviction::Full, 0), (Eviction::Crowded, 76)]));
+    assert_eq!((scenario.join.pending(), evicted), (24, vec![(Eviction::Full, 0), (Eviction::Crowded, 76)]));
 }
 
 #[test]

@@ -92,8 +92,8 @@ fn first_tick_resolves_no_record_and_a_long_pause_resolves_all() {
     scenario.report(&super::Report::parse("src shop>pay #1 0+10 200"), 0);
     scenario.join.tick(scenario.now_us);
     scenario.join.tick(scenario.now_us + 250_000);
-    assert_eq!(scenario.join.open(), 1);
+    assert_eq!(scenario.join.pending(), 1);
     // Deadlines wrap after two hours, so after a pause of more than one hour every record is due.
     scenario.join.tick(scenario.now_us + 3 * 3_600_000_000);
-    assert_eq!(scenario.join.open(), 0);
+    assert_eq!(scenario.join.pending(), 0);
 }

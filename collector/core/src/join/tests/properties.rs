@@ -40,7 +40,7 @@ fn run(reports: &[Report], limits: Settings) -> Scenario {
     }
     scenario.until(scenario.now_us + 20_000_000);
     scenario.assert_balanced();
-    assert_eq!(scenario.join.open(), 0);
+    assert_eq!(scenario.join.pending(), 0);
     scenario
 }
 

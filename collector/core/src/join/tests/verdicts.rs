@@ -126,7 +126,7 @@ fn a_request_that_was_not_forwarded_is_counted_at_once() {
         );
     }
     assert_eq!(
-        (scenario.verdicts(), scenario.join.open()),
+        (scenario.verdicts(), scenario.join.pending()),
         (vec!["shop>pay not_forwarded not_forwarded/none 6".to_owned()], 0)
     );
 }
@@ -245,7 +245,7 @@ fn a_side_that_never_reports_is_not_instrumented() {
     let report = |scenario: &mut Scenario, text: &str| scenario.report(&super::Report::parse(text), 0);
     let now = (scenario.now_us - super::START_US) / 1_000;
     report(&mut scenario, &format!("src shop>bank #101 {now}+10 200"));
-    assert_eq!(scenario.join.open(), 0);
+    assert_eq!(scenario.join.pending(), 0);
     report(&mut scenario, &format!("dst shop>bank #102 {now}+8 200"));
     report(&mut scenario, &format!("src shop>bank #102 {now}+10 200"));
     assert_eq!(

@@ -47,7 +47,7 @@ fn check(batches: &[(u64, u64, u64, u64)], at_s: u64, expected: &str) {
         (InFlightRequests::default(), AddressBook::new(crate::identity::Settings::default()));
     for &(at_s, epoch, sequence, count) in batches {
         let batch = batch(epoch, sequence, count);
-        in_flight.tell(
+        in_flight.apply(
             &batch,
             |index| Some(address_book.resolve(&Identity::default(), &*batch.edges.get(index)?)),
             at_s * SECOND_US,
@@ -87,7 +87,7 @@ fn a_walk_over_the_proxies_returns_the_same_sums() {
         let epoch_id = EpochId { proxy: proxy.into(), epoch };
         let batch = Batch { epoch_id, ..batch(epoch, 1, count) };
         let edge = |index| Some(book.resolve(&Identity::default(), &*batch.edges.get(index)?));
-        open.tell(&batch, edge, SECOND_US);
+        open.apply(&batch, edge, SECOND_US);
     }
     let now_us = 2 * SECOND_US;
     let names = std::iter::successors(open.next_proxy(&"".into()), |last| open.next_proxy(last));

@@ -4,16 +4,16 @@ use super::{Refused, Windows};
 use crate::metrics::{Family, Metric, Visitor, families, visit, visit_rows};
 
 static SIZES: [Metric<Windows>; 3] = [
-    Metric::gauge("hopscope_windows_edges", "Edges with windows.", |windows| windows.kept().0.into()),
+    Metric::gauge("hopscope_windows_edges", "Edges with windows.", |windows| windows.usage().0.into()),
     Metric::gauge(
         "hopscope_windows_instances",
         "Addresses of destination instances that windows distinguish.",
-        |windows| windows.kept().1.into(),
+        |windows| windows.usage().1.into(),
     ),
     Metric::gauge(
         "hopscope_windows_bytes",
         "Memory used by windows and their instances in bytes, estimated.",
-        |windows| windows.kept().2.into(),
+        |windows| windows.usage().2.into(),
     ),
 ];
 

@@ -22,7 +22,7 @@ pub struct Window {
     /// Start in microseconds since the Unix epoch.
     pub start_us: u64,
     /// Statistics of the requests.
-    pub tally: WindowStats,
+    pub stats: WindowStats,
 }
 
 /// One instance and the rest of its edge.
@@ -62,7 +62,7 @@ impl Windows {
             windows.entry(cell.at).or_default().add(cell.stats());
         }
         let start_us = |at: u32| u64::from(at).saturating_mul(WINDOW_US);
-        windows.into_iter().map(|(at, stats)| Window { start_us: start_us(at), tally: stats }).collect()
+        windows.into_iter().map(|(at, stats)| Window { start_us: start_us(at), stats }).collect()
     }
 
     /// Returns the statistics of the last `last` windows of an edge, the current one included, and
@@ -99,7 +99,7 @@ impl Windows {
 
     /// Returns the number of edges, the number of instances, and the memory of both in bytes.
     #[must_use]
-    pub fn kept(&self) -> (usize, usize, usize) {
+    pub fn usage(&self) -> (usize, usize, usize) {
         let bytes = self.cells.bytes() + self.heads.capacity() * size_of::<u32>() + self.instances.bytes();
         (self.edges, self.instances.len(), bytes)
     }

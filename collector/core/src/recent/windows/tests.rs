@@ -43,7 +43,7 @@ fn shown(windows: &Windows, now_us: u64) -> String {
         .map(|edge| {
             let mut line = format!("{}", edge.0);
             for window in windows.of(edge, now_us) {
-                line += &format!(" {}:{}", window.start_us / SECOND_US, counts(&window.tally));
+                line += &format!(" {}:{}", window.start_us / SECOND_US, counts(&window.stats));
             }
             for share in windows.instances(edge, now_us) {
                 let name = match share.instance {
@@ -170,13 +170,13 @@ proptest! {
                 sum
             };
             let (mut of_windows, mut of_instances) = (WindowStats::default(), WindowStats::default());
-            windows.of(EdgeId(edge), now_us).iter().for_each(|it| of_windows.add(it.tally));
+            windows.of(EdgeId(edge), now_us).iter().for_each(|it| of_windows.add(it.stats));
             let shares = windows.instances(EdgeId(edge), now_us);
             shares.iter().for_each(|it| of_instances.add(it.own));
             prop_assert_eq!((of_windows, of_instances), (within(WINDOWS), within(INSTANCE_WINDOWS)));
             prop_assert!(shares.len() <= edge_instances_max * 2 + 5, "others included");
         }
         windows.expire(now_us + 300 * SECOND_US);
-        prop_assert_eq!((windows.edges().count(), windows.kept().0, windows.cells.used_bytes()), (0, 0, 0));
+        prop_assert_eq!((windows.edges().count(), windows.usage().0, windows.cells.used_bytes()), (0, 0, 0));
     }
 }
