@@ -124,14 +124,14 @@ pub(crate) fn counters(collector: &Collector, epochs: &Epochs, sums: &mut Sums) 
         accepted.fold((0, 0), |(requests, sum), batch| (requests + batch.requests(), sum + batch.sum));
     let series = collector.engine.aggregate().iter(collector.engine.edges());
     let counted = series.fold((0, 0), |(requests, sum), (_, series)| {
-        (requests + series.measure.count(), sum + series.measure.request_bytes)
+        (requests + series.stats.count(), sum + series.stats.request_bytes)
     });
     assert_eq!(counted, (requests, sum), "an accepted request is not counted exactly once");
     for (key, series) in collector.engine.aggregate().iter(collector.engine.edges()) {
         let evidence = if let Key::Edge(edge, _) = key { edge.evidence.label() } else { "overflow" };
         match evidence {
-            "joined" => sums.count("named_by_join", series.measure.count()),
-            "none" => sums.count("unnamed", series.measure.count()),
+            "joined" => sums.count("named_by_join", series.stats.count()),
+            "none" => sums.count("unnamed", series.stats.count()),
             _ => {}
         }
     }

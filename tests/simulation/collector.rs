@@ -85,7 +85,7 @@ impl Collector {
             self.apply(&report, now_us)
         };
         let ack = match answer {
-            Answer::Taken => Ack { accepted_sequence: report.sequence, ..Ack::default() },
+            Answer::Accepted => Ack { accepted_sequence: report.sequence, ..Ack::default() },
             Answer::NeedIdentity => Ack { need_identity: true, ..Ack::default() },
             Answer::Full(table) => return (status(&Rejection::Full(table)), Vec::new()),
         };
@@ -104,8 +104,8 @@ impl Collector {
     }
 
     fn apply(&mut self, report: &Batch, now_us: u64) -> Answer {
-        let answer = self.engine.take(report, now_us);
-        if answer == Answer::Taken {
+        let answer = self.engine.apply_batch(report, now_us);
+        if answer == Answer::Accepted {
             let epoch = report.epoch_id.epoch;
             let highest = self.highest(epoch);
             if self.accepted.batches.insert((epoch, report.sequence)) {

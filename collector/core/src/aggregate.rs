@@ -28,7 +28,7 @@ use crate::batch::{Outcome, Reporter, Text};
 use crate::identity::{EdgeId, EdgeTable};
 use exemplars::Exemplars;
 use key::SeriesKey;
-use packed_outcome::Ended;
+use packed_outcome::PackedOutcome;
 use series::seconds;
 use series_budget::{Overflow, SeriesBudget};
 use slab::Slab;
@@ -58,7 +58,7 @@ struct Entry {
     edge: u32,
     /// Next series of the same edge.
     next: u32,
-    outcome: Ended,
+    outcome: PackedOutcome,
     series: Series,
 }
 
@@ -102,8 +102,8 @@ impl Aggregate {
     }
 
     /// Whether a namespace may have one more series.
-    pub(crate) fn has_room(&self, namespace: &str) -> bool {
-        self.budget.has_room(namespace, &self.limits)
+    pub(crate) fn has_capacity(&self, namespace: &str) -> bool {
+        self.budget.has_capacity(namespace, &self.limits)
     }
 
     /// Whether an edge has series.
@@ -153,7 +153,7 @@ impl Aggregate {
 
     /// Values that `pick` selects from the series with indices from `from`, `count` of them, and the
     /// index to continue with; `None` at the end. Series that appear or expire in between may be missed.
-    pub fn some<T>(
+    pub fn series_in<T>(
         &self,
         edges: &EdgeTable,
         from: usize,
@@ -206,9 +206,9 @@ impl Aggregate {
         }
         let Some(entry) = self.series.get(*first as usize) else { return 0 };
         match step {
-            Fetch::Counters => entry.series.measure.touch().into(),
+            Fetch::Counters => entry.series.stats.touch().into(),
             // One field of each of its cache lines.
-            _ => u64::from(entry.next) ^ u64::from(entry.series.last_s) ^ entry.series.measure.request_bytes,
+            _ => u64::from(entry.next) ^ u64::from(entry.series.last_s) ^ entry.series.stats.request_bytes,
         }
     }
 
@@ -228,20 +228,20 @@ impl Aggregate {
 
     fn find(&mut self, edges: &EdgeTable, edge: EdgeId, outcome: Outcome, now_us: u64) -> Option<u32> {
         let first = self.first.get(edge.0 as usize).copied().unwrap_or(NONE);
-        let ended = Ended::from(outcome);
+        let packed = PackedOutcome::from(outcome);
         let mut at = first;
         while let Some(entry) = self.series.get_mut(at as usize) {
-            if entry.outcome == ended {
+            if entry.outcome == packed {
                 entry.series.touch(now_us);
                 return Some(at);
             }
             at = entry.next;
         }
         let namespace = edges.namespace(edge)?;
-        if !self.has_room(namespace) {
+        if !self.has_capacity(namespace) {
             return None;
         }
-        let at = self.insert(edge.0, ended, first, now_us)?;
+        let at = self.insert(edge.0, packed, first, now_us)?;
         self.budget.add(namespace);
         Some(at)
     }
@@ -278,7 +278,7 @@ impl Aggregate {
     }
 
     /// Inserts a series in front of `next`. `edge`: id of its edge; [`NONE`] for an overflow series.
-    fn insert(&mut self, edge: u32, outcome: Ended, next: u32, now_us: u64) -> Option<u32> {
+    fn insert(&mut self, edge: u32, outcome: PackedOutcome, next: u32, now_us: u64) -> Option<u32> {
         let now_s = seconds(now_us);
         let series = Series { created_s: now_s, last_s: now_s, ..Series::default() };
         let number = u32::try_from(self.series.vacant_key()).ok().filter(|number| *number != NONE)?;

@@ -33,7 +33,7 @@ use crate::ledger::{Admission, Ledger};
 use crate::recent::failures::Failures;
 use crate::recent::in_flight::InFlightRequests;
 use crate::recent::windows::Windows;
-use batch_scratch::Cells;
+use batch_scratch::BatchScratch;
 use edge_cache::EdgeCache;
 use pending::ConnectionKind;
 pub use pending::PendingEdges;
@@ -45,13 +45,13 @@ use std::sync::Arc;
 const KNOWN_PER_SERIES: usize = 4;
 
 /// A proxy at other ends is met at most so often.
-const MEET_AGAIN_US: u64 = 1_000_000;
+const ALIVE_INTERVAL_US: u64 = 1_000_000;
 
 /// The answer to a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
     /// The collector answers for it now, or did before.
-    Taken,
+    Accepted,
     /// It does not know yet who the proxy is.
     NeedIdentity,
     /// A table is full: which.
@@ -88,7 +88,7 @@ pub struct Engine {
     /// Edges that are known already; made anew after a start, like the rest.
     edge_cache: EdgeCache,
     /// Room for the batch at hand.
-    scratch: Cells,
+    scratch: BatchScratch,
 }
 
 impl Engine {
@@ -97,7 +97,7 @@ impl Engine {
     pub fn new(settings: Settings) -> Self {
         Self {
             edge_cache: EdgeCache::new(edge_cache_max(&settings)),
-            scratch: Cells::default(),
+            scratch: BatchScratch::default(),
             edges: EdgeTable::new(edges_max(&settings)),
             ledger: Ledger::new(settings.ledger.into()),
             connections: ConnectionSeries::new(settings.aggregate.clone()),
@@ -138,11 +138,15 @@ impl Engine {
     pub fn accept(&mut self, raw: &mut RawBatch, scratch: &mut Vec<Record>) -> Result<Answer, Rejection> {
         let now_us = raw.times().received_us;
         let answer = match raw.read_records(scratch) {
-            Ok(batch) => self.take(batch, now_us),
+            Ok(batch) => self.apply_batch(batch, now_us),
             Err(rejection) => {
                 // An accepted batch stays accepted: its filter would count as dropped what is counted here.
                 let Batch { epoch_id, sequence, .. } = raw.head();
-                return if self.ledger.has(epoch_id, *sequence) { Ok(Answer::Taken) } else { Err(rejection) };
+                return if self.ledger.has(epoch_id, *sequence) {
+                    Ok(Answer::Accepted)
+                } else {
+                    Err(rejection)
+                };
             }
         };
         raw.recycle(scratch);
@@ -153,34 +157,34 @@ impl Engine {
     ///
     /// The ledger comes before the address book: a batch that was accepted before changes nothing, so that
     /// a delayed duplicate cannot bring back an older identity.
-    pub fn take(&mut self, batch: &Batch, now_us: u64) -> Answer {
+    pub fn apply_batch(&mut self, batch: &Batch, now_us: u64) -> Answer {
         let proxy = &batch.epoch_id.proxy;
-        match (&batch.identity, self.address_book.knows(proxy)) {
+        match (&batch.identity, self.address_book.contains(proxy)) {
             (None, false) => return Answer::NeedIdentity,
-            (Some(_), false) if !self.address_book.has_room() => return Answer::Full("proxies"),
+            (Some(_), false) if !self.address_book.has_capacity() => return Answer::Full("proxies"),
             _ => {}
         }
         match self.ledger.admit(batch, now_us) {
             Admission::Full => return Answer::Full("epochs"),
-            Admission::Repeat => return Answer::Taken,
+            Admission::Duplicate => return Answer::Accepted,
             Admission::New => {}
         }
         if let Some(identity) = batch.identity.clone() {
             self.address_book.introduce(proxy, identity, now_us);
         }
         let Some(own) = self.address_book.reports(proxy, now_us) else { return Answer::NeedIdentity };
-        self.apply(batch, &own, now_us);
-        Answer::Taken
+        self.run_stages(batch, &own, now_us);
+        Answer::Accepted
     }
 
     /// Runs the stages behind the ledger over a batch that was not accepted before. `own`: the identity
     /// of its proxy.
-    fn apply(&mut self, batch: &Batch, own: &Arc<Identity>, now_us: u64) {
+    fn run_stages(&mut self, batch: &Batch, own: &Arc<Identity>, now_us: u64) {
         self.count_all(batch, own, now_us);
-        let notable = std::mem::take(&mut self.scratch.marked);
+        let notable = std::mem::take(&mut self.scratch.notable);
         self.offer_exemplars(batch, &notable);
-        self.keep_failures(batch, &notable, own, now_us);
-        self.scratch.marked = notable;
+        self.store_failures(batch, &notable, own, now_us);
+        self.scratch.notable = notable;
         self.apply_in_flight(batch, own, now_us);
         self.apply_connections(batch, ConnectionKind::Tcp, tcp(batch), own, now_us);
         self.apply_connections(batch, ConnectionKind::Stream, streams(batch), own, now_us);
@@ -192,7 +196,7 @@ impl Engine {
     /// Whether a batch would be answered with [`Answer::NeedIdentity`].
     #[must_use]
     pub fn is_unknown_proxy(&self, batch: &Batch) -> bool {
-        batch.identity.is_none() && !self.address_book.knows(&batch.epoch_id.proxy)
+        batch.identity.is_none() && !self.address_book.contains(&batch.epoch_id.proxy)
     }
 
     /// Closes the ledger of an epoch that has ended and never comes again.
@@ -206,8 +210,8 @@ impl Engine {
         self.ledger.tick(now_us);
         self.join.enable_caller_inference(!self.pending_callers.is_empty());
         self.join.tick(now_us);
-        self.name_callers(now_us);
-        self.give_callers_up(now_us, now_us);
+        self.count_inferred(now_us);
+        self.count_uninferred(now_us, now_us);
         self.in_flight.expire(now_us);
         self.address_book.expire(now_us);
         let mut expired = self.aggregate.expire(&self.edges, now_us);
@@ -230,20 +234,20 @@ impl Engine {
     /// Resolves everything that is pending, since no more batches will come.
     pub fn close(&mut self, now_us: u64) {
         self.resolve_all_pending(now_us);
-        self.give_callers_up(u64::MAX, now_us);
+        self.count_uninferred(u64::MAX, now_us);
     }
 
     /// Edges that are known as they were told, and how many were forgotten since there were too many.
     #[must_use]
-    pub fn known_edges(&self) -> (usize, u64) {
-        (self.edge_cache.len(), self.edge_cache.forgotten())
+    pub fn cached_edges(&self) -> (usize, u64) {
+        (self.edge_cache.len(), self.edge_cache.evicted())
     }
 
     /// Id of the edge of requests; `None` when the edge is new and there is no room for series of it.
     fn request_edge_id(&mut self, resolved: &ResolvedEdge) -> Option<EdgeId> {
         let known = self.edges.find(resolved);
-        let has_room = || self.aggregate.has_room(reporting_namespace(resolved));
-        known.or_else(|| has_room().then(|| self.edges.issue(resolved))?)
+        let has_capacity = || self.aggregate.has_capacity(reporting_namespace(resolved));
+        known.or_else(|| has_capacity().then(|| self.edges.issue(resolved))?)
     }
 }
 

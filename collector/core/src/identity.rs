@@ -22,7 +22,7 @@ mod settings;
 pub use edge::{End, Evidence, ResolvedEdge, Security};
 pub(crate) use edge_table::RESTORED_ID_MAX;
 pub use edge_table::{EdgeId, EdgeTable};
-pub use liveness::{Liveness, is_proof_of_life};
+pub use liveness::{Liveness, shows_alive};
 pub use pending::{Pending, PendingLimits, ReportedEdge};
 pub use pending_caller::{PendingCaller, PendingCallers};
 pub use services::ServiceName;
@@ -31,8 +31,8 @@ pub use settings::Settings;
 use crate::batch::{Edge, Identity, Reporter, Text};
 use crate::settings::seconds_us;
 use crate::snapshot::codec::snapshot;
-use accounts::{Accounts, is_of, spiffe};
-use liveness::Awake;
+use accounts::{Accounts, may_present, spiffe};
+use liveness::Listening;
 use services::Services;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -42,10 +42,10 @@ struct Proxy {
     identity: Arc<Identity>,
     last_us: u64,
     /// When others told last of a request that they had with it.
-    met_us: u64,
+    alive_us: u64,
 }
 
-snapshot!(struct Proxy { identity, last_us, met_us });
+snapshot!(struct Proxy { identity, last_us, alive_us });
 
 /// All that is known of the proxies of the mesh.
 #[derive(Debug, Clone)]
@@ -56,12 +56,12 @@ pub struct AddressBook {
     addresses: HashMap<Text, Text>,
     accounts: Accounts,
     services: Services,
-    awake: Awake,
+    listening: Listening,
     generation: u64,
 }
 
 snapshot!(state AddressBook { proxies, addresses } nested { accounts, services } skip {
-    limits, awake, generation
+    limits, listening, generation
 });
 
 impl AddressBook {
@@ -75,7 +75,7 @@ impl AddressBook {
             addresses: HashMap::new(),
             accounts: Accounts::default(),
             services,
-            awake: Awake::default(),
+            listening: Listening::default(),
             generation: 0,
         }
     }
@@ -103,15 +103,15 @@ impl AddressBook {
         }
         self.generation += 1;
         let before = self.proxies.get(proxy).map(|known| known.identity.clone());
-        self.accounts.join(proxy, &identity, before.as_deref(), now_us);
+        self.accounts.add(proxy, &identity, before.as_deref(), now_us);
         if let Some(before) = before {
-            self.forget_addresses(proxy, &before);
+            self.remove_addresses(proxy, &before);
         }
         for address in &identity.addresses {
             self.addresses.insert(address.clone(), proxy.clone());
         }
         self.proxies
-            .insert(proxy.clone(), Proxy { identity: Arc::new(identity), last_us: now_us, met_us: 0 });
+            .insert(proxy.clone(), Proxy { identity: Arc::new(identity), last_us: now_us, alive_us: 0 });
         true
     }
 
@@ -136,13 +136,13 @@ impl AddressBook {
 
     /// Whether there is room for one more proxy.
     #[must_use]
-    pub fn has_room(&self) -> bool {
+    pub fn has_capacity(&self) -> bool {
         self.proxies.len() < self.limits.proxies_max
     }
 
     /// Whether a proxy said who it is.
     #[must_use]
-    pub fn knows(&self, proxy: &Text) -> bool {
+    pub fn contains(&self, proxy: &Text) -> bool {
         self.proxies.contains_key(proxy)
     }
 
@@ -154,20 +154,20 @@ impl AddressBook {
 
     /// How many requested authorities found no room as names of their own.
     #[must_use]
-    pub fn authorities_refused(&self) -> u64 {
-        self.services.refused()
+    pub fn authorities_rejected(&self) -> u64 {
+        self.services.rejected()
     }
 
     /// Forgets proxies that have long been silent, and trusts accounts that are known for long enough.
     pub fn expire(&mut self, now_us: u64) {
-        self.awake(now_us);
-        if self.accounts.grow_old(now_us.saturating_sub(seconds_us(self.limits.account_learning_s))) {
+        self.note_listening(now_us);
+        if self.accounts.end_learning(now_us.saturating_sub(seconds_us(self.limits.account_learning_s))) {
             self.generation += 1;
         }
         let silent_since = now_us.saturating_sub(seconds_us(self.limits.silent_s_max));
         let silent = self.proxies.iter().filter(|(_, known)| known.last_us < silent_since);
         for proxy in silent.map(|(proxy, _)| proxy.clone()).collect::<Vec<_>>() {
-            self.forget(&proxy);
+            self.remove_proxy(&proxy);
         }
     }
 
@@ -188,7 +188,7 @@ impl AddressBook {
     pub fn peer_proxy(&self, edge: &Edge) -> Option<&Text> {
         let proxy = self.addresses.get(&edge.peer.address)?;
         let known = self.proxies.get(proxy)?;
-        is_of(&edge.peer.principal, &known.identity).then_some(proxy)
+        may_present(&edge.peer.principal, &known.identity).then_some(proxy)
     }
 
     /// Which proxy claimed an address last.
@@ -197,14 +197,14 @@ impl AddressBook {
         self.addresses.get(address)
     }
 
-    fn forget(&mut self, proxy: &Text) {
+    fn remove_proxy(&mut self, proxy: &Text) {
         let Some(known) = self.proxies.remove(proxy) else { return };
         self.generation += 1;
-        self.forget_addresses(proxy, &known.identity);
-        self.accounts.leave(proxy, &known.identity);
+        self.remove_addresses(proxy, &known.identity);
+        self.accounts.remove(proxy, &known.identity);
     }
 
-    fn forget_addresses(&mut self, proxy: &Text, identity: &Identity) {
+    fn remove_addresses(&mut self, proxy: &Text, identity: &Identity) {
         for address in &identity.addresses {
             if self.addresses.get(address) == Some(proxy) {
                 self.addresses.remove(address);

@@ -129,9 +129,6 @@ impl<K: Hash + Eq + Clone, V> Interner<K, V> {
     }
 }
 
-/// Alias of [`Interner`] for modules that still import the old name.
-pub(crate) type Registry<K, V> = Interner<K, V>;
-
 #[cfg(test)]
 mod tests {
     use super::Interner;

@@ -45,7 +45,7 @@ pub use table::BYTES_PER_PENDING_MAX;
 pub use verdict::Verdict;
 
 use crate::batch::{Batch, Text};
-use crate::interner::Registry;
+use crate::interner::Interner;
 use clock_skew::ClockSkews;
 use edge_stats::{EdgeEntry, EdgeKey, EdgeNames};
 use packed_record::{PackedRecord, PendingRecord};
@@ -80,14 +80,14 @@ type EndName = (Text, Text);
 pub struct Join {
     limits: Settings,
     table: Table,
-    edges: Registry<EdgeKey, EdgeEntry>,
+    edges: Interner<EdgeKey, EdgeEntry>,
     overflow: EdgeEntry,
     names: EdgeNames,
-    proxies: Registry<Text, TelemetryLoss>,
+    proxies: Interner<Text, TelemetryLoss>,
     /// Sources by workload.
-    sources: Registry<EndName, EndStats>,
+    sources: Interner<EndName, EndStats>,
     /// Destinations by canonical service.
-    destinations: Registry<EndName, EndStats>,
+    destinations: Interner<EndName, EndStats>,
     clock_skews: ClockSkews,
     stats: Stats,
     evicted_us: u64,
@@ -110,12 +110,12 @@ impl Join {
         // Each edge adds at most one source and one destination.
         Self {
             table: Table::new(limits.pending_max),
-            edges: Registry::new(edges_max),
+            edges: Interner::new(edges_max),
             overflow: EdgeEntry::default(),
             names: EdgeNames::new(edges_max),
-            proxies: Registry::new(packed_record::PROXIES_MAX - 1),
-            sources: Registry::new(edges_max),
-            destinations: Registry::new(edges_max),
+            proxies: Interner::new(packed_record::PROXIES_MAX - 1),
+            sources: Interner::new(edges_max),
+            destinations: Interner::new(edges_max),
             clock_skews: ClockSkews::new(),
             stats: Stats::default(),
             evicted_us: 0,

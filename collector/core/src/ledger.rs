@@ -44,7 +44,7 @@ pub enum Admission {
     /// New batch: its requests must be counted.
     New,
     /// Duplicate: its requests were counted before.
-    Repeat,
+    Duplicate,
     /// Rejected: the table of epochs is full.
     Full,
 }
@@ -79,7 +79,7 @@ impl Ledger {
     /// Decides whether a batch is new, and records it if so.
     pub fn admit(&mut self, batch: &Batch, now_us: u64) -> Admission {
         if let Some(epoch) = self.epochs.get_mut(&batch.epoch_id) {
-            return if epoch.add(batch, now_us) { Admission::New } else { Admission::Repeat };
+            return if epoch.add(batch, now_us) { Admission::New } else { Admission::Duplicate };
         }
         if self.epochs.len() >= self.limits.epochs_max {
             self.close_silent(now_us);

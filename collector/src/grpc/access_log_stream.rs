@@ -156,7 +156,7 @@ impl GrpcService {
         let batch = validate::check(batch, limits, now_us)?;
         let raw = RawBatch::from_batch(message, batch, limits, now_us);
         match self.handle.submit_from(&connection.peer, raw)?.answer().await? {
-            Answer::Taken => Ok(()),
+            Answer::Accepted => Ok(()),
             Answer::NeedIdentity => Err(Rejection::Full("proxies")),
             Answer::Full(table) => Err(Rejection::Full(table)),
         }

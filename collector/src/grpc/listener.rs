@@ -194,7 +194,7 @@ impl Listener {
     }
 
     async fn secure(&self, tcp: TcpStream) -> Result<(Socket, PeerIdentity), Unserved> {
-        let Some(tls) = &self.tls else { return Ok((Socket::Plain(tcp), PeerIdentity::Open)) };
+        let Some(tls) = &self.tls else { return Ok((Socket::Plain(tcp), PeerIdentity::NotRequired)) };
         let stream = tls.acceptor().accept(tcp).await.map_err(|error| {
             tracing::debug!(%error, "a TLS handshake failed");
             Unserved::Tls
@@ -202,9 +202,9 @@ impl Listener {
         let peer = if tls.requires_client_certificate() {
             let certificates = stream.get_ref().1.peer_certificates();
             let leaf = certificates.and_then(<[_]>::first);
-            leaf.map_or(PeerIdentity::Nobody, |leaf| PeerIdentity::of(leaf, &self.trust_domains))
+            leaf.map_or(PeerIdentity::Unknown, |leaf| PeerIdentity::of(leaf, &self.trust_domains))
         } else {
-            PeerIdentity::Open
+            PeerIdentity::NotRequired
         };
         Ok((Socket::Tls(Box::new(stream)), peer))
     }

@@ -72,7 +72,7 @@ impl GrpcService {
             Submitted::Duplicate(sequence) => return Ok(accepted(sequence)),
         };
         match pending.answer().await? {
-            Answer::Taken => {
+            Answer::Accepted => {
                 self.handle.stats().count_accepted(bytes);
                 Ok(accepted(sequence))
             }

@@ -67,7 +67,7 @@ impl EngineHandle {
     ///
     /// When the journal has no capacity for the batch, or one of its records breaks a rule.
     pub fn submit(&self, raw: RawBatch) -> Result<PendingAck, Rejection> {
-        self.submit_from(&PeerIdentity::Open, raw)
+        self.submit_from(&PeerIdentity::NotRequired, raw)
     }
 
     /// Submits a batch that came over a connection of `peer`.
@@ -77,7 +77,7 @@ impl EngineHandle {
     /// As [`Self::submit`], and when the certificate of the peer does not cover the batch.
     pub fn submit_from(&self, peer: &PeerIdentity, mut raw: RawBatch) -> Result<PendingAck, Rejection> {
         let received_us = raw.times().received_us;
-        if *peer != PeerIdentity::Open {
+        if *peer != PeerIdentity::NotRequired {
             self.cell.read(|engine| {
                 let known = engine.address_book().known(&raw.head().epoch_id.proxy);
                 authorize(peer, raw.head(), known, received_us)
@@ -135,7 +135,7 @@ impl EngineHandle {
     /// Whether the address book has the identity of a proxy.
     #[must_use]
     pub fn is_known_proxy(&self, proxy: &Text) -> bool {
-        self.cell.read(|engine| engine.address_book().knows(proxy))
+        self.cell.read(|engine| engine.address_book().contains(proxy))
     }
 
     /// Identity of a proxy, and the time of its last batch.

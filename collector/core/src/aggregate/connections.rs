@@ -105,8 +105,8 @@ impl ConnectionSeries {
     }
 
     /// Whether a namespace may have one more series.
-    pub(crate) fn has_room(&self, namespace: &str) -> bool {
-        self.budget.has_room(namespace, &self.limits)
+    pub(crate) fn has_capacity(&self, namespace: &str) -> bool {
+        self.budget.has_capacity(namespace, &self.limits)
     }
 
     /// Adds counts to the series of an edge and outcome, or to an overflow series. `reported_by`: the
@@ -213,7 +213,7 @@ impl ConnectionSeries {
             if self.series.find(&key).is_some() {
                 return key;
             }
-            if let Some(namespace) = edges.namespace(edge).filter(|namespace| self.has_room(namespace)) {
+            if let Some(namespace) = edges.namespace(edge).filter(|namespace| self.has_capacity(namespace)) {
                 self.budget.add(namespace);
                 return key;
             }

@@ -39,7 +39,7 @@ impl Exemplars {
     }
 
     /// The series is gone.
-    pub(super) fn forget(&mut self, series: u32) {
+    pub(super) fn remove(&mut self, series: u32) {
         self.0.remove(&series);
     }
 }
@@ -58,7 +58,7 @@ mod tests {
             exemplars.offer(3, exemplar, failed);
         }
         assert_eq!(exemplars.get(3).map(|it| it.request_id_hash), Some(expected));
-        exemplars.forget(3);
+        exemplars.remove(3);
         assert_eq!(exemplars.get(3), None);
     }
 

@@ -30,9 +30,9 @@ impl Aggregate {
                     active = at;
                 } else {
                     *expired_series = expired_series.saturating_add(1);
-                    *expired_requests = expired_requests.saturating_add(entry.series.measure.count());
+                    *expired_requests = expired_requests.saturating_add(entry.series.stats.count());
                     series.remove(at as usize);
-                    exemplars.forget(at);
+                    exemplars.remove(at);
                     edges.namespace(EdgeId(edge)).into_iter().for_each(|namespace| budget.remove(namespace));
                     expired = true;
                 }

@@ -2,7 +2,7 @@
 //!
 //! Invariant: a key that is written to a snapshot is read back equal.
 
-use super::packed_outcome::Ended;
+use super::packed_outcome::PackedOutcome;
 use crate::batch::{Outcome, Reporter, Text};
 use crate::identity::{EdgeId, EdgeTable, ResolvedEdge};
 use crate::snapshot::codec::{Reader, SnapshotValue, Unreadable, Writer};
@@ -33,7 +33,7 @@ impl Key {
 /// Key of a series with the id of its edge, for stages.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum SeriesKey {
-    Edge(EdgeId, Ended),
+    Edge(EdgeId, PackedOutcome),
     Overflow(Reporter),
     NamespaceOverflow(Reporter, Text),
 }

@@ -14,41 +14,41 @@ static REQUESTS: [Metric<Series>; 6] = [
     Metric::<Series>::counter(
         "hopscope_requests_total",
         "Finished requests by edge and outcome.",
-        |series| Some(series.measure.count()),
+        |series| Some(series.stats.count()),
     )
     .labels(&NAMES),
     Metric::<Series>::histogram(
         "hopscope_request_duration_seconds",
         "Duration of finished requests in seconds, by edge and outcome.",
         &BOUNDS_US,
-        |series, native| Some(Buckets::of(series.measure.durations(), native)),
+        |series, native| Some(Buckets::of(series.stats.durations(), native)),
     )
     .labels(&NAMES)
     .with_exemplars(),
     Metric::<Series>::counter(
         "hopscope_request_messages_total",
         "gRPC messages sent by clients, by edge and outcome.",
-        |series| series.measure.messages().map(|messages| messages.request),
+        |series| series.stats.messages().map(|messages| messages.request),
     )
     .labels(&NAMES),
     Metric::<Series>::counter(
         "hopscope_response_messages_total",
         "gRPC messages received by clients, by edge and outcome.",
-        |series| series.measure.messages().map(|messages| messages.response),
+        |series| series.stats.messages().map(|messages| messages.response),
     )
     .labels(&NAMES),
     Metric::<Series>::histogram(
         "hopscope_request_bytes",
         "Size of finished requests in bytes, headers and body, by edge and outcome.",
         &BOUNDS_BYTES,
-        |series, native| Some(Buckets::of(series.measure.request_sizes(), native)),
+        |series, native| Some(Buckets::of(series.stats.request_sizes(), native)),
     )
     .labels(&NAMES),
     Metric::<Series>::histogram(
         "hopscope_response_bytes",
         "Size of responses in bytes, headers and body, by edge and outcome.",
         &BOUNDS_BYTES,
-        |series, native| Some(Buckets::of(series.measure.response_sizes(), native)),
+        |series, native| Some(Buckets::of(series.stats.response_sizes(), native)),
     )
     .labels(&NAMES),
 ];
@@ -97,7 +97,7 @@ impl Group for Requests {
         from: usize,
         read: impl Fn(&Series, Option<Exemplar>) -> Option<T>,
     ) -> Slice<Key, T> {
-        let (rows, next) = aggregate.some(edges, from, crate::metrics::SLICE, |series, exemplar| {
+        let (rows, next) = aggregate.series_in(edges, from, crate::metrics::SLICE, |series, exemplar| {
             read(series, exemplar.map(Exemplar::from))
         });
         Slice { rows, next }

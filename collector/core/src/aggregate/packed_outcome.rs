@@ -6,7 +6,7 @@ use crate::batch::{Outcome, Protocol};
 
 /// Outcome of a series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Ended {
+pub(super) struct PackedOutcome {
     response_flags: u64,
     /// 0 where it has none.
     grpc_status: u32,
@@ -15,7 +15,7 @@ pub(super) struct Ended {
     protocol: Protocol,
 }
 
-impl From<Outcome> for Ended {
+impl From<Outcome> for PackedOutcome {
     #[inline]
     fn from(outcome: Outcome) -> Self {
         let Outcome { response_code, response_flags, grpc_status, protocol } = outcome;
@@ -30,9 +30,9 @@ impl From<Outcome> for Ended {
     }
 }
 
-impl From<Ended> for Outcome {
-    fn from(ended: Ended) -> Self {
-        let Ended { response_flags, grpc_status, response_code, has_grpc_status, protocol } = ended;
+impl From<PackedOutcome> for Outcome {
+    fn from(packed: PackedOutcome) -> Self {
+        let PackedOutcome { response_flags, grpc_status, response_code, has_grpc_status, protocol } = packed;
         Self {
             response_code: response_code.into(),
             response_flags,
@@ -44,19 +44,19 @@ impl From<Ended> for Outcome {
 
 #[cfg(test)]
 mod tests {
-    use super::{Ended, Outcome, Protocol};
+    use super::{Outcome, PackedOutcome, Protocol};
     use proptest::prelude::*;
 
     proptest! {
         #[test]
         fn what_goes_in_comes_out(response_code in 0..1_000_u32, response_flags: u64, grpc_status: Option<u32>) {
             let outcome = Outcome { response_code, response_flags, grpc_status, protocol: Protocol::Grpc };
-            prop_assert_eq!(Outcome::from(Ended::from(outcome)), outcome);
+            prop_assert_eq!(Outcome::from(PackedOutcome::from(outcome)), outcome);
         }
     }
 
     #[test]
     fn it_is_small() {
-        assert_eq!(size_of::<Ended>(), 16);
+        assert_eq!(size_of::<PackedOutcome>(), 16);
     }
 }

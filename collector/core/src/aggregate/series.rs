@@ -9,14 +9,14 @@ use crate::snapshot::codec::snapshot;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Series {
     /// Counts, durations, sizes.
-    pub measure: RequestStats,
+    pub stats: RequestStats,
     /// When it began, seconds since the Unix epoch. Half the size of microseconds, which nobody needs here.
     pub created_s: u32,
     /// When something was added last, likewise.
     pub last_s: u32,
 }
 
-snapshot!(struct Series { measure, created_s, last_s });
+snapshot!(struct Series { stats, created_s, last_s });
 
 impl Series {
     /// When it began, microseconds since the Unix epoch, to the second.

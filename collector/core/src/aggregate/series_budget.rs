@@ -46,7 +46,7 @@ impl SeriesBudget {
     }
 
     /// Whether a namespace may have one more series.
-    pub(super) fn has_room(&self, namespace: &str, limits: &Settings) -> bool {
+    pub(super) fn has_capacity(&self, namespace: &str, limits: &Settings) -> bool {
         self.series < limits.series_max && !self.is_full(namespace, limits)
     }
 

@@ -16,7 +16,7 @@ impl SnapshotState for Aggregate {
         self.series.len().save(to);
         let mut ahead = self.series.iter().skip(PREFETCH_DISTANCE);
         for (number, entry) in &self.series {
-            ahead.next().into_iter().for_each(|(_, entry)| entry.series.measure.prefetch());
+            ahead.next().into_iter().for_each(|(_, entry)| entry.series.stats.prefetch());
             self.series_key(number, entry).save(to);
             entry.series.save(to);
         }

@@ -11,10 +11,10 @@ fn edge(reporter: Reporter, workload: &str) -> ResolvedEdge {
     AddressBook::new(identity::Settings::default()).resolve(&own, &Edge { reporter, ..Edge::default() })
 }
 
-fn measure(count: usize) -> RequestStats {
-    let mut measure = RequestStats::default();
-    (0..count).for_each(|_| measure.record(&Record { duration_us: 10, ..Record::default() }));
-    measure
+fn stats(count: usize) -> RequestStats {
+    let mut stats = RequestStats::default();
+    (0..count).for_each(|_| stats.record(&Record { duration_us: 10, ..Record::default() }));
+    stats
 }
 
 /// Series of requests, and the table of their edges.
@@ -28,16 +28,16 @@ impl Counted {
         Self { edges: EdgeTable::new(usize::MAX), aggregate: Aggregate::new(limits) }
     }
 
-    fn add(&mut self, edge: &ResolvedEdge, outcome: Outcome, measure: &RequestStats, now_us: u64) {
+    fn add(&mut self, edge: &ResolvedEdge, outcome: Outcome, stats: &RequestStats, now_us: u64) {
         let namespace = reporting_namespace(edge);
-        let has_room = self.aggregate.has_room(namespace);
-        let id = self.edges.find(edge).or_else(|| has_room.then(|| self.edges.issue(edge))?);
+        let has_capacity = self.aggregate.has_capacity(namespace);
+        let id = self.edges.find(edge).or_else(|| has_capacity.then(|| self.edges.issue(edge))?);
         let reported_by = (edge.reporter, namespace);
         let (series, overflows) = self.aggregate.series(&self.edges, id, reported_by, outcome, now_us);
         if overflows {
-            self.aggregate.overflow(measure.count());
+            self.aggregate.overflow(stats.count());
         }
-        self.aggregate.get_mut(series).unwrap().measure.merge(measure);
+        self.aggregate.get_mut(series).unwrap().stats.merge(stats);
     }
 
     fn iter(&self) -> impl Iterator<Item = (Key, &Series)> {
@@ -52,15 +52,15 @@ const SECOND_US: u64 = 1_000_000;
 fn check(series_max: usize, requests: &[(&str, usize)], expected: &str) {
     let mut aggregate = Counted::new(Settings { series_max, ..Settings::default() });
     for (workload, count) in requests {
-        aggregate.add(&edge(Reporter::Source, workload), Outcome::default(), &measure(*count), 1);
+        aggregate.add(&edge(Reporter::Source, workload), Outcome::default(), &stats(*count), 1);
     }
     let mut series: Vec<String> = aggregate
         .iter()
         .map(|(key, series)| match key {
-            Key::Edge(edge, _) => format!("{}={}", edge.source.workload, series.measure.count()),
-            Key::Overflow(reporter) => format!("~{}={}", reporter.label(), series.measure.count()),
+            Key::Edge(edge, _) => format!("{}={}", edge.source.workload, series.stats.count()),
+            Key::Overflow(reporter) => format!("~{}={}", reporter.label(), series.stats.count()),
             Key::NamespaceOverflow(reporter, namespace) => {
-                format!("~{}/{namespace}={}", reporter.label(), series.measure.count())
+                format!("~{}/{namespace}={}", reporter.label(), series.stats.count())
             }
         })
         .collect();
@@ -81,8 +81,8 @@ fn what_finds_no_room_is_counted_together() {
 #[test]
 fn idle_series_are_taken_out_and_their_sum_stays() {
     let mut aggregate = Counted::new(Settings { idle_s_max: 10, ..Settings::default() });
-    aggregate.add(&edge(Reporter::Source, "a"), Outcome::default(), &measure(3), 100 * SECOND_US);
-    aggregate.add(&edge(Reporter::Source, "b"), Outcome::default(), &measure(1), 105 * SECOND_US);
+    aggregate.add(&edge(Reporter::Source, "a"), Outcome::default(), &stats(3), 100 * SECOND_US);
+    aggregate.add(&edge(Reporter::Source, "b"), Outcome::default(), &stats(1), 105 * SECOND_US);
     aggregate.aggregate.expire(&aggregate.edges, 111 * SECOND_US);
     assert_eq!((aggregate.aggregate.named(), aggregate.aggregate.expired()), (1, (1, 3)));
 }
@@ -98,7 +98,7 @@ fn a_namespace_that_has_its_share_overflows_alone_and_across_a_start() {
             .resolve(&identity, &Edge { reporter, ..Edge::default() })
     };
     for (namespace, workload) in [("a", "x"), ("a", "y"), ("b", "x"), ("a", "x"), ("b", "z"), ("b", "z")] {
-        aggregate.add(&of(namespace, workload, Reporter::Destination), Outcome::default(), &measure(1), 1);
+        aggregate.add(&of(namespace, workload, Reporter::Destination), Outcome::default(), &stats(1), 1);
     }
     let shown = |aggregate: &Counted| {
         let mut keys: Vec<String> = aggregate
@@ -109,10 +109,10 @@ fn a_namespace_that_has_its_share_overflows_alone_and_across_a_start() {
                         "{}.{}={}",
                         edge.destination.workload,
                         edge.destination.namespace,
-                        series.measure.count()
+                        series.stats.count()
                     )
                 }
-                other => format!("{other:?}={}", series.measure.count()),
+                other => format!("{other:?}={}", series.stats.count()),
             })
             .collect();
         keys.sort();
@@ -135,7 +135,7 @@ fn a_namespace_that_has_its_share_overflows_alone_and_across_a_start() {
     again.edges.restore(&mut from).unwrap();
     again.aggregate.restore(&mut from).unwrap();
     again.aggregate.restore_budget(&again.edges);
-    again.add(&of("a", "w", Reporter::Destination), Outcome::default(), &measure(1), 2);
+    again.add(&of("a", "w", Reporter::Destination), Outcome::default(), &stats(1), 2);
     assert_eq!((shown(&again), again.aggregate.named()), (expected.replace("\"a\")=1", "\"a\")=2"), 2));
 }
 
@@ -143,9 +143,9 @@ fn a_namespace_that_has_its_share_overflows_alone_and_across_a_start() {
 fn a_series_that_goes_makes_room_in_its_namespace() {
     let limits = Settings { namespace_series_max: Some(1), idle_s_max: 10, ..Settings::default() };
     let mut aggregate = Counted::new(limits);
-    aggregate.add(&edge(Reporter::Source, "a"), Outcome::default(), &measure(1), 100 * SECOND_US);
+    aggregate.add(&edge(Reporter::Source, "a"), Outcome::default(), &stats(1), 100 * SECOND_US);
     aggregate.aggregate.expire(&aggregate.edges, 200 * SECOND_US);
-    aggregate.add(&edge(Reporter::Source, "b"), Outcome::default(), &measure(1), 201 * SECOND_US);
+    aggregate.add(&edge(Reporter::Source, "b"), Outcome::default(), &stats(1), 201 * SECOND_US);
     assert_eq!((aggregate.aggregate.named(), aggregate.aggregate.overflowed()), (1, 0));
 }
 
@@ -163,16 +163,16 @@ fn series_100_001_is_in_overflow_and_says_so() {
         let mut source = (*name.source).clone();
         source.workload = workload.as_str().into();
         let edge = ResolvedEdge { source: Arc::new(source), ..name.clone() };
-        aggregate.add(&edge, outcome, &measure(2), 1);
+        aggregate.add(&edge, outcome, &stats(2), 1);
     }
     assert_eq!((aggregate.aggregate.named(), aggregate.aggregate.overflowed()), (100_000, 2));
     let overflow: Vec<u64> = aggregate
         .iter()
         .filter(|(key, _)| *key == Key::Overflow(Reporter::Source))
-        .map(|(_, series)| series.measure.count())
+        .map(|(_, series)| series.stats.count())
         .collect();
     assert_eq!(overflow, [2]);
-    let all: u64 = aggregate.iter().map(|(_, series)| series.measure.count()).sum();
+    let all: u64 = aggregate.iter().map(|(_, series)| series.stats.count()).sum();
     assert_eq!(all, 200_002);
 }
 

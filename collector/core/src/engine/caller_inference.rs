@@ -5,7 +5,7 @@
 //! what cannot be found is counted at once.
 
 use super::Engine;
-use super::batch_scratch::Cells;
+use super::batch_scratch::BatchScratch;
 use crate::batch::{Batch, Identity, Record, Text};
 use crate::histogram::RequestStats;
 use crate::identity::{PendingCaller, ReportedEdge};
@@ -18,11 +18,11 @@ struct Groups {
     /// Groups in the order of their first request, so that a replay counts them in the same order.
     groups: Vec<(Arc<ReportedEdge>, Option<Text>, RequestStats)>,
     /// Index of each group.
-    index: HashMap<Place, usize>,
+    index: HashMap<GroupKey, usize>,
 }
 
 /// By the address of the first, which is quicker than by all of its texts.
-type Place = (*const ReportedEdge, Option<Text>);
+type GroupKey = (*const ReportedEdge, Option<Text>);
 
 impl Groups {
     fn add(&mut self, reported: &Arc<ReportedEdge>, caller: Option<Text>, record: &Record) {
@@ -43,17 +43,17 @@ impl Groups {
 
 impl Engine {
     /// Puts the unnamed requests of a batch where what is found will find them. Before the join takes the batch.
-    pub(super) fn seek_callers(
+    pub(super) fn pend_callers(
         &mut self,
         batch: &Batch,
-        cells: &mut Cells,
+        scratch: &mut BatchScratch,
         own: &Arc<Identity>,
         now_us: u64,
     ) {
-        if cells.unnamed.is_empty() {
+        if scratch.by_join.is_empty() {
             return;
         }
-        let reported = cells.unnamed.iter().map(|(edge, outcome, _)| {
+        let reported = scratch.by_join.iter().map(|(edge, outcome, _)| {
             let outcome = batch.outcomes.get(*outcome).copied().unwrap_or_default();
             Arc::new(ReportedEdge {
                 own: own.clone(),
@@ -63,18 +63,20 @@ impl Engine {
         });
         let reported: Vec<_> = reported.collect();
         let until_us = self.join.inference_deadline_us(now_us);
-        for (place, record) in cells.unnamed_records.drain(..) {
-            let (Some(reported), Some((edge, _, rest))) = (reported.get(place), cells.unnamed.get_mut(place))
+        for (index, record) in scratch.caller_records.drain(..) {
+            let (Some(reported), Some((edge, _, rest))) =
+                (reported.get(index), scratch.by_join.get_mut(index))
             else {
                 continue;
             };
-            let line = cells.lines.get(*edge).and_then(Option::as_ref);
-            let key = line.and_then(|line| self.join.inference_key(&record, line, now_us));
-            if !key.is_some_and(|key| self.pending_callers.put(key, reported, &record, until_us)) {
+            let edge_context = scratch.edge_contexts.get(*edge).and_then(Option::as_ref);
+            let key =
+                edge_context.and_then(|edge_context| self.join.inference_key(&record, edge_context, now_us));
+            if !key.is_some_and(|key| self.pending_callers.insert(key, reported, &record, until_us)) {
                 rest.record(&record);
             }
         }
-        for ((.., rest), reported) in cells.unnamed.drain(..).zip(reported) {
+        for ((.., rest), reported) in scratch.by_join.drain(..).zip(reported) {
             if rest.count() > 0 || rest.messages().is_some() {
                 let named = self.address_book.resolve(&reported.own, &reported.edge);
                 self.count_as(&named, &reported, &rest, now_us);
@@ -83,7 +85,7 @@ impl Engine {
     }
 
     /// Counts those of whom the join has found something.
-    pub(super) fn name_callers(&mut self, now_us: u64) {
+    pub(super) fn count_inferred(&mut self, now_us: u64) {
         let found = self.join.take_inferred_callers();
         if found.is_empty() || self.pending_callers.is_empty() {
             return;
@@ -91,30 +93,30 @@ impl Engine {
         let mut groups = Groups::default();
         for caller in found {
             if let Some(PendingCaller { reported, record, .. }) =
-                self.pending_callers.take(caller.key, |record| caller.matches(record))
+                self.pending_callers.remove(caller.key, |record| caller.matches(record))
             {
                 groups.add(&reported, caller.proxy, &record);
             }
         }
-        for (reported, proxy, measure) in groups.all() {
+        for (reported, proxy, stats) in groups.all() {
             match proxy {
                 Some(proxy) => {
                     let named = self.address_book.resolve_with_caller(&reported.own, &reported.edge, &proxy);
-                    self.count_as(&named, &reported, &measure, now_us);
+                    self.count_as(&named, &reported, &stats, now_us);
                 }
-                None => self.count(&reported, &measure, now_us),
+                None => self.count(&reported, &stats, now_us),
             }
         }
     }
 
     /// Counts those that nothing was found of in time.
-    pub(super) fn give_callers_up(&mut self, until_us: u64, now_us: u64) {
+    pub(super) fn count_uninferred(&mut self, until_us: u64, now_us: u64) {
         let mut groups = Groups::default();
-        for PendingCaller { reported, record, .. } in self.pending_callers.take_due(until_us) {
+        for PendingCaller { reported, record, .. } in self.pending_callers.remove_due(until_us) {
             groups.add(&reported, None, &record);
         }
-        for (reported, _, measure) in groups.all() {
-            self.count(&reported, &measure, now_us);
+        for (reported, _, stats) in groups.all() {
+            self.count(&reported, &stats, now_us);
         }
     }
 

@@ -23,7 +23,7 @@ impl Engine {
     ) {
         for (index, outcome, counts) in groups {
             let Some(edge) = batch.edges.get(index) else { continue };
-            let known = self.known(batch, index, own, Joins::No);
+            let known = self.cached_edge(batch, index, own, Joins::No);
             if let Some(id) = known.counted.edge() {
                 let series = match kind {
                     ConnectionKind::Tcp => &mut self.connections,
@@ -34,8 +34,8 @@ impl Engine {
                 continue;
             }
             let resolved = self.address_book.resolve(own, &edge);
-            let is_pending = known.counted == Counted::WAITS
-                || (known.counted == Counted::UNNAMED && self.address_book.may_improve(&edge, &resolved));
+            let is_pending = known.counted == Counted::PENDING
+                || (known.counted == Counted::BY_JOIN && self.address_book.may_improve(&edge, &resolved));
             if is_pending {
                 let reported = ReportedEdge { own: own.clone(), edge, outcome };
                 self.pend_connections(&reported, (kind, &counts), now_us);

@@ -6,13 +6,13 @@
 
 use crate::batch::{EdgeFingerprint, Text};
 use crate::identity::EdgeId;
-use crate::interner::Registry;
+use crate::interner::Interner;
 use crate::join;
 use hashbrown::HashTable;
 
 /// What is known of an edge as one proxy told it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Known {
+pub(super) struct CachedEdge {
     /// When this was learnt: the lower half of a generation.
     pub(super) generation: u32,
     pub(super) counted: Counted,
@@ -28,11 +28,11 @@ pub(super) struct Counted(u32);
 
 impl Counted {
     /// It is to wait for a better name.
-    pub(super) const WAITS: Self = Self(u32::MAX);
+    pub(super) const PENDING: Self = Self(u32::MAX);
     /// There was no room for series of its own.
     const OVERFLOWS: Self = Self(u32::MAX - 1);
     /// One by one, as the join finds who called.
-    pub(super) const UNNAMED: Self = Self(u32::MAX - 2);
+    pub(super) const BY_JOIN: Self = Self(u32::MAX - 2);
 
     /// In the series of this edge.
     pub(super) fn of(edge: Option<EdgeId>) -> Self {
@@ -42,7 +42,7 @@ impl Counted {
     /// The edge, where it has one.
     #[inline]
     pub(super) fn edge(self) -> Option<EdgeId> {
-        (self.0 < Self::UNNAMED.0).then_some(EdgeId(self.0))
+        (self.0 < Self::BY_JOIN.0).then_some(EdgeId(self.0))
     }
 }
 
@@ -56,18 +56,18 @@ pub(super) enum Joins {
 }
 
 /// No proxy that is known.
-pub(super) const NOBODY: u32 = u32::MAX;
+pub(super) const NO_PEER: u32 = u32::MAX;
 
 /// See above.
 #[derive(Debug)]
 pub(crate) struct EdgeCache {
     /// Places in `known`.
     slots: HashTable<u32>,
-    known: Vec<(EdgeFingerprint, Known)>,
+    known: Vec<(EdgeFingerprint, CachedEdge)>,
     /// Proxies at other ends, and when each was met last.
-    peers: Registry<Text, u64>,
+    peers: Interner<Text, u64>,
     max: usize,
-    forgotten: u64,
+    evicted: u64,
 }
 
 impl Default for EdgeCache {
@@ -78,7 +78,7 @@ impl Default for EdgeCache {
 
 impl EdgeCache {
     pub(super) fn new(max: usize) -> Self {
-        Self { slots: HashTable::new(), known: Vec::new(), peers: Registry::new(max), max, forgotten: 0 }
+        Self { slots: HashTable::new(), known: Vec::new(), peers: Interner::new(max), max, evicted: 0 }
     }
 
     /// Another bound from now on.
@@ -89,61 +89,63 @@ impl EdgeCache {
 
     /// What is known of an edge, be it of today or not.
     #[inline]
-    pub(super) fn get(&self, print: EdgeFingerprint) -> Option<&Known> {
-        self.at(self.place(print)?)
+    pub(super) fn get(&self, fingerprint: EdgeFingerprint) -> Option<&CachedEdge> {
+        self.at(self.index(fingerprint)?)
     }
 
     /// The number of a proxy at other ends.
     pub(super) fn peer(&mut self, proxy: &Text) -> u32 {
         if self.peers.len() >= self.max && self.peers.find(&**proxy).is_none() {
             // Proxies come and go behind one address, so that there may be more of them than edges.
-            self.forget();
+            self.evict_all();
         }
-        self.peers.number(proxy, || 0).unwrap_or(NOBODY)
+        self.peers.number(proxy, || 0).unwrap_or(NO_PEER)
     }
 
     /// That proxy, if it was not met within `again_us`; it is met now.
     #[inline]
-    pub(super) fn meet(&mut self, peer: u32, again_us: u64, now_us: u64) -> Option<&Text> {
-        let met_us = self.peers.get_mut(peer)?;
-        if now_us.saturating_sub(*met_us) < again_us {
+    pub(super) fn note_alive(&mut self, peer: u32, interval_us: u64, now_us: u64) -> Option<&Text> {
+        let alive_us = self.peers.get_mut(peer)?;
+        if now_us.saturating_sub(*alive_us) < interval_us {
             return None;
         }
-        *met_us = now_us;
+        *alive_us = now_us;
         self.peers.key(peer)
     }
 
     /// Where an edge stands, until something is learnt.
     #[inline]
-    pub(super) fn place(&self, print: EdgeFingerprint) -> Option<u32> {
-        let is_it = |place: &u32| self.known.get(*place as usize).is_some_and(|(known, _)| *known == print);
-        self.slots.find(print.0, is_it).copied()
+    pub(super) fn index(&self, fingerprint: EdgeFingerprint) -> Option<u32> {
+        let is_it =
+            |index: &u32| self.known.get(*index as usize).is_some_and(|(known, _)| *known == fingerprint);
+        self.slots.find(fingerprint.0, is_it).copied()
     }
 
     /// What stands at a place.
     #[inline]
-    pub(super) fn at(&self, place: u32) -> Option<&Known> {
-        self.known.get(place as usize).map(|(_, known)| known)
+    pub(super) fn at(&self, index: u32) -> Option<&CachedEdge> {
+        self.known.get(index as usize).map(|(_, known)| known)
     }
 
     /// Learns an edge.
-    pub(super) fn put(&mut self, print: EdgeFingerprint, known: Known) {
-        if let Some((_, place)) = self.place(print).and_then(|place| self.known.get_mut(place as usize)) {
-            *place = known;
+    pub(super) fn put(&mut self, fingerprint: EdgeFingerprint, known: CachedEdge) {
+        if let Some((_, index)) = self.index(fingerprint).and_then(|index| self.known.get_mut(index as usize))
+        {
+            *index = known;
             return;
         }
         if self.known.len() >= self.max {
-            self.forget();
+            self.evict_all();
         }
-        let Ok(place) = u32::try_from(self.known.len()) else { return };
-        self.known.push((print, known));
+        let Ok(index) = u32::try_from(self.known.len()) else { return };
+        self.known.push((fingerprint, known));
         let Self { slots, known, .. } = self;
-        let hash = |place: &u32| known.get(*place as usize).map_or(0, |(print, _)| print.0);
-        slots.insert_unique(print.0, place, hash);
+        let hash = |index: &u32| known.get(*index as usize).map_or(0, |(fingerprint, _)| fingerprint.0);
+        slots.insert_unique(fingerprint.0, index, hash);
     }
 
-    fn forget(&mut self) {
-        self.forgotten = self.forgotten.saturating_add(self.known.len() as u64);
+    fn evict_all(&mut self) {
+        self.evicted = self.evicted.saturating_add(self.known.len() as u64);
         self.slots.clear();
         self.known.clear();
         self.peers.retain(|_| false);
@@ -155,55 +157,56 @@ impl EdgeCache {
     }
 
     /// Edges that were forgotten since there were too many.
-    pub(super) fn forgotten(&self) -> u64 {
-        self.forgotten
+    pub(super) fn evicted(&self) -> u64 {
+        self.evicted
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Counted, EdgeCache, Known, NOBODY};
+    use super::{CachedEdge, Counted, EdgeCache, NO_PEER};
     use crate::batch::EdgeFingerprint;
 
-    fn known(generation: u32) -> Known {
-        Known { generation, counted: Counted::WAITS, joined: None, peer: NOBODY }
+    fn known(generation: u32) -> CachedEdge {
+        CachedEdge { generation, counted: Counted::PENDING, joined: None, peer: NO_PEER }
     }
 
     #[test]
     fn it_is_small() {
-        assert_eq!(size_of::<(EdgeFingerprint, Known)>(), 40);
+        assert_eq!(size_of::<(EdgeFingerprint, CachedEdge)>(), 40);
     }
 
     #[test]
     fn proxies_are_bounded_as_edges_are() {
-        let mut memo = EdgeCache::new(2);
-        memo.put(EdgeFingerprint(1, 1), known(1));
-        let peers = ["a", "b", "a", "c"].map(|proxy| memo.peer(&proxy.into()));
-        assert_eq!((&peers[..3], memo.len(), memo.forgotten()), (&[0, 1, 0][..], 0, 1));
-        assert!(memo.meet(peers[3], 1, 9).is_some_and(|proxy| &**proxy == "c"));
+        let mut cache = EdgeCache::new(2);
+        cache.put(EdgeFingerprint(1, 1), known(1));
+        let peers = ["a", "b", "a", "c"].map(|proxy| cache.peer(&proxy.into()));
+        assert_eq!((&peers[..3], cache.len(), cache.evicted()), (&[0, 1, 0][..], 0, 1));
+        assert!(cache.note_alive(peers[3], 1, 9).is_some_and(|proxy| &**proxy == "c"));
     }
 
     #[test]
     fn a_proxy_is_met_again_after_a_while() {
-        let mut memo = EdgeCache::new(9);
-        let peer = memo.peer(&"a".into());
-        assert_eq!((memo.peer(&"b".into()), memo.peer(&"a".into())), (1, peer));
-        let met = [7, 8, 17].map(|now_us| memo.meet(peer, 10, 10 + now_us).is_some());
-        assert_eq!((met, memo.meet(NOBODY, 10, 99)), ([true, false, true], None));
+        let mut cache = EdgeCache::new(9);
+        let peer = cache.peer(&"a".into());
+        assert_eq!((cache.peer(&"b".into()), cache.peer(&"a".into())), (1, peer));
+        let met = [7, 8, 17].map(|now_us| cache.note_alive(peer, 10, 10 + now_us).is_some());
+        assert_eq!((met, cache.note_alive(NO_PEER, 10, 99)), ([true, false, true], None));
     }
 
     #[test]
     fn it_knows_what_it_was_told_last_and_no_more_than_its_bound() {
-        let mut memo = EdgeCache::new(2);
-        let generation = |memo: &EdgeCache, print| memo.get(print).map(|known| known.generation);
+        let mut cache = EdgeCache::new(2);
+        let generation =
+            |cache: &EdgeCache, fingerprint| cache.get(fingerprint).map(|known| known.generation);
         // Half a print in common is not enough.
         let [a, b, c] = [EdgeFingerprint(1, 1), EdgeFingerprint(1, 2), EdgeFingerprint(2, 1)];
-        memo.put(a, known(1));
-        memo.put(b, known(2));
-        memo.put(a, known(3));
-        assert_eq!([a, b, c].map(|print| generation(&memo, print)), [Some(3), Some(2), None]);
-        memo.put(c, known(4));
-        assert_eq!([a, b, c].map(|print| generation(&memo, print)), [None, None, Some(4)]);
-        assert_eq!((memo.len(), memo.forgotten()), (1, 2));
+        cache.put(a, known(1));
+        cache.put(b, known(2));
+        cache.put(a, known(3));
+        assert_eq!([a, b, c].map(|fingerprint| generation(&cache, fingerprint)), [Some(3), Some(2), None]);
+        cache.put(c, known(4));
+        assert_eq!([a, b, c].map(|fingerprint| generation(&cache, fingerprint)), [None, None, Some(4)]);
+        assert_eq!((cache.len(), cache.evicted()), (1, 2));
     }
 }

@@ -5,19 +5,19 @@
 //! waits for a name, is not.
 
 use super::Engine;
-use super::batch_scratch::Cell;
-use super::notable::Marked;
+use super::batch_scratch::Slot;
+use super::notable::NotableRecords;
 use crate::aggregate::Exemplar;
 use crate::batch::{Batch, Record};
 use std::collections::BTreeMap;
 
 impl Engine {
     /// Offers them.
-    pub(super) fn offer_exemplars(&mut self, batch: &Batch, marked: &Marked) {
+    pub(super) fn offer_exemplars(&mut self, batch: &Batch, notable: &NotableRecords) {
         let slowest =
-            marked.slowest(&batch.records).map(|slowest| (slowest, marked.is_failure(slowest.outcome)));
+            notable.slowest(&batch.records).map(|slowest| (slowest, notable.is_failure(slowest.outcome)));
         let mut last: BTreeMap<(usize, usize), &Record> = BTreeMap::new();
-        for record in marked.failed(&batch.records).filter(|record| record.request_id_hash != 0) {
+        for record in notable.failed(&batch.records).filter(|record| record.request_id_hash != 0) {
             last.insert((record.edge, record.outcome), record);
         }
         if let Some((slowest, failed)) = slowest {
@@ -34,8 +34,8 @@ impl Engine {
             duration_us: record.duration_us,
             ended_us: record.start_us.saturating_add(record.duration_us),
         };
-        if let Some(Cell::Series(number)) = self.scratch.get(record.edge, record.outcome) {
-            self.aggregate.offer(number, exemplar, failed);
+        if let Some(Slot::Series(id)) = self.scratch.get(record.edge, record.outcome) {
+            self.aggregate.offer(id, exemplar, failed);
         }
     }
 }

@@ -5,25 +5,31 @@
 
 use super::Engine;
 use super::edge_cache::Joins;
-use super::notable::Marked;
+use super::notable::NotableRecords;
 use crate::batch::{Batch, Detail, Identity, Record};
 use crate::recent::failures::FailedRecord;
 use std::sync::Arc;
 
 impl Engine {
     /// Keeps what failed.
-    pub(super) fn keep_failures(&mut self, batch: &Batch, marked: &Marked, own: &Arc<Identity>, now_us: u64) {
-        if !marked.has_failures() {
+    pub(super) fn store_failures(
+        &mut self,
+        batch: &Batch,
+        notable: &NotableRecords,
+        own: &Arc<Identity>,
+        now_us: u64,
+    ) {
+        if !notable.has_failures() {
             return;
         }
         let folds = batch.folds.iter().chain(&batch.connections.folds);
         folds
-            .filter(|fold| marked.is_failure(fold.outcome))
+            .filter(|fold| notable.is_failure(fold.outcome))
             .for_each(|fold| self.failures.add_folded(fold.count));
         let edge_max = self.failures.edge_records_max();
-        let closed = batch.connections.closed.iter().filter(|closed| marked.is_failure(closed.outcome));
-        let all = [(by_edge(marked.failed(&batch.records)), true), (by_edge(closed), false)];
-        let mut details = Explained { batch, known: Vec::new() };
+        let closed = batch.connections.closed.iter().filter(|closed| notable.is_failure(closed.outcome));
+        let all = [(by_edge(notable.failed(&batch.records)), true), (by_edge(closed), false)];
+        let mut details = DetailCache { batch, known: Vec::new() };
         for (records, is_counted) in all {
             for of_edge in records.chunk_by(is_same_edge) {
                 let (passed, last) = of_edge.split_at(of_edge.len().saturating_sub(edge_max));
@@ -34,30 +40,30 @@ impl Engine {
                     let detail = details.of(record.outcome);
                     FailedRecord::of(record, &batch.epoch_id.proxy, ended, detail, now_us)
                 });
-                self.keep_failed(batch, (edge, is_counted), own, failed, now_us);
+                self.store_failed(batch, (edge, is_counted), own, failed, now_us);
             }
         }
     }
 
     /// Keeps failed records of one edge. `is_counted`: whether the edge is among those of the series.
-    fn keep_failed(
+    fn store_failed(
         &mut self,
         batch: &Batch,
-        (place, is_counted): (usize, bool),
+        (index, is_counted): (usize, bool),
         own: &Arc<Identity>,
         mut failed: impl Iterator<Item = FailedRecord>,
         now_us: u64,
     ) {
         let joins = if is_counted { Joins::Yes } else { Joins::No };
-        if let Some(number) = self.known(batch, place, own, joins).counted.edge() {
+        if let Some(id) = self.cached_edge(batch, index, own, joins).counted.edge() {
             let Self { edges, failures, .. } = self;
-            let numbered = (number, edges.generation());
-            match failures.put_numbered(numbered, || edges.get(number).map(Arc::new), failed, now_us) {
+            let keyed = (id, edges.generation());
+            match failures.put_numbered(keyed, || edges.get(id).map(Arc::new), failed, now_us) {
                 Ok(()) => return,
                 Err(back) => failed = back,
             }
         }
-        let edge = batch.edges.get(place).unwrap_or_default();
+        let edge = batch.edges.get(index).unwrap_or_default();
         let named = self.address_book.resolve(own, &edge);
         let mut failed = failed.collect();
         if self.address_book.may_improve(&edge, &named) {
@@ -83,12 +89,12 @@ fn is_same_edge(one: &&Record, other: &&Record) -> bool {
 }
 
 /// What explains outcomes, each copied once.
-struct Explained<'a> {
+struct DetailCache<'a> {
     batch: &'a Batch,
     known: Vec<(usize, Detail)>,
 }
 
-impl Explained<'_> {
+impl DetailCache<'_> {
     fn of(&mut self, outcome: usize) -> Detail {
         if let Some((_, detail)) = self.known.iter().find(|(known, _)| *known == outcome) {
             return detail.clone();

@@ -16,7 +16,7 @@ impl Engine {
         let mut in_flight = std::mem::take(&mut self.in_flight);
         let resolve = |index: usize| {
             let edge = batch.edges.get(index)?;
-            let known = self.known(batch, index, own, Joins::No).counted.edge();
+            let known = self.cached_edge(batch, index, own, Joins::No).counted.edge();
             let resolved = known.and_then(|id| self.edges.get(id));
             Some(resolved.unwrap_or_else(|| self.address_book.resolve(own, &edge)))
         };

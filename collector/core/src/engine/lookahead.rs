@@ -8,7 +8,7 @@
 //! reads do not depend on each other, so that a processor has many of them under way at a time.
 
 use super::Engine;
-use super::count::print_of;
+use super::count::fingerprint_of;
 use crate::aggregate::Fetch;
 use crate::batch::{Batch, Identity, Record};
 use std::hint::black_box;
@@ -21,14 +21,14 @@ pub(super) const RECORDS: usize = 256;
 
 /// Room for the edges at hand.
 #[derive(Debug, Default)]
-pub(super) struct Ahead {
+pub(super) struct Lookahead {
     /// Whether an edge was looked at.
     seen: Vec<bool>,
     /// Places in the memo.
-    places: Vec<u32>,
+    indices: Vec<u32>,
 }
 
-impl Ahead {
+impl Lookahead {
     /// Begins a batch.
     pub(super) fn begin(&mut self, edges: usize) {
         self.seen.clear();
@@ -38,29 +38,29 @@ impl Ahead {
 
 impl Engine {
     /// Fetches what the edges of these records need.
-    pub(super) fn look_ahead(
+    pub(super) fn prefetch_edges(
         &self,
-        ahead: &mut Ahead,
+        lookahead: &mut Lookahead,
         batch: &Batch,
         records: &[Record],
         own: &Arc<Identity>,
     ) {
-        let Ahead { seen, places } = ahead;
-        places.clear();
+        let Lookahead { seen, indices } = lookahead;
+        indices.clear();
         for record in records {
             let seen = seen.get_mut(record.edge).is_none_or(|seen| std::mem::replace(seen, true));
             if !seen {
-                places.extend(self.edge_cache.place(print_of(batch, record.edge, own)));
+                indices.extend(self.edge_cache.index(fingerprint_of(batch, record.edge, own)));
             }
         }
-        let known = || places.iter().filter_map(|place| self.edge_cache.at(*place));
+        let known = || indices.iter().filter_map(|index| self.edge_cache.at(*index));
         for step in [Fetch::Edge, Fetch::Series, Fetch::Counters] {
             let of_series = known().filter_map(|known| known.counted.edge());
             black_box(of_series.fold(0, |sum, edge| sum ^ self.aggregate.fetch(edge, step)));
             if step != Fetch::Edge {
                 let of_windows = known().filter_map(|known| known.counted.edge());
-                let cell = step == Fetch::Counters;
-                black_box(of_windows.fold(0, |sum, edge| sum ^ self.windows.fetch(edge, cell)));
+                let slot = step == Fetch::Counters;
+                black_box(of_windows.fold(0, |sum, edge| sum ^ self.windows.fetch(edge, slot)));
                 let of_hops = known().filter_map(|known| known.joined.as_ref());
                 let counters = step == Fetch::Counters;
                 black_box(of_hops.fold(0, |sum, joined| sum ^ self.join.fetch(joined, counters)));

@@ -7,7 +7,7 @@ use crate::batch::{Outcome, Record};
 
 /// See above.
 #[derive(Debug, Default)]
-pub(super) struct Marked {
+pub(super) struct NotableRecords {
     /// By the places of the outcomes, whether it is a failure.
     failures: Vec<bool>,
     /// Places of the records that failed, rising.
@@ -16,7 +16,7 @@ pub(super) struct Marked {
     slowest: Option<(usize, u64)>,
 }
 
-impl Marked {
+impl NotableRecords {
     /// Begins a batch.
     pub(super) fn begin(&mut self, outcomes: &[Outcome]) {
         self.failures.clear();
@@ -27,13 +27,13 @@ impl Marked {
 
     /// EngineReader at the record at a place.
     #[inline]
-    pub(super) fn look(&mut self, place: usize, record: &Record) {
+    pub(super) fn note(&mut self, index: usize, record: &Record) {
         if self.is_failure(record.outcome) {
-            self.failed.push(place);
+            self.failed.push(index);
         }
         let is_slowest = self.slowest.is_none_or(|(_, longest_us)| record.duration_us >= longest_us);
         if is_slowest && record.request_id_hash != 0 {
-            self.slowest = Some((place, record.duration_us));
+            self.slowest = Some((index, record.duration_us));
         }
     }
 
@@ -50,7 +50,7 @@ impl Marked {
 
     /// The records that failed.
     pub(super) fn failed<'a>(&'a self, records: &'a [Record]) -> impl Iterator<Item = &'a Record> {
-        self.failed.iter().filter_map(|place| records.get(*place))
+        self.failed.iter().filter_map(|index| records.get(*index))
     }
 
     /// The slowest record with a request id.
@@ -61,7 +61,7 @@ impl Marked {
 
 #[cfg(test)]
 mod tests {
-    use super::Marked;
+    use super::NotableRecords;
     use crate::batch::{Outcome, Record};
 
     /// `(outcome, duration, hash)` of records in, the slowest and those that failed out, as places. Outcome 1 is a failure.
@@ -75,14 +75,14 @@ mod tests {
         };
         let outcomes = [200, 503].map(|code| Outcome { response_code: code, ..Outcome::default() });
         let records: Vec<Record> = records.iter().map(record).collect();
-        let mut marked = Marked::default();
+        let mut notable = NotableRecords::default();
         // What was there before is gone.
-        marked.failed.push(9);
-        marked.begin(&outcomes);
-        records.iter().enumerate().for_each(|(place, record)| marked.look(place, record));
-        assert_eq!((marked.slowest.map(|(place, _)| place), &marked.failed[..]), (slowest, failed));
-        assert_eq!(marked.slowest(&records), slowest.and_then(|place| records.get(place)));
-        assert_eq!(marked.failed(&records).count(), failed.len());
+        notable.failed.push(9);
+        notable.begin(&outcomes);
+        records.iter().enumerate().for_each(|(index, record)| notable.note(index, record));
+        assert_eq!((notable.slowest.map(|(index, _)| index), &notable.failed[..]), (slowest, failed));
+        assert_eq!(notable.slowest(&records), slowest.and_then(|index| records.get(index)));
+        assert_eq!(notable.failed(&records).count(), failed.len());
     }
 
     #[test]

@@ -133,11 +133,11 @@ impl Engine {
 
     /// Counts the groups that can be resolved now, or are due.
     pub(super) fn resolve_pending(&mut self, now_us: u64) {
-        let book = &mut self.address_book;
-        let generation = book.generation();
+        let address_book = &mut self.address_book;
+        let generation = address_book.generation();
         let is_ready = |reported: &ReportedEdge| {
-            let resolved = book.resolve(&reported.own, &reported.edge);
-            !book.may_improve(&reported.edge, &resolved)
+            let resolved = address_book.resolve(&reported.own, &reported.edge);
+            !address_book.may_improve(&reported.edge, &resolved)
         };
         for (reported, group) in self.pending.groups.remove_ready(now_us, generation, is_ready) {
             self.count_group(&reported, group, now_us);
@@ -190,7 +190,7 @@ impl Engine {
             self.aggregate.overflow(stats.count());
         }
         if let Some(series) = self.aggregate.get_mut(series) {
-            series.measure.merge(stats);
+            series.stats.merge(stats);
         }
         let ReportedEdge { own, edge: by_proxy, outcome } = reported;
         let instance = tallies::called(by_proxy.reporter, own, &by_proxy.peer.address, "");
@@ -211,7 +211,7 @@ impl Engine {
             ConnectionKind::Stream => &mut self.streams,
         };
         let known = self.edges.find(resolved);
-        let edge = known.or_else(|| series.has_room(namespace).then(|| self.edges.issue(resolved))?);
+        let edge = known.or_else(|| series.has_capacity(namespace).then(|| self.edges.issue(resolved))?);
         series.add(&self.edges, edge, (resolved.reporter, namespace), counted, now_us);
     }
 }

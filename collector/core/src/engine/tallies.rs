@@ -10,12 +10,12 @@ use crate::recent::windows::WindowStats;
 
 /// See above.
 #[derive(Debug, Default)]
-pub(super) struct Recent {
+pub(super) struct BatchTallies {
     /// By the places of [`Batch::edges`].
     edges: Vec<(Option<EdgeId>, WindowStats)>,
 }
 
-impl Recent {
+impl BatchTallies {
     /// Begins a batch.
     pub(super) fn begin(&mut self, batch: &Batch) {
         self.edges.clear();
@@ -23,8 +23,8 @@ impl Recent {
     }
 
     /// Notes which edge it is.
-    pub(super) fn know(&mut self, place: usize, edge: Option<EdgeId>) {
-        if let Some((known, _)) = self.edges.get_mut(place) {
+    pub(super) fn set_edge(&mut self, index: usize, edge: Option<EdgeId>) {
+        if let Some((known, _)) = self.edges.get_mut(index) {
             *known = edge;
         }
     }
@@ -63,10 +63,16 @@ pub(super) fn called<'a>(
 
 impl Engine {
     /// Brings the tallies of a batch into the windows.
-    pub(super) fn keep_recent(&mut self, batch: &Batch, recent: &Recent, own: &Identity, now_us: u64) {
-        for (place, (edge, tally)) in recent.edges.iter().enumerate().filter(|(_, it)| it.1.requests > 0) {
-            let reporter = batch.edges.reporter(place).unwrap_or_default();
-            let address = batch.edges.peer_address(place);
+    pub(super) fn add_to_windows(
+        &mut self,
+        batch: &Batch,
+        tallies: &BatchTallies,
+        own: &Identity,
+        now_us: u64,
+    ) {
+        for (index, (edge, tally)) in tallies.edges.iter().enumerate().filter(|(_, it)| it.1.requests > 0) {
+            let reporter = batch.edges.reporter(index).unwrap_or_default();
+            let address = batch.edges.peer_address(index);
             let instance = called(reporter, own, address, &batch.epoch_id.proxy);
             self.windows.add(*edge, instance, *tally, now_us);
         }

@@ -42,7 +42,7 @@ fn series(engine: &Engine) -> String {
         .filter_map(|(key, series)| match key {
             crate::aggregate::Key::Edge(edge, _) => {
                 let (source, destination) = (&edge.source.workload, &edge.destination.workload);
-                Some(format!("{source} -> {destination} = {}", series.measure.count()))
+                Some(format!("{source} -> {destination} = {}", series.stats.count()))
             }
             _ => None,
         })
@@ -54,33 +54,33 @@ fn series(engine: &Engine) -> String {
 #[test]
 fn a_stranger_is_asked_and_then_counted_once() {
     let mut engine = Engine::new(Settings::default());
-    assert_eq!(engine.take(&batch("p", 1, None, ""), 1), Answer::NeedIdentity);
+    assert_eq!(engine.apply_batch(&batch("p", 1, None, ""), 1), Answer::NeedIdentity);
     assert_eq!(series(&engine), "");
     let introduced = batch("p", 1, Some(identity("pay", "10.0.0.1")), "");
-    assert_eq!(engine.take(&introduced, 2), Answer::Taken);
-    assert_eq!(engine.take(&introduced, 3), Answer::Taken);
+    assert_eq!(engine.apply_batch(&introduced, 2), Answer::Accepted);
+    assert_eq!(engine.apply_batch(&introduced, 3), Answer::Accepted);
     assert_eq!(series(&engine), "unknown -> pay = 1");
 }
 
 #[test]
 fn a_caller_that_introduces_itself_in_time_is_named() {
     let mut engine = Engine::new(Settings::default());
-    engine.take(&batch("p", 1, Some(identity("pay", "10.0.0.1")), "10.0.0.2"), SECOND_US);
+    engine.apply_batch(&batch("p", 1, Some(identity("pay", "10.0.0.1")), "10.0.0.2"), SECOND_US);
     assert_eq!((series(&engine).as_str(), engine.pending.len()), ("", 1));
-    engine.take(&batch("s", 1, Some(identity("shop", "10.0.0.2")), ""), 2 * SECOND_US);
+    engine.apply_batch(&batch("s", 1, Some(identity("shop", "10.0.0.2")), ""), 2 * SECOND_US);
     assert_eq!(series(&engine), "shop -> pay = 1, unknown -> shop = 1");
 }
 
 #[test]
 fn nobody_is_waited_for_for_ever() {
     let mut engine = Engine::new(Settings::default());
-    engine.take(&batch("p", 1, Some(identity("pay", "10.0.0.1")), "10.9.9.9"), SECOND_US);
-    engine.take(&batch("p", 2, None, "10.9.9.9"), 2 * SECOND_US);
+    engine.apply_batch(&batch("p", 1, Some(identity("pay", "10.0.0.1")), "10.9.9.9"), SECOND_US);
+    engine.apply_batch(&batch("p", 2, None, "10.9.9.9"), 2 * SECOND_US);
     engine.tick(2 * SECOND_US);
     assert_eq!((series(&engine).as_str(), engine.pending.len()), ("", 1));
     engine.tick(3 * SECOND_US);
     assert_eq!(series(&engine), "unknown -> pay = 2");
-    engine.take(&batch("p", 3, None, "10.9.9.9"), 4 * SECOND_US);
+    engine.apply_batch(&batch("p", 3, None, "10.9.9.9"), 4 * SECOND_US);
     engine.close(4 * SECOND_US);
     assert_eq!(series(&engine), "unknown -> pay = 3");
 }
@@ -90,23 +90,26 @@ fn a_full_table_is_an_answer() {
     let mut limits = Settings::default();
     limits.identity.proxies_max = 1;
     let mut engine = Engine::new(limits);
-    assert_eq!(engine.take(&batch("p", 1, Some(identity("pay", "1")), ""), 1), Answer::Taken);
-    assert_eq!(engine.take(&batch("q", 1, Some(identity("pay", "2")), ""), 1), Answer::Full("proxies"));
+    assert_eq!(engine.apply_batch(&batch("p", 1, Some(identity("pay", "1")), ""), 1), Answer::Accepted);
+    assert_eq!(
+        engine.apply_batch(&batch("q", 1, Some(identity("pay", "2")), ""), 1),
+        Answer::Full("proxies")
+    );
 }
 
 /// They are no requests: neither the series nor the join know of them, but the books do.
 #[test]
 fn connections_are_counted_apart() {
     let mut engine = Engine::new(Settings::default());
-    let mut told = batch("p", 1, Some(identity("pay", "10.0.0.1")), "");
-    told.connections.closed = std::mem::take(&mut told.records);
-    engine.take(&told, SECOND_US);
+    let mut reported = batch("p", 1, Some(identity("pay", "10.0.0.1")), "");
+    reported.connections.closed = std::mem::take(&mut reported.records);
+    engine.apply_batch(&reported, SECOND_US);
     let closed: u64 = engine.connections.iter(&engine.edges).map(|(_, series)| series.counts.closed()).sum();
     assert_eq!((closed, series(&engine).as_str(), engine.join.pending()), (1, "", 0));
     assert_eq!(engine.join.stats().unjoinable().map(|(_, count)| count).sum::<u64>(), 0);
-    let books = engine.ledger.entries();
+    let entries = engine.ledger.entries();
     assert_eq!(
-        books.values().map(|entry| (entry.delivered, entry.unaccounted())).collect::<Vec<_>>(),
+        entries.values().map(|entry| (entry.delivered, entry.unaccounted())).collect::<Vec<_>>(),
         [(1, 0)]
     );
 }
@@ -114,7 +117,7 @@ fn connections_are_counted_apart() {
 #[test]
 fn both_sides_of_a_call_are_one_hop() {
     let mut engine = Engine::new(Settings::default());
-    let tell = |engine: &mut Engine, proxy: &str, reporter, own: Identity, peer: Peer| {
+    let report = |engine: &mut Engine, proxy: &str, reporter, own: Identity, peer: Peer| {
         let mut batch = batch(proxy, 1, Some(own), "");
         batch.edges = vec![Arc::new(Edge { reporter, peer, ..Edge::default() })].into();
         batch.records = vec![Record {
@@ -125,18 +128,21 @@ fn both_sides_of_a_call_are_one_hop() {
             ..Record::default()
         }];
         batch.folds = vec![Fold { count: 3, ..Fold::default() }];
-        engine.take(&batch, 2 * SECOND_US);
+        engine.apply_batch(&batch, 2 * SECOND_US);
     };
     let at = |address: &str| Peer { address: address.into(), ..Peer::default() };
     let (shop, pay) = (identity("shop", "10.0.0.2"), identity("pay", "10.0.0.1"));
     engine.tick(SECOND_US);
     // The caller knows the endpoint by its metadata, the called side the caller by its address.
     let endpoint = Peer { workload: "pay".into(), ..at("10.0.0.1") };
-    tell(&mut engine, "s", Reporter::Source, shop, endpoint);
+    report(&mut engine, "s", Reporter::Source, shop, endpoint);
     assert_eq!(engine.join.pending(), 1);
-    tell(&mut engine, "p", Reporter::Destination, pay, at("10.0.0.2"));
-    let hops: Vec<_> =
-        engine.join.edges().map(|(edge, book)| (edge.source.workload.to_string(), book.hops())).collect();
+    report(&mut engine, "p", Reporter::Destination, pay, at("10.0.0.2"));
+    let hops: Vec<_> = engine
+        .join
+        .edges()
+        .map(|(edge, address_book)| (edge.source.workload.to_string(), address_book.hops()))
+        .collect();
     assert_eq!((hops.iter().map(|(_, hops)| hops).sum::<u64>(), engine.join.pending()), (1, 0));
     assert!(hops.contains(&("shop".to_owned(), 1)), "{hops:?}");
     assert_eq!(engine.join.stats().unjoinable().map(|(_, count)| count).sum::<u64>(), 6, "folded requests");
@@ -158,30 +164,30 @@ fn the_last_failures_are_kept_with_their_details_and_named_in_time() {
     let mut limits = Settings::default();
     limits.failures.edge_records_max = 2;
     let mut engine = Engine::new(limits);
-    let mut told = batch("p", 1, Some(identity("pay", "10.0.0.1")), "10.0.0.2");
-    told.outcomes.push(Outcome { response_code: 503, ..Outcome::default() });
-    told.details = crate::batch::Details::of([(1, ["overflow", ""])].into_iter());
-    told.records = [(0, 1), (1, 2), (1, 3), (1, 4)]
+    let mut reported = batch("p", 1, Some(identity("pay", "10.0.0.1")), "10.0.0.2");
+    reported.outcomes.push(Outcome { response_code: 503, ..Outcome::default() });
+    reported.details = crate::batch::Details::of([(1, ["overflow", ""])].into_iter());
+    reported.records = [(0, 1), (1, 2), (1, 3), (1, 4)]
         .map(|(outcome, request_id_hash)| Record { outcome, request_id_hash, ..Record::default() })
         .to_vec();
-    told.folds = vec![Fold { outcome: 1, count: 5, ..Fold::default() }];
-    engine.take(&told, SECOND_US);
+    reported.folds = vec![Fold { outcome: 1, count: 5, ..Fold::default() }];
+    engine.apply_batch(&reported, SECOND_US);
     assert_eq!(
         (failures(&engine).len(), engine.pending.failed_records()),
         (0, 2),
         "the caller is unknown yet"
     );
-    engine.take(&batch("s", 1, Some(identity("shop", "10.0.0.2")), ""), 2 * SECOND_US);
+    engine.apply_batch(&batch("s", 1, Some(identity("shop", "10.0.0.2")), ""), 2 * SECOND_US);
     assert_eq!(failures(&engine), ["shop -> pay 503 overflow 3", "shop -> pay 503 overflow 4"]);
     let store = &engine.failures;
     assert_eq!((store.seen(), store.folded(), engine.pending.failed_records()), (3, 5, 0));
     // Those of the next batch come straight, and a closed connection with a flag is one of them.
-    told.sequence = 2;
-    told.identity = None;
-    told.outcomes[1].response_code = 0;
-    told.outcomes[1].response_flags = 2;
-    told.connections.closed = std::mem::take(&mut told.records);
-    engine.take(&told, 3 * SECOND_US);
+    reported.sequence = 2;
+    reported.identity = None;
+    reported.outcomes[1].response_code = 0;
+    reported.outcomes[1].response_flags = 2;
+    reported.connections.closed = std::mem::take(&mut reported.records);
+    engine.apply_batch(&reported, 3 * SECOND_US);
     assert_eq!(failures(&engine), ["shop -> pay 0 overflow 3", "shop -> pay 0 overflow 4"]);
 }
 
@@ -209,33 +215,33 @@ fn the_last_minutes_have_what_is_counted_by_called_instance() {
     limits.aggregate.idle_s_max = 60;
     let mut engine = Engine::new(limits);
     engine.tick(SECOND_US);
-    engine.take(&batch("p", 1, Some(identity("pay", "10.0.0.1")), "10.0.0.2"), SECOND_US);
+    engine.apply_batch(&batch("p", 1, Some(identity("pay", "10.0.0.1")), "10.0.0.2"), SECOND_US);
     assert_eq!(recent(&engine, SECOND_US), (vec![], 0), "its caller is not known yet");
 
     let to = |address: &str| {
         let peer = Peer { workload: "pay".into(), address: address.into(), ..Peer::default() };
         Arc::new(Edge { reporter: Reporter::Source, peer, ..Edge::default() })
     };
-    let mut told = batch("s", 1, Some(identity("shop", "10.0.0.2")), "");
-    told.edges = vec![to("10.0.0.1"), to("10.0.0.3")].into();
-    told.outcomes.push(Outcome { response_code: 503, ..Outcome::default() });
-    told.records = [(0, 0), (0, 0), (1, 0), (1, 1)]
+    let mut reported = batch("s", 1, Some(identity("shop", "10.0.0.2")), "");
+    reported.edges = vec![to("10.0.0.1"), to("10.0.0.3")].into();
+    reported.outcomes.push(Outcome { response_code: 503, ..Outcome::default() });
+    reported.records = [(0, 0), (0, 0), (1, 0), (1, 1)]
         .map(|(edge, outcome)| Record { edge, outcome, ..Record::default() })
         .into();
     let durations = FoldedDurations { zero_count: 5, ..FoldedDurations::default() };
-    told.folds = vec![Fold { edge: 1, outcome: 1, count: 5, durations, ..Fold::default() }];
-    engine.take(&told, 2 * SECOND_US);
+    reported.folds = vec![Fold { edge: 1, outcome: 1, count: 5, durations, ..Fold::default() }];
+    engine.apply_batch(&reported, 2 * SECOND_US);
     // The called side comes once more, now that its caller has a name.
-    engine.take(&batch("p", 2, None, "10.0.0.2"), 2 * SECOND_US);
+    engine.apply_batch(&batch("p", 2, None, "10.0.0.2"), 2 * SECOND_US);
     let expected =
         ["shop -> pay by destination: 10.0.0.1=2/0", "shop -> pay by source: 10.0.0.1=2/0 10.0.0.3=7/6"];
     let (lines, sum) = recent(&engine, 2 * SECOND_US);
-    let counted: u64 = engine.aggregate.iter(&engine.edges).map(|(_, series)| series.measure.count()).sum();
+    let counted: u64 = engine.aggregate.iter(&engine.edges).map(|(_, series)| series.stats.count()).sum();
     assert_eq!((lines, sum, counted), (expected.map(str::to_owned).to_vec(), 11, 11));
 
     // Both series go before their windows are too old, and another edge may get the number of one.
     engine.tick(70 * SECOND_US);
-    engine.take(&batch("q", 1, Some(identity("cart", "10.0.0.4")), ""), 70 * SECOND_US);
+    engine.apply_batch(&batch("q", 1, Some(identity("cart", "10.0.0.4")), ""), 70 * SECOND_US);
     assert_eq!(
         recent(&engine, 70 * SECOND_US),
         (vec!["unknown -> cart by destination: 10.0.0.4=1/0".to_owned()], 1)
@@ -247,8 +253,8 @@ fn what_has_no_series_has_no_windows_and_is_counted() {
     let mut limits = Settings::default();
     limits.aggregate.series_max = 1;
     let mut engine = Engine::new(limits);
-    engine.take(&batch("p", 1, Some(identity("pay", "10.0.0.1")), ""), SECOND_US);
-    engine.take(&batch("q", 1, Some(identity("cart", "10.0.0.4")), ""), SECOND_US);
+    engine.apply_batch(&batch("p", 1, Some(identity("pay", "10.0.0.1")), ""), SECOND_US);
+    engine.apply_batch(&batch("q", 1, Some(identity("cart", "10.0.0.4")), ""), SECOND_US);
     let (_, sum) = recent(&engine, SECOND_US);
     assert_eq!((sum, engine.windows.refused(crate::recent::windows::Refused::Overflow)), (1, 1));
 }
@@ -257,18 +263,18 @@ fn what_has_no_series_has_no_windows_and_is_counted() {
 /// `shop 7`, `cart 7`: a caller tells of request 7; `pay 7`: the called side does, which knows the caller by an account that
 /// both callers have; `pay 7 1`: it numbers no attempt of its caller.
 #[track_caller]
-fn check_callers(requests_max: usize, told: &str, soon: &str, in_the_end: &str) {
+fn check_callers(requests_max: usize, reported: &str, soon: &str, in_the_end: &str) {
     let mut settings = Settings::default();
     settings.identity.caller_inference_max = requests_max;
     let mut engine = Engine::new(settings);
     let principal = "spiffe://cluster.local/ns/ns/sa/default";
     let mut now_us = 3_600 * SECOND_US;
-    for (sequence, line) in told.split(", ").enumerate() {
+    for (sequence, line) in reported.split(", ").enumerate() {
         let mut words = line.split(' ');
         let (who, hash) = (words.next().unwrap(), words.next().unwrap().parse().unwrap());
         let is_called = who == "pay";
-        let mut told = batch(who, sequence as u64 + 1, None, "");
-        told.identity = Some(Identity {
+        let mut reported = batch(who, sequence as u64 + 1, None, "");
+        reported.identity = Some(Identity {
             namespace: "ns".into(),
             service_account: "default".into(),
             canonical_service: who.into(),
@@ -281,16 +287,17 @@ fn check_callers(requests_max: usize, told: &str, soon: &str, in_the_end: &str) 
             Peer { workload: pay(), namespace: "ns".into(), canonical_service: pay(), ..Peer::default() }
         };
         let reporter = if is_called { Reporter::Destination } else { Reporter::Source };
-        told.edges = vec![Arc::new(Edge { reporter, peer, ..Edge::default() })].into();
-        told.records = vec![Record {
+        reported.edges = vec![Arc::new(Edge { reporter, peer, ..Edge::default() })].into();
+        reported.records = vec![Record {
             start_us: now_us - 10_000 + u64::from(is_called),
             duration_us: if is_called { 900 } else { 1_000 },
             request_id_hash: hash,
             attempts: if words.next().is_some() { 0 } else { 1 },
             ..Record::default()
         }];
-        told.totals = Totals { seen: sequence as u64 + 1, sent: sequence as u64 + 1, ..Totals::default() };
-        assert_eq!(engine.take(&told, now_us), Answer::Taken);
+        reported.totals =
+            Totals { seen: sequence as u64 + 1, sent: sequence as u64 + 1, ..Totals::default() };
+        assert_eq!(engine.apply_batch(&reported, now_us), Answer::Accepted);
         now_us += 1_000;
     }
     assert_eq!(series(&engine), soon);
@@ -343,13 +350,13 @@ fn who_cannot_be_found_is_not_waited_for_for_ever() {
 fn a_delayed_duplicate_with_an_older_identity_changes_nothing() {
     let mut engine = Engine::new(Settings::default());
     let older = batch("p", 1, Some(identity("pay", "10.0.0.1")), "");
-    assert_eq!(engine.take(&older, SECOND_US), Answer::Taken);
+    assert_eq!(engine.apply_batch(&older, SECOND_US), Answer::Accepted);
     assert_eq!(
-        engine.take(&batch("p", 2, Some(identity("pay", "10.0.0.9")), ""), 2 * SECOND_US),
-        Answer::Taken
+        engine.apply_batch(&batch("p", 2, Some(identity("pay", "10.0.0.9")), ""), 2 * SECOND_US),
+        Answer::Accepted
     );
     let generation = engine.generation();
-    assert_eq!(engine.take(&older, 3 * SECOND_US), Answer::Taken);
+    assert_eq!(engine.apply_batch(&older, 3 * SECOND_US), Answer::Accepted);
     let (known, last_us) = engine.address_book.known("p").unwrap();
     assert_eq!((&*known.addresses[0], last_us, engine.generation()), ("10.0.0.9", 2 * SECOND_US, generation));
     assert_eq!(engine.ledger.entries().values().map(|entry| entry.duplicates).sum::<u64>(), 1);

@@ -23,19 +23,19 @@ snapshot!(state Accounts { proxies } skip { new });
 
 impl Accounts {
     /// A proxy runs under the account of this identity, and `before` under that of another one.
-    pub(super) fn join(&mut self, proxy: &Text, identity: &Identity, before: Option<&Identity>, now_us: u64) {
+    pub(super) fn add(&mut self, proxy: &Text, identity: &Identity, before: Option<&Identity>, now_us: u64) {
         let account = account_of(identity);
         if !self.proxies.contains_key(&account) {
             self.new.insert(account.clone(), now_us);
         }
         if let Some(before) = before.filter(|before| account_of(before) != account) {
-            self.leave(proxy, before);
+            self.remove(proxy, before);
         }
         self.proxies.entry(account).or_default().insert(proxy.clone());
     }
 
     /// A proxy is gone.
-    pub(super) fn leave(&mut self, proxy: &Text, identity: &Identity) {
+    pub(super) fn remove(&mut self, proxy: &Text, identity: &Identity) {
         let account = account_of(identity);
         if let Some(proxies) = self.proxies.get_mut(&account) {
             proxies.remove(proxy);
@@ -47,7 +47,7 @@ impl Accounts {
     }
 
     /// Accounts that came up to `until_us` are not new any more; whether there are some that were.
-    pub(super) fn grow_old(&mut self, until_us: u64) -> bool {
+    pub(super) fn end_learning(&mut self, until_us: u64) -> bool {
         let new = self.new.len();
         self.new.retain(|_, since_us| *since_us > until_us);
         self.new.len() < new
@@ -72,9 +72,10 @@ pub(super) fn spiffe(principal: &str) -> Option<(&str, &str)> {
 }
 
 /// Whether a certificate may be that of `who`; an absent one says nothing.
-pub(super) fn is_of(principal: &str, who: &Identity) -> bool {
+pub(super) fn may_present(principal: &str, identity: &Identity) -> bool {
     spiffe(principal).is_none_or(|(namespace, account)| {
-        who.service_account.is_empty() || (namespace == &*who.namespace && account == &*who.service_account)
+        identity.service_account.is_empty()
+            || (namespace == &*identity.namespace && account == &*identity.service_account)
     })
 }
 
@@ -98,15 +99,15 @@ mod tests {
             match words[1] {
                 "joins" => {
                     let before = under.insert(words[0], identity(words[2]));
-                    accounts.join(
+                    accounts.add(
                         &words[0].into(),
                         &identity(words[2]),
                         before.as_ref(),
                         words[4].parse().unwrap(),
                     );
                 }
-                "leaves" => accounts.leave(&words[0].into(), &identity(words[2])),
-                until => assert!(accounts.grow_old(until.parse().unwrap())),
+                "leaves" => accounts.remove(&words[0].into(), &identity(words[2])),
+                until => assert!(accounts.end_learning(until.parse().unwrap())),
             }
         }
         let of = |account: &str| {

@@ -18,9 +18,9 @@ const NAME_HELD_US: u64 = 10 * 60 * 1_000_000;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PeerIdentity {
     /// Nobody asked: no client authorities are set.
-    Open,
+    NotRequired,
     /// A certificate was verified, and names nobody of Istio's form or of a trusted domain.
-    Nobody,
+    Unknown,
     /// It names one.
     Certified(Principal),
 }
@@ -32,7 +32,7 @@ impl PeerIdentity {
             Some(it) if trust_domains.is_empty() || trust_domains.contains(&it.trust_domain) => {
                 Self::Certified(it)
             }
-            _ => Self::Nobody,
+            _ => Self::Unknown,
         }
     }
 }
@@ -46,8 +46,8 @@ pub fn authorize(
     now_us: u64,
 ) -> Result<(), Rejection> {
     let principal = match peer {
-        PeerIdentity::Open => return Ok(()),
-        PeerIdentity::Nobody => {
+        PeerIdentity::NotRequired => return Ok(()),
+        PeerIdentity::Unknown => {
             let text = "the certificate names no workload: a SPIFFE id of a trusted domain is asked for";
             return Err(Rejection::IdentityMismatch(text.into()));
         }
@@ -103,7 +103,7 @@ mod tests {
     #[track_caller]
     fn check(certificate: &str, proxy: &str, claim: &str, known: &str, expected: &str) {
         let peer = match certificate.split_once('/') {
-            None => PeerIdentity::Nobody,
+            None => PeerIdentity::Unknown,
             Some((namespace, account)) => PeerIdentity::Certified(Principal {
                 trust_domain: "td".into(),
                 namespace: namespace.into(),
@@ -128,7 +128,7 @@ mod tests {
         };
         let known = (!known.is_empty()).then(|| identity(known));
         let known = known.as_ref().map(|identity| (identity, 1_000));
-        assert_eq!(authorize(&PeerIdentity::Open, &batch, known, 2_000), Ok(()), "nobody asked");
+        assert_eq!(authorize(&PeerIdentity::NotRequired, &batch, known, 2_000), Ok(()), "nobody asked");
         let text = match authorize(&peer, &batch, known, 2_000) {
             Ok(()) => "fine".to_owned(),
             Err(refusal) => format!("{}: {refusal}", refusal.label()),
@@ -149,8 +149,8 @@ mod tests {
 
     #[test]
     fn and_for_nobody_else() {
-        let nobody = "identity_mismatch: the certificate names no workload: a SPIFFE id of a trusted domain is asked for";
-        check("-", PAY, "shop/pay", "", nobody);
+        let no_workload = "identity_mismatch: the certificate names no workload: a SPIFFE id of a trusted domain is asked for";
+        check("-", PAY, "shop/pay", "", no_workload);
         let other = "identity_mismatch: the proxy claims namespace \"shop\", service account \"web\", and the certificate is \
                      spiffe://td/ns/shop/sa/pay";
         check("shop/pay", PAY, "shop/web", "", other);

@@ -146,7 +146,7 @@ impl End {
         let namespace = super::spiffe(&peer.principal).map(|(namespace, _)| namespace.into());
         let version = if peer.version.is_empty() { &peer.canonical_revision } else { &peer.version };
         let revision = &peer.canonical_revision;
-        let nobody = peer.workload.is_empty();
+        let is_unknown = peer.workload.is_empty();
         Self {
             workload: known(&peer.workload),
             namespace: if peer.namespace.is_empty() {
@@ -159,7 +159,7 @@ impl End {
             version: known(version),
             canonical_service: known(&peer.canonical_service),
             canonical_revision: match revision.is_empty() {
-                true if nobody => UNKNOWN.clone(),
+                true if is_unknown => UNKNOWN.clone(),
                 true => LATEST.clone(),
                 false => revision.clone(),
             },

@@ -8,7 +8,7 @@
 
 use super::{End, Evidence, ResolvedEdge, Security, ServiceName};
 use crate::batch::{Reporter, Text};
-use crate::interner::Registry;
+use crate::interner::Interner;
 use crate::snapshot::codec::{Reader, SnapshotState, SnapshotValue, Unreadable, Writer, snapshot};
 use hashbrown::HashTable;
 use slab::Slab;
@@ -47,9 +47,9 @@ pub struct EdgeTable {
     ids: HashTable<u32>,
     hasher: foldhash::quality::RandomState,
     /// Ends, and whether an edge uses them.
-    ends: Registry<Arc<End>, bool>,
+    ends: Interner<Arc<End>, bool>,
     /// Services, and whether an edge uses them.
-    services: Registry<Arc<ServiceName>, bool>,
+    services: Interner<Arc<ServiceName>, bool>,
     edges_max: usize,
     generation: u64,
 }
@@ -63,8 +63,8 @@ impl EdgeTable {
             ids: HashTable::new(),
             hasher: Default::default(),
             // An edge brings at most two ends and a service, and edges are bounded.
-            ends: Registry::new(usize::MAX),
-            services: Registry::new(usize::MAX),
+            ends: Interner::new(usize::MAX),
+            services: Interner::new(usize::MAX),
             edges_max,
             generation: 0,
         }
@@ -212,10 +212,10 @@ impl SnapshotState for EdgeTable {
     fn restore(&mut self, from: &mut Reader<'_>) -> Result<(), Unreadable> {
         let used = |(number, key)| (number, key, true);
         let ends: Vec<(u32, Arc<End>)> = SnapshotValue::load(from)?;
-        self.ends = Registry::restored(usize::MAX, ends.into_iter().map(used));
+        self.ends = Interner::restored(usize::MAX, ends.into_iter().map(used));
         let services: Vec<(u32, Arc<ServiceName>)> = SnapshotValue::load(from)?;
         let used = |(number, key)| (number, key, true);
-        self.services = Registry::restored(usize::MAX, services.into_iter().map(used));
+        self.services = Interner::restored(usize::MAX, services.into_iter().map(used));
         let mut edges = Vec::new();
         for _ in 0..from.count()? {
             let id = u32::load(from)?;

@@ -19,34 +19,34 @@ pub enum Liveness {
     /// It reports.
     Reporting,
     /// It did not for longer than it may, and nobody meets it: it has ended, or its collector is another one.
-    Quiet,
+    Idle,
     /// It did not, and others meet it: its filter is dead, or its reports do not arrive.
-    Blind,
+    NotReporting,
 }
 
 impl Liveness {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Reporting, Self::Quiet, Self::Blind];
+    pub const ALL: [Self; 3] = [Self::Reporting, Self::Idle, Self::NotReporting];
 
     /// As label `liveness` and the JSON API say it.
     #[must_use]
     pub fn label(self) -> &'static str {
         match self {
             Self::Reporting => "reporting",
-            Self::Quiet => "quiet",
-            Self::Blind => "blind",
+            Self::Idle => "quiet",
+            Self::NotReporting => "blind",
         }
     }
 }
 
 /// When the collector began to listen, the last time.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Awake {
+pub(super) struct Listening {
     since_us: u64,
     last_us: u64,
 }
 
-impl Awake {
+impl Listening {
     fn note(&mut self, now_us: u64) {
         if now_us.saturating_sub(self.last_us) > AWAY_US {
             self.since_us = now_us;
@@ -57,20 +57,20 @@ impl Awake {
 
 /// Whether a request that ended so shows that the other end is alive: it called, or it answered.
 #[must_use]
-pub fn is_proof_of_life(reporter: Reporter, outcome: &Outcome) -> bool {
+pub fn shows_alive(reporter: Reporter, outcome: &Outcome) -> bool {
     reporter == Reporter::Destination || outcome.response_code != 0 && outcome.response_flags == 0
 }
 
 impl AddressBook {
     /// Notes that somebody listens; to be called at least every few seconds.
-    pub(super) fn awake(&mut self, now_us: u64) {
-        self.awake.note(now_us);
+    pub(super) fn note_listening(&mut self, now_us: u64) {
+        self.listening.note(now_us);
     }
 
-    /// Somebody tells of a request that it had with this proxy, and that [`is_proof_of_life`] says to show it alive.
-    pub fn meet(&mut self, proxy: &str, now_us: u64) {
+    /// Somebody tells of a request that it had with this proxy, and that [`shows_alive`] says to show it alive.
+    pub fn note_alive(&mut self, proxy: &str, now_us: u64) {
         if let Some(known) = self.proxies.get_mut(proxy) {
-            known.met_us = known.met_us.max(now_us);
+            known.alive_us = known.alive_us.max(now_us);
         }
     }
 
@@ -78,14 +78,14 @@ impl AddressBook {
     #[must_use]
     pub fn liveness(&self, proxy: &str, now_us: u64) -> Option<Liveness> {
         let known = self.proxies.get(proxy)?;
-        let quiet_us = seconds_us(self.limits.quiet_s);
-        let heard_us = known.last_us.max(self.awake.since_us);
-        if now_us.saturating_sub(heard_us) <= quiet_us {
+        let idle_us = seconds_us(self.limits.quiet_s);
+        let heard_us = known.last_us.max(self.listening.since_us);
+        if now_us.saturating_sub(heard_us) <= idle_us {
             return Some(Liveness::Reporting);
         }
-        let met_late = known.met_us > heard_us.saturating_add(quiet_us);
-        let met_now = now_us.saturating_sub(known.met_us) <= quiet_us;
-        Some(if met_late && met_now { Liveness::Blind } else { Liveness::Quiet })
+        let met_late = known.alive_us > heard_us.saturating_add(idle_us);
+        let met_now = now_us.saturating_sub(known.alive_us) <= idle_us;
+        Some(if met_late && met_now { Liveness::NotReporting } else { Liveness::Idle })
     }
 
     /// How many proxies stand so.
@@ -98,13 +98,13 @@ impl AddressBook {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{AddressBook, Settings, is_proof_of_life};
+    use super::super::{AddressBook, Settings, shows_alive};
     use crate::batch::{Edge, Identity, Outcome, Reporter};
 
     /// Events such as `a@10`: a reports at second 10; `a!11`: another proxy is met by a's callee; `?30`: what a does then.
     #[track_caller]
     fn check(events: &str, expected: &str) {
-        let mut book = AddressBook::new(Settings { quiet_s: 10, ..Settings::default() });
+        let mut address_book = AddressBook::new(Settings { quiet_s: 10, ..Settings::default() });
         let identity = Identity { addresses: vec!["10.0.0.1".into()], ..Identity::default() };
         let mut edge = Edge { reporter: Reporter::Destination, ..Edge::default() };
         edge.peer.address = "10.0.0.1".into();
@@ -114,17 +114,17 @@ mod tests {
             let now_us = (1_000 + second.parse::<u64>().unwrap()) * 1_000_000;
             match kind {
                 "@" => {
-                    assert!(book.introduce(&"a".into(), identity.clone(), now_us));
-                    book.reports(&"a".into(), now_us);
-                    book.awake(now_us);
+                    assert!(address_book.introduce(&"a".into(), identity.clone(), now_us));
+                    address_book.reports(&"a".into(), now_us);
+                    address_book.note_listening(now_us);
                 }
                 "!" => {
-                    assert!(is_proof_of_life(edge.reporter, &Outcome::default()));
-                    let peer = book.peer_proxy(&edge).cloned().unwrap();
-                    book.meet(&peer, now_us);
+                    assert!(shows_alive(edge.reporter, &Outcome::default()));
+                    let peer = address_book.peer_proxy(&edge).cloned().unwrap();
+                    address_book.note_alive(&peer, now_us);
                 }
-                "." => book.awake(now_us),
-                _ => text.push(book.liveness("a", now_us).map_or("unknown", |it| it.label())),
+                "." => address_book.note_listening(now_us),
+                _ => text.push(address_book.liveness("a", now_us).map_or("unknown", |it| it.label())),
             }
         }
         assert_eq!(text.join(" "), expected);

@@ -13,7 +13,7 @@ static ADDRESS_BOOK: [Metric<AddressBook>; 2] = [
     Metric::counter(
         "hopscope_identity_authorities_rejected_total",
         "Requested authorities that are shown as `other` because there were too many.",
-        |address_book| Some(address_book.authorities_refused()),
+        |address_book| Some(address_book.authorities_rejected()),
     ),
     Metric::gauge("hopscope_identity_proxies", "Proxies with a known identity.", |address_book| {
         address_book.proxies().into()

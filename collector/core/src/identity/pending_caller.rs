@@ -27,7 +27,7 @@ pub struct PendingCallers {
     /// When the wait of a key's requests is over; those that were found meanwhile are there no more.
     due: VecDeque<(u64, u64)>,
     count: usize,
-    refused: u64,
+    rejected: u64,
 }
 
 impl PendingCallers {
@@ -43,10 +43,10 @@ impl PendingCallers {
     }
 
     /// Takes a request in until `due_us`; `false` when the room is full.
-    pub fn put(&mut self, key: u64, reported: &Arc<ReportedEdge>, record: &Record, due_us: u64) -> bool {
+    pub fn insert(&mut self, key: u64, reported: &Arc<ReportedEdge>, record: &Record, due_us: u64) -> bool {
         // One that was found may still stand among the due.
         if self.count >= self.requests_max || self.due.len() >= self.requests_max.saturating_mul(2) {
-            self.refused = self.refused.saturating_add(1);
+            self.rejected = self.rejected.saturating_add(1);
             return false;
         }
         let request = PendingCaller { reported: reported.clone(), record: *record, due_us };
@@ -58,10 +58,10 @@ impl PendingCallers {
     }
 
     /// Takes out the request under a key that `is_it`.
-    pub fn take(&mut self, key: u64, is_it: impl Fn(&Record) -> bool) -> Option<PendingCaller> {
+    pub fn remove(&mut self, key: u64, is_it: impl Fn(&Record) -> bool) -> Option<PendingCaller> {
         let requests = self.by_key.get_mut(&key)?;
-        let place = requests.iter().position(|request| is_it(&request.record))?;
-        let request = requests.swap_remove(place);
+        let index = requests.iter().position(|request| is_it(&request.record))?;
+        let request = requests.swap_remove(index);
         if requests.is_empty() {
             self.by_key.remove(&key);
         }
@@ -70,7 +70,7 @@ impl PendingCallers {
     }
 
     /// Takes out those whose time is over.
-    pub fn take_due(&mut self, now_us: u64) -> Vec<PendingCaller> {
+    pub fn remove_due(&mut self, now_us: u64) -> Vec<PendingCaller> {
         let mut due = Vec::new();
         while let Some((_, key)) = self.due.pop_front_if(|(due_us, _)| *due_us <= now_us) {
             let Some(requests) = self.by_key.get_mut(&key) else { continue };
@@ -104,8 +104,8 @@ impl PendingCallers {
 
     /// Requests that found no room.
     #[must_use]
-    pub fn refused(&self) -> u64 {
-        self.refused
+    pub fn rejected(&self) -> u64 {
+        self.rejected
     }
 }
 
@@ -121,30 +121,30 @@ mod tests {
     fn check(requests_max: usize, steps: &str, expected: &str) {
         let (own, edge) = (Arc::new(Identity::default()), Arc::new(Edge::default()));
         let reported = Arc::new(ReportedEdge { own, edge, outcome: Outcome::default() });
-        let mut room = PendingCallers::new(requests_max);
+        let mut pending = PendingCallers::new(requests_max);
         let mut out = Vec::new();
         for step in steps.split(", ") {
             let words: Vec<&str> = step.split(' ').collect();
-            let number = |place: usize| words.get(place).map_or(0, |word| word.parse::<u64>().unwrap());
+            let number = |index: usize| words.get(index).map_or(0, |word| word.parse::<u64>().unwrap());
             match words[0] {
                 "put" => {
                     let record = Record { duration_us: number(2), ..Record::default() };
-                    if !room.put(number(1), &reported, &record, number(4)) {
+                    if !pending.insert(number(1), &reported, &record, number(4)) {
                         out.push("full".to_owned());
                     }
                 }
                 "take" => {
-                    let taken = room.take(number(1), |record| record.duration_us == number(2));
+                    let taken = pending.remove(number(1), |record| record.duration_us == number(2));
                     out.push(taken.map_or("none".to_owned(), |it| it.record.duration_us.to_string()));
                 }
                 _ => {
-                    let due = room.take_due(number(1));
+                    let due = pending.remove_due(number(1));
                     out.extend(due.iter().map(|it| format!("{} late", it.record.duration_us)));
                 }
             }
         }
-        out.push(format!("{} left", room.len()));
-        assert_eq!(room.iter().count(), room.len());
+        out.push(format!("{} left", pending.len()));
+        assert_eq!(pending.iter().count(), pending.len());
         assert_eq!(out.join(", "), expected);
     }
 

@@ -4,7 +4,7 @@
 //! Always holds: the strongest evidence names a peer; an address names nobody whose certificate contradicts it; a certificate
 //! names no caller while its account is new, unless nothing better is to be waited for.
 
-use super::accounts::is_of;
+use super::accounts::may_present;
 use super::edge::known;
 use super::{AddressBook, End, Evidence, ResolvedEdge, Security, ServiceName};
 use crate::batch::{self, Edge, Identity, Reporter, Text};
@@ -24,13 +24,13 @@ impl AddressBook {
 
     fn resolve_trusting(&mut self, trusts_new: bool, own: &Identity, edge: &Edge) -> ResolvedEdge {
         let service = self.services.name(&edge.service, &own.namespace);
-        let here = End::of_identity(own, &edge.local_principal);
-        let (mut there, mut evidence) = self.peer(edge, trusts_new);
+        let own_end = End::of_identity(own, &edge.local_principal);
+        let (mut peer_end, mut evidence) = self.peer(edge, trusts_new);
         if evidence == Evidence::None && edge.reporter != Reporter::Destination {
-            evidence = self.intended(&mut there, edge, &service);
+            evidence = self.intended(&mut peer_end, edge, &service);
         }
         let (source, destination) =
-            if edge.reporter == Reporter::Destination { (there, here) } else { (here, there) };
+            if edge.reporter == Reporter::Destination { (peer_end, own_end) } else { (own_end, peer_end) };
         ResolvedEdge {
             reporter: edge.reporter,
             source: Arc::new(source),
@@ -43,54 +43,56 @@ impl AddressBook {
 
     /// Completes an edge that a called side told, whose caller is known to be this proxy.
     pub fn resolve_with_caller(&mut self, own: &Identity, edge: &Edge, caller: &Text) -> ResolvedEdge {
-        let mut named = self.resolve_final(own, edge);
-        if named.evidence <= Evidence::Certificate
+        let mut resolved = self.resolve_final(own, edge);
+        if resolved.evidence <= Evidence::Certificate
             && let Some(known) = self.proxies.get(caller)
-            && is_of(&edge.peer.principal, &known.identity)
+            && may_present(&edge.peer.principal, &known.identity)
         {
             let caller = End::of_identity(&known.identity, &edge.peer.principal);
-            if named.evidence == Evidence::None || !named.source.may_be(&caller) {
-                named.source = Arc::new(caller);
-                named.evidence = Evidence::Joined;
+            if resolved.evidence == Evidence::None || !resolved.source.may_be(&caller) {
+                resolved.source = Arc::new(caller);
+                resolved.evidence = Evidence::Joined;
             }
         }
-        named
+        resolved
     }
 
     /// Whether only what its caller's proxy tells can name the caller of a request.
     #[must_use]
-    pub fn needs_caller(&self, edge: &Edge, named: &ResolvedEdge) -> bool {
+    pub fn needs_caller(&self, edge: &Edge, resolved: &ResolvedEdge) -> bool {
         edge.reporter == Reporter::Destination
-            && named.evidence == Evidence::None
+            && resolved.evidence == Evidence::None
             && edge.peer.address.is_empty()
     }
 
     /// Whether the peer of an edge may get a better name when more proxies have said who they are.
     #[must_use]
-    pub fn may_improve(&self, edge: &Edge, named: &ResolvedEdge) -> bool {
-        if edge.reporter != Reporter::Destination || named.evidence >= Evidence::Address {
+    pub fn may_improve(&self, edge: &Edge, resolved: &ResolvedEdge) -> bool {
+        if edge.reporter != Reporter::Destination || resolved.evidence >= Evidence::Address {
             return false;
         }
         let address = &edge.peer.address;
         (!address.is_empty() && !self.addresses.contains_key(address))
-            || (!edge.peer.principal.is_empty() && named.evidence == Evidence::None)
+            || (!edge.peer.principal.is_empty() && resolved.evidence == Evidence::None)
     }
 
     fn peer(&self, edge: &Edge, trusts_new: bool) -> (End, Evidence) {
         let peer = &edge.peer;
-        let by_address = self.by_address(&peer.address).filter(|who| is_of(&peer.principal, who));
+        let by_address =
+            self.by_address(&peer.address).filter(|identity| may_present(&peer.principal, identity));
         let mut end = End::of_peer(peer);
         if !peer.workload.is_empty() {
             // What the control plane says of an endpoint lacks labels; the one who lives there knows them.
-            if let Some(who) = by_address.filter(|who| {
-                who.namespace == peer.namespace && [&who.workload, &who.app].contains(&&peer.workload)
+            if let Some(identity) = by_address.filter(|identity| {
+                identity.namespace == peer.namespace
+                    && [&identity.workload, &identity.app].contains(&&peer.workload)
             }) {
-                end.complete(who);
+                end.complete(identity);
             }
             return (end, Evidence::Metadata);
         }
-        if let Some(who) = by_address {
-            return (End::of_identity(who, &peer.principal), Evidence::Address);
+        if let Some(identity) = by_address {
+            return (End::of_identity(identity, &peer.principal), Evidence::Address);
         }
         let trusts_new = trusts_new || edge.reporter != Reporter::Destination;
         let candidates = self.by_account(&peer.principal, trusts_new);
@@ -98,13 +100,13 @@ impl AddressBook {
     }
 
     /// Nobody was reached, so the edge is charged to whom it was meant for.
-    fn intended(&self, there: &mut End, edge: &Edge, service: &ServiceName) -> Evidence {
+    fn intended(&self, peer_end: &mut End, edge: &Edge, service: &ServiceName) -> Evidence {
         if edge.service.host.is_empty() {
             return Evidence::None;
         }
-        there.workload = known(self.services.only_server(&service.host).unwrap_or(&service.name));
-        there.namespace = known(&service.namespace);
-        there.version = known(&self.services.version_of(&edge.service));
+        peer_end.workload = known(self.services.only_server(&service.host).unwrap_or(&service.name));
+        peer_end.namespace = known(&service.namespace);
+        peer_end.version = known(&self.services.version_of(&edge.service));
         if edge.service.evidence == batch::Evidence::Authority {
             Evidence::Authority
         } else {

@@ -37,10 +37,10 @@ pub(super) struct Services {
     /// The versions behind a host's subset.
     versions: HashMap<(Text, Text), BTreeSet<Text>>,
     authorities: HashSet<Text>,
-    refused: u64,
+    rejected: u64,
 }
 
-snapshot!(state Services { servers, versions, authorities, refused } skip { services_max, authorities_max });
+snapshot!(state Services { servers, versions, authorities, rejected } skip { services_max, authorities_max });
 
 impl Services {
     pub(super) fn new(services_max: usize, authorities_max: usize) -> Self {
@@ -50,7 +50,7 @@ impl Services {
             servers: HashMap::new(),
             versions: HashMap::new(),
             authorities: HashSet::new(),
-            refused: 0,
+            rejected: 0,
         }
     }
 
@@ -106,8 +106,8 @@ impl Services {
     }
 
     /// How many times a requested authority found no room.
-    pub(super) fn refused(&self) -> u64 {
-        self.refused
+    pub(super) fn rejected(&self) -> u64 {
+        self.rejected
     }
 
     /// The full name of a service that a proxy in `namespace` told.
@@ -137,7 +137,7 @@ impl Services {
             self.authorities.insert(authority.clone());
             return authority.clone();
         }
-        self.refused = self.refused.saturating_add(1);
+        self.rejected = self.rejected.saturating_add(1);
         OTHER.clone()
     }
 }

@@ -18,24 +18,24 @@ fn proxy(workload: &str, version: &str, account: &str, address: &str) -> Identit
 }
 
 /// shop v1, payments v1 and v2 with one service account; all of them known for long.
-fn book() -> AddressBook {
-    let mut book = new_book();
-    book.expire(seconds_us(Settings::default().account_learning_s) + 1);
-    book
+fn address_book() -> AddressBook {
+    let mut address_book = new_address_book();
+    address_book.expire(seconds_us(Settings::default().account_learning_s) + 1);
+    address_book
 }
 
 /// The same, just introduced.
-fn new_book() -> AddressBook {
-    let mut book = AddressBook::new(Settings { authorities_max: 1, ..Settings::default() });
+fn new_address_book() -> AddressBook {
+    let mut address_book = AddressBook::new(Settings { authorities_max: 1, ..Settings::default() });
     for (version, address) in [("v1", "10.0.0.4"), ("v2", "10.0.0.5")] {
-        assert!(book.introduce(
+        assert!(address_book.introduce(
             &format!("payments-{version}").into(),
             proxy("payments", version, "payments", address),
             1
         ));
     }
-    assert!(book.introduce(&"shop-v1".into(), proxy("shop", "v1", "shop", "10.0.0.3"), 1));
-    book
+    assert!(address_book.introduce(&"shop-v1".into(), proxy("shop", "v1", "shop", "10.0.0.3"), 1));
+    address_book
 }
 
 fn text(edge: &ResolvedEdge) -> String {
@@ -78,34 +78,46 @@ fn called(host: &str, evidence: Evidence, workload: &str) -> Edge {
 }
 
 #[track_caller]
-fn check(book: &mut AddressBook, edge: &Edge, expected: &str) {
+fn check(address_book: &mut AddressBook, edge: &Edge, expected: &str) {
     let own = match edge.reporter {
         Reporter::Destination => proxy("ledger-db", "v1", "ledger-db", "10.0.0.6"),
         _ => proxy("shop", "v1", "shop", "10.0.0.3"),
     };
-    book.learn(edge, &own);
-    let named = book.resolve(&own, edge);
-    let waits = if book.may_improve(edge, &named) { ", may improve" } else { "" };
+    address_book.learn(edge, &own);
+    let named = address_book.resolve(&own, edge);
+    let waits = if address_book.may_improve(edge, &named) { ", may improve" } else { "" };
     assert_eq!(format!("{}{waits}", text(&named)), expected);
 }
 
 #[test]
 fn a_caller_is_named_by_the_strongest_evidence() {
-    let mut book = book();
-    check(&mut book, &caller("10.0.0.5", ""), "payments@v2 -> ledger-db@v1 for unknown by address");
-    check(&mut book, &caller("10.0.0.5", "payments"), "payments@v2 -> ledger-db@v1 for unknown by address");
+    let mut address_book = address_book();
+    check(&mut address_book, &caller("10.0.0.5", ""), "payments@v2 -> ledger-db@v1 for unknown by address");
+    check(
+        &mut address_book,
+        &caller("10.0.0.5", "payments"),
+        "payments@v2 -> ledger-db@v1 for unknown by address",
+    );
     // Behind a forwarded-for header there is no address, and two versions share the account.
-    check(&mut book, &caller("", "payments"), "payments@unknown -> ledger-db@v1 for unknown by certificate");
-    check(&mut book, &caller("", "shop"), "shop@v1 -> ledger-db@v1 for unknown by certificate");
-    check(&mut book, &caller("", ""), "unknown@unknown -> ledger-db@v1 for unknown by none");
+    check(
+        &mut address_book,
+        &caller("", "payments"),
+        "payments@unknown -> ledger-db@v1 for unknown by certificate",
+    );
+    check(&mut address_book, &caller("", "shop"), "shop@v1 -> ledger-db@v1 for unknown by certificate");
+    check(&mut address_book, &caller("", ""), "unknown@unknown -> ledger-db@v1 for unknown by none");
 }
 
 #[test]
 fn an_address_that_the_certificate_contradicts_names_nobody() {
-    let mut book = book();
-    check(&mut book, &caller("10.0.0.4", "shop"), "shop@v1 -> ledger-db@v1 for unknown by certificate");
+    let mut address_book = address_book();
     check(
-        &mut book,
+        &mut address_book,
+        &caller("10.0.0.4", "shop"),
+        "shop@v1 -> ledger-db@v1 for unknown by certificate",
+    );
+    check(
+        &mut address_book,
         &caller("10.0.0.4", "other"),
         "unknown@unknown -> ledger-db@v1 for unknown by none, may improve",
     );
@@ -113,30 +125,30 @@ fn an_address_that_the_certificate_contradicts_names_nobody() {
 
 #[test]
 fn a_certificate_names_nobody_while_others_of_its_account_may_come() {
-    let mut book = new_book();
+    let mut address_book = new_address_book();
     let unnamed = "unknown@unknown -> ledger-db@v1 for unknown by none, may improve";
-    check(&mut book, &caller("", "shop"), unnamed);
-    check(&mut book, &caller("10.0.0.4", "shop"), unnamed);
-    check(&mut book, &caller("10.0.0.3", "shop"), "shop@v1 -> ledger-db@v1 for unknown by address");
+    check(&mut address_book, &caller("", "shop"), unnamed);
+    check(&mut address_book, &caller("10.0.0.4", "shop"), unnamed);
+    check(&mut address_book, &caller("10.0.0.3", "shop"), "shop@v1 -> ledger-db@v1 for unknown by address");
     let own = proxy("ledger-db", "v1", "ledger-db", "10.0.0.6");
-    let mut at_last = |workload: &str| text(&book.resolve_final(&own, &caller("", workload)));
+    let mut at_last = |workload: &str| text(&address_book.resolve_final(&own, &caller("", workload)));
     assert_eq!(at_last("shop"), "shop@v1 -> ledger-db@v1 for unknown by certificate");
 
-    let generation = book.generation();
-    book.expire(seconds_us(Settings::default().account_learning_s));
-    assert_eq!(book.generation(), generation);
-    book.expire(seconds_us(Settings::default().account_learning_s) + 1);
-    assert!(book.generation() > generation);
-    check(&mut book, &caller("", "shop"), "shop@v1 -> ledger-db@v1 for unknown by certificate");
+    let generation = address_book.generation();
+    address_book.expire(seconds_us(Settings::default().account_learning_s));
+    assert_eq!(address_book.generation(), generation);
+    address_book.expire(seconds_us(Settings::default().account_learning_s) + 1);
+    assert!(address_book.generation() > generation);
+    check(&mut address_book, &caller("", "shop"), "shop@v1 -> ledger-db@v1 for unknown by certificate");
 }
 
 #[test]
 fn a_certificate_that_the_caller_itself_contradicts_is_not_what_names_it() {
-    let mut book = new_book();
+    let mut address_book = new_address_book();
     let own = proxy("ledger-db", "v1", "ledger-db", "10.0.0.6");
-    assert!(book.introduce(&"gateway".into(), proxy("gateway", "v1", "", "10.0.0.2"), 1));
+    assert!(address_book.introduce(&"gateway".into(), proxy("gateway", "v1", "", "10.0.0.2"), 1));
     let mut check = |account: &str, proxy: &str, expected: &str| {
-        let named = book.resolve_with_caller(&own, &caller("", account), &proxy.into());
+        let named = address_book.resolve_with_caller(&own, &caller("", account), &proxy.into());
         assert_eq!(text(&named), expected);
     };
     check("shop", "shop-v1", "shop@v1 -> ledger-db@v1 for unknown by certificate");
@@ -149,13 +161,13 @@ fn a_certificate_that_the_caller_itself_contradicts_is_not_what_names_it() {
 
 #[test]
 fn who_is_not_known_yet_is_waited_for() {
-    let mut book = book();
+    let mut address_book = address_book();
     let edge = caller("10.0.0.2", "");
-    check(&mut book, &edge, "unknown@unknown -> ledger-db@v1 for unknown by none, may improve");
-    assert!(book.introduce(&"gateway".into(), proxy("gateway", "v1", "gateway", "10.0.0.2"), 2));
-    check(&mut book, &edge, "gateway@v1 -> ledger-db@v1 for unknown by address");
+    check(&mut address_book, &edge, "unknown@unknown -> ledger-db@v1 for unknown by none, may improve");
+    assert!(address_book.introduce(&"gateway".into(), proxy("gateway", "v1", "gateway", "10.0.0.2"), 2));
+    check(&mut address_book, &edge, "gateway@v1 -> ledger-db@v1 for unknown by address");
     check(
-        &mut book,
+        &mut address_book,
         &caller("", "nobody"),
         "unknown@unknown -> ledger-db@v1 for unknown by none, may improve",
     );
@@ -163,21 +175,21 @@ fn who_is_not_known_yet_is_waited_for() {
 
 #[test]
 fn nobody_reached_is_charged_to_whom_it_was_meant_for() {
-    let mut book = book();
+    let mut address_book = address_book();
     let host = "payments.shop.svc.cluster.local";
     let not_forwarded = called(host, Evidence::Cluster, "");
     check(
-        &mut book,
+        &mut address_book,
         &not_forwarded,
         "shop@v1 -> payments@unknown for payments.shop.svc.cluster.local by service",
     );
     check(
-        &mut book,
+        &mut address_book,
         &called(host, Evidence::Cluster, "payments-canary"),
         "shop@v1 -> payments-canary@v1 for payments.shop.svc.cluster.local by metadata",
     );
     check(
-        &mut book,
+        &mut address_book,
         &not_forwarded,
         "shop@v1 -> payments-canary@unknown for payments.shop.svc.cluster.local by service",
     );
@@ -185,66 +197,69 @@ fn nobody_reached_is_charged_to_whom_it_was_meant_for() {
 
 #[test]
 fn a_subset_stands_for_the_version_behind_it() {
-    let mut book = book();
+    let mut address_book = address_book();
     let mut not_forwarded = called("payments.shop.svc.cluster.local", Evidence::Cluster, "");
     not_forwarded.service.subset = "canary".into();
     let host = "payments.shop.svc.cluster.local";
-    check(&mut book, &not_forwarded, &format!("shop@v1 -> payments@canary for {host} by service"));
+    check(&mut address_book, &not_forwarded, &format!("shop@v1 -> payments@canary for {host} by service"));
     let mut reached = called(host, Evidence::Cluster, "payments");
     reached.service.subset = "canary".into();
-    check(&mut book, &reached, &format!("shop@v1 -> payments@v1 for {host} by metadata"));
-    check(&mut book, &not_forwarded, &format!("shop@v1 -> payments@v1 for {host} by service"));
+    check(&mut address_book, &reached, &format!("shop@v1 -> payments@v1 for {host} by metadata"));
+    check(&mut address_book, &not_forwarded, &format!("shop@v1 -> payments@v1 for {host} by service"));
 }
 
 #[test]
 fn a_requested_name_becomes_a_known_service_or_one_of_few() {
-    let mut book = book();
+    let mut address_book = address_book();
     let host = "payments.shop.svc.cluster.local";
     check(
-        &mut book,
+        &mut address_book,
         &called(host, Evidence::Cluster, "payments"),
         "shop@v1 -> payments@v1 for payments.shop.svc.cluster.local by metadata",
     );
     for asked in ["payments", "payments.shop", "payments.shop.svc", host] {
         check(
-            &mut book,
+            &mut address_book,
             &called(asked, Evidence::Authority, ""),
             "shop@v1 -> payments@unknown for payments.shop.svc.cluster.local by authority",
         );
     }
     check(
-        &mut book,
+        &mut address_book,
         &called("a.example", Evidence::Authority, ""),
         "shop@v1 -> a.example@unknown for a.example by authority",
     );
     check(
-        &mut book,
+        &mut address_book,
         &called("b.example", Evidence::Authority, ""),
         "shop@v1 -> other@unknown for other by authority",
     );
-    assert_eq!(book.authorities_refused(), 1);
+    assert_eq!(address_book.authorities_rejected(), 1);
 }
 
 #[test]
 fn an_address_goes_with_its_proxy() {
-    let mut book = book();
-    assert!(book.introduce(&"new".into(), proxy("cart", "v7", "cart", "10.0.0.5"), 5));
-    check(&mut book, &caller("10.0.0.5", ""), "cart@v7 -> ledger-db@v1 for unknown by address");
-    book.reports(&"shop-v1".into(), u64::MAX);
-    book.expire(u64::MAX);
-    assert_eq!(book.proxies(), 1);
+    let mut address_book = address_book();
+    assert!(address_book.introduce(&"new".into(), proxy("cart", "v7", "cart", "10.0.0.5"), 5));
+    check(&mut address_book, &caller("10.0.0.5", ""), "cart@v7 -> ledger-db@v1 for unknown by address");
+    address_book.reports(&"shop-v1".into(), u64::MAX);
+    address_book.expire(u64::MAX);
+    assert_eq!(address_book.proxies(), 1);
     check(
-        &mut book,
+        &mut address_book,
         &caller("10.0.0.5", ""),
         "unknown@unknown -> ledger-db@v1 for unknown by none, may improve",
     );
-    check(&mut book, &caller("10.0.0.3", ""), "shop@v1 -> ledger-db@v1 for unknown by address");
+    check(&mut address_book, &caller("10.0.0.3", ""), "shop@v1 -> ledger-db@v1 for unknown by address");
 }
 
 #[test]
 fn a_full_book_takes_nobody_new() {
-    let mut book = AddressBook::new(Settings { proxies_max: 1, ..Settings::default() });
-    assert!(book.introduce(&"a".into(), proxy("a", "v1", "a", "10.0.0.1"), 1));
-    assert!(!book.introduce(&"b".into(), proxy("b", "v1", "b", "10.0.0.2"), 1));
-    assert!(book.introduce(&"a".into(), proxy("a", "v2", "a", "10.0.0.1"), 1), "a known one may change");
+    let mut address_book = AddressBook::new(Settings { proxies_max: 1, ..Settings::default() });
+    assert!(address_book.introduce(&"a".into(), proxy("a", "v1", "a", "10.0.0.1"), 1));
+    assert!(!address_book.introduce(&"b".into(), proxy("b", "v1", "b", "10.0.0.2"), 1));
+    assert!(
+        address_book.introduce(&"a".into(), proxy("a", "v2", "a", "10.0.0.1"), 1),
+        "a known one may change"
+    );
 }

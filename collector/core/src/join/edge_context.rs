@@ -12,7 +12,7 @@ use super::telemetry_loss::TelemetryLoss;
 use super::{EndName, EndStats, Join, Side};
 use crate::batch::{Batch, Reporter, Text};
 use crate::identity::{End, ResolvedEdge};
-use crate::interner::Registry;
+use crate::interner::Interner;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// Hops with verdict `peer_not_instrumented` after which further records of the edge get this
@@ -180,7 +180,7 @@ impl Join {
     }
 }
 
-fn mark_seen(ends: &mut Registry<EndName, EndStats>, number: Option<u32>, now_us: u64) {
+fn mark_seen(ends: &mut Interner<EndName, EndStats>, number: Option<u32>, now_us: u64) {
     if let Some(stats) = number.and_then(|number| ends.get_mut(number)) {
         stats.last_seen_us = now_us;
     }

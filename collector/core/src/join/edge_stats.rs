@@ -9,7 +9,7 @@ use super::verdict::Verdict;
 use crate::batch::Text;
 use crate::histogram::durations::Durations;
 use crate::identity::{End, ResolvedEdge};
-use crate::interner::Registry;
+use crate::interner::Interner;
 use std::sync::Arc;
 
 /// One end of an edge, at the granularity of hop counts.
@@ -56,14 +56,14 @@ pub(super) struct EdgeKey {
 /// Interned ends and services of all edges, with a mark for those in use.
 #[derive(Debug)]
 pub(super) struct EdgeNames {
-    workloads: Registry<Arc<WorkloadVersion>, bool>,
-    services: Registry<Text, bool>,
+    workloads: Interner<Arc<WorkloadVersion>, bool>,
+    services: Interner<Text, bool>,
 }
 
 impl EdgeNames {
     /// Capacity for the names of `edges_max` edges.
     pub(super) fn new(edges_max: usize) -> Self {
-        Self { workloads: Registry::new(edges_max.saturating_mul(2)), services: Registry::new(edges_max) }
+        Self { workloads: Interner::new(edges_max.saturating_mul(2)), services: Interner::new(edges_max) }
     }
 
     /// Applies another limit.

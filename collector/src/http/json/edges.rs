@@ -61,7 +61,7 @@ pub struct EdgeRow {
 /// Reads one page.
 pub(crate) fn rows(view: &View, query: &Query) -> Option<EdgeRows> {
     let (series, next_cursor) = view.page(&query.page, |engine, slot, _| {
-        engine.aggregate().some(engine.edges(), slot, 1, |series, _| Some(series.measure.clone()))
+        engine.aggregate().series_in(engine.edges(), slot, 1, |series, _| Some(series.stats.clone()))
     })?;
     let edges = series.iter().map(|(key, stats)| row(key, stats)).collect();
     Some(EdgeRows { edges, next_cursor })

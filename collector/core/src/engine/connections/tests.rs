@@ -82,7 +82,7 @@ fn report(engine: &mut Engine, sequence: u64, namespace: &str, mut batch: Batch,
     batch.epoch_id.proxy = format!("store.{namespace}").into();
     let namespace = namespace.into();
     batch.identity = Some(Identity { workload: "store".into(), namespace, ..Identity::default() });
-    assert_eq!(engine.take(&batch, now_us), Answer::Taken);
+    assert_eq!(engine.apply_batch(&batch, now_us), Answer::Accepted);
 }
 
 /// `caller flags opened/closed received>sent` of all series.
@@ -158,7 +158,7 @@ fn connections_are_pending_until_the_caller_reports_or_their_time_is_over() {
     shop.epoch_id.proxy = "s".into();
     shop.identity =
         Some(Identity { workload: "shop".into(), addresses: vec!["10.0.0.2".into()], ..Identity::default() });
-    engine.take(&shop, SECOND_US);
+    engine.apply_batch(&shop, SECOND_US);
     assert_eq!(tcp(&engine), "shop 0 4/2 8>12");
 
     report(&mut engine, 3, "", from("10.9.9.9", "0 closed 1 2"), 2 * SECOND_US);

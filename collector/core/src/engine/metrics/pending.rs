@@ -7,7 +7,7 @@ static PENDING: [Metric<Engine>; 5] = [
     Metric::counter(
         "hopscope_caller_inference_rejected_total",
         "Requests not kept for caller inference because too many were pending.",
-        |engine| Some(engine.pending_callers.refused()),
+        |engine| Some(engine.pending_callers.rejected()),
     ),
     Metric::counter(
         "hopscope_identity_pending_rejected_total",
@@ -35,12 +35,12 @@ static EDGE_CACHE: [Metric<Engine>; 2] = [
     Metric::counter(
         "hopscope_edge_cache_evicted_total",
         "Edges removed from the cache because it was full; they are resolved again.",
-        |engine| Some(engine.known_edges().1),
+        |engine| Some(engine.cached_edges().1),
     ),
     Metric::gauge(
         "hopscope_edge_cache_entries",
         "Edges whose resolution is cached, one per reporting proxy.",
-        |engine| engine.known_edges().0.into(),
+        |engine| engine.cached_edges().0.into(),
     ),
 ];
 

@@ -96,8 +96,8 @@ fn engine() -> Engine {
     let mut engine = Engine::new(Settings::default());
     for sequence in 1..4 {
         let at_us = (1_000 + sequence) * SECOND_US;
-        engine.take(&batch("web-v1", Reporter::Source, sequence, at_us), at_us);
-        engine.take(&batch("pay-v1", Reporter::Destination, sequence, at_us), at_us);
+        engine.apply_batch(&batch("web-v1", Reporter::Source, sequence, at_us), at_us);
+        engine.apply_batch(&batch("pay-v1", Reporter::Destination, sequence, at_us), at_us);
     }
     engine.tick(1_004 * SECOND_US);
     engine.tick(1_060 * SECOND_US);
@@ -234,8 +234,8 @@ fn values_after_a_restore_continue_from_the_restored_ones() {
     snapshot::decode(&snapshot::encode(&before, 1), &mut after).unwrap();
     for engine in [&mut after] {
         let at_us = 1_070 * SECOND_US;
-        engine.take(&batch("web-v1", Reporter::Source, 4, at_us), at_us);
-        engine.take(&batch("pay-v1", Reporter::Destination, 4, at_us), at_us);
+        engine.apply_batch(&batch("web-v1", Reporter::Source, 4, at_us), at_us);
+        engine.apply_batch(&batch("pay-v1", Reporter::Destination, 4, at_us), at_us);
         engine.tick(at_us + SECOND_US);
         engine.tick(at_us + 60 * SECOND_US);
     }

@@ -98,7 +98,7 @@ fn engine() -> Engine {
     for (proxy, sequence, at_us) in
         [("p", 1, 1), ("q", 4, 2), ("p", 9, 3), ("p", 5, 4), ("p", 5, 5), ("r", 1, 6)]
     {
-        engine.take(&batch(proxy, sequence, "address-nobody"), at_us * SECOND_US);
+        engine.apply_batch(&batch(proxy, sequence, "address-nobody"), at_us * SECOND_US);
     }
     engine
 }
@@ -130,9 +130,9 @@ fn what_comes_back_shows_the_same_and_goes_on_the_same() {
     assert_eq!(shown(&after), shown(&before));
     for engine in [&mut before, &mut after] {
         // A repeat, a batch for a hole, the one that was waited for, and the end of all waiting.
-        engine.take(&batch("p", 9, "address-nobody"), 7 * SECOND_US);
-        engine.take(&Batch { identity: None, ..batch("p", 3, "address-q") }, 7 * SECOND_US);
-        engine.take(&batch("nobody", 1, "address-q"), 7 * SECOND_US);
+        engine.apply_batch(&batch("p", 9, "address-nobody"), 7 * SECOND_US);
+        engine.apply_batch(&Batch { identity: None, ..batch("p", 3, "address-q") }, 7 * SECOND_US);
+        engine.apply_batch(&batch("nobody", 1, "address-q"), 7 * SECOND_US);
         engine.tick(60 * SECOND_US);
     }
     assert_eq!(shown(&after), shown(&before));
@@ -186,11 +186,11 @@ fn what_this_version_cannot_read_is_refused_by_name() {
 #[test]
 fn every_cut_and_every_flip_is_noticed() {
     let file = encode(&engine(), 1);
-    for place in 0..file.len() {
-        assert!(decode(&file[..place], &mut Engine::new(Settings::default())).is_err(), "cut at {place}");
+    for index in 0..file.len() {
+        assert!(decode(&file[..index], &mut Engine::new(Settings::default())).is_err(), "cut at {index}");
         let mut flipped = file.clone();
-        flipped[place] ^= 1 << (place % 8);
-        assert!(decode(&flipped, &mut Engine::new(Settings::default())).is_err(), "flipped at {place}");
+        flipped[index] ^= 1 << (index % 8);
+        assert!(decode(&flipped, &mut Engine::new(Settings::default())).is_err(), "flipped at {index}");
     }
 }
 
@@ -204,7 +204,7 @@ fn the_bytes_are_those_of_the_version() {
     one.connections = Connections::default();
     one.edges.truncate(1);
     one.identity = Some(Identity { workload: "w".into(), ..Identity::default() });
-    engine.take(&one, SECOND_US);
+    engine.apply_batch(&one, SECOND_US);
     let file = encode(&engine, 3);
     assert_eq!((file.len(), crc32fast::hash(body_of(&file))), (333, 2_434_665_725));
 }
@@ -215,9 +215,9 @@ proptest! {
     fn any_body_is_survived(changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8)) {
         let file = encode(&engine(), 1);
         let changed = with_body(&file, |body| {
-            for (place, value) in changes {
-                let place = place.index(body.len());
-                body[place] = value;
+            for (index, value) in changes {
+                let index = index.index(body.len());
+                body[index] = value;
             }
         });
         let _ = decode(&changed, &mut Engine::new(Settings::default()));

@@ -56,10 +56,9 @@ fn outcome(engine: &mut Engine, arrival: Result<RawBatch, super::Rejection>) -> 
     let mut scratch = vec![Record::default(); 3];
     let answer = engine.accept(&mut arrival, &mut scratch);
     assert!(scratch.capacity() > 0, "the memory is returned");
-    let counted: u64 =
-        engine.aggregate().iter(engine.edges()).map(|(_, series)| series.measure.count()).sum();
+    let counted: u64 = engine.aggregate().iter(engine.edges()).map(|(_, series)| series.stats.count()).sum();
     match answer {
-        Ok(Answer::Taken) => format!("taken, {counted}"),
+        Ok(Answer::Accepted) => format!("taken, {counted}"),
         Ok(other) => format!("{other:?}, {counted}"),
         Err(rejection) => format!("{}, {counted}", rejection.label()),
     }

@@ -5,7 +5,7 @@
 
 use super::OTHERS;
 use crate::batch::Text;
-use crate::interner::Registry;
+use crate::interner::Interner;
 
 /// Limit of instances over all edges; further ones count as others of their edge.
 const INSTANCES_MAX: usize = 65_536;
@@ -15,13 +15,13 @@ const ADDRESS_BYTES_MAX: usize = 512;
 /// Addresses, with a mark for those in use.
 #[derive(Debug)]
 pub(super) struct Instances {
-    addresses: Registry<Text, bool>,
+    addresses: Interner<Text, bool>,
     bytes: usize,
 }
 
 impl Default for Instances {
     fn default() -> Self {
-        Self { addresses: Registry::new(INSTANCES_MAX), bytes: 0 }
+        Self { addresses: Interner::new(INSTANCES_MAX), bytes: 0 }
     }
 }
 
