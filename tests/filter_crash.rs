@@ -1,4 +1,4 @@
-//! Traffic continues after a filter has crashed, and the collector reports the proxy as blind.
+//! Traffic continues after a filter has crashed, and the collector reports the proxy as not reporting.
 
 use crate::parts;
 use hopscope_mesh::eventually::eventually;
@@ -19,7 +19,7 @@ const IN_FLIGHT_MAX: u64 = 10;
 /// The other proxies report twice per second under traffic.
 const QUIET_S: u64 = 5;
 /// The filter runs for some seconds; then its reports are overdue for twice [`QUIET_S`].
-const BLIND_WITHIN: Duration = Duration::from_secs(60);
+const NOT_REPORTING_WITHIN: Duration = Duration::from_secs(60);
 
 /// Liveness of each proxy, by node id.
 async fn states(mesh: &Mesh) -> BTreeMap<String, String> {
@@ -46,15 +46,16 @@ async fn traffic_continues_after_a_filter_crash_and_the_proxy_is_reported_blind(
         tokio::spawn(async move { steady(&client, RATE, &Mix::healthy(), &tally, stopped).await })
     };
     let victim = mesh.node_id(VICTIM).unwrap();
-    let blind = eventually("the collector reports the proxy as blind", BLIND_WITHIN, async || {
-        let states = states(&mesh).await;
-        (states.get(&victim)? == "blind").then_some(states)
-    });
-    let mut others = blind.await.unwrap();
+    let not_reporting =
+        eventually("the collector reports the proxy as not reporting", NOT_REPORTING_WITHIN, async || {
+            let states = states(&mesh).await;
+            (states.get(&victim)? == "not_reporting").then_some(states)
+        });
+    let mut others = not_reporting.await.unwrap();
     others.remove(&victim);
     assert!(others.len() >= 4 && others.values().all(|state| state == "reporting"), "{others:?}");
     let text = crate::metrics::text(&mesh).await;
-    assert!(text.contains("hopscope_proxies{state=\"blind\"} 1\n"), "{text}");
+    assert!(text.contains("hopscope_proxies{liveness=\"not_reporting\"} 1\n"), "{text}");
 
     stop.send(()).unwrap();
     traffic.await.unwrap();

@@ -115,7 +115,7 @@ enum Command {
     /// Show the ledger by proxy: seen = delivered + folded + dropped + missing + in flight. The
     /// exit code is 1 when requests are missing or unaccounted for.
     #[command(after_help = "Examples:\n  hopscope audit\n  hopscope audit --since 1h\n  \
-                            hopscope audit --json | jq '.proxies[] | select(.state == \"blind\")'")]
+                            hopscope audit --json | jq '.proxies[] | select(.state == \"not_reporting\")'")]
     Audit(audit::Arguments),
     /// Explain response flags of Envoy: meaning, fault, and the first thing to check.
     #[command(after_help = "Examples:\n  hopscope explain UC\n  hopscope explain UF,URX\n  hopscope explain")]

@@ -1,10 +1,10 @@
-//! The address book: who reports under which address and certificate. It completes the edges that one proxy could tell
-//! only in part.
+//! Address book of the mesh: resolves the peers of reported edges to workloads.
 //!
-//! In: the identities that proxies tell of themselves, and edges as they were told. Out: [`ResolvedEdge`]s. Always holds: a
-//! peer is named by the strongest evidence there is, and the edge says by which; an address names nobody whose
-//! certificate contradicts it; a service account names no caller while others of it may not have said yet who they are; a
-//! proxy that has long been silent names nobody; every table is bounded.
+//! In: identities that proxies report of themselves, and reported edges. Out: [`ResolvedEdge`]s.
+//! Invariant: a peer is identified by the strongest evidence, and the edge states which; an address
+//! does not identify a proxy whose certificate contradicts it; a service account identifies no
+//! caller while other workloads of the account may not have reported yet; a proxy that has not
+//! reported for long identifies no peer; every table is bounded.
 
 pub mod authorize;
 pub mod spiffe;
@@ -41,18 +41,18 @@ use std::sync::Arc;
 struct Proxy {
     identity: Arc<Identity>,
     last_us: u64,
-    /// When others told last of a request that they had with it.
+    /// Time at which another proxy last reported a request that shows this proxy alive.
     alive_us: u64,
 }
 
 snapshot!(struct Proxy { identity, last_us, alive_us });
 
-/// All that is known of the proxies of the mesh.
+/// Identities of the proxies of the mesh, and the services that they call.
 #[derive(Debug, Clone)]
 pub struct AddressBook {
     limits: Settings,
     proxies: HashMap<Text, Proxy, foldhash::quality::RandomState>,
-    /// Who claimed an address last.
+    /// Proxy that last reported an address as its own.
     addresses: HashMap<Text, Text>,
     accounts: Accounts,
     services: Services,
@@ -65,7 +65,7 @@ snapshot!(state AddressBook { proxies, addresses } nested { accounts, services }
 });
 
 impl AddressBook {
-    /// An empty book.
+    /// Creates an empty address book.
     #[must_use]
     pub fn new(limits: Settings) -> Self {
         let services = Services::new(limits.services_max, limits.authorities_max);
@@ -80,20 +80,20 @@ impl AddressBook {
         }
     }
 
-    /// Grows whenever an edge may be completed in another way than before.
+    /// Number of changes after which an edge may be resolved differently.
     #[must_use]
     pub fn generation(&self) -> u64 {
         self.generation
     }
 
-    /// Other limits from now on. What the book holds it keeps.
+    /// Sets other limits. Proxies and services that are known stay.
     pub fn limit(&mut self, limits: Settings) {
         self.generation += 1;
         self.services.limit(limits.services_max, limits.authorities_max);
         self.limits = limits;
     }
 
-    /// Notes who a proxy is; `false` when there is no room for another one.
+    /// Sets the identity of a proxy. Returns `false` when there are too many proxies.
     pub fn introduce(&mut self, proxy: &Text, identity: Identity, now_us: u64) -> bool {
         if self.proxies.get(proxy).is_some_and(|known| *known.identity == identity) {
             return true;
@@ -115,50 +115,52 @@ impl AddressBook {
         true
     }
 
-    /// Who the proxy is that reports now; `None` when it did not say yet.
+    /// Notes a report of a proxy, and returns its identity; `None` when it is unknown.
     pub fn reports(&mut self, proxy: &Text, now_us: u64) -> Option<Arc<Identity>> {
         let known = self.proxies.get_mut(proxy)?;
         known.last_us = known.last_us.max(now_us);
         Some(known.identity.clone())
     }
 
-    /// Who a proxy is, and when it last reported, microseconds since the Unix epoch.
+    /// Identity of a proxy, and the time of its last report, microseconds since the Unix epoch.
     #[must_use]
     pub fn known(&self, proxy: &str) -> Option<(&Identity, u64)> {
         let known = self.proxies.get(proxy)?;
         Some((&*known.identity, known.last_us))
     }
 
-    /// Everybody who said who they are, in no order.
+    /// Proxies with a known identity, in no order.
     pub fn identities(&self) -> impl Iterator<Item = (&Text, &Identity)> {
         self.proxies.iter().map(|(proxy, known)| (proxy, &*known.identity))
     }
 
-    /// Whether there is room for one more proxy.
+    /// Whether one more proxy is admitted.
     #[must_use]
     pub fn has_capacity(&self) -> bool {
         self.proxies.len() < self.limits.proxies_max
     }
 
-    /// Whether a proxy said who it is.
+    /// Whether the identity of a proxy is known.
     #[must_use]
     pub fn contains(&self, proxy: &Text) -> bool {
         self.proxies.contains_key(proxy)
     }
 
-    /// How many proxies it knows.
+    /// Number of proxies with a known identity.
     #[must_use]
     pub fn proxies(&self) -> usize {
         self.proxies.len()
     }
 
-    /// How many requested authorities found no room as names of their own.
+    /// Number of times that a requested authority was resolved to `other`, because there were too
+    /// many.
     #[must_use]
     pub fn authorities_rejected(&self) -> u64 {
         self.services.rejected()
     }
 
-    /// Forgets proxies that have long been silent, and trusts accounts that are known for long enough.
+    /// Removes proxies without a report for longer than the limit, and ends the learning time of
+    /// service accounts.
     pub fn expire(&mut self, now_us: u64) {
         self.note_listening(now_us);
         if self.accounts.end_learning(now_us.saturating_sub(seconds_us(self.limits.account_learning_s))) {
@@ -171,7 +173,7 @@ impl AddressBook {
         }
     }
 
-    /// Learns from an edge which services there are and who serves them.
+    /// Learns a service and a workload that serves it from a reported edge.
     pub fn learn(&mut self, edge: &Edge, own: &Identity) {
         let (workload, version) = match edge.reporter {
             Reporter::Destination => (&own.workload, &own.version),
@@ -183,7 +185,8 @@ impl AddressBook {
         }
     }
 
-    /// Which proxy the peer of an edge is, where its address tells and its certificate does not contradict.
+    /// Proxy of the peer of an edge, if its address is known and its certificate does not
+    /// contradict.
     #[must_use]
     pub fn peer_proxy(&self, edge: &Edge) -> Option<&Text> {
         let proxy = self.addresses.get(&edge.peer.address)?;
@@ -191,7 +194,7 @@ impl AddressBook {
         may_present(&edge.peer.principal, &known.identity).then_some(proxy)
     }
 
-    /// Which proxy claimed an address last.
+    /// Proxy that last reported an address as its own.
     #[must_use]
     pub fn proxy_at(&self, address: &str) -> Option<&Text> {
         self.addresses.get(address)

@@ -95,7 +95,8 @@ mod tests {
     #[test]
     fn the_sum_is_the_last_row() {
         let row = ProxyRow { seen: 3, delivered: 2, in_flight: 1, ..ProxyRow::default() };
-        let proxies = vec![ProxyRow { proxy: "sidecar~a".into(), state: "blind".into(), ..row.clone() }];
+        let proxies =
+            vec![ProxyRow { proxy: "sidecar~a".into(), state: "not_reporting".into(), ..row.clone() }];
         let filter = |config_hash: &str, proxies, named: &str| FilterRow {
             filter_version: "1".into(),
             config_hash: config_hash.into(),
@@ -105,9 +106,9 @@ mod tests {
         let filters = vec![filter("ab", 2, "a"), filter("cd", 1, "b")];
         let expected = "\
 the last 2 min:
-proxy      state  seen  delivered  folded  dropped  missing  in flight  unaccounted  duplicates  uncertain  drop reasons
-sidecar~a  blind     3          2       0        0        0          1            0           0          0
-total                3          2       0        0        0          1            0           0          0
+proxy      state          seen  delivered  folded  dropped  missing  in flight  unaccounted  duplicates  uncertain  drop reasons
+sidecar~a  not_reporting     3          2       0        0        0          1            0           0          0
+total                        3          2       0        0        0          1            0           0          0
 
 the filters differ:
   2 with version 1, configuration ab (a, …)

@@ -1,8 +1,8 @@
-//! The service accounts of the mesh, and who runs under each.
+//! Service accounts of the mesh, with the proxies of each.
 //!
-//! In: identities of proxies, and the time. Out: the proxies that a certificate may be of. Always holds: an account is new
-//! for a while after its first proxy came, since others of it may not have said yet who they are; an account without proxies
-//! is none.
+//! In: identities of proxies, and the time. Out: the proxies that may have presented a certificate.
+//! Invariant: an account is new until `account_learning_s` after its first proxy appeared, because
+//! other proxies of the account may not have reported yet; an account without proxies is removed.
 
 use crate::batch::{Identity, Text};
 use crate::snapshot::codec::snapshot;
@@ -11,18 +11,19 @@ use std::collections::{BTreeSet, HashMap};
 /// A namespace and a service account in it.
 type Account = (Text, Text);
 
-/// All accounts that proxies run under.
+/// Service accounts by namespace and name.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Accounts {
     proxies: HashMap<Account, BTreeSet<Text>>,
-    /// Those that are new, and since when. After a start from a checkpoint none is.
+    /// New accounts, each with the time at which it appeared. After a restart no account is new.
     new: HashMap<Account, u64>,
 }
 
 snapshot!(state Accounts { proxies } skip { new });
 
 impl Accounts {
-    /// A proxy runs under the account of this identity, and `before` under that of another one.
+    /// Adds a proxy to the account of its identity, and removes it from that of the identity
+    /// `before`.
     pub(super) fn add(&mut self, proxy: &Text, identity: &Identity, before: Option<&Identity>, now_us: u64) {
         let account = account_of(identity);
         if !self.proxies.contains_key(&account) {
@@ -34,7 +35,7 @@ impl Accounts {
         self.proxies.entry(account).or_default().insert(proxy.clone());
     }
 
-    /// A proxy is gone.
+    /// Removes a proxy from the account of its identity.
     pub(super) fn remove(&mut self, proxy: &Text, identity: &Identity) {
         let account = account_of(identity);
         if let Some(proxies) = self.proxies.get_mut(&account) {
@@ -46,14 +47,15 @@ impl Accounts {
         }
     }
 
-    /// Accounts that came up to `until_us` are not new any more; whether there are some that were.
+    /// Ends the learning time of accounts that appeared up to `until_us`. Returns whether there
+    /// were any.
     pub(super) fn end_learning(&mut self, until_us: u64) -> bool {
         let new = self.new.len();
         self.new.retain(|_, since_us| *since_us > until_us);
         self.new.len() < new
     }
 
-    /// The proxies that present this SPIFFE id, and whether their account is new.
+    /// Proxies that present a SPIFFE id, and whether their account is new.
     pub(super) fn of(&self, principal: &str) -> Option<(&BTreeSet<Text>, bool)> {
         let (namespace, account) = spiffe(principal)?;
         let account = (namespace.into(), account.into());
@@ -65,13 +67,14 @@ fn account_of(identity: &Identity) -> Account {
     (identity.namespace.clone(), identity.service_account.clone())
 }
 
-/// Namespace and service account of `spiffe://<trust domain>/ns/<namespace>/sa/<service account>`.
+/// Returns namespace and service account of `spiffe://<trust domain>/ns/<namespace>/sa/<service
+/// account>`.
 pub(super) fn spiffe(principal: &str) -> Option<(&str, &str)> {
     let (_, path) = principal.strip_prefix("spiffe://")?.split_once('/')?;
     path.strip_prefix("ns/")?.split_once("/sa/")
 }
 
-/// Whether a certificate may be that of `who`; an absent one says nothing.
+/// Whether a proxy may present this SPIFFE id. An id of another form, or none, excludes no proxy.
 pub(super) fn may_present(principal: &str, identity: &Identity) -> bool {
     spiffe(principal).is_none_or(|(namespace, account)| {
         identity.service_account.is_empty()
@@ -84,7 +87,8 @@ mod tests {
     use super::Accounts;
     use crate::batch::Identity;
 
-    /// Steps in: `a joins x at 5`, `a leaves x` (proxy and account), `old 9`; who presents the ids of x and y, out.
+    /// Checks the proxies of the accounts x and y after some steps: `a joins x at 5`, `a leaves x`
+    /// (proxy and account), `until 9` (end of the learning time).
     #[track_caller]
     fn check(steps: &str, expected: &str) {
         let identity = |account: &str| Identity {
@@ -120,17 +124,17 @@ mod tests {
     }
 
     #[test]
-    fn an_account_is_new_when_its_first_proxy_comes() {
+    fn an_account_is_new_after_its_first_proxy_appears() {
         check("a joins x at 5", "x: a, new");
-        check("a joins x at 5, old 5", "x: a");
-        check("a joins x at 5, old 5, b joins x at 6", "x: a b");
-        check("a joins x at 5, b joins y at 6, old 5", "x: a; y: b, new");
-        check("a joins x at 5, old 5, a joins x at 7", "x: a");
-        check("a joins x at 5, old 5, a leaves x, b joins x at 7", "x: b, new");
+        check("a joins x at 5, until 5", "x: a");
+        check("a joins x at 5, until 5, b joins x at 6", "x: a b");
+        check("a joins x at 5, b joins y at 6, until 5", "x: a; y: b, new");
+        check("a joins x at 5, until 5, a joins x at 7", "x: a");
+        check("a joins x at 5, until 5, a leaves x, b joins x at 7", "x: b, new");
     }
 
     #[test]
-    fn an_account_without_proxies_is_none() {
+    fn an_account_without_proxies_is_removed() {
         check("a joins x at 5, a leaves x", "");
         check("a joins x at 5, a joins y at 6", "y: a, new");
         check("a joins x at 5, b joins x at 5, a leaves x", "x: b, new");

@@ -1,32 +1,34 @@
-//! Whether a certificate vouches for what a batch claims.
+//! Authorization of batches by the client certificate.
 //!
-//! In: whom the certificate of the connection names, a checked batch, what is known of the proxy, now. Out: nothing, or a
-//! [`Rejection`]. Always holds: a batch that passes is from the namespace and service account that it claims, and not in
-//! the name of a proxy that somebody else's certificate held lately.
+//! In: peer of the connection, a validated batch, the known identity of the proxy, and the time.
+//! Out: nothing, or a [`Rejection`]. Invariant: an authorized batch is from the namespace and
+//! service account that it claims, and its proxy was not recently that of another service account.
 //!
-//! What a certificate does not prove: workload, version, labels and addresses. They are claims within one service account.
+//! A certificate proves neither workload nor version, labels and addresses: they are claims within
+//! one service account.
 
 use super::spiffe::Principal;
 use crate::batch::{Batch, Identity};
 use crate::intake::reject::Rejection;
 
-/// So long after its last batch nobody else gets a proxy's name: a pod that comes back under another service account
-/// has to wait, and an impostor cannot slip in between two reports.
+/// Time after the last batch of a proxy during which no other service account may use its name. A
+/// pod that restarts under another service account has to wait; an impostor cannot report between
+/// two batches.
 const NAME_HELD_US: u64 = 10 * 60 * 1_000_000;
 
-/// Whom a connection is known to be.
+/// Identity of the peer of a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PeerIdentity {
-    /// Nobody asked: no client authorities are set.
+    /// No certificate is required: no client authorities are set.
     NotRequired,
-    /// A certificate was verified, and names nobody of Istio's form or of a trusted domain.
+    /// The verified certificate has no SPIFFE id of Istio's form in a trusted domain.
     Unknown,
-    /// It names one.
+    /// The verified certificate has this SPIFFE id.
     Certified(Principal),
 }
 
 impl PeerIdentity {
-    /// The peer of a verified certificate (DER). No `trust_domains` means every one.
+    /// Reads a verified certificate (DER). Without `trust_domains`, every domain is trusted.
     pub fn of(certificate: &[u8], trust_domains: &[String]) -> Self {
         match Principal::of(certificate) {
             Some(it) if trust_domains.is_empty() || trust_domains.contains(&it.trust_domain) => {
@@ -37,8 +39,8 @@ impl PeerIdentity {
     }
 }
 
-/// Checks a batch against the peer of its connection. `known`: who the address book says that the proxy is, and when
-/// it last reported.
+/// Authorizes a batch. `known`: identity of its proxy in the address book, and the time of its last
+/// report.
 pub fn authorize(
     peer: &PeerIdentity,
     batch: &Batch,
@@ -48,7 +50,7 @@ pub fn authorize(
     let principal = match peer {
         PeerIdentity::NotRequired => return Ok(()),
         PeerIdentity::Unknown => {
-            let text = "the certificate names no workload: a SPIFFE id of a trusted domain is asked for";
+            let text = "the certificate names no workload: a SPIFFE id of a trusted domain is required";
             return Err(Rejection::IdentityMismatch(text.into()));
         }
         PeerIdentity::Certified(principal) => principal,
@@ -79,7 +81,7 @@ fn agree(principal: &Principal, namespace: &str, account: &str, verb: &str) -> R
     Err(Rejection::IdentityMismatch(format!("the proxy {verb} {claim}, and the certificate is {principal}")))
 }
 
-/// The namespace in `kind~address~pod.namespace~domain`.
+/// Returns the namespace in `kind~address~pod.namespace~domain`.
 fn namespace_of(proxy: &str) -> Option<&str> {
     let mut parts = proxy.split('~');
     let pod = parts.nth(2)?;
@@ -90,7 +92,7 @@ fn namespace_of(proxy: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::{NAME_HELD_US, PeerIdentity, Principal, authorize};
-    use crate::batch::{Batch, Edges, EpochId, Identity, Totals};
+    use crate::batch::{Batch, EpochId, Identity};
 
     const PAY: &str = "sidecar~10.0.0.1~pay-7d9c.shop~shop.svc.cluster.local";
 
@@ -99,7 +101,8 @@ mod tests {
         Identity { namespace: namespace.into(), service_account: account.into(), ..Identity::default() }
     }
 
-    /// The certificate's `namespace/account` (`-` for nobody), the claim and what is known of the proxy, likewise.
+    /// Checks a batch. `certificate`, `claim`, `known`: `namespace/account` of the certificate (`-`
+    /// if it has none), of the batch, and in the address book.
     #[track_caller]
     fn check(certificate: &str, proxy: &str, claim: &str, known: &str, expected: &str) {
         let peer = match certificate.split_once('/') {
@@ -112,35 +115,32 @@ mod tests {
         };
         let batch = Batch {
             epoch_id: EpochId { proxy: proxy.into(), epoch: 1 },
-            sequence: 1,
             identity: (!claim.is_empty()).then(|| identity(claim)),
-            totals: Totals::default(),
-            edges: Edges::default(),
-            attempt: 1,
-            details: crate::batch::Details::default(),
-            outcomes: Vec::new(),
-            records: Vec::new(),
-            folds: Vec::new(),
-            open: Vec::new(),
-            connections: crate::batch::Connections::default(),
-            streams: Vec::new(),
-            messages: Vec::new(),
+            ..Batch::example()
         };
         let known = (!known.is_empty()).then(|| identity(known));
         let known = known.as_ref().map(|identity| (identity, 1_000));
-        assert_eq!(authorize(&PeerIdentity::NotRequired, &batch, known, 2_000), Ok(()), "nobody asked");
+        assert_eq!(
+            authorize(&PeerIdentity::NotRequired, &batch, known, 2_000),
+            Ok(()),
+            "no certificate is required"
+        );
         let text = match authorize(&peer, &batch, known, 2_000) {
             Ok(()) => "fine".to_owned(),
             Err(refusal) => format!("{}: {refusal}", refusal.label()),
         };
         assert_eq!(text, expected);
         if known.is_some() && claim == certificate {
-            assert_eq!(authorize(&peer, &batch, known, 1_000 + NAME_HELD_US), Ok(()), "given up");
+            assert_eq!(
+                authorize(&peer, &batch, known, 1_000 + NAME_HELD_US),
+                Ok(()),
+                "the name is free again"
+            );
         }
     }
 
     #[test]
-    fn one_reports_for_oneself() {
+    fn a_proxy_reports_under_its_own_account() {
         check("shop/pay", PAY, "shop/pay", "", "fine");
         check("shop/pay", PAY, "", "shop/pay", "fine");
         check("shop/pay", "edge-1", "shop/pay", "", "fine");
@@ -148,8 +148,8 @@ mod tests {
     }
 
     #[test]
-    fn and_for_nobody_else() {
-        let no_workload = "identity_mismatch: the certificate names no workload: a SPIFFE id of a trusted domain is asked for";
+    fn a_batch_of_another_account_is_rejected() {
+        let no_workload = "identity_mismatch: the certificate names no workload: a SPIFFE id of a trusted domain is required";
         check("-", PAY, "shop/pay", "", no_workload);
         let other = "identity_mismatch: the proxy claims namespace \"shop\", service account \"web\", and the certificate is \
                      spiffe://td/ns/shop/sa/pay";

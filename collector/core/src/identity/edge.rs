@@ -1,7 +1,7 @@
-//! An edge with both ends named.
+//! Resolved edges: both ends, the service, and the evidence.
 //!
-//! In: identities and what was told of a peer. Out: the labels of an edge. Always holds: no label is empty; what is not
-//! known reads as Istio has it (`unknown`, and `latest` for a revision).
+//! In: identities, and metadata of a peer. Out: values of the labels of an edge. Invariant: no
+//! value is empty; an unknown one is `unknown`, and `latest` for a revision, as in Istio.
 
 use super::ServiceName;
 use crate::batch::{Identity, Peer, Reporter, Text};
@@ -11,45 +11,45 @@ use std::sync::{Arc, LazyLock};
 static UNKNOWN: LazyLock<Text> = LazyLock::new(|| "unknown".into());
 static LATEST: LazyLock<Text> = LazyLock::new(|| "latest".into());
 
-/// The text, or `unknown`.
+/// Returns the text, or `unknown` if it is empty.
 pub(super) fn known(text: &Text) -> Text {
     if text.is_empty() { UNKNOWN.clone() } else { text.clone() }
 }
 
-/// An edge as it is counted.
+/// Edge under which requests and connections are counted.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ResolvedEdge {
-    /// Which side tells.
+    /// Reporter.
     pub reporter: Reporter,
-    /// Who called.
+    /// Calling workload.
     pub source: Arc<End>,
-    /// Who was called, or meant.
+    /// Called workload, or the intended one.
     pub destination: Arc<End>,
-    /// The service that was meant.
+    /// Requested service.
     pub service: Arc<ServiceName>,
-    /// How the connection is secured.
+    /// Security of the connection.
     pub security: Security,
-    /// What the peer's name rests on.
+    /// Evidence for the identity of the peer.
     pub evidence: Evidence,
 }
 
 snapshot!(struct ResolvedEdge { reporter, source, destination, service, security, evidence });
 
-/// How a connection is secured; only a called side knows.
+/// Security of a connection; only a destination reports it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Security {
-    /// Not told.
+    /// Not reported.
     Unknown,
-    /// Not both sides presented a certificate.
+    /// No mutual TLS.
     None,
-    /// Both did.
+    /// Both sides presented a certificate.
     MutualTls,
 }
 
 snapshot!(enum Security { 0 = Unknown, 1 = None, 2 = MutualTls });
 
 impl Security {
-    /// As Istio's label `connection_security_policy` says it.
+    /// Value of Istio's label `connection_security_policy`.
     #[must_use]
     pub fn label(self) -> &'static str {
         match self {
@@ -60,29 +60,29 @@ impl Security {
     }
 }
 
-/// What the name of a peer rests on, from the weakest to the strongest.
+/// Evidence for the identity of a peer, from the weakest to the strongest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Evidence {
-    /// Nothing: it is unknown.
+    /// No evidence: the peer is unknown.
     None,
-    /// The requested authority; nobody was reached.
+    /// The requested authority; no endpoint was reached.
     Authority,
-    /// The service that was meant; nobody was reached.
+    /// The requested service; no endpoint was reached.
     Service,
-    /// Its certificate: all proxies of that service account agree on what is named.
+    /// The certificate of the peer: the labels are common to all proxies of that service account.
     Certificate,
-    /// What its own proxy told of the request.
+    /// The record that the peer's own proxy reported of the request.
     Joined,
-    /// Its address.
+    /// The address of the peer.
     Address,
-    /// What the proxy was told of it by the control plane.
+    /// Metadata of the peer from the control plane.
     Metadata,
 }
 
 snapshot!(enum Evidence { 0 = None, 1 = Authority, 2 = Service, 3 = Certificate, 4 = Address, 5 = Metadata, 6 = Joined });
 
 impl Evidence {
-    /// As the label `peer_evidence` says it.
+    /// Value of the label `peer_evidence`.
     #[must_use]
     pub fn label(self) -> &'static str {
         match self {
@@ -97,27 +97,27 @@ impl Evidence {
     }
 }
 
-/// One label of an identity.
+/// Accessor of one label of an identity.
 type Field = fn(&Identity) -> &Text;
 
 /// One end of an edge.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct End {
-    /// The Deployment or the like.
+    /// Name of the workload, such as a Deployment.
     pub workload: Text,
-    /// Its namespace.
+    /// Namespace.
     pub namespace: Text,
-    /// Its SPIFFE id.
+    /// SPIFFE id.
     pub principal: Text,
     /// Label `app`.
     pub app: Text,
-    /// Label `version`; where only the control plane told, the canonical revision.
+    /// Label `version`; the canonical revision if only the control plane reported the peer.
     pub version: Text,
-    /// Its canonical service.
+    /// Canonical service.
     pub canonical_service: Text,
-    /// Its canonical revision.
+    /// Canonical revision.
     pub canonical_revision: Text,
-    /// Its cluster.
+    /// Cluster.
     pub cluster: Text,
 }
 
@@ -126,7 +126,7 @@ snapshot!(struct End {
 });
 
 impl End {
-    /// A proxy that said who it is.
+    /// Creates an end from the identity of its proxy.
     pub(super) fn of_identity(identity: &Identity, principal: &Text) -> Self {
         let revision = &identity.canonical_revision;
         Self {
@@ -141,7 +141,7 @@ impl End {
         }
     }
 
-    /// A peer as far as it was told; the namespace stands in the certificate, too.
+    /// Creates an end from reported metadata; the certificate contains the namespace, too.
     pub(super) fn of_peer(peer: &Peer) -> Self {
         let namespace = super::spiffe(&peer.principal).map(|(namespace, _)| namespace.into());
         let version = if peer.version.is_empty() { &peer.canonical_revision } else { &peer.version };
@@ -167,7 +167,7 @@ impl End {
         }
     }
 
-    /// Fills in what was not told from what the peer said of itself.
+    /// Fills in labels from the identity that the peer's own proxy reported.
     pub(super) fn complete(&mut self, identity: &Identity) {
         for (mine, theirs) in [(&mut self.app, &identity.app), (&mut self.cluster, &identity.cluster)] {
             if *mine == *UNKNOWN {
@@ -179,7 +179,7 @@ impl End {
         }
     }
 
-    /// Whether nothing that is known here is otherwise there.
+    /// Whether every known label of this end has the same value in the other one.
     pub(super) fn may_be(&self, other: &Self) -> bool {
         let fields: [fn(&Self) -> &Text; 6] = [
             |it| &it.workload,
@@ -192,7 +192,8 @@ impl End {
         fields.iter().all(|field| [&*UNKNOWN, field(other)].contains(&field(self)))
     }
 
-    /// Takes over what all candidates have in common; `false` when that is not even the workload.
+    /// Sets the labels that all candidates have in common. Returns `false` if the workload is not
+    /// one of them.
     pub(super) fn agreed(&mut self, candidates: &[&Identity]) -> bool {
         let common = |field: Field| {
             let mut values = candidates.iter().map(|candidate| field(candidate));

@@ -1,8 +1,8 @@
 //! Table of resolved edges: issues one [`EdgeId`] per edge, shared by all stages.
 //!
-//! In: resolved edges. Out: their ids, and edges by id. Invariant: equal edges have equal ids; an id
-//! stands for its edge until [`EdgeTable::retain`] removes it, and is issued again only afterwards;
-//! each change of what an id stands for raises the generation.
+//! In: resolved edges. Out: their ids, and edges by id. Invariant: equal edges have equal ids; an
+//! id stands for its edge until [`EdgeTable::retain`] removes it, and is issued again only
+//! afterwards; each change of the assignment raises the generation.
 //!
 //! Ends and services are interned, so that an edge takes 16 bytes.
 
@@ -22,8 +22,8 @@ pub struct EdgeId(pub(crate) u32);
 /// Not an id.
 const NO_EDGE: u32 = u32::MAX;
 
-/// Highest id that a snapshot may hold: more edges than any limit allows, so that a damaged snapshot
-/// cannot ask for more memory.
+/// Highest id that a snapshot may hold: more edges than any limit allows, so that a damaged
+/// snapshot cannot ask for more memory.
 pub(crate) const RESTORED_ID_MAX: u32 = 1 << 27;
 
 /// Ids of the parts of an edge, in 16 bytes.
@@ -76,7 +76,7 @@ impl EdgeTable {
         self.generation += 1;
     }
 
-    /// Number of changes of what ids stand for, or of the bound.
+    /// Number of changes of the assignment of ids, or of the bound.
     #[must_use]
     pub fn generation(&self) -> u64 {
         self.generation

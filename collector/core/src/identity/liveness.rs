@@ -1,45 +1,49 @@
-//! Who reports, who is quiet, and who is blind: serves traffic and tells nothing of it.
+//! Liveness of proxies: reporting, idle, or not reporting although they serve traffic.
 //!
-//! In: who reported, who was met by others, and the time. Out: a [`Liveness`] for each proxy. Always holds: silence alone
-//! accuses nobody, since a proxy may have ended; only one that others meet after it should long have spoken is blind. What
-//! the collector missed while it was away itself counts against nobody.
+//! In: reports of proxies, requests that other proxies report with them, and the time. Out: a
+//! [`Liveness`] for each proxy. Invariant: a proxy without reports is idle, since it may have
+//! ended; it is `not_reporting` only if other proxies report requests with it after its own report
+//! was due. Reports that the collector missed while it was down do not count.
 //!
-//! A filter that has trapped leaves its proxy working (`FAIL_OPEN`), and nobody there says so; the other ends of its calls do.
+//! A filter that has trapped leaves its proxy working (`FAIL_OPEN`) and reports nothing; the peers
+//! of the proxy still report its requests.
 
 use super::AddressBook;
 use crate::batch::{Outcome, Reporter, Text};
 use crate::settings::seconds_us;
 
-/// A gap between two signs of life of the mesh that says that the collector did not listen.
+/// Time without any report or tick after which the collector is taken to have been down.
 const AWAY_US: u64 = 10_000_000;
 
-/// What a proxy does at the moment.
+/// Liveness of a proxy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Liveness {
-    /// It reports.
+    /// The proxy reports.
     Reporting,
-    /// It did not for longer than it may, and nobody meets it: it has ended, or its collector is another one.
+    /// The proxy has not reported in time, and no other proxy reports requests with it: it has
+    /// ended, or reports to another collector.
     Idle,
-    /// It did not, and others meet it: its filter is dead, or its reports do not arrive.
+    /// The proxy has not reported in time, and other proxies report requests with it: its filter
+    /// has failed, or its reports do not arrive.
     NotReporting,
 }
 
 impl Liveness {
-    /// All of them.
+    /// All values.
     pub const ALL: [Self; 3] = [Self::Reporting, Self::Idle, Self::NotReporting];
 
-    /// As label `liveness` and the JSON API say it.
+    /// Value of the label `liveness` and of the JSON field `state`.
     #[must_use]
     pub fn label(self) -> &'static str {
         match self {
             Self::Reporting => "reporting",
-            Self::Idle => "quiet",
-            Self::NotReporting => "blind",
+            Self::Idle => "idle",
+            Self::NotReporting => "not_reporting",
         }
     }
 }
 
-/// When the collector began to listen, the last time.
+/// Time since which the collector has received reports without interruption.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Listening {
     since_us: u64,
@@ -55,40 +59,40 @@ impl Listening {
     }
 }
 
-/// Whether a request that ended so shows that the other end is alive: it called, or it answered.
+/// Whether a request with this outcome shows that the peer is alive: the peer called, or responded.
 #[must_use]
 pub fn shows_alive(reporter: Reporter, outcome: &Outcome) -> bool {
     reporter == Reporter::Destination || outcome.response_code != 0 && outcome.response_flags == 0
 }
 
 impl AddressBook {
-    /// Notes that somebody listens; to be called at least every few seconds.
+    /// Notes that the collector is running; to be called at least every few seconds.
     pub(super) fn note_listening(&mut self, now_us: u64) {
         self.listening.note(now_us);
     }
 
-    /// Somebody tells of a request that it had with this proxy, and that [`shows_alive`] says to show it alive.
+    /// Notes that another proxy reported a request with this proxy that [`shows_alive`].
     pub fn note_alive(&mut self, proxy: &str, now_us: u64) {
         if let Some(known) = self.proxies.get_mut(proxy) {
             known.alive_us = known.alive_us.max(now_us);
         }
     }
 
-    /// What a proxy does at the moment; `None` for one that is not known.
+    /// Liveness of a proxy; `None` for an unknown one.
     #[must_use]
     pub fn liveness(&self, proxy: &str, now_us: u64) -> Option<Liveness> {
         let known = self.proxies.get(proxy)?;
         let idle_us = seconds_us(self.limits.quiet_s);
-        let heard_us = known.last_us.max(self.listening.since_us);
-        if now_us.saturating_sub(heard_us) <= idle_us {
+        let reported_us = known.last_us.max(self.listening.since_us);
+        if now_us.saturating_sub(reported_us) <= idle_us {
             return Some(Liveness::Reporting);
         }
-        let met_late = known.alive_us > heard_us.saturating_add(idle_us);
-        let met_now = now_us.saturating_sub(known.alive_us) <= idle_us;
-        Some(if met_late && met_now { Liveness::NotReporting } else { Liveness::Idle })
+        let alive_since_due = known.alive_us > reported_us.saturating_add(idle_us);
+        let alive_now = now_us.saturating_sub(known.alive_us) <= idle_us;
+        Some(if alive_since_due && alive_now { Liveness::NotReporting } else { Liveness::Idle })
     }
 
-    /// How many proxies stand so.
+    /// Number of proxies with this liveness.
     #[must_use]
     pub fn count_by_liveness(&self, liveness: Liveness, now_us: u64) -> usize {
         let of = |proxy: &&Text| self.liveness(proxy, now_us) == Some(liveness);
@@ -101,7 +105,8 @@ mod tests {
     use super::super::{AddressBook, Settings, shows_alive};
     use crate::batch::{Edge, Identity, Outcome, Reporter};
 
-    /// Events such as `a@10`: a reports at second 10; `a!11`: another proxy is met by a's callee; `?30`: what a does then.
+    /// Checks the liveness of one proxy after some events: `@10` it reports at second 10; `!11` its
+    /// peer reports a request with it; `.12` the collector is running; `?30` its liveness is read.
     #[track_caller]
     fn check(events: &str, expected: &str) {
         let mut address_book = AddressBook::new(Settings { quiet_s: 10, ..Settings::default() });
@@ -131,19 +136,19 @@ mod tests {
     }
 
     #[test]
-    fn silence_alone_accuses_nobody() {
-        check("?0 @1 ?2 .8 ?11 .12 ?12 .20 ?60", "unknown reporting reporting quiet quiet");
+    fn a_proxy_without_reports_is_idle() {
+        check("?0 @1 ?2 .8 ?11 .12 ?12 .20 ?60", "unknown reporting reporting idle idle");
     }
 
     #[test]
-    fn who_is_met_after_it_should_have_spoken_is_blind() {
-        check("@1 .8 !9 ?12 !13 ?13", "quiet blind");
-        check("@1 .8 !13 ?13 ?24", "blind quiet");
-        check("@1 .8 !13 ?13 @14 ?14", "blind reporting");
+    fn a_proxy_whose_peers_report_requests_after_its_report_was_due_is_not_reporting() {
+        check("@1 .8 !9 ?12 !13 ?13", "idle not_reporting");
+        check("@1 .8 !13 ?13 ?24", "not_reporting idle");
+        check("@1 .8 !13 ?13 @14 ?14", "not_reporting reporting");
     }
 
     #[test]
-    fn what_the_collector_missed_counts_against_nobody() {
-        check("@1 .100 !101 ?101 .108 !111 ?111 .112", "reporting blind");
+    fn reports_that_the_collector_missed_while_it_was_down_do_not_count() {
+        check("@1 .100 !101 ?101 .108 !111 ?111 .112", "reporting not_reporting");
     }
 }

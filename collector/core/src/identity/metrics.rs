@@ -29,7 +29,7 @@ static FILTERS: [Metric<u64>; 1] = [Metric::<u64>::gauge(
 
 static PROXIES: [Metric<usize>; 1] = [Metric::<usize>::gauge(
     "hopscope_proxies",
-    "Proxies by liveness; `blind` proxies serve requests, as their peers report, but do not report.",
+    "Proxies by liveness; `not_reporting` proxies serve requests, as their peers report, but do not report.",
     |count| (*count).into(),
 )
 .labels(&["liveness"])];

@@ -1,10 +1,10 @@
-//! Pending resolution: what was reported of an edge whose peer may be identified in a moment, since the
+//! Values that are pending resolution: the peer of their edge may be identified soon, since the
 //! proxies of both sides begin to report at about the same time.
 //!
-//! In: values by reported edge and outcome. Out: the same values, when the edge can be resolved or when
-//! their time is over. Invariant: every value leaves once; at most `groups_max` groups are pending, and a
-//! value that finds no room is to be resolved at once; groups leave in the order of their arrival, so
-//! that a replay resolves them in the same order.
+//! In: values by reported edge and outcome. Out: the same values, when the edge can be resolved or
+//! when they are due. Invariant: every value leaves once; at most `groups_max` groups are pending,
+//! and a value of one more is to be resolved at once; groups leave in the order of their arrival,
+//! so that a replay resolves them in the same order.
 
 use crate::batch::{Edge, Identity, Outcome};
 use crate::snapshot::codec::snapshot;
@@ -73,7 +73,8 @@ impl<T: Default> Pending<T> {
         self.limits = limits;
     }
 
-    /// The group of a reported edge, to add to; `None`, which is counted, when there is no room for it.
+    /// The group of a reported edge, to add to; `None`, which is counted, when too many are
+    /// pending.
     pub fn group(&mut self, reported: &ReportedEdge, now_us: u64) -> Option<&mut T> {
         if !self.groups.contains_key(reported) {
             if self.groups.len() >= self.limits.groups_max {
@@ -87,8 +88,8 @@ impl<T: Default> Pending<T> {
         self.groups.get_mut(reported).map(|group| &mut group.value)
     }
 
-    /// Removes and returns the groups that are due, and, if `generation` changed, those that `is_ready`
-    /// accepts. `generation`: that of the address book.
+    /// Removes and returns the groups that are due, and, if `generation` changed, those that
+    /// `is_ready` accepts. `generation`: that of the address book.
     pub fn remove_ready(
         &mut self,
         now_us: u64,
@@ -124,7 +125,7 @@ impl<T: Default> Pending<T> {
         Group { value: T::default(), due_us, arrival: self.arrivals }
     }
 
-    /// The group of what was pending before a restart, whatever the limits say.
+    /// The group of values that were pending before a restart, whatever the limits are.
     pub(crate) fn restore_group(&mut self, reported: ReportedEdge, due_us: u64) -> &mut T {
         let group = self.new_group(due_us);
         &mut self.groups.entry(reported).or_insert(group).value
@@ -142,12 +143,13 @@ impl<T: Default> Pending<T> {
         self.groups.is_empty()
     }
 
-    /// Values that found no room.
+    /// Values that were rejected because too many groups were pending.
     #[must_use]
     pub fn rejected(&self) -> u64 {
         self.rejected
     }
 }
+
 /// Sorts groups by their arrival.
 fn in_order<T>(groups: impl Iterator<Item = (ReportedEdge, Group<T>)>) -> Vec<(ReportedEdge, T)> {
     let mut groups: Vec<_> = groups.collect();

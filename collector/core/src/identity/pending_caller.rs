@@ -1,63 +1,65 @@
-//! Requests whose caller neither address nor certificate names, while the join looks for what their caller's proxy tells.
+//! Requests whose caller neither address nor certificate identifies, until the join infers it from
+//! the record of the calling proxy.
 //!
-//! In: single requests of called sides, under the keys by which the join finds them. Out: the same, when their caller is
-//! found, when nobody is any more to be found, or when their time is over. Always holds: what goes in comes out once; at most
-//! `requests_max` wait, and one that finds no room is counted at once, as well as it can be named.
+//! In: single requests of destinations, with the keys that the join uses. Out: the same requests,
+//! when their caller is inferred, when no caller is left to match, or when they are due. Invariant:
+//! each request leaves once; at most `requests_max` are pending, and one more is counted at once.
 
 use super::ReportedEdge;
 use crate::batch::Record;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-/// A request that waits.
+/// Pending request.
 #[derive(Debug, Clone)]
 pub struct PendingCaller {
-    /// Its edge as it was reported, and how it ended.
+    /// Edge and outcome as they were reported.
     pub reported: Arc<ReportedEdge>,
-    /// Its figures.
+    /// Record of the request.
     pub record: Record,
     due_us: u64,
 }
 
-/// What waits.
+/// Pending requests by key.
 #[derive(Debug, Clone, Default)]
 pub struct PendingCallers {
     requests_max: usize,
     by_key: HashMap<u64, Vec<PendingCaller>>,
-    /// When the wait of a key's requests is over; those that were found meanwhile are there no more.
+    /// Due times and keys, in order of insertion. Requests that were removed meanwhile are absent
+    /// from `by_key`.
     due: VecDeque<(u64, u64)>,
     count: usize,
     rejected: u64,
 }
 
 impl PendingCallers {
-    /// An empty room for so many requests.
+    /// Creates an empty set.
     #[must_use]
     pub fn new(requests_max: usize) -> Self {
         Self { requests_max, ..Self::default() }
     }
 
-    /// Another bound from now on. What waits already stays.
+    /// Sets another bound. Pending requests stay.
     pub fn limit(&mut self, requests_max: usize) {
         self.requests_max = requests_max;
     }
 
-    /// Takes a request in until `due_us`; `false` when the room is full.
+    /// Inserts a request, pending until `due_us`. Returns `false` when too many are pending.
     pub fn insert(&mut self, key: u64, reported: &Arc<ReportedEdge>, record: &Record, due_us: u64) -> bool {
-        // One that was found may still stand among the due.
+        // Removed requests may still be listed in `due`.
         if self.count >= self.requests_max || self.due.len() >= self.requests_max.saturating_mul(2) {
             self.rejected = self.rejected.saturating_add(1);
             return false;
         }
         let request = PendingCaller { reported: reported.clone(), record: *record, due_us };
-        // Few keys have more than one.
+        // Few keys have more than one request.
         self.by_key.entry(key).or_insert_with(|| Vec::with_capacity(1)).push(request);
         self.due.push_back((due_us, key));
         self.count += 1;
         true
     }
 
-    /// Takes out the request under a key that `is_it`.
+    /// Removes and returns the request with a key for which `is_it` holds.
     pub fn remove(&mut self, key: u64, is_it: impl Fn(&Record) -> bool) -> Option<PendingCaller> {
         let requests = self.by_key.get_mut(&key)?;
         let index = requests.iter().position(|request| is_it(&request.record))?;
@@ -69,7 +71,7 @@ impl PendingCallers {
         Some(request)
     }
 
-    /// Takes out those whose time is over.
+    /// Removes and returns the requests that are due.
     pub fn remove_due(&mut self, now_us: u64) -> Vec<PendingCaller> {
         let mut due = Vec::new();
         while let Some((_, key)) = self.due.pop_front_if(|(due_us, _)| *due_us <= now_us) {
@@ -83,26 +85,26 @@ impl PendingCallers {
         due
     }
 
-    /// All that wait, in the order of their keys.
+    /// Pending requests, in the order of their keys.
     pub fn iter(&self) -> impl Iterator<Item = &PendingCaller> {
         let mut keys: Vec<_> = self.by_key.iter().collect();
         keys.sort_unstable_by_key(|(key, _)| **key);
         keys.into_iter().flat_map(|(_, callers)| callers)
     }
 
-    /// How many wait.
+    /// Number of pending requests.
     #[must_use]
     pub fn len(&self) -> usize {
         self.count
     }
 
-    /// Whether none waits.
+    /// Whether no request is pending.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.count == 0
     }
 
-    /// Requests that found no room.
+    /// Requests that were not inserted because too many were pending.
     #[must_use]
     pub fn rejected(&self) -> u64 {
         self.rejected
@@ -116,7 +118,8 @@ mod tests {
     use crate::identity::ReportedEdge;
     use std::sync::Arc;
 
-    /// Steps in, durations of what comes out: `put 7 1 until 10` (key, duration), `take 7 1`, `due 10`.
+    /// Checks the durations of the requests that leave. Steps: `put 7 1 until 10` (key, duration),
+    /// `take 7 1`, `due 10`.
     #[track_caller]
     fn check(requests_max: usize, steps: &str, expected: &str) {
         let (own, edge) = (Arc::new(Identity::default()), Arc::new(Edge::default()));
@@ -149,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn what_goes_in_comes_out_once() {
+    fn each_request_leaves_once() {
         check(9, "put 7 1 until 10, put 7 2 until 10, take 7 2, take 7 2, take 8 1", "2, none, none, 1 left");
         check(
             9,
@@ -160,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn there_is_a_bound() {
+    fn the_number_of_pending_requests_is_bounded() {
         check(1, "put 7 1 until 10, put 8 2 until 10, take 7 1, put 8 2 until 10", "full, 1, 1 left");
         check(0, "put 7 1 until 10", "full, 0 left");
         let again = "put 7 1 until 10, take 7 1, put 7 1 until 10, take 7 1, put 7 1 until 10, due 10, put 7 1 until 20";

@@ -1,8 +1,9 @@
-//! Edges with both ends named.
+//! Resolution of edges: identifies the peer of a reported edge.
 //!
-//! In: an edge as one proxy told it, and the address book. Out: a [`ResolvedEdge`], and whether it may be named better later.
-//! Always holds: the strongest evidence names a peer; an address names nobody whose certificate contradicts it; a certificate
-//! names no caller while its account is new, unless nothing better is to be waited for.
+//! In: an edge as one proxy reported it, and the address book. Out: a [`ResolvedEdge`], and whether
+//! its evidence may improve later. Invariant: the strongest evidence identifies a peer; an address
+//! does not identify a proxy whose certificate contradicts it; a certificate identifies no caller
+//! while its account is new, except in a final resolution.
 
 use super::accounts::may_present;
 use super::edge::known;
@@ -11,13 +12,13 @@ use crate::batch::{self, Edge, Identity, Reporter, Text};
 use std::sync::Arc;
 
 impl AddressBook {
-    /// Completes an edge that proxy `own` told.
+    /// Resolves an edge that the proxy with the identity `own` reported.
     pub fn resolve(&mut self, own: &Identity, edge: &Edge) -> ResolvedEdge {
         self.resolve_trusting(false, own, edge)
     }
 
-    /// Completes an edge that nothing better is to be waited for of: the proxies that are known of a new account stand for
-    /// all of it.
+    /// Resolves an edge that is not resolved again: the known proxies of a new account stand for
+    /// all of its proxies.
     pub fn resolve_final(&mut self, own: &Identity, edge: &Edge) -> ResolvedEdge {
         self.resolve_trusting(true, own, edge)
     }
@@ -41,7 +42,7 @@ impl AddressBook {
         }
     }
 
-    /// Completes an edge that a called side told, whose caller is known to be this proxy.
+    /// Resolves an edge that a destination reported, with a calling proxy that the join inferred.
     pub fn resolve_with_caller(&mut self, own: &Identity, edge: &Edge, caller: &Text) -> ResolvedEdge {
         let mut resolved = self.resolve_final(own, edge);
         if resolved.evidence <= Evidence::Certificate
@@ -57,7 +58,7 @@ impl AddressBook {
         resolved
     }
 
-    /// Whether only what its caller's proxy tells can name the caller of a request.
+    /// Whether only a record of the calling proxy can identify the caller of a request.
     #[must_use]
     pub fn needs_caller(&self, edge: &Edge, resolved: &ResolvedEdge) -> bool {
         edge.reporter == Reporter::Destination
@@ -65,7 +66,7 @@ impl AddressBook {
             && edge.peer.address.is_empty()
     }
 
-    /// Whether the peer of an edge may get a better name when more proxies have said who they are.
+    /// Whether the evidence of an edge may improve when the identities of more proxies are known.
     #[must_use]
     pub fn may_improve(&self, edge: &Edge, resolved: &ResolvedEdge) -> bool {
         if edge.reporter != Reporter::Destination || resolved.evidence >= Evidence::Address {
@@ -82,7 +83,7 @@ impl AddressBook {
             self.by_address(&peer.address).filter(|identity| may_present(&peer.principal, identity));
         let mut end = End::of_peer(peer);
         if !peer.workload.is_empty() {
-            // What the control plane says of an endpoint lacks labels; the one who lives there knows them.
+            // The control plane's metadata of an endpoint lacks labels; its own proxy reports them.
             if let Some(identity) = by_address.filter(|identity| {
                 identity.namespace == peer.namespace
                     && [&identity.workload, &identity.app].contains(&&peer.workload)
@@ -99,7 +100,7 @@ impl AddressBook {
         if end.agreed(&candidates) { (end, Evidence::Certificate) } else { (end, Evidence::None) }
     }
 
-    /// Nobody was reached, so the edge is charged to whom it was meant for.
+    /// Fills in the intended destination of requests that reached no endpoint.
     fn intended(&self, peer_end: &mut End, edge: &Edge, service: &ServiceName) -> Evidence {
         if edge.service.host.is_empty() {
             return Evidence::None;
@@ -126,7 +127,7 @@ impl AddressBook {
     }
 }
 
-/// As Istio's label `connection_security_policy`: only a destination knows.
+/// Returns the value of Istio's label `connection_security_policy`: only a destination reports it.
 fn security(edge: &Edge) -> Security {
     match (edge.reporter, edge.mutual_tls) {
         (Reporter::Destination, true) => Security::MutualTls,

@@ -1,8 +1,8 @@
-//! The services of the mesh, and how a requested name becomes one of them.
+//! Services of the mesh, and the resolution of requested authorities to services.
 //!
-//! In: services as proxies told them. Out: full names. Always holds: names that clusters carry are bounded by the
-//! mesh's own configuration and by `services_max`; names that only requests carried are bounded by `authorities_max`, and
-//! what is more reads as `other`.
+//! In: services as proxies reported them. Out: full names. Invariant: services known from cluster
+//! names are bounded by the configuration of the mesh and by `services_max`; services known only
+//! from requests are bounded by `authorities_max`, and further ones are named `other`.
 
 use super::edge::known;
 use crate::batch::{Evidence, Service, Text};
@@ -10,15 +10,15 @@ use crate::snapshot::codec::snapshot;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::LazyLock;
 
-/// Workloads that are remembered of one service: more than one is as good as many.
+/// Largest number of workloads per service: two suffice to see that a workload is not the only one.
 const SERVERS_MAX: usize = 2;
 
 static OTHER: LazyLock<Text> = LazyLock::new(|| "other".into());
 
-/// The destination service in the labels of Istio.
+/// Destination service in the labels of Istio.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ServiceName {
-    /// `destination_service`; empty only while an edge is completed.
+    /// `destination_service`; empty only during resolution.
     pub host: Text,
     /// `destination_service_name`.
     pub name: Text,
@@ -28,13 +28,13 @@ pub struct ServiceName {
 
 snapshot!(struct ServiceName { host, name, namespace });
 
-/// All services that are known.
+/// Known services, with the workloads that serve them.
 #[derive(Debug, Clone)]
 pub(super) struct Services {
     services_max: usize,
     authorities_max: usize,
     servers: HashMap<Text, BTreeSet<Text>>,
-    /// The versions behind a host's subset.
+    /// Versions of the workloads behind a host's subset.
     versions: HashMap<(Text, Text), BTreeSet<Text>>,
     authorities: HashSet<Text>,
     rejected: u64,
@@ -59,8 +59,8 @@ impl Services {
         self.authorities_max = authorities_max;
     }
 
-    /// Notes a service that a cluster or a server name carried, and a workload and version that serve it. Whether anything
-    /// of it is new.
+    /// Learns a service from a cluster name or a server name, with a workload and version that
+    /// serve it. Returns whether any of the three is new.
     pub(super) fn learn(&mut self, service: &Service, workload: &Text, version: &Text) -> bool {
         if service.host.is_empty() || !matches!(service.evidence, Evidence::Cluster | Evidence::Sni) {
             return false;
@@ -89,8 +89,9 @@ impl Services {
         new
     }
 
-    /// The version that a subset stands for: the one that was seen behind it, else its own name, which by custom is the
-    /// version's. Empty without a subset, and where several versions are behind it.
+    /// Returns the version behind a subset: the only one that was reported, or else the name of the
+    /// subset, which by convention is the version. Empty without a subset, and for several
+    /// versions.
     pub(super) fn version_of(&self, service: &Service) -> Text {
         match self.versions.get(&(service.host.clone(), service.subset.clone())) {
             Some(versions) if versions.len() == 1 => versions.first().cloned().unwrap_or_default(),
@@ -99,18 +100,19 @@ impl Services {
         }
     }
 
-    /// The workload that alone serves a service, as far as was seen.
+    /// Returns the workload of a service if only one was reported to serve it.
     pub(super) fn only_server(&self, host: &Text) -> Option<&Text> {
         let servers = self.servers.get(host)?;
         servers.first().filter(|_| servers.len() == 1)
     }
 
-    /// How many times a requested authority found no room.
+    /// Number of times that a requested authority was resolved to `other`, because there were too
+    /// many.
     pub(super) fn rejected(&self) -> u64 {
         self.rejected
     }
 
-    /// The full name of a service that a proxy in `namespace` told.
+    /// Returns the full name of a service that a proxy in `namespace` reported.
     pub(super) fn name(&mut self, service: &Service, namespace: &str) -> ServiceName {
         let host = match service.evidence {
             Evidence::Authority => self.requested(&service.host, namespace),
@@ -142,7 +144,7 @@ impl Services {
     }
 }
 
-/// Short name and namespace of a Kubernetes host; any other host is its own name.
+/// Returns short name and namespace of a Kubernetes host; any other host is its own name.
 fn parts(host: &str) -> (&str, &str) {
     let mut labels = host.splitn(3, '.');
     match (labels.next(), labels.next(), labels.next()) {

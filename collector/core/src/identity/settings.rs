@@ -13,8 +13,8 @@ section! {
             { option: "proxies-max", unit: "proxies", range: (1, 1_000_000), live: true };
         /// A proxy without a report for this long is removed from the address book.
         silent_s_max: u64 = 86_400, { unit: "s", range: (60, 2_592_000), live: true };
-        /// A proxy without a report for this long is `quiet`, or `blind` if other proxies still
-        /// exchange requests with it. A filter reports at least every 15 s.
+        /// A proxy without a report for this long is `idle`, or `not_reporting` if other proxies
+        /// still exchange requests with it. A filter reports at least every 15 s.
         quiet_s: u64 = 45, { unit: "s", range: (1, 3_600), live: true };
         /// A certificate identifies a source workload only when its service account has been known
         /// for this long. Before that, other workloads of the same account may not have reported

@@ -1,17 +1,17 @@
-//! The workload identity in a certificate.
+//! Workload identity in a certificate.
 //!
-//! In: a certificate that was verified before. Out: a [`Principal`], and when a certificate ends. Always holds: a
-//! certificate with no URI or with several names nobody.
+//! In: a verified certificate. Out: a [`Principal`], and the end of the certificate's validity.
+//! Invariant: a certificate without a URI, or with several, has no principal.
 //!
-//! Source: SPIFFE-ID and X.509-SVID (exactly one URI SAN); Istio's form `spiffe://<trust domain>/ns/<namespace>/sa/<service
-//! account>`.
+//! Source: SPIFFE-ID and X.509-SVID (exactly one URI SAN); Istio's form
+//! `spiffe://<trust domain>/ns/<namespace>/sa/<service account>`.
 
 use x509_cert::Certificate;
 use x509_cert::der::Decode;
 use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
 
-/// Whom a certificate names.
+/// SPIFFE id of Istio's form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Principal {
     /// Trust domain, such as `cluster.local`.
@@ -35,7 +35,7 @@ impl Principal {
         })
     }
 
-    /// Whom a certificate (DER) names.
+    /// Reads the SPIFFE id of a certificate (DER).
     pub fn of(certificate: &[u8]) -> Option<Self> {
         let certificate = Certificate::from_der(certificate).ok()?;
         let extension = certificate.tbs_certificate().get_extension::<SubjectAltName>();
@@ -58,7 +58,7 @@ impl std::fmt::Display for Principal {
     }
 }
 
-/// When a certificate (DER) ends, seconds since the Unix epoch.
+/// Returns the end of the validity of a certificate (DER), seconds since the Unix epoch.
 pub fn ends_s(certificate: &[u8]) -> Option<u64> {
     let certificate = Certificate::from_der(certificate).ok()?;
     Some(certificate.tbs_certificate().validity().not_after.to_unix_duration().as_secs())
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn only_istios_form_names_somebody() {
+    fn only_ids_of_istios_form_are_read() {
         let whole = "spiffe://cluster.local/ns/shop/sa/pay";
         check(whole, Some(whole));
         for id in [
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn a_certificate_names_one_or_nobody() {
+    fn a_certificate_with_exactly_one_uri_has_a_principal() {
         let made = |uris: &[&str]| {
             let mut parameters = rcgen::CertificateParams::new(vec!["a.example".into()]).unwrap();
             for uri in uris {

@@ -17,14 +17,15 @@ fn proxy(workload: &str, version: &str, account: &str, address: &str) -> Identit
     }
 }
 
-/// shop v1, payments v1 and v2 with one service account; all of them known for long.
+/// An address book with shop v1, and payments v1 and v2 with one service account, whose learning
+/// time has ended.
 fn address_book() -> AddressBook {
     let mut address_book = new_address_book();
     address_book.expire(seconds_us(Settings::default().account_learning_s) + 1);
     address_book
 }
 
-/// The same, just introduced.
+/// An address book with the same proxies, whose accounts are new.
 fn new_address_book() -> AddressBook {
     let mut address_book = AddressBook::new(Settings { authorities_max: 1, ..Settings::default() });
     for (version, address) in [("v1", "10.0.0.4"), ("v2", "10.0.0.5")] {
@@ -84,13 +85,13 @@ fn check(address_book: &mut AddressBook, edge: &Edge, expected: &str) {
         _ => proxy("shop", "v1", "shop", "10.0.0.3"),
     };
     address_book.learn(edge, &own);
-    let named = address_book.resolve(&own, edge);
-    let waits = if address_book.may_improve(edge, &named) { ", may improve" } else { "" };
-    assert_eq!(format!("{}{waits}", text(&named)), expected);
+    let resolved = address_book.resolve(&own, edge);
+    let suffix = if address_book.may_improve(edge, &resolved) { ", may improve" } else { "" };
+    assert_eq!(format!("{}{suffix}", text(&resolved)), expected);
 }
 
 #[test]
-fn a_caller_is_named_by_the_strongest_evidence() {
+fn a_caller_is_identified_by_the_strongest_evidence() {
     let mut address_book = address_book();
     check(&mut address_book, &caller("10.0.0.5", ""), "payments@v2 -> ledger-db@v1 for unknown by address");
     check(
@@ -109,7 +110,7 @@ fn a_caller_is_named_by_the_strongest_evidence() {
 }
 
 #[test]
-fn an_address_that_the_certificate_contradicts_names_nobody() {
+fn an_address_that_the_certificate_contradicts_identifies_no_caller() {
     let mut address_book = address_book();
     check(
         &mut address_book,
@@ -124,11 +125,11 @@ fn an_address_that_the_certificate_contradicts_names_nobody() {
 }
 
 #[test]
-fn a_certificate_names_nobody_while_others_of_its_account_may_come() {
+fn a_certificate_of_a_new_account_identifies_no_caller() {
     let mut address_book = new_address_book();
-    let unnamed = "unknown@unknown -> ledger-db@v1 for unknown by none, may improve";
-    check(&mut address_book, &caller("", "shop"), unnamed);
-    check(&mut address_book, &caller("10.0.0.4", "shop"), unnamed);
+    let unresolved = "unknown@unknown -> ledger-db@v1 for unknown by none, may improve";
+    check(&mut address_book, &caller("", "shop"), unresolved);
+    check(&mut address_book, &caller("10.0.0.4", "shop"), unresolved);
     check(&mut address_book, &caller("10.0.0.3", "shop"), "shop@v1 -> ledger-db@v1 for unknown by address");
     let own = proxy("ledger-db", "v1", "ledger-db", "10.0.0.6");
     let mut at_last = |workload: &str| text(&address_book.resolve_final(&own, &caller("", workload)));
@@ -143,24 +144,25 @@ fn a_certificate_names_nobody_while_others_of_its_account_may_come() {
 }
 
 #[test]
-fn a_certificate_that_the_caller_itself_contradicts_is_not_what_names_it() {
+fn a_joined_caller_outranks_a_certificate_that_contradicts_its_labels() {
     let mut address_book = new_address_book();
     let own = proxy("ledger-db", "v1", "ledger-db", "10.0.0.6");
     assert!(address_book.introduce(&"gateway".into(), proxy("gateway", "v1", "", "10.0.0.2"), 1));
     let mut check = |account: &str, proxy: &str, expected: &str| {
-        let named = address_book.resolve_with_caller(&own, &caller("", account), &proxy.into());
-        assert_eq!(text(&named), expected);
+        let resolved = address_book.resolve_with_caller(&own, &caller("", account), &proxy.into());
+        assert_eq!(text(&resolved), expected);
     };
     check("shop", "shop-v1", "shop@v1 -> ledger-db@v1 for unknown by certificate");
     check("shop", "gateway", "gateway@v1 -> ledger-db@v1 for unknown by joined");
     check("shop", "payments-v1", "shop@v1 -> ledger-db@v1 for unknown by certificate");
-    // What the certificate leaves open is left open: before and after, requests stand on one edge.
+    // A label that the certificate leaves unknown stays unknown, so that the edge is the same before
+    // and after.
     check("payments", "payments-v2", "payments@unknown -> ledger-db@v1 for unknown by certificate");
     check("other", "gateway", "gateway@v1 -> ledger-db@v1 for unknown by joined");
 }
 
 #[test]
-fn who_is_not_known_yet_is_waited_for() {
+fn the_evidence_of_an_unknown_caller_may_improve() {
     let mut address_book = address_book();
     let edge = caller("10.0.0.2", "");
     check(&mut address_book, &edge, "unknown@unknown -> ledger-db@v1 for unknown by none, may improve");
@@ -174,7 +176,7 @@ fn who_is_not_known_yet_is_waited_for() {
 }
 
 #[test]
-fn nobody_reached_is_charged_to_whom_it_was_meant_for() {
+fn requests_that_reach_no_endpoint_have_the_intended_destination() {
     let mut address_book = address_book();
     let host = "payments.shop.svc.cluster.local";
     let not_forwarded = called(host, Evidence::Cluster, "");
@@ -209,7 +211,7 @@ fn a_subset_stands_for_the_version_behind_it() {
 }
 
 #[test]
-fn a_requested_name_becomes_a_known_service_or_one_of_few() {
+fn a_requested_authority_becomes_a_known_service_or_one_of_few() {
     let mut address_book = address_book();
     let host = "payments.shop.svc.cluster.local";
     check(
@@ -238,7 +240,7 @@ fn a_requested_name_becomes_a_known_service_or_one_of_few() {
 }
 
 #[test]
-fn an_address_goes_with_its_proxy() {
+fn an_address_is_removed_with_its_proxy() {
     let mut address_book = address_book();
     assert!(address_book.introduce(&"new".into(), proxy("cart", "v7", "cart", "10.0.0.5"), 5));
     check(&mut address_book, &caller("10.0.0.5", ""), "cart@v7 -> ledger-db@v1 for unknown by address");
@@ -254,12 +256,12 @@ fn an_address_goes_with_its_proxy() {
 }
 
 #[test]
-fn a_full_book_takes_nobody_new() {
+fn a_full_address_book_admits_no_further_proxy() {
     let mut address_book = AddressBook::new(Settings { proxies_max: 1, ..Settings::default() });
     assert!(address_book.introduce(&"a".into(), proxy("a", "v1", "a", "10.0.0.1"), 1));
     assert!(!address_book.introduce(&"b".into(), proxy("b", "v1", "b", "10.0.0.2"), 1));
     assert!(
         address_book.introduce(&"a".into(), proxy("a", "v2", "a", "10.0.0.1"), 1),
-        "a known one may change"
+        "a known proxy may change"
     );
 }

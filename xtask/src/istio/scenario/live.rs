@@ -205,7 +205,7 @@ fn deleted(outcome: &mut Outcome) -> anyhow::Result<()> {
     apply(&registry::image()?, 5_000)
 }
 
-/// Returns whether each proxy reports, is quiet, or is blind.
+/// Returns the liveness of each proxy: `reporting`, `idle` or `not_reporting`.
 fn liveness() -> anyhow::Result<BTreeMap<&'static str, String>> {
     let proxies = mesh::collector("/api/v1/proxies")?;
     let rows = proxies.get("proxies").and_then(Value::as_array).cloned().unwrap_or_default();

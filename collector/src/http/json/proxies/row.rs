@@ -15,9 +15,9 @@ pub struct ProxyRow {
     /// for the sum, and for a proxy that has been silent for long.
     #[serde(default)]
     pub source: String,
-    /// Current state: `reporting`, `quiet` (no other proxy reports requests with it: it has ended),
-    /// or `blind` (other proxies report requests with it, but it does not report); empty for the
-    /// sum, and for a proxy that has been silent for long.
+    /// Current state: `reporting`, `idle` (no other proxy reports requests with it: it has ended),
+    /// or `not_reporting` (other proxies report requests with it, but it does not report); empty
+    /// for the sum, and for a proxy that has been silent for long.
     #[serde(default)]
     pub state: String,
     /// Epochs of its filter VMs.
