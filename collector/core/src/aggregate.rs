@@ -1,10 +1,10 @@
 //! Counters and histograms of requests, by series.
 //!
-//! In: edges, outcomes, and statistics of requests. Out: one [`Series`] per edge and outcome. Invariant:
-//! the counts of all series add up to the requests that came in; at most `series_max` series have labels
-//! of their own, and further requests are counted in one overflow series per reporter, or, where a
-//! namespace has as many series as it may, per reporter and namespace; an idle series is removed, and its
-//! count stays in a sum.
+//! In: edges, outcomes, and statistics of requests. Out: one [`Series`] per edge and outcome.
+//! Invariant: the counts of all series add up to the requests that came in; at most `series_max`
+//! series have labels of their own, and further requests are counted in one overflow series per
+//! reporter, or, where a namespace has as many series as it may, per reporter and namespace; an
+//! idle series is removed, and its count stays in a sum.
 
 pub mod connections;
 mod exemplars;
@@ -95,7 +95,7 @@ impl Aggregate {
         self.generation += 1;
     }
 
-    /// Number of times that room for series may have appeared.
+    /// Number of times that the budget may have admitted further series.
     #[must_use]
     pub fn generation(&self) -> u64 {
         self.generation
@@ -111,9 +111,9 @@ impl Aggregate {
         self.first.get(edge as usize).is_some_and(|first| *first != NONE)
     }
 
-    /// Returns the series of an edge and outcome, or an overflow series, and whether it is the latter:
-    /// requests that are added to it are to be reported to [`Aggregate::overflow`]. `reported_by`: the
-    /// reporter, and the namespace of its proxy.
+    /// Returns the series of an edge and outcome, or an overflow series, and whether it is an
+    /// overflow series: requests added to one are to be reported to [`Aggregate::overflow`].
+    /// `reported_by`: the reporter, and the namespace of its proxy.
     pub fn series(
         &mut self,
         edges: &EdgeTable,
@@ -134,7 +134,8 @@ impl Aggregate {
         self.series.get_mut(number.0 as usize).map(|entry| &mut entry.series)
     }
 
-    /// Offers a request as the exemplar of a series. `failed`: whether requests of the series failed.
+    /// Offers a request as the exemplar of a series. `failed`: whether requests of the series
+    /// failed.
     pub fn offer(&mut self, series: SeriesId, exemplar: Exemplar, failed: bool) {
         self.exemplars.offer(series.0, exemplar, failed);
     }
@@ -151,8 +152,9 @@ impl Aggregate {
         })
     }
 
-    /// Values that `pick` selects from the series with indices from `from`, `count` of them, and the
-    /// index to continue with; `None` at the end. Series that appear or expire in between may be missed.
+    /// Values that `pick` selects from the series with indices from `from`, `count` of them, and
+    /// the index to continue with; `None` at the end. Series that appear or expire in between may
+    /// be missed.
     pub fn series_in<T>(
         &self,
         edges: &EdgeTable,
@@ -196,8 +198,8 @@ impl Aggregate {
         (self.expired_series, self.expired_requests)
     }
 
-    /// Begins to fetch the memory that counting requests of an edge needs; the result depends on it.
-    /// Called for many edges step by step, so that their cache misses overlap.
+    /// Begins to fetch the memory that counting requests of an edge needs; the result depends on
+    /// it. Called for many edges step by step, so that their cache misses overlap.
     #[inline]
     pub(crate) fn fetch(&self, EdgeId(edge): EdgeId, step: Fetch) -> u64 {
         let Some(first) = self.first.get(edge as usize) else { return 0 };
@@ -277,7 +279,8 @@ impl Aggregate {
         number
     }
 
-    /// Inserts a series in front of `next`. `edge`: id of its edge; [`NONE`] for an overflow series.
+    /// Inserts a series in front of `next`. `edge`: id of its edge; [`NONE`] for an overflow
+    /// series.
     fn insert(&mut self, edge: u32, outcome: PackedOutcome, next: u32, now_us: u64) -> Option<u32> {
         let now_s = seconds(now_us);
         let series = Series { created_s: now_s, last_s: now_s, ..Series::default() };

@@ -1,14 +1,15 @@
 //! Series of TCP connections, and of the bytes of streams.
 //!
-//! In: the connections and streams of a batch, by edge. Out: per edge and outcome how many connections
-//! opened and closed, their durations, and their bytes, those of open connections included. Invariant:
-//! the closed connections of all series are those of the batches that came in, less those whose edge is
-//! not resolved yet; nothing here is a request. The bound of the series is that of requests, counted apart.
+//! In: the connections and streams of a batch, by edge. Out: per edge and outcome how many
+//! connections opened and closed, their durations, and their bytes, those of open connections
+//! included. Invariant: the closed connections of all series are those of the batches that came in,
+//! less those whose edge is not resolved yet; nothing here is a request. The bound of the series is
+//! that of requests, counted apart.
 //!
-//! The bytes of an open connection are reported before its outcome is known, so they are counted without
-//! a response flag; only the rest is counted under the flag of its end, as Istio does. A stream is a
-//! request, and is counted with all of its bytes when it ends; the bytes of its bodies until then are
-//! counted once, in [`ConnectionSeries`] of their own.
+//! The bytes of an open connection are reported before its outcome is known, so they are counted
+//! without a response flag; only the rest is counted under the flag of its end, as Istio does. A
+//! stream is a request, and is counted with all of its bytes when it ends; the bytes of its bodies
+//! until then are counted once, in [`ConnectionSeries`] of their own.
 
 pub(crate) mod metrics;
 mod slots;
@@ -109,8 +110,8 @@ impl ConnectionSeries {
         self.budget.has_capacity(namespace, &self.limits)
     }
 
-    /// Adds counts to the series of an edge and outcome, or to an overflow series. `reported_by`: the
-    /// reporter, and the namespace of its proxy.
+    /// Adds counts to the series of an edge and outcome, or to an overflow series. `reported_by`:
+    /// the reporter, and the namespace of its proxy.
     pub fn add(
         &mut self,
         edges: &EdgeTable,
@@ -200,7 +201,7 @@ impl ConnectionSeries {
         self.expired_closed
     }
 
-    /// The key to count under: that of the edge as long as there is room for its series.
+    /// Returns the key to count under: that of the edge, if the budget admits its series.
     fn key(
         &mut self,
         edges: &EdgeTable,

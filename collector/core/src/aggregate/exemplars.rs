@@ -1,31 +1,33 @@
-//! One request of each series that is worth a look.
+//! Exemplars: one request of each series.
 //!
-//! In: requests with a request id: of each batch the slowest, and the last that failed of each edge and outcome. Out: for a
-//! series the last one that failed, or the slowest of about the last minute. Always holds: at most one per series; it goes
-//! with its series. None is part of a checkpoint.
+//! In: requests with a request id: of each batch the slowest, and the last failed one of each edge
+//! and outcome. Out: for a series the last failed request, or the slowest of about the last minute.
+//! Invariant: at most one exemplar per series, which is removed together with its series. Exemplars
+//! are not part of a snapshot.
 
 use std::collections::HashMap;
 
-/// A slower one is waited for so long; then any other takes its place.
+/// Time after which a faster request replaces an exemplar.
 const FRESH_US: u64 = 60 * 1_000_000;
 
-/// A request that stands for its series.
+/// Request that represents its series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Exemplar {
     /// As in [`Record::request_id_hash`](crate::batch::Record::request_id_hash); never 0.
     pub request_id_hash: u32,
-    /// How long it took.
+    /// Duration of the request.
     pub duration_us: u64,
-    /// When it ended, by its proxy's clock, microseconds since the Unix epoch.
+    /// End of the request by the clock of its proxy, microseconds since the Unix epoch.
     pub ended_us: u64,
 }
 
-/// By the number of the series.
+/// Exemplars by the id of their series.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Exemplars(HashMap<u32, Exemplar, foldhash::fast::RandomState>);
 
 impl Exemplars {
-    /// Takes one in if it is better than the one there. `failed`: whether the requests of the series are failed ones.
+    /// Replaces the exemplar of a series if the offered one is slower, or the present one is stale.
+    /// `failed`: whether the requests of the series failed; then the last one replaces any other.
     pub(super) fn offer(&mut self, series: u32, exemplar: Exemplar, failed: bool) {
         let known = self.0.entry(series).or_insert(exemplar);
         let is_stale = exemplar.ended_us.saturating_sub(known.ended_us) > FRESH_US;
@@ -38,7 +40,7 @@ impl Exemplars {
         self.0.get(&series).copied()
     }
 
-    /// The series is gone.
+    /// Removes the exemplar of a series.
     pub(super) fn remove(&mut self, series: u32) {
         self.0.remove(&series);
     }
@@ -48,7 +50,8 @@ impl Exemplars {
 mod tests {
     use super::{Exemplar, Exemplars};
 
-    /// `(duration, end in seconds)` of requests in, the hash of the one that stays out; hashes count from 1.
+    /// Checks the hash of the request that remains. `offered`: `(duration, end in seconds)`; the
+    /// hashes count from 1.
     #[track_caller]
     fn check(failed: bool, offered: &[(u64, u64)], expected: u32) {
         let mut exemplars = Exemplars::default();
@@ -63,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn the_slowest_of_a_minute_or_the_last_that_failed() {
+    fn the_slowest_request_of_a_minute_or_the_last_failed_one_remains() {
         check(false, &[(5, 1), (9, 2), (7, 3)], 2);
         check(false, &[(9, 1), (7, 61), (5, 62)], 3);
         check(true, &[(9, 1), (7, 2)], 2);

@@ -1,7 +1,7 @@
 //! Expiry of idle series.
 //!
-//! In: the time. Out: room for other series. Invariant: the requests of an expired series are part of a
-//! sum; freed room raises the generation.
+//! In: the time. Out: a budget for other series. Invariant: the requests of an expired series are
+//! part of a sum; an expiry raises the generation.
 
 use super::series::seconds;
 use super::{Aggregate, NONE};

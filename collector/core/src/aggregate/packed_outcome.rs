@@ -1,6 +1,6 @@
-//! An outcome in 16 bytes, since there is one in each series.
+//! Outcome in 16 bytes, since each series has one.
 //!
-//! In: outcomes. Out: likewise. Always holds: what goes in comes out, for every outcome that the check lets through.
+//! Invariant: an outcome that passed validation is unpacked unchanged.
 
 use crate::batch::{Outcome, Protocol};
 
@@ -8,7 +8,7 @@ use crate::batch::{Outcome, Protocol};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct PackedOutcome {
     response_flags: u64,
-    /// 0 where it has none.
+    /// 0 without a gRPC status.
     grpc_status: u32,
     response_code: u16,
     has_grpc_status: bool,
@@ -22,7 +22,7 @@ impl From<Outcome> for PackedOutcome {
         Self {
             response_flags,
             grpc_status: grpc_status.unwrap_or(0),
-            // Codes end at 999.
+            // Validation admits codes up to 999.
             response_code: u16::try_from(response_code).unwrap_or(u16::MAX),
             has_grpc_status: grpc_status.is_some(),
             protocol,
@@ -49,14 +49,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_goes_in_comes_out(response_code in 0..1_000_u32, response_flags: u64, grpc_status: Option<u32>) {
+        fn an_outcome_is_unpacked_unchanged(response_code in 0..1_000_u32, response_flags: u64, grpc_status: Option<u32>) {
             let outcome = Outcome { response_code, response_flags, grpc_status, protocol: Protocol::Grpc };
             prop_assert_eq!(Outcome::from(PackedOutcome::from(outcome)), outcome);
         }
     }
 
     #[test]
-    fn it_is_small() {
+    fn a_packed_outcome_takes_16_bytes() {
         assert_eq!(size_of::<PackedOutcome>(), 16);
     }
 }

@@ -1,8 +1,8 @@
 //! Budget of series: how many have labels of their own, in total and for each namespace.
 //!
-//! In: series that are added and removed, by the namespace of the proxy that reports them. Out: where a
-//! new series is counted. Invariant: at most [`NAMESPACE_OVERFLOWS_MAX`] namespaces have an overflow
-//! series of their own; the others share the overflow series of the reporter.
+//! In: series that are added and removed, by the namespace of the proxy that reports them. Out:
+//! where a new series is counted. Invariant: at most [`NAMESPACE_OVERFLOWS_MAX`] namespaces have an
+//! overflow series of their own; the others share the overflow series of the reporter.
 //!
 //! Requests, TCP connections and streams each have a budget of this kind.
 
@@ -19,7 +19,8 @@ const NAMESPACE_OVERFLOWS_MAX: usize = 1_000;
 pub(super) enum Overflow {
     /// In the overflow series of the reporter.
     Reporter,
-    /// In the overflow series of the reporter and the namespace, which has as many series as it may.
+    /// In the overflow series of the reporter and the namespace, which has as many series as it
+    /// may.
     Namespace,
 }
 
@@ -50,7 +51,7 @@ impl SeriesBudget {
         self.series < limits.series_max && !self.is_full(namespace, limits)
     }
 
-    /// Where to count what finds no room for a series of its own.
+    /// Returns the overflow series of requests without a series of their own.
     pub(super) fn overflow(&mut self, reporter: Reporter, namespace: &Text, limits: &Settings) -> Overflow {
         if !self.is_full(namespace, limits) {
             return Overflow::Reporter;
@@ -77,7 +78,7 @@ impl SeriesBudget {
         self.overflows.insert((reporter, namespace));
     }
 
-    /// Gives the place of a removed series back.
+    /// Subtracts a removed series of a namespace.
     pub(super) fn remove(&mut self, namespace: &str) {
         self.series = self.series.saturating_sub(1);
         let left = self.by_namespace.get_mut(namespace).map(|count| {

@@ -1,14 +1,16 @@
 //! Series of requests in a snapshot.
 //!
-//! In: all series, or their bytes. Out: the other of the two. Invariant: edges are named by their ids,
-//! which the section of the edge table restores; series that had room before a restart keep it.
+//! In: all series, or their bytes. Out: the other of the two. Invariant: edges are named by their
+//! ids, which the section of the edge table restores; all series are restored, whatever the limits
+//! are.
 
 use super::key::SeriesKey;
 use super::{Aggregate, NONE, Series};
 use crate::identity::{EdgeId, EdgeTable, RESTORED_ID_MAX};
 use crate::snapshot::codec::{Reader, SnapshotState, SnapshotValue, Unreadable, Writer};
 
-/// Distance at which the counters of a series are prefetched, in series: they lie anywhere in memory.
+/// Distance at which the counters of a series are prefetched, in series: they lie anywhere in
+/// memory.
 const PREFETCH_DISTANCE: usize = 16;
 
 impl SnapshotState for Aggregate {

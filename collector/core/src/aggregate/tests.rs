@@ -47,7 +47,7 @@ impl Counted {
 
 const SECOND_US: u64 = 1_000_000;
 
-/// `(workload, count)` pairs in, sorted series out.
+/// Checks the series after some requests, given as `(workload, count)`.
 #[track_caller]
 fn check(series_max: usize, requests: &[(&str, usize)], expected: &str) {
     let mut aggregate = Counted::new(Settings { series_max, ..Settings::default() });
@@ -74,12 +74,12 @@ fn equal_labels_are_one_series() {
 }
 
 #[test]
-fn what_finds_no_room_is_counted_together() {
+fn requests_over_the_limit_are_counted_in_one_overflow_series() {
     check(2, &[("a", 1), ("b", 2), ("c", 3), ("a", 1), ("d", 4)], "a=2 b=2 ~source=7; 7 overflowed");
 }
 
 #[test]
-fn idle_series_are_taken_out_and_their_sum_stays() {
+fn idle_series_are_removed_and_their_sum_stays() {
     let mut aggregate = Counted::new(Settings { idle_s_max: 10, ..Settings::default() });
     aggregate.add(&edge(Reporter::Source, "a"), Outcome::default(), &stats(3), 100 * SECOND_US);
     aggregate.add(&edge(Reporter::Source, "b"), Outcome::default(), &stats(1), 105 * SECOND_US);
@@ -88,7 +88,7 @@ fn idle_series_are_taken_out_and_their_sum_stays() {
 }
 
 #[test]
-fn a_namespace_that_has_its_share_overflows_alone_and_across_a_start() {
+fn a_namespace_at_its_limit_overflows_alone_and_after_a_restart() {
     let limits = Settings { namespace_series_max: Some(1), ..Settings::default() };
     let mut aggregate = Counted::new(limits.clone());
     let of = |namespace: &str, workload: &str, reporter| {
@@ -130,17 +130,17 @@ fn a_namespace_that_has_its_share_overflows_alone_and_across_a_start() {
         aggregate.aggregate.save(&mut to);
         to.end();
     });
-    let mut again = Counted::new(limits);
+    let mut restored = Counted::new(limits);
     let mut from = Reader::new(&bytes);
-    again.edges.restore(&mut from).unwrap();
-    again.aggregate.restore(&mut from).unwrap();
-    again.aggregate.restore_budget(&again.edges);
-    again.add(&of("a", "w", Reporter::Destination), Outcome::default(), &stats(1), 2);
-    assert_eq!((shown(&again), again.aggregate.named()), (expected.replace("\"a\")=1", "\"a\")=2"), 2));
+    restored.edges.restore(&mut from).unwrap();
+    restored.aggregate.restore(&mut from).unwrap();
+    restored.aggregate.restore_budget(&restored.edges);
+    restored.add(&of("a", "w", Reporter::Destination), Outcome::default(), &stats(1), 2);
+    assert_eq!((shown(&restored), restored.aggregate.named()), (expected.replace("\"a\")=1", "\"a\")=2"), 2));
 }
 
 #[test]
-fn a_series_that_goes_makes_room_in_its_namespace() {
+fn an_expired_series_frees_the_budget_of_its_namespace() {
     let limits = Settings { namespace_series_max: Some(1), idle_s_max: 10, ..Settings::default() };
     let mut aggregate = Counted::new(limits);
     aggregate.add(&edge(Reporter::Source, "a"), Outcome::default(), &stats(1), 100 * SECOND_US);
@@ -150,7 +150,7 @@ fn a_series_that_goes_makes_room_in_its_namespace() {
 }
 
 #[test]
-fn series_100_001_is_in_overflow_and_says_so() {
+fn series_100_001_is_counted_in_the_overflow_series() {
     let mut aggregate = Counted::new(Settings::default());
     let name = edge(Reporter::Source, "a");
     for code in 0..100_001_u32 {
