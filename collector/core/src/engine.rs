@@ -1,8 +1,9 @@
-//! The rooms from the check to the series, in one place.
+//! All stages from the ledger to the windows, and the order in which a batch passes them.
 //!
-//! In: checked reports, and the time. Out: answers, and the state that the API shows. Always holds: a batch is counted
-//! when it is answered as taken, and only then; every request of a taken batch is in a series or waits for its peer's
-//! name, and so is every connection; every single request of it is also joined with its other side, or waits for that; nothing here does I/O.
+//! In: batches, and the time. Out: answers, and the state that the API reads. Invariant: a batch is
+//! counted if and only if it is accepted; every request and connection of an accepted batch is
+//! counted in a series or is pending resolution; every record of a request is also joined with that
+//! of the other side, or is pending in the join. The engine does no I/O and reads no clock.
 
 mod settings_codec;
 mod lookahead;
@@ -41,58 +42,59 @@ pub use settings::Settings;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-/// Edges as they are told are known, up to so many for each series that there may be: several proxies tell of each.
+/// Entries of the edge cache for each series that the limits allow: several proxies report each
+/// edge.
 const KNOWN_PER_SERIES: usize = 4;
 
-/// A proxy at other ends is met at most so often.
+/// Shortest time between two notes that a peer is alive.
 const ALIVE_INTERVAL_US: u64 = 1_000_000;
 
 /// The answer to a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
-    /// The collector answers for it now, or did before.
+    /// The batch is counted now, or was counted before.
     Accepted,
-    /// It does not know yet who the proxy is.
+    /// The identity of the proxy is unknown.
     NeedIdentity,
-    /// A table is full: which.
+    /// The table with this name is full.
     Full(&'static str),
 }
 
-/// All state of the collector.
+/// State of all stages.
 #[derive(Debug)]
 pub struct Engine {
-    /// The books.
+    /// Batches and counts of each epoch.
     ledger: Ledger,
-    /// The address book.
+    /// Identities of proxies.
     address_book: AddressBook,
     /// Requests, connections and failed records whose edge is not resolved yet.
     pending: PendingEdges,
     /// Resolved edges, by the id that all stages share.
     edges: EdgeTable,
-    /// Requests whose callers the join may find.
+    /// Requests whose callers the join may infer.
     pending_callers: PendingCallers,
-    /// The hops.
+    /// Hops.
     join: Join,
-    /// The series.
+    /// Series of requests.
     aggregate: Aggregate,
-    /// What has not ended. It is no part of a checkpoint: the proxies tell it again.
+    /// Requests in flight. Not part of a snapshot: the proxies report them again.
     in_flight: InFlightRequests,
-    /// TCP connections.
+    /// Series of TCP connections.
     connections: ConnectionSeries,
-    /// What the bodies of requests that do not end move.
+    /// Series of streams: bytes of requests that are in flight for long.
     streams: ConnectionSeries,
-    /// The last of what failed. It is no part of a checkpoint.
+    /// Most recent failures. Not part of a snapshot.
     failures: Failures,
-    /// The last minutes of each edge. They are no part of a checkpoint.
+    /// Last minutes of each edge. Not part of a snapshot.
     windows: Windows,
-    /// Edges that are known already; made anew after a start, like the rest.
+    /// Cache of resolved edges; empty after a restart.
     edge_cache: EdgeCache,
-    /// Room for the batch at hand.
+    /// Memory that counting a batch needs, reused from batch to batch.
     scratch: BatchScratch,
 }
 
 impl Engine {
-    /// An empty engine.
+    /// Creates an empty engine.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
         Self {
@@ -113,7 +115,7 @@ impl Engine {
         }
     }
 
-    /// Other bounds from now on. What is held already is kept; only what comes is measured by them.
+    /// Sets other limits. They apply to further data only; no state is removed.
     pub fn limit(&mut self, settings: Settings) {
         self.edge_cache.limit(edge_cache_max(&settings));
         self.edges.limit(edges_max(&settings));
@@ -129,8 +131,8 @@ impl Engine {
         self.windows.limit(settings.windows);
     }
 
-    /// Accepts a batch as it was received, at the time when it was received. `scratch`: memory for its
-    /// records, reused from batch to batch.
+    /// Accepts a batch as it was received, at the time when it was received. `scratch`: memory for
+    /// its records, reused from batch to batch.
     ///
     /// # Errors
     ///
@@ -140,7 +142,8 @@ impl Engine {
         let answer = match raw.read_records(scratch) {
             Ok(batch) => self.apply_batch(batch, now_us),
             Err(rejection) => {
-                // An accepted batch stays accepted: its filter would count as dropped what is counted here.
+                // An accepted batch stays accepted: its filter would count as dropped what is
+                // counted here.
                 let Batch { epoch_id, sequence, .. } = raw.head();
                 return if self.ledger.has(epoch_id, *sequence) {
                     Ok(Answer::Accepted)
@@ -155,8 +158,8 @@ impl Engine {
 
     /// Accepts a batch. `now_us`: microseconds since the Unix epoch.
     ///
-    /// The ledger comes before the address book: a batch that was accepted before changes nothing, so that
-    /// a delayed duplicate cannot bring back an older identity.
+    /// The ledger comes before the address book: a batch that was accepted before changes nothing,
+    /// so that a delayed duplicate cannot bring back an older identity.
     pub fn apply_batch(&mut self, batch: &Batch, now_us: u64) -> Answer {
         let proxy = &batch.epoch_id.proxy;
         match (&batch.identity, self.address_book.contains(proxy)) {
@@ -177,8 +180,8 @@ impl Engine {
         Answer::Accepted
     }
 
-    /// Runs the stages behind the ledger over a batch that was not accepted before. `own`: the identity
-    /// of its proxy.
+    /// Runs the stages behind the ledger over a batch that was not accepted before. `own`: the
+    /// identity of its proxy.
     fn run_stages(&mut self, batch: &Batch, own: &Arc<Identity>, now_us: u64) {
         self.count_all(batch, own, now_us);
         let notable = std::mem::take(&mut self.scratch.notable);
@@ -237,13 +240,15 @@ impl Engine {
         self.count_uninferred(u64::MAX, now_us);
     }
 
-    /// Edges that are known as they were told, and how many were forgotten since there were too many.
+    /// Number of entries of the edge cache, and of those that were evicted because there were too
+    /// many.
     #[must_use]
     pub fn cached_edges(&self) -> (usize, u64) {
         (self.edge_cache.len(), self.edge_cache.evicted())
     }
 
-    /// Id of the edge of requests; `None` when the edge is new and there is no room for series of it.
+    /// Id of the edge of requests; `None` when the edge is new and has no space for a series of its
+    /// own.
     fn request_edge_id(&mut self, resolved: &ResolvedEdge) -> Option<EdgeId> {
         let known = self.edges.find(resolved);
         let has_capacity = || self.aggregate.has_capacity(reporting_namespace(resolved));

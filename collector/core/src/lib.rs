@@ -1,4 +1,4 @@
-//! The pure part of Hopscope's collector: from the bytes of a batch to counters, hops and windows.
+//! Pure part of the collector: from the bytes of a batch to counters, hops and windows.
 
 pub mod prefetch;
 pub mod interner;

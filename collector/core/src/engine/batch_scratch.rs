@@ -1,7 +1,7 @@
-//! Where the requests of a batch are counted: one cell for each edge and outcome that it tells of.
+//! Memory that counting a batch needs: one slot for each edge and outcome, and lists of requests.
 //!
-//! In: an edge and an outcome, as places in the batch. Out: what was found for both before, in this batch. Always holds:
-//! nothing of one batch is seen in the next; the memory is kept for the next one.
+//! In: indices of an edge and an outcome in the batch. Out: the slot that was assigned to both.
+//! Invariant: no slot is visible in the next batch, which reuses the memory.
 
 use super::lookahead::Lookahead;
 use super::notable::NotableRecords;
@@ -12,46 +12,48 @@ use crate::histogram::RequestStats;
 use crate::join::EdgeContext;
 use std::collections::HashMap;
 
-/// Where requests of one edge and outcome go.
+/// Destination of the requests of one edge and outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Slot {
-    /// Straight into a series.
+    /// A series.
     Series(SeriesId),
-    /// Together, since their edge waits for a name: place in [`Cells::waiting`].
+    /// A group that is pending resolution: index in [`BatchScratch::pending`].
     Pending(usize),
-    /// One by one, since the join may find their callers: place in [`Cells::unnamed`].
+    /// A group whose callers the join may infer, request by request: index in
+    /// [`BatchScratch::by_join`].
     PendingCaller(usize),
 }
 
-/// A small number that stands for a [`Cell`]; 0 for none yet.
+/// A [`Slot`] in 4 bytes; 0 where none is assigned.
 type Packed = u32;
 const PENDING: Packed = 1 << 31;
 const BY_JOIN: Packed = 1 << 30;
 
-/// As many cells stand in a table; a batch with more gets a map.
+/// Largest number of slots in a table; a batch with more edges and outcomes uses a map.
 const TABLE_MAX: usize = 1 << 16;
 
-/// See above.
+/// Slots and lists of one batch.
 #[derive(Debug, Default)]
 pub(crate) struct BatchScratch {
     outcomes: usize,
     table: Vec<Packed>,
     map: HashMap<(usize, usize), Packed>,
-    /// Groups that wait: edge, outcome, measure.
+    /// Groups that are pending resolution: edge, outcome, statistics.
     pub(super) pending: Vec<(usize, usize, RequestStats)>,
-    /// Edge and outcome of what the join may find the callers of; and what of that it will not.
+    /// Groups whose callers the join may infer: edge, outcome, and statistics of the requests whose
+    /// callers it cannot infer.
     pub(super) by_join: Vec<(usize, usize, RequestStats)>,
-    /// Those requests, by their place there.
+    /// Requests whose callers the join may infer, each with the index of its group in `by_join`.
     pub(super) caller_records: Vec<(usize, Record)>,
-    /// Series of what finds no room, and what they had counted before.
+    /// Overflow series, each with its number of requests before this batch.
     pub(super) overflowing: Vec<(SeriesId, u64)>,
-    /// For the look ahead.
+    /// Edges whose memory was prefetched.
     pub(super) lookahead: Lookahead,
-    /// For a second look.
+    /// Failed and slow records.
     pub(super) notable: NotableRecords,
-    /// For the windows.
+    /// Statistics for the windows.
     pub(super) tallies: BatchTallies,
-    /// One per edge that has records; for the join.
+    /// Context of the join for each edge that has records.
     pub(super) edge_contexts: Vec<Option<EdgeContext>>,
 }
 
@@ -73,7 +75,7 @@ impl BatchScratch {
         }
     }
 
-    /// What was found before.
+    /// Returns the slot of an edge and an outcome, if one is assigned.
     #[inline]
     pub(super) fn get(&self, edge: usize, outcome: usize) -> Option<Slot> {
         let packed = match self.table.get(edge * self.outcomes + outcome) {
@@ -88,10 +90,10 @@ impl BatchScratch {
         }
     }
 
-    /// Notes what was found.
+    /// Assigns a slot.
     pub(super) fn put(&mut self, edge: usize, outcome: usize, slot: Slot) {
         let packed = match slot {
-            // There are far fewer series and edges than that.
+            // Series and edges are far fewer than 2^30.
             Slot::Series(number) => (number.0 + 1) & !(PENDING | BY_JOIN),
             Slot::Pending(index) => PENDING | u32::try_from(index).unwrap_or(0),
             Slot::PendingCaller(index) => BY_JOIN | u32::try_from(index).unwrap_or(0),
@@ -111,7 +113,7 @@ mod tests {
     use crate::aggregate::SeriesId;
 
     #[test]
-    fn what_was_found_is_found_again_in_this_report_only() {
+    fn a_slot_is_visible_in_its_own_batch_only() {
         let mut scratch = BatchScratch::default();
         for size in [3, 1 << 20] {
             scratch.begin(size, 2);

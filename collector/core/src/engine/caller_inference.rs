@@ -1,8 +1,9 @@
-//! Requests that only the join can name the caller of.
+//! Requests whose caller only the join can infer.
 //!
-//! In: a batch's requests that are not named, and what the join has found. Out: the same requests in series, under the name of
-//! their caller, or without one. Always holds: each waits until the join has judged it, and is counted once;
-//! what cannot be found is counted at once.
+//! In: requests of a batch whose caller is unknown, and the callers that the join inferred. Out:
+//! the same requests in series, with their caller or with an unknown one. Invariant: each request
+//! is counted once, after the join has matched it or given it up; a request that cannot be matched
+//! is counted at once.
 
 use super::Engine;
 use super::batch_scratch::BatchScratch;
@@ -12,7 +13,7 @@ use crate::identity::{PendingCaller, ReportedEdge};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// What is counted together: an edge and an outcome as a batch reported them, and the proxy that called.
+/// Requests grouped by edge and outcome, as a batch reported them, and by calling proxy.
 #[derive(Default)]
 struct Groups {
     /// Groups in the order of their first request, so that a replay counts them in the same order.
@@ -21,7 +22,7 @@ struct Groups {
     index: HashMap<GroupKey, usize>,
 }
 
-/// By the address of the first, which is quicker than by all of its texts.
+/// Key of a group. The address of the edge is faster to hash than all of its texts.
 type GroupKey = (*const ReportedEdge, Option<Text>);
 
 impl Groups {
@@ -42,7 +43,8 @@ impl Groups {
 }
 
 impl Engine {
-    /// Puts the unnamed requests of a batch where what is found will find them. Before the join takes the batch.
+    /// Makes the requests of a batch whose caller is unknown pending. To be called before the join
+    /// applies the batch, which may infer callers at once.
     pub(super) fn pend_callers(
         &mut self,
         batch: &Batch,
@@ -78,13 +80,13 @@ impl Engine {
         }
         for ((.., rest), reported) in scratch.by_join.drain(..).zip(reported) {
             if rest.count() > 0 || rest.messages().is_some() {
-                let named = self.address_book.resolve(&reported.own, &reported.edge);
-                self.count_as(&named, &reported, &rest, now_us);
+                let resolved = self.address_book.resolve(&reported.own, &reported.edge);
+                self.count_as(&resolved, &reported, &rest, now_us);
             }
         }
     }
 
-    /// Counts those of whom the join has found something.
+    /// Counts the requests whose callers the join has inferred.
     pub(super) fn count_inferred(&mut self, now_us: u64) {
         let found = self.join.take_inferred_callers();
         if found.is_empty() || self.pending_callers.is_empty() {
@@ -101,15 +103,16 @@ impl Engine {
         for (reported, proxy, stats) in groups.all() {
             match proxy {
                 Some(proxy) => {
-                    let named = self.address_book.resolve_with_caller(&reported.own, &reported.edge, &proxy);
-                    self.count_as(&named, &reported, &stats, now_us);
+                    let resolved =
+                        self.address_book.resolve_with_caller(&reported.own, &reported.edge, &proxy);
+                    self.count_as(&resolved, &reported, &stats, now_us);
                 }
                 None => self.count(&reported, &stats, now_us),
             }
         }
     }
 
-    /// Counts those that nothing was found of in time.
+    /// Counts the requests that are due up to `until_us`, without a caller.
     pub(super) fn count_uninferred(&mut self, until_us: u64, now_us: u64) {
         let mut groups = Groups::default();
         for PendingCaller { reported, record, .. } in self.pending_callers.remove_due(until_us) {
@@ -120,8 +123,8 @@ impl Engine {
         }
     }
 
-    /// Makes requests whose caller is not inferred yet pending like others: after a restart the join has
-    /// no records that could identify their callers.
+    /// Makes requests whose caller is not inferred yet pending like others: after a restart the
+    /// join has no records that could identify their callers.
     pub(crate) fn callers_as_pending(&self) -> Vec<(ReportedEdge, RequestStats)> {
         let mut groups = Groups::default();
         for PendingCaller { reported, record, .. } in self.pending_callers.iter() {

@@ -1,7 +1,7 @@
 //! TCP connections and streams of a batch.
 //!
-//! In: groups of a batch by edge and outcome. Out: series of connections or streams. Invariant: the edge
-//! of a group is resolved through the edge cache; what cannot be resolved yet is pending.
+//! In: groups of a batch by edge and outcome. Out: series of connections or streams. Invariant: the
+//! edge of a group is resolved through the edge cache; what cannot be resolved yet is pending.
 
 use super::Engine;
 use super::edge_cache::{Counted, Joins};

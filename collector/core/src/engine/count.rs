@@ -1,7 +1,8 @@
-//! The requests of a batch are counted and joined.
+//! Requests of a batch: counted in series and windows, and joined to hops.
 //!
-//! In: a batch that was not taken before, and who tells it. Out: series, what waits for a name, windows, hops. Always holds: each
-//! request is in one cell; what an edge is called is looked up once, as long as nothing changes by which it would be another.
+//! In: a batch that was not accepted before, and the identity of its proxy. Out: series, pending
+//! groups, windows, and hops. Invariant: each request is counted in one slot; an edge is resolved
+//! once, until the generation of a stage changes.
 
 use super::batch_scratch::{BatchScratch, Slot};
 use super::edge_cache::{CachedEdge, Counted, Joins, NO_PEER};
@@ -21,51 +22,11 @@ impl Engine {
         scratch.begin(batch.edges.len(), batch.outcomes.len());
         scratch.tallies.begin(batch);
         scratch.notable.begin(&batch.outcomes);
-        let prefetches = batch.edges.len() >= lookahead::EDGES_MIN;
-        let mut index = 0;
-        for records in batch.records.chunks(lookahead::RECORDS) {
-            if prefetches {
-                self.prefetch_edges(&mut scratch.lookahead, batch, records, own);
-            }
-            for record in records {
-                let slot =
-                    self.slot(&mut scratch, batch, (record.edge, record.outcome), own, reporter, now_us);
-                scratch.notable.note(index, record);
-                index += 1;
-                match slot {
-                    Slot::Series(_) => {
-                        scratch.tallies.record(record, scratch.notable.is_failure(record.outcome))
-                    }
-                    Slot::Pending(_) => {}
-                    Slot::PendingCaller(index) => {
-                        scratch.caller_records.push((index, *record));
-                        continue;
-                    }
-                }
-                if let Some(stats) = self.stats(&mut scratch, slot) {
-                    stats.record(record);
-                }
-            }
-        }
-        for fold in &batch.folds {
-            let slot = self.slot(&mut scratch, batch, (fold.edge, fold.outcome), own, reporter, now_us);
-            if let Slot::Series(_) = slot {
-                scratch.tallies.fold(fold, scratch.notable.is_failure(fold.outcome));
-            }
-            if let Some(stats) = self.stats(&mut scratch, slot) {
-                stats.fold(fold);
-            }
-        }
-        // Whose requests are among the above.
-        for messages in &batch.messages {
-            if let Some(slot) = scratch.get(messages.edge, messages.outcome)
-                && let Some(stats) = self.stats(&mut scratch, slot)
-            {
-                stats.add_messages(messages.request, messages.response);
-            }
-        }
-        for (number, before) in scratch.overflowing.drain(..) {
-            let after = self.aggregate.get_mut(number).map_or(0, |series| series.stats.count());
+        self.count_records(&mut scratch, batch, own, reporter, now_us);
+        self.count_folds(&mut scratch, batch, own, reporter, now_us);
+        self.count_messages(&mut scratch, batch);
+        for (id, before) in scratch.overflowing.drain(..) {
+            let after = self.aggregate.get_mut(id).map_or(0, |series| series.stats.count());
             self.aggregate.overflow(after.saturating_sub(before));
         }
         self.add_to_windows(batch, &scratch.tallies, own, now_us);
@@ -86,15 +47,82 @@ impl Engine {
     }
 
     #[inline]
+    fn count_records(
+        &mut self,
+        scratch: &mut BatchScratch,
+        batch: &Batch,
+        own: &Arc<Identity>,
+        reporter: Option<ReporterContext>,
+        now_us: u64,
+    ) {
+        let prefetches = batch.edges.len() >= lookahead::EDGES_MIN;
+        let mut index = 0;
+        for records in batch.records.chunks(lookahead::RECORDS) {
+            if prefetches {
+                self.prefetch_edges(&mut scratch.lookahead, batch, records, own);
+            }
+            for record in records {
+                let slot = self.slot(scratch, batch, (record.edge, record.outcome), own, reporter, now_us);
+                scratch.notable.note(index, record);
+                index += 1;
+                match slot {
+                    Slot::Series(_) => {
+                        scratch.tallies.record(record, scratch.notable.is_failure(record.outcome));
+                    }
+                    Slot::Pending(_) => {}
+                    Slot::PendingCaller(group) => {
+                        scratch.caller_records.push((group, *record));
+                        continue;
+                    }
+                }
+                if let Some(stats) = self.stats(scratch, slot) {
+                    stats.record(record);
+                }
+            }
+        }
+    }
+
+    fn count_folds(
+        &mut self,
+        scratch: &mut BatchScratch,
+        batch: &Batch,
+        own: &Arc<Identity>,
+        reporter: Option<ReporterContext>,
+        now_us: u64,
+    ) {
+        for fold in &batch.folds {
+            let slot = self.slot(scratch, batch, (fold.edge, fold.outcome), own, reporter, now_us);
+            if let Slot::Series(_) = slot {
+                scratch.tallies.fold(fold, scratch.notable.is_failure(fold.outcome));
+            }
+            if let Some(stats) = self.stats(scratch, slot) {
+                stats.fold(fold);
+            }
+        }
+    }
+
+    /// Adds gRPC messages. Their requests are among the records and folds, so every slot exists.
+    fn count_messages(&mut self, scratch: &mut BatchScratch, batch: &Batch) {
+        for messages in &batch.messages {
+            if let Some(slot) = scratch.get(messages.edge, messages.outcome)
+                && let Some(stats) = self.stats(scratch, slot)
+            {
+                stats.add_messages(messages.request, messages.response);
+            }
+        }
+    }
+
+    #[inline]
     fn stats<'a>(&'a mut self, scratch: &'a mut BatchScratch, slot: Slot) -> Option<&'a mut RequestStats> {
         match slot {
-            Slot::Series(number) => self.aggregate.get_mut(number).map(|series| &mut series.stats),
+            Slot::Series(id) => self.aggregate.get_mut(id).map(|series| &mut series.stats),
             Slot::Pending(index) => scratch.pending.get_mut(index).map(|(_, _, stats)| stats),
             Slot::PendingCaller(index) => scratch.by_join.get_mut(index).map(|(_, _, rest)| rest),
         }
     }
 
-    /// The cell of an edge and an outcome. Part of each loop that asks: nearly always it is one look.
+    /// Returns the slot of an edge and an outcome. Inlined into the loops over records and folds,
+    /// where it is nearly always a single read of the table.
     #[inline(always)]
     fn slot(
         &mut self,
@@ -107,13 +135,13 @@ impl Engine {
     ) -> Slot {
         match scratch.get(edge, outcome) {
             Some(slot) => slot,
-            None => self.find(scratch, batch, (edge, outcome), own, reporter, now_us),
+            None => self.assign_slot(scratch, batch, (edge, outcome), own, reporter, now_us),
         }
     }
 
-    /// Finds the cell of an edge and an outcome that come first in a batch.
+    /// Assigns a slot to an edge and an outcome that occur for the first time in a batch.
     #[inline(never)]
-    fn find(
+    fn assign_slot(
         &mut self,
         scratch: &mut BatchScratch,
         batch: &Batch,
@@ -122,42 +150,42 @@ impl Engine {
         reporter: Option<ReporterContext>,
         now_us: u64,
     ) -> Slot {
-        let known = self.cached_edge(batch, edge, own, Joins::Yes);
-        self.note_alive(batch, (edge, outcome), known.peer, now_us);
+        let cached = self.cached_edge(batch, edge, own, Joins::Yes);
+        self.note_alive(batch, (edge, outcome), cached.peer, now_us);
         if let (Some(reporter), Some(joined), Some(edge_context)) =
-            (reporter, &known.joined, scratch.edge_contexts.get_mut(edge))
+            (reporter, &cached.joined, scratch.edge_contexts.get_mut(edge))
             && edge_context.is_none()
         {
             *edge_context = Some(self.join.edge_context(joined, reporter, now_us));
         }
-        let slot = if known.counted == Counted::PENDING {
+        let slot = if cached.counted == Counted::PENDING {
             scratch.pending.push((edge, outcome, RequestStats::default()));
             Slot::Pending(scratch.pending.len() - 1)
-        } else if known.counted == Counted::BY_JOIN {
+        } else if cached.counted == Counted::BY_JOIN {
             scratch.by_join.push((edge, outcome, RequestStats::default()));
             Slot::PendingCaller(scratch.by_join.len() - 1)
         } else {
-            scratch.tallies.set_edge(edge, known.counted.edge());
+            scratch.tallies.set_edge(edge, cached.counted.edge());
             let reporter = batch.edges.reporter(edge).unwrap_or_default();
             let ended = batch.outcomes.get(outcome).copied().unwrap_or_default();
-            let (number, overflows) = self.aggregate.series(
+            let (id, overflows) = self.aggregate.series(
                 &self.edges,
-                known.counted.edge(),
+                cached.counted.edge(),
                 (reporter, &own.namespace),
                 ended,
                 now_us,
             );
-            if overflows && !scratch.overflowing.iter().any(|(known, _)| *known == number) {
-                let before = self.aggregate.get_mut(number).map_or(0, |series| series.stats.count());
-                scratch.overflowing.push((number, before));
+            if overflows && !scratch.overflowing.iter().any(|(known, _)| *known == id) {
+                let before = self.aggregate.get_mut(id).map_or(0, |series| series.stats.count());
+                scratch.overflowing.push((id, before));
             }
-            Slot::Series(number)
+            Slot::Series(id)
         };
         scratch.put(edge, outcome, slot);
         slot
     }
 
-    /// Notes that the other end of an edge is alive, if that is known and how the request ended shows it.
+    /// Notes that the peer of an edge is alive, if its proxy is known and the outcome shows it.
     fn note_alive(&mut self, batch: &Batch, (edge, outcome): (usize, usize), peer: u32, now_us: u64) {
         let (Some(reporter), Some(ended)) = (batch.edges.reporter(edge), batch.outcomes.get(outcome)) else {
             return;
@@ -170,7 +198,7 @@ impl Engine {
         }
     }
 
-    /// What is known of an edge of a batch, from the cache or resolved again.
+    /// Returns an edge of a batch from the cache; resolves it if it is absent or out of date.
     pub(super) fn cached_edge(
         &mut self,
         batch: &Batch,
@@ -180,10 +208,11 @@ impl Engine {
     ) -> CachedEdge {
         let fingerprint = fingerprint_of(batch, index, own);
         let joins = joins == Joins::Yes && self.join.is_enabled();
-        let is_current =
-            |known: &&CachedEdge| known.generation == self.generation() && (known.joined.is_some() || !joins);
-        if let Some(known) = self.edge_cache.get(fingerprint).filter(is_current) {
-            return *known;
+        let is_current = |cached: &&CachedEdge| {
+            cached.generation == self.generation() && (cached.joined.is_some() || !joins)
+        };
+        if let Some(cached) = self.edge_cache.get(fingerprint).filter(is_current) {
+            return *cached;
         }
         let edge = batch.edges.get(index).unwrap_or_default();
         self.address_book.learn(&edge, own);
@@ -200,21 +229,23 @@ impl Engine {
         } else {
             Counted::of(self.request_edge_id(&resolved))
         };
-        let known = CachedEdge { generation: self.generation(), counted, joined, peer };
-        self.edge_cache.put(fingerprint, known);
-        known
+        let cached = CachedEdge { generation: self.generation(), counted, joined, peer };
+        self.edge_cache.put(fingerprint, cached);
+        cached
     }
 
-    /// Grows with everything by which an edge would be named, counted or joined in another way.
-    #[expect(clippy::cast_possible_truncation, reason = "what is known does not live for 2^32 changes")]
+    /// Sum of the generations of the stages, which grows whenever an edge may be resolved, counted
+    /// or joined differently.
+    #[expect(clippy::cast_possible_truncation, reason = "a cached edge does not outlive 2^32 changes")]
     pub(super) fn generation(&self) -> u32 {
         let stages = self.address_book.generation() + self.aggregate.generation() + self.join.generation();
         (stages + self.edges.generation()) as u32
     }
 }
 
-/// What an edge is known by. The same edge told by another proxy is another one; an identity that changes changes the
-/// generation, too.
+/// Returns the key of an edge in the cache. The address of the identity makes it specific to the
+/// reporting proxy; the address may be reused after an identity changed, but then the generation
+/// did, too.
 #[inline]
 pub(super) fn fingerprint_of(batch: &Batch, index: usize, own: &Arc<Identity>) -> EdgeFingerprint {
     let EdgeFingerprint(left, right) = batch.edges.fingerprint(index).unwrap_or_default();

@@ -1,8 +1,8 @@
-//! Edges that are known already: most batches tell of the same ones again and again.
+//! Cache of resolved edges, since most batches of a proxy report the same ones.
 //!
-//! In: what stands for an edge as its proxy told it. Out: its numbers in the other rooms. Always holds: what is known is used
-//! only as long as nothing changed by which it would be named, counted or joined in another way; at most `max` edges are
-//! known, and when there is one more all are forgotten and learnt anew, which is counted.
+//! In: fingerprint of an edge as its proxy reported it. Out: its ids in the other stages.
+//! Invariant: an entry is used only in the generation in which it was resolved; at most `max` edges
+//! are cached, and one more evicts all of them, which is counted.
 
 use crate::batch::{EdgeFingerprint, Text};
 use crate::identity::EdgeId;
@@ -10,36 +10,36 @@ use crate::interner::Interner;
 use crate::join;
 use hashbrown::HashTable;
 
-/// What is known of an edge as one proxy told it.
+/// Resolution of an edge that one proxy reported.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct CachedEdge {
-    /// When this was learnt: the lower half of a generation.
+    /// Lower half of the generation in which the edge was resolved.
     pub(super) generation: u32,
     pub(super) counted: Counted,
-    /// Its numbers among the hops; `None` when nothing is joined.
+    /// Ids that the join uses; `None` if they are not needed.
     pub(super) joined: Option<join::HopEdgeIds>,
-    /// The proxy at its other end, or [`NOBODY`].
+    /// Number of the proxy of the peer, or [`NO_PEER`].
     pub(super) peer: u32,
 }
 
-/// How the requests of an edge are counted.
+/// Destination of the requests of an edge: the id of an edge, or a special value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Counted(u32);
 
 impl Counted {
-    /// It is to wait for a better name.
+    /// Pending resolution.
     pub(super) const PENDING: Self = Self(u32::MAX);
-    /// There was no room for series of its own.
+    /// An overflow series.
     const OVERFLOWS: Self = Self(u32::MAX - 1);
-    /// One by one, as the join finds who called.
+    /// Pending request by request, until the join infers their callers.
     pub(super) const BY_JOIN: Self = Self(u32::MAX - 2);
 
-    /// In the series of this edge.
+    /// The series of an edge, or an overflow series.
     pub(super) fn of(edge: Option<EdgeId>) -> Self {
         edge.map_or(Self::OVERFLOWS, |EdgeId(number)| Self(number))
     }
 
-    /// The edge, where it has one.
+    /// Id of the edge, if its requests have series of their own.
     #[inline]
     pub(super) fn edge(self) -> Option<EdgeId> {
         (self.0 < Self::BY_JOIN.0).then_some(EdgeId(self.0))
@@ -55,16 +55,16 @@ pub(super) enum Joins {
     No,
 }
 
-/// No proxy that is known.
+/// Number of an unknown proxy.
 pub(super) const NO_PEER: u32 = u32::MAX;
 
-/// See above.
+/// Resolved edges by fingerprint.
 #[derive(Debug)]
 pub(crate) struct EdgeCache {
-    /// Places in `known`.
+    /// Indices in `entries`.
     slots: HashTable<u32>,
-    known: Vec<(EdgeFingerprint, CachedEdge)>,
-    /// Proxies at other ends, and when each was met last.
+    entries: Vec<(EdgeFingerprint, CachedEdge)>,
+    /// Proxies of peers, each with the time at which it was last noted as alive.
     peers: Interner<Text, u64>,
     max: usize,
     evicted: u64,
@@ -78,31 +78,32 @@ impl Default for EdgeCache {
 
 impl EdgeCache {
     pub(super) fn new(max: usize) -> Self {
-        Self { slots: HashTable::new(), known: Vec::new(), peers: Interner::new(max), max, evicted: 0 }
+        Self { slots: HashTable::new(), entries: Vec::new(), peers: Interner::new(max), max, evicted: 0 }
     }
 
-    /// Another bound from now on.
+    /// Sets another bound.
     pub(super) fn limit(&mut self, max: usize) {
         self.max = max;
         self.peers.limit(max);
     }
 
-    /// What is known of an edge, be it of today or not.
+    /// Returns the entry of an edge, of whatever generation.
     #[inline]
     pub(super) fn get(&self, fingerprint: EdgeFingerprint) -> Option<&CachedEdge> {
         self.at(self.index(fingerprint)?)
     }
 
-    /// The number of a proxy at other ends.
+    /// Returns the number of the proxy of a peer.
     pub(super) fn peer(&mut self, proxy: &Text) -> u32 {
         if self.peers.len() >= self.max && self.peers.find(&**proxy).is_none() {
-            // Proxies come and go behind one address, so that there may be more of them than edges.
+            // Several proxies may have one address over time, so there may be more of them than
+            // edges.
             self.evict_all();
         }
         self.peers.number(proxy, || 0).unwrap_or(NO_PEER)
     }
 
-    /// That proxy, if it was not met within `again_us`; it is met now.
+    /// Notes that a proxy is alive. Returns it, unless it was noted within the last `interval_us`.
     #[inline]
     pub(super) fn note_alive(&mut self, peer: u32, interval_us: u64, now_us: u64) -> Option<&Text> {
         let alive_us = self.peers.get_mut(peer)?;
@@ -113,50 +114,51 @@ impl EdgeCache {
         self.peers.key(peer)
     }
 
-    /// Where an edge stands, until something is learnt.
+    /// Returns the index of an edge, which is valid until the next insertion.
     #[inline]
     pub(super) fn index(&self, fingerprint: EdgeFingerprint) -> Option<u32> {
         let is_it =
-            |index: &u32| self.known.get(*index as usize).is_some_and(|(known, _)| *known == fingerprint);
+            |index: &u32| self.entries.get(*index as usize).is_some_and(|(known, _)| *known == fingerprint);
         self.slots.find(fingerprint.0, is_it).copied()
     }
 
-    /// What stands at a place.
+    /// Returns the entry at an index.
     #[inline]
     pub(super) fn at(&self, index: u32) -> Option<&CachedEdge> {
-        self.known.get(index as usize).map(|(_, known)| known)
+        self.entries.get(index as usize).map(|(_, known)| known)
     }
 
-    /// Learns an edge.
-    pub(super) fn put(&mut self, fingerprint: EdgeFingerprint, known: CachedEdge) {
-        if let Some((_, index)) = self.index(fingerprint).and_then(|index| self.known.get_mut(index as usize))
+    /// Inserts or replaces an entry.
+    pub(super) fn put(&mut self, fingerprint: EdgeFingerprint, cached: CachedEdge) {
+        if let Some((_, entry)) =
+            self.index(fingerprint).and_then(|index| self.entries.get_mut(index as usize))
         {
-            *index = known;
+            *entry = cached;
             return;
         }
-        if self.known.len() >= self.max {
+        if self.entries.len() >= self.max {
             self.evict_all();
         }
-        let Ok(index) = u32::try_from(self.known.len()) else { return };
-        self.known.push((fingerprint, known));
-        let Self { slots, known, .. } = self;
-        let hash = |index: &u32| known.get(*index as usize).map_or(0, |(fingerprint, _)| fingerprint.0);
+        let Ok(index) = u32::try_from(self.entries.len()) else { return };
+        self.entries.push((fingerprint, cached));
+        let Self { slots, entries, .. } = self;
+        let hash = |index: &u32| entries.get(*index as usize).map_or(0, |(fingerprint, _)| fingerprint.0);
         slots.insert_unique(fingerprint.0, index, hash);
     }
 
     fn evict_all(&mut self) {
-        self.evicted = self.evicted.saturating_add(self.known.len() as u64);
+        self.evicted = self.evicted.saturating_add(self.entries.len() as u64);
         self.slots.clear();
-        self.known.clear();
+        self.entries.clear();
         self.peers.retain(|_| false);
     }
 
-    /// Edges that are known.
+    /// Number of entries.
     pub(super) fn len(&self) -> usize {
-        self.known.len()
+        self.entries.len()
     }
 
-    /// Edges that were forgotten since there were too many.
+    /// Number of entries that were evicted because there were too many.
     pub(super) fn evicted(&self) -> u64 {
         self.evicted
     }
@@ -172,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_small() {
+    fn an_entry_takes_40_bytes() {
         assert_eq!(size_of::<(EdgeFingerprint, CachedEdge)>(), 40);
     }
 
@@ -186,20 +188,20 @@ mod tests {
     }
 
     #[test]
-    fn a_proxy_is_met_again_after_a_while() {
+    fn a_proxy_is_noted_as_alive_again_after_an_interval() {
         let mut cache = EdgeCache::new(9);
         let peer = cache.peer(&"a".into());
         assert_eq!((cache.peer(&"b".into()), cache.peer(&"a".into())), (1, peer));
-        let met = [7, 8, 17].map(|now_us| cache.note_alive(peer, 10, 10 + now_us).is_some());
-        assert_eq!((met, cache.note_alive(NO_PEER, 10, 99)), ([true, false, true], None));
+        let noted = [7, 8, 17].map(|now_us| cache.note_alive(peer, 10, 10 + now_us).is_some());
+        assert_eq!((noted, cache.note_alive(NO_PEER, 10, 99)), ([true, false, true], None));
     }
 
     #[test]
-    fn it_knows_what_it_was_told_last_and_no_more_than_its_bound() {
+    fn the_last_entry_of_an_edge_counts_and_one_entry_too_many_evicts_all() {
         let mut cache = EdgeCache::new(2);
         let generation =
             |cache: &EdgeCache, fingerprint| cache.get(fingerprint).map(|known| known.generation);
-        // Half a print in common is not enough.
+        // Fingerprints that are equal in one half only are different.
         let [a, b, c] = [EdgeFingerprint(1, 1), EdgeFingerprint(1, 2), EdgeFingerprint(2, 1)];
         cache.put(a, known(1));
         cache.put(b, known(2));

@@ -1,8 +1,8 @@
-//! The requests of a batch that may stand for their series.
+//! Requests of a batch that are offered as exemplars.
 //!
-//! In: a counted batch, with the cells that its requests were counted in. Out: offers to the series. Always holds: of a
-//! batch the slowest request is offered, and the last one of each edge and outcome that failed; what has no request id, or
-//! waits for a name, is not.
+//! In: a counted batch, with the slots of its requests. Out: offers to the series. Invariant: of
+//! each batch the slowest request is offered, and the last failed request of each edge and outcome,
+//! unless it has no request id or is pending resolution.
 
 use super::Engine;
 use super::batch_scratch::Slot;
@@ -12,7 +12,7 @@ use crate::batch::{Batch, Record};
 use std::collections::BTreeMap;
 
 impl Engine {
-    /// Offers them.
+    /// Offers requests of a batch as exemplars.
     pub(super) fn offer_exemplars(&mut self, batch: &Batch, notable: &NotableRecords) {
         let slowest =
             notable.slowest(&batch.records).map(|slowest| (slowest, notable.is_failure(slowest.outcome)));

@@ -1,7 +1,8 @@
-//! The failed requests and connections of a batch, on their way into the store of the last ones.
+//! Failed requests and connections of a batch.
 //!
-//! In: a counted batch. Out: its failed records, each with its edge. Always holds: a batch without a failed outcome costs a
-//! look at its outcomes; of each edge no more are copied than are kept of it, and the edge is named once.
+//! In: a counted batch. Out: its failed records with their edges, for the store of the most recent
+//! ones. Invariant: a batch without a failed outcome costs one read of its outcomes; of each edge
+//! no more records are copied than are stored, and the edge is resolved once.
 
 use super::Engine;
 use super::edge_cache::Joins;
@@ -11,7 +12,7 @@ use crate::recent::failures::FailedRecord;
 use std::sync::Arc;
 
 impl Engine {
-    /// Keeps what failed.
+    /// Stores the failed records of a batch.
     pub(super) fn store_failures(
         &mut self,
         batch: &Batch,
@@ -45,7 +46,7 @@ impl Engine {
         }
     }
 
-    /// Keeps failed records of one edge. `is_counted`: whether the edge is among those of the series.
+    /// Stores failed records of one edge. `is_counted`: whether the batch has requests of the edge.
     fn store_failed(
         &mut self,
         batch: &Batch,
@@ -64,20 +65,20 @@ impl Engine {
             }
         }
         let edge = batch.edges.get(index).unwrap_or_default();
-        let named = self.address_book.resolve(own, &edge);
+        let resolved = self.address_book.resolve(own, &edge);
         let mut failed = failed.collect();
-        if self.address_book.may_improve(&edge, &named) {
+        if self.address_book.may_improve(&edge, &resolved) {
             let limits = (self.failures.edge_records_max(), self.failures.records_max());
             match self.pending.add_failed((own, edge), failed, limits, now_us) {
                 Ok(gone) => return self.failures.add_skipped(gone),
                 Err(back) => failed = back,
             }
         }
-        self.failures.put(&Arc::new(named), failed, now_us);
+        self.failures.put(&Arc::new(resolved), failed, now_us);
     }
 }
 
-/// Those of an edge beside each other, the oldest first.
+/// Sorts records by edge, the oldest of each edge first.
 fn by_edge<'a>(records: impl Iterator<Item = &'a Record>) -> Vec<&'a Record> {
     let mut records: Vec<&Record> = records.collect();
     records.sort_by_key(|record| record.edge);
@@ -88,7 +89,7 @@ fn is_same_edge(one: &&Record, other: &&Record) -> bool {
     one.edge == other.edge
 }
 
-/// What explains outcomes, each copied once.
+/// Details of outcomes, each copied once.
 struct DetailCache<'a> {
     batch: &'a Batch,
     known: Vec<(usize, Detail)>,

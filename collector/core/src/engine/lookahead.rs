@@ -1,11 +1,12 @@
-//! A look ahead: what the edges of the next records need is fetched for all of them together.
+//! Prefetching of the memory that the next records need: their edges, series and counters.
 //!
-//! In: records that are about to be counted. Out: nothing; their edges, series and counters are on their way into the cache.
-//! Always holds: nothing changes by it; each edge of a batch is looked at once.
+//! In: records that are counted next. Out: their memory in the processor's cache. Invariant: no
+//! state of the engine changes; each edge of a batch is prefetched once.
 //!
-//! A proxy with many edges tells of another one with nearly each record, and in a large mesh none of what such a record needs is
-//! in the cache. One after the other every record would wait for memory five times. Here each step is a loop of its own, whose
-//! reads do not depend on each other, so that a processor has many of them under way at a time.
+//! For a proxy with many edges nearly each record has another edge, and in a large mesh no part of
+//! its memory is in the processor's cache. Record by record, there would be five cache misses in a
+//! row. Here each step is a loop of its own, whose reads do not depend on each other, so that the
+//! processor overlaps the misses.
 
 use super::Engine;
 use super::count::fingerprint_of;
@@ -14,17 +15,17 @@ use crate::batch::{Batch, Identity, Record};
 use std::hint::black_box;
 use std::sync::Arc;
 
-/// Reports with fewer edges have them in the cache soon.
+/// Smallest number of edges of a batch for which prefetching pays.
 pub(super) const EDGES_MIN: usize = 16;
-/// So many records are looked at together; what they need fits the second cache.
+/// Number of records that are prefetched together; their memory fits into the L2 cache.
 pub(super) const RECORDS: usize = 256;
 
-/// Room for the edges at hand.
+/// Edges of one batch that were prefetched.
 #[derive(Debug, Default)]
 pub(super) struct Lookahead {
-    /// Whether an edge was looked at.
+    /// Whether an edge was prefetched.
     seen: Vec<bool>,
-    /// Places in the memo.
+    /// Indices in the edge cache.
     indices: Vec<u32>,
 }
 
@@ -37,7 +38,7 @@ impl Lookahead {
 }
 
 impl Engine {
-    /// Fetches what the edges of these records need.
+    /// Prefetches the memory that counting these records needs.
     pub(super) fn prefetch_edges(
         &self,
         lookahead: &mut Lookahead,
@@ -53,16 +54,15 @@ impl Engine {
                 indices.extend(self.edge_cache.index(fingerprint_of(batch, record.edge, own)));
             }
         }
-        let known = || indices.iter().filter_map(|index| self.edge_cache.at(*index));
+        let cached = || indices.iter().filter_map(|index| self.edge_cache.at(*index));
         for step in [Fetch::Edge, Fetch::Series, Fetch::Counters] {
-            let of_series = known().filter_map(|known| known.counted.edge());
+            let of_series = cached().filter_map(|cached| cached.counted.edge());
             black_box(of_series.fold(0, |sum, edge| sum ^ self.aggregate.fetch(edge, step)));
             if step != Fetch::Edge {
-                let of_windows = known().filter_map(|known| known.counted.edge());
-                let slot = step == Fetch::Counters;
-                black_box(of_windows.fold(0, |sum, edge| sum ^ self.windows.fetch(edge, slot)));
-                let of_hops = known().filter_map(|known| known.joined.as_ref());
+                let of_windows = cached().filter_map(|cached| cached.counted.edge());
                 let counters = step == Fetch::Counters;
+                black_box(of_windows.fold(0, |sum, edge| sum ^ self.windows.fetch(edge, counters)));
+                let of_hops = cached().filter_map(|cached| cached.joined.as_ref());
                 black_box(of_hops.fold(0, |sum, joined| sum ^ self.join.fetch(joined, counters)));
             }
         }

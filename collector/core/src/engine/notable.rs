@@ -1,18 +1,18 @@
-//! The requests of a batch that are looked at once more: the slowest, and those that failed.
+//! Notable records of a batch: the slowest, and all that failed.
 //!
-//! In: its records, as they are counted. Out: their places. Always holds: all records are passed over once, not once for each
-//! who wants some of them.
+//! In: records, as they are counted. Out: their indices. Invariant: one pass over the records
+//! serves exemplars and failures.
 
 use crate::batch::{Outcome, Record};
 
-/// See above.
+/// Indices of the notable records of one batch.
 #[derive(Debug, Default)]
 pub(super) struct NotableRecords {
-    /// By the places of the outcomes, whether it is a failure.
+    /// Whether each outcome is a failure, by its index.
     failures: Vec<bool>,
-    /// Places of the records that failed, rising.
+    /// Indices of failed records, in ascending order.
     failed: Vec<usize>,
-    /// Place and duration of the slowest with a request id, the last of them.
+    /// Index and duration of the slowest record with a request id; of equal ones the last.
     slowest: Option<(usize, u64)>,
 }
 
@@ -25,7 +25,7 @@ impl NotableRecords {
         self.slowest = None;
     }
 
-    /// EngineReader at the record at a place.
+    /// Notes a record.
     #[inline]
     pub(super) fn note(&mut self, index: usize, record: &Record) {
         if self.is_failure(record.outcome) {
@@ -43,17 +43,17 @@ impl NotableRecords {
         self.failures.get(outcome).copied().unwrap_or(false)
     }
 
-    /// Whether the batch has an outcome that is one, be it of a record or not.
+    /// Whether any outcome of the batch is a failure.
     pub(super) fn has_failures(&self) -> bool {
         self.failures.contains(&true)
     }
 
-    /// The records that failed.
+    /// Failed records.
     pub(super) fn failed<'a>(&'a self, records: &'a [Record]) -> impl Iterator<Item = &'a Record> {
         self.failed.iter().filter_map(|index| records.get(*index))
     }
 
-    /// The slowest record with a request id.
+    /// Slowest record with a request id.
     pub(super) fn slowest<'a>(&self, records: &'a [Record]) -> Option<&'a Record> {
         records.get(self.slowest?.0)
     }
@@ -64,7 +64,8 @@ mod tests {
     use super::NotableRecords;
     use crate::batch::{Outcome, Record};
 
-    /// `(outcome, duration, hash)` of records in, the slowest and those that failed out, as places. Outcome 1 is a failure.
+    /// Checks the indices of the slowest and of the failed records. `records`: `(outcome, duration,
+    /// hash)`; outcome 1 is a failure.
     #[track_caller]
     fn check(records: &[(usize, u64, u32)], slowest: Option<usize>, failed: &[usize]) {
         let record = |&(outcome, duration_us, request_id_hash): &(usize, u64, u32)| Record {
@@ -76,7 +77,7 @@ mod tests {
         let outcomes = [200, 503].map(|code| Outcome { response_code: code, ..Outcome::default() });
         let records: Vec<Record> = records.iter().map(record).collect();
         let mut notable = NotableRecords::default();
-        // What was there before is gone.
+        // The records of the previous batch are removed.
         notable.failed.push(9);
         notable.begin(&outcomes);
         records.iter().enumerate().for_each(|(index, record)| notable.note(index, record));
@@ -86,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn the_slowest_with_an_id_and_all_that_failed() {
+    fn the_slowest_record_with_an_id_and_all_failed_records_are_notable() {
         check(&[], None, &[]);
         check(&[(0, 5, 7), (1, 9, 0), (0, 5, 7), (1, 1, 7)], Some(2), &[1, 3]);
         check(&[(1, 9, 0), (2, 3, 0)], None, &[0]);

@@ -1,7 +1,7 @@
-//! What is pending resolution: requests, connections, streams and failed records of one reported edge.
+//! Requests, connections, streams and failed records that are pending resolution.
 //!
-//! In: what a batch reported of an edge whose peer may be identified in a moment. Out: the same, counted
-//! under the resolved edge. Invariant: one budget of groups for all kinds; at most
+//! In: counts and records of a reported edge whose peer may be identified soon. Out: the same,
+//! counted under the resolved edge. Invariant: one budget of groups for all kinds; at most
 //! `failures.records_max` failed records are pending, the oldest of an edge leave first.
 
 use super::{Engine, tallies};
@@ -15,13 +15,14 @@ use crate::snapshot::codec::{Reader, SnapshotValue, Unreadable, Writer};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// What is pending of one reported edge and outcome.
+/// Counts and records of one reported edge and outcome that are pending.
 #[derive(Debug, Clone, Default)]
 pub(super) struct PendingGroup {
     requests: RequestStats,
     connections: Counts,
     streams: Counts,
-    /// Failed records, the oldest first. They have a group of their own, whose outcome is the default.
+    /// Failed records, the oldest first. They have a group of their own, whose outcome is the
+    /// default.
     failed: VecDeque<FailedRecord>,
 }
 
@@ -74,14 +75,14 @@ impl PendingEdges {
         self.failed_records
     }
 
-    /// Groups that found no room and were resolved at once.
+    /// Values that were resolved at once because too many groups were pending.
     #[must_use]
     pub fn rejected(&self) -> u64 {
         self.groups.rejected()
     }
 
-    /// Adds failed records of an edge, and returns how many older ones of it leave; gives the records
-    /// back when there is no room.
+    /// Adds failed records of an edge, and returns how many older ones of it were removed; returns
+    /// the records as an error when too many are pending.
     pub(super) fn add_failed(
         &mut self,
         (own, edge): (&Arc<Identity>, Arc<Edge>),
@@ -104,7 +105,7 @@ impl PendingEdges {
 }
 
 impl Engine {
-    /// Makes requests pending, or counts them at once where there is no room.
+    /// Makes requests pending, or counts them at once when too many groups are pending.
     pub(super) fn pend_requests(&mut self, reported: &ReportedEdge, stats: &RequestStats, now_us: u64) {
         match self.pending.groups.group(reported, now_us) {
             Some(group) => group.requests.merge(stats),
@@ -112,7 +113,7 @@ impl Engine {
         }
     }
 
-    /// Makes connections pending, or counts them at once where there is no room.
+    /// Makes connections pending, or counts them at once when too many groups are pending.
     pub(super) fn pend_connections(
         &mut self,
         reported: &ReportedEdge,
@@ -168,7 +169,7 @@ impl Engine {
         }
     }
 
-    /// Counts requests under the best name that their edge can have by now.
+    /// Resolves the edge of requests as far as possible by now, and counts them.
     pub(super) fn count(&mut self, reported: &ReportedEdge, stats: &RequestStats, now_us: u64) {
         let resolved = self.address_book.resolve_final(&reported.own, &reported.edge);
         self.count_as(&resolved, reported, stats, now_us);
@@ -217,8 +218,8 @@ impl Engine {
 }
 
 impl PendingEdges {
-    /// Writes all groups, and `callers`: requests whose caller only the join could infer. Failed records
-    /// are not part of a snapshot, like those of resolved edges.
+    /// Writes all groups, and `callers`: requests whose caller only the join could infer. Failed
+    /// records are not part of a snapshot, like those of resolved edges.
     pub(super) fn save(&self, callers: &[(ReportedEdge, RequestStats)], to: &mut Writer) {
         (self.groups.len() + callers.len()).save(to);
         let nothing = Counts::default();

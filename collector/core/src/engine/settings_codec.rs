@@ -1,7 +1,7 @@
 //! Settings of the engine as bytes, for the journal.
 //!
-//! In: settings, or bytes. Out: the other. Invariant: every setting is written by its name, so that a
-//! setting that is added later keeps its default when older bytes are read.
+//! In: settings, or bytes. Out: the other. Invariant: every setting is written by its name, so that
+//! a setting that is added later keeps its default when older bytes are read.
 
 use super::Settings;
 use crate::settings::{Sections, Value};
@@ -53,8 +53,8 @@ impl Settings {
     ///
     /// # Errors
     ///
-    /// [`Unreadable`], when the bytes are of another version, name an unknown setting, or hold a value
-    /// that the setting does not accept.
+    /// [`Unreadable`], when the bytes are of another version, name an unknown setting, or hold a
+    /// value that the setting does not accept.
     pub fn decode(bytes: &[u8]) -> Result<Self, Unreadable> {
         let mut from = Reader::new(bytes);
         let found = u64::load(&mut from)?;

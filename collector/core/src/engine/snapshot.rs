@@ -1,16 +1,18 @@
-//! The state of the rooms as bytes, and back: what a journal of bounded size cannot rebuild.
+//! Snapshot of the engine: the state that a journal of bounded size cannot rebuild.
 //!
-//! In: a engine and the number of the first journal segment that it does not hold yet; or such bytes. Out: the other of
-//! the two. Always holds: what comes back equals what went in, limits apart, which are those of the engine that is
-//! filled; a state that this version cannot read is refused with a reason, never read in part; nothing here panics on any
-//! bytes.
+//! In: an engine and the number of the first journal segment that it does not contain; or a
+//! snapshot. Out: the other of the two. Invariant: a restored state equals the one that was
+//! written, except for the limits, which are those of the restored engine; a snapshot that this
+//! version cannot read is rejected with a reason, never read in part; no bytes cause a panic.
 //!
-//! Layout, little-endian: `HOPC`, format version (u32), body, CRC-32 of all before (u32). The body is the segment number,
-//! then one section per room: name, version of the section, content, and which byte of the body comes next. A new room is a new section, and a state without it
-//! leaves that room empty; a room whose content changes raises the version of its section.
+//! Layout, little-endian: `HOPC`, format version (u32), body, CRC-32 of all before (u32). The body
+//! is the segment number, then one section per stage: name, version of the section, content, and
+//! the offset of the next byte of the body. A new stage is a new section, and a snapshot without it
+//! leaves that stage empty; a stage whose content changes raises the version of its section.
 //!
-//! The bytes come piece by piece, so that those of a large mesh are on their way to the disk while the rest is written down, and
-//! need no memory of their own: new memory costs more than what is written to it.
+//! The bytes are passed on piece by piece. The first ones of a large mesh are written to disk while
+//! the rest is encoded, and no buffer holds all of them: allocating new memory costs more than
+//! filling it.
 
 use crate::engine::Engine;
 pub use crate::snapshot::bytes::{PIECE_BYTES, Piece, Sink};
@@ -20,22 +22,22 @@ use crate::snapshot::{FORMAT, Unreadable};
 
 const MAGIC: [u8; 4] = *b"HOPC";
 
-/// One room's part.
+/// Section of one stage.
 struct Section {
     name: &'static str,
-    /// Of its content.
+    /// Version of the content.
     version: u64,
     save: fn(&Engine, &mut Writer),
     restore: fn(&mut Engine, &mut Reader<'_>) -> Result<(), Unreadable>,
 }
 
 macro_rules! section {
-    ($room:ident, $version:literal) => {
+    ($stage:ident, $version:literal) => {
         Section {
-            name: stringify!($room),
+            name: stringify!($stage),
             version: $version,
-            save: |engine, to| engine.$room.save(to),
-            restore: |engine, from| engine.$room.restore(from),
+            save: |engine, to| engine.$stage.save(to),
+            restore: |engine, from| engine.$stage.restore(from),
         }
     };
 }
@@ -56,8 +58,9 @@ const SECTIONS: [Section; 8] = [
     section!(join, 1),
 ];
 
-/// Does not compile until a new room stands here: it has a section, or there is a reason why not. Open hops have none: after a start
-/// their other sides count as lost telemetry. Nor have the last failures and windows: the journal still has some.
+/// Fails to compile until every new field is listed: a field has a section, or a reason to have
+/// none. Pending hops have none, so that after a restart their other sides count as lost telemetry.
+/// Failures and windows have none, because the journal still contains recent batches.
 const _: fn(&Engine) = |engine| {
     let Engine {
         ledger: _,
@@ -77,8 +80,9 @@ const _: fn(&Engine) = |engine| {
     } = engine;
 };
 
-/// Writes down the state of a engine that holds all of the journal before segment `resume`. Everybody waits for this: a copy of
-/// the rooms, to be written down at leisure, takes longer. What comes out equals what went in.
+/// Writes the state of an engine that contains all of the journal before segment `resume`. The
+/// engine accepts no batch meanwhile; copying the state first, to write it later, would take
+/// longer.
 pub fn write(engine: &Engine, resume: u64, sink: Sink) {
     write_sections(engine, resume, Writer::after(&head(), sink));
 }
@@ -107,11 +111,11 @@ fn write_sections(engine: &Engine, resume: u64, mut to: Writer) {
     to.end();
 }
 
-/// Fills a new engine; returns the number of the journal segment to go on with.
+/// Restores the state of a new engine. Returns the number of the journal segment to continue with.
 ///
 /// # Errors
 ///
-/// [`Unreadable`]; the engine is then not to be used.
+/// [`Unreadable`]; the engine is then incomplete and must not be used.
 pub fn decode(file: &[u8], engine: &mut Engine) -> Result<u64, Unreadable> {
     let rest = file.strip_prefix(&MAGIC).ok_or(Unreadable::Magic)?;
     let (version, rest) = rest.split_first_chunk().ok_or(Unreadable::Checksum)?;

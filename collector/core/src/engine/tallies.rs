@@ -1,17 +1,17 @@
-//! What the requests of a batch amount to, edge by edge, on their way into the windows.
+//! Statistics of the requests of a batch for the windows, by edge.
 //!
-//! In: requests that are counted in a series. Out: one tally per edge and batch. Always holds: what waits for a name is not
-//! among them, and comes when it is named.
+//! In: requests that are counted in a series. Out: one addition to the windows per edge and batch.
+//! Invariant: requests that are pending resolution are added when they are resolved.
 
 use super::Engine;
 use crate::batch::{Batch, Fold, Identity, Record, Reporter};
 use crate::identity::EdgeId;
 use crate::recent::windows::WindowStats;
 
-/// See above.
+/// Statistics of one batch.
 #[derive(Debug, Default)]
 pub(super) struct BatchTallies {
-    /// By the places of [`Batch::edges`].
+    /// Resolved edge and statistics, by the index in [`Batch::edges`].
     edges: Vec<(Option<EdgeId>, WindowStats)>,
 }
 
@@ -22,7 +22,7 @@ impl BatchTallies {
         self.edges.resize(batch.edges.len(), (None, WindowStats::default()));
     }
 
-    /// Notes which edge it is.
+    /// Sets the id of a resolved edge.
     pub(super) fn set_edge(&mut self, index: usize, edge: Option<EdgeId>) {
         if let Some((known, _)) = self.edges.get_mut(index) {
             *known = edge;
@@ -31,14 +31,14 @@ impl BatchTallies {
 
     #[inline]
     pub(super) fn record(&mut self, record: &Record, failed: bool) {
-        if let Some((_, tally)) = self.edges.get_mut(record.edge) {
-            tally.record(record.duration_us, failed);
+        if let Some((_, stats)) = self.edges.get_mut(record.edge) {
+            stats.record(record.duration_us, failed);
         }
     }
 
     pub(super) fn fold(&mut self, fold: &Fold, failed: bool) {
-        if let Some((_, tally)) = self.edges.get_mut(fold.edge) {
-            tally.add(WindowStats {
+        if let Some((_, stats)) = self.edges.get_mut(fold.edge) {
+            stats.add(WindowStats {
                 requests: fold.count,
                 failed: if failed { fold.count } else { 0 },
                 duration_us_sum: fold.durations.sum_us,
@@ -48,7 +48,8 @@ impl BatchTallies {
     }
 }
 
-/// Where the called instance of an edge is. `fallback`: what it is known by where it has no address.
+/// Returns the address of the called instance of an edge. `fallback`: its name if it has no
+/// address.
 pub(super) fn called<'a>(
     reporter: Reporter,
     own: &'a Identity,
@@ -62,7 +63,7 @@ pub(super) fn called<'a>(
 }
 
 impl Engine {
-    /// Brings the tallies of a batch into the windows.
+    /// Adds the statistics of a batch to the windows.
     pub(super) fn add_to_windows(
         &mut self,
         batch: &Batch,
@@ -70,11 +71,11 @@ impl Engine {
         own: &Identity,
         now_us: u64,
     ) {
-        for (index, (edge, tally)) in tallies.edges.iter().enumerate().filter(|(_, it)| it.1.requests > 0) {
+        for (index, (edge, stats)) in tallies.edges.iter().enumerate().filter(|(_, it)| it.1.requests > 0) {
             let reporter = batch.edges.reporter(index).unwrap_or_default();
             let address = batch.edges.peer_address(index);
             let instance = called(reporter, own, address, &batch.epoch_id.proxy);
-            self.windows.add(*edge, instance, *tally, now_us);
+            self.windows.add(*edge, instance, *stats, now_us);
         }
     }
 }

@@ -9,7 +9,7 @@ fn identity(workload: &str, address: &str) -> Identity {
     Identity { workload: workload.into(), addresses: vec![address.into()], ..Identity::default() }
 }
 
-/// One request that `proxy` got from `caller`.
+/// A batch with one request that `proxy` received from `caller`.
 fn batch(proxy: &str, sequence: u64, identity: Option<Identity>, caller: &str) -> Batch {
     Batch {
         epoch_id: EpochId { proxy: proxy.into(), epoch: 7 },
@@ -22,19 +22,13 @@ fn batch(proxy: &str, sequence: u64, identity: Option<Identity>, caller: &str) -
             ..Edge::default()
         })]
         .into(),
-        attempt: 1,
-        details: crate::batch::Details::default(),
         outcomes: vec![Outcome { response_code: 200, ..Outcome::default() }],
         records: vec![Record::default()],
-        folds: Vec::new(),
-        open: Vec::new(),
-        connections: crate::batch::Connections::default(),
-        streams: Vec::new(),
-        messages: Vec::new(),
+        ..Batch::example()
     }
 }
 
-/// `caller -> called = requests` of all series.
+/// Returns `caller -> called = requests` of all series.
 fn series(engine: &Engine) -> String {
     let mut series: Vec<String> = engine
         .aggregate
@@ -52,7 +46,7 @@ fn series(engine: &Engine) -> String {
 }
 
 #[test]
-fn a_stranger_is_asked_and_then_counted_once() {
+fn a_batch_of_an_unknown_proxy_needs_an_identity_and_is_then_counted_once() {
     let mut engine = Engine::new(Settings::default());
     assert_eq!(engine.apply_batch(&batch("p", 1, None, ""), 1), Answer::NeedIdentity);
     assert_eq!(series(&engine), "");
@@ -63,7 +57,7 @@ fn a_stranger_is_asked_and_then_counted_once() {
 }
 
 #[test]
-fn a_caller_that_introduces_itself_in_time_is_named() {
+fn a_caller_that_reports_in_time_is_resolved() {
     let mut engine = Engine::new(Settings::default());
     engine.apply_batch(&batch("p", 1, Some(identity("pay", "10.0.0.1")), "10.0.0.2"), SECOND_US);
     assert_eq!((series(&engine).as_str(), engine.pending.len()), ("", 1));
@@ -72,7 +66,7 @@ fn a_caller_that_introduces_itself_in_time_is_named() {
 }
 
 #[test]
-fn nobody_is_waited_for_for_ever() {
+fn requests_of_an_unknown_caller_are_pending_for_a_limited_time() {
     let mut engine = Engine::new(Settings::default());
     engine.apply_batch(&batch("p", 1, Some(identity("pay", "10.0.0.1")), "10.9.9.9"), SECOND_US);
     engine.apply_batch(&batch("p", 2, None, "10.9.9.9"), 2 * SECOND_US);
@@ -86,7 +80,7 @@ fn nobody_is_waited_for_for_ever() {
 }
 
 #[test]
-fn a_full_table_is_an_answer() {
+fn a_batch_for_a_full_table_is_refused() {
     let mut limits = Settings::default();
     limits.identity.proxies_max = 1;
     let mut engine = Engine::new(limits);
@@ -97,7 +91,8 @@ fn a_full_table_is_an_answer() {
     );
 }
 
-/// They are no requests: neither the series nor the join know of them, but the books do.
+/// Connections are not requests: they are in the ledger, but neither in the series of requests nor
+/// in the join.
 #[test]
 fn connections_are_counted_apart() {
     let mut engine = Engine::new(Settings::default());
@@ -133,7 +128,8 @@ fn both_sides_of_a_call_are_one_hop() {
     let at = |address: &str| Peer { address: address.into(), ..Peer::default() };
     let (shop, pay) = (identity("shop", "10.0.0.2"), identity("pay", "10.0.0.1"));
     engine.tick(SECOND_US);
-    // The caller knows the endpoint by its metadata, the called side the caller by its address.
+    // The source identifies the endpoint by its metadata, the destination its caller by the
+    // address.
     let endpoint = Peer { workload: "pay".into(), ..at("10.0.0.1") };
     report(&mut engine, "s", Reporter::Source, shop, endpoint);
     assert_eq!(engine.join.pending(), 1);
@@ -148,7 +144,7 @@ fn both_sides_of_a_call_are_one_hop() {
     assert_eq!(engine.join.stats().unjoinable().map(|(_, count)| count).sum::<u64>(), 6, "folded requests");
 }
 
-/// What is kept of failures: `caller -> called outcome details id`.
+/// Returns the stored failures as `caller -> called outcome details id`.
 fn failures(engine: &Engine) -> Vec<String> {
     let rows = engine.failures.after(0).map(|row| {
         let (source, destination) = (&row.edge.source.workload, &row.edge.destination.workload);
@@ -160,7 +156,7 @@ fn failures(engine: &Engine) -> Vec<String> {
 }
 
 #[test]
-fn the_last_failures_are_kept_with_their_details_and_named_in_time() {
+fn the_last_failures_are_stored_with_their_details_when_their_edge_is_resolved() {
     let mut limits = Settings::default();
     limits.failures.edge_records_max = 2;
     let mut engine = Engine::new(limits);
@@ -181,7 +177,7 @@ fn the_last_failures_are_kept_with_their_details_and_named_in_time() {
     assert_eq!(failures(&engine), ["shop -> pay 503 overflow 3", "shop -> pay 503 overflow 4"]);
     let store = &engine.failures;
     assert_eq!((store.seen(), store.folded(), engine.pending.failed_records()), (3, 5, 0));
-    // Those of the next batch come straight, and a closed connection with a flag is one of them.
+    // Failures of the next batch are stored at once; a closed connection with a flag is a failure.
     reported.sequence = 2;
     reported.identity = None;
     reported.outcomes[1].response_code = 0;
@@ -191,7 +187,8 @@ fn the_last_failures_are_kept_with_their_details_and_named_in_time() {
     assert_eq!(failures(&engine), ["shop -> pay 0 overflow 3", "shop -> pay 0 overflow 4"]);
 }
 
-/// The last minute: `caller -> called by reporter: instance=requests/failed …`, and how many requests all windows have.
+/// Returns the last minute as `caller -> called by reporter: instance=requests/failed …`, and the
+/// number of requests of all windows.
 fn recent(engine: &Engine, now_us: u64) -> (Vec<String>, u64) {
     let (mut lines, mut sum) = (Vec::new(), 0);
     for edge in engine.windows.edges() {
@@ -210,13 +207,13 @@ fn recent(engine: &Engine, now_us: u64) -> (Vec<String>, u64) {
 }
 
 #[test]
-fn the_last_minutes_have_what_is_counted_by_called_instance() {
+fn the_windows_contain_all_counted_requests_by_called_instance() {
     let mut limits = Settings::default();
     limits.aggregate.idle_s_max = 60;
     let mut engine = Engine::new(limits);
     engine.tick(SECOND_US);
     engine.apply_batch(&batch("p", 1, Some(identity("pay", "10.0.0.1")), "10.0.0.2"), SECOND_US);
-    assert_eq!(recent(&engine, SECOND_US), (vec![], 0), "its caller is not known yet");
+    assert_eq!(recent(&engine, SECOND_US), (vec![], 0), "the caller is not known yet");
 
     let to = |address: &str| {
         let peer = Peer { workload: "pay".into(), address: address.into(), ..Peer::default() };
@@ -231,7 +228,7 @@ fn the_last_minutes_have_what_is_counted_by_called_instance() {
     let durations = FoldedDurations { zero_count: 5, ..FoldedDurations::default() };
     reported.folds = vec![Fold { edge: 1, outcome: 1, count: 5, durations, ..Fold::default() }];
     engine.apply_batch(&reported, 2 * SECOND_US);
-    // The called side comes once more, now that its caller has a name.
+    // The destination reports again, now that its caller is known.
     engine.apply_batch(&batch("p", 2, None, "10.0.0.2"), 2 * SECOND_US);
     let expected =
         ["shop -> pay by destination: 10.0.0.1=2/0", "shop -> pay by source: 10.0.0.1=2/0 10.0.0.3=7/6"];
@@ -239,7 +236,7 @@ fn the_last_minutes_have_what_is_counted_by_called_instance() {
     let counted: u64 = engine.aggregate.iter(&engine.edges).map(|(_, series)| series.stats.count()).sum();
     assert_eq!((lines, sum, counted), (expected.map(str::to_owned).to_vec(), 11, 11));
 
-    // Both series go before their windows are too old, and another edge may get the number of one.
+    // Both series expire before their windows do, and another edge may get the id of one of them.
     engine.tick(70 * SECOND_US);
     engine.apply_batch(&batch("q", 1, Some(identity("cart", "10.0.0.4")), ""), 70 * SECOND_US);
     assert_eq!(
@@ -249,7 +246,7 @@ fn the_last_minutes_have_what_is_counted_by_called_instance() {
 }
 
 #[test]
-fn what_has_no_series_has_no_windows_and_is_counted() {
+fn an_edge_without_a_series_has_no_windows_and_is_counted() {
     let mut limits = Settings::default();
     limits.aggregate.series_max = 1;
     let mut engine = Engine::new(limits);
@@ -259,9 +256,9 @@ fn what_has_no_series_has_no_windows_and_is_counted() {
     assert_eq!((sum, engine.windows.refused(crate::recent::windows::Refused::Overflow)), (1, 1));
 }
 
-/// What two callers and a called side tell of requests, in this order; what is in the series then and after the join's window.
-/// `shop 7`, `cart 7`: a caller tells of request 7; `pay 7`: the called side does, which knows the caller by an account that
-/// both callers have; `pay 7 1`: it numbers no attempt of its caller.
+/// Checks the series after two sources and a destination reported requests in this order, and after
+/// the join's window. `shop 7`, `cart 7`: a source reports request 7; `pay 7`: the destination
+/// reports it, with a principal that both sources share; `pay 7 0`: without an attempt number.
 #[track_caller]
 fn check_callers(requests_max: usize, reported: &str, soon: &str, in_the_end: &str) {
     let mut settings = Settings::default();
@@ -302,7 +299,7 @@ fn check_callers(requests_max: usize, reported: &str, soon: &str, in_the_end: &s
     }
     assert_eq!(series(&engine), soon);
     let kept: u64 = engine.callers_as_pending().iter().map(|(_, stats)| stats.count()).sum();
-    assert_eq!(kept as usize, engine.pending_callers.len(), "a checkpoint keeps what waits");
+    assert_eq!(kept as usize, engine.pending_callers.len(), "a snapshot contains pending requests");
     for _ in 0..200 {
         now_us += SECOND_US / 10;
         engine.tick(now_us);
@@ -311,9 +308,9 @@ fn check_callers(requests_max: usize, reported: &str, soon: &str, in_the_end: &s
 }
 
 #[test]
-fn a_caller_that_nothing_else_names_is_named_by_the_join() {
-    let named = "shop -> pay = 1, shop -> pay = 1";
-    check_callers(9, "shop 7, pay 7", named, named);
+fn the_join_infers_a_caller_without_other_evidence() {
+    let inferred = "shop -> pay = 1, shop -> pay = 1";
+    check_callers(9, "shop 7, pay 7", inferred, inferred);
     check_callers(
         9,
         "cart 1, shop 1, pay 7, shop 7",
@@ -322,15 +319,15 @@ fn a_caller_that_nothing_else_names_is_named_by_the_join() {
     );
 }
 
-/// The called side comes first: of the account that both have nobody else is known.
+/// The destination reports first, when it is the only known proxy of the account that all share.
 #[test]
-fn who_was_the_first_of_an_account_is_not_taken_for_all_of_it() {
-    let named = "shop -> pay = 1, shop -> pay = 1";
-    check_callers(9, "pay 7, shop 7", named, named);
+fn the_first_proxy_of_an_account_does_not_stand_for_all_of_it() {
+    let inferred = "shop -> pay = 1, shop -> pay = 1";
+    check_callers(9, "pay 7, shop 7", inferred, inferred);
 }
 
 #[test]
-fn each_caller_has_as_many_as_it_told() {
+fn each_caller_has_as_many_requests_as_it_reported() {
     let twice = "cart -> pay = 1, cart -> pay = 1, shop -> pay = 1, shop -> pay = 1";
     check_callers(9, "cart 7, shop 7, pay 7, pay 7", twice, twice);
     let twice = "shop -> pay = 2, shop -> pay = 2";
@@ -338,7 +335,7 @@ fn each_caller_has_as_many_as_it_told() {
 }
 
 #[test]
-fn who_cannot_be_found_is_not_waited_for_for_ever() {
+fn a_caller_that_cannot_be_inferred_is_counted_as_unknown_in_time() {
     let callers = "cart -> pay = 1, shop -> pay = 1";
     let all = "cart -> pay = 1, shop -> pay = 1, unknown -> pay = 1";
     check_callers(9, "cart 1, shop 1, pay 7", callers, all);

@@ -2,7 +2,6 @@ use crate::aggregate::Key;
 use crate::aggregate::connections::ConnectionSeries;
 use crate::batch::{
     Batch, Edge, EpochId, Flow, Fold, FoldedDurations, Identity, Outcome, Peer, Protocol, Record, Reporter,
-    Totals,
 };
 use crate::engine::{Answer, Engine, Settings};
 use std::sync::Arc;
@@ -18,27 +17,18 @@ fn batch(caller: &str) -> Batch {
     let outcome = |response_flags| Outcome { response_flags, protocol: Protocol::Tcp, ..Outcome::default() };
     Batch {
         epoch_id: EpochId { proxy: "p".into(), epoch: 7 },
-        sequence: 1,
-        identity: None,
-        totals: Totals::default(),
         edges: vec![Arc::new(Edge {
             reporter: Reporter::Destination,
             peer: Peer { address: caller.into(), ..Peer::default() },
             ..Edge::default()
         })]
         .into(),
-        attempt: 1,
-        details: crate::batch::Details::default(),
         outcomes: vec![outcome(0), outcome(2), outcome(0), outcome(2)],
-        records: Vec::new(),
-        folds: Vec::new(),
-        open: Vec::new(),
-        messages: Vec::new(),
-        streams: Vec::new(),
         connections: crate::batch::Connections {
             continued: vec![false, false, true, true],
             ..crate::batch::Connections::default()
         },
+        ..Batch::example()
     }
 }
 
@@ -85,7 +75,7 @@ fn report(engine: &mut Engine, sequence: u64, namespace: &str, mut batch: Batch,
     assert_eq!(engine.apply_batch(&batch, now_us), Answer::Accepted);
 }
 
-/// `caller flags opened/closed received>sent` of all series.
+/// Returns `caller flags opened/closed received>sent` of all series.
 fn text(engine: &Engine, connections: &ConnectionSeries) -> String {
     let mut lines: Vec<String> = connections
         .iter(engine.edges())
@@ -116,7 +106,7 @@ fn from(caller: &str, rows_of: &str) -> Batch {
     batch
 }
 
-/// Batches in, series out.
+/// Checks the series after some batches.
 #[track_caller]
 fn check(batches: &[&str], expected: &str) {
     let mut engine = engine(Settings::default());

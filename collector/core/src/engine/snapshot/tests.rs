@@ -9,16 +9,22 @@ use std::sync::Arc;
 
 const SECOND_US: u64 = 1_000_000;
 
-/// A batch with two requests and a fold row: some to a service, some from `caller` by its address.
+/// A batch with requests, a fold row, connections and a stream: some to a service, some from the
+/// address `caller`.
 fn batch(proxy: &str, sequence: u64, caller: &str) -> Batch {
     let text = |name: &str| format!("{name}-{proxy}").into();
     let service = Service { host: "pay.shop.svc".into(), evidence: Evidence::Cluster, ..Service::default() };
     let authority = Service { host: text("host"), evidence: Evidence::Authority, ..Service::default() };
     let outbound = |service| Edge { peer: Peer::default(), service, mutual_tls: true, ..Edge::default() };
+    let principal = "spiffe://m/ns/n/sa/x".into();
+    let inbound = Edge {
+        reporter: Reporter::Destination,
+        peer: Peer { address: caller.into(), principal, ..Peer::default() },
+        ..Edge::default()
+    };
     Batch {
         epoch_id: EpochId { proxy: proxy.into(), epoch: 7 },
         sequence,
-        open: Vec::new(),
         messages: vec![crate::batch::Messages { request: 3, response: 5, ..Default::default() }],
         connections: Connections {
             closed: vec![Record { edge: 2, request_bytes: 7, ..Record::default() }],
@@ -32,41 +38,9 @@ fn batch(proxy: &str, sequence: u64, caller: &str) -> Batch {
             addresses: vec![text("address")],
             ..Identity::default()
         }),
-        totals: Totals {
-            seen: 20 * sequence,
-            sent: 3 * sequence,
-            folded: 5 * sequence,
-            dropped: vec![
-                (DropReason::FoldTableFull, 10 * sequence),
-                (DropReason::Unknown(-3), 2 * sequence),
-            ],
-            buffered: 0,
-        },
-        edges: vec![
-            Arc::new(outbound(service)),
-            Arc::new(outbound(authority)),
-            Arc::new(Edge {
-                reporter: Reporter::Destination,
-                peer: Peer {
-                    address: caller.into(),
-                    principal: "spiffe://m/ns/n/sa/x".into(),
-                    ..Peer::default()
-                },
-                ..Edge::default()
-            }),
-        ]
-        .into(),
-        attempt: 1,
-        details: crate::batch::Details::default(),
-        outcomes: vec![
-            Outcome { response_code: 200, protocol: Protocol::Http, ..Outcome::default() },
-            Outcome {
-                response_flags: 1 << 63,
-                grpc_status: Some(14),
-                protocol: Protocol::Grpc,
-                response_code: 0,
-            },
-        ],
+        totals: totals(sequence),
+        edges: [outbound(service), outbound(authority), inbound].map(Arc::new).to_vec().into(),
+        outcomes: outcomes(),
         records: [(0, 0), (1, 1), (2, 0)]
             .map(|(edge, outcome)| Record {
                 edge,
@@ -75,22 +49,40 @@ fn batch(proxy: &str, sequence: u64, caller: &str) -> Batch {
                 ..Record::default()
             })
             .to_vec(),
-        folds: vec![Fold {
-            edge: 2,
-            outcome: 1,
-            count: 5,
-            durations: FoldedDurations {
-                zero_count: 1,
-                counts: vec![4],
-                max_us: 9,
-                ..FoldedDurations::default()
-            },
-            ..Fold::default()
-        }],
+        folds: vec![fold()],
+        ..Batch::example()
     }
 }
 
-/// Rooms with something in every corner.
+fn totals(sequence: u64) -> Totals {
+    Totals {
+        seen: 20 * sequence,
+        sent: 3 * sequence,
+        folded: 5 * sequence,
+        dropped: vec![(DropReason::FoldTableFull, 10 * sequence), (DropReason::Unknown(-3), 2 * sequence)],
+        buffered: 0,
+    }
+}
+
+fn outcomes() -> Vec<Outcome> {
+    vec![
+        Outcome { response_code: 200, protocol: Protocol::Http, ..Outcome::default() },
+        Outcome {
+            response_flags: 1 << 63,
+            grpc_status: Some(14),
+            protocol: Protocol::Grpc,
+            response_code: 0,
+        },
+    ]
+}
+
+fn fold() -> Fold {
+    let durations =
+        FoldedDurations { zero_count: 1, counts: vec![4], max_us: 9, ..FoldedDurations::default() };
+    Fold { edge: 2, outcome: 1, count: 5, durations, ..Fold::default() }
+}
+
+/// An engine with state in every stage.
 fn engine() -> Engine {
     let mut limits = Settings::default();
     limits.aggregate.series_max = 8;
@@ -98,18 +90,18 @@ fn engine() -> Engine {
     for (proxy, sequence, at_us) in
         [("p", 1, 1), ("q", 4, 2), ("p", 9, 3), ("p", 5, 4), ("p", 5, 5), ("r", 1, 6)]
     {
-        engine.apply_batch(&batch(proxy, sequence, "address-nobody"), at_us * SECOND_US);
+        engine.apply_batch(&batch(proxy, sequence, "address-unknown"), at_us * SECOND_US);
     }
     engine
 }
 
-/// All that there is to see of the rooms, in an order of its own.
+/// Returns the state of the stages as sorted text.
 fn shown(engine: &Engine) -> Vec<String> {
     let mut shown: Vec<String> = engine.aggregate.iter(&engine.edges).map(|row| format!("{row:?}")).collect();
     shown.extend(engine.connections.iter(&engine.edges).map(|row| format!("{row:?}")));
     shown.sort();
     shown.push(format!("{:?} {}", engine.ledger.entries(), engine.ledger.open()));
-    shown.push(format!("{} waiting, {} proxies", engine.pending.len(), engine.address_book.proxies()));
+    shown.push(format!("{} pending, {} proxies", engine.pending.len(), engine.address_book.proxies()));
     shown.push(format!("{} over, {:?}", engine.aggregate.overflowed(), engine.aggregate.expired()));
     shown
 }
@@ -123,30 +115,31 @@ fn restored(engine: &Engine) -> Engine {
 }
 
 #[test]
-fn what_comes_back_shows_the_same_and_goes_on_the_same() {
+fn a_restored_engine_has_the_same_state_and_continues_the_same() {
     let mut before = engine();
     assert!(!before.pending.is_empty() && before.aggregate.overflowed() > 0, "{:?}", shown(&before));
     let mut after = restored(&before);
     assert_eq!(shown(&after), shown(&before));
     for engine in [&mut before, &mut after] {
-        // A repeat, a batch for a hole, the one that was waited for, and the end of all waiting.
-        engine.apply_batch(&batch("p", 9, "address-nobody"), 7 * SECOND_US);
+        // A duplicate, a batch for a gap, one of the caller that was pending, and the end of all
+        // waits.
+        engine.apply_batch(&batch("p", 9, "address-unknown"), 7 * SECOND_US);
         engine.apply_batch(&Batch { identity: None, ..batch("p", 3, "address-q") }, 7 * SECOND_US);
-        engine.apply_batch(&batch("nobody", 1, "address-q"), 7 * SECOND_US);
+        engine.apply_batch(&batch("new", 1, "address-q"), 7 * SECOND_US);
         engine.tick(60 * SECOND_US);
     }
     assert_eq!(shown(&after), shown(&before));
     assert_eq!(restored(&after).pending.len(), 0);
 }
 
-/// State in, refusal out.
+/// Checks the error of an unreadable snapshot.
 #[track_caller]
 fn check(file: &[u8], expected: &str) {
     let refusal = decode(file, &mut Engine::new(Settings::default())).unwrap_err();
     assert_eq!(refusal.to_string(), expected);
 }
 
-/// Where the body stands.
+/// Bytes before and after the body.
 const HEAD_BYTES: usize = 8;
 const CHECKSUM_BYTES: usize = 4;
 
@@ -154,7 +147,7 @@ fn body_of(file: &[u8]) -> &[u8] {
     &file[HEAD_BYTES..file.len() - CHECKSUM_BYTES]
 }
 
-/// The same state with another body, and a checksum that is right.
+/// Returns the snapshot with a changed body and a correct checksum.
 fn with_body(file: &[u8], change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     let mut body = body_of(file).to_vec();
     change(&mut body);
@@ -163,7 +156,7 @@ fn with_body(file: &[u8], change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
 }
 
 #[test]
-fn what_this_version_cannot_read_is_refused_by_name() {
+fn a_snapshot_of_another_version_is_rejected_with_a_reason() {
     let file = encode(&engine(), 1);
     check(b"", "the file does not begin like a hopscope snapshot");
     check(b"HOPC", "the checksum is wrong: the snapshot is damaged or incomplete");
@@ -184,7 +177,7 @@ fn what_this_version_cannot_read_is_refused_by_name() {
 }
 
 #[test]
-fn every_cut_and_every_flip_is_noticed() {
+fn every_truncation_and_every_flipped_bit_is_detected() {
     let file = encode(&engine(), 1);
     for index in 0..file.len() {
         assert!(decode(&file[..index], &mut Engine::new(Settings::default())).is_err(), "cut at {index}");
@@ -194,9 +187,10 @@ fn every_cut_and_every_flip_is_noticed() {
     }
 }
 
-/// The format is a promise to the next version: whoever changes these bytes raises the version of a section.
+/// The next version has to read this format: a change of these bytes needs a new version of a
+/// section.
 #[test]
-fn the_bytes_are_those_of_the_version() {
+fn the_bytes_of_a_version_do_not_change() {
     let mut engine = Engine::new(Settings::default());
     let mut one = batch("p", 2, "");
     one.records.truncate(1);
@@ -210,9 +204,9 @@ fn the_bytes_are_those_of_the_version() {
 }
 
 proptest! {
-    /// Bytes with a right checksum, but of no state, are refused or read, never worse.
+    /// Arbitrary bytes with a correct checksum are read or rejected, without a panic.
     #[test]
-    fn any_body_is_survived(changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8)) {
+    fn no_body_causes_a_panic(changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8)) {
         let file = encode(&engine(), 1);
         let changed = with_body(&file, |body| {
             for (index, value) in changes {

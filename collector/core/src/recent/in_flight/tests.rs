@@ -43,13 +43,13 @@ fn batch(epoch: u64, sequence: u64, count: u64) -> Batch {
 /// flight)`.
 #[track_caller]
 fn check(batches: &[(u64, u64, u64, u64)], at_s: u64, expected: &str) {
-    let (mut in_flight, mut address_book) =
+    let (mut in_flight, mut address_address_book) =
         (InFlightRequests::default(), AddressBook::new(crate::identity::Settings::default()));
     for &(at_s, epoch, sequence, count) in batches {
         let batch = batch(epoch, sequence, count);
         in_flight.apply(
             &batch,
-            |index| Some(address_book.resolve(&Identity::default(), &*batch.edges.get(index)?)),
+            |index| Some(address_address_book.resolve(&Identity::default(), &*batch.edges.get(index)?)),
             at_s * SECOND_US,
         );
     }
@@ -81,12 +81,12 @@ fn silent_epochs_expire() {
 
 #[test]
 fn a_walk_over_the_proxies_returns_the_same_sums() {
-    let (mut open, mut book) =
+    let (mut open, mut address_book) =
         (InFlightRequests::default(), AddressBook::new(crate::identity::Settings::default()));
     for (proxy, epoch, count) in [("b", 1, 4), ("a", 2, 1), ("a", u64::MAX, 2), ("c", 3, 5)] {
         let epoch_id = EpochId { proxy: proxy.into(), epoch };
         let batch = Batch { epoch_id, ..batch(epoch, 1, count) };
-        let edge = |index| Some(book.resolve(&Identity::default(), &*batch.edges.get(index)?));
+        let edge = |index| Some(address_book.resolve(&Identity::default(), &*batch.edges.get(index)?));
         open.apply(&batch, edge, SECOND_US);
     }
     let now_us = 2 * SECOND_US;
