@@ -17,7 +17,6 @@ pub use json::labels::{EdgeLabels, OutcomeLabels};
 pub use json::proxies::{Proxies, ProxyRow};
 pub use json::tcp::{ConnectionRow, ConnectionRows};
 pub use json::windows::{EdgeWindows, WindowRow, WindowRows};
-pub use metrics::declared as metric_families;
 
 use crate::runtime::engine_handle::EngineHandle;
 use crate::runtime::reader::EngineReader;

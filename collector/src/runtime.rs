@@ -6,6 +6,7 @@ pub mod change_log;
 pub mod self_metrics;
 pub mod reader;
 pub mod engine_handle;
+pub mod metrics;
 pub mod reload;
 pub mod config_watch;
 pub mod server;

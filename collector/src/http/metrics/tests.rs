@@ -1,9 +1,10 @@
 //! The exposition of a whole collector.
 
-use super::{What, declared, render};
+use super::{What, render};
 use crate::http::prometheus::Format;
 use crate::runtime::engine_cell::EngineCell;
 use crate::runtime::engine_handle::EngineHandle;
+use crate::runtime::metrics::declared;
 use crate::runtime::reader::EngineReader;
 use crate::runtime::self_metrics::SelfMetrics;
 use hopscope_core::engine::{Engine, Settings};
