@@ -153,27 +153,31 @@ macro_rules! section {
 macro_rules! sections {
     (
         $(#[doc = $about:literal])+
-        $group:ident { $($(#[doc = $doc:literal])+ $name:ident: $sections:ty,)+ }
+        $group:ident { $($(#[doc = $doc:literal])+ $name:ident: $sections:ty,)* }
     ) => {
         $(#[doc = $about])+
         #[derive(Debug, Clone, Default, PartialEq, Eq)]
         pub struct $group {
-            $($(#[doc = $doc])+ pub $name: $sections,)+
+            $($(#[doc = $doc])+ pub $name: $sections,)*
         }
 
         impl $crate::settings::Sections for $group {
             fn sections(&self) -> Vec<&dyn $crate::settings::Section> {
-                [$($crate::settings::Sections::sections(&self.$name)),+].concat()
+                let all: &[Vec<&dyn $crate::settings::Section>] =
+                    &[$($crate::settings::Sections::sections(&self.$name)),*];
+                all.concat()
             }
 
             fn sections_mut(&mut self) -> Vec<&mut dyn $crate::settings::Section> {
-                let mut sections = Vec::new();
-                $(sections.extend($crate::settings::Sections::sections_mut(&mut self.$name));)+
-                sections
+                let all: Vec<Vec<&mut dyn $crate::settings::Section>> =
+                    vec![$($crate::settings::Sections::sections_mut(&mut self.$name)),*];
+                all.into_iter().flatten().collect()
             }
 
             fn conflicts(&self) -> Vec<$crate::settings::Conflict> {
-                [$($crate::settings::Sections::conflicts(&self.$name)),+].concat()
+                let all: &[Vec<$crate::settings::Conflict>] =
+                    &[$($crate::settings::Sections::conflicts(&self.$name)),*];
+                all.concat()
             }
         }
     };
