@@ -11,6 +11,7 @@ mod caller_inference;
 mod batch_scratch;
 mod count;
 mod connections;
+mod detect;
 mod exemplars;
 mod in_flight;
 mod failed_records;
@@ -26,6 +27,7 @@ pub mod metrics;
 use crate::aggregate::connections::{ConnectionSeries, streams, tcp};
 use crate::aggregate::{Aggregate, reporting_namespace};
 use crate::batch::{Batch, EpochId, Identity, Record};
+use crate::detect::Detect;
 use crate::identity::{AddressBook, EdgeId, EdgeTable, PendingCallers, ResolvedEdge};
 use crate::intake::raw_batch::RawBatch;
 use crate::intake::reject::Rejection;
@@ -87,6 +89,8 @@ pub struct Engine {
     failures: Failures,
     /// Last minutes of each edge. Not part of a snapshot.
     windows: Windows,
+    /// Detectors and their findings. Not part of a snapshot.
+    detect: Detect,
     /// Cache of resolved edges; empty after a restart.
     edge_cache: EdgeCache,
     /// Memory that counting a batch needs, reused from batch to batch.
@@ -106,6 +110,7 @@ impl Engine {
             streams: ConnectionSeries::new(settings.aggregate.clone()),
             failures: Failures::new(settings.failures),
             windows: Windows::new(settings.windows),
+            detect: Detect::new(settings.detect),
             pending: PendingEdges::new(settings.identity.pending()),
             pending_callers: PendingCallers::new(settings.identity.caller_inference_max),
             address_book: AddressBook::new(settings.identity),
@@ -129,6 +134,7 @@ impl Engine {
         self.join.limit(settings.join);
         self.aggregate.limit(settings.aggregate);
         self.windows.limit(settings.windows);
+        self.detect.limit(settings.detect);
     }
 
     /// Accepts a batch as it was received, at the time when it was received. `scratch`: memory for
@@ -224,14 +230,16 @@ impl Engine {
             self.retain_edges();
         }
         self.windows.expire(now_us);
+        self.run_detectors(now_us);
     }
 
     /// Removes the edges that no series uses any more, before their ids are issued again.
     fn retain_edges(&mut self) {
-        let Self { edges, aggregate, connections, streams, windows, .. } = self;
+        let Self { edges, aggregate, connections, streams, windows, detect, .. } = self;
         let used: HashSet<EdgeId> = connections.used_edges().chain(streams.used_edges()).collect();
         edges.retain(|edge| aggregate.uses(edge) || used.contains(&edge));
         windows.retain(|edge| edges.contains(edge));
+        detect.retain(|edge| edges.contains(edge));
     }
 
     /// Resolves everything that is pending, since no more batches will come.

@@ -14,4 +14,5 @@ pub mod identity;
 pub mod join;
 pub mod aggregate;
 pub mod recent;
+pub mod detect;
 pub mod engine;

@@ -1,7 +1,7 @@
 //! Settings of the stages.
 
 use crate::recent::{failures, windows};
-use crate::{aggregate, identity, join, ledger, sections};
+use crate::{aggregate, detect, identity, join, ledger, sections};
 
 sections! {
     /// The settings of each stage, in the order of the data.
@@ -18,5 +18,7 @@ sections! {
         failures: failures::Settings,
         /// Settings of the windows.
         windows: windows::Settings,
+        /// Settings of the detectors.
+        detect: detect::Settings,
     }
 }

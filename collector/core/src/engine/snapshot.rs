@@ -75,6 +75,7 @@ const _: fn(&Engine) = |engine| {
         in_flight: _,
         failures: _,
         windows: _,
+        detect: _,
         edge_cache: _,
         scratch: _,
     } = engine;

@@ -4,6 +4,7 @@ use super::Engine;
 use super::pending::PendingEdges;
 use crate::aggregate::Aggregate;
 use crate::aggregate::connections::ConnectionSeries;
+use crate::detect::Detect;
 use crate::identity::{AddressBook, EdgeTable, PendingCallers};
 use crate::join::Join;
 use crate::ledger::Ledger;
@@ -82,5 +83,11 @@ impl Engine {
     #[must_use]
     pub fn windows(&self) -> &Windows {
         &self.windows
+    }
+
+    /// Detectors and their findings.
+    #[must_use]
+    pub fn detect(&self) -> &Detect {
+        &self.detect
     }
 }
