@@ -20,7 +20,7 @@ pub use options::Options;
 pub use problem::{Origin, Problem};
 pub use source::Source;
 
-use crate::{grpc, journal, runtime};
+use crate::{grpc, journal, runtime, sinks};
 use hopscope_core::{engine, sections};
 
 sections! {
@@ -34,6 +34,8 @@ sections! {
         journal: journal::Settings,
         /// The stages of the engine.
         engine: engine::Settings,
+        /// The sinks.
+        sinks: sinks::Settings,
     }
 }
 

@@ -17,4 +17,5 @@ pub mod journal;
 pub mod runtime;
 pub mod grpc;
 pub mod http;
+pub mod sinks;
 pub mod cli;

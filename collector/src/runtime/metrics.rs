@@ -8,6 +8,7 @@ mod grpc;
 mod journal;
 mod process;
 mod settings;
+mod sinks;
 
 pub use hopscope_core::engine::metrics::Scope;
 
@@ -29,6 +30,7 @@ pub(crate) fn visit_all<T: Traversal>(
     grpc::visit(state.stats(), &mut samples);
     journal::visit(state.stats().journal(), &mut samples);
     settings::visit(&state.stats().settings().seen(), &mut samples);
+    sinks::visit(&state.stats().sinks().seen(), &mut samples);
     process::visit(state.started_us(), &mut samples);
     T::samples(&samples, to);
     Some(())
@@ -41,6 +43,7 @@ pub fn declared() -> Vec<&'static Family> {
     all.extend(grpc::declared());
     all.extend(journal::declared());
     all.extend(settings::declared());
+    all.extend(sinks::declared());
     all.extend(process::declared());
     all
 }

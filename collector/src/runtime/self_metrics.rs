@@ -6,12 +6,14 @@
 pub mod grpc;
 pub mod journal;
 mod settings;
+pub mod sinks;
 
 pub use settings::{Reload, Seen, Settings};
 
 use grpc::GrpcStats;
 use hopscope_core::intake::reject::Rejection;
 use journal::JournalStats;
+use sinks::SinksStats;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -24,6 +26,7 @@ pub struct SelfMetrics {
     grpc: GrpcStats,
     journal: Option<Arc<JournalStats>>,
     settings: Settings,
+    sinks: SinksStats,
 }
 
 impl SelfMetrics {
@@ -37,6 +40,7 @@ impl SelfMetrics {
             grpc: GrpcStats::default(),
             journal,
             settings: Settings::default(),
+            sinks: SinksStats::default(),
         }
     }
 
@@ -70,6 +74,12 @@ impl SelfMetrics {
     #[must_use]
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// Statistics of the sinks.
+    #[must_use]
+    pub fn sinks(&self) -> &SinksStats {
+        &self.sinks
     }
 
     /// Accepted reports, and their bytes.

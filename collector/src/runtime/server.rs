@@ -1,4 +1,5 @@
-//! Server: starts and stops the gRPC and HTTP servers. The only module that reads the clock.
+//! Server: starts and stops the gRPC server, the HTTP server and the sinks. The only module that
+//! reads the clock.
 //!
 //! In: a [`Config`], and a signal to stop. Out: a running collector. Invariant: no server accepts
 //! before both addresses are bound. After the signal, reports are rejected and `/readyz` fails; the
@@ -16,6 +17,7 @@ use crate::runtime::change_log::ChangeLog;
 use crate::runtime::engine_cell::EngineCell;
 use crate::runtime::engine_handle::EngineHandle;
 use crate::runtime::self_metrics::SelfMetrics;
+use crate::sinks;
 use hopscope_core::engine::Engine;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -63,6 +65,7 @@ pub struct Server {
     cell: EngineCell,
     listener: Listener,
     journal: Option<OpenedJournal>,
+    sinks: sinks::Settings,
     grpc: TcpListener,
     http: TcpListener,
     /// Signal to all servers to stop.
@@ -91,8 +94,9 @@ impl Server {
         let (stopped, stopping) = watch::channel(false);
         let service = GrpcService::new(handle.clone(), config.grpc.clone(), stopping);
         let listener = Listener::new(&config.grpc.tls, config.grpc.connections.clone(), service.clone())?;
+        let sinks = config.sinks.clone();
         let live = Live::new(config, handle.clone(), service);
-        Ok(Self { live, handle, cell, listener, journal, grpc, http, stopped })
+        Ok(Self { live, handle, cell, listener, journal, sinks, grpc, http, stopped })
     }
 
     /// Settings that can change while the collector runs.
@@ -125,7 +129,7 @@ impl Server {
     ///
     /// When a server fails before that.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), Error> {
-        let Self { live: _, handle, cell, listener, journal, grpc, http, stopped } = self;
+        let Self { live: _, handle, cell, listener, journal, sinks, grpc, http, stopped } = self;
         let journal = journal.map(|journal| journal.run(cell)).transpose()?;
         let stopping = stopped.subscribe();
         let mut servers = JoinSet::new();
@@ -140,6 +144,7 @@ impl Server {
             axum::serve(http, router).with_graceful_shutdown(signal).await.map_err(Error::from)
         });
         let ticks = tokio::spawn(tick(handle.clone()));
+        let sinks = sinks.start(sinks::Runner::new(handle.clone()));
         let outcome = tokio::select! {
             () = stop => Ok(()),
             failed = servers.join_next() => failed.map_or(Ok(()), |joined| joined.unwrap_or(Ok(()))),
@@ -152,6 +157,7 @@ impl Server {
             tracing::warn!("dropped the calls that were in flight {} s after the signal", GRACE.as_secs());
         }
         ticks.abort();
+        drop(sinks);
         match journal {
             Some(journal) => journal.stop(GRACE).await,
             None => handle.close(),
