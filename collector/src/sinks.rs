@@ -21,4 +21,5 @@ use list::sinks;
 
 sinks! {
     // One line per sink.
+    blackhole
 }
