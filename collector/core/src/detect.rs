@@ -26,6 +26,7 @@ use list::detectors;
 
 detectors! {
     // One line per detector.
+    no_success
 }
 
 /// The stage: its settings, its findings, and the position of the next check.
