@@ -15,6 +15,7 @@ mod findings;
 mod list;
 mod settings;
 mod view;
+pub(crate) mod metrics;
 
 pub use finding::{Detector, Finding};
 pub use findings::Findings;

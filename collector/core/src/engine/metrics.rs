@@ -12,7 +12,7 @@ use crate::aggregate::metrics::{self as aggregate, Requests};
 use crate::join::metrics::{self as join, Hops};
 use crate::metrics::{Family, Local, Samples, Source, Traversal, Visitor};
 use crate::recent::{failures, in_flight, windows};
-use crate::{identity, ledger};
+use crate::{detect, identity, ledger};
 
 /// Which families are visited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +40,7 @@ macro_rules! part {
 const PENDING: Part = part!(pending::declared(), |engine, _, to| engine.pending_metrics(to));
 
 /// One line per stage.
-const PARTS: [Part; 10] = [
+const PARTS: [Part; 11] = [
     part!(flows::tcp_declared(), |engine, _, to| engine.connections.tcp_metrics(to)),
     part!(flows::streams_declared(), |engine, _, to| engine.streams.stream_metrics(to)),
     part!(join::declared(), |engine, _, to| engine.join.metrics(to)),
@@ -52,6 +52,7 @@ const PARTS: [Part; 10] = [
         engine.failures.metrics(engine.pending.failed_records(), to);
     }),
     part!(windows::metrics::declared(), |engine, _, to| engine.windows.metrics(to)),
+    part!(detect::metrics::declared(), |engine, _, to| engine.detect.metrics(to)),
     part!(identity::metrics::declared(), |engine, now_us, to| engine.address_book.metrics(now_us, to)),
 ];
 
