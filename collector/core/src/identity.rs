@@ -18,6 +18,7 @@ mod pending_caller;
 mod pending;
 pub(crate) mod metrics;
 mod settings;
+mod unknown;
 
 pub use edge::{End, Evidence, ResolvedEdge, Security};
 pub(crate) use edge_table::RESTORED_ID_MAX;

@@ -5,10 +5,10 @@
 //! once, until the generation of a stage changes.
 
 use super::batch_scratch::{BatchScratch, Slot};
-use super::edge_cache::{CachedEdge, Counted, Joins, NO_PEER};
+use super::edge_cache::{CachedEdge, Counted, Joins, NO_PEER, fingerprint_of};
 use super::lookahead;
 use super::{ALIVE_INTERVAL_US, Engine};
-use crate::batch::{Batch, EdgeFingerprint, Identity};
+use crate::batch::{Batch, Identity};
 use crate::histogram::RequestStats;
 use crate::identity::{self, ReportedEdge};
 use crate::join::ReporterContext;
@@ -241,13 +241,4 @@ impl Engine {
         let stages = self.address_book.generation() + self.aggregate.generation() + self.join.generation();
         (stages + self.edges.generation()) as u32
     }
-}
-
-/// Returns the key of an edge in the cache. The address of the identity makes it specific to the
-/// reporting proxy; the address may be reused after an identity changed, but then the generation
-/// did, too.
-#[inline]
-pub(super) fn fingerprint_of(batch: &Batch, index: usize, own: &Arc<Identity>) -> EdgeFingerprint {
-    let EdgeFingerprint(left, right) = batch.edges.fingerprint(index).unwrap_or_default();
-    EdgeFingerprint(left ^ (Arc::as_ptr(own) as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15), right)
 }

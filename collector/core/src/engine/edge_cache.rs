@@ -4,11 +4,12 @@
 //! Invariant: an entry is used only in the generation in which it was resolved; at most `max` edges
 //! are cached, and one more evicts all of them, which is counted.
 
-use crate::batch::{EdgeFingerprint, Text};
+use crate::batch::{Batch, EdgeFingerprint, Identity, Text};
 use crate::identity::EdgeId;
 use crate::interner::Interner;
 use crate::join;
 use hashbrown::HashTable;
+use std::sync::Arc;
 
 /// Resolution of an edge that one proxy reported.
 #[derive(Debug, Clone, Copy)]
@@ -162,6 +163,15 @@ impl EdgeCache {
     pub(super) fn evicted(&self) -> u64 {
         self.evicted
     }
+}
+
+/// Returns the key of an edge in the cache. The address of the identity makes it specific to the
+/// reporting proxy; the address may be reused after an identity changed, but then the generation
+/// did, too.
+#[inline]
+pub(super) fn fingerprint_of(batch: &Batch, index: usize, own: &Arc<Identity>) -> EdgeFingerprint {
+    let EdgeFingerprint(left, right) = batch.edges.fingerprint(index).unwrap_or_default();
+    EdgeFingerprint(left ^ (Arc::as_ptr(own) as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15), right)
 }
 
 #[cfg(test)]

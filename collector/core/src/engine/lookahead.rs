@@ -9,7 +9,7 @@
 //! processor overlaps the misses.
 
 use super::Engine;
-use super::count::fingerprint_of;
+use super::edge_cache::fingerprint_of;
 use crate::aggregate::Fetch;
 use crate::batch::{Batch, Identity, Record};
 use std::hint::black_box;

@@ -4,17 +4,12 @@
 //! value is empty; an unknown one is `unknown`, and `latest` for a revision, as in Istio.
 
 use super::ServiceName;
+use super::unknown::{UNKNOWN, known};
 use crate::batch::{Identity, Peer, Reporter, Text};
 use crate::snapshot::codec::snapshot;
 use std::sync::{Arc, LazyLock};
 
-static UNKNOWN: LazyLock<Text> = LazyLock::new(|| "unknown".into());
 static LATEST: LazyLock<Text> = LazyLock::new(|| "latest".into());
-
-/// Returns the text, or `unknown` if it is empty.
-pub(super) fn known(text: &Text) -> Text {
-    if text.is_empty() { UNKNOWN.clone() } else { text.clone() }
-}
 
 /// Edge under which requests and connections are counted.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

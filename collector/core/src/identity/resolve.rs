@@ -6,7 +6,7 @@
 //! while its account is new, except in a final resolution.
 
 use super::accounts::may_present;
-use super::edge::known;
+use super::unknown::known;
 use super::{AddressBook, End, Evidence, ResolvedEdge, Security, ServiceName};
 use crate::batch::{self, Edge, Identity, Reporter, Text};
 use std::sync::Arc;

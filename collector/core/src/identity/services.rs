@@ -4,7 +4,7 @@
 //! names are bounded by the configuration of the mesh and by `services_max`; services known only
 //! from requests are bounded by `authorities_max`, and further ones are named `other`.
 
-use super::edge::known;
+use super::unknown::known;
 use crate::batch::{Evidence, Service, Text};
 use crate::snapshot::codec::snapshot;
 use std::collections::{BTreeSet, HashMap, HashSet};
