@@ -26,7 +26,7 @@ impl Detector for Settings {
         if last_us.saturating_add(WINDOW_US) < current_us {
             return None;
         }
-        let success = windows.iter().rposition(|window| window.tally.requests > window.tally.failed)?;
+        let success = windows.iter().rposition(|window| window.stats.requests > window.stats.failed)?;
         let (before, since) = windows.split_at_checked(success.saturating_add(1))?;
         let onset_us = since.first()?.start_us;
         let sum = |windows: &[Window]| windows.iter().fold(WindowStats::default(), add);
@@ -45,7 +45,7 @@ impl Detector for Settings {
 }
 
 fn add(mut sum: WindowStats, window: &Window) -> WindowStats {
-    sum.add(window.tally);
+    sum.add(window.stats);
     sum
 }
 

@@ -1,7 +1,7 @@
 use super::{ENDS_MAX, GROUP_BYTES_MAX, Item, Queue, QueuedBatch, Work};
 use crate::runtime::change_log::Change;
 use crate::runtime::self_metrics::journal::JournalStats;
-use hopscope_core::batch::Batch;
+use hopscope_core::batch::{Batch, EpochId};
 use hopscope_core::intake::raw_batch::RawBatch;
 use hopscope_core::intake::validate::Limits;
 use std::sync::Arc;
