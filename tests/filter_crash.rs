@@ -55,7 +55,7 @@ async fn traffic_continues_after_a_filter_crash_and_the_proxy_is_reported_blind(
     others.remove(&victim);
     assert!(others.len() >= 4 && others.values().all(|state| state == "reporting"), "{others:?}");
     let text = crate::metrics::text(&mesh).await;
-    assert!(text.contains("hopscope_proxies{liveness=\"not_reporting\"} 1\n"), "{text}");
+    assert!(text.contains("hopscope_proxies{state=\"not_reporting\"} 1\n"), "{text}");
 
     stop.send(()).unwrap();
     traffic.await.unwrap();

@@ -1,10 +1,10 @@
 //! The JSON API: one file per endpoint, with its `PATH`, its parameters (`Query`), and its `rows`.
 //!
-//! Every endpoint returns one list, page by page (see [`page`]). A handler never holds the engine:
+//! Every endpoint returns one list, page by page (see `json/page.rs`). A handler never holds the engine:
 //! a blocking thread reads rows in slices through the [`EngineReader`], and renders them
 //! afterwards.
 //!
-//! Invariant: at most [`ANSWERS_MAX`] answers are rendered at a time, so that clients which poll in
+//! Invariant: at most `ANSWERS_MAX` answers are rendered at a time, so that clients which poll in
 //! a loop do not take the processor time of ingestion.
 
 pub(crate) mod edge_filter;

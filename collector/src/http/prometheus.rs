@@ -1,6 +1,6 @@
 //! The exposition formats of Prometheus, one encoder each.
 //!
-//! In: a traversal by family. Out: bytes, in parts not much larger than [`PART_BYTES`]. Invariant:
+//! In: a traversal by family. Out: bytes, in parts not much larger than `PART_BYTES`. Invariant:
 //! the samples of a family are contiguous below its head.
 
 mod accept;

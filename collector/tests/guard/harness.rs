@@ -1,9 +1,9 @@
 //! Running collector and its clients.
 
-use hopscope_mesh::raw_codec::RawCodec;
 use clap::Parser;
 use hopscope::config::Config;
 use hopscope::runtime::server::Server;
+use hopscope_mesh::raw_codec::RawCodec;
 use hopscope_proto::v1::telemetry_client::TelemetryClient;
 use hopscope_proto::v1::{Ack, Batch, Edge, Identity, Ledger, Outcome, Records};
 use prost::bytes::Bytes;

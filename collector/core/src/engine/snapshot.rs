@@ -89,7 +89,7 @@ pub fn write(engine: &Engine, resume: u64, sink: Sink) {
 }
 
 /// Returns the state in one piece, in canonical order: equal states give equal bytes. Sorts every
-/// hash table, so it is slower than [`write`].
+/// hash table, so it is slower than [`write()`].
 #[must_use]
 pub fn encode(engine: &Engine, resume: u64) -> Vec<u8> {
     crate::snapshot::bytes::collected(|sink| {

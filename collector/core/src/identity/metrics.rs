@@ -32,7 +32,7 @@ static PROXIES: [Metric<usize>; 1] = [Metric::<usize>::gauge(
     "Proxies by liveness; `not_reporting` proxies serve requests, as their peers report, but do not report.",
     |count| (*count).into(),
 )
-.labels(&["liveness"])];
+.labels(&["state"])];
 
 /// All declarations.
 pub(crate) fn declared() -> impl Iterator<Item = &'static Family> {

@@ -72,7 +72,7 @@ pub struct EdgeContext {
     pub(super) unjoinable: Option<Unjoinable>,
     /// Number of the destination.
     pub(super) destination: u32,
-    /// Parts of a [`PackedRecord`]: side and source; edge and proxies.
+    /// Parts of a `PackedRecord`: side and source; edge and proxies.
     pub(super) edge_word: u64,
     pub(super) third_word: u64,
     /// Whether the other side is known not to report.

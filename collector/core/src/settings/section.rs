@@ -68,7 +68,7 @@ pub trait Sections: Default + Clone + PartialEq {
 /// Declares a section: a struct with its defaults, and the declarations of its settings.
 ///
 /// [`settings`](crate::settings) has an example. `conflicts:` names a function from the section to
-/// its [`Conflict`](crate::settings::Conflict)s.
+/// its `Conflict`s.
 #[macro_export]
 macro_rules! section {
     (

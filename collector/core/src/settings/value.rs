@@ -164,7 +164,7 @@ impl<T: SettingType> SettingType for Option<T> {
     }
 }
 
-/// Implements [`SettingType`](crate::settings::SettingType) for an enum: `choice!(Color { Red:
+/// Implements `SettingType` for an enum: `choice!(Color { Red:
 /// "red", Blue: "blue" });`
 #[macro_export]
 macro_rules! choice {
