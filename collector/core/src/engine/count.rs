@@ -14,16 +14,28 @@ use crate::identity::{self, ReportedEdge};
 use crate::join::ReporterContext;
 use std::sync::Arc;
 
+/// A batch with the facts that all of its rows share.
+#[derive(Clone, Copy)]
+struct Reported<'a> {
+    batch: &'a Batch,
+    /// Identity of the proxy.
+    own: &'a Arc<Identity>,
+    /// Context of the join; `None` where the join is off.
+    reporter: Option<ReporterContext>,
+    now_us: u64,
+}
+
 impl Engine {
     /// Counts and joins the requests of a batch.
     pub(super) fn count_all(&mut self, batch: &Batch, own: &Arc<Identity>, now_us: u64) {
         let reporter = self.join.is_enabled().then(|| self.join.reporter_context(batch, now_us));
+        let reported = Reported { batch, own, reporter, now_us };
         let mut scratch = std::mem::take(&mut self.scratch);
         scratch.begin(batch.edges.len(), batch.outcomes.len());
         scratch.tallies.begin(batch);
         scratch.notable.begin(&batch.outcomes);
-        self.count_records(&mut scratch, batch, own, reporter, now_us);
-        self.count_folds(&mut scratch, batch, own, reporter, now_us);
+        self.count_records(&mut scratch, reported);
+        self.count_folds(&mut scratch, reported);
         self.count_messages(&mut scratch, batch);
         for (id, before) in scratch.overflowing.drain(..) {
             let after = self.aggregate.get_mut(id).map_or(0, |series| series.stats.count());
@@ -34,8 +46,8 @@ impl Engine {
             let (Some(edge), Some(outcome)) = (batch.edges.get(edge), batch.outcomes.get(outcome)) else {
                 continue;
             };
-            let reported = ReportedEdge { own: own.clone(), edge, outcome: *outcome };
-            self.pend_requests(&reported, &stats, now_us);
+            let pending = ReportedEdge { own: own.clone(), edge, outcome: *outcome };
+            self.pend_requests(&pending, &stats, now_us);
         }
         self.pend_callers(batch, &mut scratch, own, now_us);
         if reporter.is_some() {
@@ -47,14 +59,8 @@ impl Engine {
     }
 
     #[inline]
-    fn count_records(
-        &mut self,
-        scratch: &mut BatchScratch,
-        batch: &Batch,
-        own: &Arc<Identity>,
-        reporter: Option<ReporterContext>,
-        now_us: u64,
-    ) {
+    fn count_records(&mut self, scratch: &mut BatchScratch, reported: Reported<'_>) {
+        let Reported { batch, own, .. } = reported;
         let prefetches = batch.edges.len() >= lookahead::EDGES_MIN;
         let mut index = 0;
         for records in batch.records.chunks(lookahead::RECORDS) {
@@ -62,7 +68,7 @@ impl Engine {
                 self.prefetch_edges(&mut scratch.lookahead, batch, records, own);
             }
             for record in records {
-                let slot = self.slot(scratch, batch, (record.edge, record.outcome), own, reporter, now_us);
+                let slot = self.slot(scratch, reported, (record.edge, record.outcome));
                 scratch.notable.note(index, record);
                 index += 1;
                 match slot {
@@ -82,16 +88,9 @@ impl Engine {
         }
     }
 
-    fn count_folds(
-        &mut self,
-        scratch: &mut BatchScratch,
-        batch: &Batch,
-        own: &Arc<Identity>,
-        reporter: Option<ReporterContext>,
-        now_us: u64,
-    ) {
-        for fold in &batch.folds {
-            let slot = self.slot(scratch, batch, (fold.edge, fold.outcome), own, reporter, now_us);
+    fn count_folds(&mut self, scratch: &mut BatchScratch, reported: Reported<'_>) {
+        for fold in &reported.batch.folds {
+            let slot = self.slot(scratch, reported, (fold.edge, fold.outcome));
             if let Slot::Series(_) = slot {
                 scratch.tallies.fold(fold, scratch.notable.is_failure(fold.outcome));
             }
@@ -127,15 +126,12 @@ impl Engine {
     fn slot(
         &mut self,
         scratch: &mut BatchScratch,
-        batch: &Batch,
+        reported: Reported<'_>,
         (edge, outcome): (usize, usize),
-        own: &Arc<Identity>,
-        reporter: Option<ReporterContext>,
-        now_us: u64,
     ) -> Slot {
         match scratch.get(edge, outcome) {
             Some(slot) => slot,
-            None => self.assign_slot(scratch, batch, (edge, outcome), own, reporter, now_us),
+            None => self.assign_slot(scratch, reported, (edge, outcome)),
         }
     }
 
@@ -144,11 +140,8 @@ impl Engine {
     fn assign_slot(
         &mut self,
         scratch: &mut BatchScratch,
-        batch: &Batch,
+        Reported { batch, own, reporter, now_us }: Reported<'_>,
         (edge, outcome): (usize, usize),
-        own: &Arc<Identity>,
-        reporter: Option<ReporterContext>,
-        now_us: u64,
     ) -> Slot {
         let cached = self.cached_edge(batch, edge, own, Joins::Yes);
         self.note_alive(batch, (edge, outcome), cached.peer, now_us);

@@ -4,7 +4,7 @@
 //! reporter, and except the reporter's namespace where only that namespace is over its limit.
 
 use hopscope_core::aggregate::Key;
-use hopscope_core::batch::{Outcome, Protocol, Reporter, flags};
+use hopscope_core::batch::{Outcome, Protocol, Reporter, Text, flags};
 use hopscope_core::identity::ResolvedEdge;
 use hopscope_core::join::HopEdge;
 use serde::{Deserialize, Serialize};
@@ -79,32 +79,39 @@ impl EdgeLabels {
 impl From<&ResolvedEdge> for EdgeLabels {
     fn from(edge: &ResolvedEdge) -> Self {
         let ResolvedEdge { reporter, source, destination, service, evidence, .. } = edge;
+        let [source, destination] =
+            [source, destination].map(|end| [&end.workload, &end.namespace, &end.version]);
         Self {
-            source_workload: source.workload.to_string(),
-            source_namespace: source.namespace.to_string(),
-            source_version: source.version.to_string(),
-            destination_workload: destination.workload.to_string(),
-            destination_namespace: destination.namespace.to_string(),
-            destination_version: destination.version.to_string(),
-            destination_service: service.host.to_string(),
             reporter: reporter.label().to_owned(),
             peer_evidence: evidence.label().to_owned(),
+            ..Self::between(source, destination, &service.host)
         }
     }
 }
 
 impl From<&HopEdge> for EdgeLabels {
     fn from(HopEdge { source, destination, service }: &HopEdge) -> Self {
+        let [source, destination] =
+            [source, destination].map(|end| [&end.workload, &end.namespace, &end.version]);
+        Self::between(source, destination, service)
+    }
+}
+
+impl EdgeLabels {
+    /// Labels of both ends, each as workload, namespace and version, and of the called service.
+    fn between(source: [&Text; 3], destination: [&Text; 3], service: &str) -> Self {
+        let [source_workload, source_namespace, source_version] = source.map(ToString::to_string);
+        let [destination_workload, destination_namespace, destination_version] =
+            destination.map(ToString::to_string);
         Self {
-            source_workload: source.workload.to_string(),
-            source_namespace: source.namespace.to_string(),
-            source_version: source.version.to_string(),
-            destination_workload: destination.workload.to_string(),
-            destination_namespace: destination.namespace.to_string(),
-            destination_version: destination.version.to_string(),
-            destination_service: service.to_string(),
-            reporter: String::new(),
-            peer_evidence: String::new(),
+            source_workload,
+            source_namespace,
+            source_version,
+            destination_workload,
+            destination_namespace,
+            destination_version,
+            destination_service: service.to_owned(),
+            ..Self::default()
         }
     }
 }
