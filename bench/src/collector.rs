@@ -17,6 +17,7 @@ mod compare;
 mod scrape;
 mod prepared;
 mod throughput;
+mod instructions;
 mod readers;
 mod run;
 mod otlp;

@@ -12,7 +12,7 @@ mod origin;
 mod load;
 mod sink;
 mod proxy;
-mod callgrind;
+mod instructions;
 mod rounds;
 mod figures;
 pub(crate) mod memory;
@@ -41,7 +41,7 @@ pub(crate) struct Arguments {
 
 /// Measures all arms.
 pub(crate) async fn measure(arguments: &Arguments) -> anyhow::Result<()> {
-    callgrind::available()?;
+    crate::callgrind::available()?;
     let (envoy, module) = (&arguments.programs.envoy, arguments.programs.module()?);
     let effort = if arguments.quick { Effort::QUICK } else { Effort::FULL };
     let origin = Origin::start().await?;
@@ -56,7 +56,7 @@ pub(crate) async fn measure(arguments: &Arguments) -> anyhow::Result<()> {
         origin: origin.address(),
         sink: sink.address(),
     };
-    let counts = callgrind::count(envoy, environment, effort).await?;
+    let counts = instructions::count(envoy, environment, effort).await?;
     let rows = figures::rows(&counts, &rounds);
     let _ = write!(std::io::stderr(), "{}", figures::table(&rows));
     if arguments.json {

@@ -7,6 +7,7 @@
 //! error.
 
 mod kernel;
+mod callgrind;
 mod output;
 mod collector;
 mod filter;

@@ -46,17 +46,20 @@ enum Subject {
         /// Print one JSON object on standard output.
         #[arg(long)]
         json: bool,
+        /// Options of `hopscope-bench collector`: --runs, --seconds, --rounds, --baseline.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTIONS")]
+        options: Vec<String>,
     },
 }
 
 /// Runs a benchmark.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let mut bench = Command::new(workspace::release_binary("hopscope-bench"));
-    let json = match arguments.subject {
+    let json = match &arguments.subject {
         Subject::Filter { json, quick } => {
             let (envoy, module) = (envoy::install(envoy::NEWEST)?, module::build()?);
             bench.arg("filter").arg("--envoy").arg(envoy).arg("--module").arg(module);
-            if quick {
+            if *quick {
                 bench.arg("--quick");
             }
             build(&["hopscope-bench"])?;
@@ -75,7 +78,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
             build(&["hopscope-bench", "hopscope"])?;
             json
         }
-        Subject::Collector { json } => {
+        Subject::Collector { json, options } => {
             bench.arg("collector").arg("--collector").arg(workspace::release_binary("hopscope"));
             match otelcol::install() {
                 Ok(peer) => {
@@ -84,11 +87,12 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
                 // The comparison is optional: the other runs are complete without it.
                 Err(error) => remark(&format!("no OpenTelemetry Collector to compare with: {error:#}")),
             }
+            bench.args(options);
             build(&["hopscope-bench", "hopscope"])?;
             json
         }
     };
-    if json {
+    if *json {
         bench.arg("--json");
     }
     // The benchmark replaces this process, so that Ctrl-C and the exit code are its own.

@@ -2,6 +2,7 @@
 //!
 //! Invariant: the cheapest check comes first.
 
+mod format;
 mod pure_core;
 mod yaml;
 
@@ -14,7 +15,7 @@ use std::process::Command;
 
 /// Runs the checks.
 pub(crate) fn run() -> anyhow::Result<()> {
-    step("format", || process::run(&mut cargo(["fmt", "--all", "--check"])))?;
+    step("format", format::check)?;
     step("YAML", yaml::check)?;
     step("pure core", pure_core::check)?;
     structure::check_all()?;

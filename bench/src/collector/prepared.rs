@@ -10,8 +10,10 @@ use super::names::{DATA_DIR, DELIVERED, JOIN, Names, PENDING_BYTES, PENDING_RECO
 use super::process::Collector;
 use super::run::Run;
 use super::template::Round;
+use crate::callgrind;
 use anyhow::ensure;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 
 /// Connections to the collector.
@@ -31,19 +33,38 @@ pub(crate) struct Prepared {
     /// Memory of their table.
     pub(crate) pending_bytes: u64,
     records: u64,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Prepared {
     /// Starts a collector and sends it every edge once and one round.
     pub(crate) async fn start(run: &Run, binary: &Path) -> anyhow::Result<Self> {
+        Self::start_as(run, binary, |_| Command::new(binary)).await
+    }
+
+    /// As [`Prepared::start`], with a collector whose instructions are counted.
+    pub(crate) async fn start_counted(run: &Run, binary: &Path) -> anyhow::Result<Self> {
+        let command = |folder: &Path| {
+            let mut command = callgrind::command(&profiles(folder));
+            command.arg(binary);
+            command
+        };
+        Self::start_as(run, binary, command).await
+    }
+
+    async fn start_as(
+        run: &Run,
+        binary: &Path,
+        command: impl FnOnce(&Path) -> Command,
+    ) -> anyhow::Result<Self> {
         let mesh = Arc::new(Mesh::new(run.edges));
         let mut once = Round::new(&mesh, &mesh.each_once(), run.batch_records);
         let hops = mesh.hops(run.hops, run.active_proxies.unwrap_or(usize::MAX));
         let mut round = Round::new(&mesh, &hops, run.batch_records);
         drop(hops);
         let folder = tempfile::tempdir()?;
-        let collector = Collector::start(binary, &settings(run, folder.path())).await?;
+        let collector =
+            Collector::start(binary, command(folder.path()), &settings(run, folder.path())).await?;
         let empty_bytes = collector.memory_bytes()?;
         let mut load = Load::new(Arc::clone(&mesh), collector.connect(CONNECTIONS).await?, run.in_flight_max);
         load.introduce().await?;
@@ -64,8 +85,13 @@ impl Prepared {
             pending_records,
             pending_bytes,
             records,
-            _folder: folder,
+            folder,
         })
+    }
+
+    /// Path of callgrind's profiles.
+    pub(crate) fn profiles(&self) -> PathBuf {
+        profiles(self.folder.path())
     }
 
     /// Compares the collector's count with all acknowledged records.
@@ -77,12 +103,16 @@ impl Prepared {
     }
 }
 
+fn profiles(folder: &Path) -> PathBuf {
+    folder.join("callgrind")
+}
+
 fn settings(run: &Run, folder: &Path) -> Vec<(Names, String)> {
     let mut settings: Vec<_> =
         run.settings.iter().map(|(names, value)| (*names, (*value).to_owned())).collect();
     settings.push((JOIN, run.join.to_string()));
     if run.journal {
-        settings.push((DATA_DIR, folder.display().to_string()));
+        settings.push((DATA_DIR, folder.join("data").display().to_string()));
     }
     settings
 }

@@ -14,7 +14,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tonic::transport::{Channel, Endpoint};
 
-const READY_WITHIN: Duration = Duration::from_secs(30);
+/// Longest start; a collector under callgrind takes seconds.
+const READY_WITHIN: Duration = Duration::from_secs(60);
 
 /// A running collector.
 pub(crate) struct Collector {
@@ -32,13 +33,17 @@ impl Drop for Collector {
 }
 
 impl Collector {
-    /// Starts `hopscope serve` with these settings and waits until it is ready.
-    pub(crate) async fn start(binary: &Path, settings: &[(Names, String)]) -> anyhow::Result<Self> {
+    /// Starts `hopscope serve` with these settings and waits until it is ready. `command` starts the
+    /// binary, perhaps below another program.
+    pub(crate) async fn start(
+        binary: &Path,
+        mut command: Command,
+        settings: &[(Names, String)],
+    ) -> anyhow::Result<Self> {
         let (grpc, http) = (free_address()?, free_address()?);
         let help = Command::new(binary).args(["serve", "--help"]).stdin(Stdio::null()).output();
         let help = help.with_context(|| format!("failed to start {}", binary.display()))?;
         let help = String::from_utf8_lossy(&help.stdout);
-        let mut command = Command::new(binary);
         command
             .arg("serve")
             .args([GRPC_ADDRESS.in_help(&help), &grpc.to_string()])
@@ -80,6 +85,11 @@ impl Collector {
             channels.push(Endpoint::from_shared(format!("http://{}", self.grpc))?.connect().await?);
         }
         Ok(channels)
+    }
+
+    /// Id of the process.
+    pub(crate) fn process_id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Address of the HTTP listener.

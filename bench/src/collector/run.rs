@@ -5,7 +5,7 @@
 use super::names::{JOIN_EDGES_MAX, Names, SERIES_MAX};
 use super::row::Row;
 use super::scrape::Scrape;
-use super::{readers, throughput};
+use super::{instructions, readers, throughput};
 use std::path::Path;
 
 /// One run.
@@ -33,6 +33,8 @@ pub(crate) enum Measurement {
     /// As many reports as the collector acknowledges, then half of that; meanwhile a scrape every 5
     /// s.
     Throughput(Scrape),
+    /// A fixed number of reports to a collector under callgrind.
+    Instructions,
     /// Reports at a fixed rate, and readers that poll all of the HTTP API.
     Readers,
 }
@@ -52,7 +54,7 @@ const ALL_ON: Run = Run {
 };
 
 /// All runs of the collector, in order.
-pub(crate) const RUNS: [Run; 9] = [
+pub(crate) const RUNS: [Run; 11] = [
     ALL_ON,
     Run {
         name: "all_on_text",
@@ -88,6 +90,22 @@ pub(crate) const RUNS: [Run; 9] = [
         settings: &[(SERIES_MAX, "4000000"), (JOIN_EDGES_MAX, "4000000")],
         ..ALL_ON
     },
+    Run {
+        name: "instructions",
+        description: "as all_on with 50,000 hops, counted by callgrind",
+        hops: 50_000,
+        measurement: Measurement::Instructions,
+        ..ALL_ON
+    },
+    Run {
+        name: "plain_instructions",
+        description: "as instructions, without journal and join",
+        hops: 50_000,
+        join: false,
+        journal: false,
+        measurement: Measurement::Instructions,
+        ..ALL_ON
+    },
     // Both sides report each edge: two series. 64 proxies carry a round in about 3 s, so that both
     // sides of its hops arrive within the run.
     Run {
@@ -108,6 +126,7 @@ pub(crate) const RUNS: [Run; 9] = [
 pub(crate) async fn measure(run: &Run, binary: &Path, seconds: u64) -> anyhow::Result<Row> {
     match run.measurement {
         Measurement::Throughput(scrape) => throughput::measure(run, scrape, binary, seconds).await,
+        Measurement::Instructions => instructions::measure(run, binary).await,
         Measurement::Readers => readers::measure(run, binary, seconds).await,
     }
 }
