@@ -20,6 +20,7 @@ pub use json::windows::{EdgeWindows, WindowRow, WindowRows};
 
 use crate::runtime::engine_handle::EngineHandle;
 use crate::runtime::reader::EngineReader;
+use crate::runtime::render_thread;
 use axum::Json;
 use axum::Router;
 use axum::body::Body;
@@ -71,11 +72,15 @@ async fn metrics(Shared(state): Shared<Arc<EngineHandle>>, uri: Uri, headers: He
         }
     };
     let (parts, body) = mpsc::channel::<Result<Vec<u8>, Infallible>>(PARTS_MAX);
-    let (looks, take) = EngineReader::new(state.clone());
-    tokio::spawn(take);
-    tokio::task::spawn_blocking(move || {
-        metrics::render(&state, &looks, format, what, &mut |part| parts.blocking_send(Ok(part)).is_ok());
+    let (reader, reads) = EngineReader::new(state.clone());
+    tokio::spawn(reads);
+    let rendering = render_thread::spawn(move || {
+        metrics::render(&state, &reader, format, what, &mut |part| parts.blocking_send(Ok(part)).is_ok());
     });
+    if let Err(problem) = rendering {
+        let problem = format!("no thread to render: {problem}");
+        return json::error(StatusCode::SERVICE_UNAVAILABLE, &problem);
+    }
     let body = Body::from_stream(ReceiverStream::new(body));
     ([(header::CONTENT_TYPE, format.content_type())], body).into_response()
 }

@@ -5,6 +5,7 @@ pub mod engine_cell;
 pub mod change_log;
 pub mod self_metrics;
 pub mod reader;
+pub(crate) mod render_thread;
 pub mod engine_handle;
 pub mod metrics;
 pub mod reload;

@@ -1,7 +1,7 @@
 //! The JSON API: one file per endpoint, with its `PATH`, its parameters (`Query`), and its `rows`.
 //!
 //! Every endpoint returns one list, page by page (see `json/page.rs`). A handler never holds the engine:
-//! a blocking thread reads rows in slices through the [`EngineReader`], and renders them
+//! a render thread reads rows in slices through the [`EngineReader`], and renders them
 //! afterwards.
 //!
 //! Invariant: at most `ANSWERS_MAX` answers are rendered at a time, so that clients which poll in
@@ -24,6 +24,7 @@ pub(crate) mod windows;
 
 use crate::runtime::engine_handle::EngineHandle;
 use crate::runtime::reader::EngineReader;
+use crate::runtime::render_thread;
 use axum::Json;
 use axum::Router;
 use axum::extract::State;
@@ -101,10 +102,16 @@ async fn answer<Q: Send + 'static, R: Serialize + 'static>(
     let now_us = handle.now_us();
     let (reader, reads) = EngineReader::new(handle);
     tokio::spawn(reads);
-    let body = tokio::task::spawn_blocking(move || {
+    let body = render_thread::spawn(move || {
         let _permit = permit;
         rows(&View::new(reader, now_us), &query).map(|rows| serde_json::to_vec(&rows))
     });
+    let body = match body {
+        Ok(body) => body,
+        Err(problem) => {
+            return error(StatusCode::SERVICE_UNAVAILABLE, &format!("no thread to render: {problem}"));
+        }
+    };
     match body.await {
         Ok(Some(Ok(body))) => ([(header::CONTENT_TYPE, "application/json")], body).into_response(),
         Ok(Some(Err(problem))) => error(StatusCode::INTERNAL_SERVER_ERROR, &problem.to_string()),
