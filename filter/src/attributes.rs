@@ -18,8 +18,8 @@ mod generate;
 
 pub use attribute::{Attribute, PeerObject};
 pub use expression::{
-    ABSENT, CONNECTION_VALUES, DESTINATION_VALUES, EXPRESSIONS, Expression, FAILURE_VALUES, NOT_GRPC,
-    SOURCE_VALUES,
+    ABSENT, CONNECTION_VALUES, DESTINATION_VALUES, EXPRESSIONS, Expression, FAILURE_VALUES, NO_STATUS,
+    NOT_GRPC, SOURCE_VALUES,
 };
 pub use one_by_one::evaluate_each;
 pub use prefetched::Prefetched;

@@ -32,9 +32,11 @@ pub enum Attribute {
     ResponseFlags,
     /// `response.code_details`.
     ResponseCodeDetails,
-    /// `response.grpc_status`: valid for gRPC requests only, since Envoy maps every HTTP status to
-    /// one.
-    ResponseGrpcStatus,
+    /// Response header `grpc-status`. Envoy's `response.grpc_status` is no evidence that a status
+    /// was sent: without one, Envoy derives it from the HTTP status.
+    GrpcStatusHeader,
+    /// Response trailer `grpc-status`.
+    GrpcStatusTrailer,
     /// `filter_state` of Envoy's filter `grpc_stats`: message counts of request and response,
     /// `3,5`.
     GrpcMessages,
@@ -141,7 +143,8 @@ impl Attribute {
             Self::ResponseCode => "response.code",
             Self::ResponseFlags => "response.flags",
             Self::ResponseCodeDetails => "response.code_details",
-            Self::ResponseGrpcStatus => "response.grpc_status",
+            Self::GrpcStatusHeader => "response.headers.grpc-status",
+            Self::GrpcStatusTrailer => "response.trailers.grpc-status",
             // The name of the object contains dots.
             Self::GrpcMessages => "filter_state",
             Self::UpstreamAddress => "upstream.address",

@@ -16,7 +16,8 @@ pub(super) enum Element {
     Header(Attribute),
     /// A field of Istio's metadata of a cluster or an endpoint.
     Metadata(Attribute),
-    /// The gRPC status, [`super::expression::ABSENT`], or [`super::expression::NOT_GRPC`].
+    /// The text of the gRPC status, as the response trailer or header has it;
+    /// [`super::expression::NO_STATUS`] or [`super::expression::NOT_GRPC`].
     GrpcStatus,
     /// 1 where the attribute is present, even if empty, else 0.
     IsPresent(Attribute),
@@ -24,22 +25,23 @@ pub(super) enum Element {
 
 /// The elements for both sides. Numbers come first, because they are read together. Cluster and
 /// address follow each other, because one slice over both is the key of an edge.
-const BOTH_SIDES: [Element; 6] = [
+const BOTH_SIDES: [Element; 5] = [
     Element::Number(Attribute::RequestDuration),
     Element::Number(Attribute::ResponseCode),
     Element::Number(Attribute::ResponseFlags),
     Element::Number(Attribute::RequestTotalSize),
     Element::Number(Attribute::ResponseTotalSize),
-    Element::GrpcStatus,
 ];
-const SOURCE: [Element; 4] = [
+const SOURCE: [Element; 5] = [
     Element::Number(Attribute::UpstreamAttempts),
+    Element::GrpcStatus,
     Element::Text(Attribute::RequestId),
     Element::Text(Attribute::ClusterName),
     Element::Text(Attribute::UpstreamAddress),
 ];
-const DESTINATION: [Element; 5] = [
+const DESTINATION: [Element; 6] = [
     Element::Number(Attribute::ConnectionId),
+    Element::GrpcStatus,
     Element::Text(Attribute::RequestId),
     Element::Text(Attribute::ClusterName),
     Element::Text(Attribute::SourceAddress),

@@ -47,14 +47,20 @@ pub const CONNECTION_VALUES: usize = 12;
 
 /// The placeholder for a missing number.
 pub const ABSENT: i64 = -1;
-/// The placeholder for the gRPC status of a request that is not gRPC.
-pub const NOT_GRPC: i64 = -2;
+/// The value in place of the gRPC status of a request that is not gRPC. No header has this value.
+pub const NOT_GRPC: &[u8] = b"\n";
+/// The value in place of the gRPC status of a gRPC request without one. No header has this value.
+pub const NO_STATUS: &[u8] = b"\t";
 
 /// The placeholder for the name of the hop header in an expression.
 const HOP_HEADER: u8 = b'@';
+/// The placeholder for the gRPC status, whose text is long and occurs in several expressions.
+const GRPC_STATUS: u8 = b'#';
+/// The gRPC status of a request. A request that is not gRPC costs one comparison at most.
+pub(super) const GRPC_STATUS_CEL: &str = include_str!("expression/grpc_status.cel");
 
 impl Expression {
-    /// Returns the CEL text.
+    /// Returns the CEL text, with placeholders.
     #[must_use]
     pub fn cel(self) -> &'static str {
         match self {
@@ -68,8 +74,8 @@ impl Expression {
         }
     }
 
-    /// Returns the CEL text that reads the id of a hop from this header; [`Expression::cel`] where
-    /// the header is empty.
+    /// Returns the CEL text without placeholders. The id of a hop is that of this header; the
+    /// request id where the name of the header is empty.
     #[must_use]
     pub fn cel_with_hop_header(self, hop_header: &str) -> Vec<u8> {
         let template = match self {
@@ -83,6 +89,7 @@ impl Expression {
         for byte in template.bytes() {
             match byte {
                 HOP_HEADER => cel.extend_from_slice(hop_header.as_bytes()),
+                GRPC_STATUS => cel.extend_from_slice(GRPC_STATUS_CEL.trim_ascii_end().as_bytes()),
                 byte => cel.push(byte),
             }
         }

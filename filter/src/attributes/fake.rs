@@ -2,8 +2,8 @@
 
 use super::attribute::Attribute;
 use super::elements::{Element, elements};
-use super::expression::{ABSENT, Expression};
-use super::one_by_one::{element_bytes, evaluate_each, is_inbound};
+use super::expression::Expression;
+use super::one_by_one::{evaluate_each, is_inbound};
 use super::source::Attributes;
 use std::cell::Cell;
 
@@ -22,7 +22,7 @@ impl FakeAttributes {
             let value = value.trim();
             let bytes = match value.parse::<i64>() {
                 // A header is text even where it looks like a number.
-                Ok(number) if !name.contains("headers") => number.to_le_bytes().to_vec(),
+                Ok(number) if !name.contains("headers") && !name.contains("trailers") => number.to_le_bytes().to_vec(),
                 _ => value.as_bytes().to_vec(),
             };
             Some((name.trim().to_owned(), bytes))
@@ -62,8 +62,7 @@ impl Attributes for FakeAttributes {
 fn fails(expression: Expression, attributes: &FakeAttributes) -> bool {
     let is_missing = |element: &Element| match element {
         Element::Number(attribute) | Element::Text(attribute) => attributes.bytes(*attribute).is_none(),
-        Element::GrpcStatus => element_bytes(*element, attributes) == ABSENT.to_le_bytes(),
-        Element::Header(_) | Element::Metadata(_) | Element::IsPresent(_) => false,
+        Element::GrpcStatus | Element::Header(_) | Element::Metadata(_) | Element::IsPresent(_) => false,
     };
     attributes.bytes(Attribute::ListenerDirection).is_none()
         || expression == Expression::Request && elements(expression, is_inbound(attributes)).any(is_missing)

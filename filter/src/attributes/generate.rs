@@ -5,7 +5,7 @@
 
 use super::attribute::Attribute;
 use super::elements::{Element, elements};
-use super::expression::{ABSENT, EXPRESSIONS, Expression, NOT_GRPC};
+use super::expression::{EXPRESSIONS, Expression, GRPC_STATUS_CEL, NO_STATUS, NOT_GRPC};
 
 impl Expression {
     fn generated(self) -> String {
@@ -30,19 +30,28 @@ impl Element {
                 let name = attribute.name().replace("request.headers.", "");
                 return format!("'{name}' in request.headers ? request.headers['{name}'] : ''");
             }
-            Self::GrpcStatus => {
-                let status = "response.grpc_status";
-                let status =
-                    if guarded { format!("has({status}) ? {status} : {ABSENT}") } else { status.to_owned() };
-                return format!(
-                    "'content-type' in request.headers && \
-                     request.headers['content-type'].startsWith('application/grpc') ? ({status}) : {NOT_GRPC}"
-                );
-            }
+            Self::GrpcStatus => return "#".to_owned(),
         };
         let name = attribute.name();
         if guarded { format!("has({name}) ? {name} : {absent}") } else { name }
     }
+}
+
+/// Returns the text of [`GRPC_STATUS_CEL`]. The first comparison is `false` for most requests, so
+/// that the others cost nothing.
+fn grpc_status() -> String {
+    let content_type = "request.headers['content-type']";
+    let from = |map: &str| format!("'grpc-status' in {map} ? {map}['grpc-status']");
+    let escaped = |value: &[u8]| format!("'{}'", value.escape_ascii());
+    format!(
+        "'content-type' in request.headers && {content_type}.startsWith('application/grpc') && \
+         ({content_type} == 'application/grpc' || {content_type}.startsWith('application/grpc+')) ? \
+         ({} : {} : {}) : {}",
+        from("response.trailers"),
+        from("response.headers"),
+        escaped(NO_STATUS),
+        escaped(NOT_GRPC),
+    )
 }
 
 fn list<'a>(elements: impl Iterator<Item = &'a Element>, guarded: bool) -> String {
@@ -98,6 +107,11 @@ fn the_cel_files_match_the_elements() {
             stale.push(expression);
         }
     }
+    if GRPC_STATUS_CEL.trim_end() != grpc_status() {
+        let path = format!("{}/src/attributes/expression/grpc_status.cel", env!("CARGO_MANIFEST_DIR"));
+        std::fs::write(path, grpc_status() + "\n").unwrap();
+        stale.push(Expression::Request);
+    }
     assert!(stale.is_empty(), "files were written again, rerun the test: {stale:?}");
 }
 
@@ -105,8 +119,9 @@ fn the_cel_files_match_the_elements() {
 fn the_hop_header_is_inserted_into_the_expression() {
     let with = String::from_utf8(Expression::Request.cel_with_hop_header("x-hop")).unwrap();
     assert!(with.contains("'x-hop' in request.headers ? request.headers['x-hop'] : request.id,"), "{with}");
-    assert!(!with.contains('@'));
-    assert_eq!(Expression::Request.cel_with_hop_header(""), Expression::Request.cel().as_bytes());
+    assert!(!with.contains(['@', '#']));
+    let without = String::from_utf8(Expression::Request.cel_with_hop_header("")).unwrap();
+    assert_eq!(without, Expression::Request.cel().replace('#', &grpc_status()));
 }
 
 #[test]

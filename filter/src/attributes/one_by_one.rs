@@ -4,7 +4,7 @@
 
 use super::attribute::Attribute;
 use super::elements::{Element, elements};
-use super::expression::{ABSENT, Expression, NOT_GRPC};
+use super::expression::{ABSENT, Expression, NO_STATUS, NOT_GRPC};
 use super::source::Attributes;
 use super::values;
 
@@ -32,10 +32,18 @@ pub(super) fn element_bytes(element: Element, attributes: &impl Attributes) -> V
         Element::IsPresent(attribute) => number(attributes.bytes(attribute).is_some().into()),
         Element::GrpcStatus => {
             let content_type = attributes.bytes(Attribute::ContentType).unwrap_or_default();
-            if !content_type.starts_with(b"application/grpc") {
-                return number(NOT_GRPC);
+            if !is_grpc(&content_type) {
+                return NOT_GRPC.to_vec();
             }
-            attributes.bytes(Attribute::ResponseGrpcStatus).unwrap_or_else(|| number(ABSENT))
+            let status = attributes.bytes(Attribute::GrpcStatusTrailer);
+            let status = status.or_else(|| attributes.bytes(Attribute::GrpcStatusHeader));
+            status.unwrap_or_else(|| NO_STATUS.to_vec())
         }
     }
+}
+
+/// Returns whether a request with this content type is gRPC, by Envoy's rule: neither gRPC-Web nor
+/// a type with parameters is.
+fn is_grpc(content_type: &[u8]) -> bool {
+    content_type.strip_prefix(b"application/grpc").is_some_and(|rest| rest.is_empty() || rest.starts_with(b"+"))
 }

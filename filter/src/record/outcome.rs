@@ -1,17 +1,34 @@
 //! The outcome of a request.
 
 use super::truncate::truncated;
+use crate::attributes::ABSENT;
 pub use hopscope_proto::v1::Protocol;
+
+/// The response code that stands for a status outside of 100 to 599, which an upstream may send.
+pub(super) const INVALID_RESPONSE_CODE: u32 = 1;
+/// The gRPC status that stands for a value that gRPC does not define.
+pub(super) const INVALID_GRPC_STATUS: u32 = 17;
+
+/// Returns the response code of a record, from the value of `response.code`.
+pub(super) fn response_code(code: i64) -> u32 {
+    match code {
+        100..=599 => u32::try_from(code).unwrap_or(INVALID_RESPONSE_CODE),
+        ABSENT | 0 => 0,
+        _ => INVALID_RESPONSE_CODE,
+    }
+}
 
 /// The result of a request or connection. Requests with equal outcomes share one table row in a
 /// batch.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Outcome {
-    /// HTTP status; 0 without response headers.
+    /// HTTP status from 100 to 599; 0 without response headers; [`INVALID_RESPONSE_CODE`] for any
+    /// other one.
     pub response_code: u32,
     /// Envoy's bitmap of response flags.
     pub response_flags: u64,
-    /// The gRPC status; `None` for other protocols.
+    /// The gRPC status from 0 to 16; [`INVALID_GRPC_STATUS`] for any other one; `None` where none
+    /// was sent.
     pub grpc_status: Option<u32>,
     /// HTTP, gRPC or TCP.
     pub protocol: Protocol,
@@ -26,7 +43,7 @@ impl Outcome {
     #[must_use]
     pub fn has_failed(&self) -> bool {
         self.response_flags != 0
-            || !(1..400).contains(&self.response_code) && self.protocol != Protocol::Tcp
+            || !(100..400).contains(&self.response_code) && self.protocol != Protocol::Tcp
             || self.grpc_status.is_some_and(|status| status != 0)
     }
 }

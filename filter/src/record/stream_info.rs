@@ -2,7 +2,8 @@
 //!
 //! Invariant: every input gives a [`StreamInfo`]; a value that cannot be read counts as absent.
 
-use crate::attributes::{ABSENT, DESTINATION_VALUES, NOT_GRPC, SOURCE_VALUES, Values, number};
+use super::outcome::{INVALID_GRPC_STATUS, response_code};
+use crate::attributes::{DESTINATION_VALUES, NO_STATUS, NOT_GRPC, SOURCE_VALUES, Values, number};
 
 /// The attributes that every record needs. An empty text and a 0 mean "not known".
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -11,7 +12,7 @@ pub(super) struct StreamInfo<'a> {
     pub(super) is_destination: bool,
     /// First byte of the request to the end of the response, from a monotonic clock.
     pub(super) duration_ns: Option<u64>,
-    /// HTTP status.
+    /// HTTP status, see [`response_code`].
     pub(super) response_code: u32,
     /// Envoy's bitmap of response flags.
     pub(super) response_flags: u64,
@@ -38,14 +39,26 @@ pub(super) struct StreamInfo<'a> {
 /// The gRPC status of a request.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Grpc {
-    /// The request is not gRPC. Envoy maps every HTTP status to a gRPC status, so that a plain 200
-    /// would read as 2.
+    /// The request is not gRPC.
     #[default]
     No,
-    /// The request ended without a status.
+    /// No status was sent.
     NoStatus,
-    /// The status.
+    /// The status; [`INVALID_GRPC_STATUS`] for any text that is none.
     Status(u32),
+}
+
+impl Grpc {
+    fn read(text: &[u8]) -> Self {
+        match text {
+            NOT_GRPC => Self::No,
+            NO_STATUS => Self::NoStatus,
+            _ => {
+                let status = str::from_utf8(text.trim_ascii()).ok().and_then(|text| text.parse().ok());
+                Self::Status(status.unwrap_or(INVALID_GRPC_STATUS).min(INVALID_GRPC_STATUS))
+            }
+        }
+    }
 }
 
 impl<'a> StreamInfo<'a> {
@@ -58,11 +71,11 @@ impl<'a> StreamInfo<'a> {
         };
         let Some(mut values) = values else { return Self::default() };
         // The order of the expression.
-        let Some([duration_ns, code, flags, request_bytes, response_bytes, grpc, last]) = values.numbers()
-        else {
+        let Some([duration_ns, code, flags, request_bytes, response_bytes, last]) = values.numbers()         else {
             return Self::default();
         };
         let unsigned = |value| u64::try_from(number(value));
+        let grpc = Grpc::read(values.bytes());
         let request_id = values.bytes();
         let (cluster, address, route) = values.pair();
         let (attempts, connection) = if is_destination {
@@ -74,15 +87,11 @@ impl<'a> StreamInfo<'a> {
         Self {
             is_destination,
             duration_ns: unsigned(duration_ns).ok(),
-            response_code: small(number(code)),
+            response_code: response_code(number(code)),
             response_flags: unsigned(flags).unwrap_or(0),
             request_bytes: unsigned(request_bytes).unwrap_or(0),
             response_bytes: unsigned(response_bytes).unwrap_or(0),
-            grpc: match number(grpc) {
-                NOT_GRPC => Grpc::No,
-                ABSENT => Grpc::NoStatus,
-                status => Grpc::Status(small(status)),
-            },
+            grpc,
             request_id,
             cluster,
             address,

@@ -70,7 +70,6 @@ fn a_success_at_the_source() {
          response.code = 200
          response.flags = 0
          response.code_details = via_upstream
-         response.grpc_status = 2
          upstream.address = 127.9.9.3:8080
          upstream.request_attempt_count = 1
          upstream.uri_san_peer_certificate = spiffe://cluster.local/ns/shop/sa/payments
@@ -159,7 +158,7 @@ fn a_grpc_failure_has_http_status_200() {
          request.duration = 1000
          request.headers.content-type = application/grpc+proto
          response.code = 200
-         response.grpc_status = 14
+         response.trailers.grpc-status = 14
          response.code_details = via_upstream
          request.host = ledger",
         "Source of ledger []
