@@ -14,10 +14,9 @@ use super::edge_attributes::read_edge;
 use super::edge_resolver::EdgeResolver;
 use super::outcome::{FailureReason, Outcome, Protocol};
 use super::record::Record;
-use super::service::ServiceEvidence;
+use super::service::{complete_by_server_name, is_of_service, truncated_service};
 use super::stats::{DURATION_US_MAX, MessageCounts, RequestStats};
 use super::stream_info::StreamInfo;
-use super::truncate::truncated;
 use crate::attributes::{Attribute, Attributes, CONNECTION_VALUES, Expression, Values, evaluate_each};
 use std::rc::Rc;
 
@@ -98,14 +97,14 @@ fn resolve(
     is_established: bool,
     now_us: u64,
 ) -> Rc<Edge> {
-    if is_established && (info.is_destination || info.cluster.starts_with(b"outbound|")) {
+    if is_established && (info.is_destination || is_of_service(info.cluster)) {
         return edges.resolve_connection(attributes, info, now_us);
     }
     let mut edge = read_edge(attributes, info);
     let has_no_service = !info.is_destination && edge.service.host.is_empty();
     if let (true, Some(name)) = (has_no_service, attributes.text(Attribute::RequestedServerName)) {
-        edge.service.host = truncated(&name.to_ascii_lowercase());
-        edge.service.evidence = ServiceEvidence::Authority;
+        complete_by_server_name(&mut edge.service, &name);
+        edge.service = truncated_service(&edge.service);
     }
     Rc::new(edge)
 }

@@ -3,11 +3,12 @@
 //! In: the attributes of one request. Out: a [`Service`] and its [`ServiceEvidence`].
 //! Invariant: at a source, Envoy's choice (cluster) takes precedence over the request (authority).
 //! At a destination, the caller's choice in TLS (SNI) takes precedence over the cluster: a pod may
-//! belong to several Services, and its inbound cluster names one of them.
+//! belong to several Services, and its inbound cluster names one of them. A host is in lower case
+//! and has neither a port nor a trailing dot.
 //!
 //! Sources: Istio's `istio_stats.cc` (`populatePeerInfo`) for the special cluster and route names;
-//! istiod for cluster names `outbound|port|subset|host` and server names
-//! `outbound_.port_.subset_.host`.
+//! istiod for cluster names `outbound|port|subset|host`, and for server names
+//! `outbound_.port_.subset_.host`, which are the cluster names of an east-west gateway too.
 
 use super::truncate::truncated;
 use crate::attributes::{Attribute, Attributes};
@@ -54,20 +55,20 @@ pub(super) fn truncated_service(service: &Service) -> Service {
 /// Returns the service at a source: of the chosen cluster, else of the requested authority.
 pub(super) fn of_source(attributes: &impl Attributes) -> Service {
     let cluster = attributes.text(Attribute::ClusterName).unwrap_or_default();
-    let chosen = parts(&cluster, "|", "outbound");
+    let chosen = of_outbound_cluster(&cluster);
     let mut service = of_cluster_metadata(attributes);
     if let Some((port, subset, host)) = chosen {
         service.port = port;
         subset.clone_into(&mut service.subset);
         if service.host.is_empty() {
-            host.clone_into(&mut service.host);
+            service.host = normalized(host);
             service.evidence = ServiceEvidence::Cluster;
         }
     }
     if service.host.is_empty() {
         let authority = attributes.text(Attribute::RequestHost).unwrap_or_default();
         let (host, port) = split_port(&authority);
-        service.host = host.to_ascii_lowercase();
+        service.host = normalized(host);
         service.port = port;
         if !service.host.is_empty() {
             service.evidence = ServiceEvidence::Authority;
@@ -78,6 +79,28 @@ pub(super) fn of_source(attributes: &impl Attributes) -> Service {
         special_cluster.clone_into(&mut service.name);
     }
     service
+}
+
+/// Completes the service of a TCP connection at a source by the requested server name, where the
+/// cluster has no service.
+pub(super) fn complete_by_server_name(service: &mut Service, server_name: &str) {
+    if !service.host.is_empty() {
+        return;
+    }
+    if let Some((port, subset, host)) = parts(server_name, "_.", "outbound") {
+        service.port = port;
+        subset.clone_into(&mut service.subset);
+        service.host = normalized(host);
+        service.evidence = ServiceEvidence::Sni;
+    } else {
+        service.host = normalized(server_name);
+        service.evidence = ServiceEvidence::Authority;
+    }
+}
+
+/// Returns whether a cluster has a service, so that its name identifies the service.
+pub(super) fn is_of_service(cluster: &[u8]) -> bool {
+    cluster.starts_with(b"outbound|") || cluster.starts_with(b"outbound_.")
 }
 
 /// Returns the service at a destination: of the inbound cluster and the requested server name.
@@ -91,10 +114,10 @@ pub(super) fn of_destination(attributes: &impl Attributes) -> Service {
     if let Some((port, subset, host)) = parts(&sni, "_.", "outbound") {
         service.port = if service.port == 0 { port } else { service.port };
         subset.clone_into(&mut service.subset);
+        let host = normalized(host);
         if service.host != host && !host.is_empty() {
             // The names of the cluster belong to another Service.
-            service = Service { name: String::new(), namespace: String::new(), ..service };
-            host.clone_into(&mut service.host);
+            service = Service { name: String::new(), namespace: String::new(), host, ..service };
             service.evidence = ServiceEvidence::Sni;
         }
     }
@@ -118,6 +141,15 @@ fn of_cluster_metadata(attributes: &impl Attributes) -> Service {
     }
 }
 
+fn of_outbound_cluster(cluster: &str) -> Option<(u32, &str, &str)> {
+    parts(cluster, "|", "outbound").or_else(|| parts(cluster, "_.", "outbound"))
+}
+
+/// Returns a host in lower case, without the dot that ends a fully qualified name.
+fn normalized(host: &str) -> String {
+    host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase()
+}
+
 /// Returns `(port, subset, host)` of `<direction><separator>port<separator>subset<separator>host`.
 /// At a waypoint the direction is `inbound-vip`, and the protocol precedes the subset: `http/v2`.
 fn parts<'a>(name: &'a str, separator: &str, direction: &str) -> Option<(u32, &'a str, &'a str)> {
@@ -129,7 +161,7 @@ fn parts<'a>(name: &'a str, separator: &str, direction: &str) -> Option<(u32, &'
     let (port, rest) = split_once(rest, separator)?;
     let (subset, host) = split_once(rest, separator)?;
     let subset = if at_waypoint { split_once(subset, "/").map_or("", |(_, subset)| subset) } else { subset };
-    Some((port.parse().ok()?, subset, host))
+    Some((port_number(port)?, subset, host))
 }
 
 /// Splits a text at the first separator. The standard library's search is made for longer texts,
@@ -156,10 +188,15 @@ fn special_cluster<'a>(cluster: &'a str, route: &str) -> Option<&'a str> {
 pub(super) fn split_port(authority: &str) -> (&str, u32) {
     match authority.rsplit_once(':') {
         Some((host, port)) if !host.ends_with(':') && (!host.contains(':') || host.ends_with(']')) => {
-            port.parse().map_or((authority, 0), |port| (host, port))
+            port_number(port).map_or((authority, 0), |port| (host, port))
         }
         _ => (authority, 0),
     }
+}
+
+/// Returns the number of a port; `None` for a number that is none.
+fn port_number(port: &str) -> Option<u32> {
+    port.parse::<u16>().ok().map(u32::from)
 }
 
 #[cfg(test)]
@@ -205,6 +242,23 @@ mod tests {
         check("source", "request.host = Payments:8080", "payments name= ns= port=8080 subset= by AUTHORITY");
         check("source", "request.host = [::1]:8080", "[::1] name= ns= port=8080 subset= by AUTHORITY");
         check("source", "", " name= ns= port=0 subset= by UNSPECIFIED");
+    }
+
+    #[test]
+    fn one_host_has_one_form() {
+        let expected = "payments.shop.svc.cluster.local name= ns= port=8080 subset= by AUTHORITY";
+        check("source", "request.host = payments.shop.svc.cluster.local.:8080", expected);
+        check("source", "request.host = Payments.Shop.svc.cluster.local:8080", expected);
+        check("source", "request.host = .", " name= ns= port=0 subset= by UNSPECIFIED");
+    }
+
+    #[test]
+    fn at_an_east_west_gateway_the_server_name_is_the_cluster() {
+        check(
+            "source",
+            "xds.cluster_name = outbound_.8080_.v1_.payments.shop.svc.cluster.local",
+            "payments.shop.svc.cluster.local name= ns= port=8080 subset=v1 by CLUSTER",
+        );
     }
 
     #[test]
@@ -269,5 +323,6 @@ mod tests {
         assert_eq!(split_port("[::1]"), ("[::1]", 0));
         assert_eq!(split_port("host"), ("host", 0));
         assert_eq!(split_port("host:port"), ("host:port", 0));
+        assert_eq!(split_port("host:65536"), ("host:65536", 0));
     }
 }
