@@ -2,7 +2,8 @@
 //!
 //! In: an edge, and the attributes of its request. Out: the edge with the peer's own labels.
 //! Invariant: the peer's own metadata takes precedence over the endpoint's, which lacks `app` and
-//! `version`. Where no peer ever has metadata, as in any Envoy without Istio, reading stops soon.
+//! `version`. Where no peer ever had metadata, as in any Envoy without Istio, few edges are tried;
+//! after the first metadata every new edge is.
 //!
 //! Source: Istio's peer metadata filters. [`PeerObject`] lists the objects by release; the field
 //! names stand in `extensions/common/metadata_object.h`. An object that is not a map has no fields
@@ -25,28 +26,34 @@ const UPSTREAM: [PeerObject; 4] = [
     PeerObject::UpstreamOfConnectionOld,
 ];
 
-/// Consecutive edges without metadata after which reading stops.
+/// Edges without metadata until only some of the edges are tried.
 const MISSES_MAX: u32 = 32;
+/// Of so many edges one is tried then. Peers may get sidecars, and an edge is read again after
+/// 30 s.
+const TRY_INTERVAL: u32 = 8;
 
-/// Reads peer metadata as long as this proxy has any.
+/// Reads peer metadata where this proxy has any.
 #[derive(Debug, Default)]
 pub(super) struct PeerMetadata {
+    /// Edges without metadata, while no peer had any.
     misses: u32,
+    was_found: bool,
 }
 
 impl PeerMetadata {
     /// Completes the peer of an edge, where its metadata is present.
     pub(super) fn complete(&mut self, edge: &mut Edge, attributes: &impl Attributes) {
-        if self.misses >= MISSES_MAX {
-            return;
+        if !self.was_found {
+            self.misses = self.misses.wrapping_add(1);
+            if self.misses > MISSES_MAX && !self.misses.is_multiple_of(TRY_INTERVAL) {
+                return;
+            }
         }
         let objects = match edge.reporter {
             Reporter::Destination => DOWNSTREAM.as_slice(),
             _ => &UPSTREAM,
         };
-        let found = objects.iter().any(|object| complete(&mut edge.peer, *object, attributes));
-        // One success resets the count.
-        self.misses = if found { 0 } else { self.misses.saturating_add(1) };
+        self.was_found |= objects.iter().any(|object| complete(&mut edge.peer, *object, attributes));
     }
 }
 
@@ -71,7 +78,7 @@ fn complete(peer: &mut Peer, object: PeerObject, attributes: &impl Attributes) -
 #[cfg(test)]
 mod tests {
     use super::{Edge, Reporter};
-    use super::{MISSES_MAX, PeerMetadata};
+    use super::{MISSES_MAX, PeerMetadata, TRY_INTERVAL};
     use crate::attributes::fake::FakeAttributes;
     #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -161,13 +168,41 @@ mod tests {
         );
     }
 
+    const NONE: &str = "xds.listener_direction = 1";
+    const FOUND: &str = "xds.listener_direction = 1\nfilter_state.downstream_peer_obj.workload = shop";
+
+    /// Reads the peers of new edges, and returns the workloads.
+    fn workloads(edges: &[&str]) -> Vec<String> {
+        let mut peers = PeerMetadata::default();
+        let workload = |attributes: &&str| {
+            let mut edge = Edge { reporter: Reporter::Destination, ..Edge::default() };
+            peers.complete(&mut edge, &FakeAttributes::parse(attributes));
+            edge.peer.workload
+        };
+        edges.iter().map(workload).collect()
+    }
+
     #[test]
-    fn reading_stops_where_no_peer_has_metadata() {
+    fn few_edges_are_tried_where_no_peer_has_metadata() {
         let table = FakeAttributes::parse("xds.listener_direction = 2");
         let mut peers = PeerMetadata::default();
         for _ in 0..2 * MISSES_MAX {
             peers.complete(&mut Edge { reporter: Reporter::Source, ..Edge::default() }, &table);
         }
-        assert_eq!(table.calls.get(), 4 * MISSES_MAX);
+        assert_eq!(table.calls.get(), 4 * (MISSES_MAX + MISSES_MAX / TRY_INTERVAL));
+    }
+
+    #[test]
+    fn after_many_edges_without_metadata_the_next_metadata_is_read() {
+        let edges = [vec![FOUND], vec![NONE; 32], vec![FOUND]].concat();
+        assert_eq!(workloads(&edges).last().unwrap(), "shop");
+        let edges = [vec![FOUND], vec![NONE; 10_000], vec![FOUND]].concat();
+        assert_eq!(workloads(&edges).last().unwrap(), "shop");
+    }
+
+    #[test]
+    fn the_first_metadata_after_many_edges_without_is_read_within_some_edges() {
+        let edges = [vec![NONE; 10_000], vec![FOUND; TRY_INTERVAL as usize + 1]].concat();
+        assert_eq!(workloads(&edges).last().unwrap(), "shop");
     }
 }
