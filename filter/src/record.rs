@@ -23,7 +23,7 @@ mod builder;
 
 pub use builder::RecordBuilder;
 pub use connection::ConnectionState;
-pub use edge::{Edge, Peer, Reporter};
+pub use edge::{Edge, Peer, Reporter, named_revision};
 pub use edge_attributes::in_flight_edge;
 pub use outcome::{FailureReason, Outcome, Protocol};
 pub use record::Record;

@@ -32,7 +32,7 @@ pub struct Peer {
     pub version: String,
     /// Canonical service.
     pub canonical_service: String,
-    /// Canonical revision; istiod omits it where it is `latest`.
+    /// Canonical revision, see [`named_revision`].
     pub canonical_revision: String,
     /// Cluster of the workload.
     pub cluster: String,
@@ -40,4 +40,12 @@ pub struct Peer {
     pub address: String,
     /// First URI SAN of the peer's certificate.
     pub principal: String,
+}
+
+/// Returns a canonical revision; empty for `latest`, which stands for a pod without a version.
+/// istiod leaves it out of an endpoint's metadata, while the labels of a pod and the metadata
+/// exchange contain it.
+#[must_use]
+pub fn named_revision(revision: &str) -> &str {
+    if revision == "latest" { "" } else { revision }
 }

@@ -1,6 +1,6 @@
 //! Edges from the attributes of a request or connection.
 
-use super::edge::{Edge, Peer, Reporter};
+use super::edge::{Edge, Peer, Reporter, named_revision};
 use super::service;
 use super::stream_info::StreamInfo;
 use super::truncate::truncated;
@@ -40,7 +40,7 @@ fn source_edge(attributes: &impl Attributes) -> Edge {
         workload: next(),
         namespace: next(),
         canonical_service: next(),
-        canonical_revision: next(),
+        canonical_revision: named_revision(&next()).to_owned(),
         cluster: next(),
         app: String::new(),
         version: String::new(),

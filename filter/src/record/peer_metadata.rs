@@ -12,7 +12,7 @@
 //! Reading costs a host call per field, for new edges only. An expression would cost every proxy
 //! 0.8 MB (`docs/performance.md`).
 
-use super::edge::{Edge, Peer, Reporter};
+use super::edge::{Edge, Peer, Reporter, named_revision};
 use super::truncate::truncated;
 use crate::attributes::{Attribute, Attributes, PeerObject};
 
@@ -71,6 +71,9 @@ fn complete(peer: &mut Peer, object: PeerObject, attributes: &impl Attributes) -
         (&mut peer.cluster, "cluster"),
     ] {
         *text = field(name).unwrap_or_default();
+    }
+    if named_revision(&peer.canonical_revision).is_empty() {
+        peer.canonical_revision.clear();
     }
     true
 }
@@ -152,6 +155,7 @@ mod tests {
             Reporter::Destination,
             "xds.listener_direction = 1
              filter_state.downstream_peer_obj.workload = job
+             filter_state.downstream_peer_obj.revision = latest
              filter_state.downstream_peer_obj.namespace = batch",
             "job batch     ",
         );

@@ -2,33 +2,47 @@
 //!
 //! In: the node's attributes. Out: a `v1::Identity` of the contract.
 //! Invariant: the identity rests on the node's own metadata alone; an attribute that is missing
-//! there stays empty (Istio leaves its own labels empty, too).
+//! there stays empty (Istio leaves its own labels empty, too). The canonical service and revision
+//! are those that istiod gives to the peers of this proxy.
 //!
-//! Source: Istio's node metadata, `pkg/model/proxy.go`; the node id is
-//! `kind~address~pod.namespace~domain`.
+//! Source: Istio's node metadata, `pkg/model/proxy.go`, and its canonical names,
+//! `pkg/config/labels`; the node id is `kind~address~pod.namespace~domain`.
 
 use crate::attributes::{Attribute, Attributes};
 use crate::batch::EncodedMessage;
 use crate::config::ProxyLocation;
+use crate::record::named_revision;
 use crate::text::format::line;
 
 /// The most reported addresses; a pod has one per family and network.
 const ADDRESSES_MAX: usize = 16;
 
-/// The attributes of the identity's fields, from field 1 on.
-const NAMES: [Attribute; 11] = [
-    Attribute::NodeMetadata("WORKLOAD_NAME"),
-    Attribute::NodeMetadata("NAMESPACE"),
-    Attribute::NodeLabel("app"),
-    Attribute::NodeLabel("version"),
-    Attribute::NodeLabel("service.istio.io/canonical-name"),
-    Attribute::NodeLabel("service.istio.io/canonical-revision"),
-    Attribute::NodeMetadata("SERVICE_ACCOUNT"),
-    Attribute::NodeMetadata("CLUSTER_ID"),
-    Attribute::NodeMetadata("MESH_ID"),
-    Attribute::NodeMetadata("NAME"),
-    Attribute::NodeMetadata("NODE_NAME"),
+/// The attributes of the identity's fields, from field 1 on; the first one that is present counts.
+const NAMES: [&[Attribute]; 11] = [
+    &[Attribute::NodeMetadata("WORKLOAD_NAME")],
+    &[Attribute::NodeMetadata("NAMESPACE")],
+    &[Attribute::NodeLabel("app")],
+    &[Attribute::NodeLabel("version")],
+    &[
+        Attribute::NodeLabel("service.istio.io/canonical-name"),
+        Attribute::NodeLabel("app.kubernetes.io/name"),
+        Attribute::NodeLabel("app"),
+        Attribute::NodeMetadata("WORKLOAD_NAME"),
+    ],
+    &[
+        Attribute::NodeLabel("service.istio.io/canonical-revision"),
+        Attribute::NodeLabel("app.kubernetes.io/version"),
+        Attribute::NodeLabel("version"),
+    ],
+    &[Attribute::NodeMetadata("SERVICE_ACCOUNT")],
+    &[Attribute::NodeMetadata("CLUSTER_ID")],
+    &[Attribute::NodeMetadata("MESH_ID")],
+    &[Attribute::NodeMetadata("NAME")],
+    &[Attribute::NodeMetadata("NODE_NAME")],
 ];
+
+/// The field `canonical_revision`.
+const CANONICAL_REVISION: u32 = 6;
 
 /// The node id when Envoy was started without one.
 const UNNAMED: &str = "unnamed";
@@ -55,8 +69,9 @@ impl ProxyIdentity {
 /// Encodes the `v1::Identity`.
 fn encode(attributes: &impl Attributes, config_hash: u64) -> EncodedMessage {
     let mut message = EncodedMessage::default();
-    for (field, attribute) in (1..).zip(NAMES) {
-        message.text(field, &text(attributes, attribute));
+    for (field, names) in (1..).zip(NAMES) {
+        let text = names.iter().find_map(|attribute| attributes.text(*attribute)).unwrap_or_default();
+        message.text(field, if field == CANONICAL_REVISION { named_revision(&text) } else { &text });
     }
     let node_id = text(attributes, Attribute::NodeId);
     let mut id_parts = node_id.split('~');
@@ -154,10 +169,29 @@ mod tests {
         assert_eq!((identity.kind.as_str(), identity.workload.as_str()), ("sidecar", "shop-v1"));
         assert_eq!((identity.app.as_str(), identity.version.as_str()), ("shop", "v1"));
         assert_eq!(identity.canonical_service, "shop");
-        assert_eq!(identity.canonical_revision, "");
+        assert_eq!(identity.canonical_revision, "v1");
         assert_eq!((identity.region.as_str(), identity.zone.as_str()), ("eu-1", "eu-1a"));
         assert_eq!(identity.addresses, ["10.244.0.2", "fd00::2"]);
         assert_eq!(identity.config_hash, 7);
+    }
+
+    /// Checks the version and the canonical names of a pod with these labels.
+    #[track_caller]
+    fn check_names(labels: &str, expected: &str) {
+        let labels: String =
+            labels.lines().map(|label| format!("xds.node.metadata.LABELS.{}\n", label.trim())).collect();
+        let identity = read(&format!("xds.node.metadata.WORKLOAD_NAME = pay-v1\n{labels}"), 0);
+        let Identity { version, canonical_service, canonical_revision, .. } = identity;
+        assert_eq!(format!("{version}/{canonical_service}/{canonical_revision}"), expected);
+    }
+
+    #[test]
+    fn the_canonical_names_are_those_of_istiod() {
+        check_names("app.kubernetes.io/version = 1.4.2\napp.kubernetes.io/name = payments", "/payments/1.4.2");
+        check_names("service.istio.io/canonical-revision = 1.4.2", "/pay-v1/1.4.2");
+        check_names("app = payments\nversion = v2", "v2/payments/v2");
+        // istiod leaves it out of the endpoint's metadata, and the injector adds it to the labels.
+        check_names("app = payments\nservice.istio.io/canonical-revision = latest", "/payments/");
     }
 
     #[test]
