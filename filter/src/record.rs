@@ -4,6 +4,7 @@
 //! Reading is split into `StreamInfo` (one expression for every request) and the edge (cached,
 //! see `edge_cache`).
 
+mod now;
 mod truncate;
 mod stats;
 mod outcome;
@@ -22,9 +23,10 @@ mod connection;
 mod builder;
 
 pub use builder::RecordBuilder;
-pub use connection::ConnectionState;
+pub use connection::{ConnectionState, KnownConnection};
 pub use edge::{Edge, Peer, Reporter, named_revision};
 pub use edge_attributes::in_flight_edge;
+pub use now::Now;
 pub use outcome::{FailureReason, Outcome, Protocol};
 pub use record::Record;
 pub use service::{Service, ServiceEvidence};

@@ -4,16 +4,18 @@
 //! In: configurations, begin and end of requests, ticks, replies. Out: batches to dispatch.
 //! Invariant: without a valid configuration nothing is recorded; an invalid one leaves the last
 //! valid one in force. A reply is matched to its batch. The call of a plugin that has ended counts
-//! as lost.
+//! as lost. Callers give the wall clock; ages and deadlines are by a clock without its steps.
 
 mod calls;
+mod clock;
 
 use crate::attributes::{Attribute, Attributes};
 use crate::config::{self, Config, ProxyLocation};
 use crate::in_flight::{ClosedConnection, InFlight, bytes_since};
-use crate::record::{ConnectionState, RecordBuilder, RequestStats, in_flight_edge};
+use crate::record::{ConnectionState, KnownConnection, Now, RecordBuilder, RequestStats, in_flight_edge};
 use crate::report::{Buffer, OutgoingBatch, ProxyIdentity, Reply, Sender, read_reply};
 use calls::Calls;
+use clock::Clock;
 
 /// The state of one VM.
 #[derive(Debug)]
@@ -26,6 +28,7 @@ pub struct Vm {
     buffer: Buffer,
     sender: Sender,
     calls: Calls,
+    clock: Clock,
     /// The root contexts (plugins) that exist, a few for each configuration, and whether each has
     /// seen a request.
     roots: Vec<(u32, bool)>,
@@ -45,6 +48,7 @@ impl Vm {
             buffer: Buffer::default(),
             sender: Sender::new(seed),
             calls: Calls::default(),
+            clock: Clock::default(),
             roots: Vec::new(),
         }
     }
@@ -132,71 +136,76 @@ impl Vm {
 
     /// Records the request that just ended, or the connection that just closed.
     pub fn observe(&mut self, context: u32, attributes: &impl Attributes, now_us: u64) {
+        let now = self.clock.read(now_us);
         let requests = &mut self.in_flight.requests;
         if requests.is_resolved(context) {
             requests.update_bytes(context, bytes_so_far(attributes));
         }
-        let root = requests.end(context, now_us);
+        let root = requests.end(context, now.steady_us);
         if root.is_none() {
-            if self.close(context, attributes, now_us) {
+            if self.close(context, attributes, now) {
                 return;
             }
             self.in_flight.requests.end_untracked();
         }
         if let Some(config) = &self.config {
-            let record = self.builder.request(attributes, now_us);
+            let record = self.builder.request(attributes, now);
             if let Some(root) = root {
                 self.in_flight.requests.set_reporter(root, record.edge.reporter);
             }
-            self.buffer.push(&record, config);
+            self.buffer.push(&record, config, now.steady_us);
         }
     }
 
     /// Records a connection that closed; `false` when the context is not a connection.
-    fn close(&mut self, context: u32, attributes: &impl Attributes, now_us: u64) -> bool {
+    fn close(&mut self, context: u32, attributes: &impl Attributes, now: Now) -> bool {
         let connections = &mut self.in_flight.connections;
-        let reported = match connections.close(context) {
-            ClosedConnection::Tracked(reported) => reported,
+        let (opened_us, reported) = match connections.close(context) {
+            ClosedConnection::Tracked { opened_us, reported } => (opened_us, reported),
             ClosedConnection::CarriedHttp => return true,
             // Only requests have a duration.
             ClosedConnection::Unknown
                 if connections.has_untracked() && attributes.bytes(Attribute::RequestDuration).is_none() =>
             {
                 connections.close_untracked();
-                None
+                (0, None)
             }
             ClosedConnection::Unknown => return false,
         };
         let Some(config) = &self.config else { return true };
         let edge = reported.as_ref().map(|reported| reported.edge.clone());
-        if let ConnectionState::Record(mut record) = self.builder.connection(attributes, edge, 0, now_us) {
+        let known = KnownConnection { edge, opened_us };
+        if let ConnectionState::Record(mut record) = self.builder.connection(attributes, known, 0, now) {
             let (request_bytes, response_bytes) = bytes_since(reported.as_ref(), &record.stats);
             record.stats.request_bytes = request_bytes;
             record.stats.response_bytes = response_bytes;
             record.outcome.continued = reported.is_some();
-            self.buffer.push(&record, config);
+            self.buffer.push(&record, config, now.steady_us);
         }
         true
     }
 
     /// Returns the in-flight requests and connections to refresh from Envoy now, a bounded number.
     pub fn due_for_refresh(&mut self, now_us: u64) -> Vec<u32> {
+        let now_us = self.clock.read(now_us).steady_us;
         let Some(config) = &self.config else { return Vec::new() };
         self.in_flight.due_for_refresh(now_us, config)
     }
 
     /// Refreshes the in-flight request or connection that Envoy's callback was made to be about.
     pub fn refresh(&mut self, context: u32, attributes: &impl Attributes, now_us: u64) {
+        let now = self.clock.read(now_us);
         if self.in_flight.connections.contains(context) {
-            self.refresh_connection(context, attributes, now_us);
+            self.refresh_connection(context, attributes, now);
             return;
         }
         let start_us = attributes.number(Attribute::RequestTime).map(|ns| ns / 1_000);
         let edge = in_flight_edge(attributes);
-        self.in_flight.requests.refresh(context, edge, start_us, bytes_so_far(attributes), now_us);
+        self.in_flight.requests.refresh(context, edge, start_us, bytes_so_far(attributes), now);
     }
 
-    fn refresh_connection(&mut self, context: u32, attributes: &impl Attributes, now_us: u64) {
+    fn refresh_connection(&mut self, context: u32, attributes: &impl Attributes, now: Now) {
+        let now_us = now.steady_us;
         let connections = &mut self.in_flight.connections;
         if let Some(edge) = connections.edge(context).cloned() {
             let (request_bytes, response_bytes) = bytes_so_far(attributes);
@@ -207,7 +216,8 @@ impl Vm {
             return;
         }
         let establish_us = self.config.as_ref().map_or(0, |config| config.open_age_ms.saturating_mul(1_000));
-        let record = match self.builder.connection(attributes, None, establish_us, now_us) {
+        let known = KnownConnection { edge: None, opened_us: connections.opened_us(context) };
+        let record = match self.builder.connection(attributes, known, establish_us, now) {
             ConnectionState::Record(record) => record,
             ConnectionState::NotEstablished => return connections.mark_refreshed(context, now_us),
             ConnectionState::CarriesHttp => return connections.mark_http(context),
@@ -224,6 +234,7 @@ impl Vm {
 
     /// Returns the next batch to dispatch now.
     pub fn poll(&mut self, attributes: &impl Attributes, now_ms: u64) -> Option<OutgoingBatch> {
+        let now_ms = self.clock.read_ms(now_ms).steady_us / 1_000;
         let config = self.config.as_ref()?;
         let config_hash = self.config_hash;
         let identity = self.identity.get_or_insert_with(|| ProxyIdentity::read(attributes, config_hash));
@@ -273,6 +284,7 @@ impl Vm {
     }
 
     fn reply(&mut self, sequence: u64, reply: Reply, now_ms: u64) {
+        let now_ms = self.clock.read_ms(now_ms).steady_us / 1_000;
         if let Some(config) = &self.config {
             self.sender.on_reply(&mut self.buffer, config, sequence, reply, now_ms);
         }

@@ -61,7 +61,7 @@ fn is_first(line: &str) -> bool {
     let now_us = now_us();
     let mark = hostcalls::get_shared_data(&key).ok().and_then(|(mark, _)| mark);
     let logged_us = mark.and_then(|mark| mark.try_into().ok()).map(u64::from_le_bytes);
-    if logged_us.is_some_and(|logged_us| now_us.saturating_sub(logged_us) < ONCE_US) {
+    if logged_us.is_some_and(|logged_us| now_us.abs_diff(logged_us) < ONCE_US) {
         return false;
     }
     let _ = hostcalls::set_shared_data(&key, Some(&now_us.to_le_bytes()), None);

@@ -41,6 +41,7 @@ pub struct ConnectionTable {
 struct Connection {
     context: u32,
     carries_http: bool,
+    opened_us: u64,
     refreshed_us: u64,
     reported: Option<ReportedBytes>,
 }
@@ -52,8 +53,13 @@ pub enum ClosedConnection {
     Unknown,
     /// The connection carried HTTP; its requests are reported.
     CarriedHttp,
-    /// The reported bytes of a tracked connection, if any.
-    Tracked(Option<ReportedBytes>),
+    /// A tracked connection.
+    Tracked {
+        /// The time at which it was opened, at most a tick early.
+        opened_us: u64,
+        /// Its reported bytes, if any.
+        reported: Option<ReportedBytes>,
+    },
 }
 
 impl ConnectionTable {
@@ -64,7 +70,13 @@ impl ConnectionTable {
             self.untracked = self.untracked.saturating_add(1);
             return;
         }
-        let connection = Connection { context, carries_http: false, refreshed_us: now_us, reported: None };
+        let connection = Connection {
+            context,
+            carries_http: false,
+            opened_us: now_us,
+            refreshed_us: now_us,
+            reported: None,
+        };
         self.tracked.insert(index, connection);
     }
 
@@ -75,7 +87,7 @@ impl ConnectionTable {
         if connection.carries_http {
             ClosedConnection::CarriedHttp
         } else {
-            ClosedConnection::Tracked(connection.reported)
+            ClosedConnection::Tracked { opened_us: connection.opened_us, reported: connection.reported }
         }
     }
 
@@ -106,6 +118,10 @@ impl ConnectionTable {
 
     /// Returns the connections to refresh from Envoy now: each once per report interval, in turn.
     pub fn due_for_refresh(&mut self, now_us: u64, config: &Config) -> Vec<u32> {
+        // Connections that were opened before the first clock read were opened about now.
+        for connection in self.tracked.iter_mut().take_while(|connection| connection.opened_us == 0) {
+            connection.opened_us = now_us;
+        }
         let interval_us = config.report_interval_ms.saturating_mul(1_000);
         let is_due = |connection: &&Connection| {
             !connection.carries_http && now_us.saturating_sub(connection.refreshed_us) >= interval_us
@@ -123,6 +139,13 @@ impl ConnectionTable {
     pub fn edge(&self, context: u32) -> Option<&Rc<Edge>> {
         let connection = self.tracked.get(self.index(context).ok()?)?;
         connection.reported.as_ref().map(|reported| &reported.edge)
+    }
+
+    /// Returns the time at which a connection was opened; 0 where it is not known.
+    #[must_use]
+    pub fn opened_us(&self, context: u32) -> u64 {
+        let connection = self.index(context).ok().and_then(|index| self.tracked.get(index));
+        connection.map_or(0, |connection| connection.opened_us)
     }
 
     /// Stores the bytes of a connection so far. Returns whether there is a new delta to report.

@@ -12,7 +12,7 @@
 use super::byte_deltas::ByteDeltas;
 use super::roots::Roots;
 use crate::config::Config;
-use crate::record::{Edge, Reporter};
+use crate::record::{Edge, Now, Reporter};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
@@ -82,7 +82,7 @@ impl RequestTable {
 
     /// Ends a request. Returns its root context; `None` when it was not tracked.
     pub fn end(&mut self, context: u32, now_us: u64) -> Option<u32> {
-        self.clock_us = self.clock_us.max(now_us);
+        self.set_clock(now_us);
         self.remove(context)
     }
 
@@ -91,8 +91,15 @@ impl RequestTable {
         self.untracked = self.untracked.saturating_sub(1);
     }
 
-    /// Returns the time of the last clock read, microseconds since the Unix epoch; 0 before the
-    /// first one.
+    fn set_clock(&mut self, now_us: u64) {
+        if self.clock_us == 0 {
+            // Requests that began before the first clock read began about now.
+            self.entries.iter_mut().for_each(|entry| entry.start_us = now_us);
+        }
+        self.clock_us = self.clock_us.max(now_us);
+    }
+
+    /// Returns the time of the last clock read, microseconds; 0 before the first one.
     #[must_use]
     pub fn clock_us(&self) -> u64 {
         self.clock_us
@@ -139,11 +146,7 @@ impl RequestTable {
 
     /// Returns the requests to refresh from Envoy now, the oldest first.
     pub fn due_for_refresh(&mut self, now_us: u64, config: &Config) -> Vec<u32> {
-        if self.clock_us == 0 {
-            // Requests that began before the first clock read began about now.
-            self.entries.iter_mut().for_each(|entry| entry.start_us = now_us);
-        }
-        self.clock_us = self.clock_us.max(now_us);
+        self.set_clock(now_us);
         let capacity = RESOLVED_MAX.saturating_sub(self.resolved.len());
         let long = || self.older_than(now_us, config).map(|entry| entry.context);
         let is_stale =
@@ -153,20 +156,24 @@ impl RequestTable {
         unresolved.chain(stale).take(REFRESHES_MAX).collect()
     }
 
-    /// Stores the refreshed edge, start time and body bytes (request, response) of a request.
+    /// Stores the refreshed edge, start time by the wall clock and body bytes (request, response) of
+    /// a request.
     pub fn refresh(
         &mut self,
         context: u32,
         edge: Edge,
         start_us: Option<u64>,
         bytes_so_far: (u64, u64),
-        now_us: u64,
+        now: Now,
     ) {
+        let now_us = now.steady_us;
         let index = self.index(context);
         let Some(entry) = self.entries.get_mut(index).filter(|entry| entry.context == context) else {
             return;
         };
-        entry.start_us = start_us.unwrap_or(entry.start_us);
+        if let Some(start_us) = start_us {
+            entry.start_us = now_us.saturating_sub(now.age_us(start_us, entry.start_us));
+        }
         let root = entry.root;
         self.set_reporter(root, edge.reporter);
         let known = self.resolved.iter().map(|(_, request)| request).find(|request| *request.edge == edge);

@@ -4,8 +4,8 @@
 //! Invariant: every call gives one record, whatever attributes are missing. The explanation of a
 //! failure is read for failed requests only.
 
-use super::connection::{self, ConnectionState};
-use super::edge::Edge;
+use super::connection::{self, ConnectionState, KnownConnection};
+use super::now::Now;
 use super::edge_resolver::EdgeResolver;
 use super::evaluator::Evaluator;
 use super::outcome::{FailureReason, Outcome, Protocol};
@@ -14,7 +14,6 @@ use super::stats::{DURATION_US_MAX, MessageCounts, RequestStats};
 use super::stream_info::{Grpc, StreamInfo};
 use crate::attributes::{Attribute, Attributes, Expression, FAILURE_VALUES, Values, evaluate_each};
 use crate::text::hash::request_id_hash;
-use std::rc::Rc;
 
 /// The state that records share: the edge cache and the choice of the expression.
 #[derive(Debug, Default)]
@@ -29,30 +28,28 @@ impl RecordBuilder {
         self.edges.set_waypoint(is_waypoint);
     }
 
-    /// Builds the record of the request that just ended. `now_us`: microseconds since the Unix
-    /// epoch.
-    pub fn request(&mut self, attributes: &impl Attributes, now_us: u64) -> Record {
+    /// Builds the record of the request that just ended.
+    pub fn request(&mut self, attributes: &impl Attributes, now: Now) -> Record {
         let result = self.evaluator.evaluate(attributes);
         let info = StreamInfo::read(&result);
-        let edge = self.edges.resolve(attributes, &info, now_us);
+        let edge = self.edges.resolve(attributes, &info, now.steady_us);
         let outcome = outcome(attributes, &info);
-        let stats = stats(attributes, &info, now_us);
+        let stats = stats(attributes, &info, now.wall_us);
         let messages = messages(attributes, &info);
         attributes.recycle(result);
         Record { edge, outcome, stats, messages }
     }
 
-    /// Builds the record of a connection. `edge`: the edge, where it is known. `establish_us`: the
-    /// time after which an open connection without bytes counts as established; 0 for a closed one.
-    /// `now_us`: microseconds since the Unix epoch.
+    /// Builds the record of a connection. `establish_us`: the time after which an open connection
+    /// without bytes counts as established; 0 for a closed one.
     pub fn connection(
         &mut self,
         attributes: &impl Attributes,
-        edge: Option<Rc<Edge>>,
+        known: KnownConnection,
         establish_us: u64,
-        now_us: u64,
+        now: Now,
     ) -> ConnectionState {
-        connection::read(&mut self.edges, attributes, edge, establish_us, now_us)
+        connection::read(&mut self.edges, attributes, known, establish_us, now)
     }
 
     /// Returns the number of requests that were read attribute by attribute, at several times the
@@ -84,18 +81,13 @@ fn outcome(attributes: &impl Attributes, info: &StreamInfo) -> Outcome {
 fn stats(attributes: &impl Attributes, info: &StreamInfo, now_us: u64) -> RequestStats {
     // Envoy measures the duration with a monotonic clock, and it ends now. Only connections have
     // none.
-    let (start_us, duration_us) = match info.duration_ns {
-        Some(duration_ns) => {
-            let duration_us = (duration_ns / 1_000).min(DURATION_US_MAX);
-            (now_us.saturating_sub(duration_us), duration_us)
-        }
-        None => {
-            let start_us = attributes.number(Attribute::RequestTime).map_or(now_us, |ns| ns / 1_000);
-            (start_us, now_us.saturating_sub(start_us))
-        }
-    };
+    let duration_us = info.duration_ns.map(|ns| ns / 1_000).unwrap_or_else(|| {
+        let start_us = attributes.number(Attribute::RequestTime).map_or(now_us, |ns| ns / 1_000);
+        now_us.saturating_sub(start_us)
+    });
+    let duration_us = duration_us.min(DURATION_US_MAX);
     RequestStats {
-        start_us,
+        start_us: now_us.saturating_sub(duration_us),
         duration_us,
         request_bytes: info.request_bytes,
         response_bytes: info.response_bytes,

@@ -12,6 +12,7 @@
 use super::edge::Edge;
 use super::edge_attributes::read_edge;
 use super::edge_resolver::EdgeResolver;
+use super::now::Now;
 use super::outcome::{FailureReason, Outcome, Protocol};
 use super::record::Record;
 use super::service::{complete_by_server_name, is_of_service, truncated_service};
@@ -19,6 +20,15 @@ use super::stats::{DURATION_US_MAX, MessageCounts, RequestStats};
 use super::stream_info::StreamInfo;
 use crate::attributes::{Attribute, Attributes, CONNECTION_VALUES, Expression, Values, evaluate_each};
 use std::rc::Rc;
+
+/// The facts about a connection that are known before its attributes are read.
+#[derive(Debug, Default)]
+pub struct KnownConnection {
+    /// The edge, where it was reported.
+    pub edge: Option<Rc<Edge>>,
+    /// The time at which the connection was opened, by the steady clock; 0 where it is not known.
+    pub opened_us: u64,
+}
 
 /// The state of a connection.
 #[derive(Debug, PartialEq, Eq)]
@@ -31,15 +41,14 @@ pub enum ConnectionState {
     Record(Record),
 }
 
-/// Reads a connection. `edge`: the edge, where it is known. `establish_us`: the time after which an
-/// open connection without bytes counts as established; 0 for a closed one. `now_us`: microseconds
-/// since the Unix epoch.
+/// Reads a connection. `establish_us`: the time after which an open connection without bytes counts
+/// as established; 0 for a closed one.
 pub(super) fn read(
     edges: &mut EdgeResolver,
     attributes: &impl Attributes,
-    edge: Option<Rc<Edge>>,
+    known: KnownConnection,
     establish_us: u64,
-    now_us: u64,
+    now: Now,
 ) -> ConnectionState {
     let result = attributes.evaluate(Expression::Connection);
     let result = result.unwrap_or_else(|| evaluate_each(Expression::Connection, attributes));
@@ -51,7 +60,7 @@ pub(super) fn read(
     if values.number() == 0 {
         return ConnectionState::CarriesHttp;
     }
-    let start_us = u64::try_from(values.number()).map_or(now_us, |ns| ns / 1_000);
+    let start_us = u64::try_from(values.number()).map_or(now.wall_us, |ns| ns / 1_000);
     let mut number = || u64::try_from(values.number()).unwrap_or(0);
     let (response_flags, request_bytes, response_bytes) = (number(), number(), number());
     let (cluster, upstream, downstream) = (values.bytes(), values.bytes(), values.bytes());
@@ -68,15 +77,16 @@ pub(super) fn read(
     // The proxy buffers a source's bytes until an upstream is connected. A response implies TLS on
     // both sides.
     let is_established = response_bytes > 0 || is_destination && request_bytes > 0;
-    let age_us = now_us.saturating_sub(start_us);
+    let age_us = now.age_us(start_us, known.opened_us);
     if !is_established && age_us < establish_us {
         return ConnectionState::NotEstablished;
     }
-    let edge = edge.unwrap_or_else(|| resolve(edges, attributes, &info, is_established, now_us));
+    let edge =
+        known.edge.unwrap_or_else(|| resolve(edges, attributes, &info, is_established, now.steady_us));
     let failure = FailureReason::new(b"", reason);
     let outcome = Outcome { response_flags, protocol: Protocol::Tcp, failure, ..Outcome::default() };
     let duration_us = age_us.min(DURATION_US_MAX);
-    let start_us = now_us.saturating_sub(duration_us);
+    let start_us = now.wall_us.saturating_sub(duration_us);
     let stats = RequestStats {
         start_us,
         duration_us,

@@ -32,12 +32,11 @@ pub struct Buffer {
 }
 
 impl Buffer {
-    /// Adds a record.
-    pub fn push(&mut self, record: &Record, config: &Config) {
+    /// Adds a record that ended now.
+    pub fn push(&mut self, record: &Record, config: &Config, now_us: u64) {
         self.ledger.count_seen();
         let Limits { batch_records_max, buffer_bytes_max, fold_rows_max, .. } = config.limits;
-        let ended_us = record.stats.start_us.saturating_add(record.stats.duration_us);
-        self.since_us = self.since_us.or(Some(ended_us));
+        self.since_us = self.since_us.or(Some(now_us));
         self.holds_failure |= record.outcome.has_failed();
         if !record.has_own_row(config.detail, config.slow_ms) {
             self.fold(&record.edge, &record.outcome, &record.stats, fold_rows_max);
@@ -96,8 +95,8 @@ impl Buffer {
         self.holds_failure
     }
 
-    /// Returns the end of the oldest buffered request, milliseconds since the Unix epoch; `None`
-    /// when the buffer is empty.
+    /// Returns the end of the oldest buffered request, milliseconds of the steady clock; `None` when
+    /// the buffer is empty.
     #[must_use]
     pub fn since_ms(&self) -> Option<u64> {
         self.since_us.map(|since_us| since_us / 1_000)

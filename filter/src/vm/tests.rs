@@ -202,8 +202,8 @@ fn check_random_events(mut random: u64) {
             expected.sent += actual.sent;
         }
     }
-    for _ in 0..64 {
-        bench.now_us += 15 * SECOND_US;
+    for _ in 0..192 {
+        bench.now_us += 5 * SECOND_US;
         bench.report(|| (true, true));
     }
     assert_eq!(bench.reported(), expected);
@@ -234,6 +234,61 @@ fn an_open_connection_is_reported_within_two_intervals_and_not_again_while_idle(
     }
     assert_eq!(bench.reported(), Sums { opened: 1, sent: 70, ..Sums::default() });
     assert_eq!(batches, [1; 10]);
+}
+
+/// The wall clock steps under traffic: every 100 ms a request, every second a tick.
+#[track_caller]
+fn check_steps(steps_s: &[i64]) {
+    let mut bench = Bench::new("");
+    let (mut steady_us, mut wall, mut context) = (START_US, 0_i64, 10);
+    let (mut last_report_us, mut sent) = (START_US, 0);
+    bench.open(4, false);
+    bench.open.get_mut(&4).unwrap().sent = 70;
+    for (index, step_s) in steps_s.iter().enumerate() {
+        wall += step_s * SECOND_US as i64;
+        for tick in 1..=40 {
+            steady_us += SECOND_US;
+            bench.now_us = steady_us.checked_add_signed(wall).unwrap();
+            for _ in 0..10 {
+                context += 1;
+                bench.request(context);
+            }
+            bench.open.get_mut(&4).unwrap().sent += 1;
+            bench.refresh();
+            // Reports fail for a while before each step, so that a pause is pending.
+            bench.report(|| (tick < 38, true));
+            if bench.vm.sender().acknowledged() > sent {
+                sent = bench.vm.sender().acknowledged();
+                last_report_us = steady_us;
+            }
+            let silence_s = (steady_us - last_report_us) / SECOND_US;
+            assert!(silence_s <= 5 + if tick < 38 { 5 } else { 0 }, "{silence_s} s after step {index}");
+        }
+    }
+    bench.close(4);
+    for _ in 0..30 {
+        steady_us += SECOND_US;
+        bench.now_us = steady_us.checked_add_signed(wall).unwrap();
+        bench.report(|| (true, true));
+    }
+    let requests = 400 * steps_s.len() as u64;
+    let sent = 70 + 40 * steps_s.len() as u64;
+    assert_eq!(bench.reported(), Sums { opened: 1, closed: 1, sent, requests, ..Sums::default() });
+    for batch in bench.batches.values() {
+        assert!(batch.open.iter().all(|side| side.oldest_age_us < 60 * SECOND_US), "{:?}", batch.open);
+        let records = batch.records.as_ref().unwrap();
+        let limit_us = 41 * SECOND_US * steps_s.len() as u64;
+        assert!(records.duration_us.iter().all(|us| (1..limit_us).contains(us)), "{:?}", records.duration_us);
+    }
+}
+
+#[test]
+fn a_step_of_the_wall_clock_neither_silences_nor_distorts() {
+    let (minutes_10, hours_26) = (600, 26 * 3_600);
+    for step_s in [-minutes_10, minutes_10, -hours_26, hours_26] {
+        check_steps(&[0, step_s]);
+        check_steps(&[0, step_s, -step_s]);
+    }
 }
 
 #[test]

@@ -45,7 +45,7 @@ fn check(steps: &str, expected: &str) {
             _ => reported.push(match table.close(context) {
                 ClosedConnection::Unknown => "unknown".to_owned(),
                 ClosedConnection::CarriedHttp => "http".to_owned(),
-                ClosedConnection::Tracked(known) => {
+                ClosedConnection::Tracked { reported: known, .. } => {
                     let (sent, received) = bytes_since(known.as_ref(), &stats(number(3), number(4)));
                     format!("{}closed {sent}/{received}", if known.is_some() { "continued " } else { "" })
                 }
@@ -123,7 +123,7 @@ fn the_table_is_bounded_and_nothing_is_reported_twice() {
     assert_eq!(table.deltas.drain().len(), EDGES_MAX);
     assert_eq!(
         table.close(rows),
-        ClosedConnection::Tracked(None),
+        ClosedConnection::Tracked { opened_us: 0, reported: None },
         "it is reported as a whole when it closes"
     );
 }

@@ -3,7 +3,7 @@ use crate::config::{Config, ProxyLocation};
 use crate::in_flight::InFlightSummary;
 use crate::in_flight::byte_deltas::EDGES_MAX;
 use crate::in_flight::summary::ROWS_MAX;
-use crate::record::{Edge, Reporter};
+use crate::record::{Edge, Now, Reporter};
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -20,6 +20,10 @@ fn edge(reporter: Reporter, service: &str) -> Edge {
     let mut edge = Edge { reporter, ..Edge::default() };
     edge.service.host = service.to_owned();
     edge
+}
+
+fn at(now_us: u64) -> Now {
+    Now { wall_us: now_us, steady_us: now_us }
 }
 
 fn text(summaries: &[InFlightSummary]) -> String {
@@ -59,7 +63,7 @@ fn check(steps: &str, expected: &str) {
             _ => {
                 for context in table.due_for_refresh(now_us, &config) {
                     let edge = edge(Reporter::Source, ["a", "b", "c"][context as usize % 3]);
-                    table.refresh(context, edge, None, (1, 2), now_us);
+                    table.refresh(context, edge, None, (1, 2), at(now_us));
                 }
             }
         }
@@ -86,6 +90,7 @@ fn short_requests_are_only_counted() {
 #[test]
 fn requests_before_the_first_tick_start_with_it() {
     check("0 begin 3, 1 tick, 5 quiet, 6 tick, 6 due, 6 report", "Source 1/5s long 1: a=1/5s");
+    check("0 begin 3, 0 begin 4, 1 end 4, 2 tick, 2 quiet, 6 tick, 6 report", "Source 1/5s long 1: a=1/5s");
 }
 
 #[test]
@@ -124,7 +129,7 @@ fn the_table_is_bounded_and_the_count_is_exact() {
         let due = table.due_for_refresh(now_us, &config);
         assert!(due.len() <= super::REFRESHES_MAX);
         for context in due {
-            table.refresh(context, edge(Reporter::Source, &context.to_string()), None, (0, 0), now_us);
+            table.refresh(context, edge(Reporter::Source, &context.to_string()), None, (0, 0), at(now_us));
         }
     }
     let summaries = table.report(now_us, &config);
@@ -143,12 +148,30 @@ fn one_root_context_may_serve_both_sides() {
     let now_us = START_US + 100 * SECOND_US;
     for (context, reporter) in [(3, Reporter::Destination), (4, Reporter::Source)] {
         table.begin(context, OUTBOUND);
-        table.refresh(context, edge(reporter, "a"), Some(START_US), (0, 0), now_us);
+        table.refresh(context, edge(reporter, "a"), Some(START_US), (0, 0), at(now_us));
     }
     // This request was not refreshed yet.
     table.begin(5, OUTBOUND);
     let expected = "Source 1/100s long 1: a=1/100s; Destination 1/100s long 1: a=1/100s";
     assert_eq!(text(&table.report(now_us, &config)), expected);
+}
+
+#[test]
+fn a_start_in_envoy_before_a_step_of_the_clock_is_not_used() {
+    let (mut table, config) = (RequestTable::default(), config());
+    let hours_26_us = 26 * 3_600 * SECOND_US;
+    for (start_us, wall_us, expected) in [
+        (START_US + 500_000, START_US + 7 * SECOND_US, "Source 1/6s long 1: a=1/6s"),
+        (START_US, START_US + hours_26_us, "Source 1/7s long 1: a=1/7s"),
+        (START_US + hours_26_us, START_US + 7 * SECOND_US, "Source 1/7s long 1: a=1/7s"),
+    ] {
+        table.end(2, START_US);
+        table.begin(3, OUTBOUND);
+        let now = Now { wall_us, steady_us: START_US + 7 * SECOND_US };
+        table.refresh(3, edge(Reporter::Source, "a"), Some(start_us), (0, 0), now);
+        assert_eq!(text(&table.report(now.steady_us, &config)), expected);
+        table.remove(3);
+    }
 }
 
 /// Runs steps (`6 refresh 3 10 20`, `7 report`, `8 end 3 10 25`: context, request bytes, response
@@ -166,7 +189,7 @@ fn check_streams(steps: &str, expected: &str) {
             "begin" => table.begin(context, OUTBOUND),
             "refresh" => {
                 let edge = edge(Reporter::Source, ["a", "b", "c"][context as usize % 3]);
-                table.refresh(context, edge, None, bytes, now_us);
+                table.refresh(context, edge, None, bytes, at(now_us));
             }
             "end" => {
                 table.update_bytes(context, bytes);
@@ -197,7 +220,7 @@ fn rejected_deltas_are_reported_later() {
     let all = u32::try_from(EDGES_MAX).unwrap() + 1;
     for context in 1..=all {
         table.begin(context, OUTBOUND);
-        table.refresh(context, edge(Reporter::Source, &context.to_string()), None, (1, 2), START_US);
+        table.refresh(context, edge(Reporter::Source, &context.to_string()), None, (1, 2), at(START_US));
     }
     assert_eq!(table.deltas.drain().len(), EDGES_MAX);
     table.update_bytes(all, (3, 3));

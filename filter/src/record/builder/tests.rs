@@ -1,6 +1,6 @@
 use super::RecordBuilder;
 use crate::attributes::fake::FakeAttributes;
-use crate::record::Record;
+use crate::record::{Now, Record};
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -8,6 +8,7 @@ mod connections;
 
 /// One second after the start of the request without a duration.
 const NOW_US: u64 = 1_700_000_001_000_000;
+const NOW: Now = Now { wall_us: NOW_US, steady_us: NOW_US };
 
 fn text(record: &Record) -> String {
     let Record { edge, outcome, stats, .. } = record;
@@ -54,9 +55,9 @@ fn check(attributes: &str, expected: &str) {
     let mut builder = RecordBuilder::default();
     // The second time from the cache.
     for proxy in [&with, &with, &without] {
-        assert_eq!(text(&builder.request(proxy, NOW_US)), expected.join("\n"));
+        assert_eq!(text(&builder.request(proxy, NOW)), expected.join("\n"));
     }
-    assert_eq!(text(&RecordBuilder::default().request(&without, NOW_US)), expected.join("\n"));
+    assert_eq!(text(&RecordBuilder::default().request(&without, NOW)), expected.join("\n"));
 }
 
 #[test]
@@ -184,7 +185,8 @@ fn check_calls(requests: &[(&str, u64)], expected: &[u32]) {
     let mut builder = RecordBuilder::default();
     let calls = |(attributes, second): &(&str, u64)| {
         let proxy = FakeAttributes::parse(attributes);
-        builder.request(&proxy, NOW_US + second * 1_000_000);
+        let now_us = NOW_US + second * 1_000_000;
+        builder.request(&proxy, Now { wall_us: now_us, steady_us: now_us });
         proxy.calls.get()
     };
     assert_eq!(requests.iter().map(calls).collect::<Vec<_>>(), expected);
@@ -257,7 +259,7 @@ fn at_a_waypoint_the_peer_is_the_upstream() {
     let mut builder = RecordBuilder::default();
     builder.set_waypoint(true);
     let edge_text = |builder: &mut RecordBuilder, attributes: &str| {
-        let edge = builder.request(&FakeAttributes::parse(attributes), NOW_US).edge;
+        let edge = builder.request(&FakeAttributes::parse(attributes), NOW).edge;
         let service = &edge.service;
         let text = [&edge.peer.workload, &edge.peer.address, &service.host, &service.subset];
         format!("{:?} {}", edge.reporter, text.map(String::as_str).join(" "))

@@ -51,7 +51,7 @@ impl Bench {
             stats: RequestStats::default(),
             messages: MessageCounts::default(),
         };
-        self.buffer.push(&record, &self.config);
+        self.buffer.push(&record, &self.config, 0);
     }
 
     fn poll(&mut self) -> Option<OutgoingBatch> {
@@ -253,6 +253,7 @@ fn check_times(config: &str, requests: &[(u64, u32, u64)], until_s: u64, expecte
             bench.buffer.push(
                 &Record { edge: Edge::default().into(), outcome, stats, messages: MessageCounts::default() },
                 &bench.config,
+                ended_us,
             );
         }
         while let Some(report) = bench.poll() {

@@ -1,6 +1,6 @@
-use super::{NOW_US, check, text};
+use super::{NOW, check, text};
 use crate::attributes::fake::FakeAttributes;
-use crate::record::{ConnectionState, RecordBuilder};
+use crate::record::{ConnectionState, KnownConnection, RecordBuilder};
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -12,7 +12,7 @@ fn check_connection(attributes: &str, expected: &str) {
         (FakeAttributes::parse(attributes), FakeAttributes::parse(attributes).without_expressions());
     let mut builder = RecordBuilder::default();
     for proxy in [&with, &with, &without] {
-        let actual = match builder.connection(proxy, None, 0, NOW_US) {
+        let actual = match builder.connection(proxy, KnownConnection::default(), 0, NOW) {
             ConnectionState::Record(record) => text(&record),
             other => format!("{other:?}"),
         };
@@ -101,7 +101,7 @@ fn a_new_connection_is_pending_until_it_is_established() {
     };
     let mut builder = RecordBuilder::default();
     let mut state =
-        |proxy: &FakeAttributes, establish_us| match builder.connection(proxy, None, establish_us, NOW_US) {
+        |proxy: &FakeAttributes, establish_us| match builder.connection(proxy, KnownConnection::default(), establish_us, NOW) {
             ConnectionState::Record(record) => format!("record of {}", record.edge.peer.principal),
             other => format!("{other:?}"),
         };
