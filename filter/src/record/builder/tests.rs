@@ -4,6 +4,7 @@ use crate::record::{Now, Record};
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
+mod cases;
 mod connections;
 
 /// One second after the start of the request without a duration.
