@@ -177,10 +177,12 @@ pub struct Identity {
     /// Label `version`.
     #[prost(string, tag = "4")]
     pub version: ::prost::alloc::string::String,
-    /// Label `service.istio.io/canonical-name`.
+    /// Label `service.istio.io/canonical-name`, else `app.kubernetes.io/name`, `app`, or the workload:
+    /// the name that istiod gives to peers.
     #[prost(string, tag = "5")]
     pub canonical_service: ::prost::alloc::string::String,
-    /// Label `service.istio.io/canonical-revision`.
+    /// Label `service.istio.io/canonical-revision`, else `app.kubernetes.io/version` or `version`. Empty
+    /// for `latest`, in an `Edge` too.
     #[prost(string, tag = "6")]
     pub canonical_revision: ::prost::alloc::string::String,
     /// `SERVICE_ACCOUNT`; together with the namespace it determines the SPIFFE id.
@@ -309,13 +311,18 @@ pub struct Edge {
 /// Result of a request, as observed by this proxy.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Outcome {
-    /// HTTP status; 0 when no response headers were sent (`response.code` absent).
+    /// HTTP status from 100 to 599; 0 when no response headers were sent (`response.code` absent); 1
+    /// for any other status, which an upstream may send. A reader takes every other value as invalid,
+    /// too.
     #[prost(uint32, tag = "1")]
     pub response_code: u32,
     /// Envoy's `response.flags`: bit i is CoreResponseFlag i. Unknown bits are preserved.
     #[prost(uint64, tag = "2")]
     pub response_flags: u64,
-    /// gRPC status. Present only for gRPC requests whose status Envoy knows.
+    /// gRPC status from 0 to 16; 17 for any other value of a `grpc-status` header or trailer, such as
+    /// `42`, `-1` or `abc`. A reader takes every value above 16 as invalid. Absent when neither a header
+    /// nor a trailer was sent; the status that Envoy derives from the HTTP status does not count. A
+    /// gRPC request has the content type `application/grpc` or `application/grpc+…`.
     #[prost(uint32, optional, tag = "3")]
     pub grpc_status: ::core::option::Option<u32>,
     #[prost(enumeration = "Protocol", tag = "4")]
