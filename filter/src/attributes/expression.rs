@@ -52,7 +52,7 @@ pub const NOT_GRPC: &[u8] = b"\n";
 /// The value in place of the gRPC status of a gRPC request without one. No header has this value.
 pub const NO_STATUS: &[u8] = b"\t";
 
-/// The placeholder for the name of the hop header in an expression.
+/// The placeholder for the hop header, before the request id that replaces it.
 const HOP_HEADER: u8 = b'@';
 /// The placeholder for the gRPC status, whose text is long and occurs in several expressions.
 const GRPC_STATUS: u8 = b'#';
@@ -78,17 +78,17 @@ impl Expression {
     /// request id where the name of the header is empty.
     #[must_use]
     pub fn cel_with_hop_header(self, hop_header: &str) -> Vec<u8> {
-        let template = match self {
-            Self::Request if !hop_header.is_empty() => include_str!("expression/request_hop_header.cel"),
-            Self::RequestGuarded if !hop_header.is_empty() => {
-                include_str!("expression/request_guarded_hop_header.cel")
-            }
-            _ => self.cel(),
-        };
         let mut cel = Vec::new();
-        for byte in template.bytes() {
+        for byte in self.cel().bytes() {
             match byte {
-                HOP_HEADER => cel.extend_from_slice(hop_header.as_bytes()),
+                HOP_HEADER if hop_header.is_empty() => {}
+                HOP_HEADER => {
+                    for part in
+                        ["'", hop_header, "' in request.headers ? request.headers['", hop_header, "'] : "]
+                    {
+                        cel.extend_from_slice(part.as_bytes());
+                    }
+                }
                 GRPC_STATUS => cel.extend_from_slice(GRPC_STATUS_CEL.trim_ascii_end().as_bytes()),
                 byte => cel.push(byte),
             }

@@ -22,7 +22,9 @@ impl FakeAttributes {
             let value = value.trim();
             let bytes = match value.parse::<i64>() {
                 // A header is text even where it looks like a number.
-                Ok(number) if !name.contains("headers") && !name.contains("trailers") => number.to_le_bytes().to_vec(),
+                Ok(number) if !name.contains("headers") && !name.contains("trailers") => {
+                    number.to_le_bytes().to_vec()
+                }
                 _ => value.as_bytes().to_vec(),
             };
             Some((name.trim().to_owned(), bytes))

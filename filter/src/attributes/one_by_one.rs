@@ -45,5 +45,7 @@ pub(super) fn element_bytes(element: Element, attributes: &impl Attributes) -> V
 /// Returns whether a request with this content type is gRPC, by Envoy's rule: neither gRPC-Web nor
 /// a type with parameters is.
 fn is_grpc(content_type: &[u8]) -> bool {
-    content_type.strip_prefix(b"application/grpc").is_some_and(|rest| rest.is_empty() || rest.starts_with(b"+"))
+    content_type
+        .strip_prefix(b"application/grpc")
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with(b"+"))
 }

@@ -5,9 +5,9 @@
 //! failure is read for failed requests only.
 
 use super::connection::{self, ConnectionState, KnownConnection};
-use super::now::Now;
 use super::edge_resolver::EdgeResolver;
 use super::evaluator::Evaluator;
+use super::now::Now;
 use super::outcome::{FailureReason, Outcome, Protocol};
 use super::record::Record;
 use super::stats::{DURATION_US_MAX, MessageCounts, RequestStats};

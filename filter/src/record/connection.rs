@@ -81,8 +81,7 @@ pub(super) fn read(
     if !is_established && age_us < establish_us {
         return ConnectionState::NotEstablished;
     }
-    let edge =
-        known.edge.unwrap_or_else(|| resolve(edges, attributes, &info, is_established, now.steady_us));
+    let edge = known.edge.unwrap_or_else(|| resolve(edges, attributes, &info, is_established, now.steady_us));
     let failure = FailureReason::new(b"", reason);
     let outcome = Outcome { response_flags, protocol: Protocol::Tcp, failure, ..Outcome::default() };
     let duration_us = age_us.min(DURATION_US_MAX);

@@ -21,8 +21,7 @@ impl Now {
     pub fn age_us(self, start_us: u64, noted_us: u64) -> u64 {
         let age_us = self.wall_us.saturating_sub(start_us);
         let noted_age_us = self.steady_us.saturating_sub(noted_us);
-        let has_stepped =
-            start_us > self.wall_us || noted_age_us.abs_diff(age_us) > START_DIFFERENCE_MAX_US;
+        let has_stepped = start_us > self.wall_us || noted_age_us.abs_diff(age_us) > START_DIFFERENCE_MAX_US;
         if has_stepped && noted_us != 0 { noted_age_us } else { age_us }
     }
 }

@@ -71,7 +71,7 @@ impl<'a> StreamInfo<'a> {
         };
         let Some(mut values) = values else { return Self::default() };
         // The order of the expression.
-        let Some([duration_ns, code, flags, request_bytes, response_bytes, last]) = values.numbers()         else {
+        let Some([duration_ns, code, flags, request_bytes, response_bytes, last]) = values.numbers() else {
             return Self::default();
         };
         let unsigned = |value| u64::try_from(number(value));

@@ -187,7 +187,10 @@ mod tests {
 
     #[test]
     fn the_canonical_names_are_those_of_istiod() {
-        check_names("app.kubernetes.io/version = 1.4.2\napp.kubernetes.io/name = payments", "/payments/1.4.2");
+        check_names(
+            "app.kubernetes.io/version = 1.4.2\napp.kubernetes.io/name = payments",
+            "/payments/1.4.2",
+        );
         check_names("service.istio.io/canonical-revision = 1.4.2", "/pay-v1/1.4.2");
         check_names("app = payments\nversion = v2", "v2/payments/v2");
         // istiod leaves it out of the endpoint's metadata, and the injector adds it to the labels.

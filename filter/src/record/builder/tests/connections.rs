@@ -100,11 +100,15 @@ fn a_new_connection_is_pending_until_it_is_established() {
         ))
     };
     let mut builder = RecordBuilder::default();
-    let mut state =
-        |proxy: &FakeAttributes, establish_us| match builder.connection(proxy, KnownConnection::default(), establish_us, NOW) {
-            ConnectionState::Record(record) => format!("record of {}", record.edge.peer.principal),
-            other => format!("{other:?}"),
-        };
+    let mut state = |proxy: &FakeAttributes, establish_us| match builder.connection(
+        proxy,
+        KnownConnection::default(),
+        establish_us,
+        NOW,
+    ) {
+        ConnectionState::Record(record) => format!("record of {}", record.edge.peer.principal),
+        other => format!("{other:?}"),
+    };
     for side in ["1", "2"] {
         assert_eq!(state(&with(side, ""), 1_000_001), "NotEstablished");
         assert_eq!(state(&with(side, ""), 1_000_000), "record of ");
