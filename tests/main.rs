@@ -20,6 +20,7 @@ mod metadata_exchange;
 mod open;
 mod tcp;
 mod grpc;
+mod protocols;
 mod health;
 mod outage;
 mod filter_crash;

@@ -1,16 +1,20 @@
 //! The application behind the destination's Envoy.
 //!
-//! In: connections. Out: TCP: the requested number of bytes; HTTP/1: an answer, or an echo over
-//! WebSocket; gRPC: the status at the end of the path, in trailers over HTTP 200.
+//! In: connections. Out: TCP: the requested number of bytes; HTTP/1: an answer with the response code
+//! of a path `/code/099`, else 200, or an echo over WebSocket; gRPC: the text at the end of the path as
+//! the status, in trailers over HTTP 200, or for [`STREAM`] messages without an end.
 //! Invariant: a connection ends when its client closes it; the size of a message is bounded.
 
 use std::convert::Infallible;
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use anyhow::Result;
+use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt as _, Full};
-use hyper::body::{Body, Bytes, Incoming};
+use hyper::body::{Body, Bytes, Frame, Incoming};
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{HeaderMap, Request, Response};
@@ -28,6 +32,12 @@ const CONNECTIONS_MAX: usize = 4_096;
 const MESSAGE_BYTES_MAX: usize = 1 << 20;
 /// Header of a TCP message: number of following bytes, and number of bytes to return.
 pub(super) const GREETING_BYTES: usize = 8;
+/// End of the path of a gRPC call whose response does not end.
+pub(super) const STREAM: &str = "stream";
+/// Messages of such a response.
+pub(super) const STREAM_MESSAGES: usize = 3;
+/// An empty gRPC message.
+const EMPTY_MESSAGE: &[u8] = &[0; 5];
 
 /// The application with bound listeners.
 #[derive(Debug)]
@@ -101,7 +111,10 @@ async fn http1(stream: TcpStream) -> io::Result<()> {
         }
         let head = String::from_utf8_lossy(&head).to_ascii_lowercase();
         if !head.contains("upgrade: websocket") {
-            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nok\n").await?;
+            // As sent: a code that HTTP does not define is not corrected.
+            let code = head.strip_prefix("get /code/").and_then(|rest| rest.get(..3)).unwrap_or("200");
+            let answer = format!("HTTP/1.1 {code} OK\r\ncontent-length: 3\r\n\r\nok\n");
+            stream.write_all(answer.as_bytes()).await?;
             stream.flush().await?;
             continue;
         }
@@ -123,24 +136,49 @@ async fn http1(stream: TcpStream) -> io::Result<()> {
 
 async fn grpc(stream: TcpStream) {
     let service = service_fn(async |request: Request<Incoming>| {
-        let status = request.uri().path().rsplit('/').next().and_then(|status| status.parse().ok());
+        let status = request.uri().path().rsplit('/').next().unwrap_or_default().to_owned();
         // An answer that ends first cuts off the rest of the request.
         let mut body = request.into_body();
         while let Some(frame) = body.frame().await {
             frame?;
         }
-        Ok::<_, hyper::Error>(answer(status.unwrap_or(0)))
+        Ok::<_, hyper::Error>(answer(&status))
     });
     let connection = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
     // An error means that the caller disconnected.
     connection.serve_connection(TokioIo::new(stream), service).await.ok();
 }
 
-/// Returns an empty message with the status in the trailers.
-fn answer(status: u16) -> Response<impl Body<Data = Bytes, Error = Infallible>> {
-    let trailers = HeaderMap::from_iter([(HeaderName::from_static("grpc-status"), status.into())]);
-    let message = Full::new(Bytes::from_static(&[0; 5]));
-    let mut response = Response::new(message.with_trailers(async move { Some(Ok(trailers)) }));
+/// Returns an empty message with the status in the trailers, or the messages of a stream.
+fn answer(status: &str) -> Response<BoxBody<Bytes, Infallible>> {
+    let body = if status == STREAM {
+        Endless { messages: STREAM_MESSAGES }.boxed()
+    } else {
+        let status = HeaderValue::from_str(status).unwrap_or(HeaderValue::from_static("0"));
+        let trailers = HeaderMap::from_iter([(HeaderName::from_static("grpc-status"), status)]);
+        let message = Full::new(Bytes::from_static(EMPTY_MESSAGE));
+        message.with_trailers(async move { Some(Ok(trailers)) }).boxed()
+    };
+    let mut response = Response::new(body);
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     response
+}
+
+/// A body of some messages that does not end.
+struct Endless {
+    messages: usize,
+}
+
+impl Body for Endless {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let Some(left) = self.messages.checked_sub(1) else { return Poll::Pending };
+        self.messages = left;
+        Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(EMPTY_MESSAGE)))))
+    }
 }

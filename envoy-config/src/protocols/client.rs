@@ -9,12 +9,15 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use http_body_util::{BodyExt as _, Full};
-use hyper::body::Bytes;
-use hyper::{Request, header};
+use hyper::body::{Bytes, Incoming};
+use hyper::{Request, Response, header};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
 use tokio::time;
+
+use super::application::{STREAM, STREAM_MESSAGES};
 
 /// Longest wait.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -126,6 +129,16 @@ impl Connection {
         Ok(answer)
     }
 
+    /// Sends a request for a path and returns the response code; the body is not read.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn code_of(mut self, path: &str) -> Result<String> {
+        let head = format!("GET {path} HTTP/1.1\r\nhost: payments.shop.svc.cluster.local:8080\r\n\r\n");
+        self.0.write_all(head.as_bytes()).await?;
+        Ok(self.head().await?.split(' ').nth(1).context("no response code")?.to_owned())
+    }
+
     async fn head(&mut self) -> Result<String> {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
@@ -135,7 +148,7 @@ impl Connection {
     }
 }
 
-/// Messages that a [`grpc`] call sends; it receives one.
+/// Messages that a gRPC call sends; it receives one.
 pub const MESSAGES: usize = 3;
 
 /// Makes a gRPC call that ends with this status; returns the HTTP status and that of the trailers.
@@ -143,19 +156,58 @@ pub const MESSAGES: usize = 3;
 /// # Errors
 /// When there is no answer, or the answer has no trailers.
 pub async fn grpc(listener: SocketAddr, status: u16) -> Result<(u16, u16)> {
+    let (code, status) = call(listener, &status.to_string(), "application/grpc").await?;
+    Ok((code, status.context("no grpc-status")?.parse()?))
+}
+
+/// Makes a call with this content type, which the application ends with this text as the gRPC
+/// status; returns the HTTP status and the text in the trailers.
+///
+/// # Errors
+/// When there is no answer.
+pub async fn call(listener: SocketAddr, status: &str, content_type: &str) -> Result<(u16, Option<String>)> {
+    let (response, _sender, connection) = send(listener, status, content_type).await?;
+    let code = response.status().as_u16();
+    let body = time::timeout(DEADLINE, response.into_body().collect()).await??;
+    let status = body.trailers().and_then(|trailers| trailers.get("grpc-status"));
+    let status = status.map(|status| anyhow::Ok(status.to_str()?.to_owned())).transpose()?;
+    connection.abort();
+    Ok((code, status))
+}
+
+/// Makes a gRPC call, and resets it after the first messages of the response.
+///
+/// # Errors
+/// When the messages do not arrive.
+pub async fn cancel(listener: SocketAddr) -> Result<()> {
+    let (response, sender, connection) = send(listener, STREAM, "application/grpc").await?;
+    let mut body = response.into_body();
+    let mut received = 0;
+    while received < STREAM_MESSAGES * 5 {
+        let frame = time::timeout(DEADLINE, body.frame()).await?.context("the stream has ended")??;
+        received += frame.data_ref().map_or(0, Bytes::len);
+    }
+    // The connection ends after it has sent the reset.
+    drop((body, sender));
+    time::timeout(DEADLINE, connection).await??.ok();
+    Ok(())
+}
+
+type Sender = hyper::client::conn::http2::SendRequest<Full<Bytes>>;
+
+async fn send(
+    listener: SocketAddr,
+    status: &str,
+    content_type: &str,
+) -> Result<(Response<Incoming>, Sender, JoinHandle<hyper::Result<()>>)> {
     let stream = time::timeout(DEADLINE, TcpStream::connect(listener)).await??;
     let (mut sender, connection) =
         hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await?;
     let connection = tokio::spawn(connection);
     let request = Request::post(format!("http://payments.shop.svc.cluster.local/grpc.Test/{status}"))
-        .header(header::CONTENT_TYPE, "application/grpc")
+        .header(header::CONTENT_TYPE, content_type)
         .header(header::TE, "trailers")
         .body(Full::new(Bytes::from_static(&[0; 5 * MESSAGES])))?;
     let response = time::timeout(DEADLINE, sender.send_request(request)).await??;
-    let code = response.status().as_u16();
-    let body = time::timeout(DEADLINE, response.into_body().collect()).await??;
-    let trailers = body.trailers().context("no trailers")?;
-    let status = trailers.get("grpc-status").context("no grpc-status")?.to_str()?.parse()?;
-    connection.abort();
-    Ok((code, status))
+    Ok((response, sender, connection))
 }
