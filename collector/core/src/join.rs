@@ -3,7 +3,8 @@
 //! In: batches with resolved edges, and the time. Out: per edge the counts of hops by verdict and
 //! by the endings of both sides, and the gap between both durations.
 //! Invariant: every record has exactly one fate: joined, alone, ambiguous, evicted, or unjoinable
-//! with a reason. At most `pending_max` records are pending, none longer than the match window.
+//! with a reason. At most `pending_max` records are pending, none longer than eight sevenths of the
+//! match window.
 //! Verdicts account for telemetry that is known to be lost. The order of arrival does not change
 //! the pairs of records that arrive within the pairing delay of each other, except for calls that
 //! share one request id, overlap in time, and of which one fails.
@@ -14,8 +15,8 @@
 //! knows its own service. The source (where the destination's proxy could identify it), the number
 //! of the attempt, and the times distinguish calls with one key.
 //! Most hops are complete with their second record, since both sides report the same response. All
-//! other records of a key are resolved together: one pairing delay after the last record that can
-//! be expected, or at the end of the match window.
+//! other records of a key are resolved together: pairs one pairing delay after the last record that
+//! can be expected of their caller, records without a partner at the end of the match window.
 
 mod ending;
 mod verdict;
@@ -29,6 +30,7 @@ mod edge_context;
 mod prepare;
 mod matching;
 mod pairing;
+mod completion;
 mod expire;
 mod stats;
 mod settings;

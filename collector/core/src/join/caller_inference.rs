@@ -64,7 +64,7 @@ impl Join {
     #[must_use]
     pub fn inference_deadline_us(&self, now_us: u64) -> u64 {
         // The last records are resolved on the tick after their deadline.
-        now_us.saturating_add(self.limits.window_us()).saturating_add(1_000_000)
+        now_us.saturating_add(self.limits.wait_us_max()).saturating_add(1_500_000)
     }
 
     /// Buffers the caller of a destination record that has no source.

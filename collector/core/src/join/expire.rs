@@ -2,9 +2,11 @@
 //!
 //! In: a key with records that are due. Out: their verdicts.
 //! Invariant: a due record is counted and removed, together with the pending records that may
-//! belong to the same calls. Other records of the key stay pending.
+//! belong to the same calls, or waits for the rest of its window. Other records of the key stay
+//! pending.
 
 use super::caller_inference;
+use super::completion::completed;
 use super::edge_stats::{EdgeEntry, HopOutcome};
 use super::ending::Ending;
 use super::packed_record::PendingRecord;
@@ -17,46 +19,71 @@ use super::{Join, Side};
 /// request; a shorter one may be clock error.
 const BEGAN_AFTER_US_MIN: i64 = 10_000;
 
+/// Result of one record of a group.
+struct Resolved {
+    result: PairingResult,
+    /// Whether the record is counted now; the others stay pending.
+    is_completed: bool,
+    /// Whether a destination began after its source had ended.
+    began_after: bool,
+}
+
 impl Join {
     /// Resolves the due records of a key, or `all` of them.
     pub(super) fn resolve(&mut self, key: u64, all: bool, now_us: u64) {
         let mut pending: Vec<(Position, PendingRecord)> = Vec::new();
         self.table.visit(key, |position, record| pending.push((position, PendingRecord::unpack(record))));
         let now = PendingRecord::tick(now_us);
+        let is_due = |record: &PendingRecord| all || PendingRecord::is_due(record.deadline, now);
+        let has_waited = |record: &PendingRecord| is_due(record) && (all || !record.is_advanced());
         if let [(position, record)] = pending.as_slice() {
-            if (all || PendingRecord::is_due(record.deadline, now)) && self.table.remove(*position) {
-                self.count_alone(record, now_us);
+            if has_waited(record) {
+                if self.table.remove(*position) {
+                    self.count_alone(record, now_us);
+                }
+            } else if is_due(record) {
+                self.table.restore_deadline(*position, self.limits.window_ticks());
             }
             return;
         }
-        let mut group = Vec::new();
-        let mut included: Vec<bool> =
-            pending.iter().map(|(_, record)| all || PendingRecord::is_due(record.deadline, now)).collect();
+        let mut included: Vec<bool> = pending.iter().map(|(_, record)| is_due(record)).collect();
         self.include_related(&pending, &mut included);
-        for ((position, record), _) in pending.iter().zip(&included).filter(|(_, included)| **included) {
-            self.table.remove(*position);
-            group.push(*record);
+        let mut group: Vec<(Position, PendingRecord)> =
+            pending.into_iter().zip(included).filter(|(_, included)| *included).map(|(it, _)| it).collect();
+        pairing::sort(&mut group, |(_, record)| record);
+        let (positions, group): (Vec<Position>, Vec<PendingRecord>) = group.into_iter().unzip();
+        let resolved = self.pair(&group, has_waited);
+        for ((position, record), resolved) in positions.iter().zip(&group).zip(&resolved) {
+            if resolved.is_completed {
+                self.table.remove(*position);
+            } else if is_due(record) {
+                self.table.restore_deadline(*position, self.limits.window_ticks());
+            }
         }
-        pairing::sort(&mut group);
+        self.count_group(&group, &resolved, now_us);
+    }
+
+    /// Pairs a sorted group.
+    fn pair(&self, group: &[PendingRecord], waited: impl Fn(&PendingRecord) -> bool) -> Vec<Resolved> {
         let skews = &self.clock_skews;
         let skew_us =
             |source: &PendingRecord, destination: &PendingRecord| skews.skew_us(source.own, destination.own);
         let times = Timing { skew_us: &skew_us, tolerance_us: self.limits.clock_tolerance_us() };
-        let results = pairing::pair_group(&group, &times);
+        let results = pairing::pair_group(group, &times);
+        let completed = completed(group, &results, waited);
         let began_after = |source: &PendingRecord, destination: &PendingRecord| {
             times.began_after_end_us(source, destination) > BEGAN_AFTER_US_MIN
         };
-        let late: Vec<bool> = group
-            .iter()
-            .zip(&results)
-            .map(|(record, result)| match result {
-                PairingResult::LastAttempt { source, .. } => {
-                    group.get(*source).is_some_and(|it| began_after(it, record))
-                }
-                _ => false,
-            })
-            .collect();
-        self.count_group(&group, &results, &late, now_us);
+        let resolved = group.iter().zip(results).zip(completed);
+        let resolved = resolved.map(|((record, result), is_completed)| {
+            let source = match result {
+                PairingResult::LastAttempt { source, .. } => group.get(source),
+                _ => None,
+            };
+            let began_after = source.is_some_and(|source| began_after(source, record));
+            Resolved { result, is_completed, began_after }
+        });
+        resolved.collect()
     }
 
     /// Adds the records that may be the other side of included ones, transitively.
@@ -71,8 +98,7 @@ impl Join {
                 (Side::Destination, Side::Source) => (b, a),
                 _ => return false,
             };
-            times.fits(source, destination)
-                || is_same_response(source, destination) && source.may_be_from(destination.source_tag)
+            times.fits(source, destination) || is_same_response(source, destination)
         };
         for _ in 0..pending.len() {
             let next = pending.iter().zip(&*included).position(|((_, record), is_included)| {
@@ -84,17 +110,11 @@ impl Join {
         }
     }
 
-    fn count_group(
-        &mut self,
-        group: &[PendingRecord],
-        results: &[PairingResult],
-        late: &[bool],
-        now_us: u64,
-    ) {
+    fn count_group(&mut self, group: &[PendingRecord], resolved: &[Resolved], now_us: u64) {
         let mut ambiguous: Vec<&PendingRecord> = Vec::new();
         let only_source = caller_inference::only_source(group);
-        for ((record, result), late) in group.iter().zip(results).zip(late) {
-            match result {
+        for (record, resolved) in group.iter().zip(resolved).filter(|(_, it)| it.is_completed) {
+            match &resolved.result {
                 PairingResult::Paired => {}
                 PairingResult::Alone => self.count_alone(record, now_us),
                 PairingResult::Ambiguous => {
@@ -112,7 +132,7 @@ impl Join {
                         destination: record.ending,
                         same_response: is_same_response(source, record),
                         retried: source.attempts > 1,
-                        began_after: *late,
+                        began_after: resolved.began_after,
                     };
                     if *confident && pair.same_response && source.ending.is_response() && !pair.retried {
                         // Its times did not fit, or it would have matched on arrival: the known

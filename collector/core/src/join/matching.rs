@@ -27,8 +27,10 @@ struct Candidates {
     count: usize,
     /// Candidates that overlap the new record in time.
     near: usize,
-    /// Number of destination records that the attempts of the sources imply.
+    /// Number of destination records that the attempts of the sources imply, of those that may have
+    /// the same caller as the new record.
     expected: usize,
+    /// Destination records that may have the same caller as the new record.
     destinations: usize,
     /// Candidate with the same response and the smallest misfit in time.
     best: Option<(i64, Position, PackedRecord)>,
@@ -91,7 +93,9 @@ impl Join {
         self.table.visit(record.key, |position, words| {
             let other = PendingRecord::unpack(words);
             candidates.count += 1;
-            candidates.add(&other);
+            if other.may_be_from(record.source_tag) {
+                candidates.add(&other);
+            }
             candidates.near += usize::from(is_near(record, &other, slack_us));
             if other.side == record.side {
                 return;
@@ -121,21 +125,9 @@ impl Join {
         };
         both.add(&record);
         if both.expected > 0 && both.destinations >= both.expected {
-            // All expected records are here; the pairing delay only covers further calls with the
-            // same id.
-            let soon =
-                PendingRecord::tick(now_us.saturating_add(self.limits.pairing_delay_us())).wrapping_add(1);
-            if PendingRecord::is_due(soon, record.deadline) {
-                record.deadline = soon;
-            }
-            let mut positions = [None; GROUP_MAX];
-            let mut free = positions.iter_mut();
-            self.table.visit(record.key, |position, _| {
-                if let Some(free) = free.next() {
-                    *free = Some(position);
-                }
-            });
-            positions.into_iter().flatten().for_each(|position| self.table.advance_deadline(position, soon));
+            // All expected records of the caller are here. The pairing delay covers further calls
+            // with the same id; a record without a partner then waits for the rest of its window.
+            record = self.advance_deadlines(&record, now_us);
         }
         if self.table.len() >= self.limits.pending_max {
             let oldest = self.table.next_due_near(record.key, PendingRecord::tick(now_us));
@@ -147,6 +139,25 @@ impl Join {
             return self.evict(Eviction::Crowded, now_us);
         }
         self.insert_pending(record.pack(), now_us);
+    }
+
+    /// Advances the deadlines of a new record and of all that may have the same caller.
+    fn advance_deadlines(&mut self, record: &PendingRecord, now_us: u64) -> PendingRecord {
+        let window = self.limits.window_ticks();
+        let soon = PendingRecord::tick(now_us.saturating_add(self.limits.pairing_delay_us())).wrapping_add(1);
+        let mut positions = [None; GROUP_MAX];
+        let mut free = positions.iter_mut();
+        self.table.visit(record.key, |position, words| {
+            if PendingRecord::unpack(words).may_be_from(record.source_tag)
+                && let Some(free) = free.next()
+            {
+                *free = Some(position);
+            }
+        });
+        let positions = positions.into_iter().flatten();
+        positions.for_each(|position| self.table.advance_deadline(position, soon, window));
+        let [key, first, second, third] = record.pack();
+        PendingRecord::unpack([key, PendingRecord::with_advanced(first, soon, window), second, third])
     }
 
     #[inline]

@@ -17,6 +17,14 @@ pub(super) const TICK_US: u64 = 1 << 17;
 /// Longest duration; longer requests are stored as this, and have no gap.
 pub(super) const DURATION_US_MAX: u32 = u32::MAX;
 
+/// Parts of the match window, the unit of [`PendingRecord::advanced`].
+pub(super) const PARTS: u16 = 7;
+/// Marks a deadline that was advanced and restored, and is not advanced again.
+const RESTORED: u8 = 8;
+
+/// Bits of [`PendingRecord::advanced`] in the first word.
+const ADVANCED: u64 = 0xf << 19;
+
 /// A packed [`PendingRecord`]: key, fields for the search, times, reporter.
 pub(super) type PackedRecord = [u64; 4];
 
@@ -35,6 +43,9 @@ pub(super) struct PendingRecord {
     pub(super) source_tag: u16,
     /// Time at which the record is resolved, in [`TICK_US`], wrapped.
     pub(super) deadline: u16,
+    /// Parts of the match window, of [`PARTS`], by which the deadline was advanced; 0 for a deadline
+    /// that was never advanced, [`RESTORED`] for one that was advanced and restored.
+    pub(super) advanced: u8,
     /// End of the request by the proxy's clock, in [`END_STEP_US`], wrapped.
     pub(super) end: u32,
     /// Duration, at most [`DURATION_US_MAX`].
@@ -77,6 +88,11 @@ impl PendingRecord {
         now.wrapping_sub(deadline).cast_signed() >= 0
     }
 
+    /// Whether the deadline was advanced, and not restored.
+    pub(super) fn is_advanced(&self) -> bool {
+        (1..RESTORED).contains(&self.advanced)
+    }
+
     /// Whether this record and a source tag may mean the same source.
     pub(super) fn may_be_from(&self, source_tag: u16) -> bool {
         self.source_tag == source_tag || self.source_tag == 0 || source_tag == 0
@@ -87,6 +103,7 @@ impl PendingRecord {
         let outcome = Self::outcome_word(self.ending, self.response);
         let edge = Self::edge_word(self.side, self.source_tag);
         let first = Self::first_word(outcome, edge, self.attempts.into(), self.deadline);
+        let first = first | u64::from(self.advanced & 0xf) << 19;
         let second = u64::from(self.end) | u64::from(self.duration_us) << 32;
         let third = Self::third_word(self.edge, self.own, self.peer);
         [self.key, first, second, third]
@@ -98,11 +115,12 @@ impl PendingRecord {
         Self {
             key,
             side: if first >> 23 & 1 == 1 { Side::Destination } else { Side::Source },
-            ending: Ending::from_number((first >> 16) as u8 & 0x7f),
+            ending: Ending::from_number((first >> 16) as u8 & 0x7),
             response: Response(first as u16),
             attempts: (first >> 24) as u8,
             source_tag: (first >> 32) as u16,
             deadline: (first >> 48) as u16,
+            advanced: (first >> 19) as u8 & 0xf,
             end: second as u32,
             duration_us: (second >> 32) as u32,
             edge: third as u32 & 0xff_ffff,
@@ -141,8 +159,27 @@ impl PendingRecord {
         (first >> 48) as u16
     }
 
-    /// Replaces the deadline in the first word.
-    pub(super) fn with_deadline(first: u64, deadline: u16) -> u64 {
+    /// Advances the deadline in the first word, unless it is earlier already or was advanced
+    /// before. `window`: the match window in ticks.
+    pub(super) fn with_advanced(first: u64, deadline: u16, window: u16) -> u64 {
+        let left = Self::deadline_of(first).wrapping_sub(deadline);
+        if first & ADVANCED != 0 || left.cast_signed() < 0 {
+            return first;
+        }
+        let parts = (u64::from(left) * u64::from(PARTS)).div_ceil(window.max(1).into());
+        Self::with_deadline(first, deadline) | parts.clamp(1, PARTS.into()) << 19
+    }
+
+    /// Restores an advanced deadline in the first word, at most one part of the window later than
+    /// it was.
+    pub(super) fn with_restored(first: u64, window: u16) -> u64 {
+        let parts = (first & ADVANCED) >> 19;
+        let later = (parts.min(PARTS.into()) * u64::from(window)).div_ceil(PARTS.into());
+        let deadline = Self::deadline_of(first).wrapping_add(u16::try_from(later).unwrap_or(window));
+        Self::with_deadline(first & !ADVANCED, deadline) | u64::from(RESTORED) << 19
+    }
+
+    fn with_deadline(first: u64, deadline: u16) -> u64 {
         first & 0xffff_ffff_ffff | u64::from(deadline) << 48
     }
 }
@@ -157,20 +194,48 @@ mod tests {
         fn unpacking_inverts_packing(
             (key, destination, ending, response) in (1..u64::MAX, any::<bool>(), 0..7_u8, any::<u16>()),
             (attempts, source_tag, deadline, end) in any::<(u8, u16, u16, u32)>(),
-            duration_us in any::<u32>(),
+            (duration_us, advanced) in (any::<u32>(), 0..9_u8),
             (edge, own, peer) in (0..1_u32 << 24, 0..1_u32 << 20, 0..1_u32 << 20),
         ) {
             let side = if destination { Side::Destination } else { Side::Source };
             let (ending, response) = (Ending::from_number(ending), Response(response));
             let record = PendingRecord {
-                key, side, ending, response, attempts, source_tag, deadline, end, duration_us, edge, own, peer,
+                key, side, ending, response, attempts, source_tag, deadline, advanced, end, duration_us, edge, own,
+                peer,
             };
             prop_assert_eq!(PendingRecord::unpack(record.pack()), record);
             let [_, first, ..] = record.pack();
             prop_assert_eq!(PendingRecord::deadline_of(first), deadline);
             let first = PendingRecord::with_deadline(first, 7);
-            prop_assert_eq!(PendingRecord::unpack([key, first, record.pack()[2], record.pack()[3]]), PendingRecord { deadline: 7, ..record });
+            let [_, _, second, third] = record.pack();
+            prop_assert_eq!(
+                PendingRecord::unpack([key, first, second, third]),
+                PendingRecord { deadline: 7, ..record }
+            );
         }
+    }
+
+    /// Checks deadline and parts after an advance, and the deadline after its restoration.
+    #[track_caller]
+    fn check_advance(deadline: u16, soon: u16, expected: (u16, u8, u16)) {
+        const WINDOW: u16 = 114;
+        let record = |first| PendingRecord::unpack([1, first, 0, 0]);
+        let first = PendingRecord::first_word(0, 0, 1, deadline);
+        let advanced = PendingRecord::with_advanced(first, soon, WINDOW);
+        let restored = PendingRecord::with_restored(advanced, WINDOW);
+        let (one, two) = (record(advanced), record(restored));
+        assert_eq!((one.deadline, one.advanced, two.deadline), expected);
+        assert_eq!((one.is_advanced(), two.is_advanced()), (one.advanced > 0, false));
+        assert_eq!(PendingRecord::with_advanced(restored, 0, WINDOW), restored, "advanced once");
+    }
+
+    #[test]
+    fn an_advanced_deadline_is_restored_to_the_same_time_or_one_part_later() {
+        check_advance(1_000, 990, (990, 1, 1_007));
+        check_advance(1_000, 886, (886, 7, 1_000));
+        check_advance(1_000, 950, (950, 4, 1_016));
+        check_advance(1_000, 1_001, (1_000, 0, 1_000));
+        check_advance(5, u16::MAX, (u16::MAX, 1, 16));
     }
 
     #[test]

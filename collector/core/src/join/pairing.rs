@@ -8,7 +8,9 @@
 //!    candidates the best fit in time wins; the number of pairs does not depend on this choice.
 //! 2. A destination record with the number of an earlier attempt belongs to the source record that
 //!    made the attempt.
-//! 3. The remaining records of both sides form a pair where time leaves one choice: first among
+//! 3. Records with the same response form a pair even if the destination's proxy names another
+//!    caller: a destination record without a caller was paired with that caller.
+//! 4. The remaining records of both sides form a pair where time leaves one choice: first among
 //!    destinations that began during the call, then also among later ones; and where the choice
 //!    makes no difference.
 
@@ -86,6 +88,7 @@ pub(super) fn pair_group(group: &[PendingRecord], times: &Timing<'_>) -> Vec<Pai
         Pairing { group, times, results: vec![PairingResult::Alone; group.len()], pairs: Vec::new() };
     pairing.pair_same_responses();
     pairing.assign_earlier_attempts(false);
+    pairing.pair_other_callers();
     pairing.pair_only_choices(true);
     pairing.pair_only_choices(false);
     pairing.pair_equal_choices();
@@ -94,11 +97,12 @@ pub(super) fn pair_group(group: &[PendingRecord], times: &Timing<'_>) -> Vec<Pai
     pairing.results
 }
 
-/// Sorts a group: sources first, then by time. Times are relative to the first record as it
-/// arrived; another base differs by a constant.
-pub(super) fn sort(group: &mut [PendingRecord]) {
-    let Some(first) = group.first().copied() else { return };
-    group.sort_by_key(|record| {
+/// Sorts a group: sources first, then by time. `record`: the record of an entry. Times are relative
+/// to the first record as it arrived; another base differs by a constant.
+pub(super) fn sort<T>(group: &mut [T], record: impl Fn(&T) -> &PendingRecord) {
+    let Some(first) = group.first().map(&record).copied() else { return };
+    group.sort_by_key(|entry| {
+        let record = record(entry);
         let destination = record.side == Side::Destination;
         (
             destination,
@@ -163,6 +167,21 @@ impl<'a> Pairing<'a> {
                 if let Some((best, _)) = candidates.min_by_key(|(_, it)| self.times.misfit(source, it)) {
                     self.pair(index, best);
                 }
+            }
+        }
+    }
+
+    fn pair_other_callers(&mut self) {
+        for (index, source) in self.unpaired(Side::Source) {
+            let candidates = self.unpaired(Side::Destination).into_iter().filter(|(_, destination)| {
+                source.attempts <= 1
+                    && destination.attempts <= 1
+                    && source.ending.is_response()
+                    && is_same_response(source, destination)
+            });
+            if let Some((best, _)) = candidates.min_by_key(|(_, it)| self.times.misfit(source, it)) {
+                self.set(index, PairingResult::Paired);
+                self.set(best, PairingResult::LastAttempt { source: index, confident: false });
             }
         }
     }

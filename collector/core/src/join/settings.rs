@@ -39,6 +39,17 @@ impl Settings {
         milliseconds_us(self.window_ms)
     }
 
+    /// Longest time that a record waits for the other side, in ticks of its deadline.
+    pub(super) fn window_ticks(&self) -> u16 {
+        u16::try_from(self.window_us() / packed_record::TICK_US).unwrap_or(u16::MAX).saturating_add(1)
+    }
+
+    /// Longest time that a record waits after its deadline was advanced and restored, in
+    /// microseconds.
+    pub(super) fn wait_us_max(&self) -> u64 {
+        self.window_us().saturating_add(self.window_us() / u64::from(packed_record::PARTS))
+    }
+
     /// Time that two records with different outcomes wait for better matches, in microseconds.
     #[inline]
     pub(super) fn pairing_delay_us(&self) -> u64 {

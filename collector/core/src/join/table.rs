@@ -174,14 +174,23 @@ impl Table {
         }
     }
 
-    /// Moves the deadline of a record forward, unless it is earlier already.
-    pub(super) fn advance_deadline(&mut self, position: Position, deadline: u16) {
-        let bucket = self.buckets.get_mut(position.bucket);
-        if let Some(first) = bucket.and_then(|bucket| bucket.first.get_mut(position.slot))
-            && PendingRecord::is_due(deadline, PendingRecord::deadline_of(*first))
-        {
-            *first = PendingRecord::with_deadline(*first, deadline);
+    /// Advances the deadline of a record, unless it is earlier already or was advanced before.
+    /// `window`: the match window in ticks.
+    pub(super) fn advance_deadline(&mut self, position: Position, deadline: u16, window: u16) {
+        if let Some(first) = self.first_mut(position) {
+            *first = PendingRecord::with_advanced(*first, deadline, window);
         }
+    }
+
+    /// Restores the advanced deadline of a record.
+    pub(super) fn restore_deadline(&mut self, position: Position, window: u16) {
+        if let Some(first) = self.first_mut(position) {
+            *first = PendingRecord::with_restored(*first, window);
+        }
+    }
+
+    fn first_mut(&mut self, position: Position) -> Option<&mut u64> {
+        self.buckets.get_mut(position.bucket)?.first.get_mut(position.slot)
     }
 
     /// Returns the record near the home bucket of a key whose deadline comes first. If the nearby

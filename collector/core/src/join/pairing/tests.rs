@@ -37,7 +37,7 @@ fn check(records: &[&str], expected: &str) {
     let forwards: Vec<PendingRecord> = records.iter().map(|text| record(text)).collect();
     let backwards: Vec<PendingRecord> = forwards.iter().rev().copied().collect();
     for mut group in [forwards, backwards] {
-        sort(&mut group);
+        sort(&mut group, |it| it);
         let times = Timing { skew_us: &|_, _| 0, tolerance_us: 100_000 };
         let results = pair_group(&group, &times).into_iter().map(|result| match result {
             PairingResult::LastAttempt { source, confident: true } => format!("last of {source}"),

@@ -97,3 +97,103 @@ fn first_tick_resolves_no_record_and_a_long_pause_resolves_all() {
     scenario.join.tick(scenario.now_us + 3 * 3_600_000_000);
     assert_eq!(scenario.join.pending(), 0);
 }
+
+#[test]
+fn several_callers_of_one_service_may_share_a_request_id() {
+    // The caller's report arrives 4.5 s after the destination's, and another caller's record of the
+    // same id does not shorten the wait.
+    check(
+        "known a>pay
+         known b>pay
+         known c>pay
+         1000 src a>pay #1 0+100 200
+         1000 dst b>pay #1 11+80 200
+         1100 dst c>pay #1 21+70 404
+         5500 src b>pay #1 10+82 200
+         5600 src c>pay #1 20+72 404
+         5700 dst a>pay #1 1+98 200",
+        &["a>pay agreed ok/ok 1", "b>pay agreed ok/ok 1", "c>pay agreed ok/ok 1"],
+    );
+}
+
+#[test]
+fn an_unknown_caller_does_not_shorten_the_wait() {
+    check(
+        "known a>pay
+         known b>pay
+         1000 src a>pay #1 0+100 404
+         1000 dst ?>pay #1 11+80 200
+         5500 src b>pay #1 10+82 200
+         5700 dst ?>pay #1 1+98 404",
+        &["a>pay agreed ok/ok 1", "b>pay agreed ok/ok 1"],
+    );
+    // The destination record of `a` pairs with `b`, whose interval it fits; that of `b` remains.
+    check(
+        "known a>pay
+         known b>pay
+         1000 src b>pay #1 0+900 200
+         1000 dst ?>pay #1 5+890 200
+         1100 dst b>pay #1 1+898 200
+         1200 src a>pay #1 4+892 200",
+        &["a>pay agreed ok/ok 1", "b>pay agreed ok/ok 1"],
+    );
+}
+
+#[test]
+fn destination_records_without_a_caller_are_interchangeable() {
+    check(
+        "known b>pay
+         known c>pay
+         99 src c>pay #1 95+4 503
+         1497 src b>pay #1 1493+4 200
+         6159 dst ?>pay #1 1126+266 503
+         6181 dst ?>pay #1 2690+383 200
+         9431 dst c>pay #1 96+1 503
+         10338 src b>pay #1 1125+269 503
+         10338 dst b>pay #1 1494+1 200
+         10338 src c>pay #1 2689+386 200",
+        &[
+            "b>pay agreed error/error 1",
+            "b>pay agreed ok/ok 1",
+            "c>pay agreed error/error 1",
+            "c>pay agreed ok/ok 1",
+        ],
+    );
+}
+
+#[test]
+fn sequential_calls_of_one_caller_may_share_a_request_id() {
+    // The pods of the destination report up to 5 s apart.
+    check(
+        "known a>pay
+         1000 src a>pay #1 0+100 200
+         1000 dst a>pay #1 501+80 404
+         1100 src a>pay #1 500+82 404
+         6000 dst a>pay #1 1+98 200",
+        &["a>pay agreed ok/ok 2"],
+    );
+    check(
+        "known a>pay
+         1000 dst a>pay #1 501+80 503
+         1000 src a>pay #1 0+100 200
+         5100 src a>pay #1 500+82 503
+         6000 dst a>pay #1 1+98 200",
+        &["a>pay agreed error/error 1", "a>pay agreed ok/ok 1"],
+    );
+}
+
+#[test]
+fn a_complete_failed_hop_has_its_verdict_after_the_pairing_delay() {
+    let mut scenario = Scenario::new(Settings::default());
+    scenario.introduce("shop>pay");
+    for (id, ending) in ["DC/-", "200"].into_iter().enumerate() {
+        let id = id + 1;
+        scenario.report(&super::Report::parse(&format!("src shop>pay #{id} 0+200 UT/504")), 0);
+        scenario.report(&super::Report::parse(&format!("dst shop>pay #{id} 1+201 {ending}")), 0);
+    }
+    scenario.until(scenario.now_us + 5_000_000);
+    assert_eq!(
+        scenario.verdicts(),
+        ["shop>pay caller_gave_up timed_out/caller_gave_up 1", "shop>pay response_late timed_out/ok 1"]
+    );
+}

@@ -97,6 +97,39 @@ proptest! {
         prop_assert_eq!(scenario.verdicts(), [format!("shop>pay agreed ok/ok {}", reports.len() / 2)]);
     }
 
+    /// Several callers share few request ids, some callers are unknown to the destination's proxy,
+    /// responses differ, and each record arrives at any time within the window.
+    #[test]
+    fn healthy_traffic_with_any_delay_has_no_disagreement(
+        calls in proptest::collection::vec(
+            (0..3_u8, 0..2_u8, 1..4_u8, 0..3_000_i64, 1..900_i64, 0..3_u8, 0..14_000_u64, 0..14_000_u64),
+            1..30,
+        ),
+    ) {
+        let mut reports = Vec::new();
+        for (caller, hides, id, start, duration, code, late_source, late_destination) in calls {
+            let (caller, code) = (["a", "b", "c"][usize::from(caller)], [200, 404, 503][usize::from(code)]);
+            let named = if hides == 0 { caller } else { "?" };
+            let end = u64::try_from(start + duration + 3).unwrap();
+            let source = format!("src {caller}>pay #{id} {start}+{} {code}", duration + 3);
+            let destination = format!("dst {named}>pay #{id} {}+{duration} {code}", start + 1);
+            reports.push((end + late_source, Report::parse(&source)));
+            reports.push((end + late_destination, Report::parse(&destination)));
+        }
+        reports.sort_by_key(|(at, _)| *at);
+        let mut scenario = Scenario::new(Settings::default());
+        ["a>pay", "b>pay", "c>pay"].into_iter().for_each(|edge| scenario.introduce(edge));
+        for (at_ms, report) in &reports {
+            scenario.until(START_US + at_ms * 1_000);
+            scenario.report(report, 0);
+            scenario.assert_balanced();
+        }
+        scenario.until(scenario.now_us + 20_000_000);
+        prop_assert_eq!(scenario.join.pending(), 0);
+        let disagreements: u64 = scenario.join.edges().map(|(_, hops)| hops.disagreements()).sum();
+        prop_assert_eq!(disagreements, 0, "{:?}", scenario.verdicts());
+    }
+
     /// For any calls and any capacity each record has one fate, and outcomes add up to hops.
     #[test]
     fn every_record_has_one_fate(
