@@ -214,7 +214,17 @@ impl Join {
             Some(losses) => losses.is_lost_since(since_us),
             None => other.is_some_and(|other| within(other.last_loss_us)),
         };
-        if lost || within(self.evicted_us) { Verdict::TelemetryLost } else { verdict }
+        // The other side has responded, so its proxy has a record, which it may not have reported.
+        let unreported = verdict == Verdict::RecordMissing && {
+            let silent_us = now_us.saturating_sub(self.limits.window_us());
+            let tolerance_us = self.limits.clock_tolerance_us().unsigned_abs();
+            let end_us = record.end_us(now_us).min(silent_us).saturating_add(tolerance_us);
+            match proxy {
+                Some(losses) => !losses.has_reported(end_us, silent_us),
+                None => other.is_some_and(|other| other.last_report_us < end_us),
+            }
+        };
+        if lost || unreported || within(self.evicted_us) { Verdict::TelemetryLost } else { verdict }
     }
 
     pub(super) fn edge_entry(&mut self, edge: u32) -> &mut EdgeEntry {

@@ -65,6 +65,13 @@ impl PendingRecord {
         (end_us / END_STEP_US) as u32
     }
 
+    /// Returns the end of the request by the proxy's clock, microseconds since the Unix epoch;
+    /// `now_us` is at most nine hours away.
+    pub(super) fn end_us(&self, now_us: u64) -> u64 {
+        let ago = i64::from(Self::end_step(now_us).wrapping_sub(self.end).cast_signed());
+        now_us.saturating_add_signed(-ago * END_STEP_US.cast_signed())
+    }
+
     /// Converts a time to ticks.
     #[expect(clippy::cast_possible_truncation, reason = "wrapped on purpose")]
     pub(super) fn tick(time_us: u64) -> u16 {
@@ -249,6 +256,7 @@ mod tests {
         let (early, late) = (record(wrap_us - 160, 1_000), record(wrap_us + 320, 100));
         assert_eq!((late.ended_after_us(&early), early.ended_after_us(&late)), (480, -480));
         assert_eq!(late.began_after_us(&early), 1_380);
+        assert_eq!((early.end_us(wrap_us), late.end_us(wrap_us)), (wrap_us - 160, wrap_us + 320));
         assert!(
             PendingRecord::is_due(u16::MAX, 3)
                 && !PendingRecord::is_due(3, u16::MAX)

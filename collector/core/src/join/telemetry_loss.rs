@@ -1,15 +1,21 @@
 //! Known loss of telemetry per proxy.
 //!
-//! In: batches. Out: whether a record of a proxy may be missing for a known reason.
+//! In: batches. Out: whether a record of a proxy may be missing for a known reason: records are
+//! lost, or the proxy has not reported that time yet.
 //! Invariant: folded and dropped records count as lost at once. A gap in the sequence of batches
 //! counts as long as it is open. Batches acknowledged before a restart of the collector and not
-//! recovered count as lost.
+//! recovered count as lost. An epoch whose last batch arrived before the end of a request has not
+//! reported that request, whether its proxy is silent, cut off, killed or replaced.
 
 use crate::batch::Batch;
 
 /// Limit of epochs per proxy, one for each of its worker threads. The epoch with the oldest report
 /// is removed first.
 const EPOCHS_MAX: usize = 64;
+
+/// Longest time without a batch of an epoch that still runs while others of its proxy report: two
+/// heartbeats of the filter. An epoch that has been silent for longer has ended.
+const SILENCE_US_MAX: u64 = 30 * 1_000_000;
 
 #[derive(Debug, Clone, Copy)]
 struct Epoch {
@@ -21,6 +27,8 @@ struct Epoch {
     /// Time at which a batch last opened a gap in the sequence; 0 for never.
     overtaken_us: u64,
     last_seen_us: u64,
+    /// Requests that the highest batch left in the buffer of the proxy.
+    buffered: u64,
 }
 
 /// Epochs of one proxy, and its losses.
@@ -45,6 +53,9 @@ impl TelemetryLoss {
         let overtakes = batch.sequence > epoch.highest.saturating_add(1);
         epoch.received = epoch.received.saturating_add(1);
         epoch.first = epoch.first.min(batch.sequence);
+        if batch.sequence > epoch.highest {
+            epoch.buffered = batch.totals.buffered;
+        }
         epoch.highest = epoch.highest.max(batch.sequence);
         epoch.dropped = epoch.dropped.max(dropped);
         epoch.last_seen_us = now_us;
@@ -66,6 +77,17 @@ impl TelemetryLoss {
         self.last_loss_us > 0 && self.last_loss_us >= since_us || self.epochs.iter().any(holes)
     }
 
+    /// Whether the proxy is known to have reported a request that ended at `end_us`. `silent_us`: an
+    /// epoch without a batch since then keeps the requests that its last batch left in the buffer.
+    pub(super) fn has_reported(&self, end_us: u64, silent_us: u64) -> bool {
+        let since_us = end_us.saturating_sub(SILENCE_US_MAX);
+        let has_unreported = |epoch: &Epoch| {
+            let is_silent = epoch.last_seen_us < silent_us && epoch.buffered > 0;
+            epoch.last_seen_us >= since_us && (epoch.last_seen_us < end_us || is_silent)
+        };
+        self.last_seen_us >= end_us && !self.epochs.iter().any(has_unreported)
+    }
+
     fn epoch(&mut self, batch: &Batch, total: u64, now_us: u64) -> &mut Epoch {
         let wanted = batch.epoch_id.epoch;
         if let Some(index) = self.epochs.iter().position(|epoch| epoch.epoch == wanted) {
@@ -81,6 +103,7 @@ impl TelemetryLoss {
             dropped: if before > 0 { total } else { 0 },
             overtaken_us: 0,
             last_seen_us: now_us,
+            buffered: batch.totals.buffered,
         };
         if self.epochs.len() >= EPOCHS_MAX {
             let oldest = self.epochs.iter().enumerate().min_by_key(|(_, epoch)| epoch.last_seen_us);
@@ -134,6 +157,38 @@ mod tests {
         let since: Vec<bool> =
             (1..).zip(expected).map(|(since_us, _)| losses.is_lost_since(since_us)).collect();
         assert_eq!(since, expected);
+    }
+
+    /// Asserts, for ends of requests in seconds, whether they are known to be reported, 15 s after the
+    /// end. Reports are `(second, epoch, buffered)`.
+    #[track_caller]
+    fn check_reported(reports: &[(u64, u64, u64)], expected: &[(u64, bool)]) {
+        let mut losses = TelemetryLoss::default();
+        for (sequence, (second, epoch, buffered)) in (1..).zip(reports) {
+            let mut batch = batch(*epoch, sequence, 0, 0);
+            batch.totals.buffered = *buffered;
+            losses.record(&batch, second * 1_000_000);
+        }
+        let actual: Vec<(u64, bool)> = expected
+            .iter()
+            .map(|(second, _)| (*second, losses.has_reported(second * 1_000_000, second * 1_000_000)))
+            .collect();
+        assert_eq!(actual, expected);
+    }
+
+    #[test]
+    fn a_silent_epoch_has_not_reported() {
+        check_reported(&[(10, 7, 0)], &[(9, true), (10, true), (11, false), (500, false)]);
+        // The proxy was replaced: its old epoch never reports again.
+        check_reported(&[(10, 7, 0), (20, 8, 0)], &[(9, true), (11, false), (20, false)]);
+        check_reported(&[(10, 7, 0), (60, 8, 0)], &[(11, false), (40, false), (41, true), (61, false)]);
+        // The last batch left requests in the buffer.
+        check_reported(&[(10, 7, 3)], &[(9, true), (10, true), (11, false)]);
+        let mut losses = TelemetryLoss::default();
+        let mut last = batch(7, 1, 0, 0);
+        last.totals.buffered = 3;
+        losses.record(&last, 10);
+        assert_eq!([losses.has_reported(9, 10), losses.has_reported(9, 11)], [true, false]);
     }
 
     #[test]

@@ -74,7 +74,8 @@ fn end(name: &str) -> End {
 /// A join with proxies that send one record per batch, on virtual time.
 struct Scenario {
     join: Join,
-    sequences: HashMap<String, u64>,
+    /// Epoch and sequence of the last batch of each proxy.
+    sequences: HashMap<String, (u64, u64)>,
     now_us: u64,
     records: u64,
 }
@@ -96,12 +97,12 @@ impl Scenario {
     fn report(&mut self, report: &Report, folds: u64) {
         let own = if report.side == Side::Source { &report.source } else { &report.destination };
         let peer = if report.side == Side::Source { &report.destination } else { &report.source };
-        let sequence = self.sequences.entry(own.clone()).or_default();
+        let (epoch, sequence) = self.sequences.entry(own.clone()).or_default();
         *sequence += 1;
         let reporter = if report.side == Side::Source { Reporter::Source } else { Reporter::Destination };
         let fold = Fold { count: folds, ..Fold::default() };
         let batch = Batch {
-            epoch_id: EpochId { proxy: own.as_str().into(), epoch: 7 },
+            epoch_id: EpochId { proxy: own.as_str().into(), epoch: 7 + *epoch },
             sequence: *sequence,
             identity: None,
             totals: Totals::default(),
@@ -179,7 +180,7 @@ impl Scenario {
 
 /// Asserts the verdicts of a scenario. A line begins with the arrival time in milliseconds. `known
 /// shop>pay` makes both ends of an edge reporting ones, `fold` before a record folds it, `lag pay`
-/// opens a gap in the sequence of a proxy's batches.
+/// opens a gap in the sequence of a proxy's batches, `epoch pay` starts a proxy again.
 #[track_caller]
 fn check(text: &str, expected: &[&str]) -> Scenario {
     check_with(Settings::default(), text, expected)
@@ -196,7 +197,10 @@ fn check_with(limits: Settings, text: &str, expected: &[&str]) -> Scenario {
         let (at_ms, what) = line.split_once(' ').unwrap();
         scenario.until(START_US + at_ms.parse::<u64>().unwrap() * 1_000);
         if let Some(proxy) = what.strip_prefix("lag ") {
-            *scenario.sequences.entry(proxy.to_owned()).or_default() += 1;
+            scenario.sequences.entry(proxy.to_owned()).or_default().1 += 1;
+        } else if let Some(proxy) = what.strip_prefix("epoch ") {
+            let (epoch, sequence) = scenario.sequences.entry(proxy.to_owned()).or_default();
+            (*epoch, *sequence) = (*epoch + 1, 0);
         } else if let Some(record) = what.strip_prefix("fold ") {
             scenario.report(&Report::parse(record), 5);
         } else {

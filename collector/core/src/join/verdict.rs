@@ -57,7 +57,8 @@ pub enum Verdict {
     /// record. No loss of telemetry is known.
     RecordMissing,
     /// One side has no record, and is known to have lost, folded or not yet delivered records at
-    /// that time.
+    /// that time; or it has responded, and its proxy is not known to have reported that time: it is
+    /// silent, or was killed or replaced.
     TelemetryLost,
     /// The other side never reports: an external service, or a workload without a proxy.
     PeerNotInstrumented,

@@ -221,6 +221,46 @@ fn known_loss_is_telemetry_lost() {
 }
 
 #[test]
+fn a_side_that_is_silent_since_then_is_telemetry_lost() {
+    // The destination's proxy is killed with records unsent, and a request after that is cut.
+    check(
+        "known shop>pay
+         1000 src shop>pay #1 500+20 200
+         1100 src shop>pay #2 600+20 503
+         3000 src shop>pay #3 2990+5 UC/503
+         3000 src shop>pay #4 2790+200 UT/504",
+        &[
+            "shop>pay destination_down reset/none 1",
+            "shop>pay request_lost timed_out/none 1",
+            "shop>pay telemetry_lost error/none 1",
+            "shop>pay telemetry_lost ok/none 1",
+        ],
+    );
+    // The caller's proxy is silent.
+    check(
+        "known shop>pay
+         1000 dst shop>pay #1 500+20 200",
+        &["shop>pay telemetry_lost none/ok 1"],
+    );
+    // The pod comes back with another epoch, and the old one never reports again.
+    check(
+        "known shop>pay
+         1000 src shop>pay #1 500+20 200
+         4000 epoch pay
+         4000 dst shop>pay #2 3900+9 200
+         4000 src shop>pay #2 3899+11 200
+         50000 dst shop>pay #3 49900+9 200
+         50000 src shop>pay #3 49899+11 200
+         50000 src shop>pay #4 49799+11 200",
+        &[
+            "shop>pay agreed ok/ok 2",
+            "shop>pay record_missing ok/none 1",
+            "shop>pay telemetry_lost ok/none 1",
+        ],
+    );
+}
+
+#[test]
 fn a_side_that_never_reports_is_not_instrumented() {
     let text: Vec<String> = (1..=40)
         .flat_map(|id| {
