@@ -2,8 +2,8 @@
 //!
 //! In: batches with resolved edges, and the time. Out: per edge the counts of hops by verdict and
 //! by the endings of both sides, and the gap between both durations.
-//! Invariant: every record has exactly one fate: joined, alone, ambiguous, evicted, or unjoinable
-//! with a reason. At most `pending_max` records are pending, none longer than eight sevenths of the
+//! Invariant: every record has exactly one fate: joined, alone, ambiguous, late, evicted, or
+//! unjoinable with a reason. At most `pending_max` records are pending, none longer than eight sevenths of the
 //! match window.
 //! Verdicts account for telemetry that is known to be lost. The order of arrival does not change
 //! the pairs of records that arrive within the pairing delay of each other, except for calls that
@@ -31,6 +31,7 @@ mod prepare;
 mod matching;
 mod pairing;
 mod completion;
+mod late_records;
 mod expire;
 mod stats;
 mod settings;
@@ -50,6 +51,7 @@ use crate::batch::{Batch, Text};
 use crate::interner::Interner;
 use clock_skew::ClockSkews;
 use edge_stats::{EdgeEntry, EdgeKey, EdgeNames};
+use late_records::CountedRecords;
 use packed_record::{PackedRecord, PendingRecord};
 use table::Table;
 use telemetry_loss::TelemetryLoss;
@@ -91,6 +93,8 @@ pub struct Join {
     /// Destinations by canonical service.
     destinations: Interner<EndName, EndStats>,
     clock_skews: ClockSkews,
+    /// Records that were counted alone, for late ones.
+    counted: CountedRecords,
     stats: Stats,
     evicted_us: u64,
     ticked_us: u64,
@@ -119,6 +123,7 @@ impl Join {
             sources: Interner::new(edges_max),
             destinations: Interner::new(edges_max),
             clock_skews: ClockSkews::new(),
+            counted: CountedRecords::new(limits.pending_max),
             stats: Stats::default(),
             evicted_us: 0,
             ticked_us: 0,
@@ -179,6 +184,7 @@ impl Join {
             self.resolve(*key, elapsed_us > PAUSE_US_MAX, now_us);
         }
         self.due = due;
+        self.counted.expire(self.limits.wait_us_max(), now_us);
         if now_us.saturating_sub(self.idle_checked_us) > EXPIRE_US {
             self.idle_checked_us = now_us;
             self.forget_idle(now_us);

@@ -55,7 +55,7 @@ const SECTIONS: [Section; 8] = [
     section!(aggregate, 5),
     section!(connections, 4),
     section!(streams, 2),
-    section!(join, 1),
+    section!(join, 2),
 ];
 
 /// Fails to compile until every new field is listed: a field has a section, or a reason to have

@@ -9,6 +9,7 @@ use super::caller_inference;
 use super::completion::completed;
 use super::edge_stats::{EdgeEntry, HopOutcome};
 use super::ending::Ending;
+use super::late_records::{CountedRecord, LateRecord};
 use super::packed_record::PendingRecord;
 use super::pairing::{self, PairingResult, Timing, is_same_response};
 use super::table::Position;
@@ -39,7 +40,7 @@ impl Join {
         if let [(position, record)] = pending.as_slice() {
             if has_waited(record) {
                 if self.table.remove(*position) {
-                    self.count_alone(record, now_us);
+                    self.count_without_other(record, now_us);
                 }
             } else if is_due(record) {
                 self.table.restore_deadline(*position, self.limits.window_ticks());
@@ -116,7 +117,7 @@ impl Join {
         for (record, resolved) in group.iter().zip(resolved).filter(|(_, it)| it.is_completed) {
             match &resolved.result {
                 PairingResult::Paired => {}
-                PairingResult::Alone => self.count_alone(record, now_us),
+                PairingResult::Alone => self.count_without_other(record, now_us),
                 PairingResult::Ambiguous => {
                     self.infer_caller(record, only_source);
                     ambiguous.push(record);
@@ -158,8 +159,36 @@ impl Join {
         }
     }
 
+    /// Counts a record that waited for its whole window: as a late record of a hop that was counted
+    /// before, or alone.
+    fn count_without_other(&mut self, record: &PendingRecord, now_us: u64) {
+        let skews = &self.clock_skews;
+        let skew_us =
+            |source: &PendingRecord, destination: &PendingRecord| skews.skew_us(source.own, destination.own);
+        let times = Timing { skew_us: &skew_us, tolerance_us: self.limits.clock_tolerance_us() };
+        let Some(LateRecord { source, destination, verdict, is_last }) = self.counted.find(record, &times)
+        else {
+            let verdict = self.count_alone(record, now_us);
+            return self.counted.insert(CountedRecord { words: record.pack(), verdict, counted_us: now_us });
+        };
+        let pair = Pair {
+            source: source.ending,
+            destination: destination.ending,
+            same_response: is_same_response(&source, &destination),
+            retried: source.attempts > 1,
+            began_after: times.began_after_end_us(&source, &destination) > BEGAN_AFTER_US_MIN,
+        };
+        self.stats.late = self.stats.late.saturating_add(1);
+        if is_last {
+            self.stats.add_corrected(verdict, Verdict::of_pair(&pair));
+        }
+        if record.side == Side::Destination {
+            self.infer_caller(record, Some(&source));
+        }
+    }
+
     /// Counts a record without a record of the other side.
-    pub(super) fn count_alone(&mut self, record: &PendingRecord, now_us: u64) {
+    pub(super) fn count_alone(&mut self, record: &PendingRecord, now_us: u64) -> Verdict {
         self.stats.alone = self.stats.alone.saturating_add(1);
         self.infer_caller(record, None);
         let verdict = match record.side {
@@ -176,6 +205,7 @@ impl Join {
             entry.hops.peer_not_instrumented = entry.hops.peer_not_instrumented.saturating_add(1);
         }
         self.count_unpaired(record, verdict);
+        verdict
     }
 
     fn count_unpaired(&mut self, record: &PendingRecord, verdict: Verdict) {

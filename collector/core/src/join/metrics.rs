@@ -1,7 +1,7 @@
 //! Metric families of hops and of the join itself.
 //!
 //! Invariant: all verdicts of an edge add up to its hops; records = joined + alone + ambiguous +
-//! evicted + unjoinable + pending.
+//! late + evicted + unjoinable + pending.
 
 use super::{EdgeHops, HopEdge, Join, Verdict};
 use crate::histogram::durations::BOUNDS_US;
@@ -79,7 +79,24 @@ static UNJOINABLE: [Metric<u64>; 1] = [Metric::<u64>::counter(
 )
 .labels(&["reason"])];
 
-static STAGE: [Metric<Join>; 6] = [
+static CORRECTED: [Metric<u64>; 1] = [Metric::<u64>::counter(
+    "hopscope_join_corrected_hops_total",
+    "Hops whose second record arrived after they were counted: by the verdict that was counted, and by that of both records.",
+    |count| Some(*count),
+)
+.labels(&["verdict", "corrected_verdict"])];
+
+static STAGE: [Metric<Join>; 8] = [
+    Metric::counter(
+        "hopscope_join_correctable_evicted_total",
+        "Hops counted with one record that a late second record no longer corrects, because there were too many.",
+        |join| Some(join.counted.evicted()),
+    ),
+    Metric::gauge(
+        "hopscope_join_correctable_hops",
+        "Hops counted with one record whose second record, if it arrives late, corrects the verdict.",
+        |join| join.counted.len().into(),
+    ),
     Metric::counter(
         "hopscope_join_low_confidence_total",
         "Hops with a certain verdict but an uncertain pairing, which therefore have no gap.",
@@ -163,7 +180,8 @@ impl Group for Hops {
 
 /// All declarations.
 pub(crate) fn declared() -> impl Iterator<Item = &'static Family> {
-    let by_label = [&RECORDS, &EVICTED, &UNJOINABLE].into_iter().flat_map(|table| families(table));
+    let by_label =
+        [&RECORDS, &EVICTED, &UNJOINABLE, &CORRECTED].into_iter().flat_map(|table| families(table));
     families(&HOPS).chain(by_label).chain(families(&STAGE))
 }
 
@@ -171,13 +189,23 @@ impl Join {
     /// Visits the families of the join itself.
     pub fn metrics(&self, to: &mut impl Visitor) {
         let stats = self.stats();
-        let results = [("joined", stats.joined), ("alone", stats.alone), ("ambiguous", stats.ambiguous)];
+        let results = [
+            ("joined", stats.joined),
+            ("alone", stats.alone),
+            ("ambiguous", stats.ambiguous),
+            ("late", stats.late),
+        ];
         visit_rows(&RECORDS, &results.map(|(result, count)| ([result], count)), to);
         let evicted: Vec<_> = stats.evicted().map(|(reason, count)| ([reason.label()], count)).collect();
         visit_rows(&EVICTED, &evicted, to);
         let unjoinable: Vec<_> =
             stats.unjoinable().map(|(reason, count)| ([reason.label()], count)).collect();
         visit_rows(&UNJOINABLE, &unjoinable, to);
+        let corrected: Vec<_> = stats
+            .corrected()
+            .map(|(counted, verdict, hops)| ([counted.label(), verdict.label()], hops))
+            .collect();
+        visit_rows(&CORRECTED, &corrected, to);
         visit(&STAGE, self, to);
     }
 }

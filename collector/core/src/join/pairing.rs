@@ -20,7 +20,7 @@ use super::packed_record::PendingRecord;
 
 /// Longest delay of a destination after its source gave up. Records further apart are hardly ever
 /// pending together.
-const LATE_US_MAX: i64 = 60_000_000;
+pub(super) const LATE_US_MAX: i64 = 60_000_000;
 
 /// Result of the pairing for one record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -115,7 +115,9 @@ impl Join {
             let reason = context.unjoinable.or(out_of_time.then_some(Unjoinable::OutOfTime));
             match reason.filter(|reason| !not_forwarded || *reason != Unjoinable::NoPeer) {
                 Some(reason) => self.stats.add_unjoinable(reason, 1),
-                None => self.count_alone(&PendingRecord::unpack(words), now_us),
+                None => {
+                    self.count_alone(&PendingRecord::unpack(words), now_us);
+                }
             }
             return None;
         }

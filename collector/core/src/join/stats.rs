@@ -1,8 +1,9 @@
 //! Counters of all records by fate.
 //!
-//! Invariant: records = joined + alone + ambiguous + evicted + unjoinable + pending.
+//! Invariant: records = joined + alone + ambiguous + late + evicted + unjoinable + pending.
 
 use super::edge_stats::EdgeHops;
+use super::verdict::Verdict;
 use crate::snapshot::codec::snapshot;
 
 /// Reason why a record cannot be joined.
@@ -70,15 +71,29 @@ pub struct Stats {
     pub alone: u64,
     /// Records with several possible partners.
     pub ambiguous: u64,
+    /// Records whose hop was counted without them.
+    pub late: u64,
     /// Joined hops without a confident pairing. Their verdict is exact; they add no gap.
     pub low_confidence: u64,
     /// Hops of edges that were removed after inactivity.
     pub expired_hops: u64,
     evicted: [u64; Eviction::ALL.len()],
     unjoinable: [u64; Unjoinable::ALL.len()],
+    /// Corrected hops, by the number of the counted verdict and of that of both records.
+    corrected: [[u64; Verdict::ALL.len()]; Verdict::ALL.len()],
 }
 
-snapshot!(struct Stats { joined, alone, ambiguous, low_confidence, expired_hops, evicted, unjoinable });
+snapshot!(struct Stats {
+    joined,
+    alone,
+    ambiguous,
+    late,
+    low_confidence,
+    expired_hops,
+    evicted,
+    unjoinable,
+    corrected,
+});
 
 impl Stats {
     /// Evicted records by reason.
@@ -91,10 +106,23 @@ impl Stats {
         Unjoinable::ALL.into_iter().zip(self.unjoinable)
     }
 
+    /// Hops whose second record arrived after their verdict: the verdict that was counted, that of
+    /// both records, and the number of hops; without the pairs of verdicts that never occurred, except
+    /// for the one of a delayed request.
+    pub fn corrected(&self) -> impl Iterator<Item = (Verdict, Verdict, u64)> + '_ {
+        let rows = Verdict::ALL.into_iter().zip(&self.corrected);
+        let cells = rows.flat_map(|(counted, row)| {
+            Verdict::ALL.into_iter().zip(row).map(move |(verdict, hops)| (counted, verdict, *hops))
+        });
+        cells.filter(|(counted, verdict, hops)| {
+            *hops > 0 || (*counted, *verdict) == (Verdict::RequestLost, Verdict::RequestLate)
+        })
+    }
+
     /// Number of records with a known fate.
     #[must_use]
     pub fn resolved(&self) -> u64 {
-        let parts = [self.joined, self.alone, self.ambiguous];
+        let parts = [self.joined, self.alone, self.ambiguous, self.late];
         parts
             .iter()
             .chain(&self.evicted)
@@ -111,6 +139,13 @@ impl Stats {
     pub(super) fn add_unjoinable(&mut self, reason: Unjoinable, records: u64) {
         if let Some(count) = self.unjoinable.get_mut(reason as usize) {
             *count = count.saturating_add(records);
+        }
+    }
+
+    pub(super) fn add_corrected(&mut self, counted: Verdict, verdict: Verdict) {
+        let row = self.corrected.get_mut(usize::from(counted.number()));
+        if let Some(hops) = row.and_then(|row| row.get_mut(usize::from(verdict.number()))) {
+            *hops = hops.saturating_add(1);
         }
     }
 

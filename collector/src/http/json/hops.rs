@@ -104,7 +104,12 @@ pub(crate) fn rows(view: &View, query: &Query) -> Option<Hops> {
 /// Counts of all records.
 fn totals(join: &Join) -> Hops {
     let stats = join.stats();
-    let fates = [("joined", stats.joined), ("alone", stats.alone), ("ambiguous", stats.ambiguous)];
+    let fates = [
+        ("joined", stats.joined),
+        ("alone", stats.alone),
+        ("ambiguous", stats.ambiguous),
+        ("late", stats.late),
+    ];
     Hops {
         pending: join.pending() as u64,
         records: fates.map(|(fate, count)| (fate.to_owned(), count)).into(),

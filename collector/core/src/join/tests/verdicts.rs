@@ -97,6 +97,57 @@ fn a_request_after_the_timeout_is_request_late() {
 }
 
 #[test]
+fn a_request_that_arrives_after_its_verdict_is_one_hop_and_a_correction() {
+    // The caller gives up after 1 s; one-way loss lasts 20 s.
+    let late = "known shop>pay
+         1100 src shop>pay #1 0+1000 UT/504
+         21100 dst shop>pay #1 21000+1 DR/-";
+    let scenario = check(late, &["shop>pay request_lost timed_out/none 1"]);
+    let stats = scenario.join.stats();
+    let corrected: Vec<_> = stats.corrected().collect();
+    assert_eq!(corrected, [(Verdict::RequestLost, Verdict::RequestLate, 1)]);
+    assert_eq!((stats.late, stats.alone), (1, 1));
+    // So is a report that was delayed for longer than the window.
+    let scenario = check(
+        "known shop>pay
+         1000 src shop>pay #1 0+20 200
+         30000 dst shop>pay #1 1+18 200",
+        &["shop>pay telemetry_lost ok/none 1"],
+    );
+    let corrected: Vec<_> = scenario.join.stats().corrected().collect();
+    assert_eq!(corrected.last(), Some(&(Verdict::TelemetryLost, Verdict::Agreed, 1)));
+    // Another caller, another time, and a second record are hops of their own.
+    check(
+        "known shop>pay
+         known cart>pay
+         1100 src shop>pay #1 0+1000 UT/504
+         21100 dst cart>pay #1 21000+1 DR/-
+         21100 dst shop>pay #1 21000+1 DR/-
+         21100 dst shop>pay #1 21000+1 DR/-
+         1100 src shop>pay #2 0+1000 UT/504
+         99000 dst shop>pay #2 98000+1 DR/-",
+        &[
+            "cart>pay caller_gave_up none/caller_gave_up 1",
+            "shop>pay caller_gave_up none/caller_gave_up 2",
+            "shop>pay request_lost timed_out/none 2",
+        ],
+    );
+}
+
+#[test]
+fn the_number_of_correctable_hops_is_bounded() {
+    let mut scenario = Scenario::new(Settings { pending_max: 48, ..Settings::default() });
+    scenario.introduce("shop>pay");
+    for id in 1..=5 {
+        scenario.report(&super::Report::parse(&format!("src shop>pay #{id} 0+1000 UT/504")), 0);
+    }
+    scenario.until(scenario.now_us + 20_000_000);
+    assert_eq!((scenario.join.counted.len(), scenario.join.counted.evicted()), (3, 2));
+    scenario.until(scenario.now_us + 80_000_000);
+    assert_eq!((scenario.join.counted.len(), scenario.join.counted.evicted()), (0, 2));
+}
+
+#[test]
 fn the_destination_record_locates_a_connection_failure() {
     // Without a destination record the proxy was killed or requires mutual TLS. With one, only the
     // connection failed.
