@@ -85,9 +85,9 @@ pub struct Engine {
     connections: ConnectionSeries,
     /// Series of streams: bytes of requests that are in flight for long.
     streams: ConnectionSeries,
-    /// Most recent failures. Not part of a snapshot.
+    /// Most recent failures.
     failures: Failures,
-    /// Last minutes of each edge. Not part of a snapshot.
+    /// Last minutes of each edge.
     windows: Windows,
     /// Detectors and their findings. Not part of a snapshot.
     detect: Detect,
@@ -255,10 +255,10 @@ impl Engine {
         (self.edge_cache.len(), self.edge_cache.evicted())
     }
 
-    /// Id of the edge of requests; `None` when the edge is new and has no space for a series of its
-    /// own.
+    /// Id of the edge of requests; `None` when the edge has no series of requests and no space for
+    /// one. Connections may have issued an id for such an edge.
     fn request_edge_id(&mut self, resolved: &ResolvedEdge) -> Option<EdgeId> {
-        let known = self.edges.find(resolved);
+        let known = self.edges.find(resolved).filter(|edge| self.aggregate.uses(*edge));
         let has_capacity = || self.aggregate.has_capacity(reporting_namespace(resolved));
         known.or_else(|| has_capacity().then(|| self.edges.issue(resolved))?)
     }
