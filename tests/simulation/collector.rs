@@ -142,8 +142,8 @@ impl Collector {
         if let Some((bytes, accepted)) = &disk.checkpoint {
             assert_eq!(snapshot::decode(bytes, &mut self.engine), Ok(1));
             self.accepted = accepted.clone();
-            // Statistics of the join are part of a snapshot, records that wait in the join are not.
-            self.applied = self.engine.join().stats().resolved();
+            let join = self.engine.join();
+            self.applied = join.stats().resolved() + join.pending() as u64;
         }
         let journal = std::mem::take(&mut disk.journal);
         for (message, then_us) in &journal {

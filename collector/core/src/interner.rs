@@ -37,6 +37,12 @@ impl<K: Hash + Eq + Clone, V> Interner<K, V> {
         restored
     }
 
+    /// Makes the numbers of further entries depend on the stored entries only, not on the order of
+    /// earlier removals, so that they are the same after a restart.
+    pub(crate) fn order_vacant(&mut self) {
+        self.entries = std::mem::take(&mut self.entries).into_iter().collect();
+    }
+
     /// Changes the limit. Stored entries stay.
     pub(crate) fn limit(&mut self, max: usize) {
         self.max = max;
@@ -146,5 +152,21 @@ mod tests {
         assert_eq!(number(&mut interner, "c", 3), Some(0));
         assert_eq!((interner.get(0), interner.get(1)), (Some(&3), Some(&2)));
         assert_eq!(interner.range(1..9).collect::<Vec<_>>(), [(&"b", &2)]);
+    }
+
+    #[test]
+    fn numbers_after_removals_are_those_of_a_restored_interner() {
+        let mut interner = Interner::new(9);
+        let add = |interner: &mut Interner<u64, u64>, key| interner.number(&key, || key).unwrap();
+        (0..6).for_each(|key| _ = add(&mut interner, key));
+        for gone in [4, 1, 2] {
+            interner.retain(|value| *value != gone);
+        }
+        interner.order_vacant();
+        let entries: Vec<_> = interner.numbered().map(|(number, key)| (number, *key, *key)).collect();
+        let mut restored = Interner::restored(9, entries.into_iter());
+        let next = |interner: &mut Interner<u64, u64>| [10, 11, 12, 13].map(|key| add(interner, key));
+        assert_eq!((next(&mut interner), next(&mut restored)), ([4, 2, 1, 6], [4, 2, 1, 6]));
+        assert_eq!(interner.find(&5), Some(5));
     }
 }

@@ -260,6 +260,10 @@ impl Join {
         if gone {
             self.generation += 1;
             self.names.retain(self.edges.iter().map(|(key, _)| *key));
+            self.edges.order_vacant();
+            self.proxies.order_vacant();
+            self.sources.order_vacant();
+            self.destinations.order_vacant();
         }
     }
 }

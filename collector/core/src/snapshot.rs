@@ -3,6 +3,7 @@
 pub mod bytes;
 pub mod codec;
 pub mod frame;
+pub(crate) mod interned;
 pub mod segment;
 pub mod times;
 

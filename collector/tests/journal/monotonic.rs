@@ -4,19 +4,14 @@ use std::collections::BTreeMap;
 
 type Samples = BTreeMap<String, f64>;
 
-/// Families that depend on state outside the snapshot: those of the process itself, of the last
-/// failures, of windows, and of records that wait in the join. They start again with
-/// `hopscope_start_time_seconds`.
-const OF_THE_PROCESS: [&str; 9] = [
+/// Families of the process itself. They start again with `hopscope_start_time_seconds`.
+const OF_THE_PROCESS: [&str; 6] = [
     "hopscope_access_log_",
     "hopscope_config_",
-    "hopscope_failures_",
     "hopscope_grpc_",
-    "hopscope_join_",
     "hopscope_journal_",
     "hopscope_snapshot",
     "hopscope_tls_",
-    "hopscope_windows_",
 ];
 
 /// Suffixes of the samples of counters and histograms.

@@ -122,14 +122,4 @@ impl Engine {
             self.count(&reported, &stats, now_us);
         }
     }
-
-    /// Makes requests whose caller is not inferred yet pending like others: after a restart the
-    /// join has no records that could identify their callers.
-    pub(crate) fn callers_as_pending(&self) -> Vec<(ReportedEdge, RequestStats)> {
-        let mut groups = Groups::default();
-        for PendingCaller { reported, record, .. } in self.pending_callers.iter() {
-            groups.add(reported, None, record);
-        }
-        groups.all().map(|(reported, _, stats)| ((*reported).clone(), stats)).collect()
-    }
 }

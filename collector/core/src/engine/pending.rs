@@ -11,7 +11,7 @@ use crate::histogram::RequestStats;
 use crate::identity::{Pending, PendingLimits, ReportedEdge, ResolvedEdge};
 use crate::recent::failures::FailedRecord;
 use crate::recent::windows::WindowStats;
-use crate::snapshot::codec::{Reader, SnapshotValue, Unreadable, Writer};
+use crate::snapshot::codec::{Reader, SnapshotState, SnapshotValue, Unreadable, Writer};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -217,27 +217,22 @@ impl Engine {
     }
 }
 
-impl PendingEdges {
-    /// Writes all groups, and `callers`: requests whose caller only the join could infer. Failed
-    /// records are not part of a snapshot, like those of resolved edges.
-    pub(super) fn save(&self, callers: &[(ReportedEdge, RequestStats)], to: &mut Writer) {
-        (self.groups.len() + callers.len()).save(to);
-        let nothing = Counts::default();
-        let groups = self.groups.iter_in_order().map(|(reported, group, due_us)| {
-            (reported, &group.requests, [&group.connections, &group.streams], due_us)
-        });
-        let callers = callers.iter().map(|(reported, stats)| (reported, stats, [&nothing, &nothing], 0));
-        for (reported, requests, [connections, streams], due_us) in groups.chain(callers) {
+impl SnapshotState for PendingEdges {
+    fn save(&self, to: &mut Writer) {
+        self.groups.rejected().save(to);
+        self.groups.len().save(to);
+        for (reported, group, due_us) in self.groups.iter_in_order() {
             reported.save(to);
             due_us.save(to);
-            requests.save(to);
-            connections.save(to);
-            streams.save(to);
+            group.requests.save(to);
+            group.connections.save(to);
+            group.streams.save(to);
+            group.failed.save(to);
         }
     }
 
-    /// Reads what [`PendingEdges::save`] wrote.
-    pub(super) fn restore(&mut self, from: &mut Reader<'_>) -> Result<(), Unreadable> {
+    fn restore(&mut self, from: &mut Reader<'_>) -> Result<(), Unreadable> {
+        self.groups.restore_rejected(u64::load(from)?);
         for _ in 0..from.count()? {
             let reported = ReportedEdge::load(from)?;
             let due_us = u64::load(from)?;
@@ -245,6 +240,9 @@ impl PendingEdges {
             group.requests.merge(&RequestStats::load(from)?);
             group.connections.merge(&Counts::load(from)?);
             group.streams.merge(&Counts::load(from)?);
+            let mut failed: VecDeque<FailedRecord> = SnapshotValue::load(from)?;
+            self.failed_records += failed.len();
+            group.failed.append(&mut failed);
         }
         Ok(())
     }

@@ -263,7 +263,7 @@ fn an_edge_without_a_series_has_no_windows_and_is_counted() {
 fn check_callers(requests_max: usize, reported: &str, soon: &str, in_the_end: &str) {
     let mut settings = Settings::default();
     settings.identity.caller_inference_max = requests_max;
-    let mut engine = Engine::new(settings);
+    let mut engine = Engine::new(settings.clone());
     let principal = "spiffe://cluster.local/ns/ns/sa/default";
     let mut now_us = 3_600 * SECOND_US;
     for (sequence, line) in reported.split(", ").enumerate() {
@@ -298,8 +298,11 @@ fn check_callers(requests_max: usize, reported: &str, soon: &str, in_the_end: &s
         now_us += 1_000;
     }
     assert_eq!(series(&engine), soon);
-    let kept: u64 = engine.callers_as_pending().iter().map(|(_, stats)| stats.count()).sum();
-    assert_eq!(kept as usize, engine.pending_callers.len(), "a snapshot contains pending requests");
+    let pending = engine.pending_callers.len();
+    let file = super::snapshot::encode(&engine, 1);
+    engine = Engine::new(settings);
+    super::snapshot::decode(&file, &mut engine).unwrap();
+    assert_eq!(engine.pending_callers.len(), pending, "a snapshot contains pending requests");
     for _ in 0..200 {
         now_us += SECOND_US / 10;
         engine.tick(now_us);

@@ -131,6 +131,11 @@ impl<T: Default> Pending<T> {
         &mut self.groups.entry(reported).or_insert(group).value
     }
 
+    /// Sets the number of rejected values before a restart.
+    pub(crate) fn restore_rejected(&mut self, rejected: u64) {
+        self.rejected = rejected;
+    }
+
     /// Number of groups.
     #[must_use]
     pub fn len(&self) -> usize {

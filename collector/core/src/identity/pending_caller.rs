@@ -5,6 +5,8 @@
 //! when their caller is inferred, when no caller is left to match, or when they are due. Invariant:
 //! each request leaves once; at most `requests_max` are pending, and one more is counted at once.
 
+mod snapshot;
+
 use super::ReportedEdge;
 use crate::batch::Record;
 use std::collections::{HashMap, VecDeque};

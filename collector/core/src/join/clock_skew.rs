@@ -7,6 +7,8 @@
 //! selection). Without consensus the skew is 0. At most [`PAIRS`] pairs are stored; a new pair
 //! replaces an old one with the same slot.
 
+use crate::snapshot::codec::{Reader, SnapshotState, SnapshotValue, Unreadable, Writer, snapshot};
+
 /// Number of proxy pairs.
 pub(super) const PAIRS: usize = 8_192;
 /// Number of recent hops per pair.
@@ -25,6 +27,8 @@ struct Slot {
     known: usize,
     hops: [Bounds; HOPS],
 }
+
+snapshot!(struct Slot { pair, next, known, hops });
 
 /// Bounds of the recent hops of all pairs.
 #[derive(Debug)]
@@ -69,6 +73,27 @@ impl ClockSkews {
         let differences =
             known.map(|slot| consensus(slot.hops.get(..slot.known).unwrap_or_default()).unsigned_abs());
         differences.fold((0, 0), |(pairs, most), difference| (pairs + 1, most.max(difference)))
+    }
+}
+
+impl SnapshotState for ClockSkews {
+    fn save(&self, to: &mut Writer) {
+        let known = || self.slots.iter().filter(|slot| slot.pair != 0);
+        known().count().save(to);
+        known().for_each(|slot| slot.save(to));
+    }
+
+    fn restore(&mut self, from: &mut Reader<'_>) -> Result<(), Unreadable> {
+        for _ in 0..from.count()? {
+            let slot = Slot::load(from)?;
+            if slot.next >= HOPS || slot.known > HOPS {
+                return Err(from.broken("a clock pair has too many hops"));
+            }
+            if let Some(free) = self.slots.get_mut(slot_index(slot.pair)) {
+                *free = slot;
+            }
+        }
+        Ok(())
     }
 }
 

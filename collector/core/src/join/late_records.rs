@@ -11,6 +11,7 @@ use super::Side;
 use super::packed_record::{PackedRecord, PendingRecord};
 use super::pairing::{LATE_US_MAX, Timing, is_same_response};
 use super::verdict::Verdict;
+use crate::snapshot::codec::{Reader, SnapshotState, SnapshotValue, Unreadable, Writer};
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound::Included;
 
@@ -114,6 +115,48 @@ impl CountedRecords {
     /// Removes the oldest entry. Returns whether its record was still stored.
     fn pop_oldest(&mut self) -> bool {
         self.order.pop_front().is_some_and(|oldest| self.records.remove(&oldest).is_some())
+    }
+}
+
+impl SnapshotState for CountedRecords {
+    fn save(&self, to: &mut Writer) {
+        self.next.save(to);
+        self.evicted.save(to);
+        self.order.len().save(to);
+        for at in &self.order {
+            let (key, number) = *at;
+            let record = self.records.get(at);
+            (number, record.is_some()).save(to);
+            match record {
+                Some(record) => {
+                    to.words(record.words);
+                    to.number(record.verdict.number().into());
+                    record.counted_us.save(to);
+                }
+                None => to.words([key]),
+            }
+        }
+    }
+
+    fn restore(&mut self, from: &mut Reader<'_>) -> Result<(), Unreadable> {
+        self.next = u64::load(from)?;
+        self.evicted = u64::load(from)?;
+        for _ in 0..from.count()? {
+            let (number, is_stored) = <(u64, bool)>::load(from)?;
+            if !is_stored {
+                let [key] = from.words()?;
+                self.order.push_back((key, number));
+                continue;
+            }
+            let words: PackedRecord = from.words()?;
+            let [key, ..] = words;
+            let verdict = Verdict::ALL.get(usize::load(from)?).copied();
+            let verdict = verdict.ok_or_else(|| from.broken("no such verdict"))?;
+            let record = CountedRecord { words, verdict, counted_us: u64::load(from)? };
+            self.order.push_back((key, number));
+            self.records.insert((key, number), record);
+        }
+        Ok(())
     }
 }
 

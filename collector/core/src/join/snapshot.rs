@@ -1,15 +1,22 @@
-//! Snapshot section of the join: the hops of each edge, and the statistics of the join.
+//! Snapshot section of the join: hops, pending records, and all that decides their verdicts.
 //!
-//! Records that are pending are no part of the section: after a restart the other side
-//! counts as lost telemetry. Under a lower limit the edges of the snapshot stay.
+//! Invariant: a restored join gives every record the verdict that it would have had, with the same
+//! tick, since a scrape may have shown it. Under a lower limit the edges of the snapshot stay.
+//! Records name edges and proxies by number, so numbers are part of the section.
 
-use super::edge_stats::{EdgeEntry, EdgeHops, HopOutcome};
-use super::packed_record::EDGES_MAX;
-use super::{Ending, HopEdge, Join, Settings, Verdict, WorkloadVersion};
+use super::edge_stats::{EdgeEntry, EdgeHops, EdgeKey, EdgeNames, HopOutcome};
+use super::packed_record::{EDGES_MAX, PROXIES_MAX};
+use super::telemetry_loss::TelemetryLoss;
+use super::{EndName, EndStats, Ending, Eviction, HopEdge, Join, Settings, Verdict, WorkloadVersion};
+use crate::batch::Text;
+use crate::interner::Interner;
 use crate::snapshot::codec::{Reader, SnapshotState, SnapshotValue, Unreadable, Writer, snapshot};
+use crate::snapshot::interned;
 
 snapshot!(struct WorkloadVersion { workload, namespace, version });
 snapshot!(struct HopEdge { source, destination, service });
+
+snapshot!(struct EndStats { last_loss_us, last_report_us, last_seen_us });
 
 impl SnapshotValue for HopOutcome {
     fn save(&self, to: &mut Writer) {
@@ -60,22 +67,33 @@ impl SnapshotValue for EdgeHops {
     }
 }
 
-/// Whether an edge has counts to save.
-fn has_counts(hops: &EdgeHops) -> bool {
-    hops.hops() > 0 || hops.joined > 0
-}
-
 impl SnapshotState for Join {
     fn save(&self, to: &mut Writer) {
         self.stats.save(to);
         self.overflow.hops.save(to);
-        let edges = || self.edges.iter().filter(|(_, entry)| has_counts(&entry.hops));
-        edges().count().save(to);
-        for (key, entry) in edges() {
+        (self.overflow.source, self.overflow.destination).save(to);
+        for time_us in [self.evicted_us, self.ticked_us, self.idle_checked_us] {
+            time_us.save(to);
+        }
+        interned::save(&self.edges, to, |key, entry, to| {
             self.names.name(*key).save(to);
             entry.last_seen_us.save(to);
+            (entry.source, entry.destination).save(to);
             entry.hops.save(to);
+        });
+        interned::save(&self.proxies, to, |proxy, losses, to| {
+            proxy.save(to);
+            losses.save(to);
+        });
+        for ends in [&self.sources, &self.destinations] {
+            interned::save(ends, to, |name, stats, to| {
+                name.save(to);
+                stats.save(to);
+            });
         }
+        self.clock_skews.save(to);
+        self.counted.save(to);
+        self.table.save(to);
     }
 
     fn restore(&mut self, from: &mut Reader<'_>) -> Result<(), Unreadable> {
@@ -83,16 +101,35 @@ impl SnapshotState for Join {
         self.limit(Settings { edges_max: EDGES_MAX, ..limits.clone() });
         self.stats = SnapshotValue::load(from)?;
         self.overflow.hops = SnapshotValue::load(from)?;
-        for _ in 0..from.count()? {
-            let name = Option::<HopEdge>::load(from)?;
-            let (last_seen_us, hops) = (u64::load(from)?, EdgeHops::load(from)?);
-            let name = name.ok_or_else(|| from.broken("an edge has no name"))?;
-            let number = self.names.key_of(&name).and_then(|key| self.edges.number(&key, EdgeEntry::default));
-            let entry = number.and_then(|number| self.edges.get_mut(number));
-            let entry = entry.ok_or_else(|| from.broken("too many edges"))?;
-            (entry.last_seen_us, entry.hops) = (last_seen_us, hops);
+        (self.overflow.source, self.overflow.destination) = SnapshotValue::load(from)?;
+        for time_us in [&mut self.evicted_us, &mut self.ticked_us, &mut self.idle_checked_us] {
+            *time_us = u64::load(from)?;
+        }
+        let names = &mut self.names;
+        let edges = interned::load(from, |from| load_edge(names, from))?;
+        self.edges = Interner::restored(EDGES_MAX, edges.into_iter());
+        let proxies = interned::load(from, |from| Ok((Text::load(from)?, TelemetryLoss::load(from)?)))?;
+        self.proxies = Interner::restored(PROXIES_MAX - 1, proxies.into_iter());
+        for ends in [&mut self.sources, &mut self.destinations] {
+            let entries = interned::load(from, |from| Ok((EndName::load(from)?, EndStats::load(from)?)))?;
+            *ends = Interner::restored(EDGES_MAX, entries.into_iter());
+        }
+        self.clock_skews.restore(from)?;
+        self.counted.restore(from)?;
+        for _ in 0..self.table.restore(from)? {
+            self.stats.add_evicted(Eviction::Full);
         }
         self.limit(limits);
         Ok(())
     }
+}
+
+fn load_edge(names: &mut EdgeNames, from: &mut Reader<'_>) -> Result<(EdgeKey, EdgeEntry), Unreadable> {
+    let name = Option::<HopEdge>::load(from)?;
+    let last_seen_us = u64::load(from)?;
+    let (source, destination) = SnapshotValue::load(from)?;
+    let hops = EdgeHops::load(from)?;
+    let key = name.and_then(|name| names.key_of(&name));
+    let key = key.ok_or_else(|| from.broken("an edge has no name"))?;
+    Ok((key, EdgeEntry { last_seen_us, hops, source, destination }))
 }

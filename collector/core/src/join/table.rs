@@ -10,6 +10,7 @@
 //! 1.7 buckets; with overflow counters per bucket, as in Facebook's F14, it would read five or six.
 
 mod bucket;
+mod snapshot;
 
 use super::packed_record::{PackedRecord, PendingRecord};
 use crate::prefetch::prefetch;

@@ -8,6 +8,7 @@
 //! reported that request, whether its proxy is silent, cut off, killed or replaced.
 
 use crate::batch::Batch;
+use crate::snapshot::codec::snapshot;
 
 /// Limit of epochs per proxy, one for each of its worker threads. The epoch with the oldest report
 /// is removed first.
@@ -40,6 +41,9 @@ pub(super) struct TelemetryLoss {
     pub(super) last_seen_us: u64,
 }
 
+snapshot!(struct Epoch { epoch, first, highest, received, dropped, overtaken_us, last_seen_us, buffered });
+snapshot!(struct TelemetryLoss { epochs, last_loss_us, last_seen_us });
+
 impl TelemetryLoss {
     /// Records a batch that is not a duplicate. Returns whether it reports a loss.
     pub(super) fn record(&mut self, batch: &Batch, now_us: u64) -> bool {
@@ -71,7 +75,7 @@ impl TelemetryLoss {
     /// Whether records are lost, or not delivered yet, since `since_us`.
     pub(super) fn is_lost_since(&self, since_us: u64) -> bool {
         let holes = |epoch: &Epoch| {
-            let expected = (epoch.highest - epoch.first).saturating_add(1);
+            let expected = epoch.highest.saturating_sub(epoch.first).saturating_add(1);
             epoch.overtaken_us >= since_us && epoch.overtaken_us > 0 && epoch.received < expected
         };
         self.last_loss_us > 0 && self.last_loss_us >= since_us || self.epochs.iter().any(holes)
@@ -105,7 +109,7 @@ impl TelemetryLoss {
             last_seen_us: now_us,
             buffered: batch.totals.buffered,
         };
-        if self.epochs.len() >= EPOCHS_MAX {
+        while self.epochs.len() >= EPOCHS_MAX {
             let oldest = self.epochs.iter().enumerate().min_by_key(|(_, epoch)| epoch.last_seen_us);
             if let Some((index, _)) = oldest {
                 self.epochs.swap_remove(index);

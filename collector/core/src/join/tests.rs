@@ -10,6 +10,7 @@ use std::sync::Arc;
 mod bounds;
 mod pairing;
 mod properties;
+mod snapshot;
 mod verdicts;
 
 const START_US: u64 = 1_700_000_000_000_000;

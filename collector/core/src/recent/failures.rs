@@ -6,13 +6,11 @@
 //! `edge_records_max` failures; all edges together have at most `records_max`, in at most
 //! `bytes_max`. The oldest failure of the edge, or of all, is evicted. Numbers increase, also
 //! across a restart, so a client can continue after the last number that it read.
-//!
-//! Failures are not part of a snapshot: after a restart they come from the replayed part of the
-//! journal.
 
 mod failed_record;
 mod rows;
 mod settings;
+mod snapshot;
 pub(crate) mod metrics;
 
 pub use failed_record::{FailedRecord, Failure};

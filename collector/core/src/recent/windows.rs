@@ -11,8 +11,7 @@
 //! idle for their whole span are removed.
 //!
 //! The time is the collector's clock at the arrival of a batch, so a late record counts in the
-//! window of its arrival. If the clock goes back, the newest window stays the same. Windows are not
-//! part of a snapshot: after a restart they hold the replayed part of the journal.
+//! window of its arrival. If the clock goes back, the newest window stays the same.
 //!
 //! A cell is one window of one edge and instance. The sum of its cells gives an edge's window.
 //! Cells older than the last minute are merged over all instances, so a busy edge takes `(30 - 6 +
@@ -22,6 +21,7 @@ mod cells;
 mod instances;
 mod reading;
 mod settings;
+mod snapshot;
 mod window_stats;
 pub(crate) mod metrics;
 

@@ -120,6 +120,17 @@ impl Writer {
         self.bytes.extend_from_slice(number.get(..length).unwrap_or_default());
     }
 
+    /// Writes numbers of any size in eight bytes each, which is faster than [`Writer::number`].
+    #[inline]
+    pub(crate) fn words<const N: usize>(&mut self, words: [u64; N]) {
+        if self.bytes.len() >= PIECE_BYTES {
+            self.flush();
+        }
+        for word in words {
+            self.bytes.extend_from_slice(&word.to_le_bytes());
+        }
+    }
+
     /// Writes a text: its number if it was written before, or else 0 and the text.
     pub(crate) fn text(&mut self, text: &str) {
         if let Some(&number) = self.texts.get(text) {
@@ -173,6 +184,17 @@ impl<'a> Reader<'a> {
             }
         }
         Err(self.broken("a number is too large"))
+    }
+
+    /// Reads what [`Writer::words`] wrote.
+    pub(crate) fn words<const N: usize>(&mut self) -> Result<[u64; N], Unreadable> {
+        let mut words = [0; N];
+        for word in &mut words {
+            let split = self.rest.split_first_chunk();
+            let (bytes, rest) = split.ok_or_else(|| self.broken("a number is cut off"))?;
+            (*word, self.rest) = (u64::from_le_bytes(*bytes), rest);
+        }
+        Ok(words)
     }
 
     /// Reads the number of elements that follow, each at least one byte.

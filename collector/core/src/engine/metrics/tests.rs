@@ -210,13 +210,9 @@ fn names_and_texts_follow_the_conventions() {
     }
 }
 
-/// Samples that a restored engine has to have: everything with a created time, and the statistics
-/// of the join.
+/// Samples that a restored engine has to have: everything with a created time, and all counters.
 fn lasting(recorder: &Recorder) -> BTreeMap<&String, &(Value, Option<u64>)> {
-    let is_lasting = |name: &str| {
-        (name.starts_with("hopscope_join_") || name.starts_with("hopscope_series_"))
-            && name.split('[').next().is_some_and(|name| name.ends_with("_total"))
-    };
+    let is_lasting = |name: &str| name.split('[').next().is_some_and(|name| name.ends_with("_total"));
     recorder.samples.iter().filter(|(name, (_, created))| created.is_some() || is_lasting(name)).collect()
 }
 

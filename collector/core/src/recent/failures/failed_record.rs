@@ -4,6 +4,7 @@
 
 use crate::batch::{Detail, Outcome, Record, Text};
 use crate::identity::{End, ResolvedEdge, ServiceName};
+use crate::snapshot::codec::snapshot;
 use std::sync::Arc;
 
 /// Failed record as its proxy reported it.
@@ -30,6 +31,20 @@ pub struct FailedRecord {
     /// Attempts, as in [`Record::attempts`].
     pub attempts: u32,
 }
+
+snapshot!(struct Detail { code_details, transport_failure_reason });
+snapshot!(struct FailedRecord {
+    proxy,
+    outcome,
+    detail,
+    received_us,
+    start_us,
+    duration_us,
+    request_bytes,
+    response_bytes,
+    request_id_hash,
+    attempts,
+});
 
 impl FailedRecord {
     /// Copies the data of a record.

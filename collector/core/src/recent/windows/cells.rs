@@ -4,6 +4,7 @@
 //! pool allocates at most `max` cells.
 
 use super::WindowStats;
+use crate::snapshot::codec::{Reader, SnapshotValue, Unreadable, Writer};
 
 /// Stands for no cell.
 pub(super) const NONE: u32 = u32::MAX;
@@ -46,6 +47,29 @@ impl WindowCell {
         self.failed = self.failed.saturating_add(narrow(failed));
         self.duration_us_sum = self.duration_us_sum.saturating_add(duration_us_sum);
         self.duration_us_max = self.duration_us_max.max(narrow(duration_us_max));
+    }
+}
+
+/// The link to the next cell is no part of a snapshot.
+impl SnapshotValue for WindowCell {
+    fn save(&self, to: &mut Writer) {
+        let Self { next: _, at, instance, requests, failed, duration_us_max, duration_us_sum } = self;
+        for number in [at, instance, requests, failed, duration_us_max] {
+            number.save(to);
+        }
+        duration_us_sum.save(to);
+    }
+
+    fn load(from: &mut Reader<'_>) -> Result<Self, Unreadable> {
+        Ok(Self {
+            next: NONE,
+            at: u32::load(from)?,
+            instance: u32::load(from)?,
+            requests: u32::load(from)?,
+            failed: u32::load(from)?,
+            duration_us_max: u32::load(from)?,
+            duration_us_sum: u64::load(from)?,
+        })
     }
 }
 

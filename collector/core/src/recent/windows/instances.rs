@@ -6,6 +6,8 @@
 use super::OTHERS;
 use crate::batch::Text;
 use crate::interner::Interner;
+use crate::snapshot::codec::{Reader, SnapshotValue, Unreadable, Writer};
+use crate::snapshot::interned;
 
 /// Limit of instances over all edges; further ones count as others of their edge.
 const INSTANCES_MAX: usize = 65_536;
@@ -67,6 +69,18 @@ impl Instances {
         }
         self.addresses.retain(|used| *used);
         self.bytes = self.addresses.iter().map(|(address, _)| instance_bytes(address)).sum();
+    }
+}
+
+impl SnapshotValue for Instances {
+    fn save(&self, to: &mut Writer) {
+        interned::save(&self.addresses, to, |address, _, to| address.save(to));
+    }
+
+    fn load(from: &mut Reader<'_>) -> Result<Self, Unreadable> {
+        let addresses = interned::load(from, |from| Ok((Text::load(from)?, true)))?;
+        let bytes = addresses.iter().map(|(_, address, _)| instance_bytes(address)).sum();
+        Ok(Self { addresses: Interner::restored(INSTANCES_MAX, addresses.into_iter()), bytes })
     }
 }
 
