@@ -69,8 +69,8 @@ impl OutcomeTexts {
         let protocol =
             if outcome.protocol == Protocol::Unknown { "unknown" } else { outcome.protocol.label() };
         Self {
-            code: outcome.response_code.to_string(),
-            grpc: outcome.grpc_status.map(|status| status.to_string()).unwrap_or_default(),
+            code: outcome.code_label(),
+            grpc: outcome.grpc_label(),
             flags: flags::label(outcome.response_flags),
             protocol,
         }

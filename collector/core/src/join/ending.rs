@@ -77,7 +77,7 @@ impl Ending {
     #[must_use]
     pub fn of(outcome: &Outcome, side: Side) -> Self {
         let has = |flags| outcome.response_flags & flags != 0;
-        let failed = outcome.response_code >= 500 || outcome.grpc_status.is_some_and(|status| status != 0);
+        let failed = outcome.is_error_response();
         if has(GIVEN_UP) {
             Self::CallerGaveUp
         } else if has(TIMED_OUT) {

@@ -119,11 +119,11 @@ impl EdgeLabels {
 /// Result of requests or connections.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct OutcomeLabels {
-    /// HTTP status; `0` without response headers.
+    /// HTTP status; `0` without response headers, `invalid` outside 100 to 599.
     pub response_code: String,
     /// Envoy's response flags; `-` for none.
     pub response_flags: String,
-    /// gRPC status; empty for other protocols.
+    /// gRPC status; empty when none was sent, `invalid` above 16.
     pub grpc_response_status: String,
     /// `http`, `grpc`, `tcp` or `unknown`.
     pub request_protocol: String,
@@ -152,9 +152,9 @@ impl From<&Outcome> for OutcomeLabels {
             protocol => protocol.label(),
         };
         Self {
-            response_code: outcome.response_code.to_string(),
+            response_code: outcome.code_label(),
             response_flags: flags::label(outcome.response_flags),
-            grpc_response_status: outcome.grpc_status.map(|status| status.to_string()).unwrap_or_default(),
+            grpc_response_status: outcome.grpc_label(),
             request_protocol: protocol.to_owned(),
         }
     }
