@@ -233,17 +233,14 @@ async fn a_failure_is_stored_in_full() {
 #[tokio::test]
 async fn bad_input_gets_a_status_and_a_counter_and_the_next_good_batch_works() {
     let collector = Collector::start(&["--message-bytes-max", "1024"]).await;
-    let mut index = batch(1);
-    index.records.as_mut().unwrap().edge[0] = 9;
-    let mut future = batch(1);
-    future.base_time_unix_us += 3_600_000_000;
+    let mut torn = batch(1);
+    torn.records.as_mut().unwrap().outcome.clear();
     let newer = Batch { schema_version: 2, ..batch(1) };
     let whole = batch(1).encode_to_vec();
     let cases = [
         (b"garbage that is no protobuf".to_vec(), Code::InvalidArgument, "malformed"),
         (whole[..whole.len() - 3].to_vec(), Code::InvalidArgument, "malformed"),
-        (index.encode_to_vec(), Code::InvalidArgument, "index"),
-        (future.encode_to_vec(), Code::InvalidArgument, "time"),
+        (torn.encode_to_vec(), Code::InvalidArgument, "columns"),
         (newer.encode_to_vec(), Code::FailedPrecondition, "schema_version"),
         (vec![0; 2_000], Code::OutOfRange, "too_large"),
     ];
@@ -314,7 +311,7 @@ async fn new_limits_apply_to_the_next_report() {
 }
 
 #[tokio::test]
-async fn a_duplicate_that_is_too_old_by_now_is_acknowledged() {
+async fn a_duplicate_of_an_old_batch_is_counted_once() {
     let collector = Collector::start(&[]).await;
     let old = |sequence| Batch { base_time_unix_us: now_us() - 100_000_000, ..batch(sequence) };
     assert_eq!(collector.report(old(1)).await.unwrap().accepted_sequence, 1);
@@ -322,10 +319,39 @@ async fn a_duplicate_that_is_too_old_by_now_is_acknowledged() {
     config.grpc.server.age_s_max = 60;
     assert_eq!(collector.live.apply(config).changed.len(), 1);
     assert_eq!(collector.report(old(1)).await.unwrap().accepted_sequence, 1);
-    assert_eq!(collector.report(old(2)).await.unwrap_err().code(), Code::InvalidArgument);
+    assert_eq!(collector.sample("hopscope_ledger_moved_total").await, "0");
+    assert_eq!(collector.report(old(2)).await.unwrap().accepted_sequence, 2);
+    assert_eq!(collector.sample("hopscope_ledger_moved_total").await, "1");
     let metrics = collector.get("/metrics").await;
     let counted: Vec<&str> =
         metrics.lines().filter(|line| line.starts_with("hopscope_requests_total{")).collect();
-    assert!(counted.len() == 1 && counted[0].ends_with("} 1"), "{counted:?}");
+    assert!(counted.len() == 1 && counted[0].ends_with("} 2"), "{counted:?}");
+    collector.stop().await;
+}
+
+#[tokio::test]
+async fn an_invalid_row_is_rejected_and_the_rest_of_its_batch_is_counted() {
+    let collector = Collector::start(&[]).await;
+    let mut index = batch(1);
+    index.records.as_mut().unwrap().edge[0] = 9;
+    assert_eq!(collector.report(index).await.unwrap().accepted_sequence, 1);
+    // The collector's clock is 11 minutes behind.
+    let mut future = batch(2);
+    future.base_time_unix_us += 11 * 60 * 1_000_000;
+    // An upstream that answers with an invalid status.
+    future.outcomes[0].response_code = 99;
+    assert_eq!(collector.report(future).await.unwrap().accepted_sequence, 2);
+    let metrics = collector.get("/metrics").await;
+    for sample in [
+        "hopscope_ledger_rejected_rows_total{reason=\"edge\"} 1",
+        "hopscope_ledger_dropped_total{reason=\"rejected_edge\"} 1",
+        "hopscope_ledger_delivered_total 1",
+        "hopscope_ledger_moved_total 1",
+        "hopscope_ledger_unaccounted 0",
+    ] {
+        assert!(metrics.lines().any(|line| line == sample), "{sample}");
+    }
+    let invalid = |line: &&str| line.starts_with("hopscope_requests_total{") && line.contains("\"invalid\"");
+    assert_eq!(metrics.lines().filter(invalid).count(), 1);
     collector.stop().await;
 }

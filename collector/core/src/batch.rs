@@ -2,7 +2,8 @@
 //!
 //! Out: the domain types that all stages share.
 //! Invariant: every index of the wire format is resolved, every count and time is within its
-//! limit, and a batch stores each text once.
+//! limit, and a batch stores each text once. An invalid edge or outcome has a placeholder, which no
+//! other row refers to.
 
 pub(crate) mod edge_table;
 pub mod flags;
@@ -12,6 +13,7 @@ mod edge;
 mod example;
 mod identity;
 mod outcome;
+mod rejected_rows;
 mod request_id;
 mod stats;
 mod totals;
@@ -24,6 +26,7 @@ pub use edge::{Edge, Evidence, Peer, Reporter, Service};
 pub use edge_table::{EdgeFingerprint, Edges};
 pub use identity::{Identity, Source};
 pub use outcome::{Outcome, Protocol};
+pub use rejected_rows::{RejectedRows, RowCounts, RowReason};
 pub use request_id::request_id_hash;
 pub use totals::{DropReason, EpochId, Totals};
 
@@ -59,6 +62,10 @@ pub struct Batch {
     pub streams: Vec<Flow>,
     /// Message counts of gRPC requests in this batch.
     pub messages: Vec<Messages>,
+    /// Rows that break a rule. Nothing else of the batch contains or refers to them.
+    pub rejected: RejectedRows,
+    /// Requests whose time was outside the limits, and was moved into them.
+    pub moved: u64,
 }
 
 /// Message counts of the gRPC requests of one edge and outcome.
@@ -76,7 +83,7 @@ pub struct Messages {
 
 impl Batch {
     /// Returns the number of requests and closed connections that have a record, and the number
-    /// of folded ones.
+    /// of folded ones, without rejected rows.
     #[must_use]
     pub fn content(&self) -> (u64, u64) {
         let Connections { closed, folds, .. } = &self.connections;

@@ -29,7 +29,8 @@ pub struct Batch {
     #[prost(message, optional, tag = "6")]
     pub ledger: ::core::option::Option<Ledger>,
     /// Reference time of all `*_delta_us` fields of this batch: microseconds since the Unix epoch, by
-    /// the proxy's clock.
+    /// the proxy's clock. The reader moves a time that is far ahead of its own clock, and all times of
+    /// the batch with it.
     #[prost(fixed64, tag = "7")]
     pub base_time_unix_us: u64,
     /// String table: every string of this batch once. At least one entry; entry 0 is empty. At most
@@ -707,7 +708,7 @@ pub mod telemetry_client {
         /// Delivers one batch. The reply says whether the collector has accepted responsibility for it.
         ///
         /// Error statuses; the collector counts each refusal by reason:
-        ///   INVALID_ARGUMENT     the batch violates this contract; do not resend it unchanged.
+        ///   INVALID_ARGUMENT     the batch as a whole violates this contract; do not resend it unchanged.
         ///   OUT_OF_RANGE         the message exceeds the size limit; do not resend it unchanged.
         ///   FAILED_PRECONDITION  the collector does not support this `schema_version`.
         ///   RESOURCE_EXHAUSTED   the collector is at a limit; keep the batch and retry later.
@@ -755,7 +756,7 @@ pub mod telemetry_server {
         /// Delivers one batch. The reply says whether the collector has accepted responsibility for it.
         ///
         /// Error statuses; the collector counts each refusal by reason:
-        ///   INVALID_ARGUMENT     the batch violates this contract; do not resend it unchanged.
+        ///   INVALID_ARGUMENT     the batch as a whole violates this contract; do not resend it unchanged.
         ///   OUT_OF_RANGE         the message exceeds the size limit; do not resend it unchanged.
         ///   FAILED_PRECONDITION  the collector does not support this `schema_version`.
         ///   RESOURCE_EXHAUSTED   the collector is at a limit; keep the batch and retry later.

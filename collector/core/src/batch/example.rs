@@ -1,6 +1,6 @@
 //! Example batch for tests.
 
-use super::{Batch, Connections, Details, Edges, EpochId, Totals};
+use super::{Batch, Connections, Details, Edges, EpochId, RejectedRows, Totals};
 
 impl Batch {
     /// Returns the first batch of epoch 1 of proxy `p`, without identity, edges and requests.
@@ -23,6 +23,8 @@ impl Batch {
             connections: Connections::default(),
             streams: Vec::new(),
             messages: Vec::new(),
+            rejected: RejectedRows::default(),
+            moved: 0,
         }
     }
 }

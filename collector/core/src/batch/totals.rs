@@ -2,6 +2,7 @@
 //!
 //! Invariant: `seen = sent + folded + dropped + buffered`, as the validator ensures.
 
+use super::RowReason;
 use crate::snapshot::codec::{Reader, SnapshotValue, Unreadable, Writer, snapshot};
 use crate::text::Text;
 
@@ -54,6 +55,8 @@ pub enum DropReason {
     CollectorRestart,
     /// Buffered in a filter that stopped reporting.
     EpochEnded,
+    /// In rows that the collector rejected, from batches that it accepted.
+    Rejected(RowReason),
     /// Unknown reason, with its number on the wire.
     Unknown(i32),
 }
@@ -66,6 +69,7 @@ impl std::fmt::Display for DropReason {
             Self::TooLarge => f.write_str("too_large"),
             Self::CollectorRestart => f.write_str("collector_restart"),
             Self::EpochEnded => f.write_str("epoch_ended"),
+            Self::Rejected(reason) => f.write_str(reason.drop_label()),
             Self::Unknown(number) => write!(f, "reason{number}"),
         }
     }
@@ -79,6 +83,10 @@ impl SnapshotValue for DropReason {
             Self::TooLarge => to.number(3),
             Self::CollectorRestart => to.number(4),
             Self::EpochEnded => to.number(5),
+            Self::Rejected(reason) => {
+                to.number(6);
+                reason.save(to);
+            }
             Self::Unknown(number) => {
                 to.number(0);
                 number.save(to);
@@ -94,6 +102,7 @@ impl SnapshotValue for DropReason {
             3 => Ok(Self::TooLarge),
             4 => Ok(Self::CollectorRestart),
             5 => Ok(Self::EpochEnded),
+            6 => Ok(Self::Rejected(RowReason::load(from)?)),
             _ => Err(from.broken("no such DropReason")),
         }
     }

@@ -43,7 +43,7 @@ macro_rules! section {
 }
 
 const SECTIONS: [Section; 11] = [
-    section!(ledger, 2),
+    section!(ledger, 3),
     section!(address_book, 4),
     section!(edges, 1),
     section!(pending, 8),

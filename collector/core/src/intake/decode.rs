@@ -1,13 +1,13 @@
 //! Fast-path decoder: reads a batch in place.
 //!
 //! In: an encoded batch, the limits, and the time.
-//! Out: the [`Batch`], or `None` for a non-canonical encoding or an invalid batch.
+//! Out: the [`Batch`], or `None` for a non-canonical encoding or a batch with any invalid value.
 //! Invariant: the result equals that of prost and [`check`](validate::check) for the same bytes,
 //! which a test verifies; only the columns are copied, and no memory is allocated per text or row.
 //!
 //! Clients encode every table before the rows that refer to it, singular messages once, and columns
-//! packed. Protobuf allows other encodings: they, and invalid batches, fall back to prost and the
-//! validator.
+//! packed. Protobuf allows other encodings: they, and batches with an invalid value in any row, fall
+//! back to prost and the validator, which alone rejects rows and moves the times of single records.
 //!
 //! A new field of the contract needs a new match arm: in `Decoder::field` for the batch, in
 //! `tables::edge` and `tables::outcome` for the rows, in `records::read` for a column. Fields
@@ -18,9 +18,11 @@ mod records;
 mod tables;
 mod wire;
 
+use super::validate::tables::Valid;
+use super::validate::times::BatchTimes;
 use super::validate::{self, Limits, TEXT_BYTES_MAX};
 use crate::batch::edge_table::{EdgeFingerprint, Edges};
-use crate::batch::{Batch, Connections, Details, EpochId, Identity, Outcome, Record, Totals};
+use crate::batch::{Batch, Connections, Details, EpochId, Identity, Outcome, Record, RejectedRows, Totals};
 use hopscope_proto::v1;
 use prost::Message;
 use prost::bytes::Bytes;
@@ -179,14 +181,14 @@ impl<'a> Decoder<'a> {
             self.edges = Some(edges);
         }
         let edges = self.edges.as_mut()?;
-        let (attributes, texts) = tables::edge(bytes, edges.len())?;
+        let (attributes, texts) = tables::edge(bytes)?;
         let is_valid =
             edges.len() < self.limits.rows_max && edges.push(attributes, texts, &self.fingerprints);
         (is_valid && self.columns.is_none() && !self.is_base_used).then_some(())
     }
 
     fn outcome(&mut self, bytes: &[u8]) -> Option<()> {
-        let (outcome, texts) = tables::outcome(bytes, self.outcomes.len(), self.texts)?;
+        let (outcome, texts) = tables::outcome(bytes, self.texts)?;
         if texts != [0, 0] {
             let spans = [self.span(texts[0])?, self.span(texts[1])?];
             self.details.push(self.message, self.outcomes.len(), spans);
@@ -206,13 +208,14 @@ impl<'a> Decoder<'a> {
 
     fn records(&mut self, bytes: &[u8]) -> Option<()> {
         self.is_base_used = true;
+        let times = BatchTimes::new(self.head.base_us, self.limits, self.now_us);
         let rows = Rows {
             count: records::count(bytes, self.limits.records_max)?,
             edges: self.edges.as_ref().map_or(0, Edges::len),
             outcomes: self.outcomes.len(),
-            base_us: self.head.base_us,
-            last_us: self.now_us.saturating_add(self.limits.ahead_us_max),
-            first_us: self.now_us.saturating_sub(self.limits.age_us_max),
+            base_us: times.base_us,
+            last_us: times.last_us,
+            first_us: times.first_us,
         };
         let start = self.offset_of(bytes)?;
         let columns = Columns { span: start..start.checked_add(bytes.len())?, rows };
@@ -233,16 +236,19 @@ impl<'a> Decoder<'a> {
             && self.texts > 0;
         let edges = self.edges.unwrap_or_default();
         let rows = validate::rows::Rows {
-            edges: edges.len(),
-            outcomes: self.outcomes.len(),
-            base_us,
-            now_us: self.now_us,
+            edges: Valid::All(edges.len()),
+            outcomes: Valid::All(self.outcomes.len()),
+            times: BatchTimes::new(base_us, self.limits, self.now_us),
             limits: self.limits,
         };
-        let folds = rows.folds(self.folds).ok()?;
-        let messages = rows.messages(&self.messages).ok()?;
-        let open = validate::in_flight::open(&self.open, &edges).ok()?;
-        let batch = Batch {
+        let mut rejected = RejectedRows::default();
+        let folds = rows.folds(self.folds, &mut rejected).ok()?;
+        let messages = rows.messages(&self.messages, &mut rejected).ok()?;
+        let open = rows.open(&self.open, &edges, &mut rejected).ok()?;
+        let is_valid = is_valid && rejected.is_empty();
+        let singles = self.columns.as_ref().map_or(0, |columns| columns.rows.count);
+        let moved = if rows.times.is_moved { singles as u64 } else { 0 };
+        let mut batch = Batch {
             epoch_id: EpochId { proxy: proxy.into(), epoch },
             sequence,
             attempt: attempt.max(1),
@@ -252,15 +258,16 @@ impl<'a> Decoder<'a> {
             outcomes: self.outcomes,
             details: self.details,
             records: Vec::new(),
-            folds,
+            folds: folds.rows,
             open,
             connections: Connections::default(),
             streams: Vec::new(),
             messages,
+            rejected,
+            moved: folds.moved.saturating_add(moved),
         };
-        let singles = self.columns.as_ref().map_or(0, |columns| columns.rows.count);
-        let is_consistent = validate::content_is_within_totals(&batch, singles).is_ok();
-        (is_valid && is_consistent).then_some((batch, self.columns))
+        validate::content_is_within_totals(&mut batch, singles).ok()?;
+        is_valid.then_some((batch, self.columns))
     }
 }
 

@@ -1,4 +1,5 @@
-//! Rejection of a batch: reason, label, and advice for the client.
+//! Rejection of a whole batch: reason, label, and advice for the client. An invalid row is rejected
+//! alone: [`RowReason`](crate::batch::RowReason).
 //!
 //! Invariant: every rejection has a label of [`Rejection::LABELS`], so that the counter exports a
 //! reason before its first occurrence.
@@ -37,18 +38,6 @@ pub enum Rejection {
         /// Description of the problem.
         problem: &'static str,
     },
-    /// Index outside its table.
-    #[error("{field}[{row}] is {index}, but the table has {size} entries")]
-    Index {
-        /// Field with the index.
-        field: &'static str,
-        /// Row of the field.
-        row: usize,
-        /// Index that is too large.
-        index: u32,
-        /// Size of the table.
-        size: usize,
-    },
     /// Column longer or shorter than the first one.
     #[error("records.{field} has {found} entries, but records.edge has {expected}")]
     Columns {
@@ -68,58 +57,6 @@ pub enum Rejection {
         found: usize,
         /// Maximum size.
         limit: usize,
-    },
-    /// Time that overflows, or is too far from the collector's clock.
-    #[error("{field}[{row}] {problem}")]
-    Time {
-        /// Field with the time.
-        field: &'static str,
-        /// Row of the field.
-        row: usize,
-        /// Description of the problem.
-        problem: &'static str,
-    },
-    /// Duration of 7 days or more.
-    #[error("{field}[{row}] is {duration_us} us; the limit is 7 days")]
-    Duration {
-        /// Field with the duration.
-        field: &'static str,
-        /// Row of the field.
-        row: usize,
-        /// Duration in microseconds.
-        duration_us: u64,
-    },
-    /// Fold row with a count of 0 or an inconsistent histogram.
-    #[error("folds[{row}] {problem}")]
-    Fold {
-        /// Row of the table.
-        row: usize,
-        /// Description of the problem.
-        problem: &'static str,
-    },
-    /// Inconsistent requests in flight.
-    #[error("open[{row}] {problem}")]
-    Open {
-        /// Entry of the table.
-        row: usize,
-        /// Description of the problem.
-        problem: &'static str,
-    },
-    /// Invalid HTTP status.
-    #[error("outcomes[{row}].response_code is {code}, not 0 or 100 to 999")]
-    ResponseCode {
-        /// Row of the table.
-        row: usize,
-        /// Reported status.
-        code: u32,
-    },
-    /// Unknown reporter.
-    #[error("edges[{row}].reporter has the unknown value {number}")]
-    Reporter {
-        /// Row of the table.
-        row: usize,
-        /// Number of the reporter on the wire.
-        number: i32,
     },
     /// Message over the size limit, which is not decoded.
     #[error("the message is larger than {0} bytes")]
@@ -185,7 +122,7 @@ pub enum Advice {
 
 impl Rejection {
     /// Every value of [`Rejection::label`].
-    pub const LABELS: [&'static str; 30] = [
+    pub const LABELS: [&'static str; 23] = [
         "schema_version",
         "proxy",
         "epoch",
@@ -193,15 +130,8 @@ impl Rejection {
         "ledger",
         "identity",
         "strings",
-        "index",
         "columns",
         "too_many",
-        "time",
-        "duration",
-        "fold",
-        "open",
-        "response_code",
-        "reporter",
         "too_large",
         "malformed",
         "busy",
@@ -229,15 +159,8 @@ impl Rejection {
             Self::Ledger(_) => "ledger",
             Self::Identity { .. } => "identity",
             Self::Strings { .. } => "strings",
-            Self::Index { .. } => "index",
             Self::Columns { .. } => "columns",
             Self::TooMany { .. } => "too_many",
-            Self::Time { .. } => "time",
-            Self::Duration { .. } => "duration",
-            Self::Fold { .. } => "fold",
-            Self::Open { .. } => "open",
-            Self::ResponseCode { .. } => "response_code",
-            Self::Reporter { .. } => "reporter",
             Self::TooLarge(_) => "too_large",
             Self::Malformed(_) => "malformed",
             Self::Busy => "busy",

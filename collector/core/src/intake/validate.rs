@@ -1,20 +1,24 @@
 //! Validation of a decoded batch, and its conversion to domain types.
 //!
 //! In: a decoded batch, the limits, and the time.
-//! Out: a [`Batch`], or the first [`Rejection`] found.
-//! Invariant: a valid batch satisfies every rule of `hopscope/v1/telemetry.proto`; a batch is
-//! accepted as a whole or rejected as a whole.
+//! Out: a [`Batch`] with its rejected rows, or the first [`Rejection`] found.
+//! Invariant: the rows of a batch satisfy every rule of `hopscope/v1/telemetry.proto`; a row that
+//! breaks one is rejected alone, and counted by reason. A batch is rejected as a whole only when it
+//! cannot be decoded, its proxy or sequence is invalid, or its totals contradict its content.
 
 pub(super) mod tables;
+pub(super) mod times;
 pub(super) mod rows;
 mod messages;
-pub(super) mod in_flight;
+mod in_flight;
 mod tcp;
 
 use super::proto_fields::Fields;
 use super::reject::Rejection;
-use crate::batch::{Batch, DropReason, Edges, EpochId, Identity, Source, Text, Totals};
+use crate::batch::{Batch, DropReason, Edges, EpochId, Identity, RejectedRows, Source, Text, Totals};
 use hopscope_proto::v1::{self, SCHEMA_VERSION};
+use tables::Valid;
+use times::BatchTimes;
 
 /// Longest text: the name of the proxy, and each entry of `strings`.
 pub const TEXT_BYTES_MAX: usize = 512;
@@ -22,6 +26,9 @@ pub const TEXT_BYTES_MAX: usize = 512;
 pub const ADDRESSES_MAX: usize = 16;
 /// Exclusive limit of durations: 7 days.
 pub const DURATION_US_MAX: u64 = 7 * 24 * 3600 * 1_000_000;
+
+/// Drop reasons of a batch: one row per known reason; a valid client sends far fewer.
+const REASONS_MAX: usize = 32;
 
 /// Limits of a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,9 +39,9 @@ pub struct Limits {
     pub rows_max: usize,
     /// Maximum single records.
     pub records_max: usize,
-    /// Maximum lead of a request's start over the collector's clock.
+    /// Maximum lead of a request's start over the collector's clock. A later start is moved.
     pub ahead_us_max: u64,
-    /// Maximum age of a request's end.
+    /// Maximum age of a request's end. An earlier one is moved.
     pub age_us_max: u64,
 }
 
@@ -57,16 +64,17 @@ impl Default for Limits {
 ///
 /// [`Rejection::TooMany`]. Invalid protobuf is left to the decoder, whose error is more precise.
 pub fn rows_fit(message: &[u8], limits: &Limits) -> Result<(), Rejection> {
-    let tables: [_; 7] = [
+    let tables: [_; 8] = [
         (8, "strings", limits.strings_max),
         (9, "edges", limits.rows_max),
         (10, "outcomes", limits.rows_max),
         (12, "folds", limits.rows_max),
+        (13, "open", limits.rows_max),
         (14, "connections", limits.rows_max),
         (16, "messages", limits.rows_max),
         (17, "streams", limits.rows_max),
     ];
-    let mut found = [0_usize; 7];
+    let mut found = [0_usize; 8];
     for (number, _) in Fields::new(message).flatten() {
         for (found, (table, field, limit)) in found.iter_mut().zip(tables) {
             if table == number {
@@ -84,6 +92,54 @@ pub fn rows_fit(message: &[u8], limits: &Limits) -> Result<(), Rejection> {
 ///
 /// The first [`Rejection`] found, from the cheapest check to the most expensive one.
 pub fn check(batch: v1::Batch, limits: &Limits, now_us: u64) -> Result<Batch, Rejection> {
+    head(&batch)?;
+    let totals = totals(batch.ledger.as_ref().ok_or(Rejection::Ledger("is missing"))?)?;
+    let identity = batch.identity.map(identity).transpose()?;
+    let mut rejected = RejectedRows::default();
+    let strings = tables::strings(batch.strings, limits)?;
+    let edges = tables::edges(&batch.edges, &strings, limits, &mut rejected)?;
+    let outcomes = tables::outcomes(&batch.outcomes, &strings, limits, &mut rejected)?;
+    let details = tables::details(&batch.outcomes, &outcomes.valid, &strings);
+    let rows = rows::Rows {
+        edges: Valid::Each(&edges.valid),
+        outcomes: Valid::Each(&outcomes.valid),
+        times: BatchTimes::new(batch.base_time_unix_us, limits, now_us),
+        limits,
+    };
+    let mut records = rows.records(&batch.records.unwrap_or_default(), &mut rejected)?;
+    let mut folds = rows.folds(batch.folds, &mut rejected)?;
+    let messages = rows.messages(&batch.messages, &mut rejected)?;
+    let table = Edges::from(edges.rows);
+    let open = rows.open(&batch.open, &table, &mut rejected)?;
+    let continued = batch.outcomes.iter().map(|outcome| outcome.continued).collect();
+    let open_connections = rows.flows("connections", &batch.connections, &mut rejected)?;
+    let connections =
+        tcp::split(open_connections, continued, &outcomes.rows, &mut records.rows, &mut folds.rows);
+    let streams = rows.flows("streams", &batch.streams, &mut rejected)?;
+    let mut batch = Batch {
+        epoch_id: EpochId { proxy: batch.proxy.into(), epoch: batch.epoch },
+        sequence: batch.sequence,
+        attempt: batch.attempt.max(1),
+        identity,
+        totals,
+        edges: table,
+        outcomes: outcomes.rows,
+        details,
+        records: records.rows,
+        folds: folds.rows,
+        open,
+        connections,
+        streams,
+        messages,
+        rejected,
+        moved: records.moved.saturating_add(folds.moved),
+    };
+    content_is_within_totals(&mut batch, 0)?;
+    Ok(batch)
+}
+
+/// Validates the fields that identify a batch.
+fn head(batch: &v1::Batch) -> Result<(), Rejection> {
     if batch.schema_version != SCHEMA_VERSION {
         return Err(Rejection::SchemaVersion(batch.schema_version));
     }
@@ -96,51 +152,11 @@ pub fn check(batch: v1::Batch, limits: &Limits, now_us: u64) -> Result<Batch, Re
     if batch.sequence == 0 {
         return Err(Rejection::Sequence);
     }
-    let totals = totals(batch.ledger.as_ref().ok_or(Rejection::Ledger("is missing"))?)?;
-    let identity = batch.identity.map(identity).transpose()?;
-    let strings = tables::strings(batch.strings, limits)?;
-    let edges = Edges::from(tables::edges(&batch.edges, &strings, limits)?);
-    let outcomes = tables::outcomes(&batch.outcomes, strings.len(), limits)?;
-    let details = tables::details(&batch.outcomes, &strings);
-    let rows = rows::Rows {
-        edges: edges.len(),
-        outcomes: outcomes.len(),
-        base_us: batch.base_time_unix_us,
-        now_us,
-        limits,
-    };
-    let mut records = rows.records(&batch.records.unwrap_or_default())?;
-    let mut folds = rows.folds(batch.folds)?;
-    let messages = rows.messages(&batch.messages)?;
-    let open = in_flight::open(&batch.open, &edges)?;
-    let continued = batch.outcomes.iter().map(|outcome| outcome.continued).collect();
-    let requests = (&mut records, &mut folds);
-    let connections = tcp::split(&batch.connections, continued, &outcomes, edges.len(), requests, limits)?;
-    let streams = tcp::flows(&batch.streams, ("streams", "streams.edge"), edges.len(), limits)?;
-    let batch = Batch {
-        epoch_id: EpochId { proxy: batch.proxy.into(), epoch: batch.epoch },
-        sequence: batch.sequence,
-        attempt: batch.attempt.max(1),
-        identity,
-        totals,
-        edges,
-        outcomes,
-        details,
-        records,
-        folds,
-        open,
-        connections,
-        streams,
-        messages,
-    };
-    content_is_within_totals(&batch, 0)?;
-    Ok(batch)
+    Ok(())
 }
 
 /// Validates the totals of the epoch.
 pub(super) fn totals(ledger: &v1::Ledger) -> Result<Totals, Rejection> {
-    // One row per known reason; a valid client sends far fewer.
-    const REASONS_MAX: usize = 32;
     if ledger.dropped.len() > REASONS_MAX {
         return Err(Rejection::TooMany {
             field: "ledger.dropped",
@@ -173,7 +189,11 @@ fn reason(number: i32) -> DropReason {
         Ok(v1::DropReason::FoldTableFull) => DropReason::FoldTableFull,
         Ok(v1::DropReason::Refused) => DropReason::Refused,
         Ok(v1::DropReason::TooLarge) => DropReason::TooLarge,
-        Ok(v1::DropReason::Unspecified) | Err(_) => DropReason::Unknown(number),
+        // Reasons become labels, so that their number is limited.
+        Ok(v1::DropReason::Unspecified) | Err(_) if (1..REASONS_MAX as i32).contains(&number) => {
+            DropReason::Unknown(number)
+        }
+        Ok(v1::DropReason::Unspecified) | Err(_) => DropReason::Unknown(0),
     }
 }
 
@@ -207,15 +227,21 @@ pub(super) fn identity(wire: v1::Identity) -> Result<Identity, Rejection> {
 
 /// Checks that the batch does not contain more requests than its totals, which would make ledger
 /// entries negative. `unread`: single records that are not decoded yet.
-pub(super) fn content_is_within_totals(batch: &Batch, unread: usize) -> Result<(), Rejection> {
+///
+/// The count of a rejected fold row can be the value that is wrong: it counts only as far as the
+/// totals allow.
+pub(super) fn content_is_within_totals(batch: &mut Batch, unread: usize) -> Result<(), Rejection> {
     let (single, folded) = batch.content();
-    if single.saturating_add(unread as u64) > batch.totals.sent {
+    let rejected = batch.rejected.total();
+    let single = single.saturating_add(unread as u64).saturating_add(rejected.single);
+    if single > batch.totals.sent {
         return Err(Rejection::Ledger("sent_total is less than the records of this batch"));
     }
     // A saturated sum is not exact.
     if folded > batch.totals.folded || folded == u64::MAX {
         return Err(Rejection::Ledger("folded_total is less than the folded requests of this batch"));
     }
+    batch.rejected.limit_folded(batch.totals.folded.saturating_sub(folded));
     Ok(())
 }
 

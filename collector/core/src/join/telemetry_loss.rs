@@ -2,7 +2,7 @@
 //!
 //! In: batches. Out: whether a record of a proxy may be missing for a known reason: records are
 //! lost, or the proxy has not reported that time yet.
-//! Invariant: folded and dropped records count as lost at once. A gap in the sequence of batches
+//! Invariant: folded, dropped and rejected records count as lost at once. A gap in the sequence of batches
 //! counts as long as it is open. Batches acknowledged before a restart of the collector and not
 //! recovered count as lost. An epoch whose last batch arrived before the end of a request has not
 //! reported that request, whether its proxy is silent, cut off, killed or replaced.
@@ -52,8 +52,10 @@ impl TelemetryLoss {
         let epoch = self.epoch(batch, dropped, now_us);
         // Earlier batches of an epoch that starts here above sequence 1 were acknowledged before a
         // restart.
-        let lost =
-            !batch.folds.is_empty() || dropped > epoch.dropped || epoch.received == 0 && batch.sequence > 1;
+        let lost = !batch.folds.is_empty()
+            || !batch.rejected.is_empty()
+            || dropped > epoch.dropped
+            || epoch.received == 0 && batch.sequence > 1;
         let overtakes = batch.sequence > epoch.highest.saturating_add(1);
         epoch.received = epoch.received.saturating_add(1);
         epoch.first = epoch.first.min(batch.sequence);
@@ -147,6 +149,7 @@ mod tests {
             outcomes: Vec::new(),
             records: Vec::new(),
             folds: vec![Fold::default(); folds],
+            ..Batch::example()
         }
     }
 

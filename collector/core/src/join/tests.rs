@@ -117,6 +117,7 @@ impl Scenario {
             outcomes: vec![report.outcome],
             records: if folds == 0 { vec![report.record] } else { Vec::new() },
             folds: if folds == 0 { Vec::new() } else { vec![fold] },
+            ..Batch::example()
         };
         self.records += folds.max(1);
         let edge = ResolvedEdge {

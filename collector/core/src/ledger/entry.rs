@@ -4,7 +4,7 @@
 //! Out: the terms of the conservation equation.
 //! Invariant: the equation holds, because the last term is the difference of the others.
 
-use crate::batch::DropReason;
+use crate::batch::{DropReason, RowReason};
 use crate::snapshot::codec::snapshot;
 use std::collections::BTreeMap;
 
@@ -34,11 +34,15 @@ pub struct Entry {
     pub uncertain: u64,
     /// Batches with an earlier unacknowledged attempt.
     pub uncertain_batches: u64,
+    /// Requests whose time was outside the limits, and was moved into them.
+    pub moved: u64,
+    /// Rejected rows of all tables by reason. Their requests are among the drops.
+    pub rejected_rows: BTreeMap<RowReason, u64>,
 }
 
 snapshot!(struct Entry {
     epochs, seen, delivered, folded, drops, missing, in_flight, duplicates, batches_missing, uncertain,
-    uncertain_batches,
+    uncertain_batches, moved, rejected_rows,
 });
 
 impl Entry {
@@ -82,6 +86,10 @@ impl Entry {
         sum(&mut self.batches_missing, other.batches_missing);
         sum(&mut self.uncertain, other.uncertain);
         sum(&mut self.uncertain_batches, other.uncertain_batches);
+        sum(&mut self.moved, other.moved);
+        for (reason, rows) in &other.rejected_rows {
+            sum(self.rejected_rows.entry(*reason).or_default(), *rows);
+        }
         for (reason, count) in &other.drops {
             sum(self.drops.entry(*reason).or_default(), *count);
         }

@@ -6,8 +6,9 @@
 
 use super::dedup::SequenceSet;
 use super::entry::Entry;
-use crate::batch::{Batch, DropReason, Totals};
+use crate::batch::{Batch, DropReason, RejectedRows, Totals};
 use crate::snapshot::codec::snapshot;
+use std::collections::BTreeMap;
 
 /// State of one epoch.
 #[derive(Debug, Clone)]
@@ -25,9 +26,14 @@ pub(super) struct Epoch {
     last_us: u64,
     /// Requests and batches with an earlier unacknowledged attempt.
     uncertain: (u64, u64),
+    rejected: RejectedRows,
+    /// Requests whose time was moved into the limits.
+    moved: u64,
 }
 
-snapshot!(struct Epoch { received, totals, delivered, folded, duplicates, first, before, last_us, uncertain });
+snapshot!(struct Epoch {
+    received, totals, delivered, folded, duplicates, first, before, last_us, uncertain, rejected, moved,
+});
 
 impl Epoch {
     /// Creates the state with the first batch received.
@@ -42,9 +48,11 @@ impl Epoch {
             folded,
             duplicates: 0,
             first: batch.sequence,
-            before: batch.totals.left().saturating_sub(records.saturating_add(folded)),
+            before: batch.totals.left().saturating_sub(requests(batch)),
             last_us: now_us,
             uncertain: uncertain(batch),
+            rejected: batch.rejected.clone(),
+            moved: batch.moved,
         }
     }
 
@@ -59,11 +67,13 @@ impl Epoch {
         let (records, folded) = batch.content();
         self.delivered = self.delivered.saturating_add(records);
         self.folded = self.folded.saturating_add(folded);
-        let (requests, batches) = uncertain(batch);
-        self.uncertain.0 = self.uncertain.0.saturating_add(requests);
+        let (uncertain, batches) = uncertain(batch);
+        self.uncertain.0 = self.uncertain.0.saturating_add(uncertain);
         self.uncertain.1 = self.uncertain.1.saturating_add(batches);
+        self.rejected.merge(&batch.rejected);
+        self.moved = self.moved.saturating_add(batch.moved);
         if batch.sequence < self.first {
-            self.before = self.before.saturating_sub(records.saturating_add(folded));
+            self.before = self.before.saturating_sub(requests(batch));
         }
         if batch.sequence > highest {
             self.totals = batch.totals.clone();
@@ -88,14 +98,23 @@ impl Epoch {
             seen: self.totals.seen,
             delivered: self.delivered,
             folded: self.folded,
-            drops: self.totals.dropped.iter().copied().filter(|(_, count)| *count > 0).collect(),
+            drops: BTreeMap::new(),
             missing: 0,
             in_flight: self.totals.buffered,
             duplicates: self.duplicates,
             batches_missing: self.received.missing(),
             uncertain: self.uncertain.0,
             uncertain_batches: self.uncertain.1,
+            moved: self.moved,
+            rejected_rows: self.rejected.iter().map(|(reason, counts)| (reason, counts.rows)).collect(),
         };
+        let rejected = self.rejected.iter();
+        let rejected = rejected.map(|(reason, counts)| (DropReason::Rejected(reason), counts.requests()));
+        let drops = self.totals.dropped.iter().copied().chain(rejected);
+        for (reason, count) in drops.filter(|(_, count)| *count > 0) {
+            let sum: &mut u64 = entry.drops.entry(reason).or_default();
+            *sum = sum.saturating_add(count);
+        }
         // An earlier batch that was rejected later is part of the filter's drops. So at most the
         // unaccounted requests can be lost with an earlier process run.
         let unaccounted = u64::try_from(entry.unaccounted()).unwrap_or(0);
@@ -105,6 +124,12 @@ impl Epoch {
         }
         entry
     }
+}
+
+/// Returns the requests of a batch: counted, folded and rejected.
+fn requests(batch: &Batch) -> u64 {
+    let (records, folded) = batch.content();
+    records.saturating_add(folded).saturating_add(batch.rejected.total().requests())
 }
 
 /// Returns the requests and batches (0 or 1) that another collector may have counted before.

@@ -4,7 +4,7 @@
 //! pre_restart_requests`.
 
 use super::{Entry, Ledger};
-use crate::batch::DropReason;
+use crate::batch::{DropReason, RowReason};
 use crate::metrics::{Family, Metric, Visitor, families, visit, visit_rows};
 
 /// Sum over all epochs, and the sizes of the ledger.
@@ -16,7 +16,7 @@ struct Summary {
     epochs: usize,
 }
 
-static COUNTERS: [Metric<Summary>; 7] = [
+static COUNTERS: [Metric<Summary>; 8] = [
     Metric::counter(
         "hopscope_ledger_seen_total",
         "Finished requests and closed TCP connections that filters have seen.",
@@ -52,11 +52,23 @@ static COUNTERS: [Metric<Summary>; 7] = [
         "Batches whose requests another collector may count as well: an earlier attempt had no answer.",
         |ledger| Some(ledger.total.uncertain_batches),
     ),
+    Metric::counter(
+        "hopscope_ledger_moved_total",
+        "Counted requests whose time was too far from the collector's clock, and was moved.",
+        |ledger| Some(ledger.total.moved),
+    ),
 ];
 
 static DROPPED: [Metric<u64>; 1] = [Metric::<u64>::counter(
     "hopscope_ledger_dropped_total",
     "Requests that will never be counted, by reason.",
+    |count| Some(*count),
+)
+.labels(&["reason"])];
+
+static REJECTED: [Metric<u64>; 1] = [Metric::<u64>::counter(
+    "hopscope_ledger_rejected_rows_total",
+    "Invalid rows of accepted reports, by reason. Their requests count as dropped.",
     |count| Some(*count),
 )
 .labels(&["reason"])];
@@ -91,12 +103,20 @@ static GAUGES: [Metric<Summary>; 6] = [
 ];
 
 /// Reasons that have a sample even while their count is 0, so that their first case is an increase.
-const ALWAYS: [DropReason; 4] =
-    [DropReason::FoldTableFull, DropReason::Refused, DropReason::TooLarge, DropReason::EpochEnded];
+const ALWAYS: [DropReason; 8] = [
+    DropReason::FoldTableFull,
+    DropReason::Refused,
+    DropReason::TooLarge,
+    DropReason::EpochEnded,
+    DropReason::Rejected(RowReason::Edge),
+    DropReason::Rejected(RowReason::Outcome),
+    DropReason::Rejected(RowReason::Duration),
+    DropReason::Rejected(RowReason::Fold),
+];
 
 /// All declarations.
 pub(crate) fn declared() -> impl Iterator<Item = &'static Family> {
-    families(&COUNTERS).chain(families(&DROPPED)).chain(families(&GAUGES))
+    families(&COUNTERS).chain(families(&DROPPED)).chain(families(&REJECTED)).chain(families(&GAUGES))
 }
 
 impl Ledger {
@@ -112,6 +132,8 @@ impl Ledger {
             ALWAYS.iter().map(|reason| (reason.to_string(), drops.remove(reason).unwrap_or(0))).collect();
         dropped.extend(drops.iter().map(|(reason, count)| (reason.to_string(), *count)));
         let dropped: Vec<_> = dropped.iter().map(|(reason, count)| ([reason.as_str()], *count)).collect();
+        let rows = |reason| total.rejected_rows.get(&reason).copied().unwrap_or(0);
+        let rejected = RowReason::ALL.map(|reason| ([reason.label()], rows(reason)));
         let summary = Summary {
             total,
             unaccounted,
@@ -121,6 +143,7 @@ impl Ledger {
         };
         visit(&COUNTERS, &summary, to);
         visit_rows(&DROPPED, &dropped, to);
+        visit_rows(&REJECTED, &rejected, to);
         visit(&GAUGES, &summary, to);
     }
 }

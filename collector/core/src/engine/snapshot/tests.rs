@@ -165,11 +165,11 @@ fn a_snapshot_of_another_version_is_rejected_with_a_reason() {
     newer[4] = 3;
     check(&newer, "format version 3 is not supported; this hopscope reads version 2");
     // The body: segment, then text number 0, length 6, `ledger`, version.
-    assert_eq!(body_of(&file)[..10], *b"\x01\x00\x06ledger\x02");
+    assert_eq!(body_of(&file)[..10], *b"\x01\x00\x06ledger\x03");
     let other = with_body(&file, |body| body[3..9].copy_from_slice(b"fridge"));
     check(&other, "section `fridge` is unknown to this hopscope");
-    let changed = with_body(&file, |body| body[9] = 3);
-    check(&changed, "section `ledger` has version 3; this hopscope reads version 2");
+    let changed = with_body(&file, |body| body[9] = 4);
+    check(&changed, "section `ledger` has version 4; this hopscope reads version 3");
     let elsewhere = with_body(&file, |body| *body.last_mut().unwrap() ^= 1);
     let last = body_of(&file).len();
     check(&elsewhere, &format!("byte {last} of the body: a section has a wrong length"));

@@ -10,9 +10,9 @@ use crate::batch::{Outcome, Protocol};
 use crate::intake::validate::tables as validate;
 use hopscope_proto::v1;
 
-/// Decodes an edge. `row` is its index, for validation.
+/// Decodes an edge.
 #[inline]
-pub(super) fn edge(bytes: &[u8], row: usize) -> Option<(Attributes, [u32; TEXTS])> {
+pub(super) fn edge(bytes: &[u8]) -> Option<(Attributes, [u32; TEXTS])> {
     let (mut reporter, mut evidence, mut mutual_tls) = (0, 0, false);
     let mut texts = [0; TEXTS];
     let mut fields = Cursor::new(bytes);
@@ -55,13 +55,13 @@ pub(super) fn edge(bytes: &[u8], row: usize) -> Option<(Attributes, [u32; TEXTS]
         };
         *texts.get_mut(field as usize)? = value as u32;
     }
-    let reporter = validate::reporter(row, reporter).ok()?;
+    let reporter = validate::reporter(reporter)?;
     Some((Attributes { reporter, mutual_tls, evidence: validate::evidence(evidence) }, texts))
 }
 
-/// Decodes an outcome, and the indexes of the two texts that explain it. `row` is its index, and
-/// `texts` the number of texts, for validation.
-pub(super) fn outcome(bytes: &[u8], row: usize, texts: usize) -> Option<(Outcome, [u32; 2])> {
+/// Decodes an outcome, and the indexes of the two texts that explain it. `texts` is the number of
+/// texts, for validation.
+pub(super) fn outcome(bytes: &[u8], texts: usize) -> Option<(Outcome, [u32; 2])> {
     let mut outcome = v1::Outcome::default();
     let mut fields = Cursor::new(bytes);
     while let Some((number, value)) = fields.field()? {
@@ -78,7 +78,7 @@ pub(super) fn outcome(bytes: &[u8], row: usize, texts: usize) -> Option<(Outcome
             _ => {}
         }
     }
-    let valid = validate::outcome(row, &outcome, texts).ok()?;
+    let valid = validate::outcome(&outcome, |index| (index as usize) < texts)?;
     let explanation = [outcome.code_details, outcome.transport_failure_reason];
     (valid.protocol != Protocol::Tcp).then_some((valid, explanation))
 }

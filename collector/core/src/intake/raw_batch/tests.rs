@@ -8,6 +8,13 @@ use prost::bytes::Bytes;
 const NOW_US: u64 = 1_700_000_000_000_000;
 const HOUR_US: u64 = 3_600 * 1_000_000;
 
+/// Batch `sequence` whose columns have different lengths.
+fn torn(sequence: u64) -> Bytes {
+    let mut batch = v1::Batch::decode(&*message(sequence, &[0, 1], 0)).unwrap();
+    batch.records.as_mut().unwrap().duration_us.pop();
+    batch.encode_to_vec().into()
+}
+
 /// Batch `sequence` with one record per edge of `edges`, each of which began `hours` hours ago.
 /// The batch has two edges.
 fn message(sequence: u64, edges: &[u32], hours: i64) -> Bytes {
@@ -77,9 +84,12 @@ fn check(steps: &[(Bytes, Limits, &str)]) {
 fn records_are_checked_when_the_engine_counts_them() {
     check(&[
         (message(1, &[0, 1], 0), hours(1), "taken, 2"),
-        (message(2, &[0, 9], 0), hours(1), "index, 2"),
-        (message(3, &[0, 1, 0], 2), hours(1), "time, 2"),
-        (message(3, &[0, 1, 0], 2), hours(3), "taken, 5"),
+        // The second record refers to no edge, and is rejected alone.
+        (message(2, &[0, 9], 0), hours(1), "taken, 3"),
+        // The time of old records is moved.
+        (message(3, &[0, 1, 0], 2), hours(1), "taken, 6"),
+        (torn(4), hours(1), "columns, 6"),
+        (message(4, &[0], 0), hours(1), "taken, 7"),
         (Bytes::from_static(b"no batch"), hours(1), "intake: malformed"),
     ]);
 }
@@ -88,20 +98,20 @@ fn records_are_checked_when_the_engine_counts_them() {
 fn an_accepted_batch_stays_accepted() {
     check(&[
         (message(1, &[0], 2), hours(3), "taken, 1"),
-        // Too old now, but its filter would count a rejected batch as dropped.
-        (message(1, &[0], 2), hours(1), "taken, 1"),
-        (message(2, &[0], 2), hours(1), "time, 1"),
+        // Its filter would count a rejected batch as dropped.
+        (torn(1), hours(1), "taken, 1"),
+        (torn(2), hours(1), "columns, 1"),
     ]);
 }
 
 #[test]
 fn a_replay_judges_by_the_limits_of_the_receipt() {
-    for (limit, expected) in [(1, "time, 0"), (3, "taken, 1")] {
+    for (limit, moved) in [(1, 1), (3, 0)] {
         let arrival = RawBatch::read(&message(1, &[0], 2), &hours(limit), NOW_US).unwrap();
-        let replayed = RawBatch::replayed(arrival.message(), arrival.times());
-        assert_eq!(outcome(&mut Engine::new(Settings::default()), replayed), expected);
-        let batch = arrival.into_batch().map(|batch| batch.records.len()).map_err(|error| error.label());
-        assert_eq!(batch.is_ok(), expected.starts_with("taken"));
+        let replayed = RawBatch::replayed(arrival.message(), arrival.times()).unwrap();
+        let [arrived, replayed] = [arrival, replayed].map(|batch| batch.into_batch().unwrap());
+        assert_eq!((arrived.moved, arrived.records.len()), (moved, 1));
+        assert_eq!(arrived, replayed);
     }
 }
 

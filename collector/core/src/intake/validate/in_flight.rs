@@ -5,65 +5,74 @@
 //! Invariant: a reporter has at most one entry; `count >= long_count >=` the sum of the rows; the
 //! edge of a row has the reporter of its entry.
 
+use super::rows::Rows;
 use super::tables;
-use crate::batch::{Edges, Open, OpenLong};
+use crate::batch::{Edges, Open, OpenLong, RejectedRows, Reporter, RowReason};
 use crate::intake::reject::Rejection;
 use hopscope_proto::v1;
 
-/// One entry per reporter: source, destination, waypoint.
-const ENTRIES_MAX: usize = 3;
 /// Maximum rows of one entry, as `telemetry.proto` defines it.
 const ROWS_MAX: usize = 64;
 
-/// Validates the requests in flight of all reporters.
-pub(crate) fn open(wire: &[v1::Open], edges: &Edges) -> Result<Vec<Open>, Rejection> {
-    tables::at_most("open", wire.len(), ENTRIES_MAX)?;
-    let mut entries: Vec<Open> = Vec::with_capacity(wire.len());
-    for (row, wire) in wire.iter().enumerate() {
-        let entry = entry(row, wire, edges)?;
-        if entries.iter().any(|known| known.reporter == entry.reporter) {
-            return Err(Rejection::Open { row, problem: "repeats the reporter of an earlier entry" });
+impl Rows<'_> {
+    /// Validates the requests in flight of all reporters. An entry that repeats the reporter of an
+    /// earlier one is rejected.
+    pub(crate) fn open(
+        &self,
+        wire: &[v1::Open],
+        edges: &Edges,
+        rejected: &mut RejectedRows,
+    ) -> Result<Vec<Open>, Rejection> {
+        tables::at_most("open", wire.len(), self.limits.rows_max)?;
+        let mut entries: Vec<Open> = Vec::new();
+        for wire in wire {
+            let reporter = tables::reporter(wire.reporter)
+                .filter(|reporter| entries.iter().all(|known| known.reporter != *reporter))
+                .filter(|_| wire.count > 0 && wire.long_count <= wire.count);
+            match reporter {
+                Some(reporter) => entries.push(Open {
+                    reporter,
+                    count: wire.count,
+                    oldest_age_us: wire.oldest_age_us,
+                    long_count: wire.long_count,
+                    long: self.long(wire, reporter, edges, rejected),
+                }),
+                None => rejected.add_row(RowReason::InFlight),
+            }
         }
-        entries.push(entry);
+        Ok(entries)
     }
-    Ok(entries)
-}
 
-fn entry(row: usize, wire: &v1::Open, edges: &Edges) -> Result<Open, Rejection> {
-    let reject = |problem| Err(Rejection::Open { row, problem });
-    tables::at_most("open.long", wire.long.len(), ROWS_MAX)?;
-    let reporter = tables::reporter(row, wire.reporter)
-        .map_err(|_| Rejection::Open { row, problem: "has an unknown reporter" })?;
-    if wire.count == 0 {
-        return reject("has a count of 0");
-    }
-    let mut long = Vec::with_capacity(wire.long.len());
-    let mut sum = 0_u64;
-    for wire in &wire.long {
-        let edge = tables::index("open.long.edge", row, wire.edge, edges.len())?;
-        if edges.reporter(edge) != Some(reporter) {
-            return reject("has an edge of another reporter");
+    /// Validates the long-running requests of an entry. A row that exceeds the count of the entry
+    /// is rejected.
+    fn long(
+        &self,
+        wire: &v1::Open,
+        reporter: Reporter,
+        edges: &Edges,
+        rejected: &mut RejectedRows,
+    ) -> Vec<OpenLong> {
+        let mut long = Vec::with_capacity(wire.long.len().min(ROWS_MAX));
+        let mut left = wire.long_count;
+        for row in &wire.long {
+            let edge = self.edges.index(row.edge).filter(|edge| edges.reporter(*edge) == Some(reporter));
+            let Some(edge) = edge else {
+                rejected.add_row(RowReason::Edge);
+                continue;
+            };
+            if row.count == 0 || row.count > left || long.len() >= ROWS_MAX {
+                rejected.add_row(RowReason::InFlight);
+                continue;
+            }
+            left = left.saturating_sub(row.count);
+            long.push(OpenLong {
+                edge,
+                count: row.count,
+                oldest_age_us: row.oldest_age_us,
+                request_bytes: row.request_bytes,
+                response_bytes: row.response_bytes,
+            });
         }
-        if wire.count == 0 {
-            return reject("has a row with a count of 0");
-        }
-        sum = sum.saturating_add(wire.count);
-        long.push(OpenLong {
-            edge,
-            count: wire.count,
-            oldest_age_us: wire.oldest_age_us,
-            request_bytes: wire.request_bytes,
-            response_bytes: wire.response_bytes,
-        });
+        long
     }
-    if sum > wire.long_count || wire.long_count > wire.count {
-        return reject("does not add up: count < long_count, or long_count < the sum of its rows");
-    }
-    Ok(Open {
-        reporter,
-        count: wire.count,
-        oldest_age_us: wire.oldest_age_us,
-        long_count: wire.long_count,
-        long,
-    })
 }

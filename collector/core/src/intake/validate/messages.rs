@@ -1,25 +1,30 @@
 //! Validation of the gRPC message counts of a batch.
 //!
-//! Invariant: the edge and the outcome of a row are inside their tables.
+//! Invariant: the edge and the outcome of a row are valid.
 
 use super::rows::Rows;
 use super::tables;
-use crate::batch::Messages;
+use crate::batch::{Messages, RejectedRows, RowReason};
 use crate::intake::reject::Rejection;
 use hopscope_proto::v1;
 
 impl Rows<'_> {
     /// Validates the rows of message counts.
-    pub(crate) fn messages(&self, wire: &[v1::Messages]) -> Result<Vec<Messages>, Rejection> {
+    pub(crate) fn messages(
+        &self,
+        wire: &[v1::Messages],
+        rejected: &mut RejectedRows,
+    ) -> Result<Vec<Messages>, Rejection> {
         tables::at_most("messages", wire.len(), self.limits.rows_max)?;
-        let rows = wire.iter().enumerate().map(|(row, wire)| {
+        let row = |wire: &v1::Messages| {
             Ok(Messages {
-                edge: tables::index("messages.edge", row, wire.edge, self.edges)?,
-                outcome: tables::index("messages.outcome", row, wire.outcome, self.outcomes)?,
+                edge: self.edges.index(wire.edge).ok_or(RowReason::Edge)?,
+                outcome: self.outcomes.index(wire.outcome).ok_or(RowReason::Outcome)?,
                 request: wire.request_messages,
                 response: wire.response_messages,
             })
-        });
-        rows.collect()
+        };
+        let rows = wire.iter().filter_map(|wire| row(wire).map_err(|reason| rejected.add_row(reason)).ok());
+        Ok(rows.collect())
     }
 }

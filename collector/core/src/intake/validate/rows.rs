@@ -1,62 +1,72 @@
 //! Validation of the requests of a batch: single records and fold rows.
 //!
 //! In: decoded columns and rows.
-//! Out: records and folds with absolute times.
-//! Invariant: sums of times and counts do not overflow; a valid record ended within the time window
-//! of the limits.
+//! Out: valid records and folds with absolute times; the others are counted as rejected.
+//! Invariant: the requests of valid and rejected rows are all requests of the batch; the time of a
+//! valid record is within the limits.
 
+use super::tables::Valid;
+use super::times::BatchTimes;
 use super::{DURATION_US_MAX, Limits, tables};
-use crate::batch::{Fold, FoldedDurations, Record};
+use crate::batch::{Fold, FoldedDurations, Record, RejectedRows, RowReason};
 use crate::intake::reject::Rejection;
 use hopscope_proto::v1;
 
 const SCALES: std::ops::RangeInclusive<i32> = -10..=20;
 const BUCKETS_MAX: usize = 320;
 
-/// Table sizes, times and limits that rows are validated against.
+/// Tables, times and limits that rows are validated against.
 pub(crate) struct Rows<'a> {
-    /// Size of the table of edges.
-    pub(crate) edges: usize,
-    /// Size of the table of outcomes.
-    pub(crate) outcomes: usize,
-    /// Base time of the batch.
-    pub(crate) base_us: u64,
-    /// Receive time of the batch.
-    pub(crate) now_us: u64,
+    /// Valid rows of the table of edges.
+    pub(crate) edges: Valid<'a>,
+    /// Valid rows of the table of outcomes.
+    pub(crate) outcomes: Valid<'a>,
+    /// Times of the batch.
+    pub(crate) times: BatchTimes,
     /// Limits of a batch.
     pub(crate) limits: &'a Limits,
 }
 
+/// Valid rows, and the number of requests whose time was moved into the limits.
+#[derive(Debug)]
+pub(crate) struct Checked<T> {
+    pub(crate) rows: Vec<T>,
+    pub(crate) moved: u64,
+}
+
 impl Rows<'_> {
     /// Validates the columns of single records.
-    pub(super) fn records(&self, wire: &v1::Records) -> Result<Vec<Record>, Rejection> {
-        let expected = wire.edge.len();
-        tables::at_most("records", expected, self.limits.records_max)?;
-        let columns = [
-            ("outcome", wire.outcome.len()),
-            ("start_delta_us", wire.start_delta_us.len()),
-            ("duration_us", wire.duration_us.len()),
-            ("request_bytes", wire.request_bytes.len()),
-            ("response_bytes", wire.response_bytes.len()),
-            ("request_id_hash", wire.request_id_hash.len()),
-            ("attempts", if wire.attempts.is_empty() { expected } else { wire.attempts.len() }),
-        ];
-        if let Some((field, found)) = columns.into_iter().find(|(_, found)| *found != expected) {
-            return Err(Rejection::Columns { field, found, expected });
-        }
-        let mut start_us = self.base_us;
+    ///
+    /// Starts are relative to each other, so that one invalid start changes the following ones,
+    /// too: every time is moved into the limits, and none is a reason to reject a record.
+    pub(super) fn records(
+        &self,
+        wire: &v1::Records,
+        rejected: &mut RejectedRows,
+    ) -> Result<Checked<Record>, Rejection> {
+        let expected = self.columns(wire)?;
+        let mut reported_us = self.times.base_us;
         let columns = wire.edge.iter().zip(&wire.outcome).zip(&wire.start_delta_us).zip(&wire.duration_us);
         let columns = columns.zip(wire.request_bytes.iter().zip(&wire.response_bytes));
         // The column of attempts is omitted when every entry is 1.
         let attempts = wire.attempts.iter().copied().chain(std::iter::repeat(1));
-        let columns = columns.zip(wire.request_id_hash.iter().zip(attempts)).enumerate();
-        let mut records = Vec::with_capacity(expected);
-        for (row, (((((edge, outcome), delta_us), &duration_us), bytes), request)) in columns {
-            start_us = self.time("records.start_delta_us", row, start_us, *delta_us)?;
-            self.ended("records.duration_us", row, start_us, duration_us)?;
-            records.push(Record {
-                edge: tables::index("records.edge", row, *edge, self.edges)?,
-                outcome: tables::index("records.outcome", row, *outcome, self.outcomes)?,
+        let columns = columns.zip(wire.request_id_hash.iter().zip(attempts));
+        let mut records = Checked { rows: Vec::with_capacity(expected), moved: 0 };
+        for (((((edge, outcome), delta_us), &duration_us), bytes), request) in columns {
+            reported_us = reported_us.wrapping_add_signed(*delta_us);
+            let (edge, outcome) = match self.indexes(*edge, *outcome, duration_us) {
+                Ok(indexes) => indexes,
+                Err(reason) => {
+                    rejected.add_record(reason);
+                    continue;
+                }
+            };
+            let start_us = self.times.start_us(reported_us, duration_us);
+            let is_moved = self.times.is_moved || start_us != reported_us;
+            records.moved = records.moved.saturating_add(is_moved.into());
+            records.rows.push(Record {
+                edge,
+                outcome,
                 start_us,
                 duration_us,
                 request_bytes: *bytes.0,
@@ -68,82 +78,94 @@ impl Rows<'_> {
         Ok(records)
     }
 
-    /// Validates the fold rows.
-    pub(crate) fn folds(&self, wire: Vec<v1::Fold>) -> Result<Vec<Fold>, Rejection> {
-        tables::at_most("folds", wire.len(), self.limits.rows_max)?;
-        wire.into_iter().enumerate().map(|(row, fold)| self.fold(row, fold)).collect()
+    /// Compares the lengths of the columns, and returns the number of records.
+    fn columns(&self, wire: &v1::Records) -> Result<usize, Rejection> {
+        let expected = wire.edge.len();
+        tables::at_most("records", expected, self.limits.records_max)?;
+        let columns = [
+            ("outcome", wire.outcome.len()),
+            ("start_delta_us", wire.start_delta_us.len()),
+            ("duration_us", wire.duration_us.len()),
+            ("request_bytes", wire.request_bytes.len()),
+            ("response_bytes", wire.response_bytes.len()),
+            ("request_id_hash", wire.request_id_hash.len()),
+            ("attempts", if wire.attempts.is_empty() { expected } else { wire.attempts.len() }),
+        ];
+        match columns.into_iter().find(|(_, found)| *found != expected) {
+            Some((field, found)) => Err(Rejection::Columns { field, found, expected }),
+            None => Ok(expected),
+        }
     }
 
-    fn fold(&self, row: usize, wire: v1::Fold) -> Result<Fold, Rejection> {
-        if wire.count == 0 {
-            return Err(Rejection::Fold { row, problem: "has a count of 0" });
+    /// Validates the fold rows.
+    pub(crate) fn folds(
+        &self,
+        wire: Vec<v1::Fold>,
+        rejected: &mut RejectedRows,
+    ) -> Result<Checked<Fold>, Rejection> {
+        tables::at_most("folds", wire.len(), self.limits.rows_max)?;
+        let mut folds = Checked { rows: Vec::with_capacity(wire.len()), moved: 0 };
+        for wire in wire {
+            let (count, last_delta_us) = (wire.count, wire.last_start_delta_us);
+            let claimed = claimed(&wire);
+            match self.fold(wire) {
+                Ok(fold) => {
+                    let last_us = self.times.base_us.saturating_add_signed(last_delta_us);
+                    let start_us = self.times.start_us(last_us, fold.durations.max_us);
+                    if self.times.is_moved || start_us != last_us {
+                        folds.moved = folds.moved.saturating_add(count);
+                    }
+                    folds.rows.push(fold);
+                }
+                Err(reason) => rejected.add_fold(reason, claimed),
+            }
         }
-        let durations = wire.duration.ok_or(Rejection::Fold { row, problem: "has no durations" })?;
-        let durations = durations_of(row, durations, wire.count)?;
-        let first_us =
-            self.time("folds.first_start_delta_us", row, self.base_us, wire.first_start_delta_us)?;
-        let last_us = self.time("folds.last_start_delta_us", row, self.base_us, wire.last_start_delta_us)?;
-        if first_us > last_us {
-            return Err(Rejection::Fold { row, problem: "has a first start after its last start" });
+        Ok(folds)
+    }
+
+    fn fold(&self, wire: v1::Fold) -> Result<Fold, RowReason> {
+        let durations = wire.duration.ok_or(RowReason::Fold)?;
+        let (edge, outcome) = self.indexes(wire.edge, wire.outcome, durations.max_us)?;
+        if wire.count == 0 || wire.first_start_delta_us > wire.last_start_delta_us {
+            return Err(RowReason::Fold);
         }
-        self.ended("folds.duration.max_us", row, last_us, durations.max_us)?;
         Ok(Fold {
-            edge: tables::index("folds.edge", row, wire.edge, self.edges)?,
-            outcome: tables::index("folds.outcome", row, wire.outcome, self.outcomes)?,
+            edge,
+            outcome,
             count: wire.count,
-            durations,
+            durations: durations_of(durations, wire.count).ok_or(RowReason::Fold)?,
             request_bytes_sum: wire.request_bytes_sum,
             response_bytes_sum: wire.response_bytes_sum,
         })
     }
 
-    fn time(&self, field: &'static str, row: usize, from_us: u64, delta_us: i64) -> Result<u64, Rejection> {
-        let time_us = from_us.checked_add_signed(delta_us).ok_or(Rejection::Time {
-            field,
-            row,
-            problem: "overflows",
-        })?;
-        if time_us > self.now_us.saturating_add(self.limits.ahead_us_max) {
-            return Err(Rejection::Time { field, row, problem: "is in the future" });
-        }
-        Ok(time_us)
-    }
-
-    /// Checks the end of a record, not its start: a connection can be days old when its record is
-    /// made.
-    fn ended(
-        &self,
-        field: &'static str,
-        row: usize,
-        start_us: u64,
-        duration_us: u64,
-    ) -> Result<(), Rejection> {
-        if duration_us >= DURATION_US_MAX {
-            return Err(Rejection::Duration { field, row, duration_us });
-        }
-        if start_us.saturating_add(duration_us) < self.now_us.saturating_sub(self.limits.age_us_max) {
-            return Err(Rejection::Time { field, row, problem: "ended too long ago" });
-        }
-        Ok(())
+    /// Validates the edge, the outcome and the longest duration of a row.
+    fn indexes(&self, edge: u32, outcome: u32, duration_us: u64) -> Result<(usize, usize), RowReason> {
+        let edge = self.edges.index(edge).ok_or(RowReason::Edge)?;
+        let outcome = self.outcomes.index(outcome).ok_or(RowReason::Outcome)?;
+        if duration_us < DURATION_US_MAX { Ok((edge, outcome)) } else { Err(RowReason::Duration) }
     }
 }
 
-fn durations_of(row: usize, wire: v1::DurationHistogram, count: u64) -> Result<FoldedDurations, Rejection> {
-    let reject = |problem| Err(Rejection::Fold { row, problem });
-    if !SCALES.contains(&wire.scale) {
-        return reject("has a scale outside -10 to 20");
-    }
-    if wire.counts.len() > BUCKETS_MAX {
-        return reject("has more than 320 buckets");
-    }
-    if wire.min_us > wire.max_us {
-        return reject("has min_us > max_us");
-    }
-    let sum = wire.counts.iter().try_fold(wire.zero_count, |sum, count| sum.checked_add(*count));
-    if sum != Some(count) {
-        return reject("does not add up: count is not the sum of the buckets");
-    }
-    Ok(FoldedDurations {
+/// Returns the number of requests of a fold row that may be invalid: the smaller one of its count
+/// and the sum of its buckets, without a number that is missing.
+fn claimed(wire: &v1::Fold) -> u64 {
+    let buckets = wire.duration.as_ref().and_then(sum_of).filter(|sum| *sum > 0);
+    [Some(wire.count).filter(|count| *count > 0), buckets].into_iter().flatten().min().unwrap_or(0)
+}
+
+/// Returns the sum of the buckets; `None` when it overflows.
+fn sum_of(durations: &v1::DurationHistogram) -> Option<u64> {
+    durations.counts.iter().try_fold(durations.zero_count, |sum, count| sum.checked_add(*count))
+}
+
+/// Returns the histogram of a fold row of `count` requests; `None` when it is inconsistent.
+fn durations_of(wire: v1::DurationHistogram, count: u64) -> Option<FoldedDurations> {
+    let is_valid = SCALES.contains(&wire.scale)
+        && wire.counts.len() <= BUCKETS_MAX
+        && wire.min_us <= wire.max_us
+        && sum_of(&wire) == Some(count);
+    is_valid.then_some(FoldedDurations {
         sum_us: wire.sum_us,
         min_us: wire.min_us,
         max_us: wire.max_us,

@@ -1,22 +1,66 @@
 //! Validation of the tables of a batch: strings, edges, outcomes.
 //!
 //! In: decoded tables.
-//! Out: edges and outcomes with their texts.
-//! Invariant: every index is compared with the size of its table before use.
+//! Out: edges and outcomes with their texts, and which of them are valid.
+//! Invariant: every index is compared with the size of its table before use; an invalid row keeps
+//! its position, and only the rows that refer to it are rejected.
 
 use super::{Limits, TEXT_BYTES_MAX};
-use crate::batch::{Details, Edge, Evidence, Outcome, Peer, Protocol, Reporter, Service, Text};
+use crate::batch::{Details, Edge, Evidence, Outcome, Peer, Protocol, RejectedRows, Reporter, RowReason};
+use crate::batch::{Service, Text};
 use crate::intake::reject::Rejection;
 use hopscope_proto::v1;
 use std::sync::Arc;
+
+/// Valid rows of a table.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Valid<'a> {
+    /// All rows of a table of this size.
+    All(usize),
+    /// For each row, whether it is valid.
+    Each(&'a [bool]),
+}
+
+impl Valid<'_> {
+    /// Converts an index of the wire format; `None` unless it refers to a valid row.
+    pub(super) fn index(self, index: u32) -> Option<usize> {
+        let index = usize::try_from(index).ok()?;
+        let is_valid = match self {
+            Self::All(size) => index < size,
+            Self::Each(rows) => rows.get(index).copied().unwrap_or(false),
+        };
+        is_valid.then_some(index)
+    }
+}
+
+/// Table with a placeholder for each invalid row.
+#[derive(Debug)]
+pub(super) struct Table<T> {
+    pub(super) rows: Vec<T>,
+    pub(super) valid: Vec<bool>,
+}
+
+impl<T: Default> Table<T> {
+    fn new(rows: impl Iterator<Item = Option<T>>, reason: RowReason, rejected: &mut RejectedRows) -> Self {
+        let mut table = Self { rows: Vec::with_capacity(rows.size_hint().0), valid: Vec::new() };
+        for row in rows {
+            if row.is_none() {
+                rejected.add_row(reason);
+            }
+            table.valid.push(row.is_some());
+            table.rows.push(row.unwrap_or_default());
+        }
+        table
+    }
+}
 
 /// Checks the size of a table.
 pub(super) fn at_most(field: &'static str, found: usize, limit: usize) -> Result<(), Rejection> {
     if found > limit { Err(Rejection::TooMany { field, found, limit }) } else { Ok(()) }
 }
 
-/// Validates the table of texts.
-pub(super) fn strings(wire: Vec<String>, limits: &Limits) -> Result<Vec<Text>, Rejection> {
+/// Validates the table of texts. A text over the limit is `None`.
+pub(super) fn strings(wire: Vec<String>, limits: &Limits) -> Result<Vec<Option<Text>>, Rejection> {
     at_most("strings", wire.len(), limits.strings_max)?;
     match wire.first() {
         None => return Err(Rejection::Strings { index: 0, problem: "is missing" }),
@@ -25,61 +69,58 @@ pub(super) fn strings(wire: Vec<String>, limits: &Limits) -> Result<Vec<Text>, R
         }
         Some(_) => {}
     }
-    if let Some(index) = wire.iter().position(|text| text.len() > TEXT_BYTES_MAX) {
-        return Err(Rejection::Strings { index, problem: "is longer than 512 bytes" });
-    }
-    Ok(wire.into_iter().map(Text::from).collect())
+    let text = |text: String| (text.len() <= TEXT_BYTES_MAX).then(|| Text::from(text));
+    Ok(wire.into_iter().map(text).collect())
 }
 
 /// Validates the table of edges.
 pub(super) fn edges(
     wire: &[v1::Edge],
-    strings: &[Text],
+    strings: &[Option<Text>],
     limits: &Limits,
-) -> Result<Vec<Arc<Edge>>, Rejection> {
+    rejected: &mut RejectedRows,
+) -> Result<Table<Arc<Edge>>, Rejection> {
     at_most("edges", wire.len(), limits.rows_max)?;
-    wire.iter().enumerate().map(|(row, edge)| self::edge(row, edge, strings).map(Arc::new)).collect()
+    let rows = wire.iter().map(|edge| self::edge(edge, strings).map(Arc::new));
+    Ok(Table::new(rows, RowReason::Edge, rejected))
 }
 
-fn edge(row: usize, wire: &v1::Edge, strings: &[Text]) -> Result<Edge, Rejection> {
-    let text = |field: &'static str, index: u32| -> Result<Text, Rejection> {
-        let entry = usize::try_from(index).ok().and_then(|index| strings.get(index));
-        entry.cloned().ok_or(Rejection::Index { field, row, index, size: strings.len() })
-    };
+fn edge(wire: &v1::Edge, strings: &[Option<Text>]) -> Option<Edge> {
+    let text = |index: u32| strings.get(usize::try_from(index).ok()?)?.clone();
     let peer = Peer {
-        workload: text("edges.peer_workload", wire.peer_workload)?,
-        namespace: text("edges.peer_namespace", wire.peer_namespace)?,
-        app: text("edges.peer_app", wire.peer_app)?,
-        version: text("edges.peer_version", wire.peer_version)?,
-        canonical_service: text("edges.peer_canonical_service", wire.peer_canonical_service)?,
-        canonical_revision: text("edges.peer_canonical_revision", wire.peer_canonical_revision)?,
-        cluster: text("edges.peer_cluster", wire.peer_cluster)?,
-        address: text("edges.peer_address", wire.peer_address)?,
-        principal: text("edges.peer_principal", wire.peer_principal)?,
+        workload: text(wire.peer_workload)?,
+        namespace: text(wire.peer_namespace)?,
+        app: text(wire.peer_app)?,
+        version: text(wire.peer_version)?,
+        canonical_service: text(wire.peer_canonical_service)?,
+        canonical_revision: text(wire.peer_canonical_revision)?,
+        cluster: text(wire.peer_cluster)?,
+        address: text(wire.peer_address)?,
+        principal: text(wire.peer_principal)?,
     };
     let service = Service {
-        host: text("edges.service_host", wire.service_host)?,
-        name: text("edges.service_name", wire.service_name)?,
-        namespace: text("edges.service_namespace", wire.service_namespace)?,
-        subset: text("edges.subset", wire.subset)?,
+        host: text(wire.service_host)?,
+        name: text(wire.service_name)?,
+        namespace: text(wire.service_namespace)?,
+        subset: text(wire.subset)?,
         evidence: evidence(wire.service_evidence),
     };
-    Ok(Edge {
-        reporter: reporter(row, wire.reporter)?,
+    Some(Edge {
+        reporter: reporter(wire.reporter)?,
         peer,
-        local_principal: text("edges.local_principal", wire.local_principal)?,
+        local_principal: text(wire.local_principal)?,
         mutual_tls: wire.mutual_tls,
         service,
     })
 }
 
 /// Validates the reporter of a row.
-pub(crate) fn reporter(row: usize, number: i32) -> Result<Reporter, Rejection> {
+pub(crate) fn reporter(number: i32) -> Option<Reporter> {
     match v1::Reporter::try_from(number) {
-        Ok(v1::Reporter::Source) => Ok(Reporter::Source),
-        Ok(v1::Reporter::Destination) => Ok(Reporter::Destination),
-        Ok(v1::Reporter::Waypoint) => Ok(Reporter::Waypoint),
-        Ok(v1::Reporter::Unspecified) | Err(_) => Err(Rejection::Reporter { row, number }),
+        Ok(v1::Reporter::Source) => Some(Reporter::Source),
+        Ok(v1::Reporter::Destination) => Some(Reporter::Destination),
+        Ok(v1::Reporter::Waypoint) => Some(Reporter::Waypoint),
+        Ok(v1::Reporter::Unspecified) | Err(_) => None,
     }
 }
 
@@ -96,29 +137,24 @@ pub(crate) fn evidence(number: i32) -> Evidence {
 /// Validates the table of outcomes.
 pub(super) fn outcomes(
     wire: &[v1::Outcome],
-    strings: usize,
+    strings: &[Option<Text>],
     limits: &Limits,
-) -> Result<Vec<Outcome>, Rejection> {
+    rejected: &mut RejectedRows,
+) -> Result<Table<Outcome>, Rejection> {
     at_most("outcomes", wire.len(), limits.rows_max)?;
-    wire.iter().enumerate().map(|(row, outcome)| self::outcome(row, outcome, strings)).collect()
+    let is_text = |index: u32| strings.get(index as usize).is_some_and(Option::is_some);
+    let rows = wire.iter().map(|outcome| self::outcome(outcome, is_text));
+    Ok(Table::new(rows, RowReason::Outcome, rejected))
 }
 
-/// Validates one outcome. `strings` is the size of the table of texts.
-pub(crate) fn outcome(row: usize, wire: &v1::Outcome, strings: usize) -> Result<Outcome, Rejection> {
-    let texts = [
-        ("outcomes.code_details", wire.code_details),
-        ("outcomes.transport_failure_reason", wire.transport_failure_reason),
-    ];
-    for (field, index) in texts {
-        self::index(field, row, index, strings)?;
-    }
-    if !matches!(wire.response_code, 0 | 100..=999) {
-        return Err(Rejection::ResponseCode { row, code: wire.response_code });
-    }
-    Ok(Outcome {
-        response_code: wire.response_code,
+/// Validates one outcome. `is_text`: whether the table of texts has a valid row with this
+/// index. A status outside its range is an invalid status of a valid outcome.
+pub(crate) fn outcome(wire: &v1::Outcome, is_text: impl Fn(u32) -> bool) -> Option<Outcome> {
+    let is_valid = is_text(wire.code_details) && is_text(wire.transport_failure_reason);
+    is_valid.then(|| Outcome {
+        response_code: Outcome::valid_code(wire.response_code),
         response_flags: wire.response_flags,
-        grpc_status: wire.grpc_status,
+        grpc_status: wire.grpc_status.map(Outcome::valid_grpc_status),
         protocol: match v1::Protocol::try_from(wire.protocol) {
             Ok(v1::Protocol::Http) => Protocol::Http,
             Ok(v1::Protocol::Grpc) => Protocol::Grpc,
@@ -128,20 +164,11 @@ pub(crate) fn outcome(row: usize, wire: &v1::Outcome, strings: usize) -> Result<
     })
 }
 
-/// Returns the explanations of validated outcomes.
-pub(super) fn details(wire: &[v1::Outcome], strings: &[Text]) -> Details {
-    let text = |index: u32| strings.get(index as usize).map_or("", |text| &**text);
-    Details::of(wire.iter().enumerate().map(|(index, outcome)| {
+/// Returns the explanations of the valid outcomes.
+pub(super) fn details(wire: &[v1::Outcome], valid: &[bool], strings: &[Option<Text>]) -> Details {
+    let text = |index: u32| strings.get(index as usize).and_then(Option::as_deref).unwrap_or_default();
+    let rows = wire.iter().zip(valid).enumerate().filter(|(_, (_, is_valid))| **is_valid);
+    Details::of(rows.map(|(index, (outcome, _))| {
         (index, [text(outcome.code_details), text(outcome.transport_failure_reason)])
     }))
-}
-
-/// Converts an index of the wire format, and checks it against a table of `size` entries.
-pub(super) fn index(field: &'static str, row: usize, index: u32, size: usize) -> Result<usize, Rejection> {
-    usize::try_from(index).ok().filter(|index| *index < size).ok_or(Rejection::Index {
-        field,
-        row,
-        index,
-        size,
-    })
 }

@@ -1,4 +1,7 @@
-use super::{Limits, check};
+mod single_field;
+
+use super::Limits;
+use crate::batch::Batch;
 use hopscope_proto::v1;
 use proptest::prelude::*;
 use prost::Message;
@@ -56,16 +59,30 @@ fn good() -> v1::Batch {
     }
 }
 
-/// Compares the label and text of the rejection after a change of a valid batch.
+/// Compares the result after a change of a valid batch: the label and text of a rejection, or the
+/// accepted records and folded requests with the rejected rows, as `reason rows/requests`.
 #[track_caller]
-fn rejected(change: impl FnOnce(&mut v1::Batch), expected: &str) {
+fn check(change: impl FnOnce(&mut v1::Batch), expected: &str) {
     let mut batch = good();
     change(&mut batch);
-    let text = match check(batch, &Limits::default(), NOW_US) {
-        Ok(_) => "accepted".to_owned(),
+    let text = match super::check(batch, &Limits::default(), NOW_US) {
+        Ok(batch) => accepted(&batch),
         Err(rejection) => format!("{}: {rejection}", rejection.label()),
     };
     assert_eq!(text, expected);
+}
+
+/// Formats an accepted batch.
+fn accepted(batch: &Batch) -> String {
+    let (single, folded) = batch.content();
+    let mut text = format!("{single}+{folded}");
+    for (reason, counts) in batch.rejected.iter() {
+        text += &format!(", {} {}/{}", reason.label(), counts.rows, counts.requests());
+    }
+    if batch.moved > 0 {
+        text += &format!(", moved {}", batch.moved);
+    }
+    text
 }
 
 fn records(batch: &mut v1::Batch) -> &mut v1::Records {
@@ -82,123 +99,169 @@ fn histogram(batch: &mut v1::Batch) -> &mut v1::DurationHistogram {
 
 #[test]
 fn valid_batch_is_accepted_unchanged() {
-    let batch = check(good(), &Limits::default(), NOW_US).unwrap();
+    let batch = super::check(good(), &Limits::default(), NOW_US).unwrap();
     assert_eq!(&*batch.edges.get(0).unwrap().peer.workload, "payments");
     assert_eq!(batch.records[1].start_us, NOW_US - 10);
     assert_eq!((batch.records[1].request_id_hash, batch.records[1].attempts), (9, 1));
     let mut without_attempts = good();
     records(&mut without_attempts).attempts.clear();
-    let batch = check(without_attempts, &Limits::default(), NOW_US).unwrap();
+    let batch = super::check(without_attempts, &Limits::default(), NOW_US).unwrap();
     assert_eq!(batch.records.iter().map(|record| record.attempts).collect::<Vec<_>>(), [1, 1]);
     assert_eq!((batch.records.len(), batch.folds[0].count, batch.totals.left()), (2, 3, 5));
 }
 
 #[test]
-fn head_is_validated() {
-    rejected(
+fn a_batch_that_cannot_be_accounted_for_is_rejected_as_a_whole() {
+    check(
         |b| b.schema_version = 2,
         "schema_version: schema_version 2 is not supported; this collector reads version 1",
     );
-    rejected(|b| b.proxy.clear(), "proxy: proxy has 0 bytes, not 1 to 512");
-    rejected(|b| b.epoch = 0, "epoch: epoch is 0");
-    rejected(|b| b.sequence = 0, "sequence: sequence is 0");
-    rejected(|b| b.ledger = None, "ledger: ledger is missing");
+    check(|b| b.proxy.clear(), "proxy: proxy has 0 bytes, not 1 to 512");
+    check(|b| b.epoch = 0, "epoch: epoch is 0");
+    check(|b| b.sequence = 0, "sequence: sequence is 0");
+    check(|b| b.ledger = None, "ledger: ledger is missing");
     let text = "ledger: ledger does not add up: seen != sent + folded + dropped + buffered";
-    rejected(|b| ledger(b).buffered = 1, text);
-    rejected(|b| ledger(b).sent_total = u64::MAX, "ledger: ledger overflows");
-    rejected(
+    check(|b| ledger(b).buffered = 1, text);
+    check(|b| ledger(b).sent_total = u64::MAX, "ledger: ledger overflows");
+    check(
         |b| (ledger(b).sent_total, ledger(b).buffered) = (1, 1),
         "ledger: ledger sent_total is less than the records of this batch",
     );
-    rejected(
+    check(
         |b| (ledger(b).folded_total, ledger(b).buffered) = (2, 1),
         "ledger: ledger folded_total is less than the folded requests of this batch",
     );
     let long = v1::Identity { workload: "x".repeat(513), ..v1::Identity::default() };
-    rejected(|b| b.identity = Some(long), "identity: identity.workload is longer than 512 bytes");
-}
-
-#[test]
-fn index_outside_its_table_is_rejected() {
-    rejected(|b| b.strings.clear(), "strings: strings[0] is missing");
-    rejected(|b| b.strings[0] = "x".into(), "strings: strings[0] is not empty");
-    rejected(|b| b.strings[1] = "x".repeat(513), "strings: strings[1] is longer than 512 bytes");
-    let text = "index: edges.peer_workload[0] is 2, but the table has 2 entries";
-    rejected(|b| b.edges[0].peer_workload = 2, text);
-    let text = "index: outcomes.code_details[1] is 4294967295, but the table has 2 entries";
-    rejected(|b| b.outcomes[1].code_details = u32::MAX, text);
-    rejected(|b| records(b).edge[1] = 1, "index: records.edge[1] is 1, but the table has 1 entries");
-    rejected(|b| records(b).outcome[0] = 9, "index: records.outcome[0] is 9, but the table has 2 entries");
-    rejected(|b| b.folds[0].edge = 1, "index: folds.edge[0] is 1, but the table has 1 entries");
-    rejected(|b| b.edges[0].reporter = 9, "reporter: edges[0].reporter has the unknown value 9");
-    let text = "response_code: outcomes[0].response_code is 99, not 0 or 100 to 999";
-    rejected(|b| b.outcomes[0].response_code = 99, text);
-}
-
-#[test]
-fn columns_and_times_are_validated() {
+    check(|b| b.identity = Some(long), "identity: identity.workload is longer than 512 bytes");
+    check(|b| b.strings.clear(), "strings: strings[0] is missing");
+    check(|b| b.strings[0] = "x".into(), "strings: strings[0] is not empty");
     let text = "columns: records.duration_us has 1 entries, but records.edge has 2";
-    rejected(|b| records(b).duration_us.truncate(1), text);
-    let future = 11 * 60 * 1_000_000;
-    let text = "time: records.start_delta_us[0] is in the future";
-    rejected(|b| records(b).start_delta_us[0] = future, text);
-    rejected(|b| b.base_time_unix_us = u64::MAX, text);
-    rejected(|b| records(b).start_delta_us[0] = i64::MIN, "time: records.start_delta_us[0] overflows");
-    rejected(|b| b.base_time_unix_us = 1_000, "time: records.duration_us[0] ended too long ago");
-    let text = "duration: records.duration_us[0] is 604800000000 us; the limit is 7 days";
-    rejected(|b| records(b).duration_us[0] = 7 * 24 * 3600 * 1_000_000, text);
-    let text = "time: folds.first_start_delta_us[0] is in the future";
-    rejected(|b| b.folds[0].first_start_delta_us = i64::MAX, text);
+    check(|b| records(b).duration_us.truncate(1), text);
 }
 
 #[test]
-fn inconsistent_fold_rows_are_rejected() {
-    rejected(|b| b.folds[0].count = 0, "fold: folds[0] has a count of 0");
-    let text = "fold: folds[0] does not add up: count is not the sum of the buckets";
-    rejected(|b| b.folds[0].count = 2, text);
-    rejected(|b| histogram(b).counts[0] = u64::MAX, text);
-    rejected(|b| histogram(b).scale = 21, "fold: folds[0] has a scale outside -10 to 20");
-    rejected(|b| histogram(b).counts = vec![0; 321], "fold: folds[0] has more than 320 buckets");
-    rejected(|b| histogram(b).min_us = 21, "fold: folds[0] has min_us > max_us");
-    rejected(|b| b.folds[0].duration = None, "fold: folds[0] has no durations");
-    rejected(
-        |b| b.folds[0].first_start_delta_us = 1,
-        "fold: folds[0] has a first start after its last start",
-    );
+fn an_invalid_row_of_a_table_costs_the_rows_that_refer_to_it() {
+    check(|b| b.strings[1] = "x".repeat(513), "0+0, edge 4/5");
+    check(|b| b.edges[0].peer_workload = 2, "0+0, edge 4/5");
+    check(|b| b.edges[0].reporter = 9, "0+0, edge 4/5");
+    check(|b| b.outcomes[1].code_details = u32::MAX, "1+0, outcome 3/4");
+    check(|b| b.outcomes[0].transport_failure_reason = 7, "1+3, outcome 2/1");
+}
+
+#[test]
+fn an_invalid_record_is_rejected_alone() {
+    check(|b| records(b).edge[1] = 1, "1+3, edge 1/1");
+    check(|b| records(b).outcome[0] = 9, "1+3, outcome 1/1");
+    check(|b| records(b).duration_us[0] = 7 * 24 * 3600 * 1_000_000, "1+3, duration 1/1");
+    check(|b| b.folds[0].edge = 1, "2+0, edge 1/3");
+}
+
+#[test]
+fn an_invalid_status_is_counted_as_invalid() {
+    let status = |code: u32, grpc_status: Option<u32>| {
+        let mut batch = good();
+        (batch.outcomes[0].response_code, batch.outcomes[0].grpc_status) = (code, grpc_status);
+        let batch = super::check(batch, &Limits::default(), NOW_US).unwrap();
+        let outcome = batch.outcomes[0];
+        format!("{} {}/{}", accepted(&batch), outcome.code_label(), outcome.grpc_label())
+    };
+    assert_eq!(status(99, None), "2+3 invalid/");
+    assert_eq!(status(1, Some(17)), "2+3 invalid/invalid");
+    assert_eq!(status(999, Some(u32::MAX)), "2+3 invalid/invalid");
+    assert_eq!(status(599, Some(16)), "2+3 599/16");
+}
+
+#[test]
+fn a_time_outside_the_limits_is_moved() {
+    let minutes = |minutes: u64| minutes * 60 * 1_000_000;
+    check(|b| b.base_time_unix_us += minutes(10), "2+3");
+    check(|b| b.base_time_unix_us += minutes(11), "2+3, moved 5");
+    check(|b| b.base_time_unix_us = u64::MAX, "2+3, moved 5");
+    check(|b| b.base_time_unix_us = 1_000, "2+3, moved 5");
+    // The second record is relative to the first one.
+    check(|b| records(b).start_delta_us[0] = minutes(11).cast_signed(), "2+3, moved 2");
+    check(|b| records(b).start_delta_us[1] = minutes(11).cast_signed(), "2+3, moved 1");
+    check(|b| records(b).start_delta_us[0] = i64::MIN, "2+3, moved 2");
+    check(|b| b.folds[0].last_start_delta_us = i64::MAX, "2+3, moved 3");
+}
+
+#[test]
+fn an_inconsistent_fold_row_is_rejected_alone() {
+    // The smaller one of count and buckets, without a missing one, counts as rejected.
+    check(|b| b.folds[0].count = 0, "2+0, fold 1/3");
+    check(|b| b.folds[0].count = 2, "2+0, fold 1/2");
+    check(|b| b.folds[0].count = u64::MAX, "2+0, fold 1/3");
+    check(|b| histogram(b).counts[0] = u64::MAX, "2+0, fold 1/3");
+    check(|b| histogram(b).scale = 21, "2+0, fold 1/3");
+    check(|b| histogram(b).counts = vec![0; 321], "2+0, fold 1/1");
+    check(|b| histogram(b).min_us = 21, "2+0, fold 1/3");
+    check(|b| histogram(b).max_us = u64::MAX, "2+0, duration 1/3");
+    check(|b| b.folds[0].duration = None, "2+0, fold 1/3");
+    // The totals limit the count.
+    let both = |b: &mut v1::Batch| {
+        b.folds[0].count = 1 << 40;
+        histogram(b).counts[0] = 1 << 40;
+    };
+    check(both, "2+0, fold 1/3");
+    check(|b| b.folds[0].first_start_delta_us = 1, "2+0, fold 1/3");
 }
 
 #[test]
 fn oversized_tables_are_rejected() {
     let limits = Limits { strings_max: 1, ..Limits::default() };
-    let rejection = check(good(), &limits, NOW_US).unwrap_err();
+    let rejection = super::check(good(), &limits, NOW_US).unwrap_err();
     assert_eq!(rejection.to_string(), "strings has 2 entries; the limit is 1");
     let limits = Limits { records_max: 1, ..Limits::default() };
-    let rejection = check(good(), &limits, NOW_US).unwrap_err();
+    let rejection = super::check(good(), &limits, NOW_US).unwrap_err();
     assert_eq!(rejection.to_string(), "records has 2 entries; the limit is 1");
+    let limits = Limits { rows_max: 0, ..Limits::default() };
+    for (batch, text) in [
+        (v1::Batch { connections: vec![v1::Flow::default()], ..v1::Batch::default() }, "connections"),
+        (v1::Batch { open: vec![v1::Open::default()], ..v1::Batch::default() }, "open"),
+    ] {
+        let rejection = super::rows_fit(&batch.encode_to_vec(), &limits).unwrap_err();
+        assert_eq!(rejection.to_string(), format!("{text} has 1 entries; the limit is 0"));
+    }
 }
 
 #[test]
-fn inconsistent_requests_in_flight_are_rejected() {
+fn inconsistent_requests_in_flight_are_rejected_alone() {
     let open = |change: fn(&mut v1::Open)| {
         let row = v1::OpenLong { edge: 0, count: 2, oldest_age_us: 9, ..v1::OpenLong::default() };
         let mut open = v1::Open { reporter: 1, count: 3, oldest_age_us: 9, long_count: 2, long: vec![row] };
         change(&mut open);
-        move |batch: &mut v1::Batch| batch.open.push(open)
+        let mut batch = good();
+        batch.open = vec![open, v1::Open { reporter: 2, count: 1, ..v1::Open::default() }];
+        let batch = super::check(batch, &Limits::default(), NOW_US).unwrap();
+        let entries = batch.open.iter().map(|open| format!("{}:{}", open.count, open.long.len()));
+        let entries: Vec<String> = entries.collect();
+        format!("{}; {}", entries.join(" "), accepted(&batch))
     };
-    rejected(open(|_| {}), "accepted");
-    rejected(open(|o| o.count = 0), "open: open[0] has a count of 0");
-    let text = "open: open[0] does not add up: count < long_count, or long_count < the sum of its rows";
-    rejected(open(|o| o.count = 1), text);
-    rejected(open(|o| o.long_count = 1), text);
-    rejected(open(|o| o.long[0].count = 0), "open: open[0] has a row with a count of 0");
-    rejected(open(|o| o.reporter = 2), "open: open[0] has an edge of another reporter");
-    rejected(open(|o| o.reporter = 9), "open: open[0] has an unknown reporter");
-    rejected(open(|o| o.long[0].edge = 1), "index: open.long.edge[0] is 1, but the table has 1 entries");
-    let twice = |batch: &mut v1::Batch| {
-        let open = v1::Open { reporter: 2, count: 1, ..v1::Open::default() };
-        batch.open = vec![open.clone(), open];
+    assert_eq!(open(|_| {}), "3:1 1:0; 2+3");
+    assert_eq!(open(|o| o.count = 0), "1:0; 2+3, in_flight 1/0");
+    assert_eq!(open(|o| o.count = 1), "1:0; 2+3, in_flight 1/0");
+    assert_eq!(open(|o| o.long_count = 1), "3:0 1:0; 2+3, in_flight 1/0");
+    assert_eq!(open(|o| o.long[0].count = 0), "3:0 1:0; 2+3, in_flight 1/0");
+    assert_eq!(open(|o| o.long[0].count = u64::MAX), "3:0 1:0; 2+3, in_flight 1/0");
+    assert_eq!(open(|o| o.long[0].edge = 1), "3:0 1:0; 2+3, edge 1/0");
+    assert_eq!(open(|o| o.reporter = 3), "3:0 1:0; 2+3, edge 1/0", "the edge has another reporter");
+    assert_eq!(open(|o| o.reporter = 9), "1:0; 2+3, in_flight 1/0");
+    // The second entry repeats the reporter.
+    assert_eq!(open(|o| o.reporter = 2), "3:0; 2+3, edge 1/0, in_flight 1/0");
+    assert_eq!(open(|o| o.long = vec![o.long[0]; 66]), "3:1 1:0; 2+3, in_flight 65/0");
+}
+
+#[test]
+fn a_drop_reason_is_one_of_few() {
+    let reason = |reason: i32| {
+        let mut batch = good();
+        ledger(&mut batch).dropped[0].reason = reason;
+        super::check(batch, &Limits::default(), NOW_US).unwrap().totals.dropped[0].0.to_string()
     };
-    rejected(twice, "open: open[1] repeats the reporter of an earlier entry");
+    assert_eq!(
+        [1, 31, 0, -1, 32, i32::MAX].map(reason),
+        ["fold_table_full", "reason31", "reason0", "reason0", "reason0", "reason0"]
+    );
 }
 
 /// Makes the second record and the fold row of a valid batch connections.
@@ -212,28 +275,24 @@ fn connections(batch: &mut v1::Batch) {
 fn connections_are_separated_from_requests_and_stay_in_the_totals() {
     let mut batch = good();
     connections(&mut batch);
-    let batch = check(batch, &Limits::default(), NOW_US).unwrap();
+    let batch = super::check(batch, &Limits::default(), NOW_US).unwrap();
     assert_eq!((batch.records.len(), batch.folds.len(), batch.content()), (1, 0, (2, 3)));
     let found = &batch.connections;
     assert_eq!((found.closed[0].request_bytes, found.folds[0].count, found.open[0].opened), (2, 3, 1));
     assert_eq!(found.continued, [false, true]);
 
-    rejected(connections, "accepted");
+    check(connections, "2+3");
     let other_edge = |batch: &mut v1::Batch| {
         connections(batch);
         batch.connections[0].edge = 1;
     };
-    rejected(other_edge, "index: connections.edge[0] is 1, but the table has 1 entries");
+    check(other_edge, "2+3, edge 1/0");
     let text = "ledger: ledger sent_total is less than the records of this batch";
     let more_than_was_sent = |batch: &mut v1::Batch| {
         connections(batch);
         (ledger(batch).sent_total, ledger(batch).buffered) = (1, 1);
     };
-    rejected(more_than_was_sent, text);
-    let limits = Limits { rows_max: 0, ..Limits::default() };
-    let bytes = v1::Batch { connections: vec![v1::Flow::default()], ..v1::Batch::default() };
-    let rejection = super::rows_fit(&bytes.encode_to_vec(), &limits).unwrap_err();
-    assert_eq!(rejection.to_string(), "connections has 1 entries; the limit is 0");
+    check(more_than_was_sent, text);
 }
 
 proptest! {
@@ -246,8 +305,10 @@ proptest! {
         let cut = cut.index(bytes.len());
         for bytes in [&bytes[..], &bytes[..cut], &noise] {
             let Ok(batch) = v1::Batch::decode(bytes) else { continue };
-            if let Ok(batch) = check(batch, &Limits::default(), NOW_US) {
-                prop_assert!(batch.records.len() as u64 <= batch.totals.sent);
+            if let Ok(batch) = super::check(batch, &Limits::default(), NOW_US) {
+                let rejected = batch.rejected.total();
+                prop_assert!(batch.content().0 + rejected.single <= batch.totals.sent);
+                prop_assert!(batch.content().1 + rejected.folded <= batch.totals.folded);
                 prop_assert!(batch.records.iter().all(|record| record.edge < batch.edges.len()));
             }
         }

@@ -36,6 +36,7 @@ fn batch(epoch: u64, sequence: u64, count: u64) -> Batch {
         streams: Vec::new(),
         messages: Vec::new(),
         open: (count > 0).then_some(open).into_iter().collect(),
+        ..Batch::example()
     }
 }
 
