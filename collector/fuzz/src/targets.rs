@@ -27,7 +27,9 @@ pub(crate) fn batch(bytes: &[u8]) {
     });
     assert_eq!(read, expected);
     let Ok(report) = read else { return };
-    assert!(report.records.len() as u64 <= report.totals.sent);
+    let rejected = report.rejected.total();
+    assert!(report.content().0 + rejected.single <= report.totals.sent);
+    assert!(report.content().1 + rejected.folded <= report.totals.folded);
     for record in &report.records {
         assert!(record.edge < report.edges.len() && record.outcome < report.outcomes.len());
     }

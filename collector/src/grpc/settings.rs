@@ -64,8 +64,10 @@ section! {
         reports_per_second_max: u64 = 50_000,
             { option: "connection-reports-per-second-max", unit: "messages/s", range: (1, 1_000_000_000), live: true };
         /// Largest number of long-lived streams (access logs, health watches) on one connection.
-        /// One more is refused with `RESOURCE_EXHAUSTED`.
-        long_streams_max: u64 = 16,
+        /// One more is refused with `RESOURCE_EXHAUSTED`. A proxy in front of the collector sends
+        /// the streams of many nodes on one connection: by default as many as `streams_max`
+        /// allows, after which it opens another connection.
+        long_streams_max: u64 = 256,
             { option: "connection-long-streams-max", unit: "streams", range: (1, 65_536), live: true };
         /// Longest time until the first HTTP/2 bytes of a connection, including the TLS handshake.
         /// After that the connection is closed.
@@ -116,10 +118,10 @@ section! {
         batch_rows_max: usize = 16_384, { unit: "rows", range: (1, 1 << 20), live: true };
         /// Largest number of single records in a report. A report with more is refused.
         batch_records_max: usize = 262_144, { unit: "records", range: (1, 1 << 22), live: true };
-        /// Largest time by which a request may be ahead of the collector's clock. A report with a
-        /// later one is refused.
+        /// Largest time by which a request may be ahead of the collector's clock. A later one is
+        /// counted, with its time moved.
         future_ms_max: u64 = 600_000, { unit: "ms", range: (0, 86_400_000), live: true };
-        /// Largest age of a request, from its end. A report with an older one is refused.
+        /// Largest age of a request, from its end. An older one is counted, with its time moved.
         age_s_max: u64 = 86_400, { unit: "s", range: (60, 2_592_000), live: true };
     }
 }

@@ -3,7 +3,7 @@
 use super::certificates::{Authority, Dial, options};
 use super::harness::{Collector, now_us};
 use hopscope_mesh::raw_codec::RawCodec;
-use hopscope_proto::envoy::data::accesslog::v3::AccessLogCommon;
+use hopscope_proto::envoy::data::accesslog::v3::{AccessLogCommon, HttpAccessLogEntry};
 use hopscope_proto::envoy::service::accesslog::v3::StreamAccessLogsMessage;
 use hopscope_proto::envoy::service::accesslog::v3::stream_access_logs_message::LogEntries;
 use prost::Message;
@@ -92,6 +92,58 @@ async fn an_envoy_without_the_filter_is_counted() {
     collector.until("hopscope_ledger_epochs", 0).await;
     assert_eq!(collector.sample("hopscope_ledger_delivered_total").await, 21);
     drop(channel);
+    collector.stop().await;
+}
+
+/// A proxy in front of the collector sends the streams of all nodes on one connection.
+#[tokio::test]
+async fn many_nodes_share_one_connection() {
+    let collector = Collector::start(&["--pending-ms-max", "0"]).await;
+    let channel = collector.client().await;
+    let mut streams = Vec::new();
+    for node in 0..40 {
+        let mut message = messages().remove(0);
+        message.identifier.as_mut().unwrap().node.as_mut().unwrap().id = format!("envoy~{node}");
+        streams.push(open(&channel));
+        streams.last().unwrap().0.send(message.encode_to_vec().into()).await.unwrap();
+    }
+    collector.until("hopscope_grpc_long_streams", 40).await;
+    collector.until("hopscope_ledger_epochs", 40).await;
+    assert_eq!(collector.rejected("streams").await, 0);
+    for (sender, call) in streams {
+        drop(sender);
+        call.await.unwrap();
+    }
+    drop(channel);
+    collector.stop().await;
+}
+
+#[tokio::test]
+async fn entries_that_no_version_knows_are_skipped_and_odd_ones_are_counted() {
+    let collector = Collector::start(&["--pending-ms-max", "0"]).await;
+    let channel = collector.client().await;
+    let mut message = messages().remove(0);
+    let Some(LogEntries::HttpLogs(logs)) = &mut message.log_entries else { panic!("no HTTP entries") };
+    logs.log_entry.truncate(1);
+    let entry = logs.log_entry[0].clone();
+    logs.log_entry.resize(4, entry);
+    let common = |index: usize, logs: &mut Vec<HttpAccessLogEntry>, change: fn(&mut AccessLogCommon)| {
+        change(logs[index].common_properties.as_mut().unwrap());
+    };
+    common(1, &mut logs.log_entry, |common| common.access_log_type = 15);
+    common(2, &mut logs.log_entry, |common| {
+        drop(common.custom_tags.insert("x".into(), b"\xff\xfe".to_vec()))
+    });
+    logs.log_entry[3].response.get_or_insert_default().response_code = Some(99);
+    let (sender, call) = open(&channel);
+    sender.send(message.encode_to_vec().into()).await.unwrap();
+    collector.until("hopscope_access_log_entries_total", 3).await;
+    let skipped = "hopscope_access_log_entries_skipped_total{reason=\"unsupported_type\"}";
+    collector.until(skipped, 1).await;
+    let edges = collector.get("/api/v1/edges").await;
+    assert!(edges.contains("\"response_code\":\"invalid\""), "{edges}");
+    drop((sender, channel));
+    call.await.unwrap();
     collector.stop().await;
 }
 

@@ -31,6 +31,11 @@ pub struct AccessLogCommon {
     pub downstream_remote_address: ::core::option::Option<
         super::super::super::config::core::v3::Address,
     >,
+    /// Address at which the connection arrived: behind a redirection, the original destination.
+    #[prost(message, optional, tag = "3")]
+    pub downstream_local_address: ::core::option::Option<
+        super::super::super::config::core::v3::Address,
+    >,
     #[prost(message, optional, tag = "4")]
     pub tls_properties: ::core::option::Option<TlsProperties>,
     #[prost(message, optional, tag = "5")]
@@ -41,30 +46,36 @@ pub struct AccessLogCommon {
     pub upstream_remote_address: ::core::option::Option<
         super::super::super::config::core::v3::Address,
     >,
-    #[prost(string, tag = "15")]
-    pub upstream_cluster: ::prost::alloc::string::String,
+    #[prost(bytes = "vec", tag = "15")]
+    pub upstream_cluster: ::prost::alloc::vec::Vec<u8>,
     #[prost(message, optional, tag = "16")]
     pub response_flags: ::core::option::Option<ResponseFlags>,
-    #[prost(string, tag = "18")]
-    pub upstream_transport_failure_reason: ::prost::alloc::string::String,
-    #[prost(string, tag = "19")]
-    pub route_name: ::prost::alloc::string::String,
+    #[prost(bytes = "vec", tag = "18")]
+    pub upstream_transport_failure_reason: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bytes = "vec", tag = "19")]
+    pub route_name: ::prost::alloc::vec::Vec<u8>,
     /// Address of the connection's direct peer.
     #[prost(message, optional, tag = "20")]
     pub downstream_direct_remote_address: ::core::option::Option<
         super::super::super::config::core::v3::Address,
     >,
-    #[prost(map = "string, string", tag = "22")]
+    /// Objects of the filter state that the logger's configuration selects.
+    #[prost(map = "string, message", tag = "21")]
+    pub filter_state_objects: ::std::collections::HashMap<
+        ::prost::alloc::string::String,
+        ::prost_types::Any,
+    >,
+    #[prost(map = "string, bytes", tag = "22")]
     pub custom_tags: ::std::collections::HashMap<
         ::prost::alloc::string::String,
-        ::prost::alloc::string::String,
+        ::prost::alloc::vec::Vec<u8>,
     >,
     #[prost(message, optional, tag = "23")]
     pub duration: ::core::option::Option<::prost_types::Duration>,
     #[prost(uint32, tag = "24")]
     pub upstream_request_attempt_count: u32,
-    #[prost(string, tag = "25")]
-    pub connection_termination_details: ::prost::alloc::string::String,
+    #[prost(bytes = "vec", tag = "25")]
+    pub connection_termination_details: ::prost::alloc::vec::Vec<u8>,
     #[prost(bool, tag = "27")]
     pub intermediate_log_entry: bool,
     #[prost(uint64, tag = "29")]
@@ -182,8 +193,8 @@ pub mod response_flags {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct TlsProperties {
-    #[prost(string, tag = "3")]
-    pub tls_sni_hostname: ::prost::alloc::string::String,
+    #[prost(bytes = "vec", tag = "3")]
+    pub tls_sni_hostname: ::prost::alloc::vec::Vec<u8>,
     #[prost(message, optional, tag = "4")]
     pub local_certificate_properties: ::core::option::Option<
         tls_properties::CertificateProperties,
@@ -213,29 +224,29 @@ pub mod tls_properties {
         pub mod subject_alt_name {
             #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
             pub enum San {
-                #[prost(string, tag = "1")]
-                Uri(::prost::alloc::string::String),
-                #[prost(string, tag = "2")]
-                Dns(::prost::alloc::string::String),
+                #[prost(bytes, tag = "1")]
+                Uri(::prost::alloc::vec::Vec<u8>),
+                #[prost(bytes, tag = "2")]
+                Dns(::prost::alloc::vec::Vec<u8>),
             }
         }
     }
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct HttpRequestProperties {
-    #[prost(string, tag = "3")]
-    pub authority: ::prost::alloc::string::String,
-    #[prost(string, tag = "9")]
-    pub request_id: ::prost::alloc::string::String,
+    #[prost(bytes = "vec", tag = "3")]
+    pub authority: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bytes = "vec", tag = "9")]
+    pub request_id: ::prost::alloc::vec::Vec<u8>,
     #[prost(uint64, tag = "11")]
     pub request_headers_bytes: u64,
     #[prost(uint64, tag = "12")]
     pub request_body_bytes: u64,
     /// Request headers selected by the logger's configuration.
-    #[prost(map = "string, string", tag = "13")]
+    #[prost(map = "string, bytes", tag = "13")]
     pub request_headers: ::std::collections::HashMap<
         ::prost::alloc::string::String,
-        ::prost::alloc::string::String,
+        ::prost::alloc::vec::Vec<u8>,
     >,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -247,19 +258,19 @@ pub struct HttpResponseProperties {
     #[prost(uint64, tag = "3")]
     pub response_body_bytes: u64,
     /// Response headers selected by the logger's configuration.
-    #[prost(map = "string, string", tag = "4")]
+    #[prost(map = "string, bytes", tag = "4")]
     pub response_headers: ::std::collections::HashMap<
         ::prost::alloc::string::String,
-        ::prost::alloc::string::String,
+        ::prost::alloc::vec::Vec<u8>,
     >,
     /// Response trailers selected by the logger's configuration.
-    #[prost(map = "string, string", tag = "5")]
+    #[prost(map = "string, bytes", tag = "5")]
     pub response_trailers: ::std::collections::HashMap<
         ::prost::alloc::string::String,
-        ::prost::alloc::string::String,
+        ::prost::alloc::vec::Vec<u8>,
     >,
-    #[prost(string, tag = "6")]
-    pub response_code_details: ::prost::alloc::string::String,
+    #[prost(bytes = "vec", tag = "6")]
+    pub response_code_details: ::prost::alloc::vec::Vec<u8>,
 }
 /// Event of a stream for which an entry was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]

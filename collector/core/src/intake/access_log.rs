@@ -12,6 +12,8 @@
 mod error;
 mod node;
 mod entry;
+mod reporter;
+mod peer;
 mod service;
 mod flags;
 mod tables;
@@ -150,7 +152,7 @@ impl<'a> Batches<'a> {
     ///
     /// When the rest of the message is invalid. Earlier batches stay valid.
     pub fn next_batch(&mut self) -> Result<Option<Batch>, Error> {
-        let mut tables = Tables::default();
+        let mut tables = Tables::new(self.now_us);
         while tables.records() < BATCH_RECORDS_MAX {
             let Some((kind, bytes)) = self.entry()? else { break };
             let Some(client) = &self.stream.client else { return Err(Error::MissingIdentifier) };

@@ -11,8 +11,8 @@ section! {
         /// filter sends it again later.
         epochs_max: usize = 100_000,
             { option: "epochs-max", unit: "entries", range: (1, 10_000_000), live: true };
-        /// An entry without a report for this long is closed. Must not be less than
-        /// `grpc.age_s_max`: a repeated batch that arrives after its entry is closed counts twice.
+        /// An entry without a report for this long is closed. A repeated batch that arrives after
+        /// its entry is closed counts twice, and as uncertain.
         silent_s_max: u64 = 86_400, { unit: "s", range: (60, 2_592_000), live: true };
     }
 }
@@ -22,8 +22,8 @@ section! {
 pub struct Limits {
     /// Open entries: an Envoy has one per worker thread.
     pub epochs_max: usize,
-    /// Age of the last batch at which an entry is closed. Not less than the largest age that the
-    /// gRPC server accepts, which refuses repeated batches of a closed entry.
+    /// Age of the last batch at which an entry is closed. A repeated batch of a closed entry counts
+    /// twice, and as uncertain.
     pub silent_us_max: u64,
     /// Proxies that have closed entries only.
     pub closed_max: usize,

@@ -11,20 +11,20 @@ pub enum Skip {
     Upstream,
     /// Invalid encoding.
     Malformed,
-    /// Missing or impossible start time.
+    /// Missing start time: no request.
     Time,
-    /// Invalid HTTP status.
-    ResponseCode,
+    /// Entry of a type that this collector does not know, or of UDP.
+    UnsupportedType,
 }
 
 impl Skip {
     /// Every value of the label `reason` of `hopscope_access_log_entries_skipped_total`, in the
     /// order of the variants.
-    pub const LABELS: [&'static str; 5] = ["unfinished", "upstream", "malformed", "time", "response_code"];
+    pub const LABELS: [&'static str; 5] = ["unfinished", "upstream", "malformed", "time", "unsupported_type"];
 
     /// Whether a finished request is missing from the counts because of the skipped entry.
     pub(super) fn loses_request(self) -> bool {
-        !matches!(self, Self::Unfinished | Self::Upstream)
+        matches!(self, Self::Malformed | Self::Time)
     }
 }
 

@@ -38,7 +38,7 @@ impl<T: Clone + Eq + Hash> Table<T> {
 }
 
 /// Tables and columns of a batch.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Tables {
     strings: Table<String>,
     edges: Table<Edge>,
@@ -49,6 +49,19 @@ pub(super) struct Tables {
 }
 
 impl Tables {
+    /// Creates empty tables. `now_us`: reference time of all times, so that no time of an entry
+    /// affects those of others.
+    pub(super) fn new(now_us: u64) -> Self {
+        Self {
+            strings: Table::default(),
+            edges: Table::default(),
+            outcomes: Table::default(),
+            records: Records::default(),
+            base_us: now_us,
+            last_us: now_us,
+        }
+    }
+
     /// Returns the number of records.
     pub(super) fn records(&self) -> usize {
         self.records.edge.len()
@@ -56,9 +69,6 @@ impl Tables {
 
     /// Appends a record.
     pub(super) fn add(&mut self, entry: &Entry) {
-        if self.records() == 0 {
-            (self.base_us, self.last_us) = (entry.start_us, entry.start_us);
-        }
         let edge = self.edge(entry);
         let edge = self.edges.index(edge);
         let outcome = Outcome {
@@ -100,23 +110,25 @@ impl Tables {
     }
 
     fn edge(&mut self, entry: &Entry) -> Edge {
-        let [workload, namespace, canonical_service, canonical_revision, cluster] = &entry.peer;
+        let (peer, service) = (&entry.peer, &entry.service);
         Edge {
             reporter: entry.reporter.into(),
-            peer_workload: self.text(workload),
-            peer_namespace: self.text(namespace),
-            peer_canonical_service: self.text(canonical_service),
-            peer_canonical_revision: self.text(canonical_revision),
-            peer_cluster: self.text(cluster),
+            peer_workload: self.text(&peer.workload),
+            peer_namespace: self.text(&peer.namespace),
+            peer_app: self.text(&peer.app),
+            peer_version: self.text(&peer.version),
+            peer_canonical_service: self.text(&peer.canonical_service),
+            peer_canonical_revision: self.text(&peer.canonical_revision),
+            peer_cluster: self.text(&peer.cluster),
             peer_address: self.text(&entry.peer_address),
             peer_principal: self.text(&entry.peer_principal),
             local_principal: self.text(&entry.local_principal),
             mutual_tls: !entry.peer_principal.is_empty() && !entry.local_principal.is_empty(),
-            service_host: self.text(&entry.service_host),
-            service_name: self.text(&entry.service_name),
-            service_port: entry.service_port,
-            subset: self.text(&entry.subset),
-            service_evidence: entry.service_evidence.into(),
+            service_host: self.text(&service.host),
+            service_name: self.text(&service.name),
+            service_port: service.port,
+            subset: self.text(&service.subset),
+            service_evidence: service.evidence.into(),
             ..Edge::default()
         }
     }

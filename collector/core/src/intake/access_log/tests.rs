@@ -1,3 +1,6 @@
+mod cases;
+mod rules;
+
 use super::flags::bits;
 use super::{Batch, Skip, Stream};
 use crate::batch::request_id_hash;
@@ -145,6 +148,19 @@ fn one(log_name: &str, node: &str, change: impl FnOnce(&mut HttpAccessLogEntry))
     }
 }
 
+/// Returns an address of an entry; `None` for an empty one.
+fn address(ip: &str, port: u32) -> Option<Address> {
+    let port_specifier = Some(PortSpecifier::PortValue(port));
+    let socket = SocketAddress { address: ip.into(), port_specifier };
+    (!ip.is_empty()).then_some(Address { address: Some(AddressKind::SocketAddress(socket)) })
+}
+
+/// Returns a certificate with one URI; `None` for an empty one.
+fn certificate(uri: &str) -> Option<CertificateProperties> {
+    let san = Some(San::Uri(uri.into()));
+    (!uri.is_empty()).then_some(CertificateProperties { subject_alt_name: vec![SubjectAltName { san }] })
+}
+
 fn common(entry: &mut HttpAccessLogEntry) -> &mut AccessLogCommon {
     entry.common_properties.as_mut().unwrap()
 }
@@ -170,15 +186,6 @@ fn reporter_is_declared_or_inferred_from_the_cluster() {
 
 #[test]
 fn destination_uses_the_direct_address_and_certificate_of_its_peer() {
-    let address = |ip: &str, port| {
-        let port_specifier = Some(PortSpecifier::PortValue(port));
-        let socket = SocketAddress { address: ip.into(), port_specifier };
-        Some(Address { address: Some(AddressKind::SocketAddress(socket)) })
-    };
-    let certificate = |uri: &str| {
-        let san = Some(San::Uri(uri.into()));
-        Some(CertificateProperties { subject_alt_name: vec![SubjectAltName { san }] })
-    };
     let line = |direct_port| {
         one("hopscope", "", |entry| {
             let common = common(entry);
@@ -203,37 +210,40 @@ fn entry_without_a_finished_request_is_skipped_with_its_reason() {
     assert_eq!(kind(AccessLogType::DownstreamStart), "skipped: unfinished");
     assert_eq!(kind(AccessLogType::DownstreamPeriodic), "skipped: unfinished");
     assert_eq!(kind(AccessLogType::UpstreamEnd), "skipped: upstream");
+    assert_eq!(kind(AccessLogType::UdpSessionEnd), "skipped: unsupported_type");
     assert!(kind(AccessLogType::NotSet).starts_with("source http"));
+    // A type of a later Envoy.
+    assert_eq!(one("x", "e", |entry| common(entry).access_log_type = 15), "skipped: unsupported_type");
     let old = |entry: &mut HttpAccessLogEntry| {
         common(entry).access_log_type = 0;
         common(entry).intermediate_log_entry = true;
     };
     assert_eq!(one("x", "e", old), "skipped: unfinished");
     let start = |seconds| one("x", "e", |entry| common(entry).start_time.as_mut().unwrap().seconds = seconds);
-    assert_eq!(start(-1), "skipped: time");
-    assert_eq!(start(i64::MAX), "skipped: time");
-    assert_eq!(start(1_795_625_130 + 600), "skipped: time");
-    assert_eq!(start(1_795_625_130 - 86_400), "skipped: time");
+    for seconds in [-1, i64::MAX, 1_795_625_130 + 700, 1_795_625_130 - 90_000] {
+        assert!(start(seconds).starts_with("source http"), "{seconds}");
+    }
     assert_eq!(one("x", "e", |entry| common(entry).start_time = None), "skipped: time");
-    let code = |code| one("x", "e", |entry| entry.response.as_mut().unwrap().response_code = Some(code));
-    assert_eq!(code(99), "skipped: response_code");
+}
+
+/// Returns the message with these bits of the bitmap.
+fn flags(bits: u64) -> ResponseFlags {
+    let mut bytes = Vec::new();
+    for bit in (0..64).filter(|bit| bits >> bit & 1 == 1) {
+        let field = if bit == 28 { 28 } else { bit + 1 };
+        // The field as a boolean `true`; field 13 is a message with a reason.
+        let (kind, value): (_, &[u8]) = if field == 13 { (2, &[2, 8, 1]) } else { (0, &[1]) };
+        prost::encode_length_delimiter(field << 3 | kind, &mut bytes).unwrap();
+        bytes.extend_from_slice(value);
+    }
+    ResponseFlags::decode(&bytes[..]).unwrap()
 }
 
 #[test]
 fn every_flag_of_the_log_has_its_bit() {
-    let flags = |field: u8| {
-        // The field as a boolean `true`; field 13 is a message with a reason.
-        let value: &[u8] = if field == 13 { &[2, 8, 1] } else { &[1] };
-        let kind = if field == 13 { 2 } else { 0 };
-        let mut bytes = Vec::new();
-        prost::encode_length_delimiter(usize::from(field) << 3 | kind, &mut bytes).unwrap();
-        bytes.extend_from_slice(value);
-        ResponseFlags::decode(&bytes[..]).unwrap()
-    };
-    for field in 1..=27 {
-        assert_eq!(bits(&flags(field)), 1 << (field - 1), "field {field}");
+    for bit in (0..27).chain([28]) {
+        assert_eq!(bits(&flags(1 << bit)), 1 << bit);
     }
-    assert_eq!(bits(&flags(28)), 1 << 28);
 }
 
 #[test]
