@@ -21,6 +21,7 @@ mod open;
 mod tcp;
 mod grpc;
 mod protocols;
+mod access_logs;
 mod health;
 mod outage;
 mod filter_crash;

@@ -97,8 +97,8 @@ impl GrpcService {
                 let sequence = raw.head().sequence;
                 Ok(Submitted::Batch(self.handle.submit_from(&connection.peer, raw)?, sequence))
             }
-            // An accepted batch stays accepted, although its requests have become too old, or the
-            // limits are lower now: its filter would count as dropped what is counted here.
+            // An accepted batch stays accepted, although the limits are lower now: its filter would
+            // count as dropped what is counted here.
             Err(rejection) => match raw_batch::batch_id(message, &limits.server.batch()) {
                 Some((epoch_id, sequence)) if self.handle.is_duplicate(&epoch_id, sequence) => {
                     Ok(Submitted::Duplicate(sequence))

@@ -203,10 +203,11 @@ fn cost_max(cost: Cost) -> u64 {
 /// counted or rejected by reason, and the ledger adds up.
 fn check(batch: &v1::Batch, cost: Cost) -> Result<RowCounts, TestCaseError> {
     let message = Bytes::from(batch.encode_to_vec());
-    let raw = RawBatch::read(&message, &Limits::default(), NOW_US).unwrap();
+    let mut raw = RawBatch::read(&message, &Limits::default(), NOW_US).unwrap();
     let validated = RawBatch::read(&message, &Limits::default(), NOW_US).unwrap().into_batch().unwrap();
+    let by_validator = super::super::check(batch.clone(), &Limits::default(), NOW_US).unwrap();
+    prop_assert_eq!(&validated, &by_validator);
     let mut engine = Engine::new(Settings::default());
-    let mut raw = raw;
     prop_assert_eq!(engine.accept(&mut raw, &mut Vec::new()), Ok(Answer::Accepted));
     let rejected = validated.rejected.total();
     let (single, folded) = validated.content();
