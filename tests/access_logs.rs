@@ -129,8 +129,7 @@ fn client_hello(name: &str) -> Vec<u8> {
     let names = sized([&[0], &sized(name.into())[..]].concat());
     let groups = sized(sized(vec![0, 29]));
     let algorithms = sized(sized(vec![4, 3, 8, 4]));
-    let extensions =
-        [&[0, 0], &sized(names)[..], &[0, 10], &groups, &[0, 13], &algorithms].concat();
+    let extensions = [&[0, 0], &sized(names)[..], &[0, 10], &groups, &[0, 13], &algorithms].concat();
     let ciphers = sized(vec![0xc0, 0x2b, 0xc0, 0x2f]);
     let hello = [&[3, 3][..], &[7; 32], &[0], &ciphers, &[1, 0], &sized(extensions)].concat();
     let handshake = [&[1, 0][..], &sized(hello)].concat();

@@ -106,37 +106,41 @@ impl Rows<'_> {
         tables::at_most("folds", wire.len(), self.limits.rows_max)?;
         let mut folds = Checked { rows: Vec::with_capacity(wire.len()), moved: 0 };
         for wire in wire {
-            let (count, last_delta_us) = (wire.count, wire.last_start_delta_us);
-            let claimed = claimed(&wire);
-            match self.fold(wire) {
-                Ok(fold) => {
-                    let last_us = self.times.base_us.saturating_add_signed(last_delta_us);
-                    let start_us = self.times.start_us(last_us, fold.durations.max_us);
-                    if self.times.is_moved || start_us != last_us {
-                        folds.moved = folds.moved.saturating_add(count);
-                    }
-                    folds.rows.push(fold);
+            let (edge, outcome) = match self.fold(&wire) {
+                Ok(indexes) => indexes,
+                Err(reason) => {
+                    rejected.add_fold(reason, claimed(&wire));
+                    continue;
                 }
-                Err(reason) => rejected.add_fold(reason, claimed),
+            };
+            let durations = wire.duration.map(FoldedDurations::from).unwrap_or_default();
+            let last_us = self.times.base_us.saturating_add_signed(wire.last_start_delta_us);
+            if self.times.is_moved || self.times.start_us(last_us, durations.max_us) != last_us {
+                folds.moved = folds.moved.saturating_add(wire.count);
             }
+            folds.rows.push(Fold {
+                edge,
+                outcome,
+                count: wire.count,
+                durations,
+                request_bytes_sum: wire.request_bytes_sum,
+                response_bytes_sum: wire.response_bytes_sum,
+            });
         }
         Ok(folds)
     }
 
-    fn fold(&self, wire: v1::Fold) -> Result<Fold, RowReason> {
-        let durations = wire.duration.ok_or(RowReason::Fold)?;
-        let (edge, outcome) = self.indexes(wire.edge, wire.outcome, durations.max_us)?;
-        if wire.count == 0 || wire.first_start_delta_us > wire.last_start_delta_us {
-            return Err(RowReason::Fold);
-        }
-        Ok(Fold {
-            edge,
-            outcome,
-            count: wire.count,
-            durations: durations_of(durations, wire.count).ok_or(RowReason::Fold)?,
-            request_bytes_sum: wire.request_bytes_sum,
-            response_bytes_sum: wire.response_bytes_sum,
-        })
+    /// Validates a fold row, and returns its edge and outcome.
+    fn fold(&self, wire: &v1::Fold) -> Result<(usize, usize), RowReason> {
+        let durations = wire.duration.as_ref().ok_or(RowReason::Fold)?;
+        let indexes = self.indexes(wire.edge, wire.outcome, durations.max_us)?;
+        let is_valid = wire.count > 0
+            && wire.first_start_delta_us <= wire.last_start_delta_us
+            && SCALES.contains(&durations.scale)
+            && durations.counts.len() <= BUCKETS_MAX
+            && durations.min_us <= durations.max_us
+            && sum_of(durations) == Some(wire.count);
+        if is_valid { Ok(indexes) } else { Err(RowReason::Fold) }
     }
 
     /// Validates the edge, the outcome and the longest duration of a row.
@@ -159,19 +163,16 @@ fn sum_of(durations: &v1::DurationHistogram) -> Option<u64> {
     durations.counts.iter().try_fold(durations.zero_count, |sum, count| sum.checked_add(*count))
 }
 
-/// Returns the histogram of a fold row of `count` requests; `None` when it is inconsistent.
-fn durations_of(wire: v1::DurationHistogram, count: u64) -> Option<FoldedDurations> {
-    let is_valid = SCALES.contains(&wire.scale)
-        && wire.counts.len() <= BUCKETS_MAX
-        && wire.min_us <= wire.max_us
-        && sum_of(&wire) == Some(count);
-    is_valid.then_some(FoldedDurations {
-        sum_us: wire.sum_us,
-        min_us: wire.min_us,
-        max_us: wire.max_us,
-        scale: wire.scale,
-        zero_count: wire.zero_count,
-        offset: wire.offset,
-        counts: wire.counts,
-    })
+impl From<v1::DurationHistogram> for FoldedDurations {
+    fn from(wire: v1::DurationHistogram) -> Self {
+        Self {
+            sum_us: wire.sum_us,
+            min_us: wire.min_us,
+            max_us: wire.max_us,
+            scale: wire.scale,
+            zero_count: wire.zero_count,
+            offset: wire.offset,
+            counts: wire.counts,
+        }
+    }
 }
