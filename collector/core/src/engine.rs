@@ -142,7 +142,7 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// When one of its records breaks a rule: nothing of the batch is counted.
+    /// When its columns cannot be decoded: nothing of the batch is counted.
     pub fn accept(&mut self, raw: &mut RawBatch, scratch: &mut Vec<Record>) -> Result<Answer, Rejection> {
         let now_us = raw.times().received_us;
         let answer = match raw.read_records(scratch) {

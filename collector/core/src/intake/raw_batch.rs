@@ -99,7 +99,7 @@ impl RawBatch {
     ///
     /// # Errors
     ///
-    /// The first [`Rejection`] of a record.
+    /// When the columns cannot be decoded, or have different lengths.
     pub(crate) fn read_records(&mut self, scratch: &mut Vec<Record>) -> Result<&Batch, Rejection> {
         self.decode_columns(scratch)?;
         Ok(&self.batch)
@@ -117,7 +117,7 @@ impl RawBatch {
     ///
     /// # Errors
     ///
-    /// When one of its records breaks a rule.
+    /// When the columns cannot be decoded, or have different lengths.
     pub fn into_batch(mut self) -> Result<Batch, Rejection> {
         self.decode_columns(&mut Vec::new())?;
         Ok(self.batch)

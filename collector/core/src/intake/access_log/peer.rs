@@ -8,7 +8,7 @@
 //! Source: Istio's metadata exchange stores a `google.protobuf.Struct` under `downstream_peer` and
 //! `upstream_peer`, and from 1.29 on an object that Envoy logs as a Struct under `…_obj`; istiod
 //! configures its loggers to send the first two. The field names stand in Istio's
-//! `extensions/common/metadata_object.h`; node metadata has the names of the second column.
+//! `extensions/common/metadata_object.h`; in node metadata they are `WORKLOAD_NAME` and the like.
 
 use super::text::{bounded, lossy, text};
 use hopscope_proto::envoy::config::core::v3::Address;
