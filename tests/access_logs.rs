@@ -4,7 +4,7 @@
 mod bootstrap;
 
 use crate::parts;
-use bootstrap::{Node, http_listener, tcp_listener};
+use bootstrap::{APPLICATION, Node, http_listener, tcp_listener};
 use hopscope_mesh::address::{Block, free_port};
 use hopscope_mesh::collector::{Collector, CollectorAddress};
 use hopscope_mesh::envoy::{Envoy, EnvoyCommand};
@@ -46,12 +46,10 @@ impl Fixture {
         let listener = SocketAddr::from((address, free_port(address, 8_080).unwrap()));
         let admin = SocketAddr::from((address, free_port(address, 15_000).unwrap()));
         let node = Node { kind, address, admin, collector: collector_address.grpc };
+        let upstream = upstream(block.address(8)).await;
         let bootstrap = match cluster {
-            None => node.bootstrap(http_listener(listener), None),
-            Some(cluster) => {
-                let upstream = upstream(block.address(8)).await;
-                node.bootstrap(tcp_listener(listener, cluster), Some((cluster, upstream)))
-            }
+            None => node.bootstrap(&http_listener(listener), APPLICATION, upstream),
+            Some(cluster) => node.bootstrap(&tcp_listener(listener, cluster), cluster, upstream),
         };
         let config = folder.path().join("envoy.yaml");
         std::fs::write(&config, bootstrap.to_string()).unwrap();
@@ -103,24 +101,37 @@ fn text(row: &Value, labels: &[&str]) -> String {
     texts.join(" ")
 }
 
-/// Starts an application that reads once from each connection and closes it.
+/// Starts an application that reads once from each connection, answers the paths of HTTP requests,
+/// and closes it.
 async fn upstream(address: Ipv4Addr) -> SocketAddr {
     let listener = TcpListener::bind((address, 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            tokio::spawn(async move { read_once(&mut stream).await });
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(answer(stream));
         }
     });
     address
 }
 
-async fn read_once(stream: &mut TcpStream) {
+async fn answer(mut stream: TcpStream) {
     let mut buffer = [0; 1_024];
-    let _ = stream.read(&mut buffer).await;
+    let length = stream.read(&mut buffer).await.unwrap_or(0);
+    let request = String::from_utf8_lossy(buffer.get(..length).unwrap_or_default());
+    let Some(path) = request.split(' ').nth(1).and_then(|path| path.strip_prefix('/')) else { return };
+    let head = match path.strip_prefix("grpc/") {
+        Some("none") => "HTTP/1.1 200 OK\r\ncontent-type: application/grpc".to_owned(),
+        Some(status) => {
+            format!("HTTP/1.1 200 OK\r\ncontent-type: application/grpc\r\ngrpc-status: {status}")
+        }
+        None => format!("HTTP/1.1 {path} Status"),
+    };
+    let response = format!("{head}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+    // Envoy may have closed the connection.
+    let _ = stream.write_all(response.as_bytes()).await;
 }
 
-/// Returns a TLS 1.2 ClientHello with a server name.
+/// Returns a TLS 1.2 `ClientHello` with a server name.
 fn client_hello(name: &str) -> Vec<u8> {
     let sized = |bytes: Vec<u8>| -> Vec<u8> {
         let length = u16::try_from(bytes.len()).unwrap().to_be_bytes();
@@ -158,6 +169,44 @@ async fn access_logs_of_plain_text_answers_of_a_proxy_are_of_the_destination() {
 #[tokio::test(flavor = "multi_thread")]
 async fn access_logs_of_plain_text_answers_of_a_proxy_are_of_the_destination_on_the_oldest_envoy() {
     answers_of_the_proxy_itself(parts::path("HOPSCOPE_ENVOY_OLDEST")).await;
+}
+
+/// Sends a request to the application, and compares protocol, status and failure of its row.
+async fn check_status(path: &str, content_type: &str, expected: &str) {
+    for envoy in ["HOPSCOPE_ENVOY", "HOPSCOPE_ENVOY_OLDEST"] {
+        let fixture = Fixture::start(parts::path(envoy), "sidecar", None).await;
+        let request = format!(
+            "POST /{path} HTTP/1.1\r\nhost: app\r\ncontent-type: {content_type}\r\ncontent-length: 0\r\n\
+             connection: close\r\n\r\n"
+        );
+        fixture.send(request.as_bytes()).await;
+        let labels = ["reporter", "request_protocol", "response_code", "grpc_response_status"];
+        let rows = fixture.rows("/api/v1/edges", "edges", 1, &labels).await;
+        assert_eq!(rows, [expected], "{envoy}");
+        fixture.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn access_logs_of_grpc_web_are_http() {
+    check_status("200", "application/grpc-web+proto", "destination http 200 ").await;
+    check_status("grpc/2", "application/grpc;charset=utf-8", "destination http 200 ").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn access_logs_of_grpc_have_the_status_that_was_sent() {
+    check_status("grpc/0", "application/grpc", "destination grpc 200 0").await;
+    check_status("grpc/14", "application/grpc+proto", "destination grpc 200 14").await;
+    check_status("grpc/none", "application/grpc", "destination grpc 200 ").await;
+    for status in ["42", "-1", "abc"] {
+        check_status(&format!("grpc/{status}"), "application/grpc", "destination grpc 200 invalid").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn access_logs_of_an_invalid_status_are_counted_as_invalid() {
+    check_status("099", "text/plain", "destination http invalid ").await;
+    check_status("799", "text/plain", "destination http invalid ").await;
 }
 
 /// Checks the reporter and the service of a TCP connection with a server name.

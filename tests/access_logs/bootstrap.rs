@@ -19,10 +19,9 @@ pub(super) struct Node<'a> {
 }
 
 impl Node<'_> {
-    /// Returns the bootstrap with one listener, and the upstream cluster of its connections.
-    pub(super) fn bootstrap(&self, listener: Value, upstream: Option<(&str, SocketAddr)>) -> Value {
-        let mut clusters = vec![http2(cluster(COLLECTOR, self.collector))];
-        clusters.extend(upstream.map(|(name, address)| cluster(name, address)));
+    /// Returns the bootstrap with one listener, and its upstream cluster.
+    pub(super) fn bootstrap(&self, listener: &Value, name: &str, upstream: SocketAddr) -> Value {
+        let clusters = [http2_cluster(COLLECTOR, self.collector), cluster(name, upstream)];
         json!({
             "node": {
                 "id": format!("{}~{}~pay-1.shop~shop.svc.cluster.local", self.kind, self.address),
@@ -39,9 +38,11 @@ impl Node<'_> {
     }
 }
 
-/// Returns an inbound listener whose requests the proxy answers itself.
+/// Cluster of the application behind an inbound listener.
+pub(super) const APPLICATION: &str = "inbound|8080||";
+
+/// Returns an inbound listener that forwards requests to host `app`, and answers all others itself.
 pub(super) fn http_listener(address: SocketAddr) -> Value {
-    let headers = ["content-type", "x-envoy-attempt-count"];
     let manager = json!({
         "@type": format!("{TYPE}.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"),
         "stat_prefix": "inbound",
@@ -50,15 +51,24 @@ pub(super) fn http_listener(address: SocketAddr) -> Value {
             "typed_config": {
                 "@type": format!("{TYPE}.extensions.access_loggers.grpc.v3.HttpGrpcAccessLogConfig"),
                 "common_config": log(),
-                "additional_request_headers_to_log": headers,
+                "additional_request_headers_to_log": ["content-type", "x-envoy-attempt-count"],
+                "additional_response_headers_to_log": ["grpc-status"],
+                "additional_response_trailers_to_log": ["grpc-status"],
             },
         }],
         "route_config": {
-            "virtual_hosts": [{
-                "name": "known",
-                "domains": ["known"],
-                "routes": [{"match": {"prefix": "/denied"}, "direct_response": {"status": 403}}],
-            }],
+            "virtual_hosts": [
+                {
+                    "name": "known",
+                    "domains": ["known"],
+                    "routes": [{"match": {"prefix": "/denied"}, "direct_response": {"status": 403}}],
+                },
+                {
+                    "name": "app",
+                    "domains": ["app"],
+                    "routes": [{"match": {"prefix": "/"}, "route": {"cluster": APPLICATION}}],
+                },
+            ],
         },
         "http_filters": [{
             "name": "envoy.filters.http.router",
@@ -125,13 +135,17 @@ fn cluster(name: &str, address: SocketAddr) -> Value {
     })
 }
 
-fn http2(mut cluster: Value) -> Value {
-    cluster["typed_extension_protocol_options"] = json!({
+fn http2_cluster(name: &str, address: SocketAddr) -> Value {
+    let mut cluster = cluster(name, address);
+    let options = json!({
         "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
             "@type": format!("{TYPE}.extensions.upstreams.http.v3.HttpProtocolOptions"),
             "explicit_http_config": {"http2_protocol_options": {}},
         },
     });
+    if let Some(cluster) = cluster.as_object_mut() {
+        cluster.insert("typed_extension_protocol_options".to_owned(), options);
+    }
     cluster
 }
 

@@ -132,7 +132,7 @@ async fn entries_that_no_version_knows_are_skipped_and_odd_ones_are_counted() {
     };
     common(1, &mut logs.log_entry, |common| common.access_log_type = 15);
     common(2, &mut logs.log_entry, |common| {
-        drop(common.custom_tags.insert("x".into(), b"\xff\xfe".to_vec()))
+        drop(common.custom_tags.insert("x".into(), b"\xff\xfe".to_vec()));
     });
     logs.log_entry[3].response.get_or_insert_default().response_code = Some(99);
     let (sender, call) = open(&channel);

@@ -88,15 +88,13 @@ fn a_request_of_more_than_a_week_is_counted_with_the_longest_duration() {
     });
     assert!(line.contains(&format!("101 0x0 None  {week_ms}ms")), "{line}");
 
-    let mut http = HttpAccessLogEntry::default();
-    http.common_properties = Some(AccessLogCommon {
+    let mut common = AccessLogCommon {
         start_time: Some(prost_types::Timestamp { seconds: 1_795_625_120, nanos: 0 }),
         access_log_type: AccessLogType::TcpConnectionEnd.into(),
         ..AccessLogCommon::default()
-    });
-    long(common(&mut http));
-    let entry =
-        TcpAccessLogEntry { common_properties: http.common_properties, ..TcpAccessLogEntry::default() };
+    };
+    long(&mut common);
+    let entry = TcpAccessLogEntry { common_properties: Some(common), ..TcpAccessLogEntry::default() };
     let message = StreamAccessLogsMessage {
         identifier: Some(Identifier { node: Some(Node::default()), log_name: "x-outbound".into() }),
         log_entries: Some(LogEntries::TcpLogs(TcpAccessLogEntries { log_entry: vec![entry] })),

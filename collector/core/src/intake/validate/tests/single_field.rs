@@ -111,19 +111,20 @@ fn duration(batch: &mut v1::Batch, row: usize) -> &mut v1::DurationHistogram {
 
 /// Returns a batch with rows in every table. Each edge has `ROWS` records and one fold row.
 fn valid() -> v1::Batch {
-    let rows = 0..ROWS;
-    let pairs = || (0..ROWS).flat_map(|edge| (0..ROWS).map(move |outcome| (edge, outcome)));
-    let count = pairs().count();
+    let rows = || 0..ROWS;
     let flow = |edge| v1::Flow { edge, opened: 1, request_bytes: 5, response_bytes: 6 };
     let long = |edge| v1::OpenLong { edge, count: 1, oldest_age_us: 9, ..v1::OpenLong::default() };
-    let histogram = v1::DurationHistogram {
-        sum_us: 9,
-        min_us: 2,
-        max_us: 4,
-        zero_count: 1,
-        counts: vec![2],
-        ..Default::default()
+    let reporter = |row: u32| 1 + row.cast_signed() % 3;
+    let edge = |row| v1::Edge { reporter: reporter(row), peer_workload: 1 + row, ..v1::Edge::default() };
+    let outcome = |row| v1::Outcome { response_code: 200 + row, protocol: 1, ..v1::Outcome::default() };
+    let open = |row| v1::Open {
+        reporter: reporter(row),
+        count: 2,
+        oldest_age_us: 9,
+        long_count: 1,
+        long: vec![long(row)],
     };
+    let messages = |row| v1::Messages { edge: row, outcome: row, request_messages: 1, response_messages: 2 };
     v1::Batch {
         schema_version: 1,
         proxy: "sidecar~10.0.0.1~a.b~b.svc.cluster.local".into(),
@@ -137,56 +138,46 @@ fn valid() -> v1::Batch {
             ..v1::Ledger::default()
         }),
         base_time_unix_us: NOW_US,
-        strings: std::iter::once(String::new()).chain(rows.clone().map(|row| format!("w{row}"))).collect(),
-        // One edge of each reporter, and a second one of the source.
-        edges: rows
-            .clone()
-            .map(|row| v1::Edge {
-                reporter: 1 + row.cast_signed() % 3,
-                peer_workload: 1 + row,
-                ..v1::Edge::default()
-            })
-            .collect(),
-        outcomes: rows
-            .clone()
-            .map(|row| v1::Outcome { response_code: 200 + row, protocol: 1, ..v1::Outcome::default() })
-            .collect(),
-        records: Some(v1::Records {
-            edge: pairs().map(|(edge, _)| edge).collect(),
-            outcome: pairs().map(|(_, outcome)| outcome).collect(),
-            start_delta_us: vec![10; count],
-            duration_us: vec![100; count],
-            request_bytes: vec![1; count],
-            response_bytes: vec![3; count],
-            request_id_hash: vec![8; count],
-            attempts: vec![1; count],
-        }),
-        folds: rows
-            .clone()
-            .map(|row| v1::Fold {
-                edge: row,
-                outcome: row,
-                count: FOLDED,
-                duration: Some(histogram.clone()),
-                ..v1::Fold::default()
-            })
-            .collect(),
-        open: (0..ROWS - 1)
-            .map(|row| v1::Open {
-                reporter: 1 + row.cast_signed(),
-                count: 2,
-                oldest_age_us: 9,
-                long_count: 1,
-                long: vec![long(row)],
-            })
-            .collect(),
-        connections: rows.clone().map(flow).collect(),
-        streams: rows.clone().map(flow).collect(),
-        messages: rows
-            .map(|row| v1::Messages { edge: row, outcome: row, request_messages: 1, response_messages: 2 })
-            .collect(),
+        strings: std::iter::once(String::new()).chain(rows().map(|row| format!("w{row}"))).collect(),
+        edges: rows().map(edge).collect(),
+        outcomes: rows().map(outcome).collect(),
+        records: Some(single_records()),
+        folds: rows().map(fold).collect(),
+        // One entry for each reporter.
+        open: (0..ROWS - 1).map(open).collect(),
+        connections: rows().map(flow).collect(),
+        streams: rows().map(flow).collect(),
+        messages: rows().map(messages).collect(),
         ..v1::Batch::default()
     }
+}
+
+/// Returns one record for each edge and outcome.
+fn single_records() -> v1::Records {
+    let pairs = || (0..ROWS).flat_map(|edge| (0..ROWS).map(move |outcome| (edge, outcome)));
+    let count = pairs().count();
+    v1::Records {
+        edge: pairs().map(|(edge, _)| edge).collect(),
+        outcome: pairs().map(|(_, outcome)| outcome).collect(),
+        start_delta_us: vec![10; count],
+        duration_us: vec![100; count],
+        request_bytes: vec![1; count],
+        response_bytes: vec![3; count],
+        request_id_hash: vec![8; count],
+        attempts: vec![1; count],
+    }
+}
+
+fn fold(row: u32) -> v1::Fold {
+    let histogram = v1::DurationHistogram {
+        sum_us: 9,
+        min_us: 2,
+        max_us: 4,
+        zero_count: 1,
+        counts: vec![2],
+        ..v1::DurationHistogram::default()
+    };
+    v1::Fold { edge: row, outcome: row, count: FOLDED, duration: Some(histogram), ..v1::Fold::default() }
 }
 
 /// Most requests that a row can cost.
