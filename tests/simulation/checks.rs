@@ -151,7 +151,7 @@ pub(crate) fn closed(collector: &Collector, epochs: &Epochs, sums: &mut Sums) {
         sums.count("folded", entry.folded);
         sums.count("fold_table_full", drop(DropReason::FoldTableFull));
         sums.count("too_large", drop(DropReason::TooLarge));
-        sums.count("refused", drop(DropReason::Refused));
+        sums.count("moved", entry.moved);
         sums.count("collector_restart", drop(DropReason::CollectorRestart));
         sums.count("epoch_ended", drop(DropReason::EpochEnded));
         sums.count("missing", entry.missing);

@@ -92,13 +92,12 @@ impl Epoch {
 pub(crate) struct Sums(pub(crate) BTreeMap<&'static str, u64>);
 
 /// Counts that must be positive over many runs.
-const FAULTS: [&str; 21] = [
+const FAULTS: [&str; 20] = [
     "delivered",
     "folded",
     "fold_table_full",
     "too_large",
-    "refused",
-    "late_repeats",
+    "moved",
     "collector_restart",
     "epoch_ended",
     "lost_with_proxy",
