@@ -1,6 +1,6 @@
 //! Bucket layout: maps a value to its position in a row of counters.
 //!
-//! In: microseconds or bytes, as whole numbers.
+//! In: ticks of 2^-20 s or bytes, as whole numbers.
 //! Out: positions in a row of counters.
 //! Invariant: the buckets of a scale are those of a base-2 exponential histogram (2^scale per
 //! octave), and each classic bound splits the bucket that contains it. So one row yields exact
@@ -9,12 +9,15 @@
 
 mod octave;
 mod position;
+mod ticks;
 
 pub(super) use position::{FINEST, FinePosition};
+pub(super) use ticks::ticks;
 
 use octave::Octaves;
-use position::{INDEX_MAX, narrow};
+use position::{LARGEST, narrow};
 use std::sync::LazyLock;
+use ticks::{OCTAVES_PER_SECOND, ticks_per_us_log2};
 
 /// Largest number of classic buckets of a histogram, without the bucket `+Inf`.
 pub const BOUNDS_MAX: usize = BOUNDS_US.len();
@@ -70,13 +73,27 @@ pub(super) struct Layout {
     bounds: [Vec<u16>; SCALES],
     /// Classic bounds that split a bucket: index of the bucket, and base-2 logarithm of the bound.
     splits: Vec<(u16, f64)>,
+    units: Units,
 }
 
-static DURATIONS: LazyLock<Layout> = LazyLock::new(|| Layout::new(&BOUNDS_US));
-static SIZES: LazyLock<Layout> = LazyLock::new(|| Layout::new(&BOUNDS_BYTES));
+/// Units of the values of a layout, in octaves of the values that the rows count.
+#[derive(Debug, Clone, Copy)]
+struct Units {
+    /// Base unit of the metric: a second, or a byte.
+    base: u8,
+    /// Unit of the recorded values: a microsecond, or a byte.
+    recorded: f64,
+}
+
+static DURATIONS: LazyLock<Layout> = LazyLock::new(|| {
+    let units = Units { base: OCTAVES_PER_SECOND, recorded: ticks_per_us_log2() };
+    Layout::new(&BOUNDS_US.map(ticks), units)
+});
+static SIZES: LazyLock<Layout> =
+    LazyLock::new(|| Layout::new(&BOUNDS_BYTES, Units { base: 0, recorded: 0.0 }));
 
 impl Layout {
-    /// Returns the layout of durations in microseconds.
+    /// Returns the layout of durations, whose values are [`ticks()`].
     #[inline]
     pub(super) fn durations() -> &'static Self {
         &DURATIONS
@@ -88,7 +105,7 @@ impl Layout {
         &SIZES
     }
 
-    fn new(bounds: &[u64]) -> Self {
+    fn new(bounds: &[u64], units: Units) -> Self {
         // Powers of two are edges at every scale.
         let splitting: Vec<u64> = bounds.iter().copied().filter(|bound| !bound.is_power_of_two()).collect();
         let upper = octave::uppers(&splitting);
@@ -96,6 +113,7 @@ impl Layout {
             octaves: Octaves::new(&splitting, &upper),
             bounds: Default::default(),
             splits: Vec::new(),
+            units,
             #[cfg(test)]
             upper,
         };
@@ -108,10 +126,21 @@ impl Layout {
         layout
     }
 
-    /// Returns the position of a value.
+    /// Returns the position of a value: ticks or bytes.
     #[inline]
     pub(super) fn position(&self, value: u64) -> FinePosition {
-        self.octaves.position(value)
+        self.octaves.position(value.min(LARGEST))
+    }
+
+    /// Returns the position of a duration.
+    #[inline]
+    pub(super) fn duration(duration_us: u64) -> FinePosition {
+        Self::durations().octaves.position(ticks(duration_us))
+    }
+
+    /// Octaves from the counted values to the base unit of the metric.
+    pub(super) fn base_octaves(&self) -> i32 {
+        self.units.base.into()
     }
 
     /// Returns the last position below or at each classic bound.
@@ -134,7 +163,7 @@ impl Layout {
         Some(usize::from(index >> FINEST.saturating_sub(scale)) + 2 + number)
     }
 
-    /// Returns both edges of a position other than zero, as powers of two.
+    /// Returns both edges of a position other than zero, as powers of two of the recorded unit.
     pub(super) fn edges(&self, position: usize, scale: u8) -> (f64, f64) {
         let (index, splits) = self.bucket(position, scale);
         let split = |number: i32| {
@@ -144,24 +173,7 @@ impl Layout {
         let edge = |index: i32| f64::from(index) / f64::from(1_u32 << scale);
         let low = split(splits - 1).map_or(edge(index), |split| split.max(edge(index)));
         let high = split(splits).map_or(edge(index + 1), |split| split.min(edge(index + 1)));
-        (low, high)
-    }
-
-    /// Returns the position within bucket `index` of a scale that is nearest to a value. Index -1
-    /// is the bucket that ends at 1.
-    pub(super) fn within(&self, index: i64, scale: u8, value: u64) -> usize {
-        let shift = FINEST.saturating_sub(scale);
-        let index = index.clamp(-1, i64::from(INDEX_MAX >> shift));
-        let Ok(bucket) = u16::try_from(index) else { return 1 };
-        let fine = self.position(value);
-        let is_inside = value > 1 && fine.index >> shift == bucket;
-        if is_inside {
-            return fine.at(scale);
-        }
-        let is_above = value > 1 && fine.index >> shift > bucket;
-        let is_below = |split: u16| if is_above { split >> shift <= bucket } else { split >> shift < bucket };
-        let splits = self.splits.iter().filter(|(split, _)| is_below(*split)).count();
-        2 + splits + usize::from(bucket)
+        (low - self.units.recorded, high - self.units.recorded)
     }
 
     /// Returns the bucket that contains a position, and the number of splits below the position.

@@ -4,9 +4,9 @@
 //! Out: a [`Histogram`].
 //! Invariant: counts are exact; single durations are in exact buckets.
 //!
-//! A folded bucket is counted in the bucket that contains it, if one exists, so that folding loses
-//! no precision. When the row is finer, the folded bucket is counted at its geometric mean, limited
-//! to the smallest and largest duration of the fold row.
+//! Folded buckets are octaves of a microsecond, which are no octaves of a second. A folded bucket is
+//! counted as durations of its geometric mean, limited to the smallest and largest duration of the
+//! fold row: the error of a folded duration is at most half of the width of its bucket.
 
 use super::buckets::Layout;
 use super::cells::Rows;
@@ -39,7 +39,7 @@ impl Durations {
     /// Counts one duration.
     #[inline]
     pub fn record(&mut self, duration_us: u64) {
-        let position = Layout::durations().position(duration_us);
+        let position = Layout::duration(duration_us);
         self.rows.add(0, Layout::durations(), |scale| position.at(scale), 1);
         self.tally.add(Tally { sum: duration_us, max: duration_us });
     }
@@ -83,15 +83,22 @@ pub(super) fn fold<const N: usize>(tally: &mut Tally, rows: &mut Rows<N>, folded
         rows.add(0, layout, |scale| layout.position(0).at(scale), folded.zero_count);
     }
     for (index, count) in (i64::from(folded.offset)..).zip(&folded.counts).filter(|(_, count)| **count > 0) {
-        let middle = (index as f64 + 0.5) / f64::from(folded.scale).exp2();
-        // The cast saturates, as intended for a bucket above all durations.
-        let middle_us = (middle.exp2() as u64).clamp(folded.min_us, folded.max_us);
-        let at = |scale: u8| match u32::try_from(folded.scale - i32::from(scale)) {
-            Ok(finer) => layout.within(index >> finer, scale, middle_us),
-            Err(_) => layout.position(middle_us).at(scale),
-        };
-        rows.add(0, layout, at, *count);
+        let position = Layout::duration(middle_us(index, folded));
+        rows.add(0, layout, |scale| position.at(scale), *count);
     }
+}
+
+/// Duration that represents a folded bucket: a whole number of microseconds in the bucket, near its
+/// geometric mean.
+fn middle_us(index: i64, folded: &FoldedDurations) -> u64 {
+    let edge = |index: f64| (index / f64::from(folded.scale).exp2()).exp2();
+    let (low, high) = (edge(index as f64), edge(index as f64 + 1.0));
+    // The casts saturate, as intended for a bucket above all durations.
+    let first = (low.floor() as u64).saturating_add(1);
+    let last = (high.floor() as u64).max(first);
+    // The product of two edges may overflow, the product of their roots does not.
+    let middle = (low.sqrt() * high.sqrt()).round() as u64;
+    middle.clamp(first, last).clamp(folded.min_us, folded.max_us.max(folded.min_us))
 }
 
 #[cfg(test)]

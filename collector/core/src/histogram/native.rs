@@ -1,16 +1,11 @@
-//! Conversion to Prometheus native histograms: base-2 exponential buckets of a unit.
+//! Conversion to Prometheus native histograms: base-2 exponential buckets of seconds or bytes.
 //!
-//! In: a histogram, and the number of its values per unit.
-//! Out: buckets by index.
-//! Invariant: the counts add up to the number of values; sizes are in exact buckets.
-//!
-//! Durations are counted in buckets of microseconds. One million is not a power of two, so that
-//! each of these buckets overlaps two buckets of seconds; its count goes to the bucket of its
-//! middle. The error of a quantile is the width of a bucket, as with any native histogram, plus up
-//! to 0.004 of the value at scales 5 and 4, and 0.05 at coarser ones.
+//! In: a histogram. Out: buckets by index. Invariant: the counts add up to the number of values. A
+//! bucket of a coarser scale consists of whole buckets of a finer one, so that a change of the
+//! scale is no counter reset to Prometheus, which merges buckets before it compares their counts.
 //!
 //! Source: Prometheus native histograms: bucket i of schema s holds values above 2^((i-1)/2^s) and
-//! at most 2^(i/2^s).
+//! at most 2^(i/2^s); `FloatHistogram.DetectReset` of `model/histogram/float_histogram.go`.
 
 use super::buckets::ZERO;
 use super::view::Histogram;
@@ -26,13 +21,44 @@ pub struct Native {
     pub buckets: Vec<(i32, u64)>,
 }
 
+impl Native {
+    /// Adds the values of another histogram; the result has the coarser schema of both.
+    pub fn add(&mut self, other: &Self) {
+        self.zero_count = self.zero_count.saturating_add(other.zero_count);
+        let schema = self.schema.min(other.schema);
+        let (mut left, mut right) = (self.at(schema).peekable(), other.at(schema).peekable());
+        let mut buckets: Vec<(i32, u64)> = Vec::with_capacity(self.buckets.len().max(other.buckets.len()));
+        loop {
+            let is_left = match (left.peek(), right.peek()) {
+                (Some((one, _)), Some((other, _))) => one <= other,
+                (Some(_), None) => true,
+                (None, _) => false,
+            };
+            let Some((index, count)) = (if is_left { left.next() } else { right.next() }) else { break };
+            match buckets.last_mut().filter(|(last, _)| *last == index) {
+                Some((_, sum)) => *sum = sum.saturating_add(count),
+                None => buckets.push((index, count)),
+            }
+        }
+        drop((left, right));
+        (self.schema, self.buckets) = (schema, buckets);
+    }
+
+    /// Buckets at a coarser schema: bucket i ends at i, so that 2 i - 1 and 2 i become i.
+    fn at(&self, schema: i32) -> impl Iterator<Item = (i32, u64)> {
+        let shift = self.schema.saturating_sub(schema).clamp(0, 31);
+        self.buckets.iter().map(move |(index, count)| (((index - 1) >> shift) + 1, *count))
+    }
+}
+
 impl Histogram<'_> {
-    /// Converts to native buckets. `unit` is the divisor of a value, 1 or more.
+    /// Converts to native buckets of the base unit: seconds or bytes.
     #[must_use]
-    pub fn native(&self, unit: f64) -> Native {
+    pub fn native(&self) -> Native {
         let scale = self.row.scale();
-        // Number of buckets between the unit and 1, to the middle of a bucket; the cast saturates.
-        let shift = (0.5 - unit.max(1.0).log2() * f64::from(1_u32 << scale)).floor() as i32 + 1;
+        // Index 0 is the first bucket above a tick or a byte here, and the one below a base unit in
+        // the result.
+        let shift = 1 - (self.layout.base_octaves() << scale);
         let mut native = Native { schema: scale.into(), ..Native::default() };
         for (index, count) in self.layout.indexed(scale, self.row.iter()) {
             let Some(index) = index else {
@@ -73,56 +99,4 @@ impl super::buckets::Layout {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::Native;
-    use crate::histogram::durations::Durations;
-    use crate::histogram::{RequestStats, RequestValues};
-    use proptest::prelude::*;
-
-    /// Compares the native histogram of durations in microseconds: schema, zeros, and for each
-    /// bucket its index, upper bound in milliseconds and count.
-    #[track_caller]
-    fn check(durations: &[u64], expected: &str) {
-        let mut all = Durations::default();
-        durations.iter().for_each(|duration| all.record(*duration));
-        let Native { schema, zero_count, buckets } = all.histogram().native(1_000_000.0);
-        let mut text = format!("{schema} {zero_count}");
-        for (index, count) in buckets {
-            let upper_ms = 1_000.0 * (f64::from(index) / f64::from(1 << schema)).exp2();
-            text += &format!(" {index}:{upper_ms:.3}={count}");
-        }
-        assert_eq!(text, expected);
-    }
-
-    #[test]
-    fn durations_are_converted_to_seconds() {
-        check(&[], "5 0");
-        check(&[1_000_000, 1_010_000], "5 0 0:1000.000=1 1:1021.897=1");
-        // With zero, the row is long and therefore coarse: here a bucket of 882 to 1,049 ms.
-        check(&[0, 0, 1_000_000, 1_010_000], "2 2 0:1000.000=2");
-        // 500 µs is a classic bound within a bucket.
-        check(&[499, 501, 501], "5 0 -351:0.499=3");
-        check(&[1, 3_600_000_000], "2 0 -80:0.001=1 47:3444311.717=1");
-    }
-
-    proptest! {
-        #[test]
-        fn sizes_are_in_exact_buckets(sizes in proptest::collection::vec(0..1_u64 << 39, 1..60)) {
-            let mut stats = RequestStats::default();
-            for size in &sizes {
-                stats.record(RequestValues { request_bytes: *size, ..RequestValues::default() });
-            }
-            let native = stats.request_sizes().native(1.0);
-            let index = |size: u64| ((size as f64).log2() * f64::from(1_u32 << native.schema)).ceil() as i32;
-            let zeros = sizes.iter().filter(|size| **size == 0).count() as u64;
-            prop_assert_eq!(native.zero_count, zeros);
-            for (bucket, count) in &native.buckets {
-                let here = sizes.iter().filter(|size| **size > 0 && index(**size) == *bucket).count() as u64;
-                prop_assert_eq!(here, *count);
-            }
-            let all: u64 = native.buckets.iter().map(|(_, count)| count).sum();
-            prop_assert_eq!(all + native.zero_count, sizes.len() as u64);
-            prop_assert!(native.buckets.is_sorted_by(|a, b| a.0 < b.0));
-        }
-    }
-}
+mod tests;

@@ -8,7 +8,7 @@
 use super::buckets::{Layout, ZERO};
 use super::cells::Row;
 
-/// Histogram of microseconds or bytes.
+/// Histogram of durations or sizes; all values are in microseconds or bytes.
 #[derive(Debug, Clone, Copy)]
 pub struct Histogram<'a> {
     pub(super) layout: &'static Layout,
@@ -87,7 +87,7 @@ impl<'a> Histogram<'a> {
         largest
     }
 
-    /// Returns the maximum relative error of a quantile: 0.011, 0.022, 0.044, 0.091 and 0.189 at
+    /// Returns the maximum relative error of a quantile, beside half a microsecond: 0.011, 0.022, 0.044, 0.091 and 0.189 at
     /// scales 5 to 1. For folded values of an equal or coarser scale, the error of that scale
     /// applies.
     #[must_use]

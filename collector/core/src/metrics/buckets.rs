@@ -30,11 +30,10 @@ pub struct Buckets {
 }
 
 impl Buckets {
-    /// Buckets of durations or sizes. `native`: divisor of the native buckets, where they are
-    /// needed.
+    /// Buckets of durations or sizes. `native`: whether native buckets are needed.
     #[must_use]
-    pub fn of(values: Histogram<'_>, native: Option<f64>) -> Self {
-        let native = native.map(|divisor| values.native(divisor));
+    pub fn of(values: Histogram<'_>, native: bool) -> Self {
+        let native = native.then(|| values.native());
         Self { native, ..Self::counted(values.cumulative(), values.sum(), values.count()) }
     }
 
@@ -50,6 +49,18 @@ impl Buckets {
     #[must_use]
     pub fn with_exemplar(self, exemplar: Option<Exemplar>) -> Self {
         Self { exemplar, ..self }
+    }
+
+    /// Adds the values of another histogram of the same family.
+    pub fn add(&mut self, other: &Self) {
+        self.cumulative.iter_mut().zip(other.cumulative).for_each(|(sum, it)| *sum = sum.saturating_add(it));
+        self.sum = self.sum.saturating_add(other.sum);
+        self.count = self.count.saturating_add(other.count);
+        if let (Some(sum), Some(native)) = (&mut self.native, &other.native) {
+            sum.add(native);
+        }
+        let exemplars = [self.exemplar, other.exemplar].into_iter().flatten();
+        self.exemplar = exemplars.max_by_key(|it| it.ended_us);
     }
 
     /// Number of values.

@@ -126,7 +126,7 @@ impl Traversal for ByFamily {
                     },
                 )?,
                 Read::Histogram(read) => {
-                    let native = to.native().then(|| family.divisor());
+                    let native = to.native();
                     let exemplars = family.exemplars;
                     slices::<G, _, _, _>(
                         source,
@@ -210,7 +210,7 @@ fn value<S>(metric: &Metric<S>, series: &S, exemplar: Option<Exemplar>, native: 
         Read::Gauge(read) => Some(Value::Number(read(series))),
         Read::ByLabel(read) => some(read(series)).map(Value::ByLabel),
         Read::Histogram(read) => {
-            let buckets = read(series, native.then(|| family.divisor()))?;
+            let buckets = read(series, native)?;
             Some(Value::Histogram(buckets.with_exemplar(exemplar.filter(|_| family.exemplars))))
         }
     }

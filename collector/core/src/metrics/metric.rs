@@ -22,8 +22,8 @@ pub enum Read<S: 'static> {
     Gauge(fn(&S) -> Number),
     /// Counters by the value of the last label of the family.
     ByLabel(fn(&S) -> Vec<(&'static str, u64)>),
-    /// Histogram. The second argument is the divisor of native buckets, or `None` without them.
-    Histogram(fn(&S, Option<f64>) -> Option<Buckets>),
+    /// Histogram. The second argument: whether native buckets are needed.
+    Histogram(fn(&S, bool) -> Option<Buckets>),
 }
 
 impl<S> Clone for Read<S> {
@@ -68,7 +68,7 @@ impl<S> Metric<S> {
         name: &'static str,
         help: &'static str,
         bounds: &'static [u64],
-        read: fn(&S, Option<f64>) -> Option<Buckets>,
+        read: fn(&S, bool) -> Option<Buckets>,
     ) -> Self {
         let it = Self::new(name, Kind::Histogram, help, Read::Histogram(read));
         Self { family: Family { bounds, ..it.family }, ..it }
@@ -100,7 +100,7 @@ impl<S> Metric<S> {
                 }
             }
             Read::Histogram(read) => {
-                let native = to.native().then(|| family.divisor());
+                let native = to.native();
                 read(source, native).iter().for_each(|buckets| to.histogram(family, buckets, None));
             }
         }

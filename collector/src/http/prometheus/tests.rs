@@ -179,7 +179,7 @@ impl Metrics for Families {
         }
         let exemplar = Exemplar { request_id_hash: 7, duration_us: 700, ended_us: 2_000_001 };
         // The classic buckets of the family are fewer than those of sizes.
-        let buckets = Buckets::of(stats.request_sizes(), to.native().then_some(1.0));
+        let buckets = Buckets::of(stats.request_sizes(), to.native());
         to.series(&[("x", "1")]);
         to.histogram(&H, &buckets.with_exemplar(Some(exemplar)), Some(1_000_000));
     }

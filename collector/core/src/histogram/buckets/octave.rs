@@ -5,7 +5,7 @@
 //! Invariant: a part has at most one edge, and all octaves have the same parts; an octave has at
 //! most one classic bound.
 
-use super::position::{FINEST, FinePosition, INDEX_MAX, LARGEST, OCTAVES, narrow};
+use super::position::{FINEST, FinePosition, INDEX_MAX, OCTAVES, narrow};
 
 /// Bits of a part number: an octave has 2^6 equal parts. No part is longer than the first, shortest
 /// bucket of the finest scale, so that at most one edge lies within.
@@ -50,14 +50,13 @@ impl Octaves {
         Self { small, parts: parts(), octaves: octaves(splitting) }
     }
 
-    /// Returns the position of a value. The leading bits determine octave and part; one comparison
+    /// Returns the position of a value, at most [`LARGEST`](super::LARGEST). The leading bits determine octave and part; one comparison
     /// decides the side of the edge within the part, another one the side of the classic bound.
     #[inline]
     pub(super) fn position(&self, value: u64) -> FinePosition {
         if let Some(fine) = usize::try_from(value).ok().and_then(|value| self.small.get(value)) {
             return *fine;
         }
-        let value = value.min(LARGEST);
         // The octave above 2^n begins with 2^n + 1.
         let below = value - 1;
         let octave = below.ilog2() as usize;
