@@ -13,6 +13,7 @@ mod key;
 pub mod labels;
 pub(crate) mod metrics;
 mod packed_outcome;
+mod projected;
 mod series;
 mod series_budget;
 mod settings;
@@ -26,6 +27,7 @@ pub use settings::Settings;
 
 use crate::batch::{Outcome, Reporter, Text};
 use crate::identity::{EdgeId, EdgeTable};
+use crate::metrics::{ExportedLabels, Projection};
 use exemplars::Exemplars;
 use key::SeriesKey;
 use packed_outcome::PackedOutcome;
@@ -33,6 +35,7 @@ use series::seconds;
 use series_budget::{Overflow, SeriesBudget};
 use slab::Slab;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// Index of a series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,6 +78,10 @@ pub struct Aggregate {
     namespace_overflow: HashMap<(Reporter, Text), u32>,
     exemplars: Exemplars,
     budget: SeriesBudget,
+    projection: Projection<Series>,
+    exported: ExportedLabels,
+    /// Sums of the projection that a snapshot contains, until the edges are restored as well.
+    restored: Vec<(u32, Series)>,
     overflowed: u64,
     expired_series: u64,
     expired_requests: u64,
@@ -87,6 +94,12 @@ impl Aggregate {
     #[must_use]
     pub fn new(limits: Settings) -> Self {
         Self { limits, ..Self::default() }
+    }
+
+    /// Sets the exported labels, before there are series.
+    #[must_use]
+    pub fn exporting(self, exported: ExportedLabels) -> Self {
+        Self { exported, ..self }
     }
 
     /// Sets other limits. Series that exist stay.
@@ -192,7 +205,8 @@ impl Aggregate {
         self.overflowed
     }
 
-    /// Series that expired, and the requests that they had counted.
+    /// Series that expired, and the requests of exported series that ended. The requests of other
+    /// expired series stay in the exported series that they are a part of.
     #[must_use]
     pub fn expired(&self) -> (u64, u64) {
         (self.expired_series, self.expired_requests)
@@ -243,8 +257,10 @@ impl Aggregate {
         if !self.has_capacity(namespace) {
             return None;
         }
+        let key = Key::Edge(Arc::new(edges.get(edge)?), outcome);
         let at = self.insert(edge.0, packed, first, now_us)?;
         self.budget.add(namespace);
+        self.project(at, &key);
         Some(at)
     }
 
@@ -267,6 +283,7 @@ impl Aggregate {
         }
         let number = self.insert(NONE, Outcome::default().into(), NONE, now_us)?;
         self.namespace_overflow.insert(key, number);
+        self.project(number, &Key::NamespaceOverflow(reporter, namespace.clone()));
         Some(number)
     }
 
@@ -276,6 +293,7 @@ impl Aggregate {
         }
         let number = self.insert(NONE, Outcome::default().into(), NONE, now_us).unwrap_or(NONE);
         self.overflow.push((reporter, number));
+        self.project(number, &Key::Overflow(reporter));
         number
     }
 

@@ -101,13 +101,14 @@ impl Engine {
     /// Creates an empty engine.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
+        let exported = settings.metrics.exported();
         Self {
             edge_cache: EdgeCache::new(edge_cache_max(&settings)),
             scratch: BatchScratch::default(),
             edges: EdgeTable::new(edges_max(&settings)),
             ledger: Ledger::new(settings.ledger.into()),
-            connections: ConnectionSeries::new(settings.aggregate.clone()),
-            streams: ConnectionSeries::new(settings.aggregate.clone()),
+            connections: ConnectionSeries::new(settings.aggregate.clone()).exporting(exported),
+            streams: ConnectionSeries::new(settings.aggregate.clone()).exporting(exported),
             failures: Failures::new(settings.failures),
             windows: Windows::new(settings.windows),
             detect: Detect::new(settings.detect),
@@ -115,7 +116,7 @@ impl Engine {
             pending_callers: PendingCallers::new(settings.identity.caller_inference_max),
             address_book: AddressBook::new(settings.identity),
             join: Join::new(settings.join),
-            aggregate: Aggregate::new(settings.aggregate),
+            aggregate: Aggregate::new(settings.aggregate).exporting(exported),
             in_flight: InFlightRequests::default(),
         }
     }

@@ -14,20 +14,28 @@
 //! `metrics/tests.rs` is a complete example of each form.
 //!
 //! In: state of a stage. Out: calls of a visitor. Invariant: both traversals visit the same
-//! samples; the owner of the state copies at most [`SLICE`] series at a time.
+//! samples; the owner of the state copies at most [`SLICE`] series at a time. Series that are equal
+//! in the exported labels ([`ExportedLabels`]) are added up ([`Projection`]).
 
 mod buckets;
+mod exported_labels;
 mod family;
 mod group;
 mod metric;
+mod projection;
 mod samples;
+mod settings;
+mod value;
 mod visitor;
 
 pub use buckets::{Buckets, Exemplar};
+pub use exported_labels::{EDGE_LABELS, ExportedLabels};
 pub use family::{Family, Kind, Unit};
 pub use group::{ByFamily, BySeries, Group, Local, SLICE, Slice, Source, Traversal};
 pub use metric::{Metric, Read, families, visit, visit_rows};
+pub use projection::{Cursor, Part, Projection};
 pub use samples::Samples;
+pub use settings::Settings;
 pub use visitor::{Extra, Labels, Number, Visitor};
 
 /// Microseconds per second: stages count microseconds, metrics are in seconds.

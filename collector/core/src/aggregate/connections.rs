@@ -12,7 +12,9 @@
 //! until then are counted once, in [`ConnectionSeries`] of their own.
 
 pub(crate) mod metrics;
+mod projected;
 mod slots;
+mod snapshot;
 
 use super::Settings;
 use super::key::{Key, SeriesKey};
@@ -20,6 +22,7 @@ use super::series_budget::{Overflow, SeriesBudget};
 use crate::batch::{Batch, Flow, Fold, Outcome, Protocol, Record, Reporter, Text};
 use crate::histogram::durations::Durations;
 use crate::identity::{EdgeId, EdgeTable};
+use crate::metrics::{ExportedLabels, Projection};
 use crate::snapshot::codec::snapshot;
 use slots::Slots;
 use std::collections::HashMap;
@@ -88,16 +91,24 @@ pub struct ConnectionSeries {
     limits: Settings,
     series: Slots<SeriesKey, Series>,
     budget: SeriesBudget,
+    projection: Projection<Series>,
+    exported: ExportedLabels,
+    /// Sums of the projection that a snapshot contains, until the edges are restored as well.
+    restored: Vec<(usize, Series)>,
     expired_closed: u64,
 }
-
-snapshot!(state ConnectionSeries { series, expired_closed } skip { limits, budget });
 
 impl ConnectionSeries {
     /// Creates an empty set of series.
     #[must_use]
     pub fn new(limits: Settings) -> Self {
         Self { limits, ..Self::default() }
+    }
+
+    /// Sets the exported labels, before there are series.
+    #[must_use]
+    pub fn exporting(self, exported: ExportedLabels) -> Self {
+        Self { exported, ..self }
     }
 
     /// Sets other limits. Series that exist stay.
@@ -121,8 +132,15 @@ impl ConnectionSeries {
         now_us: u64,
     ) {
         let key = self.key(edges, edge, reported_by, outcome);
-        let created = || Series { created_us: now_us, ..Series::default() };
+        let mut is_new = false;
+        let created = || {
+            is_new = true;
+            Series { created_us: now_us, ..Series::default() }
+        };
         let slot = self.series.insert_with(key, created);
+        if is_new {
+            self.project(edges, slot);
+        }
         if let Some(series) = self.series.get_mut(slot) {
             series.counts.merge(counts);
             series.last_us = series.last_us.max(now_us);
@@ -132,13 +150,14 @@ impl ConnectionSeries {
     /// Removes idle series. Returns whether there were any.
     pub fn expire(&mut self, edges: &EdgeTable, now_us: u64) -> bool {
         let idle_since = now_us.saturating_sub(self.limits.idle_us_max());
-        let Self { series, expired_closed, budget, .. } = self;
+        let Self { series, expired_closed, budget, projection, .. } = self;
         let before = series.len();
-        series.retain(|key, series| {
+        series.retain(|slot, key, series| {
             let SeriesKey::Edge(edge, _) = key else { return true };
             let stays = series.last_us >= idle_since;
             if !stays {
-                *expired_closed = expired_closed.saturating_add(series.counts.closed());
+                let ended = projection.remove(slot, series);
+                *expired_closed = expired_closed.saturating_add(ended.map_or(0, |it| it.counts.closed()));
                 edges.namespace(*edge).into_iter().for_each(|namespace| budget.remove(namespace));
             }
             stays
@@ -156,6 +175,7 @@ impl ConnectionSeries {
 
     /// Counts the restored series of each namespace; after all sections of a snapshot are read.
     pub(crate) fn restore_budget(&mut self, edges: &EdgeTable) {
+        self.restore_projection(edges);
         let Self { series, budget, .. } = self;
         for (key, _) in series.iter() {
             match key {
@@ -195,7 +215,7 @@ impl ConnectionSeries {
         self.series.len() == 0
     }
 
-    /// Closed connections of series that expired.
+    /// Closed connections of exported series that ended.
     #[must_use]
     pub fn expired_closed(&self) -> u64 {
         self.expired_closed

@@ -1,7 +1,7 @@
 //! Expiry of idle series.
 //!
-//! In: the time. Out: a budget for other series. Invariant: the requests of an expired series are
-//! part of a sum; an expiry raises the generation.
+//! In: the time. Out: a budget for other series. Invariant: the requests of an expired series stay
+//! in its exported series, or, with the last part of it, in a sum; an expiry raises the generation.
 
 use super::series::seconds;
 use super::{Aggregate, NONE};
@@ -18,7 +18,7 @@ impl Aggregate {
         }
         self.checked_us = now_us;
         let idle_since = seconds(now_us.saturating_sub(self.limits.idle_us_max()));
-        let Self { series, first, expired_series, expired_requests, exemplars, budget, .. } = self;
+        let Self { series, first, expired_series, expired_requests, exemplars, budget, projection, .. } = self;
         let mut expired = false;
         for (edge, first) in (0_u32..).zip(first.iter_mut()) {
             let had_series = *first != NONE;
@@ -30,7 +30,9 @@ impl Aggregate {
                     active = at;
                 } else {
                     *expired_series = expired_series.saturating_add(1);
-                    *expired_requests = expired_requests.saturating_add(entry.series.stats.count());
+                    let ended = projection.remove(at as usize, &entry.series);
+                    let requests = ended.map_or(0, |ended| ended.stats.count());
+                    *expired_requests = expired_requests.saturating_add(requests);
                     series.remove(at as usize);
                     exemplars.remove(at);
                     edges.namespace(EdgeId(edge)).into_iter().for_each(|namespace| budget.remove(namespace));

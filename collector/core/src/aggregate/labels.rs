@@ -13,34 +13,7 @@ use crate::batch::{Outcome, Protocol, Reporter};
 use crate::identity::ResolvedEdge;
 
 /// Names of the labels, in the order of the values.
-pub const NAMES: [&str; 26] = [
-    "reporter",
-    "source_workload",
-    "source_workload_namespace",
-    "source_principal",
-    "source_app",
-    "source_version",
-    "source_canonical_service",
-    "source_canonical_revision",
-    "source_cluster",
-    "destination_workload",
-    "destination_workload_namespace",
-    "destination_principal",
-    "destination_app",
-    "destination_version",
-    "destination_service",
-    "destination_service_name",
-    "destination_service_namespace",
-    "destination_canonical_service",
-    "destination_canonical_revision",
-    "destination_cluster",
-    "request_protocol",
-    "response_code",
-    "grpc_response_status",
-    "response_flags",
-    "connection_security_policy",
-    "peer_evidence",
-];
+pub use crate::metrics::EDGE_LABELS as NAMES;
 
 /// Label with the namespace of the reporting proxy, by the side that reports.
 const SOURCE: &str = "source_workload_namespace";

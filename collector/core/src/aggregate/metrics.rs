@@ -4,11 +4,14 @@
 //! the number of requests that were counted.
 
 use super::labels::{NAMES, SeriesLabels};
-use super::{Aggregate, Key, Series};
+use super::projected::ExportedKey;
+use super::{Aggregate, Series};
 use crate::histogram::BOUNDS_BYTES;
 use crate::histogram::durations::BOUNDS_US;
 use crate::identity::EdgeTable;
-use crate::metrics::{Buckets, Exemplar, Family, Group, Labels, Metric, Slice, Visitor, families, visit};
+use crate::metrics::{
+    Buckets, Cursor, Exemplar, Family, Group, Labels, Metric, Slice, Visitor, families, visit,
+};
 
 static REQUESTS: [Metric<Series>; 6] = [
     Metric::<Series>::counter(
@@ -53,7 +56,7 @@ static REQUESTS: [Metric<Series>; 6] = [
     .labels(&NAMES),
 ];
 
-static STAGE: [Metric<Aggregate>; 5] = [
+static STAGE: [Metric<Aggregate>; 6] = [
     Metric::counter(
         "hopscope_series_overflow_requests_total",
         "Requests counted in an overflow series because the limit on series was reached.",
@@ -64,12 +67,17 @@ static STAGE: [Metric<Aggregate>; 5] = [
     }),
     Metric::counter(
         "hopscope_series_expired_requests_total",
-        "Requests that were counted in series removed after being idle.",
+        "Requests of exported series that ended, since all of their series were idle.",
         |aggregate| Some(aggregate.expired().1),
     ),
     Metric::gauge("hopscope_series", "Series of requests with their own labels.", |aggregate| {
         aggregate.named().into()
     }),
+    Metric::gauge(
+        "hopscope_exported_series",
+        "Series of requests that differ in the exported labels, overflow series included.",
+        |aggregate| aggregate.exported().into(),
+    ),
     Metric::gauge("hopscope_edges", "Edges that have series of requests.", |aggregate| {
         aggregate.edges().into()
     }),
@@ -82,7 +90,7 @@ pub(crate) struct Requests;
 impl Group for Requests {
     type Stage<'a> = (&'a EdgeTable, &'a Aggregate);
     type Series = Series;
-    type Key = Key;
+    type Key = ExportedKey;
 
     fn metrics() -> &'static [Metric<Series>] {
         &REQUESTS
@@ -94,24 +102,14 @@ impl Group for Requests {
 
     fn slice<T>(
         (edges, aggregate): Self::Stage<'_>,
-        from: usize,
+        from: Cursor,
         read: impl Fn(&Series, Option<Exemplar>) -> Option<T>,
-    ) -> Slice<Key, T> {
-        let (rows, next) = aggregate.series_in(edges, from, crate::metrics::SLICE, |series, exemplar| {
-            read(series, exemplar.map(Exemplar::from))
-        });
-        Slice { rows, next }
+    ) -> Slice<ExportedKey, T> {
+        aggregate.exported_slice(edges, from, read)
     }
 
-    fn labels(key: &Key, with: impl FnOnce(Labels<'_>)) {
-        with(&SeriesLabels::of(key).pairs());
-    }
-}
-
-impl From<super::Exemplar> for Exemplar {
-    fn from(exemplar: super::Exemplar) -> Self {
-        let super::Exemplar { request_id_hash, duration_us, ended_us } = exemplar;
-        Self { request_id_hash, duration_us, ended_us }
+    fn labels((key, exported): &ExportedKey, with: impl FnOnce(Labels<'_>)) {
+        exported.select(&SeriesLabels::of(key).pairs(), with);
     }
 }
 

@@ -22,12 +22,14 @@ impl SnapshotState for Aggregate {
             self.series_key(number, entry).save(to);
             entry.series.save(to);
         }
+        self.save_removed(to);
         for sum in [self.overflowed, self.expired_series, self.expired_requests] {
             sum.save(to);
         }
     }
 
     fn restore(&mut self, from: &mut Reader<'_>) -> Result<(), Unreadable> {
+        let mut numbers = Vec::new();
         for _ in 0..from.count()? {
             let key = SeriesKey::load(from)?;
             let restored = Series::load(from)?;
@@ -46,9 +48,14 @@ impl SnapshotState for Aggregate {
                     self.namespace_overflow(reporter, &namespace, created_us)
                 }
             };
+            numbers.push(number.unwrap_or(NONE));
             if let Some(entry) = number.and_then(|number| self.series.get_mut(number as usize)) {
                 entry.series = restored;
             }
+        }
+        for (position, removed) in Vec::<(usize, Series)>::load(from)? {
+            let number = numbers.get(position).copied();
+            self.restored.push((number.ok_or_else(|| from.broken("no such series"))?, removed));
         }
         self.overflowed = SnapshotValue::load(from)?;
         self.expired_series = SnapshotValue::load(from)?;
@@ -60,10 +67,25 @@ impl SnapshotState for Aggregate {
 impl Aggregate {
     /// Counts the restored series of each namespace; after all sections of a snapshot are read.
     pub(crate) fn restore_budget(&mut self, edges: &EdgeTable) {
+        self.restore_projection(edges);
         let Self { series, budget, .. } = self;
         let named = series.iter().filter(|(_, entry)| entry.edge != NONE);
         for (_, entry) in named {
             edges.namespace(EdgeId(entry.edge)).into_iter().for_each(|namespace| budget.add(namespace));
+        }
+    }
+
+    /// Writes the sums of removed parts, each with the position of a series in the snapshot that is
+    /// a part of the same exported series.
+    fn save_removed(&self, to: &mut Writer) {
+        let mut removed: Vec<_> = self.projection.removed().collect();
+        removed.sort_unstable_by_key(|(number, _)| *number);
+        removed.len().save(to);
+        let mut positions = self.series.iter().map(|(number, _)| number).enumerate();
+        for (number, removed) in removed {
+            let position = positions.find(|(_, known)| *known == number).map_or(usize::MAX, |it| it.0);
+            position.save(to);
+            removed.save(to);
         }
     }
 }

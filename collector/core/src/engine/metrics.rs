@@ -7,10 +7,10 @@
 mod pending;
 
 use super::Engine;
-use crate::aggregate::connections::metrics::{self as flows, Copied, Streams, Tcp};
+use crate::aggregate::connections::metrics::{self as flows, Streams, Tcp};
 use crate::aggregate::metrics::{self as aggregate, Requests};
 use crate::join::metrics::{self as join, Hops};
-use crate::metrics::{Family, Local, Samples, Source, Traversal, Visitor};
+use crate::metrics::{Family, Samples, Source, Traversal, Visitor};
 use crate::recent::{failures, in_flight, windows};
 use crate::{detect, identity, ledger};
 
@@ -19,7 +19,7 @@ use crate::{detect, identity, ledger};
 pub enum Scope {
     /// All families.
     All,
-    /// All families but those of requests and hops, which have a series per edge.
+    /// All families but those with a series per edge: requests, hops, connections and streams.
     Own,
 }
 
@@ -83,11 +83,9 @@ pub fn visit_all<T: Traversal>(
     if scope == Scope::All {
         T::group::<Requests, _>(source, |engine| (&engine.edges, &engine.aggregate), to)?;
         T::group::<Hops, _>(source, Engine::join, to)?;
+        T::group::<Tcp, _>(source, |engine| (&engine.edges, &engine.connections), to)?;
+        T::group::<Streams, _>(source, |engine| (&engine.edges, &engine.streams), to)?;
     }
-    let connections = source.read(|engine| Copied::of(&engine.edges, &engine.connections))?;
-    T::group::<Tcp, _>(&Local(&connections), |copied| copied, to)?;
-    let streams = source.read(|engine| Copied::of(&engine.edges, &engine.streams))?;
-    T::group::<Streams, _>(&Local(&streams), |copied| copied, to)?;
     let now_us = now_us();
     for part in &PARTS {
         T::samples(&copy(part, now_us)?, to);

@@ -1,7 +1,7 @@
 //! Settings of the stages.
 
 use crate::recent::{failures, windows};
-use crate::{aggregate, detect, identity, join, ledger, sections};
+use crate::{aggregate, detect, identity, join, ledger, metrics, sections};
 
 sections! {
     /// The settings of each stage, in the order of the data.
@@ -14,6 +14,8 @@ sections! {
         join: join::Settings,
         /// Settings of counters and histograms.
         aggregate: aggregate::Settings,
+        /// Labels of metrics.
+        metrics: metrics::Settings,
         /// Settings of the most recent failures.
         failures: failures::Settings,
         /// Settings of the windows.

@@ -6,7 +6,7 @@
 use super::{EdgeHops, HopEdge, Join, Verdict};
 use crate::histogram::durations::BOUNDS_US;
 use crate::metrics::{
-    Buckets, Exemplar, Family, Group, Labels, Metric, SLICE, Slice, Visitor, families, seconds, visit,
+    Buckets, Cursor, Exemplar, Family, Group, Labels, Metric, SLICE, Slice, Visitor, families, seconds, visit,
     visit_rows,
 };
 
@@ -147,9 +147,10 @@ impl Group for Hops {
 
     fn slice<T>(
         join: &Join,
-        from: usize,
+        from: Cursor,
         read: impl Fn(&EdgeHops, Option<Exemplar>) -> Option<T>,
     ) -> Slice<Option<HopEdge>, T> {
+        let from = from.index();
         let to = from.saturating_add(SLICE);
         let edges = join.edges_in(from..to).filter_map(|(edge, hops)| Some((Some(edge), read(hops, None)?)));
         let mut rows: Vec<_> = edges.collect();
@@ -157,7 +158,7 @@ impl Group for Hops {
         if next.is_none() {
             rows.extend(read(join.overflow(), None).map(|value| (None, value)));
         }
-        Slice { rows, next }
+        Slice::of(rows, next)
     }
 
     fn labels(key: &Option<HopEdge>, with: impl FnOnce(Labels<'_>)) {

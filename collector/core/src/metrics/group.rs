@@ -4,10 +4,12 @@
 //! copies at most [`SLICE`] series, so that ingestion never waits for a scrape; labels are resolved
 //! once per series, by family once per series and family.
 
-use super::buckets::{Buckets, Exemplar};
-use super::metric::{Metric, Read, extra};
+use super::buckets::Exemplar;
+use super::metric::Metric;
+use super::projection::Cursor;
 use super::samples::Samples;
-use super::visitor::{Labels, Number, Visitor};
+use super::value::{Sum, Value};
+use super::visitor::{Labels, Visitor};
 
 /// Series that one access copies, which takes less than 0.1 ms.
 pub const SLICE: usize = 128;
@@ -36,10 +38,23 @@ impl<S: 'static> Source for Local<'_, S> {
 /// Some series of a stage, and the cursor of the next ones.
 #[derive(Debug)]
 pub struct Slice<K, T> {
-    /// Keys, and the values that were read.
-    pub rows: Vec<(K, T)>,
+    /// Values that were read. A row with a key begins a series; one without adds to the row before,
+    /// in this slice or an earlier one.
+    pub rows: Vec<(Option<K>, T)>,
     /// Start of the next slice; `None` after the last one.
-    pub next: Option<usize>,
+    pub next: Option<Cursor>,
+    /// Whether the rows of the last series of the slice before are void, because its parts have
+    /// changed.
+    pub is_reread: bool,
+}
+
+impl<K, T> Slice<K, T> {
+    /// Slice of series that have one row each. `next`: index of the next series.
+    #[must_use]
+    pub fn of(rows: impl IntoIterator<Item = (K, T)>, next: Option<usize>) -> Self {
+        let rows = rows.into_iter().map(|(key, value)| (Some(key), value)).collect();
+        Self { rows, next: next.map(Cursor::at), is_reread: false }
+    }
 }
 
 /// Families that share their series.
@@ -57,11 +72,11 @@ pub trait Group: 'static {
     /// Time at which the series began, microseconds since the Unix epoch.
     fn created_us(series: &Self::Series) -> u64;
 
-    /// Reads up to [`SLICE`] series from a cursor on, and skips those for which `read` returns
-    /// `None`. A series that begins or ends between two slices is seen or not.
+    /// Reads up to [`SLICE`] series or parts of them from a cursor on, and skips those for which
+    /// `read` returns `None`. A series that begins or ends between two slices is seen or not.
     fn slice<T>(
         stage: Self::Stage<'_>,
-        from: usize,
+        from: Cursor,
         read: impl Fn(&Self::Series, Option<Exemplar>) -> Option<T>,
     ) -> Slice<Self::Key, T>;
 
@@ -97,52 +112,18 @@ impl Traversal for ByFamily {
         stage: fn(&S::State) -> G::Stage<'_>,
         to: &mut impl Visitor,
     ) -> Option<()> {
-        for Metric { family, read } in G::metrics() {
-            to.family(family);
-            match *read {
-                Read::Count(read) => slices::<G, _, _, _>(
-                    source,
-                    stage,
-                    to,
-                    move |series, _| Some((G::created_us(series), read(series)?)),
-                    |to, (created_us, count)| to.number(family, None, count.into(), Some(created_us)),
-                )?,
-                Read::Gauge(read) => slices::<G, _, _, _>(
-                    source,
-                    stage,
-                    to,
-                    move |series, _| Some(read(series)),
-                    |to, value| to.number(family, None, value, None),
-                )?,
-                Read::ByLabel(read) => slices::<G, _, _, _>(
-                    source,
-                    stage,
-                    to,
-                    move |series, _| some(read(series)).map(|counts| (G::created_us(series), counts)),
-                    |to, (created_us, counts)| {
-                        for (value, count) in counts {
-                            to.number(family, extra(family, value), count.into(), Some(created_us));
-                        }
-                    },
-                )?,
-                Read::Histogram(read) => {
-                    let native = to.native();
-                    let exemplars = family.exemplars;
-                    slices::<G, _, _, _>(
-                        source,
-                        stage,
-                        to,
-                        move |series, exemplar| {
-                            let buckets = read(series, native)?;
-                            Some((
-                                G::created_us(series),
-                                buckets.with_exemplar(exemplar.filter(|_| exemplars)),
-                            ))
-                        },
-                        |to, (created_us, buckets)| to.histogram(family, &buckets, Some(created_us)),
-                    )?;
-                }
-            }
+        let native = to.native();
+        for metric in G::metrics() {
+            to.family(&metric.family);
+            slices::<G, _, _, _>(
+                source,
+                stage,
+                to,
+                move |series, exemplar| {
+                    Some((G::created_us(series), Value::of(metric, series, exemplar, native)?))
+                },
+                |to, (created_us, value)| value.visit(metric, created_us, to),
+            )?;
         }
         Some(())
     }
@@ -150,18 +131,6 @@ impl Traversal for ByFamily {
     fn samples(samples: &Samples, to: &mut impl Visitor) {
         samples.by_family(to);
     }
-}
-
-fn some<T>(values: Vec<T>) -> Option<Vec<T>> {
-    (!values.is_empty()).then_some(values)
-}
-
-/// A value of one family, copied from a series.
-#[expect(clippy::large_enum_variant, reason = "a box would be one allocation per histogram")]
-enum Value {
-    Number(Number),
-    ByLabel(Vec<(&'static str, u64)>),
-    Histogram(Buckets),
 }
 
 impl Traversal for BySeries {
@@ -176,23 +145,13 @@ impl Traversal for BySeries {
             stage,
             to,
             move |series, exemplar| {
-                let values = G::metrics().iter().map(|metric| value(metric, series, exemplar, native));
+                let values = G::metrics().iter().map(|metric| Value::of(metric, series, exemplar, native));
                 let values: Vec<_> = values.collect();
                 values.iter().any(Option::is_some).then(|| (G::created_us(series), values))
             },
             |to, (created_us, values)| {
-                for (Metric { family, read }, value) in G::metrics().iter().zip(values) {
-                    let created_us = Some(created_us).filter(|_| !matches!(read, Read::Gauge(_)));
-                    match value {
-                        None => {}
-                        Some(Value::Number(value)) => to.number(family, None, value, created_us),
-                        Some(Value::Histogram(buckets)) => to.histogram(family, &buckets, created_us),
-                        Some(Value::ByLabel(counts)) => {
-                            for (value, count) in counts {
-                                to.number(family, extra(family, value), count.into(), created_us);
-                            }
-                        }
-                    }
+                for (metric, value) in G::metrics().iter().zip(values) {
+                    value.into_iter().for_each(|value| value.visit(metric, created_us, to));
                 }
             },
         )
@@ -203,38 +162,38 @@ impl Traversal for BySeries {
     }
 }
 
-fn value<S>(metric: &Metric<S>, series: &S, exemplar: Option<Exemplar>, native: bool) -> Option<Value> {
-    let Metric { family, read } = metric;
-    match read {
-        Read::Count(read) => read(series).map(|count| Value::Number(count.into())),
-        Read::Gauge(read) => Some(Value::Number(read(series))),
-        Read::ByLabel(read) => some(read(series)).map(Value::ByLabel),
-        Read::Histogram(read) => {
-            let buckets = read(series, native)?;
-            Some(Value::Histogram(buckets.with_exemplar(exemplar.filter(|_| family.exemplars))))
-        }
-    }
-}
-
 /// Calls `emit` for each series that `read` returns something for, with its labels set.
-fn slices<G: Group, S: Source, T: Send + 'static, V: Visitor>(
+fn slices<G: Group, S: Source, T: Sum + Send + 'static, V: Visitor>(
     source: &S,
     stage: fn(&S::State) -> G::Stage<'_>,
     to: &mut V,
     read: impl Fn(&G::Series, Option<Exemplar>) -> Option<T> + Copy + Send + 'static,
     mut emit: impl FnMut(&mut V, T),
 ) -> Option<()> {
-    let mut next = Some(0);
+    let mut emit = |(key, value): (G::Key, T), to: &mut V| {
+        G::labels(&key, |labels| to.series(labels));
+        emit(to, value);
+    };
+    let mut next = Some(Cursor::default());
+    // The last series, of which the next slice may have further parts.
+    let mut last = None;
     while let Some(from) = next {
         if to.is_stopped() {
             return None;
         }
         let slice = source.read(move |state| G::slice(stage(state), from, read))?;
         next = slice.next;
+        if slice.is_reread {
+            last = None;
+        }
         for (key, value) in slice.rows {
-            G::labels(&key, |labels| to.series(labels));
-            emit(to, value);
+            match (key, &mut last) {
+                (Some(key), _) => last.replace((key, value)).into_iter().for_each(|row| emit(row, to)),
+                (None, Some((_, sum))) => sum.add(value),
+                (None, None) => {}
+            }
         }
     }
+    last.into_iter().for_each(|row| emit(row, to));
     Some(())
 }

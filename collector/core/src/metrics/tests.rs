@@ -1,7 +1,7 @@
 //! A complete example: a stage with families in each of the three forms, and both traversals.
 
 use super::{
-    Buckets, ByFamily, BySeries, Exemplar, Extra, Family, Group, Kind, Labels, Local, Metric, Number, SLICE,
+    Buckets, ByFamily, BySeries, Cursor, Exemplar, Extra, Family, Group, Kind, Labels, Local, Metric, Number, SLICE,
     Samples, Slice, Traversal, Unit, Visitor, families, visit, visit_rows,
 };
 
@@ -60,13 +60,13 @@ impl Group for Levels {
 
     fn slice<T>(
         garage: &Garage,
-        from: usize,
+        from: Cursor,
         read: impl Fn(&Level, Option<Exemplar>) -> Option<T>,
     ) -> Slice<usize, T> {
-        let to = from + SLICE;
+        let (from, to) = (from.index(), from.index() + SLICE);
         let levels = garage.levels.iter().enumerate().skip(from).take(SLICE);
-        let rows = levels.filter_map(|(number, level)| Some((number, read(level, None)?))).collect();
-        Slice { rows, next: (to < garage.levels.len()).then_some(to) }
+        let rows = levels.filter_map(|(number, level)| Some((number, read(level, None)?)));
+        Slice::of(rows, (to < garage.levels.len()).then_some(to))
     }
 
     fn labels(key: &usize, with: impl FnOnce(Labels<'_>)) {

@@ -8,12 +8,12 @@
 //! current throughput.
 
 use super::{ConnectionSeries, Series};
-use crate::aggregate::Key;
 use crate::aggregate::labels::{NAMES, SeriesLabels};
+use crate::aggregate::projected::ExportedKey;
 use crate::histogram::durations::BOUNDS_US;
 use crate::identity::EdgeTable;
 use crate::metrics::{
-    Buckets, Exemplar, Family, Group, Labels, Metric, SLICE, Slice, Visitor, families, visit,
+    Buckets, Cursor, Exemplar, Family, Group, Labels, Metric, Slice, Visitor, families, visit,
 };
 
 static TCP: [Metric<Series>; 5] = [
@@ -61,34 +61,20 @@ static TCP_STAGE: [Metric<ConnectionSeries>; 2] = [
     }),
 ];
 
-/// Labels that only the end of a stream determines.
-const OF_THE_END: [&str; 4] = ["request_protocol", "response_code", "grpc_response_status", "response_flags"];
+/// Index of the first label that only the end of a stream determines, and the number of such
+/// labels: protocol, response code, gRPC status and response flags.
+const OF_THE_END: (usize, usize) = (20, 4);
 
 /// Labels of a stream: those of a request without [`OF_THE_END`].
-const STREAM_LABELS: [&str; 22] = [
-    "reporter",
-    "source_workload",
-    "source_workload_namespace",
-    "source_principal",
-    "source_app",
-    "source_version",
-    "source_canonical_service",
-    "source_canonical_revision",
-    "source_cluster",
-    "destination_workload",
-    "destination_workload_namespace",
-    "destination_principal",
-    "destination_app",
-    "destination_version",
-    "destination_service",
-    "destination_service_name",
-    "destination_service_namespace",
-    "destination_canonical_service",
-    "destination_canonical_revision",
-    "destination_cluster",
-    "connection_security_policy",
-    "peer_evidence",
-];
+const STREAM_LABELS: [&str; NAMES.len() - OF_THE_END.1] = {
+    let mut names = [""; NAMES.len() - OF_THE_END.1];
+    let mut index = 0;
+    while index < names.len() {
+        names[index] = NAMES[if index < OF_THE_END.0 { index } else { index + OF_THE_END.1 }];
+        index += 1;
+    }
+    names
+};
 
 static STREAMS: [Metric<Series>; 3] = [
     Metric::<Series>::counter(
@@ -114,33 +100,14 @@ static STREAMS: [Metric<Series>; 3] = [
 static STREAMS_STAGE: [Metric<ConnectionSeries>; 1] =
     [Metric::gauge("hopscope_stream_series", "Series of streams.", |streams| streams.len().into())];
 
-/// Series of connections or streams, copied in one access: they are few compared with those of
-/// requests, and their map has no cursor.
-#[derive(Debug)]
-pub(crate) struct Copied(Vec<(Key, Series)>);
-
-impl Copied {
-    /// Copies all series.
-    pub(crate) fn of(edges: &EdgeTable, series: &ConnectionSeries) -> Self {
-        Self(series.iter(edges).map(|(key, series)| (key, series.clone())).collect())
-    }
-
-    fn slice<T>(&self, from: usize, read: impl Fn(&Series, Option<Exemplar>) -> Option<T>) -> Slice<Key, T> {
-        let to = from.saturating_add(SLICE);
-        let rows = self.0.get(from..to.min(self.0.len())).unwrap_or_default();
-        let rows = rows.iter().filter_map(|(key, series)| Some((key.clone(), read(series, None)?)));
-        Slice { rows: rows.collect(), next: (to < self.0.len()).then_some(to) }
-    }
-}
-
 /// Families of TCP connections, with one series per edge and outcome.
 #[derive(Debug)]
 pub(crate) struct Tcp;
 
 impl Group for Tcp {
-    type Stage<'a> = &'a Copied;
+    type Stage<'a> = (&'a EdgeTable, &'a ConnectionSeries);
     type Series = Series;
-    type Key = Key;
+    type Key = ExportedKey;
 
     fn metrics() -> &'static [Metric<Series>] {
         &TCP
@@ -151,15 +118,15 @@ impl Group for Tcp {
     }
 
     fn slice<T>(
-        stage: &Copied,
-        from: usize,
+        (edges, series): Self::Stage<'_>,
+        from: Cursor,
         read: impl Fn(&Series, Option<Exemplar>) -> Option<T>,
-    ) -> Slice<Key, T> {
-        stage.slice(from, read)
+    ) -> Slice<ExportedKey, T> {
+        series.exported_slice(edges, from, read)
     }
 
-    fn labels(key: &Key, with: impl FnOnce(Labels<'_>)) {
-        with(&SeriesLabels::of(key).pairs());
+    fn labels((key, exported): &ExportedKey, with: impl FnOnce(Labels<'_>)) {
+        exported.select(&SeriesLabels::of(key).pairs(), with);
     }
 }
 
@@ -168,9 +135,9 @@ impl Group for Tcp {
 pub(crate) struct Streams;
 
 impl Group for Streams {
-    type Stage<'a> = &'a Copied;
+    type Stage<'a> = (&'a EdgeTable, &'a ConnectionSeries);
     type Series = Series;
-    type Key = Key;
+    type Key = ExportedKey;
 
     fn metrics() -> &'static [Metric<Series>] {
         &STREAMS
@@ -181,17 +148,19 @@ impl Group for Streams {
     }
 
     fn slice<T>(
-        stage: &Copied,
-        from: usize,
+        (edges, series): Self::Stage<'_>,
+        from: Cursor,
         read: impl Fn(&Series, Option<Exemplar>) -> Option<T>,
-    ) -> Slice<Key, T> {
-        stage.slice(from, read)
+    ) -> Slice<ExportedKey, T> {
+        series.exported_slice(edges, from, read)
     }
 
-    fn labels(key: &Key, with: impl FnOnce(Labels<'_>)) {
-        let labels = SeriesLabels::of(key);
-        let labels = labels.pairs().into_iter().filter(|(name, _)| !OF_THE_END.contains(name));
-        with(&labels.collect::<Vec<_>>());
+    fn labels((key, exported): &ExportedKey, with: impl FnOnce(Labels<'_>)) {
+        let (mut labels, key) = ([("", ""); STREAM_LABELS.len()], SeriesLabels::of(key));
+        let pairs = key.pairs();
+        let of_edge = pairs.iter().take(OF_THE_END.0).chain(pairs.iter().skip(OF_THE_END.0 + OF_THE_END.1));
+        labels.iter_mut().zip(of_edge).for_each(|(label, pair)| *label = *pair);
+        exported.select(&labels, with);
     }
 }
 

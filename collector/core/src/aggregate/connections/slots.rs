@@ -52,8 +52,8 @@ impl<K: Hash + Eq, V> Slots<K, V> {
     }
 
     /// Removes the entries for which `stays` is false.
-    pub(super) fn retain(&mut self, mut stays: impl FnMut(&K, &mut V) -> bool) {
-        self.entries.retain(|_, (key, value)| stays(key, value));
+    pub(super) fn retain(&mut self, mut stays: impl FnMut(usize, &K, &mut V) -> bool) {
+        self.entries.retain(|slot, (key, value)| stays(slot, key, value));
         let entries = &self.entries;
         self.slots.retain(|slot| entries.contains(*slot));
     }
@@ -61,6 +61,11 @@ impl<K: Hash + Eq, V> Slots<K, V> {
     /// Returns all entries, in the order of their slots.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
         self.entries.iter().map(|(_, (key, value))| (key, value))
+    }
+
+    /// Returns the slots of all entries, in rising order.
+    pub(super) fn slots(&self) -> impl Iterator<Item = usize> {
+        self.entries.iter().map(|(slot, _)| slot)
     }
 
     /// Returns the number above all slots.
@@ -105,7 +110,7 @@ mod tests {
             slots.insert_with(key, || 1);
         }
         let slot = slots.find(&"c");
-        slots.retain(|key, _| *key != "a");
+        slots.retain(|_, key, _| *key != "a");
         assert_eq!((slots.find(&"a"), slots.find(&"c"), slots.len()), (None, slot, 2));
         *slots.get_mut(slot.unwrap()).unwrap() += 1;
         assert_eq!(slots.insert_with("c", || 7), slot.unwrap());

@@ -103,8 +103,15 @@ fn batch(proxy: &str, reporter: Reporter, sequence: u64, at_us: u64) -> Batch {
     }
 }
 
+/// Settings with these exported labels.
+fn exporting(labels: &str) -> Settings {
+    let mut settings = Settings::default();
+    settings.metrics.labels = labels.to_owned();
+    settings
+}
+
 fn engine() -> Engine {
-    let mut engine = Engine::new(Settings::default());
+    let mut engine = Engine::new(exporting("all"));
     for sequence in 1..4 {
         let at_us = (1_000 + sequence) * SECOND_US;
         engine.apply_batch(&batch("web-v1", Reporter::Source, sequence, at_us), at_us);
@@ -219,7 +226,7 @@ fn lasting(recorder: &Recorder) -> BTreeMap<&String, &(Value, Option<u64>)> {
 #[test]
 fn a_restored_engine_exports_the_same_values_and_created_times() {
     let before = engine();
-    let mut after = Engine::new(Settings::default());
+    let mut after = Engine::new(exporting("all"));
     snapshot::decode(&snapshot::encode(&before, 1), &mut after).unwrap();
     let (mut old, mut new) = (Recorder::of::<ByFamily>(&before), Recorder::of::<ByFamily>(&after));
     assert!(old.samples.keys().filter(|name| name.starts_with("hopscope_hop")).count() > 2);
@@ -237,7 +244,7 @@ fn a_restored_engine_exports_the_same_values_and_created_times() {
 #[test]
 fn values_after_a_restore_continue_from_the_restored_ones() {
     let before = engine();
-    let mut after = Engine::new(Settings::default());
+    let mut after = Engine::new(exporting("all"));
     snapshot::decode(&snapshot::encode(&before, 1), &mut after).unwrap();
     let at_us = 1_070 * SECOND_US;
     after.apply_batch(&batch("web-v1", Reporter::Source, 4, at_us), at_us);
@@ -260,4 +267,110 @@ fn values_after_a_restore_continue_from_the_restored_ones() {
         hops.map(|(_, (value, _))| if let Value::Number(count) = value { count.as_f64() } else { 0.0 }).sum()
     };
     assert!(hops(&new) > hops(&old), "{} {}", hops(&new), hops(&old));
+}
+
+/// Counters by family and labels, requested by prefix.
+struct Counters {
+    prefix: &'static str,
+    labels: String,
+    counts: BTreeMap<String, u64>,
+}
+
+impl Counters {
+    fn of<T: Traversal>(engine: &Engine, prefix: &'static str) -> BTreeMap<String, u64> {
+        let mut counters = Self { prefix, labels: String::new(), counts: BTreeMap::new() };
+        visit_all::<T>(&Local(engine), || 0, Scope::All, &mut counters).unwrap();
+        counters.counts
+    }
+
+    fn add(&mut self, family: &'static Family, extra: Extra, count: u64) {
+        if family.name.starts_with(self.prefix) {
+            let (_, extra) = extra.unwrap_or_default();
+            let before = self.counts.insert(format!("{} {}{extra}", family.name, self.labels), count);
+            assert_eq!(before, None, "{} {} twice", family.name, self.labels);
+        }
+    }
+}
+
+impl Visitor for Counters {
+    fn family(&mut self, _: &'static Family) {}
+
+    fn series(&mut self, labels: Labels<'_>) {
+        self.labels = labels.iter().map(|(_, value)| format!("{value} ")).collect();
+    }
+
+    fn number(&mut self, family: &'static Family, extra: Extra, value: Number, _: Option<u64>) {
+        if family.kind == Kind::Counter {
+            self.add(family, extra, value.as_f64() as u64);
+        }
+    }
+
+    fn histogram(&mut self, family: &'static Family, buckets: &Buckets, _: Option<u64>) {
+        self.add(family, None, buckets.count());
+    }
+}
+
+/// An engine with series of two called workloads, `pay-v1` and `web-v1`, which the exported labels
+/// do not tell apart.
+fn merging() -> Engine {
+    let mut settings = exporting("reporter,response_code");
+    settings.aggregate.idle_s_max = 100;
+    let mut engine = Engine::new(settings);
+    for sequence in 1..4 {
+        let at_us = (1_000 + sequence) * SECOND_US;
+        engine.apply_batch(&batch("web-v1", Reporter::Source, sequence, at_us), at_us);
+        engine.apply_batch(&batch("pay-v1", Reporter::Source, sequence, at_us), at_us);
+    }
+    engine
+}
+
+#[test]
+fn series_that_are_equal_in_the_exported_labels_are_added_up() {
+    let engine = merging();
+    for counts in [
+        Counters::of::<ByFamily>(&engine, "hopscope_request"),
+        Counters::of::<BySeries>(&engine, "hopscope_request"),
+    ] {
+        // Of each proxy and batch, three records with status 200 and one with 503, and a fold of five.
+        assert_eq!(counts["hopscope_requests_total source 200 "], 18);
+        assert_eq!(counts["hopscope_requests_total source 503 "], 36);
+        assert_eq!(counts["hopscope_request_duration_seconds source 200 "], 18);
+        assert_eq!(counts["hopscope_request_bytes source 503 "], 36);
+        assert_eq!(counts["hopscope_request_messages_total source 503 "], 18);
+    }
+    let flows = Counters::of::<ByFamily>(&engine, "hopscope_tcp_connections_opened_total");
+    // Open connections have no outcome yet.
+    assert_eq!(flows.values().copied().collect::<Vec<_>>(), [12, 6], "{flows:?}");
+    let streams = Counters::of::<ByFamily>(&engine, "hopscope_streams_total");
+    assert_eq!(streams, [("hopscope_streams_total source ".to_owned(), 6)].into());
+}
+
+#[test]
+fn an_exported_counter_does_not_fall_when_one_of_its_series_expires() {
+    let mut engine = merging();
+    let before = Counters::of::<ByFamily>(&engine, "hopscope_request");
+    let is_expired = |engine: &Engine| engine.aggregate().expired().0;
+    // One of the two proxies goes on.
+    let at_us = 1_090 * SECOND_US;
+    engine.apply_batch(&batch("web-v1", Reporter::Source, 4, at_us), at_us);
+    engine.tick(1_130 * SECOND_US);
+    assert_eq!(is_expired(&engine), 2);
+    let mut restarted = Engine::new({
+        let mut settings = exporting("reporter,response_code");
+        settings.aggregate.idle_s_max = 100;
+        settings
+    });
+    snapshot::decode(&snapshot::encode(&engine, 1), &mut restarted).unwrap();
+    for engine in [&engine, &restarted] {
+        let after = Counters::of::<BySeries>(engine, "hopscope_request");
+        assert!(before.iter().all(|(name, count)| after[name] >= *count), "{before:?} {after:?}");
+        assert_eq!(after["hopscope_requests_total source 200 "], 18 + 3);
+    }
+    assert_eq!(snapshot::encode(&restarted, 1), snapshot::encode(&engine, 1));
+    // The other one ends as well, and with it the exported series.
+    restarted.tick(1_300 * SECOND_US);
+    let counts = Counters::of::<ByFamily>(&restarted, "hopscope_");
+    assert!(!counts.keys().any(|name| name.starts_with("hopscope_requests_total")), "{counts:?}");
+    assert_eq!(counts["hopscope_series_expired_requests_total "], 54 + 9);
+    assert_eq!(counts["hopscope_tcp_expired_connections_total "], 7);
 }
