@@ -20,7 +20,7 @@ pub use options::Options;
 pub use problem::{Origin, Problem};
 pub use source::Source;
 
-use crate::{grpc, journal, runtime, sinks};
+use crate::{grpc, http, journal, runtime, sinks};
 use hopscope_core::{engine, sections};
 
 sections! {
@@ -30,6 +30,8 @@ sections! {
         listen: runtime::settings::Listen,
         /// The gRPC server.
         grpc: grpc::Settings,
+        /// The HTTP server.
+        http: http::Settings,
         /// The journal.
         journal: journal::Settings,
         /// The stages of the engine.

@@ -3,8 +3,10 @@
 //! Invariant: no request changes anything; the answer to an unknown path lists the known ones.
 
 pub(crate) mod prometheus;
+mod compression;
 pub mod json;
 mod metrics;
+mod settings;
 
 pub use json::edges::{EdgeRow, EdgeRows};
 pub use json::failures::{FailureRow, FailureRows};
@@ -17,7 +19,9 @@ pub use json::labels::{EdgeLabels, OutcomeLabels};
 pub use json::proxies::{Proxies, ProxyRow};
 pub use json::tcp::{ConnectionRow, ConnectionRows};
 pub use json::windows::{EdgeWindows, WindowRow, WindowRows};
+pub use settings::Settings;
 
+use crate::http::compression::Encoding;
 use crate::runtime::engine_handle::EngineHandle;
 use crate::runtime::reader::EngineReader;
 use crate::runtime::render_thread;
@@ -25,7 +29,7 @@ use axum::Json;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State as Shared;
-use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use prometheus::Format;
@@ -42,13 +46,14 @@ const PARTS_MAX: usize = 4;
 const PATHS: [&str; 3] = ["/metrics", "/healthz", "/readyz"];
 
 /// Routes of all paths.
-pub fn router(state: Arc<EngineHandle>) -> Router {
+pub fn router(state: Arc<EngineHandle>, settings: &Settings) -> Router {
     Router::new()
-        .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
-        .route("/metrics", get(metrics))
         .with_state(state.clone())
-        .merge(json::router(state))
+        .route("/healthz", get(async || "ok\n"))
+        .route("/metrics", get(metrics))
+        .with_state((state.clone(), settings.clone()))
+        .merge(json::router(state, settings.compression))
         .fallback(unknown)
 }
 
@@ -60,12 +65,17 @@ async fn ready(Shared(state): Shared<Arc<EngineHandle>>) -> Response {
 }
 
 /// `?only=own` selects the families without a series per edge.
-async fn metrics(Shared(state): Shared<Arc<EngineHandle>>, uri: Uri, headers: HeaderMap) -> Response {
+async fn metrics(
+    Shared((state, settings)): Shared<(Arc<EngineHandle>, Settings)>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
     let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     let format = Format::wanted(accept);
-    let what = match uri.query() {
-        None => metrics::What::All,
-        Some("only=own") => metrics::What::Own,
+    let encoding = Encoding::wanted(&headers, settings.compression);
+    let scope = match uri.query() {
+        None => metrics::Scope::All,
+        Some("only=own") => metrics::Scope::Own,
         Some(query) => {
             let problem = format!("unknown parameters `{query}`: allowed is only=own");
             return json::error(StatusCode::BAD_REQUEST, &problem);
@@ -74,15 +84,17 @@ async fn metrics(Shared(state): Shared<Arc<EngineHandle>>, uri: Uri, headers: He
     let (parts, body) = mpsc::channel::<Result<Vec<u8>, Infallible>>(PARTS_MAX);
     let (reader, reads) = EngineReader::new(state.clone());
     tokio::spawn(reads);
+    let page = metrics::Page { format, scope, encoding, created_samples: settings.created_samples };
     let rendering = render_thread::spawn(move || {
-        metrics::render(&state, &reader, format, what, &mut |part| parts.blocking_send(Ok(part)).is_ok());
+        page.render(&state, &reader, &mut |part| parts.blocking_send(Ok(part)).is_ok());
     });
     if let Err(problem) = rendering {
-        let problem = format!("no thread to render: {problem}");
-        return json::error(StatusCode::SERVICE_UNAVAILABLE, &problem);
+        return json::error(StatusCode::SERVICE_UNAVAILABLE, &format!("no thread to render: {problem}"));
     }
-    let body = Body::from_stream(ReceiverStream::new(body));
-    ([(header::CONTENT_TYPE, format.content_type())], body).into_response()
+    let mut response = Body::from_stream(ReceiverStream::new(body)).into_response();
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
+    response.headers_mut().extend(encoding.headers());
+    response
 }
 
 async fn unknown(uri: Uri) -> Response {

@@ -196,7 +196,8 @@ async fn windows_are_by_edge_and_by_instance() {
 
 #[tokio::test]
 async fn a_failure_is_stored_in_full() {
-    let collector = Collector::start(&["--failures-edge-records-max", "1"]).await;
+    let options = ["--failures-edge-records-max", "1", "--http-created-samples", "true"];
+    let collector = Collector::start(&options).await;
     let mut report = batch(1);
     report.strings.push("upstream_reset_after_response_started".into());
     report.outcomes[0].code_details = 3;
@@ -227,6 +228,27 @@ async fn a_failure_is_stored_in_full() {
     let wrong = collector.get("/api/v1/failures?flags=UC").await;
     assert!(wrong.starts_with("HTTP/1.1 400") && wrong.contains("unknown parameter `flags`"), "{wrong}");
     assert_eq!(collector.sample("hopscope_failures_evicted_total{reason=\"edge\"}").await, "1");
+    collector.stop().await;
+}
+
+#[tokio::test]
+async fn answers_are_compressed_for_clients_that_accept_it() {
+    let collector = Collector::start(&[]).await;
+    collector.report(batch(1)).await.unwrap();
+    let accepting = |encodings: &str| format!("application/openmetrics-text\r\naccept-encoding: {encodings}");
+    let compressed = collector.get_as("/metrics", &accepting("br, gzip;q=0.8")).await;
+    assert!(compressed.contains("content-encoding: gzip") && !compressed.contains("# TYPE"), "{compressed}");
+    let plain = collector.get_as("/metrics", &accepting("gzip;q=0.2, identity")).await;
+    assert!(!plain.contains("content-encoding") && plain.contains("\n# EOF\n"), "{plain}");
+    assert!(plain.contains("vary: accept, accept-encoding") && !plain.contains("_created{"), "{plain}");
+    assert!(compressed.len() * 4 < plain.len(), "{} and {}", compressed.len(), plain.len());
+    // A short document is not worth it.
+    let json = collector.get_as("/api/v1/in-flight/long", "*/*\r\naccept-encoding: gzip").await;
+    assert!(!json.contains("content-encoding") && json.contains("vary: "), "{json}");
+    collector.stop().await;
+    let collector = Collector::start(&["--http-compression", "false"]).await;
+    let plain = collector.get_as("/metrics", &accepting("gzip")).await;
+    assert!(!plain.contains("content-encoding") && plain.contains("\n# EOF\n"), "{plain}");
     collector.stop().await;
 }
 

@@ -22,13 +22,14 @@ pub(crate) mod proxies;
 pub(crate) mod tcp;
 pub(crate) mod windows;
 
+use crate::http::compression::{self, Encoding};
 use crate::runtime::engine_handle::EngineHandle;
 use crate::runtime::reader::EngineReader;
 use crate::runtime::render_thread;
 use axum::Json;
 use axum::Router;
 use axum::extract::State;
-use axum::http::{StatusCode, Uri, header};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use page::View;
@@ -48,12 +49,13 @@ macro_rules! endpoints {
         pub(super) const PATHS: &[&str] = &[$($endpoint::PATH),+];
 
         /// Routes of all endpoints.
-        pub(super) fn router(handle: Arc<EngineHandle>) -> Router {
+        pub(super) fn router(handle: Arc<EngineHandle>, compression: bool) -> Router {
             Router::new()
-                $(.route($endpoint::PATH, get(async |State(api): State<Api>, uri: Uri| {
-                    answer(api, uri, $endpoint::Query::read, $endpoint::rows).await
+                $(.route($endpoint::PATH, get(async |State(api): State<Api>, uri: Uri, headers: HeaderMap| {
+                    let encoding = Encoding::wanted(&headers, api.compression);
+                    answer(api, encoding, uri, $endpoint::Query::read, $endpoint::rows).await
                 })))+
-                .with_state(Api { handle, permits: Arc::new(Semaphore::new(ANSWERS_MAX)) })
+                .with_state(Api { handle, permits: Arc::new(Semaphore::new(ANSWERS_MAX)), compression })
         }
 
         /// Parameters of each endpoint.
@@ -85,10 +87,13 @@ endpoints! {
 struct Api {
     handle: Arc<EngineHandle>,
     permits: Arc<Semaphore>,
+    /// Whether answers may be compressed.
+    compression: bool,
 }
 
 async fn answer<Q: Send + 'static, R: Serialize + 'static>(
-    Api { handle, permits }: Api,
+    Api { handle, permits, .. }: Api,
+    encoding: Encoding,
     uri: Uri,
     read: fn(&mut Parameters) -> Result<Q, BadParameter>,
     rows: fn(&View, &Q) -> Option<R>,
@@ -104,7 +109,8 @@ async fn answer<Q: Send + 'static, R: Serialize + 'static>(
     tokio::spawn(reads);
     let body = render_thread::spawn(move || {
         let _permit = permit;
-        rows(&View::new(reader, now_us), &query).map(|rows| serde_json::to_vec(&rows))
+        let body = rows(&View::new(reader, now_us), &query).map(|rows| serde_json::to_vec(&rows))?;
+        Some(body.map(|body| compression::whole(encoding, body)))
     });
     let body = match body {
         Ok(body) => body,
@@ -113,7 +119,11 @@ async fn answer<Q: Send + 'static, R: Serialize + 'static>(
         }
     };
     match body.await {
-        Ok(Some(Ok(body))) => ([(header::CONTENT_TYPE, "application/json")], body).into_response(),
+        Ok(Some(Ok((encoding, body)))) => {
+            let mut response = ([(header::CONTENT_TYPE, "application/json")], body).into_response();
+            response.headers_mut().extend(encoding.headers());
+            response
+        }
         Ok(Some(Err(problem))) => error(StatusCode::INTERNAL_SERVER_ERROR, &problem.to_string()),
         Ok(None) | Err(_) => stopping(),
     }

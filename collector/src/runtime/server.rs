@@ -18,6 +18,7 @@ use crate::runtime::engine_cell::EngineCell;
 use crate::runtime::engine_handle::EngineHandle;
 use crate::runtime::self_metrics::SelfMetrics;
 use crate::sinks;
+use axum::Router;
 use hopscope_core::engine::Engine;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -68,6 +69,7 @@ pub struct Server {
     sinks: sinks::Settings,
     grpc: TcpListener,
     http: TcpListener,
+    router: Router,
     /// Signal to all servers to stop.
     stopped: watch::Sender<bool>,
 }
@@ -94,9 +96,10 @@ impl Server {
         let (stopped, stopping) = watch::channel(false);
         let service = GrpcService::new(handle.clone(), config.grpc.clone(), stopping);
         let listener = Listener::new(&config.grpc.tls, config.grpc.connections.clone(), service.clone())?;
+        let router = http::router(handle.clone(), &config.http);
         let sinks = config.sinks.clone();
         let live = Live::new(config, handle.clone(), service);
-        Ok(Self { live, handle, cell, listener, journal, sinks, grpc, http, stopped })
+        Ok(Self { live, handle, cell, listener, journal, sinks, grpc, http, router, stopped })
     }
 
     /// Settings that can change while the collector runs.
@@ -129,7 +132,7 @@ impl Server {
     ///
     /// When a server fails before that.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), Error> {
-        let Self { live: _, handle, cell, listener, journal, sinks, grpc, http, stopped } = self;
+        let Self { live: _, handle, cell, listener, journal, sinks, grpc, http, router, stopped } = self;
         let journal = journal.map(|journal| journal.run(cell)).transpose()?;
         let stopping = stopped.subscribe();
         let mut servers = JoinSet::new();
@@ -138,7 +141,6 @@ impl Server {
             listener.serve(grpc, signal).await;
             Ok(())
         });
-        let router = http::router(handle.clone());
         let signal = until(stopping);
         servers.spawn(async move {
             axum::serve(http, router).with_graceful_shutdown(signal).await.map_err(Error::from)

@@ -82,7 +82,7 @@ async fn a_client_without_a_trusted_certificate_is_not_served() {
     }
     // A client may retry, so the count may exceed the number of clients.
     assert!(collector.unserved("tls").await >= 3);
-    assert_eq!(collector.sample("hopscope_grpc_connections_total").await, 0);
+    assert_eq!(collector.sample("hopscope_grpc_connections_accepted_total").await, 0);
     collector.stop().await;
 }
 
@@ -112,7 +112,7 @@ async fn a_certificate_changes_without_dropping_a_connection() {
     assert_eq!(report(&after, batch("pay", 2)).await.unwrap().accepted_sequence, 2);
     assert_eq!(report(&before, batch("pay", 3)).await.unwrap().accepted_sequence, 3);
     assert_eq!(
-        collector.sample("hopscope_grpc_connections_total").await,
+        collector.sample("hopscope_grpc_connections_accepted_total").await,
         2,
         "the first connection stays open"
     );

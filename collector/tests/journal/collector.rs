@@ -35,7 +35,7 @@ impl Collector {
         let mut command = Command::new("sh");
         command.args(["-c", script, env!("CARGO_BIN_EXE_hopscope")]);
         command.args(["--grpc-address", "127.0.0.1:0", "--http-address", "127.0.0.1:0", "--data-dir"]);
-        command.arg(directory).args(options);
+        command.arg(directory).args(["--http-created-samples", "true"]).args(options);
         command.env_remove("RUST_LOG").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let stderr = child.stderr.take().unwrap();

@@ -18,7 +18,8 @@ impl Aggregate {
         }
         self.checked_us = now_us;
         let idle_since = seconds(now_us.saturating_sub(self.limits.idle_us_max()));
-        let Self { series, first, expired_series, expired_requests, exemplars, budget, projection, .. } = self;
+        let Self { series, first, expired_series, expired_requests, exemplars, budget, projection, .. } =
+            self;
         let mut expired = false;
         for (edge, first) in (0_u32..).zip(first.iter_mut()) {
             let had_series = *first != NONE;

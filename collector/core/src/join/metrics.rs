@@ -6,8 +6,8 @@
 use super::{EdgeHops, HopEdge, Join, Verdict};
 use crate::histogram::durations::BOUNDS_US;
 use crate::metrics::{
-    Buckets, Cursor, Exemplar, Family, Group, Labels, Metric, SLICE, Slice, Visitor, families, seconds, visit,
-    visit_rows,
+    Buckets, Cursor, Exemplar, Family, Group, Labels, Metric, SLICE, Slice, Visitor, families, seconds,
+    visit, visit_rows,
 };
 
 /// Labels of an edge of hops, and the verdict.

@@ -150,7 +150,9 @@ mod tests {
         check("all", &EDGE_LABELS.join(","));
         check("reporter,source_worklod", "unknown label `source_worklod`; did you mean `source_workload`?");
         check("source_workload", "`reporter` is required: without it both sides of an edge add up");
-        assert!(ExportedLabels::parse("reporter,pod").unwrap_err().contains("known are reporter, source_work"));
+        assert!(
+            ExportedLabels::parse("reporter,pod").unwrap_err().contains("known are reporter, source_work")
+        );
     }
 
     #[test]
@@ -162,7 +164,8 @@ mod tests {
 
     #[test]
     fn selected_labels_keep_their_order() {
-        let labels = [("reporter", "source"), ("source_app", "shop"), ("verdict", "x"), ("response_code", "0")];
+        let labels =
+            [("reporter", "source"), ("source_app", "shop"), ("verdict", "x"), ("response_code", "0")];
         ExportedLabels::default().select(&labels, |selected| {
             assert_eq!(selected, [("reporter", "source"), ("response_code", "0")]);
         });

@@ -165,7 +165,9 @@ impl<V: Part> Projection<V> {
             let parts = std::iter::successors(Some(first), next).filter(|part| *part != NONE);
             parts.min().map(|part| part as usize)
         };
-        self.exported.iter().filter_map(move |(_, it)| it.removed.as_deref().and_then(|removed| Some((first_slot(it.first)?, removed))))
+        self.exported.iter().filter_map(move |(_, it)| {
+            it.removed.as_deref().and_then(|removed| Some((first_slot(it.first)?, removed)))
+        })
     }
 
     /// Adds a sum of removed parts to the exported series of a slot, after a restart.

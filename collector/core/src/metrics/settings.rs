@@ -26,5 +26,9 @@ impl Settings {
 }
 
 fn conflicts(settings: &Settings) -> Vec<Conflict> {
-    ExportedLabels::parse(&settings.labels).err().map(|problem| ("metrics.labels", problem)).into_iter().collect()
+    ExportedLabels::parse(&settings.labels)
+        .err()
+        .map(|problem| ("metrics.labels", problem))
+        .into_iter()
+        .collect()
 }

@@ -1,8 +1,8 @@
 //! A complete example: a stage with families in each of the three forms, and both traversals.
 
 use super::{
-    Buckets, ByFamily, BySeries, Cursor, Exemplar, Extra, Family, Group, Kind, Labels, Local, Metric, Number, SLICE,
-    Samples, Slice, Traversal, Unit, Visitor, families, visit, visit_rows,
+    Buckets, ByFamily, BySeries, Cursor, Exemplar, Extra, Family, Group, Kind, Labels, Local, Metric, Number,
+    SLICE, Samples, Slice, Traversal, Unit, Visitor, families, visit, visit_rows,
 };
 
 /// Cars by parking level.

@@ -5,7 +5,7 @@
 //! Source: Prometheus' exposition formats.
 
 use super::parts::{Parts, Sink};
-use hopscope_core::metrics::{Buckets, Exemplar, Extra, Family, Kind, Labels, Number, seconds};
+use hopscope_core::metrics::{Buckets, Exemplar, Extra, Family, Kind, Labels, Number, Unit, seconds};
 use std::io::Write;
 
 /// A text that is being written.
@@ -52,6 +52,16 @@ impl<'a> Lines<'a> {
         // Writing to memory cannot fail.
         let _ = writeln!(self.parts.bytes, "# HELP {name} {help}\n# TYPE {name} {kind}");
         self.names = Names::of(family);
+    }
+
+    /// Writes the unit of a family, which is the last part of its name.
+    pub(super) fn unit(&mut self, family: &Family) {
+        let unit = match family.unit() {
+            Unit::None => return,
+            Unit::Seconds => "seconds",
+            Unit::Bytes => "bytes",
+        };
+        let _ = writeln!(self.parts.bytes, "# UNIT {} {unit}", family.base_name());
     }
 
     /// Sets the labels of the samples that follow.

@@ -131,7 +131,7 @@ fn write(accept: &str, metrics: impl Metrics, sink: &mut Sink<'_>) {
     }
     match Format::wanted(accept) {
         Format::Prometheus => end(metrics, Text::new(sink)),
-        Format::OpenMetrics => end(metrics, OpenMetrics::new(sink)),
+        Format::OpenMetrics => end(metrics, OpenMetrics::new(sink, true)),
         Format::Protobuf => end(metrics, Protobuf::new(sink)),
     }
 }

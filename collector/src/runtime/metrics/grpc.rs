@@ -23,7 +23,7 @@ static REPORTS_REJECTED: [Metric<u64>; 1] = [Metric::<u64>::counter(
 .labels(&["reason"])];
 
 static COUNTERS: [Metric<GrpcStats>; 5] = [
-    Metric::counter("hopscope_grpc_connections_total", "Accepted connections.", |stats| {
+    Metric::counter("hopscope_grpc_connections_accepted_total", "Accepted connections.", |stats| {
         Some(stats.connections())
     }),
     Metric::counter(
