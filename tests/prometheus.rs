@@ -3,15 +3,18 @@
 //! In: a mesh with traffic. Out: answers to queries.
 
 use crate::{metrics, parts};
+use hopscope_mesh::collector::{Collector, CollectorAddress};
 use hopscope_mesh::address::free_local_port;
 use hopscope_mesh::eventually::eventually;
 use hopscope_mesh::fetch;
 use hopscope_mesh::process::Process;
 use hopscope_mesh::traffic::{Mix, drive};
+use hopscope_proto::v1::telemetry_client::TelemetryClient;
+use hopscope_proto::v1::{Batch, Edge, Identity, Ledger, Outcome, Records};
 use serde_json::Value;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Longest wait for a value: the start of the server and some scrapes, one per second.
 const SEEN_WITHIN: Duration = Duration::from_secs(30);
@@ -26,9 +29,14 @@ struct Prometheus {
 
 impl Prometheus {
     fn start(collector: SocketAddr, features: &str) -> Self {
+        Self::scraping(&format!("static_configs: [{{targets: ['{collector}']}}]"), features)
+    }
+
+    /// Starts a server with this scrape configuration, beside the name of the job.
+    fn scraping(scrape: &str, features: &str) -> Self {
         let data = tempfile::tempdir().unwrap();
         let file = data.path().join("prometheus.yml");
-        let scrape = format!("{{job_name: hopscope, static_configs: [{{targets: ['{collector}']}}]}}");
+        let scrape = format!("{{job_name: hopscope, {scrape}}}");
         std::fs::write(&file, format!("global: {{scrape_interval: 1s}}\nscrape_configs: [{scrape}]\n"))
             .unwrap();
         let http = SocketAddr::from((Ipv4Addr::LOCALHOST, free_local_port().unwrap()));
@@ -106,4 +114,106 @@ async fn prometheus_scrapes_native_histograms_and_classic_ones() {
     native.stop().await;
     classic.stop().await;
     mesh.stop().await.unwrap();
+}
+
+/// A collector without a mesh, and the number of its last batch.
+struct Alone {
+    collector: Collector,
+    sequence: u64,
+    seen: u64,
+    _folder: tempfile::TempDir,
+}
+
+impl Alone {
+    async fn start(options: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (address, log) = (CollectorAddress::choose().unwrap(), folder.path().join("log"));
+        let collector = Collector::new(parts::path("HOPSCOPE_COLLECTOR"), address, log);
+        let mut collector = collector.with_options(options);
+        collector.start().await.unwrap();
+        Self { collector, sequence: 0, seen: 0, _folder: folder }
+    }
+
+    /// Reports requests of one edge with these durations, as one batch per thousand.
+    async fn report(&mut self, durations_us: &[u32]) {
+        let mut client =
+            TelemetryClient::connect(format!("http://{}", self.collector.grpc())).await.unwrap();
+        for durations_us in durations_us.chunks(1_000) {
+            self.sequence += 1;
+            self.seen += durations_us.len() as u64;
+            client.report(self.batch(durations_us)).await.unwrap();
+        }
+    }
+
+    fn batch(&self, durations_us: &[u32]) -> Batch {
+        let now_us = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros();
+        let count = durations_us.len();
+        let identity = Identity { workload: "shop".into(), namespace: "shop".into(), ..Identity::default() };
+        Batch {
+            schema_version: 1,
+            proxy: "sidecar~10.0.0.1~shop-7d9c.shop~shop.svc.cluster.local".into(),
+            epoch: 7,
+            sequence: self.sequence,
+            identity: Some(identity),
+            ledger: Some(Ledger { seen_total: self.seen, sent_total: self.seen, ..Ledger::default() }),
+            base_time_unix_us: u64::try_from(now_us).unwrap(),
+            strings: vec![String::new(), "db.shop.svc.cluster.local".into()],
+            edges: vec![Edge { reporter: 1, service_host: 1, service_evidence: 1, ..Edge::default() }],
+            outcomes: vec![Outcome { response_code: 200, protocol: 1, ..Outcome::default() }],
+            records: Some(Records {
+                edge: vec![0; count],
+                outcome: vec![0; count],
+                start_delta_us: vec![0; count],
+                duration_us: durations_us.iter().copied().map(Into::into).collect(),
+                request_bytes: vec![10; count],
+                response_bytes: vec![20; count],
+                request_id_hash: vec![0; count],
+                attempts: vec![1; count],
+            }),
+            ..Batch::default()
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_late_outlier_is_no_counter_reset_of_a_native_histogram() {
+    let mut alone = Alone::start(&[]).await;
+    let server = Prometheus::start(alone.collector.http(), "native-histograms");
+    // Four octaves around 4 ms, evenly by logarithm.
+    let duration_us = |number: u32| (1_000.0 * (4.0 * f64::from(number) / 100_000.0).exp2()) as u32;
+    alone.report(&(0..100_000).map(duration_us).collect::<Vec<_>>()).await;
+    server.until(&format!("histogram_count(sum({DURATION}))"), 100_000).await;
+    server.until(&format!("histogram_count(sum(increase({DURATION}[8s])))"), 0).await;
+    alone.report(&[1_000_000]).await;
+    server.until(&format!("histogram_count(sum({DURATION}))"), 100_001).await;
+    let increase = server.value(&format!("histogram_count(sum(increase({DURATION}[8s])))")).await.unwrap();
+    assert!((0.5..3.0).contains(&increase), "{increase}");
+    assert_eq!(server.value(&format!("sum(resets({DURATION}[1m]))")).await, Some(0.0));
+    // The outlier is at the upper bound of its bucket.
+    let slowest = format!("histogram_quantile(1, sum({DURATION}))");
+    assert_eq!(server.value(&slowest).await, Some(1.0));
+    server.stop().await;
+    alone.collector.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_label_limit_of_30_accepts_the_target_with_its_own_labels() {
+    for (labels, is_up) in [(None, 1), (Some("all"), 0)] {
+        let options = labels.map(|labels| ["--metrics-labels", labels]);
+        let mut alone = Alone::start(options.as_ref().map_or(&[], |options| &options[..])).await;
+        alone.report(&[4_000; 10]).await;
+        let target = format!(
+            "label_limit: 30, static_configs: [{{targets: ['{}'], labels: {{namespace: shop, pod: hopscope-0, \
+             container: hopscope, endpoint: http, service: hopscope}}}}]",
+            alone.collector.http()
+        );
+        let server = Prometheus::scraping(&target, "exemplar-storage");
+        if is_up == 1 {
+            server.until("sum(hopscope_requests_total)", 10).await;
+            server.until(&format!("sum({DURATION}_count)"), 10).await;
+        }
+        server.until("up", is_up).await;
+        server.stop().await;
+        alone.collector.stop().await.unwrap();
+    }
 }
