@@ -3,8 +3,8 @@
 //! In: a mesh with traffic. Out: answers to queries.
 
 use crate::{metrics, parts};
-use hopscope_mesh::collector::{Collector, CollectorAddress};
 use hopscope_mesh::address::free_local_port;
+use hopscope_mesh::collector::{Collector, CollectorAddress};
 use hopscope_mesh::eventually::eventually;
 use hopscope_mesh::fetch;
 use hopscope_mesh::process::Process;
@@ -15,6 +15,7 @@ use serde_json::Value;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tonic::transport::Endpoint;
 
 /// Longest wait for a value: the start of the server and some scrapes, one per second.
 const SEEN_WITHIN: Duration = Duration::from_secs(30);
@@ -136,8 +137,8 @@ impl Alone {
 
     /// Reports requests of one edge with these durations, as one batch per thousand.
     async fn report(&mut self, durations_us: &[u32]) {
-        let mut client =
-            TelemetryClient::connect(format!("http://{}", self.collector.grpc())).await.unwrap();
+        let endpoint = Endpoint::from_shared(format!("http://{}", self.collector.grpc())).unwrap();
+        let mut client = TelemetryClient::new(endpoint.connect().await.unwrap());
         for durations_us in durations_us.chunks(1_000) {
             self.sequence += 1;
             self.seen += durations_us.len() as u64;

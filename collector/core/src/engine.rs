@@ -115,7 +115,7 @@ impl Engine {
             pending: PendingEdges::new(settings.identity.pending()),
             pending_callers: PendingCallers::new(settings.identity.caller_inference_max),
             address_book: AddressBook::new(settings.identity),
-            join: Join::new(settings.join),
+            join: Join::new(settings.join).exporting(exported),
             aggregate: Aggregate::new(settings.aggregate).exporting(exported),
             in_flight: InFlightRequests::default(),
         }

@@ -28,6 +28,7 @@ mod clock_skew;
 mod telemetry_loss;
 mod edge_context;
 mod prepare;
+mod projected;
 mod matching;
 mod pairing;
 mod completion;
@@ -49,6 +50,7 @@ pub use verdict::Verdict;
 
 use crate::batch::{Batch, Text};
 use crate::interner::Interner;
+use crate::metrics::{ExportedLabels, Projection};
 use clock_skew::ClockSkews;
 use edge_stats::{EdgeEntry, EdgeKey, EdgeNames};
 use late_records::CountedRecords;
@@ -87,6 +89,8 @@ pub struct Join {
     edges: Interner<EdgeKey, EdgeEntry>,
     overflow: EdgeEntry,
     names: EdgeNames,
+    projection: Projection<EdgeHops>,
+    exported: ExportedLabels,
     proxies: Interner<Text, TelemetryLoss>,
     /// Sources by workload.
     sources: Interner<EndName, EndStats>,
@@ -119,6 +123,8 @@ impl Join {
             edges: Interner::new(edges_max),
             overflow: EdgeEntry::default(),
             names: EdgeNames::new(edges_max),
+            projection: Projection::default(),
+            exported: ExportedLabels::default(),
             proxies: Interner::new(packed_record::PROXIES_MAX - 1),
             sources: Interner::new(edges_max),
             destinations: Interner::new(edges_max),
@@ -135,6 +141,7 @@ impl Join {
             due: Vec::new(),
             limits,
         }
+        .exporting(ExportedLabels::default())
     }
 
     /// Applies other limits, except `pending_max`, which sizes the table. Current entries stay.
@@ -246,14 +253,8 @@ impl Join {
 
     fn forget_idle(&mut self, now_us: u64) {
         let since_us = now_us.saturating_sub(self.limits.idle_us_max());
-        let Self { edges, stats, .. } = self;
-        let mut gone = edges.retain(|entry| {
-            let stays = entry.last_seen_us >= since_us;
-            if !stays {
-                stats.add_expired(&entry.hops);
-            }
-            stays
-        });
+        self.remove_idle_exported(since_us);
+        let mut gone = self.edges.retain(|entry| entry.last_seen_us >= since_us);
         gone |= self.proxies.retain(|losses| losses.last_seen_us >= since_us);
         gone |= self.sources.retain(|end| end.last_seen_us >= since_us);
         gone |= self.destinations.retain(|end| end.last_seen_us >= since_us);

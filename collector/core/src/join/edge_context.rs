@@ -5,7 +5,7 @@
 //! Invariant: an edge gets a number only when a single request of it is reported. Each report, and
 //! each loss that a proxy reports, is noted for the end that reported it.
 
-use super::edge_stats::{EdgeEntry, NONE};
+use super::edge_stats::NONE;
 use super::packed_record::{EDGES_MAX, PendingRecord};
 use super::stats::Unjoinable;
 use super::telemetry_loss::TelemetryLoss;
@@ -112,7 +112,7 @@ impl Join {
         let (source_number, destination_number) =
             (source_number.unwrap_or(NONE), destination_number.unwrap_or(NONE));
         let key = self.names.key(edge);
-        let edge = key.and_then(|key| self.edges.number(&key, EdgeEntry::default));
+        let edge = key.and_then(|key| self.edge_number(key));
         if let Some(entry) = edge.and_then(|edge| self.edges.get_mut(edge)) {
             (entry.source, entry.destination) = (source_number, destination_number);
         }

@@ -150,7 +150,7 @@ impl PackedOutcome {
 }
 
 /// Hop counters of one edge.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct EdgeHops {
     /// First outcome, the only one of most edges, and its count.
     first: PackedOutcome,
@@ -166,7 +166,7 @@ pub struct EdgeHops {
     pub(super) created_s: u32,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Others(Vec<(PackedOutcome, u64)>);
 
 impl EdgeHops {
@@ -248,6 +248,17 @@ impl EdgeHops {
                 others.push((packed, times));
             }
         }
+    }
+
+    /// Adds the hops of another edge. The earlier creation time stays.
+    pub(super) fn add_hops(&mut self, other: &Self) {
+        other.outcomes().for_each(|(outcome, count)| self.add_times(outcome, count));
+        self.gap.merge(&other.gap);
+        self.gap_negative = self.gap_negative.saturating_add(other.gap_negative);
+        self.joined = self.joined.saturating_add(other.joined);
+        self.peer_not_instrumented = self.peer_not_instrumented.saturating_add(other.peer_not_instrumented);
+        let created = [self.created_s, other.created_s].into_iter().filter(|created_s| *created_s > 0);
+        self.created_s = created.min().unwrap_or(0);
     }
 
     /// Returns a value that depends on the counters' memory, to load it.

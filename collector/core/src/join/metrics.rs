@@ -3,11 +3,12 @@
 //! Invariant: all verdicts of an edge add up to its hops; records = joined + alone + ambiguous +
 //! late + evicted + unjoinable + pending.
 
-use super::{EdgeHops, HopEdge, Join, Verdict};
+use super::projected::{ExportedEdge, with_labels};
+use super::{EdgeHops, Join, Verdict};
 use crate::histogram::durations::BOUNDS_US;
 use crate::metrics::{
-    Buckets, Cursor, Exemplar, Family, Group, Labels, Metric, SLICE, Slice, Visitor, families, seconds,
-    visit, visit_rows,
+    Buckets, Cursor, Exemplar, Family, Group, Labels, Metric, Slice, Visitor, families, seconds, visit,
+    visit_rows,
 };
 
 /// Labels of an edge of hops, and the verdict.
@@ -23,7 +24,7 @@ const NAMES: [&str; 8] = [
 ];
 
 /// Labels of an edge of hops.
-const EDGE_NAMES: [&str; 7] = [
+pub(super) const EDGE_NAMES: [&str; 7] = [
     "source_workload",
     "source_workload_namespace",
     "source_version",
@@ -32,9 +33,6 @@ const EDGE_NAMES: [&str; 7] = [
     "destination_version",
     "destination_service",
 ];
-
-/// Value of all labels of the edges beyond the limit.
-const OVERFLOW: &str = "overflow";
 
 static HOPS: [Metric<EdgeHops>; 2] = [
     Metric::<EdgeHops>::counter_by_label(
@@ -134,8 +132,7 @@ pub(crate) struct Hops;
 impl Group for Hops {
     type Stage<'a> = &'a Join;
     type Series = EdgeHops;
-    /// `None` for the edges beyond the limit.
-    type Key = Option<HopEdge>;
+    type Key = ExportedEdge;
 
     fn metrics() -> &'static [Metric<EdgeHops>] {
         &HOPS
@@ -149,33 +146,12 @@ impl Group for Hops {
         join: &Join,
         from: Cursor,
         read: impl Fn(&EdgeHops, Option<Exemplar>) -> Option<T>,
-    ) -> Slice<Option<HopEdge>, T> {
-        let from = from.index();
-        let to = from.saturating_add(SLICE);
-        let edges = join.edges_in(from..to).filter_map(|(edge, hops)| Some((Some(edge), read(hops, None)?)));
-        let mut rows: Vec<_> = edges.collect();
-        let next = (to < join.edges_end()).then_some(to);
-        if next.is_none() {
-            rows.extend(read(join.overflow(), None).map(|value| (None, value)));
-        }
-        Slice::of(rows, next)
+    ) -> Slice<ExportedEdge, T> {
+        join.exported_slice(from, read)
     }
 
-    fn labels(key: &Option<HopEdge>, with: impl FnOnce(Labels<'_>)) {
-        let mut labels = EDGE_NAMES.map(|name| (name, OVERFLOW));
-        if let Some(HopEdge { source, destination, service }) = key {
-            let values = [
-                &source.workload,
-                &source.namespace,
-                &source.version,
-                &destination.workload,
-                &destination.namespace,
-                &destination.version,
-                service,
-            ];
-            labels.iter_mut().zip(values).for_each(|(label, value)| label.1 = value);
-        }
-        with(&labels);
+    fn labels((edge, exported): &ExportedEdge, with: impl FnOnce(Labels<'_>)) {
+        with_labels(edge.as_ref(), *exported, with);
     }
 }
 

@@ -94,6 +94,7 @@ impl SnapshotState for Join {
         self.clock_skews.save(to);
         self.counted.save(to);
         self.table.save(to);
+        self.save_removed(to);
     }
 
     fn restore(&mut self, from: &mut Reader<'_>) -> Result<(), Unreadable> {
@@ -108,6 +109,7 @@ impl SnapshotState for Join {
         let names = &mut self.names;
         let edges = interned::load(from, |from| load_edge(names, from))?;
         self.edges = Interner::restored(EDGES_MAX, edges.into_iter());
+        self.project_edges();
         let proxies = interned::load(from, |from| Ok((Text::load(from)?, TelemetryLoss::load(from)?)))?;
         self.proxies = Interner::restored(PROXIES_MAX - 1, proxies.into_iter());
         for ends in [&mut self.sources, &mut self.destinations] {
@@ -119,6 +121,7 @@ impl SnapshotState for Join {
         for _ in 0..self.table.restore(from)? {
             self.stats.add_evicted(Eviction::Full);
         }
+        self.restore_removed(from)?;
         self.limit(limits);
         Ok(())
     }

@@ -111,7 +111,11 @@ fn exporting(labels: &str) -> Settings {
 }
 
 fn engine() -> Engine {
-    let mut engine = Engine::new(exporting("all"));
+    engine_exporting("all")
+}
+
+fn engine_exporting(labels: &str) -> Engine {
+    let mut engine = Engine::new(exporting(labels));
     for sequence in 1..4 {
         let at_us = (1_000 + sequence) * SECOND_US;
         engine.apply_batch(&batch("web-v1", Reporter::Source, sequence, at_us), at_us);
@@ -373,4 +377,19 @@ fn an_exported_counter_does_not_fall_when_one_of_its_series_expires() {
     assert!(!counts.keys().any(|name| name.starts_with("hopscope_requests_total")), "{counts:?}");
     assert_eq!(counts["hopscope_series_expired_requests_total "], 54 + 9);
     assert_eq!(counts["hopscope_tcp_expired_connections_total "], 7);
+}
+
+#[test]
+fn hops_are_added_up_over_the_labels_that_are_not_exported() {
+    let all = Counters::of::<ByFamily>(&engine(), "hopscope_hop");
+    let merged = engine_exporting("reporter");
+    let mut restored = Engine::new(exporting("reporter"));
+    snapshot::decode(&snapshot::encode(&merged, 1), &mut restored).unwrap();
+    for engine in [&merged, &restored] {
+        let counts = Counters::of::<BySeries>(engine, "hopscope_hop");
+        assert!(counts.contains_key("hopscope_hop_gap_seconds "), "{counts:?}");
+        assert!(counts.contains_key("hopscope_hops_total agreed"), "{counts:?}");
+        let of_agreed = all.iter().filter(|(name, _)| name.ends_with("agreed")).map(|(_, count)| count);
+        assert_eq!(counts["hopscope_hops_total agreed"], of_agreed.sum::<u64>());
+    }
 }
