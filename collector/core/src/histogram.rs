@@ -140,7 +140,7 @@ impl RequestStats {
         let (durations, sizes) = (Layout::durations(), Layout::sizes());
         // The three are independent of each other, so that the processor overlaps them.
         let values =
-            [Layout::duration(duration_us), sizes.position(request_bytes), sizes.position(response_bytes)];
+            [durations.duration(duration_us), sizes.position(request_bytes), sizes.position(response_bytes)];
         self.rows.add_each([durations, sizes, sizes], values);
         self.durations.add(Tally { sum: duration_us, max: duration_us });
         self.request_bytes = self.request_bytes.saturating_add(request_bytes);

@@ -132,10 +132,10 @@ impl Layout {
         self.octaves.position(value.min(LARGEST))
     }
 
-    /// Returns the position of a duration.
+    /// Returns the position of a duration, in the layout of durations.
     #[inline]
-    pub(super) fn duration(duration_us: u64) -> FinePosition {
-        Self::durations().octaves.position(ticks(duration_us))
+    pub(super) fn duration(&self, duration_us: u64) -> FinePosition {
+        self.octaves.position(ticks(duration_us))
     }
 
     /// Octaves from the counted values to the base unit of the metric.

@@ -39,8 +39,9 @@ impl Durations {
     /// Counts one duration.
     #[inline]
     pub fn record(&mut self, duration_us: u64) {
-        let position = Layout::duration(duration_us);
-        self.rows.add(0, Layout::durations(), |scale| position.at(scale), 1);
+        let layout = Layout::durations();
+        let position = layout.duration(duration_us);
+        self.rows.add(0, layout, |scale| position.at(scale), 1);
         self.tally.add(Tally { sum: duration_us, max: duration_us });
     }
 
@@ -83,7 +84,7 @@ pub(super) fn fold<const N: usize>(tally: &mut Tally, rows: &mut Rows<N>, folded
         rows.add(0, layout, |scale| layout.position(0).at(scale), folded.zero_count);
     }
     for (index, count) in (i64::from(folded.offset)..).zip(&folded.counts).filter(|(_, count)| **count > 0) {
-        let position = Layout::duration(middle_us(index, folded));
+        let position = layout.duration(middle_us(index, folded));
         rows.add(0, layout, |scale| position.at(scale), *count);
     }
 }
