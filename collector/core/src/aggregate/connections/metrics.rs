@@ -66,6 +66,7 @@ static TCP_STAGE: [Metric<ConnectionSeries>; 2] = [
 const OF_THE_END: (usize, usize) = (20, 4);
 
 /// Labels of a stream: those of a request without [`OF_THE_END`].
+#[expect(clippy::indexing_slicing, reason = "the compiler evaluates it")]
 const STREAM_LABELS: [&str; NAMES.len() - OF_THE_END.1] = {
     let mut names = [""; NAMES.len() - OF_THE_END.1];
     let mut index = 0;
