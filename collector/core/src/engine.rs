@@ -171,10 +171,13 @@ impl Engine {
         let proxy = &batch.epoch_id.proxy;
         match (&batch.identity, self.address_book.contains(proxy)) {
             (None, false) => return Answer::NeedIdentity,
-            (Some(_), false) if !self.address_book.has_capacity() => return Answer::Full("proxies"),
+            (Some(identity), false) if !self.address_book.admits(identity, now_us) => {
+                return Answer::Full("proxies");
+            }
             _ => {}
         }
-        match self.ledger.admit(batch, now_us) {
+        let owner = || self.address_book.owner(proxy, batch.identity.as_ref());
+        match self.ledger.admit(batch, owner, now_us) {
             Admission::Full => return Answer::Full("epochs"),
             Admission::Duplicate => return Answer::Accepted,
             Admission::New => {}
@@ -247,6 +250,13 @@ impl Engine {
     pub fn close(&mut self, now_us: u64) {
         self.resolve_all_pending(now_us);
         self.count_uninferred(u64::MAX, now_us);
+    }
+
+    /// Latest time of a batch or tick, microseconds since the Unix epoch: a lower bound of the time
+    /// after a restart.
+    #[must_use]
+    pub fn now_us(&self) -> u64 {
+        self.address_book.now_us()
     }
 
     /// Number of entries of the edge cache, and of those that were evicted because there were too

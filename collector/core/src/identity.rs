@@ -2,15 +2,21 @@
 //!
 //! In: identities that proxies report of themselves, and reported edges. Out: [`ResolvedEdge`]s.
 //! Invariant: a peer is identified by the strongest evidence, and the edge states which; an address
-//! does not identify a proxy whose certificate contradicts it; a service account identifies no
-//! caller while other workloads of the account may not have reported yet; a proxy that has not
-//! reported for long identifies no peer; every table is bounded.
+//! identifies its holder only while the holder is known to live, or with a certificate or metadata
+//! that agree, and only in the holder's cluster; a service account identifies no caller while other
+//! workloads of the account may not have reported yet; every table is bounded, and a full one gives
+//! up the longest silent entry.
 
 pub mod authorize;
 pub mod spiffe;
+mod trust;
 mod accounts;
+mod addresses;
+mod proxy;
+mod holders;
 mod resolve;
 mod edge;
+mod authorities;
 mod services;
 mod liveness;
 mod edge_table;
@@ -30,39 +36,43 @@ pub use services::ServiceName;
 pub use settings::Settings;
 
 use crate::batch::{Edge, Identity, Reporter, Text};
+use crate::eviction::Eviction;
 use crate::settings::seconds_us;
 use crate::snapshot::codec::snapshot;
-use accounts::{Accounts, may_present, spiffe};
+use accounts::Accounts;
+use addresses::{Addresses, Claim};
+use holders::SilenceTimers;
 use liveness::Listening;
+use proxy::Proxy;
 use services::Services;
 use std::collections::HashMap;
 use std::sync::Arc;
+use trust::TrustDomains;
 
-#[derive(Debug, Clone)]
-struct Proxy {
-    identity: Arc<Identity>,
-    last_us: u64,
-    /// Time at which another proxy last reported a request that shows this proxy alive.
-    alive_us: u64,
-}
-
-snapshot!(struct Proxy { identity, last_us, alive_us });
+type Proxies = HashMap<Text, Proxy, foldhash::quality::RandomState>;
 
 /// Identities of the proxies of the mesh, and the services that they call.
 #[derive(Debug, Clone)]
 pub struct AddressBook {
     limits: Settings,
-    proxies: HashMap<Text, Proxy, foldhash::quality::RandomState>,
-    /// Proxy that last reported an address as its own.
-    addresses: HashMap<Text, Text>,
+    proxies: Proxies,
+    addresses: Addresses,
     accounts: Accounts,
+    domains: TrustDomains,
     services: Services,
     listening: Listening,
+    /// Order in which proxies leave a full table.
+    eviction: Eviction<Text>,
+    timers: SilenceTimers,
+    /// Latest time of a report or tick.
+    now_us: u64,
+    /// Time at which all edges were last resolved again, so that services in use stay known.
+    refreshed_us: u64,
     generation: u64,
 }
 
-snapshot!(state AddressBook { proxies, addresses } nested { accounts, services } skip {
-    limits, listening, generation
+snapshot!(state AddressBook { proxies, addresses, domains, listening, now_us, refreshed_us } nested { services } skip {
+    limits, accounts, eviction, timers, generation
 });
 
 impl AddressBook {
@@ -73,12 +83,39 @@ impl AddressBook {
         Self {
             limits,
             proxies: HashMap::default(),
-            addresses: HashMap::new(),
+            addresses: Addresses::default(),
             accounts: Accounts::default(),
+            domains: TrustDomains::default(),
             services,
             listening: Listening::default(),
+            eviction: Eviction::default(),
+            timers: SilenceTimers::default(),
+            now_us: 0,
+            refreshed_us: 0,
             generation: 0,
         }
+    }
+
+    /// Builds the indexes of the proxies of a snapshot.
+    pub(crate) fn rebuild(&mut self) {
+        let Self { proxies, accounts, eviction, .. } = self;
+        let mut held = Vec::new();
+        for (name, known) in &*proxies {
+            accounts.add(&known.identity);
+            if known.is_held {
+                accounts.begin_reporting(&known.identity, 0);
+                held.push(name.clone());
+            }
+            eviction.insert(name, &known.owner, known.last_us, |key| proxies.get(key).map(Proxy::standing));
+        }
+        accounts.end_all_learning();
+        held.iter().for_each(|name| self.watch(name));
+    }
+
+    /// Latest time of a report or tick, microseconds since the Unix epoch.
+    #[must_use]
+    pub fn now_us(&self) -> u64 {
+        self.now_us
     }
 
     /// Number of changes after which an edge may be resolved differently.
@@ -96,31 +133,51 @@ impl AddressBook {
 
     /// Sets the identity of a proxy. Returns `false` when there are too many proxies.
     pub fn introduce(&mut self, proxy: &Text, identity: Identity, now_us: u64) -> bool {
+        self.now_us = self.now_us.max(now_us);
         if self.proxies.get(proxy).is_some_and(|known| *known.identity == identity) {
             return true;
         }
         if !self.proxies.contains_key(proxy) && self.proxies.len() >= self.limits.proxies_max {
-            return false;
+            let Some(victim) = self.victim(&identity, now_us) else { return false };
+            self.eviction.count_evicted();
+            self.remove_proxy(&victim);
         }
         self.generation += 1;
-        let before = self.proxies.get(proxy).map(|known| known.identity.clone());
-        self.accounts.add(proxy, &identity, before.as_deref(), now_us);
-        if let Some(before) = before {
-            self.remove_addresses(proxy, &before);
-        }
-        for address in &identity.addresses {
-            self.addresses.insert(address.clone(), proxy.clone());
-        }
-        self.proxies
-            .insert(proxy.clone(), Proxy { identity: Arc::new(identity), last_us: now_us, alive_us: 0 });
+        let before = self.remove_proxy(proxy);
+        let mut known = Proxy::new(identity, now_us);
+        known.reports = before.map_or(0, |before| before.reports);
+        let (identity, owner) = (known.identity.clone(), known.owner.clone());
+        self.proxies.insert(proxy.clone(), known);
+        let proxies = &self.proxies;
+        self.eviction.insert(proxy, &owner, now_us, |key| proxies.get(key).map(Proxy::standing));
+        self.accounts.add(&identity);
+        self.hold(proxy, now_us);
+        identity.addresses.iter().for_each(|address| self.claim(proxy, &identity, address));
         true
     }
 
     /// Notes a report of a proxy, and returns its identity; `None` when it is unknown.
     pub fn reports(&mut self, proxy: &Text, now_us: u64) -> Option<Arc<Identity>> {
+        self.now_us = self.now_us.max(now_us);
         let known = self.proxies.get_mut(proxy)?;
         known.last_us = known.last_us.max(now_us);
-        Some(known.identity.clone())
+        known.reports = known.reports.saturating_add(1);
+        known.alive_since_us = 0;
+        let identity = known.identity.clone();
+        if std::mem::take(&mut known.is_contested) {
+            self.generation += 1;
+        }
+        self.hold(proxy, now_us);
+        Some(identity)
+    }
+
+    /// Account of a proxy with this identity, by which tables are shared.
+    #[must_use]
+    pub fn owner(&self, proxy: &Text, identity: Option<&Identity>) -> Text {
+        match identity {
+            Some(identity) => proxy::owner_of(identity),
+            None => self.proxies.get(proxy).map_or_else(Text::default, |known| known.owner.clone()),
+        }
     }
 
     /// Identity of a proxy, and the time of its last report, microseconds since the Unix epoch.
@@ -135,10 +192,9 @@ impl AddressBook {
         self.proxies.iter().map(|(proxy, known)| (proxy, &*known.identity))
     }
 
-    /// Whether one more proxy is admitted.
-    #[must_use]
-    pub fn has_capacity(&self) -> bool {
-        self.proxies.len() < self.limits.proxies_max
+    /// Whether one more proxy, with this identity, is admitted.
+    pub fn admits(&mut self, identity: &Identity, now_us: u64) -> bool {
+        self.proxies.len() < self.limits.proxies_max || self.victim(identity, now_us).is_some()
     }
 
     /// Whether the identity of a proxy is known.
@@ -153,67 +209,81 @@ impl AddressBook {
         self.proxies.len()
     }
 
+    /// Number of proxies that left for others because there were too many.
+    #[must_use]
+    pub fn proxies_evicted(&self) -> u64 {
+        self.eviction.evicted()
+    }
+
     /// Number of times that a requested authority was resolved to `other`, because there were too
     /// many.
     #[must_use]
     pub fn authorities_rejected(&self) -> u64 {
-        self.services.rejected()
+        self.services.authorities_rejected()
     }
 
-    /// Removes proxies without a report for longer than the limit, and ends the learning time of
-    /// service accounts.
+    /// Removes proxies, services and authorities without a report for longer than the limit, and
+    /// ends the learning time of service accounts.
     pub fn expire(&mut self, now_us: u64) {
+        self.now_us = self.now_us.max(now_us);
         self.note_listening(now_us);
+        self.release_silent(now_us);
         if self.accounts.end_learning(now_us.saturating_sub(seconds_us(self.limits.account_learning_s))) {
             self.generation += 1;
         }
-        let silent_since = now_us.saturating_sub(seconds_us(self.limits.silent_s_max));
-        let silent = self.proxies.iter().filter(|(_, known)| known.last_us < silent_since);
-        for proxy in silent.map(|(proxy, _)| proxy.clone()).collect::<Vec<_>>() {
+        let silent_us_max = seconds_us(self.limits.silent_s_max);
+        let silent_since = now_us.saturating_sub(silent_us_max);
+        while let Some(proxy) = self.silent_before(silent_since) {
             self.remove_proxy(&proxy);
+        }
+        // Edges in the cache do not report their services, so all are resolved again before their
+        // services expire.
+        if now_us.saturating_sub(self.refreshed_us) >= silent_us_max / 4 {
+            self.refreshed_us = now_us;
+            self.generation += 1;
+            self.services.expire(silent_since);
         }
     }
 
     /// Learns a service and a workload that serves it from a reported edge.
     pub fn learn(&mut self, edge: &Edge, own: &Identity) {
-        let (workload, version) = match edge.reporter {
-            Reporter::Destination => (&own.workload, &own.version),
-            _ if edge.peer.version.is_empty() => (&edge.peer.workload, &edge.peer.canonical_revision),
-            _ => (&edge.peer.workload, &edge.peer.version),
+        let (workload, version, revision) = match edge.reporter {
+            Reporter::Destination => (&own.workload, &own.version, &own.canonical_revision),
+            _ => (&edge.peer.workload, &edge.peer.version, &edge.peer.canonical_revision),
         };
-        if self.services.learn(&edge.service, workload, version) {
+        let version = unknown::version_of(version, revision);
+        let is_new_service = self.services.learn(&edge.service, workload, version, self.now_us);
+        if self.domains.learn(&own.cluster, &edge.local_principal) || is_new_service {
             self.generation += 1;
         }
     }
 
-    /// Proxy of the peer of an edge, if its address is known and its certificate does not
-    /// contradict.
-    #[must_use]
-    pub fn peer_proxy(&self, edge: &Edge) -> Option<&Text> {
-        let proxy = self.addresses.get(&edge.peer.address)?;
-        let known = self.proxies.get(proxy)?;
-        may_present(&edge.peer.principal, &known.identity).then_some(proxy)
+    /// Returns the proxy that leaves a full table for one more with this identity.
+    fn victim(&mut self, identity: &Identity, now_us: u64) -> Option<Text> {
+        let owner = proxy::owner_of(identity);
+        let silent_since = now_us.saturating_sub(seconds_us(self.limits.quiet_s));
+        let proxies = &self.proxies;
+        self.eviction.victim(&owner, silent_since, |key| proxies.get(key).map(Proxy::standing))
     }
 
-    /// Proxy that last reported an address as its own.
-    #[must_use]
-    pub fn proxy_at(&self, address: &str) -> Option<&Text> {
-        self.addresses.get(address)
+    /// Returns the longest silent proxy, if it has not reported since `since_us`.
+    fn silent_before(&mut self, since_us: u64) -> Option<Text> {
+        let proxies = &self.proxies;
+        let first = self.eviction.longest_silent(|key| proxies.get(key).map(Proxy::standing));
+        first.filter(|(last_us, _)| *last_us < since_us).map(|(_, proxy)| proxy)
     }
 
-    fn remove_proxy(&mut self, proxy: &Text) {
-        let Some(known) = self.proxies.remove(proxy) else { return };
+    fn remove_proxy(&mut self, proxy: &Text) -> Option<Proxy> {
+        let known = self.proxies.remove(proxy)?;
         self.generation += 1;
-        self.remove_addresses(proxy, &known.identity);
-        self.accounts.remove(proxy, &known.identity);
-    }
-
-    fn remove_addresses(&mut self, proxy: &Text, identity: &Identity) {
-        for address in &identity.addresses {
-            if self.addresses.get(address) == Some(proxy) {
-                self.addresses.remove(address);
-            }
+        self.eviction.remove(&known.owner);
+        let proxies = &self.proxies;
+        self.addresses.remove(proxy, &known.identity, |name| proxies.get(name).is_some_and(|it| it.is_held));
+        if known.is_held {
+            self.accounts.end_reporting(&known.identity);
         }
+        self.accounts.remove(&known.identity);
+        Some(known)
     }
 }
 

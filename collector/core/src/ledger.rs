@@ -7,12 +7,15 @@
 //!
 //! Requests that were reported before a restart of the collector and are not in its snapshot count
 //! as dropped, reason `collector_restart`. An epoch is closed after a long silence; a closed epoch
-//! has no request in flight or unaccounted. At most `epochs_max` epochs are open. At most
+//! has no request in flight or unaccounted. At most `epochs_max` epochs are open: for one more, the
+//! longest silent epoch is closed, and an epoch that was closed during a silence opens again with
+//! its next batch. At most
 //! `closed_max` proxies without an open epoch have an entry; the others are summed under
 //! [`EARLIER`].
 
-mod epoch;
 mod dedup;
+mod ended;
+mod epoch;
 mod entry;
 mod history;
 pub(crate) mod metrics;
@@ -26,6 +29,7 @@ pub use settings::{Limits, Settings};
 use crate::batch::{Batch, EpochId};
 use crate::snapshot::codec::snapshot;
 use crate::text::Text;
+use ended::EndedEpochs;
 use epoch::Epoch;
 use history::History;
 use open_epochs::OpenEpochs;
@@ -37,6 +41,10 @@ pub const EARLIER: &str = "(earlier proxies)";
 
 /// Interval between two checks for silent epochs.
 const CHECK_INTERVAL_US: u64 = 60 * 1_000_000;
+
+/// Silence after which an epoch is closed for a new one, while the table is full. A filter reports
+/// at least every 15 s.
+const QUIET_US: u64 = 60 * 1_000_000;
 
 /// Result of the admission of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +62,8 @@ pub enum Admission {
 pub struct Ledger {
     limits: Limits,
     epochs: OpenEpochs,
+    /// Epochs that were closed during a silence.
+    ended: EndedEpochs,
     /// Sums of closed epochs by proxy, with the time of the last close.
     closed: BTreeMap<Text, (Entry, u64)>,
     /// Time of the last check for silent epochs.
@@ -61,7 +71,7 @@ pub struct Ledger {
     history: History,
 }
 
-snapshot!(state Ledger { epochs, closed, checked_us } nested { history } skip { limits });
+snapshot!(state Ledger { epochs, ended, closed, checked_us } nested { history } skip { limits });
 
 impl Ledger {
     /// Creates an empty ledger.
@@ -76,31 +86,45 @@ impl Ledger {
         self.limits = limits;
     }
 
-    /// Decides whether a batch is new, and records it if so.
-    pub fn admit(&mut self, batch: &Batch, now_us: u64) -> Admission {
+    /// Decides whether a batch is new, and records it if so. `owner`: returns the account of the
+    /// proxy, by which the table of epochs is shared.
+    pub fn admit(&mut self, batch: &Batch, owner: impl FnOnce() -> Text, now_us: u64) -> Admission {
         if let Some(epoch) = self.epochs.get_mut(&batch.epoch_id) {
             return if epoch.add(batch, now_us) { Admission::New } else { Admission::Duplicate };
         }
-        if self.epochs.len() >= self.limits.epochs_max {
-            self.close_silent(now_us);
-        }
-        if self.epochs.len() >= self.limits.epochs_max {
+        let owner = owner();
+        let epoch = match self.ended.get(&batch.epoch_id) {
+            Some(ended) => match Epoch::reopened(ended, batch, owner.clone(), now_us) {
+                Some(epoch) => epoch,
+                None => {
+                    let (entry, _) = self.closed.entry(batch.epoch_id.proxy.clone()).or_default();
+                    entry.duplicates = entry.duplicates.saturating_add(1);
+                    return Admission::Duplicate;
+                }
+            },
+            None => Epoch::new(batch, owner.clone(), now_us),
+        };
+        if self.epochs.len() >= self.limits.epochs_max && !self.evict(&owner, now_us) {
             return Admission::Full;
         }
-        self.epochs.insert(batch.epoch_id.clone(), Epoch::new(batch, now_us));
+        self.ended.remove(&batch.epoch_id);
+        self.epochs.insert(batch.epoch_id.clone(), epoch);
         Admission::New
     }
 
-    /// Whether a batch of an open epoch was accepted before.
+    /// Whether a batch was accepted before.
     #[must_use]
     pub fn has(&self, epoch_id: &EpochId, sequence: u64) -> bool {
-        self.epochs.get(epoch_id).is_some_and(|epoch| epoch.has(sequence))
+        match self.epochs.get(epoch_id) {
+            Some(epoch) => epoch.has(sequence),
+            None => self.ended.get(epoch_id).is_some_and(|ended| ended.received.contains(sequence)),
+        }
     }
 
     /// Closes an epoch that has ended for good. Its counts stay in the entry of the proxy.
     pub fn end(&mut self, epoch_id: &EpochId, now_us: u64) {
         if let Some(epoch) = self.epochs.remove(epoch_id) {
-            add_closed(&mut self.closed, &epoch_id.proxy, &epoch, now_us);
+            self.add_closed(&epoch_id.proxy, &epoch, now_us);
         }
     }
 
@@ -146,18 +170,50 @@ impl Ledger {
         self.epochs.len()
     }
 
-    /// Closes epochs that have been silent for too long. Their counts stay; duplicates of their
-    /// batches are not recognized any more.
+    /// Returns the number of epochs that were closed for others because there were too many.
+    #[must_use]
+    pub fn evicted(&self) -> u64 {
+        self.epochs.evicted()
+    }
+
+    /// Returns the number of epochs that were closed during a silence, and open again with a batch.
+    #[must_use]
+    pub fn closed_epochs(&self) -> usize {
+        self.ended.len()
+    }
+
+    /// Closes epochs that have been silent for too long. Their counts stay.
     fn close_silent(&mut self, now_us: u64) {
         let silent_since = now_us.saturating_sub(self.limits.silent_us_max);
-        let closed = &mut self.closed;
-        self.epochs.retain(|epoch_id, epoch| {
-            let is_active = epoch.last_us() >= silent_since;
-            if !is_active {
-                add_closed(closed, &epoch_id.proxy, epoch, now_us);
-            }
-            is_active
-        });
+        while let Some(epoch_id) = self.epochs.silent_before(silent_since) {
+            self.close(&epoch_id, now_us);
+        }
+        self.ended.expire(silent_since);
+    }
+
+    /// Closes an epoch, so that one more of `owner` can open. Returns `false` when no epoch gives
+    /// way.
+    fn evict(&mut self, owner: &Text, now_us: u64) -> bool {
+        let Some(epoch_id) = self.epochs.victim(owner, now_us.saturating_sub(QUIET_US)) else { return false };
+        self.epochs.count_evicted();
+        self.close(&epoch_id, now_us);
+        true
+    }
+
+    /// Closes an epoch that may report again.
+    fn close(&mut self, epoch_id: &EpochId, now_us: u64) {
+        let Some(epoch) = self.epochs.remove(epoch_id) else { return };
+        self.ended.insert(epoch_id, epoch.ended(), now_us, self.limits.epochs_max);
+        self.add_closed(&epoch_id.proxy, &epoch, now_us);
+    }
+
+    /// Adds the counts of an epoch to the closed entry of its proxy.
+    fn add_closed(&mut self, proxy: &Text, epoch: &Epoch, now_us: u64) {
+        let mut entry = epoch.entry();
+        entry.close();
+        let (sum, closed_us) = self.closed.entry(proxy.clone()).or_default();
+        sum.add(&entry);
+        *closed_us = now_us;
         if self.closed.len() > self.limits.closed_max {
             self.sum_earliest();
         }
@@ -182,14 +238,6 @@ impl Ledger {
         });
         self.closed.entry(EARLIER.into()).or_default().0.add(&sum);
     }
-}
-
-fn add_closed(closed: &mut BTreeMap<Text, (Entry, u64)>, proxy: &Text, epoch: &Epoch, now_us: u64) {
-    let mut entry = epoch.entry();
-    entry.close();
-    let (sum, closed_us) = closed.entry(proxy.clone()).or_default();
-    sum.add(&entry);
-    *closed_us = now_us;
 }
 
 #[cfg(test)]

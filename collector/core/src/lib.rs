@@ -3,6 +3,7 @@
 pub mod prefetch;
 pub mod interner;
 pub mod text;
+mod eviction;
 pub mod histogram;
 pub mod metrics;
 pub mod snapshot;

@@ -211,7 +211,7 @@ impl Engine {
         self.address_book.learn(&edge, own);
         let resolved = self.address_book.resolve(own, &edge);
         let may_improve = self.address_book.may_improve(&edge, &resolved);
-        let peer = self.address_book.peer_proxy(&edge);
+        let peer = self.address_book.peer_proxy(own, &edge);
         let joined = joins.then(|| self.join.edge_ids(&resolved, peer));
         let peer = peer.map_or(NO_PEER, |peer| self.edge_cache.peer(peer));
         let needs_caller = self.join.is_enabled() && self.address_book.needs_caller(&edge, &resolved);

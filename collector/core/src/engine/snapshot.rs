@@ -43,8 +43,8 @@ macro_rules! section {
 }
 
 const SECTIONS: [Section; 11] = [
-    section!(ledger, 3),
-    section!(address_book, 4),
+    section!(ledger, 4),
+    section!(address_book, 5),
     section!(edges, 1),
     section!(pending, 9),
     section!(pending_callers, 1),
@@ -141,6 +141,7 @@ pub fn decode(file: &[u8], engine: &mut Engine) -> Result<u64, Unreadable> {
         (section.restore)(engine, &mut body)?;
         body.check_offset()?;
     }
+    engine.address_book.rebuild();
     let Engine { edges, aggregate, connections, streams, .. } = engine;
     aggregate.restore_budget(edges);
     connections.restore_budget(edges);

@@ -4,12 +4,12 @@
 //! value is empty; an unknown one is `unknown`, and `latest` for a revision, as in Istio.
 
 use super::ServiceName;
-use super::unknown::{UNKNOWN, known};
+use super::accounts::CommonLabels;
+use super::trust::SpiffeId;
+use super::unknown::{LATEST, UNKNOWN, app_of, known, version_of};
 use crate::batch::{Identity, Peer, Reporter, Text};
 use crate::snapshot::codec::snapshot;
-use std::sync::{Arc, LazyLock};
-
-static LATEST: LazyLock<Text> = LazyLock::new(|| "latest".into());
+use std::sync::Arc;
 
 /// Edge under which requests and connections are counted.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -92,9 +92,6 @@ impl Evidence {
     }
 }
 
-/// Accessor of one label of an identity.
-type Field = fn(&Identity) -> &Text;
-
 /// One end of an edge.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct End {
@@ -104,9 +101,9 @@ pub struct End {
     pub namespace: Text,
     /// SPIFFE id.
     pub principal: Text,
-    /// Label `app`.
+    /// Label `app`; the canonical service without that label.
     pub app: Text,
-    /// Label `version`; the canonical revision if only the control plane reported the peer.
+    /// Label `version`; the canonical revision without that label.
     pub version: Text,
     /// Canonical service.
     pub canonical_service: Text,
@@ -128,8 +125,8 @@ impl End {
             workload: known(&identity.workload),
             namespace: known(&identity.namespace),
             principal: known(principal),
-            app: known(&identity.app),
-            version: known(&identity.version),
+            app: known(app_of(&identity.app, &identity.canonical_service)),
+            version: known(version_of(&identity.version, revision)),
             canonical_service: known(&identity.canonical_service),
             canonical_revision: if revision.is_empty() { LATEST.clone() } else { revision.clone() },
             cluster: known(&identity.cluster),
@@ -138,8 +135,7 @@ impl End {
 
     /// Creates an end from reported metadata; the certificate contains the namespace, too.
     pub(super) fn of_peer(peer: &Peer) -> Self {
-        let namespace = super::spiffe(&peer.principal).map(|(namespace, _)| namespace.into());
-        let version = if peer.version.is_empty() { &peer.canonical_revision } else { &peer.version };
+        let namespace = SpiffeId::parse(&peer.principal).map(|id| id.namespace.into());
         let revision = &peer.canonical_revision;
         let is_unknown = peer.workload.is_empty();
         Self {
@@ -150,8 +146,8 @@ impl End {
                 peer.namespace.clone()
             },
             principal: known(&peer.principal),
-            app: known(&peer.app),
-            version: known(version),
+            app: known(app_of(&peer.app, &peer.canonical_service)),
+            version: known(version_of(&peer.version, revision)),
             canonical_service: known(&peer.canonical_service),
             canonical_revision: match revision.is_empty() {
                 true if is_unknown => UNKNOWN.clone(),
@@ -164,13 +160,15 @@ impl End {
 
     /// Fills in labels from the identity that the peer's own proxy reported.
     pub(super) fn complete(&mut self, identity: &Identity) {
-        for (mine, theirs) in [(&mut self.app, &identity.app), (&mut self.cluster, &identity.cluster)] {
-            if *mine == *UNKNOWN {
-                *mine = known(theirs);
-            }
+        let Self { app, version, cluster, .. } = Self::of_identity(identity, &self.principal);
+        if app != *UNKNOWN {
+            self.app = app;
         }
-        if !identity.version.is_empty() {
-            self.version = identity.version.clone();
+        if version != *UNKNOWN {
+            self.version = version;
+        }
+        if self.cluster == *UNKNOWN {
+            self.cluster = cluster;
         }
     }
 
@@ -189,23 +187,28 @@ impl End {
 
     /// Sets the labels that all candidates have in common. Returns `false` if the workload is not
     /// one of them.
-    pub(super) fn agreed(&mut self, candidates: &[&Identity]) -> bool {
-        let common = |field: Field| {
-            let mut values = candidates.iter().map(|candidate| field(candidate));
-            let first = values.next().filter(|first| !first.is_empty())?;
-            values.all(|value| value == first).then(|| first.clone())
+    pub(super) fn agreed(&mut self, common: CommonLabels) -> bool {
+        let CommonLabels {
+            workload: Some(workload),
+            app,
+            version,
+            canonical_service,
+            canonical_revision,
+            cluster,
+        } = common
+        else {
+            return false;
         };
-        let Some(workload) = common(|it| &it.workload) else { return false };
         self.workload = workload;
-        let fields: [(&mut Text, Field); 5] = [
-            (&mut self.app, |it| &it.app),
-            (&mut self.version, |it| &it.version),
-            (&mut self.canonical_service, |it| &it.canonical_service),
-            (&mut self.canonical_revision, |it| &it.canonical_revision),
-            (&mut self.cluster, |it| &it.cluster),
+        let labels = [
+            (&mut self.app, app),
+            (&mut self.version, version),
+            (&mut self.canonical_service, canonical_service),
+            (&mut self.canonical_revision, canonical_revision),
+            (&mut self.cluster, cluster),
         ];
-        for (mine, theirs) in fields {
-            if let Some(value) = common(theirs) {
+        for (mine, common) in labels {
+            if let Some(value) = common {
                 *mine = value;
             }
         }

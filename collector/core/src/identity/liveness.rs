@@ -3,7 +3,8 @@
 //! In: reports of proxies, requests that other proxies report with them, and the time. Out: a
 //! [`Liveness`] for each proxy. Invariant: a proxy without reports is idle, since it may have
 //! ended; it is `not_reporting` only if other proxies report requests with it after its own report
-//! was due. Reports that the collector missed while it was down do not count.
+//! was due, and for longer than a filter may take to report. Reports that the collector missed while
+//! it was down do not count.
 //!
 //! A filter that has trapped leaves its proxy working (`FAIL_OPEN`) and reports nothing; the peers
 //! of the proxy still report its requests.
@@ -11,9 +12,13 @@
 use super::AddressBook;
 use crate::batch::{Outcome, Reporter, Text};
 use crate::settings::seconds_us;
+use crate::snapshot::codec::snapshot;
 
 /// Time without any report or tick after which the collector is taken to have been down.
 const AWAY_US: u64 = 10_000_000;
+
+/// Reports of a filter in the time after which it counts as silent, by default 15 s and 45 s.
+const REPORTS_PER_QUIET: u64 = 3;
 
 /// Liveness of a proxy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,7 +55,14 @@ pub(super) struct Listening {
     last_us: u64,
 }
 
+snapshot!(struct Listening { since_us, last_us });
+
 impl Listening {
+    /// Time since which reports arrive.
+    pub(super) fn since_us(&self) -> u64 {
+        self.since_us
+    }
+
     fn note(&mut self, now_us: u64) {
         if now_us.saturating_sub(self.last_us) > AWAY_US {
             self.since_us = now_us;
@@ -72,10 +84,14 @@ impl AddressBook {
     }
 
     /// Notes that another proxy reported a request with this proxy that [`shows_alive`].
-    pub fn note_alive(&mut self, proxy: &str, now_us: u64) {
+    pub fn note_alive(&mut self, proxy: &Text, now_us: u64) {
         if let Some(known) = self.proxies.get_mut(proxy) {
             known.alive_us = known.alive_us.max(now_us);
+            if known.alive_since_us == 0 {
+                known.alive_since_us = now_us;
+            }
         }
+        self.hold(proxy, now_us);
     }
 
     /// Liveness of a proxy; `None` for an unknown one.
@@ -89,7 +105,9 @@ impl AddressBook {
         }
         let alive_since_due = known.alive_us > reported_us.saturating_add(idle_us);
         let alive_now = now_us.saturating_sub(known.alive_us) <= idle_us;
-        Some(if alive_since_due && alive_now { Liveness::NotReporting } else { Liveness::Idle })
+        // A pod with the address of one that has ended reports itself within a third of the time.
+        let alive_long = known.alive_us.saturating_sub(known.alive_since_us) >= idle_us / REPORTS_PER_QUIET;
+        Some(if alive_since_due && alive_now && alive_long { Liveness::NotReporting } else { Liveness::Idle })
     }
 
     /// Number of proxies with this liveness.
@@ -125,10 +143,12 @@ mod tests {
                 }
                 "!" => {
                     assert!(shows_alive(edge.reporter, &Outcome::default()));
-                    let peer = address_book.peer_proxy(&edge).cloned().unwrap();
-                    address_book.note_alive(&peer, now_us);
+                    let peer = address_book.peer_proxy(&identity, &edge).cloned();
+                    if let Some(peer) = peer {
+                        address_book.note_alive(&peer, now_us);
+                    }
                 }
-                "." => address_book.note_listening(now_us),
+                "." => address_book.expire(now_us),
                 _ => text.push(address_book.liveness("a", now_us).map_or("unknown", |it| it.label())),
             }
         }
@@ -143,12 +163,20 @@ mod tests {
     #[test]
     fn a_proxy_whose_peers_report_requests_after_its_report_was_due_is_not_reporting() {
         check("@1 .8 !9 ?12 !13 ?13", "idle not_reporting");
-        check("@1 .8 !13 ?13 ?24", "not_reporting idle");
-        check("@1 .8 !13 ?13 @14 ?14", "not_reporting reporting");
+        check("@1 .8 !9 !13 ?13 ?24", "not_reporting idle");
+        check("@1 .8 !9 !13 ?13 @14 ?14", "not_reporting reporting");
+        check("@1 .8 !9 .14 !18 .22 !26 .30 !34 ?34", "not_reporting");
+    }
+
+    #[test]
+    fn a_proxy_whose_address_came_back_after_a_silence_is_not_found() {
+        check("@1 .8 .13 !13 .17 !17 .21 !21 ?21", "idle");
+        check("@1 .8 !9 .14 .20 !21 .25 !25 .29 !29 ?29", "idle");
     }
 
     #[test]
     fn reports_that_the_collector_missed_while_it_was_down_do_not_count() {
         check("@1 .100 !101 ?101 .108 !111 ?111 .112", "reporting not_reporting");
+        check("@1 .8 .12 .100 !101 ?101 .108 !111 ?111 .112", "reporting idle");
     }
 }

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 const FILTERS_MAX: usize = 20;
 const OTHER: &str = "other";
 
-static ADDRESS_BOOK: [Metric<AddressBook>; 2] = [
+static ADDRESS_BOOK: [Metric<AddressBook>; 7] = [
     Metric::counter(
         "hopscope_identity_authorities_rejected_total",
         "Requested authorities that are shown as `other` because there were too many.",
@@ -18,6 +18,27 @@ static ADDRESS_BOOK: [Metric<AddressBook>; 2] = [
     Metric::gauge("hopscope_identity_proxies", "Proxies with a known identity.", |address_book| {
         address_book.proxies().into()
     }),
+    Metric::counter(
+        "hopscope_identity_proxies_evicted_total",
+        "Proxies that left for others because `identity.proxies_max` were known; the longest silent leaves first.",
+        |address_book| Some(address_book.proxies_evicted()),
+    ),
+    Metric::gauge("hopscope_identity_addresses", "Addresses that identify proxies.", |address_book| {
+        address_book.addresses.len().into()
+    }),
+    Metric::gauge("hopscope_identity_services", "Services known from cluster names.", |address_book| {
+        address_book.services.len().into()
+    }),
+    Metric::counter(
+        "hopscope_identity_services_rejected_total",
+        "Services that were not stored because `identity.services_max` were known.",
+        |address_book| Some(address_book.services.rejected()),
+    ),
+    Metric::gauge(
+        "hopscope_identity_authorities",
+        "Services known from requested authorities only.",
+        |address_book| address_book.services.authorities().into(),
+    ),
 ];
 
 static FILTERS: [Metric<u64>; 1] = [Metric::<u64>::gauge(

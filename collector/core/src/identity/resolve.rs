@@ -5,8 +5,10 @@
 //! does not identify a proxy whose certificate contradicts it; a certificate identifies no caller
 //! while its account is new, except in a final resolution.
 
-use super::accounts::may_present;
-use super::unknown::known;
+use super::accounts::CommonLabels;
+use super::holders::is_described;
+use super::trust::SpiffeId;
+use super::unknown::{UNKNOWN, known};
 use super::{AddressBook, End, Evidence, ResolvedEdge, Security, ServiceName};
 use crate::batch::{self, Edge, Identity, Reporter, Text};
 use std::sync::Arc;
@@ -24,9 +26,9 @@ impl AddressBook {
     }
 
     fn resolve_trusting(&mut self, trusts_new: bool, own: &Identity, edge: &Edge) -> ResolvedEdge {
-        let service = self.services.name(&edge.service, &own.namespace);
+        let service = self.services.name(&edge.service, &own.namespace, self.now_us);
         let own_end = End::of_identity(own, &edge.local_principal);
-        let (mut peer_end, mut evidence) = self.peer(edge, trusts_new);
+        let (mut peer_end, mut evidence) = self.peer(own, edge, trusts_new);
         if evidence == Evidence::None && edge.reporter != Reporter::Destination {
             evidence = self.intended(&mut peer_end, edge, &service);
         }
@@ -47,7 +49,7 @@ impl AddressBook {
         let mut resolved = self.resolve_final(own, edge);
         if resolved.evidence <= Evidence::Certificate
             && let Some(known) = self.proxies.get(caller)
-            && may_present(&edge.peer.principal, &known.identity)
+            && self.domains.may_present(&edge.peer.principal, &known.identity)
         {
             let caller = End::of_identity(&known.identity, &edge.peer.principal);
             if resolved.evidence == Evidence::None || !resolved.source.may_be(&caller) {
@@ -72,22 +74,19 @@ impl AddressBook {
         if edge.reporter != Reporter::Destination || resolved.evidence >= Evidence::Address {
             return false;
         }
-        let address = &edge.peer.address;
-        (!address.is_empty() && !self.addresses.contains_key(address))
+        let (address, cluster) = (&edge.peer.address, &resolved.destination.cluster);
+        let cluster = if *cluster == *UNKNOWN { "" } else { cluster };
+        (!address.is_empty() && !self.identifies(cluster, address))
             || (!edge.peer.principal.is_empty() && resolved.evidence == Evidence::None)
     }
 
-    fn peer(&self, edge: &Edge, trusts_new: bool) -> (End, Evidence) {
+    fn peer(&self, own: &Identity, edge: &Edge, trusts_new: bool) -> (End, Evidence) {
         let peer = &edge.peer;
-        let by_address =
-            self.by_address(&peer.address).filter(|identity| may_present(&peer.principal, identity));
+        let by_address = self.peer_by_address(&own.cluster, edge).map(|(_, known)| &*known.identity);
         let mut end = End::of_peer(peer);
         if !peer.workload.is_empty() {
             // The control plane's metadata of an endpoint lacks labels; its own proxy reports them.
-            if let Some(identity) = by_address.filter(|identity| {
-                identity.namespace == peer.namespace
-                    && [&identity.workload, &identity.app].contains(&&peer.workload)
-            }) {
+            if let Some(identity) = by_address.filter(|identity| is_described(peer, identity)) {
                 end.complete(identity);
             }
             return (end, Evidence::Metadata);
@@ -96,8 +95,12 @@ impl AddressBook {
             return (End::of_identity(identity, &peer.principal), Evidence::Address);
         }
         let trusts_new = trusts_new || edge.reporter != Reporter::Destination;
-        let candidates = self.by_account(&peer.principal, trusts_new);
-        if end.agreed(&candidates) { (end, Evidence::Certificate) } else { (end, Evidence::None) }
+        let common = self.by_account(&peer.principal, trusts_new);
+        if common.is_some_and(|common| end.agreed(common)) {
+            (end, Evidence::Certificate)
+        } else {
+            (end, Evidence::None)
+        }
     }
 
     /// Fills in the intended destination of requests that reached no endpoint.
@@ -115,15 +118,9 @@ impl AddressBook {
         }
     }
 
-    fn by_address(&self, address: &Text) -> Option<&Identity> {
-        let proxy = self.addresses.get(address)?;
-        self.proxies.get(proxy).map(|known| &*known.identity)
-    }
-
-    fn by_account(&self, principal: &str, trusts_new: bool) -> Vec<&Identity> {
-        let proxies = self.accounts.of(principal).filter(|(_, is_new)| trusts_new || !is_new);
-        let identity = |proxy: &Text| self.proxies.get(proxy).map(|known| &*known.identity);
-        proxies.into_iter().flat_map(|(proxies, _)| proxies).filter_map(identity).collect()
+    fn by_account(&self, principal: &str, trusts_new: bool) -> Option<CommonLabels> {
+        let (common, is_new) = self.accounts.of(&SpiffeId::parse(principal)?, &self.domains)?;
+        (trusts_new || !is_new).then_some(common)
     }
 }
 

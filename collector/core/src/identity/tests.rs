@@ -1,3 +1,6 @@
+mod addresses;
+mod churn;
+
 use super::{AddressBook, ResolvedEdge, Settings};
 use crate::batch::{Edge, Evidence, Identity, Peer, Reporter, Service};
 use crate::settings::seconds_us;
@@ -240,28 +243,87 @@ fn a_requested_authority_becomes_a_known_service_or_one_of_few() {
 }
 
 #[test]
+fn one_service_has_one_name_however_its_host_is_written() {
+    let mut address_book = address_book();
+    let host = "payments.shop.svc.cluster.local";
+    check(
+        &mut address_book,
+        &called(host, Evidence::Cluster, "payments"),
+        &format!("shop@v1 -> payments@v1 for {host} by metadata"),
+    );
+    for asked in ["payments.shop.svc.cluster.local.", "Payments.Shop", "PAYMENTS.", "payments.shop.svc."] {
+        check(
+            &mut address_book,
+            &called(asked, Evidence::Authority, ""),
+            &format!("shop@v1 -> payments@unknown for {host} by authority"),
+        );
+    }
+    check(
+        &mut address_book,
+        &called("Payments.shop.svc.cluster.local.", Evidence::Sni, ""),
+        &format!("shop@v1 -> payments@unknown for {host} by service"),
+    );
+    for asked in ["a.example", "A.Example.", "a.example."] {
+        check(
+            &mut address_book,
+            &called(asked, Evidence::Authority, ""),
+            "shop@v1 -> a.example@unknown for a.example by authority",
+        );
+    }
+    assert_eq!(address_book.authorities_rejected(), 0);
+}
+
+#[test]
+fn a_workload_that_serves_no_more_leaves_the_other_as_the_only_one() {
+    let mut address_book = address_book();
+    let host = "payments.shop.svc.cluster.local";
+    let day_us = seconds_us(86_400);
+    let reached = |workload: &str| called(host, Evidence::Cluster, workload);
+    let not_forwarded = called(host, Evidence::Cluster, "");
+    for (at_us, workload, expected) in [
+        (day_us, "payments", "payments"),
+        (day_us + 1, "canary", "payments"),
+        // The canary has ended; the other workload reports every quarter of a day.
+        (day_us / 4 * 5, "payments", "payments"),
+        (day_us / 4 * 7, "payments", "payments"),
+        (day_us / 2 * 5, "payments", "payments"),
+    ] {
+        address_book.expire(at_us);
+        address_book.reports(&"shop-v1".into(), at_us);
+        let own = proxy("shop", "v1", "shop", "10.0.0.3");
+        address_book.learn(&reached(workload), &own);
+        assert_eq!(&*address_book.resolve(&own, &not_forwarded).destination.workload, expected);
+    }
+}
+
+#[test]
 fn an_address_is_removed_with_its_proxy() {
     let mut address_book = address_book();
-    assert!(address_book.introduce(&"new".into(), proxy("cart", "v7", "cart", "10.0.0.5"), 5));
-    check(&mut address_book, &caller("10.0.0.5", ""), "cart@v7 -> ledger-db@v1 for unknown by address");
+    assert!(address_book.introduce(&"new".into(), proxy("cart", "v7", "cart", "10.0.0.9"), 5));
+    check(&mut address_book, &caller("10.0.0.9", ""), "cart@v7 -> ledger-db@v1 for unknown by address");
     address_book.reports(&"shop-v1".into(), u64::MAX);
     address_book.expire(u64::MAX);
     assert_eq!(address_book.proxies(), 1);
     check(
         &mut address_book,
-        &caller("10.0.0.5", ""),
+        &caller("10.0.0.9", ""),
         "unknown@unknown -> ledger-db@v1 for unknown by none, may improve",
     );
     check(&mut address_book, &caller("10.0.0.3", ""), "shop@v1 -> ledger-db@v1 for unknown by address");
 }
 
 #[test]
-fn a_full_address_book_admits_no_further_proxy() {
+fn a_full_address_book_admits_no_further_proxy_of_an_account_with_its_share() {
     let mut address_book = AddressBook::new(Settings { proxies_max: 1, ..Settings::default() });
-    assert!(address_book.introduce(&"a".into(), proxy("a", "v1", "a", "10.0.0.1"), 1));
-    assert!(!address_book.introduce(&"b".into(), proxy("b", "v1", "b", "10.0.0.2"), 1));
-    assert!(
-        address_book.introduce(&"a".into(), proxy("a", "v2", "a", "10.0.0.1"), 1),
-        "a known proxy may change"
-    );
+    let a = |version: &str| proxy("a", version, "a", "10.0.0.1");
+    assert!(address_book.introduce(&"a".into(), a("v1"), 1));
+    for now_us in [2, 3] {
+        address_book.reports(&"a".into(), now_us);
+    }
+    let b = proxy("b", "v1", "b", "10.0.0.2");
+    assert!(!address_book.admits(&b, 4) && !address_book.introduce(&"b".into(), b.clone(), 4));
+    assert!(address_book.introduce(&"a".into(), a("v2"), 5), "a known proxy may change");
+    let later_us = seconds_us(60);
+    assert!(address_book.admits(&b, later_us) && address_book.introduce(&"b".into(), b, later_us));
+    assert_eq!((address_book.proxies(), address_book.proxies_evicted()), (1, 1));
 }

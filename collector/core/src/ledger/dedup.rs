@@ -58,6 +58,11 @@ impl SequenceSet {
             && self.missing.get(index).is_none_or(|(first, _)| *first > number)
     }
 
+    /// Whether more than one number was received.
+    pub(super) fn has_several(&self) -> bool {
+        self.highest.saturating_sub(self.missing()) > 1
+    }
+
     /// Returns the highest number received.
     pub(super) fn highest(&self) -> u64 {
         self.highest

@@ -5,9 +5,12 @@
 //! Invariant: the totals are those of the batch with the highest sequence number.
 
 use super::dedup::SequenceSet;
+use super::ended::{Ended, Settled};
 use super::entry::Entry;
 use crate::batch::{Batch, DropReason, RejectedRows, Totals};
+use crate::eviction::Standing;
 use crate::snapshot::codec::snapshot;
+use crate::text::Text;
 use std::collections::BTreeMap;
 
 /// State of one epoch.
@@ -29,19 +32,26 @@ pub(super) struct Epoch {
     rejected: RejectedRows,
     /// Requests whose time was moved into the limits.
     moved: u64,
+    /// Owner in the table of epochs: the account of the proxy.
+    owner: Text,
+    /// Requests that are part of a closed entry, because the epoch was closed before.
+    settled: Settled,
 }
 
 snapshot!(struct Epoch {
     received, totals, delivered, folded, duplicates, first, before, last_us, uncertain, rejected, moved,
+    owner, settled,
 });
 
 impl Epoch {
     /// Creates the state with the first batch received.
-    pub(super) fn new(batch: &Batch, now_us: u64) -> Self {
+    pub(super) fn new(batch: &Batch, owner: Text, now_us: u64) -> Self {
         let (records, folded) = batch.content();
         let mut received = SequenceSet::default();
         received.insert(batch.sequence);
         Self {
+            owner,
+            settled: Settled::default(),
             received,
             totals: batch.totals.clone(),
             delivered: records,
@@ -54,6 +64,40 @@ impl Epoch {
             rejected: batch.rejected.clone(),
             moved: batch.moved,
         }
+    }
+
+    /// Opens an epoch again that was closed during a silence. `None` for a duplicate.
+    pub(super) fn reopened(ended: &Ended, batch: &Batch, owner: Text, now_us: u64) -> Option<Self> {
+        let mut received = ended.received.clone();
+        let is_newest = batch.sequence > received.highest();
+        if !received.insert(batch.sequence) {
+            return None;
+        }
+        let totals = if is_newest { batch.totals.clone() } else { ended.totals.clone() };
+        Some(Self {
+            received,
+            totals,
+            before: 0,
+            settled: ended.settled.clone(),
+            ..Self::new(batch, owner, now_us)
+        })
+    }
+
+    /// Returns the state that recognizes later batches of this epoch once it is closed.
+    pub(super) fn ended(&self) -> Ended {
+        let Entry { delivered, folded, drops, .. } = self.entry();
+        let dropped = drops.values().fold(0_u64, |sum, count| sum.saturating_add(*count));
+        let seen = [delivered, folded, dropped].into_iter().fold(self.settled.seen, u64::saturating_add);
+        Ended {
+            received: self.received.clone(),
+            totals: self.totals.clone(),
+            settled: Settled { seen, dropped: self.totals.dropped.clone() },
+        }
+    }
+
+    /// Reports of the epoch, for the order in which epochs leave a full table.
+    pub(super) fn standing(&self) -> Standing<'_> {
+        Standing { owner: &self.owner, last_us: self.last_us, is_regular: self.received.has_several() }
     }
 
     /// Adds a batch. Returns `false` for a duplicate.
@@ -93,9 +137,14 @@ impl Epoch {
 
     /// Returns the entry of the epoch.
     pub(super) fn entry(&self) -> Entry {
+        let settled = |reason: DropReason| {
+            let found = self.settled.dropped.iter().find(|(known, _)| *known == reason);
+            found.map_or(0, |(_, count)| *count)
+        };
+        let new = |(reason, count): &(DropReason, u64)| (*reason, count.saturating_sub(settled(*reason)));
         let mut entry = Entry {
-            epochs: 1,
-            seen: self.totals.seen,
+            epochs: u64::from(self.settled == Settled::default()),
+            seen: self.totals.seen.saturating_sub(self.settled.seen),
             delivered: self.delivered,
             folded: self.folded,
             drops: BTreeMap::new(),
@@ -110,7 +159,7 @@ impl Epoch {
         };
         let rejected = self.rejected.iter();
         let rejected = rejected.map(|(reason, counts)| (DropReason::Rejected(reason), counts.requests()));
-        let drops = self.totals.dropped.iter().copied().chain(rejected);
+        let drops = self.totals.dropped.iter().map(new).chain(rejected);
         for (reason, count) in drops.filter(|(_, count)| *count > 0) {
             let sum: &mut u64 = entry.drops.entry(reason).or_default();
             *sum = sum.saturating_add(count);

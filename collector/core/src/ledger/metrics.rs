@@ -14,9 +14,10 @@ struct Summary {
     pre_restart: u64,
     history_entries: usize,
     epochs: usize,
+    evicted: u64,
 }
 
-static COUNTERS: [Metric<Summary>; 8] = [
+static COUNTERS: [Metric<Summary>; 9] = [
     Metric::counter(
         "hopscope_ledger_seen_total",
         "Finished requests and closed TCP connections that filters have seen.",
@@ -56,6 +57,11 @@ static COUNTERS: [Metric<Summary>; 8] = [
         "hopscope_ledger_moved_total",
         "Counted requests whose time was too far from the collector's clock, and was moved.",
         |ledger| Some(ledger.total.moved),
+    ),
+    Metric::counter(
+        "hopscope_ledger_epochs_evicted_total",
+        "Epochs that were closed for others because `ledger.epochs_max` were open; their counts stay.",
+        |ledger| Some(ledger.evicted),
     ),
 ];
 
@@ -140,6 +146,7 @@ impl Ledger {
             pre_restart,
             history_entries: self.remembered(),
             epochs: self.open(),
+            evicted: self.evicted(),
         };
         visit(&COUNTERS, &summary, to);
         visit_rows(&DROPPED, &dropped, to);

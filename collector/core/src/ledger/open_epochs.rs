@@ -6,6 +6,7 @@
 use super::epoch::Epoch;
 use super::{Entry, Ledger};
 use crate::batch::EpochId;
+use crate::eviction::Eviction;
 use crate::snapshot::codec::{Reader, SnapshotValue, Unreadable, Writer};
 use crate::text::Text;
 use std::collections::{BTreeSet, HashMap};
@@ -18,6 +19,8 @@ type ByEpoch = HashMap<EpochId, Epoch, foldhash::quality::RandomState>;
 pub(super) struct OpenEpochs {
     by_epoch: ByEpoch,
     ordered: BTreeSet<EpochId>,
+    /// Order in which epochs leave a full table.
+    eviction: Eviction<EpochId>,
 }
 
 impl OpenEpochs {
@@ -30,25 +33,41 @@ impl OpenEpochs {
     }
 
     pub(super) fn insert(&mut self, epoch_id: EpochId, epoch: Epoch) {
-        self.ordered.insert(epoch_id.clone());
-        self.by_epoch.insert(epoch_id, epoch);
+        let Self { by_epoch, ordered, eviction } = self;
+        ordered.insert(epoch_id.clone());
+        let (owner, last_us) = (epoch.standing().owner.clone(), epoch.last_us());
+        by_epoch.insert(epoch_id.clone(), epoch);
+        eviction.insert(&epoch_id, &owner, last_us, |key| by_epoch.get(key).map(Epoch::standing));
     }
 
     pub(super) fn remove(&mut self, epoch_id: &EpochId) -> Option<Epoch> {
         self.ordered.remove(epoch_id);
-        self.by_epoch.remove(epoch_id)
+        let epoch = self.by_epoch.remove(epoch_id)?;
+        self.eviction.remove(epoch.standing().owner);
+        Some(epoch)
     }
 
-    /// Removes the epochs for which `stays` is false.
-    pub(super) fn retain(&mut self, mut stays: impl FnMut(&EpochId, &mut Epoch) -> bool) {
-        let Self { by_epoch, ordered } = self;
-        by_epoch.retain(|epoch_id, epoch| {
-            let stays = stays(epoch_id, epoch);
-            if !stays {
-                ordered.remove(epoch_id);
-            }
-            stays
-        });
+    /// Returns the epoch that leaves a full table for one more of `owner`.
+    pub(super) fn victim(&mut self, owner: &Text, silent_since_us: u64) -> Option<EpochId> {
+        let Self { by_epoch, eviction, .. } = self;
+        eviction.victim(owner, silent_since_us, |key| by_epoch.get(key).map(Epoch::standing))
+    }
+
+    /// Returns the longest silent epoch, if it has not reported since `since_us`.
+    pub(super) fn silent_before(&mut self, since_us: u64) -> Option<EpochId> {
+        let Self { by_epoch, eviction, .. } = self;
+        let first = eviction.longest_silent(|key| by_epoch.get(key).map(Epoch::standing));
+        first.filter(|(last_us, _)| *last_us < since_us).map(|(_, epoch_id)| epoch_id)
+    }
+
+    /// Counts an epoch that left because the table was full.
+    pub(super) fn count_evicted(&mut self) {
+        self.eviction.count_evicted();
+    }
+
+    /// Number of epochs that left because the table was full.
+    pub(super) fn evicted(&self) -> u64 {
+        self.eviction.evicted()
     }
 
     /// Returns all epochs, in no order.
@@ -99,8 +118,10 @@ impl SnapshotValue for OpenEpochs {
     }
 
     fn load(from: &mut Reader<'_>) -> Result<Self, Unreadable> {
-        let by_epoch = ByEpoch::load(from)?;
-        let ordered = by_epoch.keys().cloned().collect();
-        Ok(Self { by_epoch, ordered })
+        let mut loaded = Self::default();
+        for (epoch_id, epoch) in ByEpoch::load(from)? {
+            loaded.insert(epoch_id, epoch);
+        }
+        Ok(loaded)
     }
 }

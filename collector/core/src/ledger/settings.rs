@@ -7,12 +7,13 @@ use crate::settings::seconds_us;
 section! {
     /// The ledger: one entry per epoch, which is the life of one filter VM.
     "ledger": Settings {
-        /// Largest number of open ledger entries. A batch that needs one more is refused, and its
-        /// filter sends it again later.
+        /// Largest number of open ledger entries. For one more the longest silent entry is closed,
+        /// and its counts stay. While none is silent, each service account has an equal share; a
+        /// batch beyond the share is refused, and its filter sends it again later.
         epochs_max: usize = 100_000,
             { option: "epochs-max", unit: "entries", range: (1, 10_000_000), live: true };
-        /// An entry without a report for this long is closed. A repeated batch that arrives after
-        /// its entry is closed counts twice, and as uncertain.
+        /// An entry without a report for this long is closed. Repeated batches are recognized for
+        /// as long again; a later one counts twice, and as uncertain.
         silent_s_max: u64 = 86_400, { unit: "s", range: (60, 2_592_000), live: true };
     }
 }
@@ -22,8 +23,8 @@ section! {
 pub struct Limits {
     /// Open entries: an Envoy has one per worker thread.
     pub epochs_max: usize,
-    /// Age of the last batch at which an entry is closed. A repeated batch of a closed entry counts
-    /// twice, and as uncertain.
+    /// Age of the last batch at which an entry is closed. Repeated batches of a closed entry are
+    /// recognized for as long again; a later one counts twice, and as uncertain.
     pub silent_us_max: u64,
     /// Proxies that have closed entries only.
     pub closed_max: usize,

@@ -30,12 +30,17 @@ fn parse(text: &str) -> Batch {
     }
 }
 
+/// Admits a batch of the only account.
+fn admit(ledger: &mut Ledger, batch: &Batch, now_us: u64) -> Admission {
+    ledger.admit(batch, || "account".into(), now_us)
+}
+
 /// Compares the entry of the proxy after all batches.
 #[track_caller]
 fn check(batches: &[&str], expected: &str) {
     let mut ledger = Ledger::new(Limits::default());
     for batch in batches {
-        ledger.admit(&parse(batch), 1);
+        admit(&mut ledger, &parse(batch), 1);
     }
     let entry = ledger.entries().into_values().next().unwrap_or_default();
     let drops: Vec<String> = entry.drops.iter().map(|(reason, count)| format!("{reason}={count}")).collect();
@@ -104,15 +109,48 @@ fn batches_before_a_restart_count_as_dropped() {
 
 #[test]
 fn epochs_of_a_proxy_are_summed_and_bounded() {
-    let mut ledger = Ledger::new(Limits { epochs_max: 2, silent_us_max: 10, ..Limits::default() });
-    let batch = |epoch: u64| parse(&format!("{epoch}/1 2+0 of 2 2 0 0 0"));
-    assert_eq!(ledger.admit(&batch(1), 100), Admission::New);
-    assert_eq!(ledger.admit(&batch(2), 105), Admission::New);
-    assert_eq!(ledger.admit(&batch(3), 106), Admission::Full);
-    assert_eq!(ledger.admit(&batch(3), 111), Admission::New, "the first has been silent for too long");
-    assert_eq!(ledger.open(), 2);
+    let mut ledger = Ledger::new(Limits { epochs_max: 2, ..Limits::default() });
+    let batch = |epoch: u64, sequence: u64| {
+        let sum = 2 * sequence;
+        parse(&format!("{epoch}/{sequence} 2+0 of {sum} {sum} 0 0 0"))
+    };
+    for epoch in [1, 2] {
+        for sequence in [1, 2] {
+            assert_eq!(admit(&mut ledger, &batch(epoch, sequence), 100 + epoch), Admission::New);
+        }
+    }
+    assert_eq!(admit(&mut ledger, &batch(3, 1), 106), Admission::Full);
+    let other = ledger.admit(&batch(3, 1), || "other".into(), 107);
+    assert_eq!(other, Admission::New, "another account has a share of the table");
+    let later_us = 108 + super::QUIET_US;
+    assert_eq!(admit(&mut ledger, &batch(4, 1), later_us), Admission::New, "the second epoch is silent");
+    assert_eq!((ledger.open(), ledger.evicted(), ledger.closed_epochs()), (2, 2, 2));
     let entry = &ledger.entries()["p"];
-    assert_eq!((entry.epochs, entry.delivered, entry.unaccounted()), (3, 6, 0));
+    assert_eq!((entry.epochs, entry.delivered, entry.unaccounted()), (4, 12, 0));
+}
+
+#[test]
+fn an_epoch_that_was_closed_for_another_opens_again_and_counts_no_batch_twice() {
+    let mut ledger = Ledger::new(Limits { epochs_max: 1, ..Limits::default() });
+    let steps = [
+        // Batch 2 is in transit, and two requests are buffered, when the epoch is closed.
+        ("1/1 3+0 of 3 3 0 0 0", 0, Admission::New),
+        ("1/3 2+0 of 12 9 0 1 2", 1, Admission::New),
+        ("2/1 1+0 of 1 1 0 0 0", 100, Admission::New),
+        ("1/3 2+0 of 12 9 0 1 2", 200, Admission::Duplicate),
+        ("1/4 2+0 of 12 11 0 1 0", 200, Admission::New),
+        ("1/4 2+0 of 12 11 0 1 0", 201, Admission::Duplicate),
+        ("1/1 3+0 of 3 3 0 0 0", 202, Admission::Duplicate),
+        ("1/2 4+0 of 7 7 0 0 0", 203, Admission::New),
+    ];
+    for (batch, second, expected) in steps {
+        assert_eq!(admit(&mut ledger, &parse(batch), (1 + second) * 1_000_000), expected, "{batch}");
+    }
+    let entry = &ledger.entries()["p"];
+    assert_eq!((entry.delivered, entry.duplicates, entry.unaccounted(), entry.epochs), (12, 3, 0, 2));
+    // The four requests in transit and the two buffered ones count as lost at the close, and as
+    // delivered when they arrive after all.
+    assert_eq!((entry.seen, entry.missing, entry.drops[&DropReason::EpochEnded]), (19, 4, 2));
 }
 
 proptest! {
@@ -130,7 +168,7 @@ proptest! {
         let mut ledger = Ledger::new(Limits::default());
         let mut counted = 0;
         for batch in order.iter().map(|index| index.get(&batches)).chain(&batches) {
-            if ledger.admit(batch, 1) == Admission::New {
+            if admit(&mut ledger, batch, 1) == Admission::New {
                 counted += batch.records.len() as u64;
             }
         }
@@ -143,8 +181,8 @@ proptest! {
 #[test]
 fn silent_epoch_is_closed_without_requests_in_flight() {
     let mut ledger = Ledger::new(Limits { silent_us_max: 100, ..Limits::default() });
-    ledger.admit(&parse("7/1 3+0 of 3 3 0 0 0"), 1);
-    ledger.admit(&parse("7/3 2+0 of 20 12 0 1 7"), 1);
+    admit(&mut ledger, &parse("7/1 3+0 of 3 3 0 0 0"), 1);
+    admit(&mut ledger, &parse("7/3 2+0 of 20 12 0 1 7"), 1);
     ledger.tick(60_000_000);
     let entry = ledger.entries().remove("p").unwrap();
     assert_eq!(ledger.open(), 0);
@@ -158,7 +196,7 @@ fn entries_of_closed_epochs_are_bounded_and_keep_all_counts() {
     for number in 0..50_u64 {
         let mut batch = parse("7/1 3+0 of 3 3 0 0 0");
         batch.epoch_id.proxy = format!("p{number}").into();
-        ledger.admit(&batch, number * 60_000_000);
+        admit(&mut ledger, &batch, number * 60_000_000);
         ledger.tick(number * 60_000_000 + 2);
     }
     let entries = ledger.entries();
@@ -176,9 +214,9 @@ fn later_attempt_is_uncertain_and_duplicate_is_not() {
     for (text, attempt) in
         [("7/1 3+0 of 3 3 0 0 0", 2), ("7/1 3+0 of 3 3 0 0 0", 3), ("7/2 1+4 of 8 4 4 0 0", 2)]
     {
-        ledger.admit(&batch(text, attempt), 1);
+        admit(&mut ledger, &batch(text, attempt), 1);
     }
-    ledger.admit(&batch("7/3 1+0 of 9 5 4 0 0", 1), 1);
+    admit(&mut ledger, &batch("7/3 1+0 of 9 5 4 0 0", 1), 1);
     let entry = ledger.entries().remove("p").unwrap();
     assert_eq!((entry.uncertain, entry.uncertain_batches, entry.unaccounted()), (8, 2, 0));
 }
@@ -188,7 +226,7 @@ fn walking_by_name_returns_all_entries_with_open_and_closed_epochs() {
     let mut ledger = Ledger::new(Limits::default());
     for (proxy, epoch) in [("b", 1), ("a", 2), ("a", u64::MAX), ("c", 3), ("d", 4)] {
         let epoch_id = EpochId { proxy: proxy.into(), epoch };
-        ledger.admit(&Batch { epoch_id, ..parse("1/1 1+0 of 1 1 0 0 0") }, 1);
+        admit(&mut ledger, &Batch { epoch_id, ..parse("1/1 1+0 of 1 1 0 0 0") }, 1);
     }
     for (proxy, epoch) in [("a", 2), ("c", 3)] {
         ledger.end(&EpochId { proxy: proxy.into(), epoch }, 2);
