@@ -1,6 +1,7 @@
 //! The running collector: engine handle, reader, server, reload.
 
 pub mod settings;
+pub mod clock;
 pub mod engine_cell;
 pub mod change_log;
 pub mod self_metrics;

@@ -92,7 +92,8 @@ impl GrpcService {
         if self.handle.is_stopping() {
             return Err(Rejection::Stopping);
         }
-        match RawBatch::read(message, &limits.server.batch(), self.handle.now_us()) {
+        let (received_us, accepted) = self.handle.receipt(limits.server.batch());
+        match RawBatch::read(message, &accepted, received_us) {
             Ok(raw) => {
                 let sequence = raw.head().sequence;
                 Ok(Submitted::Batch(self.handle.submit_from(&connection.peer, raw)?, sequence))

@@ -5,6 +5,7 @@
 //! replay is a second run of the same changes; no caller holds the engine across a wait.
 
 use crate::runtime::change_log::{Change, ChangeLog, CommitAck};
+use crate::runtime::clock::Clock;
 use crate::runtime::engine_cell::EngineCell;
 use crate::runtime::self_metrics::SelfMetrics;
 use hopscope_core::batch::{Batch, EpochId, Identity, Text};
@@ -13,6 +14,7 @@ use hopscope_core::identity::authorize::{PeerIdentity, authorize};
 
 use hopscope_core::intake::raw_batch::RawBatch;
 use hopscope_core::intake::reject::Rejection;
+use hopscope_core::intake::validate::Limits;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Acknowledgement of a submitted batch.
@@ -43,22 +45,24 @@ pub struct EngineHandle {
     cell: EngineCell,
     log: Option<Box<dyn ChangeLog>>,
     stats: SelfMetrics,
-    clock: fn() -> u64,
+    clock: Clock,
     started_us: u64,
     stopping: AtomicBool,
 }
 
 impl EngineHandle {
     /// Returns a handle of an engine. Without a log, changes apply at once and are lost with the
-    /// process. `clock` returns microseconds since the Unix epoch.
+    /// process.
     #[must_use]
     pub fn new(
         cell: EngineCell,
         log: Option<Box<dyn ChangeLog>>,
         stats: SelfMetrics,
-        clock: fn() -> u64,
+        clock: impl Into<Clock>,
     ) -> Self {
-        Self { cell, log, stats, clock, started_us: clock(), stopping: AtomicBool::new(false) }
+        let clock = clock.into();
+        let started_us = clock.wall_us();
+        Self { cell, log, stats, clock, started_us, stopping: AtomicBool::new(false) }
     }
 
     /// Submits a batch of a trusted source.
@@ -161,10 +165,23 @@ impl EngineHandle {
         value
     }
 
-    /// Current time, microseconds since the Unix epoch.
+    /// Current time of the engine, microseconds since the Unix epoch. Never goes back.
     #[must_use]
     pub fn now_us(&self) -> u64 {
-        (self.clock)()
+        self.clock.now_us()
+    }
+
+    /// Current time of the machine, microseconds since the Unix epoch, for timestamps that leave
+    /// the collector.
+    #[must_use]
+    pub fn wall_us(&self) -> u64 {
+        self.clock.wall_us()
+    }
+
+    /// Time of receipt of a message, and the limits of its requests at that time.
+    #[must_use]
+    pub fn receipt(&self, limits: Limits) -> (u64, Limits) {
+        self.clock.receipt(limits)
     }
 
     /// Start of the process run, microseconds since the Unix epoch.

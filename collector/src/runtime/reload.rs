@@ -31,7 +31,7 @@ pub struct Applied {
 impl Live {
     pub(super) fn new(config: Config, handle: Arc<EngineHandle>, grpc: GrpcService) -> Self {
         handle.set_limits(&config.engine);
-        handle.stats().settings().in_force(numbers(&config), 0, handle.now_us());
+        handle.stats().settings().in_force(numbers(&config), 0, handle.wall_us());
         Self { in_force: Arc::new(Mutex::new(config)), handle, grpc }
     }
 
@@ -48,7 +48,7 @@ impl Live {
             self.handle.set_limits(&config.engine);
         }
         let settings = self.handle.stats().settings();
-        settings.in_force(numbers(&config), restart.len(), self.handle.now_us());
+        settings.in_force(numbers(&config), restart.len(), self.handle.wall_us());
         let is_unchanged = changed.is_empty() && restart.is_empty();
         settings.reloaded(if is_unchanged { Reload::Unchanged } else { Reload::Applied });
         *in_force = config;

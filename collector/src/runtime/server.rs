@@ -1,5 +1,4 @@
-//! Server: starts and stops the gRPC server, the HTTP server and the sinks. The only module that
-//! reads the clock.
+//! Server: starts and stops the gRPC server, the HTTP server and the sinks.
 //!
 //! In: a [`Config`], and a signal to stop. Out: a running collector. Invariant: no server accepts
 //! before both addresses are bound. After the signal, reports are rejected and `/readyz` fails; the
@@ -14,6 +13,7 @@ use crate::grpc::tls;
 use crate::http;
 use crate::journal::{self, OpenedJournal};
 use crate::runtime::change_log::ChangeLog;
+use crate::runtime::clock::Clock;
 use crate::runtime::engine_cell::EngineCell;
 use crate::runtime::engine_handle::EngineHandle;
 use crate::runtime::self_metrics::SelfMetrics;
@@ -22,7 +22,7 @@ use axum::Router;
 use hopscope_core::engine::Engine;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -32,6 +32,9 @@ pub const GRACE: Duration = Duration::from_secs(5);
 
 /// Interval of the ticks.
 const TICK: Duration = Duration::from_millis(250);
+
+/// Lead of the journal over the clock that is worth a line in the log.
+const AHEAD_MAX: Duration = Duration::from_secs(3_600);
 
 /// Error of the collector. The text fits "failed to serve: …".
 #[derive(Debug, thiserror::Error)]
@@ -89,10 +92,11 @@ impl Server {
             Some(directory) => Some(journal::open(directory, config.journal.clone(), &mut engine)?),
             None => None,
         };
+        let clock = clock(&engine);
         let cell = EngineCell::new(engine);
         let log = journal.as_ref().map(|journal| Box::new(journal.log()) as Box<dyn ChangeLog>);
         let stats = SelfMetrics::new(journal.as_ref().map(OpenedJournal::stats));
-        let handle = Arc::new(EngineHandle::new(cell.clone(), log, stats, now_us));
+        let handle = Arc::new(EngineHandle::new(cell.clone(), log, stats, clock));
         let (stopped, stopping) = watch::channel(false);
         let service = GrpcService::new(handle.clone(), config.grpc.clone(), stopping);
         let listener = Listener::new(&config.grpc.tls, config.grpc.connections.clone(), service.clone())?;
@@ -182,11 +186,20 @@ async fn tick(handle: Arc<EngineHandle>) {
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        handle.tick(now_us());
+        handle.tick(handle.now_us());
     }
 }
 
-fn now_us() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+/// Returns a clock that continues the time of a restored engine.
+fn clock(engine: &Engine) -> Clock {
+    let clock = Clock::system(engine.now_us());
+    let ahead = Duration::from_micros(clock.now_us().saturating_sub(clock.wall_us()));
+    if ahead > AHEAD_MAX {
+        tracing::warn!(
+            "the journal is {} s ahead of the clock: until the clock has caught up, deadlines take up to twice as long, \
+             and requests are counted but not joined",
+            ahead.as_secs()
+        );
+    }
+    clock
 }

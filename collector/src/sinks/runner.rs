@@ -45,9 +45,9 @@ async fn run<S: Sink>(mut sink: S, interval: Duration, handle: Arc<EngineHandle>
     ticks.tick().await;
     loop {
         ticks.tick().await;
-        let Some(cut) = encode(sink.encode(handle.now_us()), handle.clone()).await else { return };
+        let Some(cut) = encode(sink.encode(handle.wall_us()), handle.clone()).await else { return };
         let Sent { delivered, rejected, dropped } = sink.send(cut).await;
-        handle.stats().sinks().count(S::NAME, [delivered, rejected, dropped], handle.now_us());
+        handle.stats().sinks().count(S::NAME, [delivered, rejected, dropped], handle.wall_us());
     }
 }
 
