@@ -2,7 +2,8 @@
 //!
 //! In: peer of the connection, a validated batch, the known identity of the proxy, and the time.
 //! Out: nothing, or a [`Rejection`]. Invariant: an authorized batch is from the namespace and
-//! service account that it claims, and its proxy was not recently that of another service account.
+//! service account that it claims, or else from those of the identity that it is counted under; its
+//! proxy was not recently that of another service account.
 //!
 //! A certificate proves neither workload nor version, labels and addresses: they are claims within
 //! one service account.
@@ -13,7 +14,7 @@ use crate::intake::reject::Rejection;
 
 /// Time after the last batch of a proxy during which no other service account may use its name. A
 /// pod that restarts under another service account has to wait; an impostor cannot report between
-/// two batches.
+/// two batches. Afterwards another account has to report an identity of its own first.
 const NAME_HELD_US: u64 = 10 * 60 * 1_000_000;
 
 /// Identity of the peer of a connection.
@@ -65,12 +66,12 @@ pub fn authorize(
             format!("the proxy's name is of namespace {namespace}, and the certificate is {principal}");
         return Err(Rejection::IdentityMismatch(text));
     }
-    match known {
-        Some((identity, last_us)) if last_us.saturating_add(NAME_HELD_US) > now_us => {
-            agree(principal, &identity.namespace, &identity.service_account, "is known as")
-        }
-        _ => Ok(()),
+    let Some((identity, last_us)) = known else { return Ok(()) };
+    // A batch without an identity is counted under the known one, however old that is.
+    if batch.identity.is_some() && last_us.saturating_add(NAME_HELD_US) <= now_us {
+        return Ok(());
     }
+    agree(principal, &identity.namespace, &identity.service_account, "is known as")
 }
 
 fn agree(principal: &Principal, namespace: &str, account: &str, verb: &str) -> Result<(), Rejection> {
@@ -130,12 +131,9 @@ mod tests {
             Err(refusal) => format!("{}: {refusal}", refusal.label()),
         };
         assert_eq!(text, expected);
-        if known.is_some() && claim == certificate {
-            assert_eq!(
-                authorize(&peer, &batch, known, 1_000 + NAME_HELD_US),
-                Ok(()),
-                "the name is free again"
-            );
+        if known.is_some() && text != "fine" {
+            let later = authorize(&peer, &batch, known, 1_000 + NAME_HELD_US);
+            assert_eq!(later.is_ok(), claim == certificate, "a new identity only may use a free name");
         }
     }
 
