@@ -143,7 +143,7 @@ impl AddressBook {
             self.remove_proxy(&victim);
         }
         self.generation += 1;
-        let before = self.remove_proxy(proxy);
+        let before = self.remove_proxy_but(proxy, &identity);
         let mut known = Proxy::new(identity, now_us);
         known.reports = before.map_or(0, |before| before.reports);
         let (identity, owner) = (known.identity.clone(), known.owner.clone());
@@ -274,11 +274,20 @@ impl AddressBook {
     }
 
     fn remove_proxy(&mut self, proxy: &Text) -> Option<Proxy> {
+        self.remove_proxy_but(proxy, &Identity::default())
+    }
+
+    /// Removes a proxy, except for its addresses that `next`, its next identity, has as well.
+    fn remove_proxy_but(&mut self, proxy: &Text, next: &Identity) -> Option<Proxy> {
         let known = self.proxies.remove(proxy)?;
         self.generation += 1;
         self.eviction.remove(&known.owner);
+        let mut given_up = (*known.identity).clone();
+        let stays =
+            |address: &Text| known.identity.cluster == next.cluster && next.addresses.contains(address);
+        given_up.addresses.retain(|address| !stays(address));
         let proxies = &self.proxies;
-        self.addresses.remove(proxy, &known.identity, |name| proxies.get(name).is_some_and(|it| it.is_held));
+        self.addresses.remove(proxy, &given_up, |name| proxies.get(name).is_some_and(|it| it.is_held));
         if known.is_held {
             self.accounts.end_reporting(&known.identity);
         }

@@ -1,5 +1,6 @@
 mod addresses;
 mod churn;
+mod clients;
 
 use super::{AddressBook, ResolvedEdge, Settings};
 use crate::batch::{Edge, Evidence, Identity, Peer, Reporter, Service};

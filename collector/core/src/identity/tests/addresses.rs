@@ -131,6 +131,8 @@ fn a_claim_waits_while_the_holder_of_the_address_reports() {
     check(&format!("{claim}, 40 =b, 46 ?c1 10.0.0.9 -"), "evil@v1");
     check(&format!("{claim}, 46 ?c1 10.0.0.9 -, 60 ?c1 10.0.0.9 -"), "evil@v1 unknown@unknown");
     check(&format!("{claim}, 11 ?c1 10.0.0.9 y"), "evil@v1");
+    // The holder introduces itself again, with other labels.
+    check(&format!("{claim}, 12 +a shop@v2 x c1 10.0.0.9, 13 ?c1 10.0.0.9 -"), "shop@v2");
 }
 
 #[test]
