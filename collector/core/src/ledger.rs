@@ -108,7 +108,7 @@ impl Ledger {
             return Admission::Full;
         }
         self.ended.remove(&batch.epoch_id);
-        self.epochs.insert(batch.epoch_id.clone(), epoch);
+        self.epochs.insert(&batch.epoch_id, epoch);
         Admission::New
     }
 

@@ -113,6 +113,31 @@ fn a_flood_of_one_owner_leaves_others_their_share() {
 }
 
 #[test]
+fn a_refusal_costs_as_many_steps_in_a_large_table_as_in_a_small_one() {
+    let mut steps = Vec::new();
+    for max in [10, 1_000, 40_000] {
+        let mut table = Table { max, ..Table::default() };
+        for turn in 0..2 {
+            for number in 0..max {
+                table.report(&format!("entry-{number}"), "owner", 10 + turn);
+            }
+        }
+        // The first refusal brings the heaps up to date.
+        let of_refusal = [0, 1].map(|_| {
+            let reads = std::cell::Cell::new(0);
+            let standing = |key: &Text| {
+                reads.set(reads.get() + 1);
+                standing(&table.rows)(key)
+            };
+            assert_eq!(table.eviction.victim(&"owner".into(), 0, standing), None);
+            reads.get()
+        });
+        steps.push(of_refusal[1]);
+    }
+    assert_eq!(steps, [2; 3]);
+}
+
+#[test]
 fn entries_that_are_gone_take_no_memory() {
     let mut table = Table { max: 10, ..Table::default() };
     for number in 0..10_000 {

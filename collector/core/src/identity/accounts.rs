@@ -56,6 +56,8 @@ impl Counts {
 
     /// Value of a label that all proxies have.
     fn only(&self, label: usize) -> Option<&Text> {
+        #[cfg(test)]
+        tests::STEPS.set(tests::STEPS.get() + 1);
         let of_label = (label, Text::default())..(label.saturating_add(1), Text::default());
         let mut values = self.values.range(of_label).map(|((_, value), _)| value);
         values.next().filter(|_| values.next().is_none())

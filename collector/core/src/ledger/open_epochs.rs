@@ -32,12 +32,12 @@ impl OpenEpochs {
         self.by_epoch.get_mut(epoch_id)
     }
 
-    pub(super) fn insert(&mut self, epoch_id: EpochId, epoch: Epoch) {
+    pub(super) fn insert(&mut self, epoch_id: &EpochId, epoch: Epoch) {
         let Self { by_epoch, ordered, eviction } = self;
         ordered.insert(epoch_id.clone());
         let (owner, last_us) = (epoch.standing().owner.clone(), epoch.last_us());
         by_epoch.insert(epoch_id.clone(), epoch);
-        eviction.insert(&epoch_id, &owner, last_us, |key| by_epoch.get(key).map(Epoch::standing));
+        eviction.insert(epoch_id, &owner, last_us, |key| by_epoch.get(key).map(Epoch::standing));
     }
 
     pub(super) fn remove(&mut self, epoch_id: &EpochId) -> Option<Epoch> {
@@ -120,7 +120,7 @@ impl SnapshotValue for OpenEpochs {
     fn load(from: &mut Reader<'_>) -> Result<Self, Unreadable> {
         let mut loaded = Self::default();
         for (epoch_id, epoch) in ByEpoch::load(from)? {
-            loaded.insert(epoch_id, epoch);
+            loaded.insert(&epoch_id, epoch);
         }
         Ok(loaded)
     }

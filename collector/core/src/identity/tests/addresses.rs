@@ -51,7 +51,7 @@ fn check(steps: &str, expected: &str) {
                 answers.push(liveness.map_or("gone", |liveness| liveness.label()).to_owned());
             }
             "?" | "!" => {
-                answers.push(caller(&mut address_book, (kind == "!").then_some(now_us), &words, name))
+                answers.push(caller(&mut address_book, (kind == "!").then_some(now_us), &words, name));
             }
             _ => {}
         }
