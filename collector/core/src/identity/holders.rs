@@ -80,7 +80,7 @@ impl AddressBook {
         };
         match addresses.claim((&identity.cluster, address), proxy, gives_way, reports) {
             Claim::Held | Claim::Rejected => {}
-            // The pod of the former holder may have ended, so no request shows it alive any more.
+            // The pod that held it may have ended, so no request shows that pod alive any more.
             Claim::HeldAfter(holder) => {
                 if let Some(known) = self.proxies.get_mut(&holder) {
                     known.alive_us = 0;
