@@ -45,6 +45,7 @@ use holders::SilenceTimers;
 use liveness::Listening;
 use proxy::Proxy;
 use services::Services;
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::Arc;
 use trust::TrustDomains;
@@ -98,18 +99,16 @@ impl AddressBook {
 
     /// Builds the indexes of the proxies of a snapshot.
     pub(crate) fn rebuild(&mut self) {
-        let Self { proxies, accounts, eviction, .. } = self;
-        let mut held = Vec::new();
+        let Self { proxies, accounts, eviction, timers, .. } = self;
         for (name, known) in &*proxies {
             accounts.add(&known.identity);
             if known.is_held {
                 accounts.begin_reporting(&known.identity, 0);
-                held.push(name.clone());
+                timers.push(Reverse((known.timer_us, name.clone())));
             }
             eviction.insert(name, &known.owner, known.last_us, |key| proxies.get(key).map(Proxy::standing));
         }
         accounts.end_all_learning();
-        held.iter().for_each(|name| self.watch(name));
     }
 
     /// Latest time of a report or tick, microseconds since the Unix epoch.
@@ -245,14 +244,16 @@ impl AddressBook {
         }
     }
 
-    /// Learns a service and a workload that serves it from a reported edge.
+    /// Learns a service and a workload that serves it from a reported edge. Their time is that of
+    /// the last refresh, so that it does not depend on what is in the edge cache.
     pub fn learn(&mut self, edge: &Edge, own: &Identity) {
         let (workload, version, revision) = match edge.reporter {
             Reporter::Destination => (&own.workload, &own.version, &own.canonical_revision),
             _ => (&edge.peer.workload, &edge.peer.version, &edge.peer.canonical_revision),
         };
         let version = unknown::version_of(version, revision);
-        let is_new_service = self.services.learn(&edge.service, workload, version, self.now_us);
+        let learned_us = if self.refreshed_us == 0 { self.now_us } else { self.refreshed_us };
+        let is_new_service = self.services.learn(&edge.service, workload, version, learned_us);
         if self.domains.learn(&own.cluster, &edge.local_principal) || is_new_service {
             self.generation += 1;
         }
