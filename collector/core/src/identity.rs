@@ -252,8 +252,10 @@ impl AddressBook {
             _ => (&edge.peer.workload, &edge.peer.version, &edge.peer.canonical_revision),
         };
         let version = unknown::version_of(version, revision);
-        let learned_us = if self.refreshed_us == 0 { self.now_us } else { self.refreshed_us };
-        let is_new_service = self.services.learn(&edge.service, workload, version, learned_us);
+        if self.refreshed_us == 0 {
+            self.refreshed_us = self.now_us;
+        }
+        let is_new_service = self.services.learn(&edge.service, workload, version, self.refreshed_us);
         if self.domains.learn(&own.cluster, &edge.local_principal) || is_new_service {
             self.generation += 1;
         }
