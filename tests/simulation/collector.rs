@@ -1,8 +1,9 @@
 //! A simulated collector: validation, journal, engine, and a record of the accepted batches.
 //!
 //! In: messages. Out: answers.
-//! Invariant: a message is in the journal before the engine applies it; [`Accepted`] lists exactly
-//! the batches that the engine has applied.
+//! Invariant: a message or a tick is in the journal before the engine applies it; [`Accepted`] lists
+//! exactly the batches that the engine has applied; a restart from the journal gives the state that
+//! the collector had when it was killed.
 
 use crate::ground_truth::Epoch;
 use hopscope_core::batch::Batch;
@@ -33,8 +34,8 @@ pub(crate) struct Accepted {
 #[derive(Debug, Default)]
 struct Disk {
     checkpoint: Option<(Vec<u8>, Accepted)>,
-    /// Messages since the checkpoint, with their times of arrival.
-    journal: Vec<(Bytes, u64)>,
+    /// Messages and ticks since the checkpoint, with their times.
+    journal: Vec<(Option<Bytes>, u64)>,
 }
 
 pub(crate) struct Collector {
@@ -80,7 +81,7 @@ impl Collector {
             Answer::NeedIdentity
         } else {
             if let Some(disk) = &mut self.disk {
-                disk.journal.push((message.clone(), now_us));
+                disk.journal.push((Some(message.clone()), now_us));
             }
             self.apply(&report, now_us)
         };
@@ -120,6 +121,14 @@ impl Collector {
         answer
     }
 
+    /// Advances the time.
+    pub(crate) fn tick(&mut self, now_us: u64) {
+        if let Some(disk) = &mut self.disk {
+            disk.journal.push((None, now_us));
+        }
+        self.engine.tick(now_us);
+    }
+
     pub(crate) fn checkpoint(&mut self) {
         if let Some(disk) = &mut self.disk {
             disk.checkpoint = Some((snapshot::encode(&self.engine, 1), self.accepted.clone()));
@@ -136,6 +145,7 @@ impl Collector {
     pub(crate) fn start(&mut self) {
         self.is_up = true;
         let before = std::mem::take(&mut self.accepted);
+        let state_before = snapshot::encode(&self.engine, 1);
         self.engine = Engine::new(self.limits.clone());
         self.applied = 0;
         let Some(disk) = &mut self.disk else { return };
@@ -147,6 +157,10 @@ impl Collector {
         }
         let journal = std::mem::take(&mut disk.journal);
         for (message, then_us) in &journal {
+            let Some(message) = message else {
+                self.engine.tick(*then_us);
+                continue;
+            };
             let report = read(message, &self.batch_limits, *then_us).unwrap();
             self.apply(&report, *then_us);
         }
@@ -154,6 +168,7 @@ impl Collector {
             disk.journal = journal;
         }
         assert_eq!(self.accepted.batches, before.batches, "batches on disk were not recovered");
+        assert!(snapshot::encode(&self.engine, 1) == state_before, "a restart changed the state");
     }
 
     /// Highest accepted sequence of an epoch.

@@ -216,7 +216,7 @@ impl World {
             Event::CollectorEnds | Event::Checkpoint => {}
             Event::CollectorTick => {
                 if self.collector.is_up {
-                    self.collector.engine.tick(self.now);
+                    self.collector.tick(self.now);
                 }
                 self.at(self.now + 250 * MS, Event::CollectorTick);
             }
