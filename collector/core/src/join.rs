@@ -24,6 +24,7 @@ mod packed_record;
 mod table;
 mod edge_stats;
 mod caller_inference;
+mod clock;
 mod clock_skew;
 mod telemetry_loss;
 mod edge_context;
@@ -51,6 +52,7 @@ pub use verdict::Verdict;
 use crate::batch::{Batch, Text};
 use crate::interner::Interner;
 use crate::metrics::{ExportedLabels, Projection};
+use clock::Clock;
 use clock_skew::ClockSkews;
 use edge_stats::{EdgeEntry, EdgeKey, EdgeNames};
 use late_records::CountedRecords;
@@ -100,6 +102,7 @@ pub struct Join {
     /// Records that were counted alone, for late ones.
     counted: CountedRecords,
     stats: Stats,
+    clock: Clock,
     evicted_us: u64,
     ticked_us: u64,
     idle_checked_us: u64,
@@ -131,6 +134,7 @@ impl Join {
             clock_skews: ClockSkews::new(),
             counted: CountedRecords::new(limits.pending_max),
             stats: Stats::default(),
+            clock: Clock::default(),
             evicted_us: 0,
             ticked_us: 0,
             idle_checked_us: 0,
@@ -167,28 +171,23 @@ impl Join {
     /// times a second; each pending record is checked once a second.
     pub fn tick(&mut self, now_us: u64) {
         const SWEEP_US: u64 = 1_000_000;
-        /// Deadlines are comparable within one hour.
-        const PAUSE_US_MAX: u64 = 3_600 * 1_000_000;
         const EXPIRE_US: u64 = 60 * 1_000_000;
         /// Prefetch distance, in keys that are due.
         const AHEAD: usize = 16;
+        let now_us = self.clock.advance(now_us);
         // The first tick has no predecessor, so no time has passed.
         let elapsed_us = if self.ticked_us == 0 { 0 } else { now_us.saturating_sub(self.ticked_us) };
         self.ticked_us = now_us;
         let mut due = std::mem::take(&mut self.due);
         due.clear();
-        if elapsed_us > PAUSE_US_MAX {
-            due.extend(self.table.keys());
-        } else {
-            let share = elapsed_us.min(SWEEP_US) as u128 * self.table.buckets() as u128 / SWEEP_US as u128;
-            let count = usize::try_from(share).unwrap_or(usize::MAX).saturating_add(1);
-            self.table.sweep(count, PendingRecord::tick(now_us), &mut due);
-        }
+        let share = elapsed_us.min(SWEEP_US) as u128 * self.table.buckets() as u128 / SWEEP_US as u128;
+        let count = usize::try_from(share).unwrap_or(usize::MAX).saturating_add(1);
+        self.table.sweep(count, PendingRecord::tick(now_us), &mut due);
         for (index, key) in due.iter().enumerate() {
             if let Some(next) = due.get(index + AHEAD) {
                 self.table.prefetch(*next);
             }
-            self.resolve(*key, elapsed_us > PAUSE_US_MAX, now_us);
+            self.resolve(*key, now_us);
         }
         self.due = due;
         self.counted.expire(self.limits.wait_us_max(), now_us);

@@ -89,6 +89,7 @@ impl Join {
 
     /// Notes the reporter of a batch, and the losses that it reports.
     pub fn reporter_context(&mut self, batch: &Batch, now_us: u64) -> ReporterContext {
+        let now_us = self.clock.advance(now_us);
         let known = self.proxies.len();
         let proxy = self.proxies.number(&batch.epoch_id.proxy, TelemetryLoss::default);
         if self.proxies.len() > known {
@@ -138,10 +139,11 @@ impl Join {
     /// Returns the context of an edge for the records of a batch.
     pub fn edge_context(&mut self, ids: &HopEdgeIds, reporter: ReporterContext, now_us: u64) -> EdgeContext {
         let HopEdgeIds { side, unjoinable, source_tag, ends, peer } = *ids;
+        let (wall_us, now_us) = (now_us, self.clock.advance(now_us));
         let known = |number: u32| (number != NONE).then_some(number);
         let edge = ends.edge();
         if edge.is_none() {
-            self.overflow.hops.begin(now_us);
+            self.overflow.hops.begin(wall_us);
         }
         let entry = edge.and_then(|edge| self.edges.get(edge));
         let (source_number, destination_number) =
@@ -162,7 +164,7 @@ impl Join {
             peer_end.and_then(|number| peer_ends.get(number)).is_some_and(|it| it.last_report_us == 0);
         let peer_not_instrumented = edge.and_then(|edge| self.edges.get_mut(edge)).is_some_and(|entry| {
             entry.last_seen_us = now_us;
-            entry.hops.begin(now_us);
+            entry.hops.begin(wall_us);
             never_reports && entry.hops.peer_not_instrumented >= ONE_SIDED_MIN
         });
         EdgeContext {

@@ -30,13 +30,13 @@ struct Resolved {
 }
 
 impl Join {
-    /// Resolves the due records of a key, or `all` of them.
-    pub(super) fn resolve(&mut self, key: u64, all: bool, now_us: u64) {
+    /// Resolves the due records of a key.
+    pub(super) fn resolve(&mut self, key: u64, now_us: u64) {
         let mut pending: Vec<(Position, PendingRecord)> = Vec::new();
         self.table.visit(key, |position, record| pending.push((position, PendingRecord::unpack(record))));
         let now = PendingRecord::tick(now_us);
-        let is_due = |record: &PendingRecord| all || PendingRecord::is_due(record.deadline, now);
-        let has_waited = |record: &PendingRecord| is_due(record) && (all || !record.is_advanced());
+        let is_due = |record: &PendingRecord| PendingRecord::is_due(record.deadline, now);
+        let has_waited = |record: &PendingRecord| is_due(record) && !record.is_advanced();
         if let [(position, record)] = pending.as_slice() {
             if has_waited(record) {
                 if self.table.remove(*position) {
@@ -248,7 +248,8 @@ impl Join {
         let unreported = verdict == Verdict::RecordMissing && {
             let silent_us = now_us.saturating_sub(self.limits.window_us());
             let tolerance_us = self.limits.clock_tolerance_us().unsigned_abs();
-            let end_us = record.end_us(now_us).min(silent_us).saturating_add(tolerance_us);
+            let end_us = self.clock.time_of(record.end_us(self.clock.wall_us()));
+            let end_us = end_us.min(silent_us).saturating_add(tolerance_us);
             match proxy {
                 Some(losses) => !losses.has_reported(end_us, silent_us),
                 None => other.is_some_and(|other| other.last_report_us < end_us),

@@ -46,6 +46,7 @@ impl OutcomeWords {
 
 impl Join {
     pub(super) fn match_all(&mut self, batch: &Batch, contexts: &[Option<EdgeContext>], now_us: u64) {
+        let (wall_us, now_us) = (now_us, self.clock.advance(now_us));
         let folded = batch.folds.iter().fold(0_u64, |sum, fold| sum.saturating_add(fold.count));
         self.stats.add_unjoinable(Unjoinable::Folded, folded);
         let endings: Vec<OutcomeWords> = batch.outcomes.iter().map(OutcomeWords::of).collect();
@@ -56,7 +57,7 @@ impl Join {
             for record in chunk {
                 let context = contexts.get(record.edge).and_then(Option::as_ref);
                 let Some(endings) = endings.get(record.outcome) else { continue };
-                prepared.extend(self.prepare(record, context, endings, deadline, now_us));
+                prepared.extend(self.prepare(record, context, endings, deadline, (wall_us, now_us)));
             }
             self.match_prepared(&prepared, now_us);
         }
@@ -82,7 +83,8 @@ impl Join {
         }
     }
 
-    /// Packs a record for the match; `None` if its fate is known at once.
+    /// Packs a record for the match; `None` if its fate is known at once. `wall_us`: the time by the
+    /// collector's clock.
     #[inline]
     fn prepare(
         &mut self,
@@ -90,7 +92,7 @@ impl Join {
         context: Option<&EdgeContext>,
         endings: &OutcomeWords,
         deadline: u16,
-        now_us: u64,
+        (wall_us, now_us): (u64, u64),
     ) -> Option<PackedRecord> {
         let Some(context) = context.filter(|_| record.request_id_hash != 0) else {
             self.stats.add_unjoinable(Unjoinable::NoRequestId, 1);
@@ -110,7 +112,7 @@ impl Join {
             PendingRecord::second_word(end_us, record.duration_us),
             context.third_word,
         ];
-        let out_of_time = is_out_of_time(record, now_us);
+        let out_of_time = is_out_of_time(record, wall_us);
         if not_forwarded || out_of_time || context.peer_not_instrumented || context.unjoinable.is_some() {
             let reason = context.unjoinable.or(out_of_time.then_some(Unjoinable::OutOfTime));
             match reason.filter(|reason| !not_forwarded || *reason != Unjoinable::NoPeer) {
@@ -125,7 +127,7 @@ impl Join {
     }
 }
 
-/// Whether a record ended too long ago, or ends too far in the future.
+/// Whether a record ended too long ago, or ends too far in the future, by the collector's clock.
 pub(super) fn is_out_of_time(record: &Record, now_us: u64) -> bool {
     record.start_us.saturating_add(record.duration_us).abs_diff(now_us) > AGE_US_MAX
 }

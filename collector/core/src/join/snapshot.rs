@@ -72,6 +72,7 @@ impl SnapshotState for Join {
         self.stats.save(to);
         self.overflow.hops.save(to);
         (self.overflow.source, self.overflow.destination).save(to);
+        self.clock.save(to);
         for time_us in [self.evicted_us, self.ticked_us, self.idle_checked_us] {
             time_us.save(to);
         }
@@ -103,6 +104,7 @@ impl SnapshotState for Join {
         self.stats = SnapshotValue::load(from)?;
         self.overflow.hops = SnapshotValue::load(from)?;
         (self.overflow.source, self.overflow.destination) = SnapshotValue::load(from)?;
+        self.clock = SnapshotValue::load(from)?;
         for time_us in [&mut self.evicted_us, &mut self.ticked_us, &mut self.idle_checked_us] {
             *time_us = u64::load(from)?;
         }

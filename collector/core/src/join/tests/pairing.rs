@@ -87,15 +87,21 @@ fn clock_skew_is_corrected() {
 }
 
 #[test]
-fn first_tick_resolves_no_record_and_a_long_pause_resolves_all() {
-    let mut scenario = Scenario::new(Settings::default());
-    scenario.report(&super::Report::parse("src shop>pay #1 0+10 200"), 0);
-    scenario.join.tick(scenario.now_us);
-    scenario.join.tick(scenario.now_us + 250_000);
-    assert_eq!(scenario.join.pending(), 1);
-    // Deadlines wrap after two hours, so after a pause of more than one hour every record is due.
-    scenario.join.tick(scenario.now_us + 3 * 3_600_000_000);
-    assert_eq!(scenario.join.pending(), 0);
+fn a_step_of_the_clock_and_a_pause_resolve_no_record_early() {
+    const MINUTE_US: i64 = 60_000_000;
+    for step_us in [10 * MINUTE_US, -10 * MINUTE_US, 26 * 60 * MINUTE_US, -26 * 60 * MINUTE_US] {
+        let mut scenario = Scenario::new(Settings::default());
+        scenario.introduce("shop>pay");
+        scenario.report(&super::Report::parse("src shop>pay #1 0+10 200"), 0);
+        scenario.until(scenario.now_us + 2_000_000);
+        scenario.now_us = scenario.now_us.saturating_add_signed(step_us);
+        scenario.until(scenario.now_us + 12_000_000);
+        assert_eq!(scenario.join.pending(), 1, "{step_us}");
+        scenario.report(&super::Report::parse("src shop>pay #2 0+200 UT/504"), 0);
+        scenario.until(scenario.now_us + 4_000_000);
+        assert_eq!(scenario.join.pending(), usize::from(step_us.abs() < 60 * MINUTE_US), "{step_us}");
+        assert_eq!(scenario.join.edges().count(), 3, "no edge is removed");
+    }
 }
 
 #[test]
