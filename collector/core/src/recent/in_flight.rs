@@ -4,12 +4,14 @@
 //! long-running requests.
 //! Invariant: only the latest batch of an epoch counts, and none after [`SILENT_US_MAX`] without a
 //! report. Ages advance between batches. There are at most as many epochs as in the ledger, since
-//! only batches that the ledger accepts arrive here.
+//! only batches that the ledger accepts arrive here, and at most [`LONG_ROWS_MAX`] rows with an
+//! edge. As the rows become scarce, an epoch gets at most an eighth of the free ones, so that a few
+//! proxies with many rows leave some for the others; the counts of a proxy stay complete.
 
 mod by_proxy;
 pub(crate) mod metrics;
 
-use crate::batch::{Batch, EpochId, Reporter, Text};
+use crate::batch::{Batch, EpochId, Open, OpenLong, Reporter, Text};
 use crate::identity::ResolvedEdge;
 use std::collections::{BTreeMap, HashMap};
 
@@ -17,11 +19,21 @@ use std::collections::{BTreeMap, HashMap};
 /// removed.
 pub const SILENT_US_MAX: u64 = 45 * 1_000_000;
 
+/// Limit on the rows of long-running requests of all epochs, each with its edge.
+pub const LONG_ROWS_MAX: usize = 16_384;
+
+/// Divisor of the free rows for one epoch.
+const FREE_DIVISOR: usize = 8;
+
 /// Requests in flight of all epochs.
 #[derive(Debug, Clone, Default)]
 pub struct InFlightRequests {
     /// Ordered, so that a reader can walk the proxies in parts.
     epochs: BTreeMap<EpochId, EpochReport>,
+    /// Rows of long-running requests in all epochs.
+    long_rows: usize,
+    /// Rows that were dropped at the limit.
+    long_rows_dropped: u64,
 }
 
 /// Latest report of an epoch.
@@ -30,6 +42,12 @@ struct EpochReport {
     sequence: u64,
     last_report_us: u64,
     sides: Vec<ReporterInFlight>,
+}
+
+impl EpochReport {
+    fn long_rows(&self) -> usize {
+        self.sides.iter().map(|side| side.long.len()).sum()
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -83,35 +101,25 @@ impl InFlightRequests {
         if self.epochs.get(&batch.epoch_id).is_some_and(|report| report.sequence > batch.sequence) {
             return;
         }
+        if let Some(report) = self.epochs.remove(&batch.epoch_id) {
+            self.long_rows = self.long_rows.saturating_sub(report.long_rows());
+        }
         if batch.open.is_empty() {
-            self.epochs.remove(&batch.epoch_id);
             return;
         }
-        let sides = batch.open.iter().map(|in_flight| ReporterInFlight {
-            reporter: in_flight.reporter,
-            open: InFlight {
-                count: in_flight.count,
-                long_count: in_flight.long_count,
-                oldest_age_us: in_flight.oldest_age_us,
-                ..InFlight::default()
-            },
-            long: in_flight
-                .long
-                .iter()
-                .filter_map(|row| {
-                    let edge = resolve(row.edge)?;
-                    let open = InFlight {
-                        count: row.count,
-                        long_count: row.count,
-                        oldest_age_us: row.oldest_age_us,
-                        request_bytes: row.request_bytes,
-                        response_bytes: row.response_bytes,
-                    };
-                    Some((edge, open))
-                })
-                .collect(),
-        });
-        let report = EpochReport { sequence: batch.sequence, last_report_us: now_us, sides: sides.collect() };
+        let mut free = LONG_ROWS_MAX.saturating_sub(self.long_rows) / FREE_DIVISOR;
+        let mut sides = Vec::with_capacity(batch.open.len());
+        for open in &batch.open {
+            let admitted = open.long.len().min(free);
+            free = free.saturating_sub(admitted);
+            let dropped = open.long.len().saturating_sub(admitted) as u64;
+            self.long_rows_dropped = self.long_rows_dropped.saturating_add(dropped);
+            let rows = open.long.iter().take(admitted);
+            let long = rows.filter_map(|row| Some((resolve(row.edge)?, in_flight_of(row)))).collect();
+            sides.push(ReporterInFlight { reporter: open.reporter, open: sum_of(open), long });
+        }
+        let report = EpochReport { sequence: batch.sequence, last_report_us: now_us, sides };
+        self.long_rows = self.long_rows.saturating_add(report.long_rows());
         self.epochs.insert(batch.epoch_id.clone(), report);
     }
 
@@ -123,7 +131,15 @@ impl InFlightRequests {
 
     /// Removes epochs without a recent report.
     pub fn expire(&mut self, now_us: u64) {
-        self.epochs.retain(|_, report| now_us.saturating_sub(report.last_report_us) <= SILENT_US_MAX);
+        let mut expired = 0;
+        self.epochs.retain(|_, report| {
+            let is_recent = now_us.saturating_sub(report.last_report_us) <= SILENT_US_MAX;
+            if !is_recent {
+                expired += report.long_rows();
+            }
+            is_recent
+        });
+        self.long_rows = self.long_rows.saturating_sub(expired);
     }
 
     /// Requests in flight by proxy and reporter.
@@ -153,6 +169,25 @@ impl InFlightRequests {
             }
         }
         long
+    }
+}
+
+fn sum_of(open: &Open) -> InFlight {
+    InFlight {
+        count: open.count,
+        long_count: open.long_count,
+        oldest_age_us: open.oldest_age_us,
+        ..InFlight::default()
+    }
+}
+
+fn in_flight_of(row: &OpenLong) -> InFlight {
+    InFlight {
+        count: row.count,
+        long_count: row.count,
+        oldest_age_us: row.oldest_age_us,
+        request_bytes: row.request_bytes,
+        response_bytes: row.response_bytes,
     }
 }
 

@@ -1,8 +1,8 @@
 //! Metric families of requests in flight, summed over all proxies.
 
-use super::{InFlight, InFlightRequests};
+use super::{InFlight, InFlightRequests, LONG_ROWS_MAX};
 use crate::batch::Reporter;
-use crate::metrics::{Family, Metric, Visitor, families, seconds, visit_rows};
+use crate::metrics::{self, Family, Metric, Visitor, families, seconds, visit_rows};
 use std::collections::BTreeMap;
 
 static REQUESTS: [Metric<InFlight>; 3] = [
@@ -26,9 +26,27 @@ static REQUESTS: [Metric<InFlight>; 3] = [
     .labels(&["reporter"]),
 ];
 
+static ROWS: [Metric<InFlightRequests>; 3] = [
+    Metric::gauge(
+        "hopscope_in_flight_long_rows",
+        "Rows of long-running requests, one for each proxy and edge.",
+        |in_flight| in_flight.long_rows.into(),
+    ),
+    Metric::gauge(
+        "hopscope_in_flight_long_rows_limit",
+        "Limit on the rows of long-running requests; near it, a proxy gets fewer rows.",
+        |_| LONG_ROWS_MAX.into(),
+    ),
+    Metric::counter(
+        "hopscope_in_flight_long_rows_dropped_total",
+        "Rows of long-running requests that were dropped at the limit; the counts of their proxies include them.",
+        |in_flight| Some(in_flight.long_rows_dropped),
+    ),
+];
+
 /// All declarations.
 pub(crate) fn declared() -> impl Iterator<Item = &'static Family> {
-    families(&REQUESTS)
+    families(&REQUESTS).chain(families(&ROWS))
 }
 
 impl InFlightRequests {
@@ -41,5 +59,6 @@ impl InFlightRequests {
         }
         let rows: Vec<_> = sums.into_iter().map(|(reporter, open)| ([reporter.label()], open)).collect();
         visit_rows(&REQUESTS, &rows, to);
+        metrics::visit(&ROWS, self, to);
     }
 }

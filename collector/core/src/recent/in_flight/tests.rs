@@ -1,4 +1,4 @@
-use super::{InFlightRequests, SILENT_US_MAX};
+use super::{InFlightRequests, LONG_ROWS_MAX, SILENT_US_MAX};
 use crate::batch::{Batch, Edge, EpochId, Identity, Open, OpenLong, Reporter, Service, Totals};
 use crate::identity::AddressBook;
 use std::sync::Arc;
@@ -102,4 +102,31 @@ fn a_walk_over_the_proxies_returns_the_same_sums() {
         open.long_of(proxy, now_us).into_iter().map(move |(edge, open)| ((proxy.clone(), edge), open))
     });
     assert_eq!(long.collect::<std::collections::HashMap<_, _>>(), open.long(now_us));
+}
+
+#[test]
+fn rows_are_bounded_and_every_proxy_keeps_its_counts() {
+    let (mut open, mut address_book) =
+        (InFlightRequests::default(), AddressBook::new(crate::identity::Settings::default()));
+    let mut apply = |epoch: u64, rows: usize, open: &mut InFlightRequests| {
+        let mut batch = batch(epoch, 1, rows as u64);
+        let row = OpenLong { edge: 0, count: 1, oldest_age_us: 1, request_bytes: 0, response_bytes: 0 };
+        batch.open[0].long = vec![row; rows];
+        let edge = |index| Some(address_book.resolve(&Identity::default(), &*batch.edges.get(index)?));
+        open.apply(&batch, edge, SECOND_US);
+    };
+    for epoch in 1..=2_000 {
+        apply(epoch, 64, &mut open);
+    }
+    assert!(open.long_rows <= LONG_ROWS_MAX, "{} rows", open.long_rows);
+    assert_eq!(open.long_rows as u64 + open.long_rows_dropped, 2_000 * 64, "each row is kept or counted");
+    let (before, dropped) = (open.long_rows, open.long_rows_dropped);
+    apply(3_000, 1, &mut open);
+    let free = LONG_ROWS_MAX - before;
+    assert_eq!(open.long_rows_dropped - dropped, u64::from(free < 8), "{free} rows are free");
+    assert_eq!(open.proxies(SECOND_US).into_values().map(|open| open.count).sum::<u64>(), 2_000 * 64 + 1);
+    apply(3_000, 0, &mut open);
+    assert_eq!(open.long_rows, before, "a report replaces the rows of its epoch");
+    open.expire(2 * SECOND_US + SILENT_US_MAX);
+    assert_eq!((open.long_rows, open.is_empty()), (0, true));
 }
