@@ -5,6 +5,7 @@
 //!   └──── runtime: server, engine handle, reader ────┘
 //! ```
 //!
+//! - [`terminal`]: texts of others for a terminal.
 //! - [`config`]: settings from file, environment and options.
 //! - [`journal`]: changes of the engine on disk before they are applied; replay after a restart.
 //! - [`runtime`]: starts and stops the servers, owns the engine, reads the clock.
@@ -12,6 +13,7 @@
 //! - [`http`]: `/metrics`, `/healthz`, `/readyz`, the JSON API.
 //! - [`cli`]: commands of the program.
 
+pub mod terminal;
 pub mod config;
 pub mod journal;
 pub mod runtime;

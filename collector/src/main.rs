@@ -2,6 +2,7 @@
 
 use clap::Parser;
 use hopscope::cli::Cli;
+use hopscope::terminal::visible_lines;
 use std::process::ExitCode;
 
 /// Allocator: memory of batches is allocated on one thread and freed on another, a case that mimalloc is made for.
@@ -13,7 +14,8 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             use std::io::Write;
-            let _ = writeln!(std::io::stderr(), "hopscope: {error:#}");
+            let text = visible_lines(&format!("{error:#}"));
+            let _ = writeln!(std::io::stderr(), "hopscope: {text}");
             ExitCode::from(2)
         }
     }

@@ -71,7 +71,7 @@ impl Collector {
 
     fn metrics(&self) -> String {
         let mut stream = TcpStream::connect(&self.http).unwrap();
-        stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         answer
@@ -194,5 +194,22 @@ fn a_setting_that_needs_a_restart_is_logged_and_unchanged() {
     collector.hangup();
     collector.line("no changes");
     collector.check(&["hopscope_config_restart_pending 0"]);
+    collector.stop();
+}
+
+#[test]
+fn a_file_that_became_a_fifo_is_refused_and_a_later_file_is_loaded() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("hopscope.yaml");
+    write(&file, "aggregate:\n  series_max: 7\n");
+    let collector = Collector::start(&file);
+    fs::remove_file(&file).unwrap();
+    assert!(Command::new("mkfifo").arg(&file).status().unwrap().success());
+    collector.hangup();
+    collector.line("it is no regular file");
+    collector.check(&["hopscope_config_reload_success 0"]);
+    fs::remove_file(&file).unwrap();
+    write(&file, "aggregate:\n  series_max: 8\n");
+    collector.check(&["hopscope_config_value{setting=\"aggregate.series_max\"} 8"]);
     collector.stop();
 }

@@ -4,6 +4,7 @@ use super::client::Collector;
 use super::output::Output;
 use super::table::{self, Column};
 use crate::http::{FilterRow, Proxies, ProxyRow};
+use crate::terminal::visible;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -78,10 +79,11 @@ fn drift(filters: &[FilterRow]) -> String {
     let row = |row: &FilterRow| {
         let more = if row.proxies > row.named.len() as u64 { ", …" } else { "" };
         let FilterRow { filter_version, config_hash, proxies, named } = row;
-        format!(
-            "  {proxies} with version {filter_version}, configuration {config_hash} ({}{more})\n",
+        let text = format!(
+            "  {proxies} with version {filter_version}, configuration {config_hash} ({}{more})",
             named.join(", ")
-        )
+        );
+        format!("{}\n", visible(&text))
     };
     format!("\nthe filters differ:\n{}", filters.iter().map(row).collect::<String>())
 }

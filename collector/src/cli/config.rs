@@ -3,6 +3,7 @@
 use super::output;
 use crate::config::shown::{self, Comments};
 use crate::config::{Options, Source};
+use crate::terminal::visible_lines;
 use anyhow::Context;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -47,6 +48,6 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         _ => Comments::None,
     };
     let loaded = settings.source().load().context("failed to configure")?;
-    output::write(&shown::yaml(&loaded, comments));
+    output::write(&visible_lines(&shown::yaml(&loaded, comments)))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -2,6 +2,7 @@
 
 use super::output::Output;
 use super::table::{self, Column};
+use crate::terminal::visible;
 use anyhow::bail;
 use hopscope_core::batch::flags::{FLAGS, Flag, find};
 use serde_json::{Value, json};
@@ -48,7 +49,7 @@ fn unknown(name: &str) -> String {
         FLAGS.iter().map(|flag| flag.name).filter(|known| known.starts_with(letter)).collect();
     let advice =
         if near.is_empty() { String::new() } else { format!("; did you mean one of {}?", near.join(" ")) };
-    format!("`{name}` is not a response flag of Envoy{advice}")
+    format!("`{}` is not a response flag of Envoy{advice}", visible(name))
 }
 
 fn text(flag: &Flag) -> String {

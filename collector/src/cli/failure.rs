@@ -5,6 +5,7 @@
 
 use super::edge_filter::{destination, source};
 use crate::http::FailureRow;
+use crate::terminal::visible;
 
 const RED: &str = "\u{1b}[31m";
 const PLAIN: &str = "\u{1b}[0m";
@@ -52,11 +53,6 @@ fn result(FailureRow { outcome, .. }: &FailureRow) -> String {
         result = format!("{result} grpc {}", outcome.grpc_response_status);
     }
     result
-}
-
-/// Replaces control characters.
-fn visible(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 
 /// Renders a time in the format of RFC 3339, UTC, with milliseconds.

@@ -5,6 +5,7 @@ use super::edge_filter::{self, EdgeFilter, HasEdge};
 use super::output::Output;
 use super::table::{self, Column, ms};
 use crate::http::{EdgeLabels, HopRow, Hops, MatrixCell};
+use crate::terminal::visible;
 use hopscope_core::join::Verdict;
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -76,7 +77,7 @@ fn text(hops: &Hops) -> String {
     for (name, counts) in rest {
         let counts = nonzero(counts);
         if !counts.is_empty() {
-            text.push_str(&format!("{name}: {counts}\n"));
+            text.push_str(&format!("{name}: {}\n", visible(&counts)));
         }
     }
     text

@@ -8,6 +8,9 @@ use anyhow::Context;
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 
+/// Number of the signal for a write beyond the limit on file sizes.
+const SIGXFSZ: i32 = rustix::process::Signal::XFSZ.as_raw();
+
 pub(super) async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
     let watch = Watch::new(settings.source());
     let loaded = watch.source().load().context("failed to configure")?;
@@ -16,6 +19,9 @@ pub(super) async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
     let mut terminate = signal(SignalKind::terminate()).context("failed to listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("failed to listen for SIGINT")?;
     let hangup = signal(SignalKind::hangup()).context("failed to listen for SIGHUP")?;
+    // A write beyond the limit on file sizes fails, as on a full disk; without a handler the signal
+    // ends the process.
+    let _beyond_file_size = signal(SignalKind::from_raw(SIGXFSZ)).context("failed to listen for SIGXFSZ")?;
     let server = Server::bind(loaded.config).await.context("failed to serve")?;
     tracing::info!(grpc = %server.grpc_address()?, http = %server.http_address()?, "ready");
     let stop = async move {

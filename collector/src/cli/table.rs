@@ -1,6 +1,9 @@
 //! Aligned tables.
 //!
-//! Invariant: one line per row; a column that contains only numbers is aligned to the right.
+//! Invariant: one line per row, whatever texts its cells have; a column that contains only numbers
+//! is aligned to the right.
+
+use crate::terminal::visible;
 
 /// Head of a column, and the text of its cell in a row.
 pub(super) type Column<R> = (&'static str, fn(&R) -> String);
@@ -8,7 +11,7 @@ pub(super) type Column<R> = (&'static str, fn(&R) -> String);
 /// Renders rows as text.
 pub(super) fn render<R>(columns: &[Column<R>], rows: &[R]) -> String {
     let cells: Vec<Vec<String>> =
-        rows.iter().map(|row| columns.iter().map(|(_, cell)| cell(row)).collect()).collect();
+        rows.iter().map(|row| columns.iter().map(|(_, cell)| visible(&cell(row))).collect()).collect();
     let layout: Vec<(usize, bool)> = columns
         .iter()
         .enumerate()
@@ -52,5 +55,7 @@ mod tests {
             [("name", |(name, _)| (*name).to_owned()), ("n", |(_, number)| number.to_string())];
         assert_eq!(render(&columns, &[("shop", 7), ("a", 123)]), "name    n\nshop    7\na     123\n");
         assert_eq!(render(&columns, &[]), "name  n\n");
+        let forged = ("shop\n\u{1b}[2Ka    9\u{202e}", 1);
+        assert_eq!(render(&columns, &[forged]), "name              n\nshop??[2Ka    9?  1\n");
     }
 }

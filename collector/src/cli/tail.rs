@@ -5,8 +5,9 @@
 
 use super::client::Collector;
 use super::failure;
-use super::output::{Output, has_colour};
+use super::output::{self, Output, has_colour};
 use crate::http::{FailureRow, FailureRows};
+use crate::terminal::{visible_json, visible_lines};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use std::io::Write;
 use std::process::ExitCode;
@@ -60,7 +61,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         let was_away = std::mem::replace(&mut is_away, answer.is_err());
         FailureRows { failures, last, .. } = answer.unwrap_or_else(|error| {
             if !was_away {
-                eprintln!("{error:#}; trying again");
+                eprintln!("{}; trying again", visible_lines(&format!("{error:#}")));
             }
             FailureRows { last, ..FailureRows::default() }
         });
@@ -85,13 +86,13 @@ impl Arguments {
         let mut text = String::new();
         for row in rows {
             text.push_str(&if self.output.json {
-                serde_json::to_string(row)?
+                visible_json(&serde_json::to_string(row)?)
             } else {
                 failure::line(row, colour)
             });
             text.push('\n');
         }
-        Ok(out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_ok())
+        output::write_to(out, &text)
     }
 }
 
@@ -100,7 +101,7 @@ mod tests {
     use super::Arguments;
     use crate::http::FailureRow;
     use clap::Parser;
-    use std::io::{Error, Write};
+    use std::io::{ErrorKind, Write};
 
     #[derive(Parser)]
     struct Line {
@@ -112,7 +113,7 @@ mod tests {
 
     impl Write for Closed {
         fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
-            Err(Error::other("closed"))
+            Err(ErrorKind::BrokenPipe.into())
         }
 
         fn flush(&mut self) -> std::io::Result<()> {

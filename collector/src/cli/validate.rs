@@ -2,6 +2,7 @@
 
 use super::output::Output;
 use crate::config::{Problem, Source, source};
+use crate::terminal::visible;
 use anyhow::Context;
 use serde_json::{Value, json};
 use std::fmt::Write;
@@ -37,7 +38,7 @@ fn text(name: &str, problems: &[Problem]) -> String {
         let _ = writeln!(text, "{problem}");
     }
     if problems.is_empty() {
-        text = format!("{name}: valid\n");
+        text = format!("{}: valid\n", visible(name));
     }
     text
 }

@@ -1,8 +1,9 @@
 //! Problems of a configuration: the origin of the value, the setting, the reason and a suggestion.
 //!
 //! Out: one line for people, one JSON object for programs.
-//! Invariant: no problem repeats a secret.
+//! Invariant: no problem repeats a secret; the line has no characters that control a terminal.
 
+use crate::terminal::visible;
 use serde_json::json;
 use std::fmt;
 
@@ -70,15 +71,16 @@ impl Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", self.origin)?;
-        if !self.key.is_empty() {
-            write!(f, "{} ", self.key)?;
+        let Self { origin, key, message, suggestion } = self;
+        let mut text = format!("{origin}: ");
+        if !key.is_empty() {
+            text = format!("{text}{key} ");
         }
-        f.write_str(&self.message)?;
-        match &self.suggestion {
-            Some(suggestion) => write!(f, "; did you mean {suggestion}?"),
-            None => Ok(()),
+        text.push_str(message);
+        if let Some(suggestion) = suggestion {
+            text = format!("{text}; did you mean {suggestion}?");
         }
+        f.write_str(&visible(&text))
     }
 }
 

@@ -9,7 +9,9 @@ use super::{Config, Options, Problem};
 use clap::error::ErrorKind;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use std::fmt::Write;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// Largest file: a thousand times the size of a file with every setting.
@@ -67,6 +69,16 @@ impl Source {
         self.file.as_deref()
     }
 
+    /// Reads and checks the settings again, of a regular file only: a FIFO would wait for a writer,
+    /// and look like an empty file without one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::load`].
+    pub fn reload(&self) -> Result<Loaded<Config>, Error> {
+        self.load_with(regular_text)
+    }
+
     /// Reads and checks the settings.
     ///
     /// # Errors
@@ -74,6 +86,10 @@ impl Source {
     /// [`Error::Read`] when the file cannot be read, [`Error::Invalid`] with all problems of all
     /// layers.
     pub fn load(&self) -> Result<Loaded<Config>, Error> {
+        self.load_with(text)
+    }
+
+    fn load_with(&self, text: fn(&Path) -> io::Result<String>) -> Result<Loaded<Config>, Error> {
         let read = |path: &PathBuf| match text(path) {
             Ok(text) => Ok((path.display().to_string(), text)),
             Err(source) => Err(Error::Read { path: path.clone(), source }),
@@ -86,12 +102,22 @@ impl Source {
 }
 
 fn text(path: &Path) -> io::Result<String> {
+    if path == Path::new("-") { bounded(io::stdin().lock()) } else { bounded(File::open(path)?) }
+}
+
+fn regular_text(path: &Path) -> io::Result<String> {
+    // Without waiting, since the path may be a FIFO by now.
+    let without_waiting = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    let file = OpenOptions::new().read(true).custom_flags(without_waiting).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
+    }
+    bounded(file)
+}
+
+fn bounded(reader: impl Read) -> io::Result<String> {
     let mut text = String::new();
-    let size = if path == Path::new("-") {
-        io::stdin().lock().take(FILE_BYTES_MAX + 1).read_to_string(&mut text)?
-    } else {
-        std::fs::File::open(path)?.take(FILE_BYTES_MAX + 1).read_to_string(&mut text)?
-    };
+    let size = reader.take(FILE_BYTES_MAX + 1).read_to_string(&mut text)?;
     if size as u64 > FILE_BYTES_MAX {
         let message = format!("the file is larger than {FILE_BYTES_MAX} bytes");
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));

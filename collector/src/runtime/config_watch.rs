@@ -107,7 +107,7 @@ fn stat(path: &Path) -> Stamp {
 
 async fn reload(source: &Source, live: &Live, reason: &str) {
     let reader = source.clone();
-    let Ok(loaded) = tokio::task::spawn_blocking(move || reader.load()).await else { return };
+    let Ok(loaded) = tokio::task::spawn_blocking(move || reader.reload()).await else { return };
     match loaded {
         Ok(loaded) => {
             warn(&loaded.warnings);
