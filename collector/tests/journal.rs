@@ -166,7 +166,7 @@ async fn killed_with(directory: &Path, batches: u64) -> Vec<PathBuf> {
     let mut collector = Collector::start(directory, &[]);
     let mut client = collector.client().await;
     for sequence in 1..=batches {
-        client.report(batch(1, sequence, true)).await.unwrap();
+        client.report(batch(1, sequence, sequence == 1)).await.unwrap();
     }
     collector.kill();
     let files = fs::read_dir(directory.join("journal")).unwrap();
@@ -175,9 +175,11 @@ async fn killed_with(directory: &Path, batches: u64) -> Vec<PathBuf> {
     files
 }
 
-/// Offset of the name of the proxy in batch `nth` (from 0) of a file.
+/// Offset of the name of the proxy in batch `nth` (from 0) of a file. The first batch has an
+/// identity, and so a copy.
 fn offset_of(file: &Path, nth: usize) -> usize {
     let bytes = fs::read(file).unwrap();
+    let nth = if nth == 0 { 0 } else { nth + 1 };
     let name = b"sidecar~10.0.0.1~";
     let names = bytes.windows(name.len()).enumerate().filter(|(_, window)| window == name);
     names.map(|(offset, _)| offset).nth(nth).unwrap()
@@ -238,4 +240,127 @@ async fn a_directory_in_use_and_another_version_are_refused_by_name() {
     let refused = Collector::spawn(directory.path(), &[]).err().unwrap();
     assert!(refused.contains("format version 9 is not supported"), "{refused}");
     assert_eq!(fs::read(&snapshot).unwrap(), bytes, "the file is unchanged");
+}
+
+#[tokio::test]
+async fn a_damaged_identity_costs_no_batch() {
+    let directory = tempfile::tempdir().unwrap();
+    let files = killed_with(directory.path(), 3).await;
+    let pristine = fs::read(&files[0]).unwrap();
+    let first = offset_of(&files[0], 0);
+    for offset in [first - 30, first - 1, first, first + 60] {
+        let mut bytes = pristine.clone();
+        bytes[offset] ^= 1;
+        fs::remove_dir_all(directory.path()).unwrap();
+        fs::create_dir_all(files[0].parent().unwrap()).unwrap();
+        fs::write(&files[0], bytes).unwrap();
+        let collector = Collector::start(directory.path(), &[]);
+        let metrics = collector.metrics().await;
+        assert_eq!(sum(&metrics, "hopscope_ledger_delivered_total"), sizes(1, 3), "byte {offset}");
+        assert_eq!(metrics["hopscope_journal_corrupt_records_total"], 1.0, "byte {offset}");
+        assert_eq!(metrics["hopscope_journal_replay_unidentified_total"], 0.0);
+        assert_eq!(metrics["hopscope_ledger_missing_batches"], 0.0);
+    }
+}
+
+#[tokio::test]
+async fn batches_without_a_known_identity_are_reported_at_the_start() {
+    let directory = tempfile::tempdir().unwrap();
+    let files = killed_with(directory.path(), 3).await;
+    let mut bytes = fs::read(&files[0]).unwrap();
+    let name = b"sidecar~10.0.0.1~";
+    let names: Vec<usize> = (0..bytes.len()).filter(|at| bytes[*at..].starts_with(name)).collect();
+    for offset in &names[..2] {
+        bytes[*offset] ^= 1;
+    }
+    fs::write(&files[0], bytes).unwrap();
+    let collector = Collector::start(directory.path(), &[]);
+    let metrics = collector.metrics().await;
+    assert_eq!(metrics["hopscope_journal_replay_unidentified_total"], 2.0);
+    assert_eq!(metrics["hopscope_journal_replayed_batches_total"], 0.0);
+}
+
+#[tokio::test]
+async fn a_removed_directory_is_written_again_and_nothing_is_lost() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    let mut collector = Collector::start(&data, &[]);
+    let mut client = collector.client().await;
+    client.report(batch(1, 1, true)).await.unwrap();
+    fs::remove_dir_all(&data).unwrap();
+    let status = client.report(batch(1, 2, false)).await.unwrap_err();
+    assert_eq!(status.code(), Code::ResourceExhausted, "{status:?}");
+    let metrics = collector.metrics().await;
+    assert_eq!(metrics["hopscope_journal_detached_total"], 1.0);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while client.report(batch(1, 2, false)).await.is_err() {
+        assert!(Instant::now() < deadline, "reports stay rejected");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    collector.kill();
+    collector = Collector::start(&data, &[]);
+    let metrics = collector.metrics().await;
+    assert_eq!(sum(&metrics, "hopscope_ledger_delivered_total"), sizes(1, 2));
+}
+
+#[tokio::test]
+async fn a_replaced_directory_rejects_reports_and_readiness() {
+    let directory = tempfile::tempdir().unwrap();
+    let (data, moved) = (directory.path().join("data"), directory.path().join("moved"));
+    let collector = Collector::start(&data, &[]);
+    let mut client = collector.client().await;
+    client.report(batch(1, 1, true)).await.unwrap();
+    fs::rename(&data, &moved).unwrap();
+    fs::create_dir_all(data.join("journal")).unwrap();
+    client.report(batch(1, 2, false)).await.unwrap_err();
+    assert!(collector.get("/readyz").await.contains("503"));
+    assert!(collector.get("/healthz").await.contains("200"));
+    assert!(collector.log().contains("was replaced while the collector ran"));
+    fs::remove_dir_all(&data).unwrap();
+    fs::rename(&moved, &data).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while client.report(batch(1, 2, false)).await.is_err() {
+        assert!(Instant::now() < deadline, "reports stay rejected");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(collector.get("/readyz").await.contains("200"));
+}
+
+#[tokio::test]
+async fn a_removed_lock_lets_no_second_collector_in() {
+    let directory = tempfile::tempdir().unwrap();
+    let _first = Collector::start(directory.path(), &[]);
+    fs::remove_file(directory.path().join("lock")).unwrap();
+    let second = Collector::spawn(directory.path(), &[]).err().unwrap();
+    assert!(second.contains("another collector uses"), "{second}");
+}
+
+#[tokio::test]
+async fn files_of_others_in_the_journal_are_ignored_by_name() {
+    let directory = tempfile::tempdir().unwrap();
+    killed_with(directory.path(), 2).await;
+    for name in ["1.log", "00000000000000000001.log.bak", "+0000000000000000001.log"] {
+        fs::write(directory.path().join("journal").join(name), b"x").unwrap();
+    }
+    let collector = Collector::start(directory.path(), &[]);
+    assert_eq!(sum(&collector.metrics().await, "hopscope_ledger_delivered_total"), sizes(1, 2));
+}
+
+#[tokio::test]
+async fn a_disk_below_its_reserve_rejects_reports_and_names_the_cure() {
+    let directory = tempfile::tempdir().unwrap();
+    let reserve = ["--journal-disk-reserve-bytes", "1000000000000000"];
+    let mut collector = Collector::start(directory.path(), &reserve);
+    let status = collector.client().await.report(batch(1, 1, true)).await.unwrap_err();
+    assert_eq!(status.code(), Code::ResourceExhausted, "{status:?}");
+    let metrics = collector.metrics().await;
+    assert!(metrics["hopscope_grpc_reports_rejected_total{reason=\"journal_full\"}"] >= 1.0);
+    assert!(metrics["hopscope_journal_disk_free_bytes"] > 0.0);
+    assert!(metrics["hopscope_journal_usable_bytes"] < metrics["hopscope_journal_limit_bytes"]);
+    let log = collector.log();
+    assert!(log.contains("lower journal.bytes_max"), "{log}");
+    collector.kill();
+    collector = Collector::start(directory.path(), &[]);
+    collector.client().await.report(batch(1, 1, true)).await.unwrap();
+    assert_eq!(sum(&collector.metrics().await, "hopscope_ledger_delivered_total"), size(1, 1));
 }

@@ -2,7 +2,10 @@
 //!
 //! In: bytes, numbers of segments. Out: the same bytes at the next start. Invariant: one collector
 //! at a time holds the directory; a snapshot is complete or absent, also after a power cut; the
-//! name of a new file is on disk before its content counts.
+//! name of a new file is on disk before its content counts. Files with other names are ignored.
+//!
+//! The directory itself is locked as well as the file `lock`, so that the removal of the file lets
+//! no second collector in.
 //!
 //! ```text
 //! lock                              locked by a running collector; the system releases it at the end
@@ -14,9 +17,16 @@ use hopscope_core::engine::snapshot::Piece;
 use hopscope_core::snapshot::segment;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::Sender;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Problem of a directory that is no longer at its path.
+pub(super) const REMOVED: &str = "removed";
+
+/// Digits of the number of a segment in its file name.
+const NUMBER_DIGITS: usize = 20;
 
 /// Error of the directory. The text fits "failed to open the journal: …".
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +34,19 @@ pub enum Error {
     /// Another collector holds it.
     #[error("another collector uses {}; give each its own --data-dir", .0.display())]
     InUse(PathBuf),
+    /// The directory is no longer the one that was locked.
+    #[error(
+        "{} was {problem} while the collector ran; the state is in memory only until it is written again", path.display()
+    )]
+    Detached {
+        /// Directory.
+        path: PathBuf,
+        /// Change of the directory.
+        problem: &'static str,
+    },
+    /// The directory was created again, and its first snapshot is not complete.
+    #[error("the data directory was created again and has no snapshot yet")]
+    AwaitsSnapshot,
     /// A system call failed.
     #[error("failed to {operation} {}", path.display())]
     Io {
@@ -41,7 +64,23 @@ pub enum Error {
 pub(super) struct Directory {
     root: PathBuf,
     segments: PathBuf,
-    _lock: File,
+    held: Mutex<Held>,
+}
+
+/// Locks, and the identity of the directories when they were locked.
+#[derive(Debug)]
+struct Held {
+    identity: [Option<(u64, u64)>; 2],
+    _locks: [File; 2],
+}
+
+/// Space of the file system of the directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Space {
+    /// Free bytes for this process.
+    pub(super) free_bytes: u64,
+    /// Size of the file system, bytes.
+    pub(super) total_bytes: u64,
 }
 
 /// Segment that is being written. Its first `length` bytes are valid; bytes behind them are
@@ -64,17 +103,45 @@ impl Directory {
     /// When another collector holds it, or a system call fails.
     pub(super) fn lock(root: &Path) -> Result<Self, Error> {
         let segments = root.join("journal");
-        fs::create_dir_all(&segments).map_err(failed("create", &segments))?;
-        let path = root.join("lock");
-        let options = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
-        let lock = options.map_err(failed("open", &path))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(Error::InUse(root.to_owned())),
-            Err(TryLockError::Error(source)) => return Err(failed("lock", &path)(source)),
-        }
-        sync(&segments).and_then(|()| sync(root)).map_err(failed("sync", root))?;
-        Ok(Self { root: root.to_owned(), segments, _lock: lock })
+        let held = Mutex::new(hold(root, &segments)?);
+        Ok(Self { root: root.to_owned(), segments, held })
+    }
+
+    /// Checks that the locked directory is still at its path.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Detached`].
+    pub(super) fn check(&self) -> Result<(), Error> {
+        let now = [&self.root, &self.segments].map(|path| identity(path));
+        let problem = match now {
+            now if now == self.held().identity => return Ok(()),
+            [Some(_), Some(_)] => "replaced",
+            _ => REMOVED,
+        };
+        Err(Error::Detached { path: self.root.clone(), problem })
+    }
+
+    /// Creates and locks a removed directory again.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::lock`].
+    pub(super) fn create_again(&self) -> Result<(), Error> {
+        let again = hold(&self.root, &self.segments)?;
+        *self.held() = again;
+        Ok(())
+    }
+
+    /// Space of the file system; `None` when the system call fails.
+    pub(super) fn space(&self) -> Option<Space> {
+        let found = rustix::fs::statvfs(&self.segments).ok()?;
+        let bytes = |blocks: u64| blocks.saturating_mul(found.f_frsize);
+        Some(Space { free_bytes: bytes(found.f_bavail), total_bytes: bytes(found.f_blocks) })
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Path of the snapshot.
@@ -86,7 +153,7 @@ impl Directory {
     /// Path of a segment.
     #[must_use]
     pub(super) fn segment(&self, number: u64) -> PathBuf {
-        self.segments.join(format!("{number:020}.log"))
+        self.segments.join(format!("{number:0NUMBER_DIGITS$}.log"))
     }
 
     /// Reads the snapshot, if there is one.
@@ -139,9 +206,11 @@ impl Directory {
             for entry in fs::read_dir(&self.segments)? {
                 let entry = entry?;
                 let name = entry.file_name();
-                let number = name.to_str().and_then(|name| name.strip_suffix(".log")?.parse().ok());
-                if let Some(number) = number {
-                    found.push((number, entry.metadata()?.len()));
+                match name.to_str().and_then(number_of) {
+                    Some(number) => found.push((number, entry.metadata()?.len())),
+                    None => {
+                        tracing::warn!("{} is no segment of the journal; ignored", entry.path().display())
+                    }
                 }
             }
             found.sort_unstable();
@@ -256,6 +325,38 @@ fn write_all(
         let _ = returned.send(bytes);
     }
     Err(io::Error::other("the snapshot ended before its last piece"))
+}
+
+/// Number of a segment with this file name.
+fn number_of(name: &str) -> Option<u64> {
+    let digits = name.strip_suffix(".log").filter(|digits| digits.len() == NUMBER_DIGITS)?;
+    digits.bytes().all(|digit| digit.is_ascii_digit()).then(|| digits.parse().ok()).flatten()
+}
+
+/// Creates the directories and locks them.
+fn hold(root: &Path, segments: &Path) -> Result<Held, Error> {
+    fs::create_dir_all(segments).map_err(failed("create", segments))?;
+    let path = root.join("lock");
+    let options = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+    let file = options.map_err(failed("open", &path))?;
+    let directory = File::open(root).map_err(failed("open", root))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Err(Error::InUse(root.to_owned())),
+        Err(TryLockError::Error(source)) => return Err(failed("lock", &path)(source)),
+    }
+    // Some network file systems lock no directories; the file is locked there.
+    if let Err(TryLockError::WouldBlock) = directory.try_lock() {
+        return Err(Error::InUse(root.to_owned()));
+    }
+    sync(segments).and_then(|()| sync(root)).map_err(failed("sync", root))?;
+    Ok(Held { identity: [identity(root), identity(segments)], _locks: [file, directory] })
+}
+
+/// Device and inode of a directory.
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    let found = fs::metadata(path).ok()?;
+    Some((found.dev(), found.ino()))
 }
 
 /// Syncs the names in a directory.

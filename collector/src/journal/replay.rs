@@ -10,12 +10,14 @@ use super::{Error, error_chain};
 use crate::runtime::change_log::Change;
 use crate::runtime::self_metrics::journal::JournalStats;
 use hopscope_core::batch::{EpochId, Record};
-use hopscope_core::engine::Engine;
 use hopscope_core::engine::snapshot;
+use hopscope_core::engine::{Answer, Engine};
 use hopscope_core::intake::raw_batch::RawBatch;
 use hopscope_core::snapshot::frame::{Entry, Times};
 use hopscope_core::snapshot::segment::{self, Step};
 use prost::bytes::Bytes;
+use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hasher};
 use std::time::Instant;
 
 pub(super) fn replay(directory: &Directory, engine: &mut Engine, stats: &JournalStats) -> Result<u64, Error> {
@@ -30,7 +32,14 @@ pub(super) fn replay(directory: &Directory, engine: &mut Engine, stats: &Journal
     };
     let segments = current_segments(directory, resume, stats)?;
     let last = segments.last().copied();
-    let mut replay = Replay { engine, stats, first_rejection: true, scratch: Vec::new() };
+    let mut replay = Replay {
+        engine,
+        stats,
+        first_rejection: true,
+        scratch: Vec::new(),
+        copies: HashSet::new(),
+        unidentified: 0,
+    };
     for number in &segments {
         let bytes = directory.read_segment(*number)?;
         if let Some(length) = replay.segment(directory, *number, &bytes, Some(*number) == last)? {
@@ -44,6 +53,7 @@ pub(super) fn replay(directory: &Directory, engine: &mut Engine, stats: &Journal
             );
         }
     }
+    replay.log_unidentified();
     let duration = began.elapsed();
     stats.replay_us.set(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX));
     let snapshot = if resume.is_some() { "the snapshot" } else { "no snapshot" };
@@ -86,6 +96,10 @@ struct Replay<'a> {
     first_rejection: bool,
     /// Memory for the records of a batch.
     scratch: Vec<Record>,
+    /// Batches with an identity, which the writer may have written twice, by hash and time.
+    copies: HashSet<(u64, u64)>,
+    /// Batches without a known identity.
+    unidentified: u64,
 }
 
 impl Replay<'_> {
@@ -98,6 +112,7 @@ impl Replay<'_> {
         is_last: bool,
     ) -> Result<Option<u64>, Error> {
         let path = || directory.segment(number);
+        self.copies.clear();
         let steps = segment::scan(bytes, number).map_err(|source| Error::Segment { path: path(), source })?;
         for step in steps {
             let (first, end) = match step {
@@ -135,10 +150,31 @@ impl Replay<'_> {
             Ok(raw) => raw,
             Err(rejection) => return self.reject(&rejection),
         };
+        // The second of two copies; a batch that a filter repeats has a time of its own.
+        let copy = (hash(message), times.received_us);
+        if raw.head().identity.is_some() && !self.copies.insert(copy) {
+            self.copies.remove(&copy);
+            return;
+        }
         match self.engine.accept(&mut raw, &mut self.scratch) {
+            Ok(Answer::NeedIdentity) => {
+                self.stats.replay_unidentified.add(1);
+                self.unidentified += 1;
+            }
             Ok(_) => self.stats.replayed_batches.add(1),
             // The same records were rejected at receipt, and the client knows.
             Err(_) => self.stats.replay_rejected_again.add(1),
+        }
+    }
+
+    /// Logs the batches that could not be counted.
+    fn log_unidentified(&self) {
+        if self.unidentified > 0 {
+            tracing::error!(
+                "{} batches are not counted, because the entries with the identity of their proxies are damaged; \
+                 the ledger counts their requests as missing",
+                self.unidentified
+            );
         }
     }
 
@@ -149,4 +185,10 @@ impl Replay<'_> {
             tracing::error!("failed to apply an entry of the journal: {}", error_chain(error));
         }
     }
+}
+
+fn hash(message: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(message);
+    hasher.finish()
 }

@@ -19,6 +19,10 @@ section! {
         /// Largest size of the journal on disk. The snapshot comes on top, twice while it is
         /// written.
         bytes_max: u64 = 1 << 30, { unit: "bytes", range: (1 << 20, 1 << 40) };
+        /// Free space of the disk that the journal leaves for the next snapshot, beside the size of
+        /// the last one: only a snapshot frees segments. Below it reports are refused until a
+        /// snapshot or an operator frees space. Unset: 64 MiB, or a quarter of a smaller disk.
+        disk_reserve_bytes: Option<u64> = None, { unit: "bytes", range: (0, 1 << 50) };
         /// Shortest time between the starts of two commits. Batches that arrive in this time are
         /// written together, since a commit costs the same for one batch as for many. After an idle
         /// period the first batch is committed immediately. 0: commit as often as the disk can.

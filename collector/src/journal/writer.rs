@@ -4,25 +4,32 @@
 //! Invariant: a group is synced as a whole before it goes on. One sync and one wake-up
 //! serve all batches that came during the previous sync, and until `interval` after its start. A
 //! group that could not be written leaves no valid bytes behind, and the next group is tried
-//! again. Segments never hold more than `bytes_max` together.
+//! again. Segments never hold more than `bytes_max` together, nor more than the disk allows with a
+//! reserve for the next snapshot.
 //!
 //! Each segment begins with the limits of the engine, because a replay may start at any segment.
+//! The first batch with the identity of a proxy is written twice in a segment: all later batches of
+//! the proxy depend on it, so that one damaged byte would cost them all.
 
 use super::directory::{self, Directory, Segment};
 use super::queue::{Item, Queue, Work};
 use super::{SEGMENT_BYTES_MAX, SEGMENTS_MIN, Settings, error_chain};
 use crate::runtime::change_log::Change;
 use crate::runtime::self_metrics::journal::JournalStats;
+use hopscope_core::batch::Text;
 use hopscope_core::intake::reject::Rejection;
 use hopscope_core::snapshot::frame::{self, Position};
 use hopscope_core::snapshot::segment;
 use retry::Retry;
+use space::SpaceWatch;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 mod retry;
+mod space;
 
 /// Bytes of one write.
 const PIECE_BYTES: usize = 128 << 10;
@@ -60,6 +67,12 @@ pub(super) struct Writer {
     buffer: Vec<u8>,
     /// Last limits on disk.
     limits: Option<Change>,
+    /// Proxies whose identity is in the segment twice.
+    copied: HashSet<Text>,
+    space: SpaceWatch,
+    /// Number of snapshots before the directory was created again; reports are rejected until
+    /// there is another one.
+    awaited_snapshot: Option<u64>,
     retry: Retry,
 }
 
@@ -81,6 +94,9 @@ impl Writer {
             segment: None,
             buffer: Vec::new(),
             limits: None,
+            copied: HashSet::new(),
+            space: SpaceWatch::new(settings.disk_reserve_bytes),
+            awaited_snapshot: None,
             retry: Retry::default(),
         }
     }
@@ -128,7 +144,7 @@ impl Writer {
                 self.set_failing(None);
                 Ok(())
             }
-            Err(Failure::Full) => Err(Rejection::JournalFull(self.stats.bytes_max)),
+            Err(Failure::Full) => Err(Rejection::JournalFull(self.stats.bytes_limit.get())),
             Err(Failure::Disk(error)) => {
                 self.stats.append_errors.add(1);
                 self.set_failing(Some(&error));
@@ -138,15 +154,20 @@ impl Writer {
     }
 
     fn write(&mut self, items: &[Item]) -> Result<(), Failure> {
+        self.attach()?;
+        self.space.check(&self.directory, &self.stats);
+        let copies = items.iter().filter(|item| identified(item).is_some()).filter_map(Item::entry);
         let entries = items.iter().filter_map(Item::entry).chain(self.limits.as_ref().map(Change::entry));
-        let bytes = entries.map(|entry| frame::bytes_max(entry) as u64).fold(0, u64::saturating_add);
-        if self.stats.bytes.get().saturating_add(bytes) > self.stats.bytes_max {
+        let bytes =
+            entries.chain(copies).map(|entry| frame::bytes_max(entry) as u64).fold(0, u64::saturating_add);
+        if self.stats.bytes.get().saturating_add(bytes) > self.stats.bytes_limit.get() {
             return Err(Failure::Full);
         }
         let mut segment = self.segment_for(bytes)?;
         let written = match self.append(items, &segment) {
             Ok(written) => written,
             Err(error) => {
+                self.copied.clear();
                 // The segment is valid up to its length, if the rest can be cut off.
                 match segment.cut() {
                     Ok(()) => self.segment = Some(segment),
@@ -162,6 +183,10 @@ impl Writer {
             self.abandon(&segment);
             return Err(error.into());
         }
+        // A batch in a file without a name is lost with the process.
+        if let Err(error) = self.directory.check() {
+            return Err(error.into());
+        }
         segment.length = segment.length.saturating_add(written);
         self.stats.bytes.add(written);
         self.segment = Some(segment);
@@ -174,7 +199,11 @@ impl Writer {
         let mut written = 0_u64;
         self.buffer.clear();
         let limits = self.limits.as_ref().filter(|_| is_empty(segment)).map(Change::entry);
-        for entry in limits.into_iter().chain(items.iter().filter_map(Item::entry)) {
+        let copied = &mut self.copied;
+        let is_first = |item: &&Item| identified(item).is_some_and(|proxy| copied.insert(proxy.clone()));
+        let copies: Vec<&Item> = items.iter().filter(is_first).collect();
+        let entries = items.iter().chain(copies).filter_map(Item::entry);
+        for entry in limits.into_iter().chain(entries) {
             let behind = written.saturating_add(self.buffer.len() as u64);
             let position =
                 Position { segment: segment.number, offset: segment.length.saturating_add(behind) };
@@ -202,6 +231,7 @@ impl Writer {
 
     fn create_segment(&mut self) -> Result<Segment, Failure> {
         let segment = self.directory.create_segment(self.next)?;
+        self.copied.clear();
         self.next = self.next.saturating_add(1);
         self.stats.bytes.add(segment.length);
         self.stats.segments.add(1);
@@ -243,6 +273,40 @@ impl Writer {
         }
     }
 
+    /// Checks that the directory is still there. A removed one is created again; its first content
+    /// is a snapshot, since the state of before is in memory only.
+    fn attach(&mut self) -> Result<(), Failure> {
+        if let Some(before) = self.awaited_snapshot.filter(|before| *before < self.stats.snapshots.get()) {
+            tracing::info!(
+                "snapshot {} is in the directory that was created again",
+                before.saturating_add(1)
+            );
+            self.awaited_snapshot = None;
+        }
+        let Err(error) = self.directory.check() else {
+            return match self.awaited_snapshot {
+                None => {
+                    self.stats.is_detached.store(false, Ordering::Relaxed);
+                    Ok(())
+                }
+                Some(_) => Err(directory::Error::AwaitsSnapshot.into()),
+            };
+        };
+        if !self.stats.is_detached.swap(true, Ordering::Relaxed) {
+            self.stats.detached.add(1);
+        }
+        // The segments of before are gone with their names.
+        self.segment = None;
+        if matches!(error, directory::Error::Detached { problem: directory::REMOVED, .. }) {
+            self.directory.create_again()?;
+            self.stats.bytes.set(0);
+            self.stats.segments.set(0);
+            self.awaited_snapshot = Some(self.stats.snapshots.get());
+            self.queue.push_roll();
+        }
+        Err(error.into())
+    }
+
     /// Logs the first failure, and the end of failures.
     fn set_failing(&self, error: Option<&directory::Error>) {
         let before = self.stats.failing.swap(error.is_some(), Ordering::Relaxed);
@@ -253,6 +317,17 @@ impl Writer {
             None if before => tracing::info!("the journal can be written again"),
             _ => {}
         }
+    }
+}
+
+/// Proxy of a batch with its identity.
+fn identified(item: &Item) -> Option<&Text> {
+    match item {
+        Item::Batch(batch) => {
+            let head = batch.raw.head();
+            head.identity.as_ref().map(|_| &head.epoch_id.proxy)
+        }
+        Item::Change(_) | Item::Roll => None,
     }
 }
 

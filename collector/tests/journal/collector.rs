@@ -30,10 +30,8 @@ impl Collector {
 
     /// Starts a collector; returns its log when it ends before it is ready.
     pub(crate) fn spawn(directory: &Path, options: &[&str]) -> Result<Self, String> {
-        // A write over the limit on file sizes fails; without the trap it kills the process.
-        let script = r#"trap '' XFSZ; exec "$0" serve "$@""#;
-        let mut command = Command::new("sh");
-        command.args(["-c", script, env!("CARGO_BIN_EXE_hopscope")]);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_hopscope"));
+        command.arg("serve");
         command.args(["--grpc-address", "127.0.0.1:0", "--http-address", "127.0.0.1:0", "--data-dir"]);
         command.arg(directory).args(["--http-created-samples", "true"]).args(options);
         command.env_remove("RUST_LOG").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
@@ -96,13 +94,24 @@ impl Collector {
         self.scrape("application/openmetrics-text; version=1.0.0").await
     }
 
-    async fn scrape(&self, accept: &str) -> BTreeMap<String, f64> {
+    /// Head and body of an HTTP answer.
+    pub(crate) async fn get(&self, path: &str) -> String {
+        self.ask(path, "*/*").await
+    }
+
+    async fn ask(&self, path: &str, accept: &str) -> String {
         let mut stream = TcpStream::connect(self.http).await.unwrap();
-        let head =
-            format!("GET /metrics HTTP/1.1\r\nhost: x\r\naccept: {accept}\r\nconnection: close\r\n\r\n");
+        let head = format!(
+            "GET {path} HTTP/1.1\r\nhost: localhost\r\naccept: {accept}\r\nconnection: close\r\n\r\n"
+        );
         stream.write_all(head.as_bytes()).await.unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    async fn scrape(&self, accept: &str) -> BTreeMap<String, f64> {
+        let answer = self.ask("/metrics", accept).await;
         // An exemplar follows a sample after `#`.
         let lines = answer.lines().map(|line| line.split(" # ").next().unwrap_or(line));
         let samples = lines.filter(|line| !line.starts_with('#')).filter_map(|line| line.rsplit_once(' '));

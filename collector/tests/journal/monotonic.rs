@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 
 type Samples = BTreeMap<String, f64>;
 
-/// Families of the process itself. They start again with `hopscope_start_time_seconds`.
-const OF_THE_PROCESS: [&str; 6] = [
+/// Families of the process itself, and of in-flight requests, which proxies report again. They start
+/// again with `hopscope_start_time_seconds`.
+const OF_THE_PROCESS: [&str; 8] = [
     "hopscope_access_log_",
     "hopscope_config_",
     "hopscope_grpc_",
+    "hopscope_http_",
+    "hopscope_in_flight_",
     "hopscope_journal_",
     "hopscope_snapshot",
     "hopscope_tls_",

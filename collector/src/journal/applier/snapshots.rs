@@ -12,7 +12,7 @@ use hopscope_core::engine::snapshot::{self, PIECE_BYTES, Piece};
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
-use tokio::task::JoinHandle;
+use tokio::sync::oneshot;
 
 /// Intervals without batches after which a snapshot is written all the same, so that ticks do not
 /// accumulate.
@@ -34,7 +34,7 @@ pub(super) struct Snapshots {
     covered: u64,
     /// Intervals since the last snapshot.
     idle: u32,
-    writing: Option<JoinHandle<bool>>,
+    writing: Option<oneshot::Receiver<bool>>,
 }
 
 impl Snapshots {
@@ -73,7 +73,7 @@ impl Snapshots {
     }
 
     pub(super) fn roll_when_half_full(&mut self) {
-        let is_half_full = self.stats.bytes.get() > self.stats.bytes_max / 2;
+        let is_half_full = self.stats.bytes.get() > self.stats.bytes_limit.get() / 2;
         if is_half_full && Instant::now() >= self.not_before {
             self.roll();
         }
@@ -101,13 +101,22 @@ impl Snapshots {
         let (pieces, received) = std::sync::mpsc::channel();
         let (returned, spare) = std::sync::mpsc::channel();
         self.is_busy = true;
-        self.writing = Some(tokio::task::spawn_blocking(move || {
+        let (ended, writing) = oneshot::channel();
+        self.writing = Some(writing);
+        // A thread of its own, so that no other work of the process delays a snapshot.
+        let thread = std::thread::Builder::new().name("snapshot".into()).spawn(move || {
             let written = write(&directory, received.iter(), &returned, resume, &stats);
             let log = |error: &directory::Error| {
                 tracing::error!("{}; the journal keeps all segments", error_chain(error));
             };
-            written.inspect_err(log).is_ok()
-        }));
+            // The applier may have ended.
+            let _ = ended.send(written.inspect_err(log).is_ok());
+        });
+        if let Err(error) = thread {
+            tracing::error!("failed to start the thread of the snapshot: {error}");
+            self.writing = None;
+            return self.end(false);
+        }
         // The thread that writes may be slower, or have failed: the engine does not wait for it.
         let sink = move |piece: Piece| {
             let _ = pieces.send(piece);

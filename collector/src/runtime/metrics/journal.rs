@@ -13,7 +13,7 @@ static DURABILITY: [Metric<u64>; 1] = [Metric::<u64>::gauge(
 )
 .labels(&["durability"])];
 
-static COUNTERS: [Metric<JournalStats>; 10] = [
+static COUNTERS: [Metric<JournalStats>; 12] = [
     Metric::counter("hopscope_journal_batches_total", "Batches committed to the journal.", |stats| {
         Some(stats.batches.get())
     }),
@@ -31,6 +31,16 @@ static COUNTERS: [Metric<JournalStats>; 10] = [
         "hopscope_journal_replay_rejected_total",
         "Batches in the journal that the last start could not replay.",
         |stats| Some(stats.replay_rejected.get()),
+    ),
+    Metric::counter(
+        "hopscope_journal_replay_unidentified_total",
+        "Batches that the last start could not count, because the identity of their proxy is damaged.",
+        |stats| Some(stats.replay_unidentified.get()),
+    ),
+    Metric::counter(
+        "hopscope_journal_detached_total",
+        "Times that the data directory was found removed or replaced while the collector ran.",
+        |stats| Some(stats.detached.get()),
     ),
     Metric::counter(
         "hopscope_journal_replay_rejected_again_total",
@@ -58,7 +68,7 @@ static COUNTERS: [Metric<JournalStats>; 10] = [
     }),
 ];
 
-static GAUGES: [Metric<JournalStats>; 8] = [
+static GAUGES: [Metric<JournalStats>; 10] = [
     Metric::gauge(
         "hopscope_journal_failing",
         "Whether writes to the journal fail and reports are rejected: 1 or 0.",
@@ -71,6 +81,16 @@ static GAUGES: [Metric<JournalStats>; 8] = [
         "hopscope_journal_limit_bytes",
         "Limit on the size of all journal segments in bytes.",
         |stats| stats.bytes_max.into(),
+    ),
+    Metric::gauge(
+        "hopscope_journal_usable_bytes",
+        "Limit on the journal that the free space of its disk allows in bytes; at most hopscope_journal_limit_bytes.",
+        |stats| stats.bytes_limit.get().into(),
+    ),
+    Metric::gauge(
+        "hopscope_journal_disk_free_bytes",
+        "Free space of the disk of the journal in bytes.",
+        |stats| stats.disk_free_bytes.get().into(),
     ),
     Metric::gauge("hopscope_journal_segments", "Journal segments on disk.", |stats| {
         stats.segments.get().into()

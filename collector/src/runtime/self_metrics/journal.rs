@@ -86,8 +86,16 @@ pub struct JournalStats {
     pub segments: Count,
     /// Limit on `bytes`.
     pub bytes_max: u64,
+    /// Limit on `bytes` that the free space of the disk allows, at most `bytes_max`.
+    pub bytes_limit: Count,
+    /// Free bytes of the disk at the last check.
+    pub disk_free_bytes: Count,
+    /// Times that the directory was found removed or replaced.
+    pub detached: Count,
     /// Whether the last attempt to write failed.
     pub failing: AtomicBool,
+    /// Whether the directory is no longer at its path, or no longer locked.
+    pub is_detached: AtomicBool,
     /// Committed batches.
     pub batches: Count,
     /// Failed attempts to write or sync.
@@ -102,6 +110,9 @@ pub struct JournalStats {
     pub replayed_batches: Count,
     /// Entries of the journal that the start could not read.
     pub replay_rejected: Count,
+    /// Batches that the start could not count, because the entry with the identity of their proxy is
+    /// damaged.
+    pub replay_unidentified: Count,
     /// Batches of the journal that were rejected at receipt as well.
     pub replay_rejected_again: Count,
     /// Duration of the replay, snapshot included.
@@ -127,11 +138,17 @@ impl JournalStats {
     #[must_use]
     pub fn new(bytes_max: u64) -> Self {
         let zero = Count::default;
+        let bytes_limit = zero();
+        bytes_limit.set(bytes_max);
         Self {
+            bytes_limit,
+            disk_free_bytes: zero(),
+            detached: zero(),
             bytes: zero(),
             segments: zero(),
             bytes_max,
             failing: AtomicBool::new(false),
+            is_detached: AtomicBool::new(false),
             batches: zero(),
             append_errors: zero(),
             commit_us: Buckets::new(COMMIT_US),
@@ -139,6 +156,7 @@ impl JournalStats {
             queue_bytes: zero(),
             replayed_batches: zero(),
             replay_rejected: zero(),
+            replay_unidentified: zero(),
             replay_rejected_again: zero(),
             replay_us: zero(),
             torn_bytes: zero(),
