@@ -4,8 +4,8 @@
 //! `AccessLogService/StreamAccessLogs` and `grpc.health.v1.Health`. Out: [`RawBatch`]es for the
 //! engine, and acknowledgements. Invariant: a call is answered with an `Ack` when the collector
 //! accounts for the batch, else with a status of the contract; every rejection is counted by
-//! reason. Connections, messages and streams have limits in total and each, so that a slow, broken
-//! or hostile client does not affect other clients. With client authorities, a proxy reports only
+//! reason. Connections, messages and streams have limits in total and each, and connections take
+//! turns before the engine, so that a slow, broken or hostile client does not affect other clients. With client authorities, a proxy reports only
 //! for the identity in its certificate.
 //!
 //! [`RawBatch`]: hopscope_core::intake::raw_batch::RawBatch
@@ -13,9 +13,12 @@
 pub mod tls;
 pub mod listener;
 mod connection;
+mod handshakes;
+mod control_frames;
 mod quota;
+mod turns;
 mod body_meter;
-mod raw_codec;
+mod framing;
 mod unary;
 mod report;
 mod access_log_stream;
@@ -36,13 +39,16 @@ use tonic::body::Body;
 use tonic::codegen::{Service, http};
 use tonic::{Code, Status};
 use tonic_health::pb::health_server::HealthServer;
+use turns::Turns;
 
 /// Budgets that all connections share.
 struct Budgets {
     bytes: Arc<Budget>,
+    receiving: Arc<Budget>,
     reports: Arc<Budget>,
     streams: Arc<Budget>,
     rate: Rate,
+    turns: Arc<Turns>,
 }
 
 /// gRPC service; clones share everything.
@@ -63,9 +69,11 @@ impl GrpcService {
         let stats = handle.stats().grpc();
         let budgets = Arc::new(Budgets {
             bytes: Budget::new(limits.server.bytes_in_flight_max, stats.bytes.clone()),
+            receiving: Budget::new(limits.server.reports_receiving_max, stats.receiving.clone()),
             reports: Budget::new(limits.server.reports_in_flight_max, stats.reports.clone()),
             streams: Budget::new(limits.server.long_streams_max, stats.streams.clone()),
             rate: Rate::new(limits.server.reports_per_second_max),
+            turns: Arc::default(),
         });
         let health = health::HealthService::server(handle.clone(), stopping.clone());
         let limits = Arc::new(RwLock::new(Arc::new(limits)));
@@ -76,6 +84,7 @@ impl GrpcService {
     /// their start.
     pub fn set_limits(&self, limits: Settings) {
         self.budgets.bytes.set_total(limits.server.bytes_in_flight_max);
+        self.budgets.receiving.set_total(limits.server.reports_receiving_max);
         self.budgets.reports.set_total(limits.server.reports_in_flight_max);
         self.budgets.streams.set_total(limits.server.long_streams_max);
         self.budgets.rate.set(limits.server.reports_per_second_max);
@@ -131,6 +140,7 @@ fn read_error(status: &Status, meter: &Meter, limits: &Settings) -> Rejection {
         (Some(Cut::Slow), _) => Rejection::Slow(limits.server.message_timeout().as_millis() as u64),
         (Some(Cut::OverBudget), _) => Rejection::Bytes,
         (Some(Cut::Aborted), _) => Rejection::Aborted,
+        (None, Code::DeadlineExceeded) => Rejection::Slow(limits.server.message_timeout().as_millis() as u64),
         (None, Code::OutOfRange) => Rejection::TooLarge(limits.server.message_bytes_max),
         (None, _) => Rejection::Malformed(status.message().to_owned()),
     }

@@ -4,6 +4,8 @@
 
 #[path = "door/pages.rs"]
 mod pages;
+#[path = "door/requests.rs"]
+mod requests;
 
 use clap::Parser;
 use hopscope::config::Config;
@@ -71,8 +73,9 @@ impl Collector {
 
     async fn get_as(&self, path: &str, accept: &str) -> String {
         let mut stream = TcpStream::connect(self.http).await.unwrap();
-        let request =
-            format!("GET {path} HTTP/1.1\r\nhost: x\r\naccept: {accept}\r\nconnection: close\r\n\r\n");
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nhost: localhost\r\naccept: {accept}\r\nconnection: close\r\n\r\n"
+        );
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).await.unwrap();
@@ -84,6 +87,16 @@ impl Collector {
         let metrics = self.get("/metrics").await;
         let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         line.unwrap_or_else(|| panic!("no {name} in {metrics}")).to_owned()
+    }
+
+    /// Sends bytes to the HTTP server, and returns everything it answers until it closes.
+    async fn raw(&self, bytes: &[u8]) -> String {
+        let mut stream = TcpStream::connect(self.http).await.unwrap();
+        stream.write_all(bytes).await.unwrap();
+        let mut answer = Vec::new();
+        // A server that closes with unread bytes resets the connection.
+        let _ = stream.read_to_end(&mut answer).await;
+        String::from_utf8_lossy(&answer).into_owned()
     }
 
     async fn stop(self) {

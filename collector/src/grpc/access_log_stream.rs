@@ -1,14 +1,15 @@
 //! Method `StreamAccessLogs`: Envoy's access logs.
 //!
 //! In: a long-lived stream of messages without answers. Out: batches for the engine. Invariant: a
-//! stream is read at its rate, and HTTP/2 flow control holds the rest back at the proxy. A message
+//! stream is read at its rate, and takes turns with other connections after each batch; HTTP/2 flow
+//! control holds the rest back at the proxy. A message
 //! that has begun arrives in time, or the stream ends. Rejected entries are counted as lost, here
 //! and in the ledger of the stream. The epoch of a stream ends with the stream.
 
 use super::body_meter::{Meter, MeteredBody};
 use super::connection::ConnectionInfo;
-use super::raw_codec::RawDecoder;
-use super::{GrpcService, Settings, read_error};
+use super::framing::{Frames, HEAD_BYTES, next_message};
+use super::{GrpcService, read_error};
 use hopscope_core::batch::EpochId;
 use hopscope_core::engine::Answer;
 use hopscope_core::intake::access_log::{Error, Stream};
@@ -21,9 +22,8 @@ use prost::bytes::Bytes;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 use tonic::body::Body;
-use tonic::codec::Streaming;
 use tonic::codegen::http;
 use tonic::{Code, Status};
 
@@ -32,8 +32,9 @@ pub(super) const PATH: &str = "/envoy.service.accesslog.v3.AccessLogService/Stre
 
 /// Interval of the checks whether the rate allows the next message.
 const RATE_PAUSE: Duration = Duration::from_millis(10);
-/// Bytes of the gRPC head of a message: compression and length.
-const FRAME_HEAD_BYTES: u64 = 5;
+/// Work of one batch of entries, in units of [`Turns`](super::turns::Turns): at most 4,096 entries,
+/// each with the work of several records.
+const BATCH_WORK: u64 = 16_384;
 
 impl GrpcService {
     /// Reads one stream to its end.
@@ -57,14 +58,22 @@ impl GrpcService {
     /// Reads messages until the stream ends, and returns the status of the end.
     async fn read_log(&self, log: &mut Stream, body: Body, connection: &ConnectionInfo) -> Status {
         let meter = Meter::new(connection.bytes.empty());
-        let body = MeteredBody::new(body, meter.clone(), None);
+        let mut body = MeteredBody::new(body, meter.clone(), None);
         let limits = self.limits();
-        let size_max = Some(limits.server.message_bytes_max);
-        let mut messages = Streaming::new_request(RawDecoder, body, None, size_max);
+        let mut frames = Frames::new(limits.server.message_bytes_max);
+        let mut stopping = self.stopping.clone();
         loop {
-            let message = match self.next_message(&mut messages, &meter, &limits).await {
-                Ok(message) => message,
-                Err(status) => return status,
+            let next = tokio::select! {
+                next = next_message(&mut body, &mut frames, limits.server.message_timeout()) => next,
+                _ = stopping.wait_for(|stopping| *stopping) => return self.reject(&Rejection::Stopping),
+            };
+            let message = match next {
+                Ok(Some(message)) => message,
+                Ok(None) => return Status::ok(""),
+                Err(status) if meter.cut().is_none() && status.code() == Code::Unimplemented => {
+                    return status;
+                }
+                Err(status) => return self.reject(&read_error(&status, &meter, &limits)),
             };
             while !self.allows_message(connection) {
                 sleep(RATE_PAUSE).await;
@@ -72,39 +81,7 @@ impl GrpcService {
             if let Err(rejection) = self.log_message(log, &message, connection).await {
                 return self.reject(&rejection);
             }
-            meter.release(FRAME_HEAD_BYTES + message.len() as u64);
-        }
-    }
-
-    /// Reads the next message; an error is the status of the end of the stream.
-    async fn next_message(
-        &self,
-        messages: &mut Streaming<Bytes>,
-        meter: &Meter,
-        limits: &Settings,
-    ) -> Result<Bytes, Status> {
-        let mut stopping = self.stopping.clone();
-        loop {
-            let next = tokio::select! {
-                next = timeout(limits.server.message_timeout(), messages.message()) => next,
-                _ = stopping.wait_for(|stopping| *stopping) => {
-                    return Err(self.reject(&Rejection::Stopping));
-                }
-            };
-            match next {
-                Ok(Ok(Some(message))) => return Ok(message),
-                Ok(Ok(None)) => return Err(Status::ok("")),
-                Ok(Err(status)) if meter.cut().is_none() && status.code() == Code::Unimplemented => {
-                    return Err(status);
-                }
-                Ok(Err(status)) => return Err(self.reject(&read_error(&status, meter, limits))),
-                // Silence between two messages is allowed.
-                Err(_) if meter.held() == 0 => {}
-                Err(_) => {
-                    let timeout_ms = limits.server.message_timeout().as_millis() as u64;
-                    return Err(self.reject(&Rejection::Slow(timeout_ms)));
-                }
-            }
+            meter.release((HEAD_BYTES + message.len()) as u64);
         }
     }
 
@@ -119,9 +96,11 @@ impl GrpcService {
         let now_us = self.handle.now_us();
         let mut batches = log.read(message, now_us).map_err(|error| malformed(&error))?;
         let read = loop {
+            let _turn = self.budgets.turns.wait(&connection.tag, BATCH_WORK).await;
             let batch = match batches.next_batch() {
                 Ok(Some(batch)) => batch,
-                Ok(None) => break Ok(()),
+                Ok(None) if batches.is_at_end() => break Ok(()),
+                Ok(None) => continue,
                 Err(error) => break Err(malformed(&error)),
             };
             let records = batch.records.as_ref().map_or(0, |records| records.edge.len() as u64);

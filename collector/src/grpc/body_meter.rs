@@ -46,11 +46,6 @@ impl Meter {
         self.state().cut
     }
 
-    /// Bytes that have arrived and are not handled yet.
-    pub(super) fn held(&self) -> u64 {
-        self.state().held.amount()
-    }
-
     /// Releases handled bytes.
     pub(super) fn release(&self, bytes: u64) {
         self.state().held.shrink(bytes);

@@ -3,15 +3,16 @@
 //! In: a socket. Out: bytes in both directions, and a [`ConnectionInfo`] for every call. Invariant:
 //! the permit of a connection is released when its socket closes.
 
+use super::control_frames::{self, ControlFrames};
 use super::quota::{Rate, Share};
-use super::settings::Connections;
+use super::turns::Tag;
+use crate::listener::permits::ConnectionPermit;
 use hopscope_core::identity::authorize::PeerIdentity;
-use std::collections::HashMap;
 use std::io::{self, IoSlice};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -28,79 +29,30 @@ pub(super) struct ConnectionInfo {
     pub(super) peer: PeerIdentity,
     /// Bytes of messages that are read and not handled yet.
     pub(super) bytes: Arc<Share>,
-    /// Reports that are being read or handled.
+    /// Reports whose message is incomplete.
+    pub(super) receiving: Arc<Share>,
+    /// Reports whose message is complete.
     pub(super) reports: Arc<Share>,
     /// Long-lived streams.
     pub(super) streams: Arc<Share>,
     pub(super) since: Instant,
     pub(super) rate: Rate,
+    /// Share of the engine.
+    pub(super) tag: Tag,
+    /// Whether a report of the connection was accepted.
+    pub(super) has_delivered: AtomicBool,
+    /// Whether the connection ended because of its control frames.
+    pub(super) is_flooded: AtomicBool,
 }
 
 impl ConnectionInfo {
+    fn now_ns(&self) -> u64 {
+        u64::try_from(self.since.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+
     /// Whether the rate of the connection allows one more message now.
     pub(super) fn allows_message(&self) -> bool {
-        let now_ns = u64::try_from(self.since.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        self.rate.allows(now_ns)
-    }
-}
-
-/// Permits of all connections.
-#[derive(Debug)]
-pub(super) struct ConnectionPermits {
-    open: Arc<AtomicU64>,
-    by_address: Mutex<HashMap<IpAddr, u64>>,
-}
-
-/// Reason why no permit is free.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum PermitError {
-    Full,
-    AddressFull,
-}
-
-impl ConnectionPermits {
-    /// Returns permits. `open`: gauge of the permits in use.
-    pub(super) fn new(open: Arc<AtomicU64>) -> Arc<Self> {
-        Arc::new(Self { open, by_address: Mutex::new(HashMap::new()) })
-    }
-
-    /// Acquires a permit for a connection from `address`.
-    pub(super) fn acquire(
-        self: &Arc<Self>,
-        address: IpAddr,
-        limits: &Connections,
-    ) -> Result<ConnectionPermit, PermitError> {
-        let mut by_address = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.open.load(Ordering::Relaxed) >= limits.max {
-            return Err(PermitError::Full);
-        }
-        let open = by_address.entry(address).or_default();
-        if *open >= limits.address_max {
-            return Err(PermitError::AddressFull);
-        }
-        *open += 1;
-        self.open.fetch_add(1, Ordering::Relaxed);
-        Ok(ConnectionPermit { permits: self.clone(), address })
-    }
-}
-
-/// Permit of one connection; released when dropped.
-#[derive(Debug)]
-pub(super) struct ConnectionPermit {
-    permits: Arc<ConnectionPermits>,
-    address: IpAddr,
-}
-
-impl Drop for ConnectionPermit {
-    fn drop(&mut self) {
-        let mut by_address = self.permits.by_address.lock().unwrap_or_else(PoisonError::into_inner);
-        self.permits.open.fetch_sub(1, Ordering::Relaxed);
-        if let Some(open) = by_address.get_mut(&self.address) {
-            *open = open.saturating_sub(1);
-            if *open == 0 {
-                by_address.remove(&self.address);
-            }
-        }
+        self.rate.allows(self.now_ns())
     }
 }
 
@@ -117,13 +69,30 @@ pub(super) struct Connection {
     replayed: usize,
     /// Whether other tasks ran before the next write.
     has_yielded: bool,
+    control: ControlFrames,
+    control_rate: Rate,
     info: Arc<ConnectionInfo>,
     _permit: ConnectionPermit,
 }
 
 impl Connection {
     pub(super) fn new(socket: Socket, info: Arc<ConnectionInfo>, permit: ConnectionPermit) -> Self {
-        Self { socket, replayed: 0, has_yielded: false, info, _permit: permit }
+        let control_rate = Rate::new(control_frames::PER_SECOND_MAX);
+        let control = ControlFrames::default();
+        Self { socket, replayed: 0, has_yielded: false, control, control_rate, info, _permit: permit }
+    }
+
+    /// Ends the connection when its control frames exceed their rate.
+    fn limit_control_frames(&mut self, received: &[u8]) -> io::Result<()> {
+        let count = self.control.count(received);
+        if count > 0 {
+            let now_ns = self.info.now_ns();
+            if !(0..count).all(|_| self.control_rate.allows(now_ns)) {
+                self.info.is_flooded.store(true, Ordering::Relaxed);
+                return Err(io::Error::other("too many control frames"));
+            }
+        }
+        Ok(())
     }
 
     /// Lets all other tasks run before a write. An answer wakes its connection, which would run
@@ -157,7 +126,10 @@ impl AsyncRead for Connection {
         let this = self.get_mut();
         let rest = PREFACE.get(this.replayed..).unwrap_or_default();
         if rest.is_empty() {
-            return Pin::new(&mut this.socket).poll_read(cx, into);
+            let before = into.filled().len();
+            ready!(Pin::new(&mut this.socket).poll_read(cx, into))?;
+            let received = into.filled().get(before..).unwrap_or_default();
+            return Poll::Ready(this.limit_control_frames(received));
         }
         let now = rest.get(..into.remaining()).unwrap_or(rest);
         into.put_slice(now);

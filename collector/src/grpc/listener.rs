@@ -1,19 +1,21 @@
-//! Listener: accepts connections and serves HTTP/2 on them.
+//! Listener of the gRPC server: secures connections and serves HTTP/2 on them.
 //!
-//! In: a listening socket, the gRPC service, a signal to stop. Out: served calls. Invariant: at
-//! most `connections.max` sockets are open, at most `connections.address_max` from one address. A
-//! client that does not reach HTTP/2 in time is disconnected, so that a silent client holds nothing
-//! for long. A broken client ends its own connection only.
+//! In: accepted sockets, the gRPC service. Out: served calls. Invariant: a client that does not
+//! reach HTTP/2 in time is disconnected, so that a silent client holds nothing for long. A client
+//! that floods the server with control frames is disconnected.
 
 use super::GrpcService;
-use super::connection::{
-    Connection, ConnectionInfo, ConnectionPermit, ConnectionPermits, PREFACE, PermitError, Socket,
-};
+use super::connection::{Connection, ConnectionInfo, PREFACE, Socket};
+use super::handshakes::Handshakes;
 use super::quota::{Rate, Share};
 use super::settings::{Connections, Tls as TlsSettings};
 use super::tls::{self, Tls};
+use super::turns::Tag;
+use crate::listener::permits::{ConnectionPermit, ConnectionPermits, Limits};
+use crate::listener::{self, Serve};
 use crate::runtime::engine_handle::EngineHandle;
-use crate::runtime::self_metrics::grpc::{GrpcStats, Unserved};
+use crate::runtime::self_metrics::connections::{ConnectionStats, Unserved};
+use crate::runtime::self_metrics::grpc::GrpcStats;
 use hopscope_core::identity::authorize::PeerIdentity;
 use hyper::body::Incoming;
 use hyper::server::conn::http2;
@@ -23,17 +25,14 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tonic::body::Body;
 use tonic::codegen::http;
-
-/// Pause after a failed `accept` (without a free file descriptor, for example).
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Listener of the gRPC server.
 pub struct Listener {
@@ -41,6 +40,8 @@ pub struct Listener {
     handle: Arc<EngineHandle>,
     connections: Connections,
     tls: Option<Arc<Tls>>,
+    /// Thread of the TLS handshakes.
+    handshakes: Option<Handshakes>,
     refresh_interval: Duration,
     trust_domains: Vec<String>,
     permits: Arc<ConnectionPermits>,
@@ -63,74 +64,34 @@ impl Listener {
         if let Some(tls) = &tls {
             stats.count_certificate_load(tls.ends_s());
         }
-        let permits = ConnectionPermits::new(stats.open.clone());
+        let permits = ConnectionPermits::new(stats.connections().open.clone());
+        let handshakes = tls.is_some().then(Handshakes::start).transpose().map_err(tls::Error::Thread)?;
         let names = files.trust_domains.split(',').map(str::trim);
         let trust_domains = names.filter(|name| !name.is_empty()).map(str::to_owned).collect();
         let refresh_interval = files.reload_interval();
-        Ok(Self { service, handle, connections, tls, refresh_interval, trust_domains, permits })
+        Ok(Self { service, handle, connections, tls, handshakes, refresh_interval, trust_domains, permits })
     }
 
     /// Serves until `stop` completes and the last call has ended.
     pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()>) {
         let this = Arc::new(self);
         let refreshing = this.tls.clone().map(|tls| tokio::spawn(this.clone().refresh_tls(tls)));
-        let (ending, ended) = watch::channel(false);
-        let mut served = JoinSet::new();
-        let mut stop = pin!(stop);
-        loop {
-            tokio::select! {
-                accepted = listener.accept() => match accepted {
-                    Ok((tcp, address)) => this.clone().accept(tcp, address, &mut served, &ended),
-                    Err(_) => {
-                        this.stats().count_unserved(Unserved::Accept);
-                        sleep(ACCEPT_PAUSE).await;
-                    }
-                },
-                // Removes an ended connection from the set.
-                Some(_) = served.join_next() => {}
-                () = &mut stop => break,
-            }
-        }
-        drop(listener);
-        ending.send_replace(true);
-        while served.join_next().await.is_some() {}
+        listener::run(this, listener, stop).await;
         if let Some(refreshing) = refreshing {
             refreshing.abort();
-        }
-    }
-
-    fn accept(
-        self: Arc<Self>,
-        tcp: TcpStream,
-        address: SocketAddr,
-        served: &mut JoinSet<()>,
-        ended: &watch::Receiver<bool>,
-    ) {
-        match self.permits.acquire(address.ip(), &self.service.limits().connections) {
-            Ok(permit) => {
-                let ended = ended.clone();
-                // At most one task per permit.
-                served.spawn(async move {
-                    match self.handshake(tcp, address, permit).await {
-                        Ok(connection) => self.serve_connection(connection, ended).await,
-                        Err(reason) => self.stats().count_unserved(reason),
-                    }
-                });
-            }
-            Err(PermitError::Full) => self.stats().count_unserved(Unserved::Full),
-            Err(PermitError::AddressFull) => self.stats().count_unserved(Unserved::AddressFull),
         }
     }
 
     /// Answers the calls of one connection, with the server of hyper: router and layers of tonic
     /// cost more than a small batch does.
     async fn serve_connection(&self, connection: Connection, mut ended: watch::Receiver<bool>) {
-        self.stats().count_connection();
+        self.stats().connections().count_accepted();
         let whole = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
         let Connections {
             keepalive_interval_ms, keepalive_timeout_ms, streams_max, header_bytes_max, ..
         } = self.connections;
         let (service, info) = (Arc::new(self.service.clone()), connection.info());
+        let of_connection = info.clone();
         let calls = service_fn(move |request: http::Request<Incoming>| {
             let (service, info) = (service.clone(), info.clone());
             // Boxed, because hyper moves a call several times, next to the memory of its answer.
@@ -148,11 +109,14 @@ impl Listener {
         let mut served = pin!(server.serve_connection(TokioIo::new(connection), calls));
         let broken = tokio::select! {
             served = served.as_mut() => served,
-            () = until(&mut ended) => {
+            () = listener::until(&mut ended) => {
                 served.as_mut().graceful_shutdown();
                 served.await
             }
         };
+        if of_connection.is_flooded.load(Ordering::Relaxed) {
+            self.stats().connections().count_unserved(Unserved::Flood);
+        }
         if let Err(error) = broken {
             // Other connections are not affected.
             tracing::debug!(%error, "a connection failed");
@@ -166,9 +130,6 @@ impl Listener {
         address: SocketAddr,
         permit: ConnectionPermit,
     ) -> Result<Connection, Unserved> {
-        // Small answers would wait for more otherwise; a socket that fails here fails later as
-        // well.
-        let _ = tcp.set_nodelay(true);
         let limits = self.service.limits().connections.clone();
         let handshake = async {
             let (mut socket, peer) = self.secure(tcp).await?;
@@ -185,17 +146,26 @@ impl Listener {
             address,
             peer,
             bytes: Share::new(&budgets.bytes, limits.bytes_in_flight_max),
+            receiving: Share::new(&budgets.receiving, limits.streams_max),
             reports: Share::new(&budgets.reports, limits.reports_in_flight_max),
             streams: Share::new(&budgets.streams, limits.long_streams_max),
             since: Instant::now(),
             rate: Rate::new(limits.reports_per_second_max),
+            tag: Tag::default(),
+            has_delivered: AtomicBool::new(false),
+            is_flooded: AtomicBool::new(false),
         });
         Ok(Connection::new(socket, connection, permit))
     }
 
     async fn secure(&self, tcp: TcpStream) -> Result<(Socket, PeerIdentity), Unserved> {
         let Some(tls) = &self.tls else { return Ok((Socket::Plain(tcp), PeerIdentity::NotRequired)) };
-        let stream = tls.acceptor().accept(tcp).await.map_err(|error| {
+        let handshake = tls.acceptor().accept(tcp);
+        let shaken = match &self.handshakes {
+            Some(handshakes) => handshakes.run(handshake).await,
+            None => handshake.await,
+        };
+        let stream = shaken.map_err(|error| {
             tracing::debug!(%error, "a TLS handshake failed");
             Unserved::Tls
         })?;
@@ -240,7 +210,29 @@ impl Listener {
     }
 }
 
-async fn until(ended: &mut watch::Receiver<bool>) {
-    // An error means that the sender is gone, which is an end as well.
-    let _ = ended.wait_for(|ended| *ended).await;
+impl Serve for Listener {
+    fn permits(&self) -> &Arc<ConnectionPermits> {
+        &self.permits
+    }
+
+    fn limits(&self) -> Limits {
+        self.service.limits().connections.limits()
+    }
+
+    fn stats(&self) -> &ConnectionStats {
+        self.stats().connections()
+    }
+
+    async fn serve(
+        self: Arc<Self>,
+        tcp: TcpStream,
+        address: SocketAddr,
+        permit: ConnectionPermit,
+        ended: watch::Receiver<bool>,
+    ) {
+        match self.handshake(tcp, address, permit).await {
+            Ok(connection) => self.serve_connection(connection, ended).await,
+            Err(reason) => self.stats().connections().count_unserved(reason),
+        }
+    }
 }

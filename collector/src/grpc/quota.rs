@@ -12,6 +12,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// shared packet buffers (Choudhury and Hahne, 1998).
 const FREE_DIVISOR: u64 = 8;
 
+/// Divisor of the total for the part that is reserved.
+const RESERVE_DIVISOR: u64 = 4;
+
 /// Amount that all connections may hold together.
 #[derive(Debug)]
 pub(super) struct Budget {
@@ -42,6 +45,15 @@ pub(super) struct Share {
 impl Share {
     pub(super) fn new(budget: &Arc<Budget>, max: u64) -> Arc<Self> {
         Arc::new(Self { budget: budget.clone(), max, held: AtomicU64::new(0) })
+    }
+
+    /// Acquires `amount`, or nothing. A quarter of the total is reserved: only `may_use_reserve`
+    /// acquires from it.
+    pub(super) fn acquire_unreserved(self: &Arc<Self>, amount: u64, may_use_reserve: bool) -> Option<Held> {
+        let total = self.budget.total.load(Ordering::Relaxed);
+        let used = self.budget.used.load(Ordering::Relaxed);
+        let is_unreserved = used.saturating_add(amount) <= total - total / RESERVE_DIVISOR;
+        (may_use_reserve || is_unreserved).then(|| self.acquire(amount)).flatten()
     }
 
     /// Acquires `amount`, or nothing.
@@ -99,6 +111,7 @@ impl Held {
     }
 
     /// Amount.
+    #[cfg(test)]
     pub(super) fn amount(&self) -> u64 {
         self.amount
     }
@@ -173,6 +186,16 @@ mod tests {
         drop(held);
         assert!(b.acquire(1).is_some());
         assert_eq!(used.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn a_quarter_is_reserved_for_connections_that_have_delivered() {
+        let (budget, _) = budget(4);
+        let shares: Vec<_> = (0..5).map(|_| Share::new(&budget, 1)).collect();
+        let held: Vec<_> = shares.iter().filter_map(|share| share.acquire_unreserved(1, false)).collect();
+        assert_eq!(held.len(), 3);
+        let last = shares[4].acquire_unreserved(1, true);
+        assert!(last.is_some() && shares[3].acquire_unreserved(1, true).is_none());
     }
 
     #[test]

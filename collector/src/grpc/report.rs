@@ -1,18 +1,21 @@
 //! Method `Report`: one batch in, one acknowledgement out.
 //!
 //! ```text
-//! report ─▶ receive (permit, rate, message) ─▶ process ─▶ submit (intake, authorization, engine)
+//! report ─▶ receive (rate, message) ─▶ process (permit, turn) ─▶ submit (intake, authorization, engine)
 //! ```
+//!
+//! Invariant: a call without a complete message takes none of the permits of complete reports.
 
 use super::body_meter::{Meter, MeteredBody};
 use super::connection::ConnectionInfo;
-use super::{GrpcService, Settings, read_error, unary};
+use super::{GrpcService, Settings, framing, read_error, turns, unary};
 use crate::runtime::engine_handle::PendingAck;
 use hopscope_core::engine::Answer;
 use hopscope_core::intake::raw_batch::{self, RawBatch};
 use hopscope_core::intake::reject::Rejection;
 use hopscope_proto::v1::Ack;
 use prost::bytes::Bytes;
+use std::sync::atomic::Ordering;
 use tonic::body::Body;
 use tonic::codegen::http;
 
@@ -46,7 +49,8 @@ impl GrpcService {
         request: http::Request<Body>,
         connection: &ConnectionInfo,
     ) -> Result<Ack, Rejection> {
-        let _permit = connection.reports.acquire(1).ok_or(Rejection::Busy)?;
+        let has_delivered = connection.has_delivered.load(Ordering::Relaxed);
+        let receiving = connection.receiving.acquire_unreserved(1, has_delivered).ok_or(Rejection::Busy)?;
         if !self.allows_message(connection) {
             return Err(Rejection::Rate);
         }
@@ -54,8 +58,9 @@ impl GrpcService {
         let limits = self.limits();
         let body =
             MeteredBody::new(request.into_body(), meter.clone(), Some(limits.server.message_timeout()));
-        let message = unary::read_message(body, limits.server.message_bytes_max).await;
+        let message = framing::read_message(body, limits.server.message_bytes_max).await;
         let message = message.map_err(|status| read_error(&status, &meter, &limits))?;
+        drop(receiving);
         self.process(message, connection, &limits).await
     }
 
@@ -66,7 +71,9 @@ impl GrpcService {
         connection: &ConnectionInfo,
         limits: &Settings,
     ) -> Result<Ack, Rejection> {
+        let _permit = connection.reports.acquire(1).ok_or(Rejection::Busy)?;
         let bytes = message.len() as u64;
+        let _turn = self.budgets.turns.wait(&connection.tag, turns::work_of(message.len())).await;
         let (pending, sequence) = match self.submit(&message, connection, limits)? {
             Submitted::Batch(pending, sequence) => (pending, sequence),
             Submitted::Duplicate(sequence) => return Ok(accepted(sequence)),
@@ -74,6 +81,7 @@ impl GrpcService {
         match pending.answer().await? {
             Answer::Accepted => {
                 self.handle.stats().count_accepted(bytes);
+                connection.has_delivered.store(true, Ordering::Relaxed);
                 Ok(accepted(sequence))
             }
             Answer::NeedIdentity => Ok(Ack { need_identity: true, ..Ack::default() }),

@@ -1,5 +1,6 @@
 //! Sections `tls`, `connections` and `grpc`: the gRPC server.
 
+use crate::listener::permits::Limits;
 use hopscope_core::intake::validate;
 use hopscope_core::settings::{Conflict, milliseconds_us, seconds_us};
 use hopscope_core::{section, sections};
@@ -51,8 +52,8 @@ section! {
         /// Largest number of concurrent HTTP/2 streams of one connection. The server announces it
         /// to the client and resets one more.
         streams_max: u64 = 256, { option: "connection-streams-max", unit: "streams", range: (1, 65_536) };
-        /// Largest number of reports in flight on one connection. One more is refused with
-        /// `RESOURCE_EXHAUSTED`, and the filter sends it again later.
+        /// Largest number of complete reports of one connection that are not yet processed. One more
+        /// is refused with `RESOURCE_EXHAUSTED`, and the filter sends it again later.
         reports_in_flight_max: u64 = 256,
             { option: "connection-reports-in-flight-max", unit: "reports", range: (1, 65_536), live: true };
         /// Largest size of the messages of one connection that are read and not yet processed. A
@@ -90,10 +91,15 @@ section! {
         /// Largest size of a report. A larger one is refused with `OUT_OF_RANGE`.
         message_bytes_max: usize = 4 << 20,
             { option: "message-bytes-max", unit: "bytes", range: (1024, 64 << 20), live: true };
-        /// Largest number of reports in flight. One more is refused with `RESOURCE_EXHAUSTED`, and
-        /// the filter sends it again later.
+        /// Largest number of complete reports that are not yet processed. One more is refused with
+        /// `RESOURCE_EXHAUSTED`, and the filter sends it again later.
         reports_in_flight_max: u64 = 4_096,
             { option: "reports-in-flight-max", unit: "reports", range: (1, 65_536), live: true };
+        /// Largest number of reports whose message has not arrived completely. One more is refused
+        /// with `RESOURCE_EXHAUSTED`. A quarter is reserved for connections on which a report was
+        /// accepted before.
+        reports_receiving_max: u64 = 16_384,
+            { option: "reports-receiving-max", unit: "reports", range: (1, 1_000_000), live: true };
         /// Largest size of the messages that are read and not yet processed. A message beyond it is
         /// refused with `RESOURCE_EXHAUSTED`.
         bytes_in_flight_max: u64 = 256 << 20,
@@ -134,6 +140,11 @@ impl Tls {
 }
 
 impl Connections {
+    /// Limits of the listener.
+    pub(super) fn limits(&self) -> Limits {
+        Limits { max: self.max, address_max: self.address_max }
+    }
+
     /// Longest time until the first HTTP/2 bytes.
     pub(super) fn handshake_timeout(&self) -> Duration {
         Duration::from_millis(self.handshake_timeout_ms)

@@ -52,6 +52,9 @@ pub enum Error {
     /// The authorities of clients are invalid.
     #[error("the client authorities are invalid")]
     Verifier(#[from] VerifierBuilderError),
+    /// The thread of the handshakes cannot be started.
+    #[error("the thread of the TLS handshakes cannot be started")]
+    Thread(#[source] std::io::Error),
     /// Certificate and key do not match, or are invalid.
     #[error("the certificate and its key are invalid or do not match")]
     Certificate(#[from] rustls::Error),

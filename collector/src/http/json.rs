@@ -22,6 +22,7 @@ pub(crate) mod proxies;
 pub(crate) mod tcp;
 pub(crate) mod windows;
 
+use crate::http::Settings;
 use crate::http::compression::{self, Encoding};
 use crate::runtime::engine_handle::EngineHandle;
 use crate::runtime::reader::EngineReader;
@@ -37,7 +38,9 @@ use parameters::{BadParameter, Parameters};
 use serde::Serialize;
 use serde_json::json;
 use std::sync::Arc;
+use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 /// Answers that are rendered at a time.
 const ANSWERS_MAX: usize = 2;
@@ -49,13 +52,15 @@ macro_rules! endpoints {
         pub(super) const PATHS: &[&str] = &[$($endpoint::PATH),+];
 
         /// Routes of all endpoints.
-        pub(super) fn router(handle: Arc<EngineHandle>, compression: bool) -> Router {
+        pub(super) fn router(handle: Arc<EngineHandle>, engine: Handle, settings: &Settings) -> Router {
+            let permits = Arc::new(Semaphore::new(ANSWERS_MAX));
+            let api = Api { handle, engine, permits, settings: settings.clone() };
             Router::new()
                 $(.route($endpoint::PATH, get(async |State(api): State<Api>, uri: Uri, headers: HeaderMap| {
-                    let encoding = Encoding::wanted(&headers, api.compression);
+                    let encoding = Encoding::wanted(&headers, api.settings.compression);
                     answer(api, encoding, uri, $endpoint::Query::read, $endpoint::rows).await
                 })))+
-                .with_state(Api { handle, permits: Arc::new(Semaphore::new(ANSWERS_MAX)), compression })
+                .with_state(api)
         }
 
         /// Parameters of each endpoint.
@@ -86,13 +91,14 @@ endpoints! {
 #[derive(Clone)]
 struct Api {
     handle: Arc<EngineHandle>,
+    /// Runtime of the engine; reads of the engine run there.
+    engine: Handle,
     permits: Arc<Semaphore>,
-    /// Whether answers may be compressed.
-    compression: bool,
+    settings: Settings,
 }
 
 async fn answer<Q: Send + 'static, R: Serialize + 'static>(
-    Api { handle, permits, .. }: Api,
+    Api { handle, engine, permits, settings }: Api,
     encoding: Encoding,
     uri: Uri,
     read: fn(&mut Parameters) -> Result<Q, BadParameter>,
@@ -103,10 +109,12 @@ async fn answer<Q: Send + 'static, R: Serialize + 'static>(
         Ok(query) => query,
         Err(problem) => return error(StatusCode::BAD_REQUEST, &problem.to_string()),
     };
-    let Ok(permit) = permits.acquire_owned().await else { return stopping() };
+    let Ok(Ok(permit)) = timeout(settings.answer_timeout(), permits.acquire_owned()).await else {
+        return super::busy(&handle, "too many answers at a time");
+    };
     let now_us = handle.now_us();
     let (reader, reads) = EngineReader::new(handle);
-    tokio::spawn(reads);
+    engine.spawn(reads);
     let body = render_thread::spawn(move || {
         let _permit = permit;
         let body = rows(&View::new(reader, now_us), &query).map(|rows| serde_json::to_vec(&rows))?;

@@ -15,7 +15,8 @@ use hopscope_core::identity::authorize::{PeerIdentity, authorize};
 use hopscope_core::intake::raw_batch::RawBatch;
 use hopscope_core::intake::reject::Rejection;
 use hopscope_core::intake::validate::Limits;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 /// Acknowledgement of a submitted batch.
 #[derive(Debug)]
@@ -47,6 +48,9 @@ pub struct EngineHandle {
     stats: SelfMetrics,
     clock: Clock,
     started_us: u64,
+    started: Instant,
+    /// Time of the last tick since `started`, milliseconds.
+    last_tick_ms: AtomicU64,
     stopping: AtomicBool,
 }
 
@@ -62,7 +66,16 @@ impl EngineHandle {
     ) -> Self {
         let clock = clock.into();
         let started_us = clock.wall_us();
-        Self { cell, log, stats, clock, started_us, stopping: AtomicBool::new(false) }
+        Self {
+            cell,
+            log,
+            stats,
+            clock,
+            started_us,
+            started: Instant::now(),
+            last_tick_ms: AtomicU64::new(0),
+            stopping: AtomicBool::new(false),
+        }
     }
 
     /// Submits a batch of a trusted source.
@@ -99,7 +112,16 @@ impl EngineHandle {
 
     /// Advances the time of the engine.
     pub fn tick(&self, now_us: u64) {
+        let since_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.last_tick_ms.store(since_ms, Ordering::Relaxed);
         self.record(Change::Tick(now_us));
+    }
+
+    /// Time since the last tick, or since the start.
+    #[must_use]
+    pub fn tick_age(&self) -> Duration {
+        let last = Duration::from_millis(self.last_tick_ms.load(Ordering::Relaxed));
+        self.started.elapsed().saturating_sub(last)
     }
 
     /// Sets the limits of the engine.

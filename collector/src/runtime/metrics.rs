@@ -5,6 +5,7 @@
 //! bounded slices; the visitor runs on the calling thread.
 
 mod grpc;
+mod http;
 mod journal;
 mod process;
 mod settings;
@@ -28,6 +29,7 @@ pub(crate) fn visit_all<T: Traversal>(
     engine::metrics::visit_all::<T>(&Reading(reader), || state.now_us(), scope, to)?;
     let mut samples = Samples::new(to.native());
     grpc::visit(state.stats(), &mut samples);
+    http::visit(state.stats().http(), &mut samples);
     journal::visit(state.stats().journal(), &mut samples);
     settings::visit(&state.stats().settings().seen(), &mut samples);
     sinks::visit(&state.stats().sinks().seen(), &mut samples);
@@ -41,6 +43,7 @@ pub(crate) fn visit_all<T: Traversal>(
 pub fn declared() -> Vec<&'static Family> {
     let mut all = engine::metrics::declared();
     all.extend(grpc::declared());
+    all.extend(http::declared());
     all.extend(journal::declared());
     all.extend(settings::declared());
     all.extend(sinks::declared());

@@ -3,7 +3,9 @@
 //! Invariant: every reason of a rejection has a counter from the start, so that its first case is
 //! an increase.
 
+pub mod connections;
 pub mod grpc;
+pub mod http;
 pub mod journal;
 mod settings;
 pub mod sinks;
@@ -12,6 +14,7 @@ pub use settings::{Reload, Seen, Settings};
 
 use grpc::GrpcStats;
 use hopscope_core::intake::reject::Rejection;
+use http::HttpStats;
 use journal::JournalStats;
 use sinks::SinksStats;
 use std::sync::Arc;
@@ -24,6 +27,7 @@ pub struct SelfMetrics {
     bytes: AtomicU64,
     rejected: [AtomicU64; Rejection::LABELS.len()],
     grpc: GrpcStats,
+    http: HttpStats,
     journal: Option<Arc<JournalStats>>,
     settings: Settings,
     sinks: SinksStats,
@@ -38,6 +42,7 @@ impl SelfMetrics {
             bytes: AtomicU64::new(0),
             rejected: [const { AtomicU64::new(0) }; _],
             grpc: GrpcStats::default(),
+            http: HttpStats::default(),
             journal,
             settings: Settings::default(),
             sinks: SinksStats::default(),
@@ -62,6 +67,12 @@ impl SelfMetrics {
     #[must_use]
     pub fn grpc(&self) -> &GrpcStats {
         &self.grpc
+    }
+
+    /// Counters of the HTTP server.
+    #[must_use]
+    pub fn http(&self) -> &HttpStats {
+        &self.http
     }
 
     /// Counters of the journal; `None` without a journal.

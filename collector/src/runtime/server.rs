@@ -12,6 +12,7 @@ use crate::grpc::listener::Listener;
 use crate::grpc::tls;
 use crate::http;
 use crate::journal::{self, OpenedJournal};
+use crate::listener;
 use crate::runtime::change_log::ChangeLog;
 use crate::runtime::clock::Clock;
 use crate::runtime::engine_cell::EngineCell;
@@ -70,9 +71,9 @@ pub struct Server {
     listener: Listener,
     journal: Option<OpenedJournal>,
     sinks: sinks::Settings,
+    http_listener: http::listener::Listener,
     grpc: TcpListener,
     http: TcpListener,
-    router: Router,
     /// Signal to all servers to stop.
     stopped: watch::Sender<bool>,
 }
@@ -85,6 +86,8 @@ impl Server {
     /// [`Error::Bind`], which names the option to change; [`Error::Tls`], which names the file;
     /// [`Error::Journal`].
     pub async fn bind(config: Config) -> Result<Self, Error> {
+        let connections = config.grpc.connections.max.saturating_add(config.http.connections_max);
+        listener::descriptors::raise(connections);
         let grpc = bind("gRPC", "grpc-address", config.listen.grpc_address).await?;
         let http = bind("HTTP", "http-address", config.listen.http_address).await?;
         let mut engine = Engine::new(config.engine.clone());
@@ -100,10 +103,11 @@ impl Server {
         let (stopped, stopping) = watch::channel(false);
         let service = GrpcService::new(handle.clone(), config.grpc.clone(), stopping);
         let listener = Listener::new(&config.grpc.tls, config.grpc.connections.clone(), service.clone())?;
-        let router = http::router(handle.clone(), &config.http);
         let sinks = config.sinks.clone();
+        let router = http::router(handle.clone(), &config.http);
+        let http_listener = http::listener::Listener::new(handle.clone(), router, config.http.clone());
         let live = Live::new(config, handle.clone(), service);
-        Ok(Self { live, handle, cell, listener, journal, sinks, grpc, http, router, stopped })
+        Ok(Self { live, handle, cell, listener, journal, sinks, http_listener, grpc, http, stopped })
     }
 
     /// Settings that can change while the collector runs.
@@ -136,7 +140,8 @@ impl Server {
     ///
     /// When a server fails before that.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), Error> {
-        let Self { live: _, handle, cell, listener, journal, sinks, grpc, http, router, stopped } = self;
+        let Self { live: _, handle, cell, listener, journal, sinks, http_listener, grpc, http, stopped } =
+            self;
         let journal = journal.map(|journal| journal.run(cell)).transpose()?;
         let stopping = stopped.subscribe();
         let mut servers = JoinSet::new();
@@ -145,10 +150,8 @@ impl Server {
             listener.serve(grpc, signal).await;
             Ok(())
         });
-        let signal = until(stopping);
-        servers.spawn(async move {
-            axum::serve(http, router).with_graceful_shutdown(signal).await.map_err(Error::from)
-        });
+        let ended = http_listener.start(http.into_std()?, stopping)?;
+        servers.spawn(async move { ended.await.unwrap_or(Ok(())).map_err(Error::from) });
         let ticks = tokio::spawn(tick(handle.clone()));
         let sinks = sinks.start(sinks::Runner::new(handle.clone()));
         let outcome = tokio::select! {

@@ -56,7 +56,7 @@ impl Collector {
 
     pub(crate) async fn get(&self, path: &str) -> String {
         let mut stream = TcpStream::connect(self.http).await.unwrap();
-        let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+        let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();
@@ -78,6 +78,15 @@ impl Collector {
     /// Connections not served for a reason.
     pub(crate) async fn unserved(&self, reason: &str) -> u64 {
         self.sample(&format!("hopscope_grpc_connections_rejected_total{{reason=\"{reason}\"}}")).await
+    }
+
+    /// Waits until a counter has at least this value.
+    pub(crate) async fn until_at_least(&self, name: &str, value: u64) {
+        let began = Instant::now();
+        while self.sample(name).await < value {
+            assert!(began.elapsed() < PATIENCE, "{name} stays below {value}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
     /// Waits until a sample has this value.

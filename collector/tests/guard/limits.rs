@@ -71,7 +71,7 @@ async fn a_silent_client_and_another_protocol_are_disconnected() {
     wrong.write_all(b"GET / HTTP/1.1\r\nhost: collector\r\n\r\n").await.unwrap();
     assert!(closes(wrong).await);
     assert_eq!(collector.unserved("protocol").await, 1);
-    collector.until("hopscope_grpc_connections", 0).await;
+    collector.until("hopscope_grpc_open_connections", 0).await;
     collector.stop().await;
 }
 
@@ -83,7 +83,7 @@ async fn a_client_without_ping_answers_is_disconnected() {
     // A valid preface and empty SETTINGS, then silence.
     stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
     assert!(closes(stream).await);
-    collector.until("hopscope_grpc_connections", 0).await;
+    collector.until("hopscope_grpc_open_connections", 0).await;
     collector.stop().await;
 }
 
@@ -98,7 +98,7 @@ async fn a_stalled_message_is_rejected_and_released() {
         assert!(status.message().contains("200 ms"), "{status:?}");
         assert!(began.elapsed() < Duration::from_secs(10));
         assert_eq!(collector.rejected("slow").await, number);
-        for gauge in ["in_flight_bytes", "in_flight_reports", "long_streams"] {
+        for gauge in ["in_flight_bytes", "receiving_reports", "in_flight_reports", "long_streams"] {
             collector.until(&format!("hopscope_grpc_{gauge}"), 0).await;
         }
     }
@@ -115,7 +115,7 @@ async fn a_cancelled_call_is_released() {
     collector.until("hopscope_grpc_in_flight_bytes", 50_005).await;
     call.abort();
     collector.until("hopscope_grpc_in_flight_bytes", 0).await;
-    collector.until("hopscope_grpc_in_flight_reports", 0).await;
+    collector.until("hopscope_grpc_receiving_reports", 0).await;
     drop(channel);
     collector.stop().await;
 }
@@ -137,16 +137,54 @@ async fn bytes_in_flight_are_bounded_for_each_connection() {
 }
 
 #[tokio::test]
-async fn reports_in_flight_are_bounded_for_each_connection() {
-    let collector = Collector::start(&["--connection-reports-in-flight-max", "1"]).await;
-    let (busy, other) = (collector.client().await, collector.client().await);
-    let call = tokio::spawn(stall(busy.clone(), REPORT, 100, 50));
-    collector.until("hopscope_grpc_in_flight_reports", 1).await;
-    let status = report(&busy, batch("pay", 1)).await.unwrap_err();
+async fn calls_without_a_message_leave_permits_for_complete_reports() {
+    let collector = Collector::start(&[
+        "--connection-reports-in-flight-max",
+        "1",
+        "--reports-in-flight-max",
+        "1",
+        "--reports-receiving-max",
+        "4",
+    ])
+    .await;
+    let known = collector.client().await;
+    assert_eq!(report(&known, batch("pay", 1)).await.unwrap().accepted_sequence, 1);
+    let mut silent = Vec::new();
+    for number in 1..=3 {
+        let channel = collector.client().await;
+        silent.push((tokio::spawn(stall(channel.clone(), REPORT, 100, 50)), channel));
+        collector.until("hopscope_grpc_receiving_reports", number).await;
+    }
+    let unknown = collector.client().await;
+    let status = report(&unknown, batch("pay", 2)).await.unwrap_err();
     assert_eq!((status.code(), collector.rejected("busy").await), (Code::ResourceExhausted, 1), "{status:?}");
-    assert_eq!(report(&other, batch("pay", 1)).await.unwrap().accepted_sequence, 1);
-    call.abort();
-    drop((busy, other));
+    assert_eq!(report(&known, batch("pay", 2)).await.unwrap().accepted_sequence, 2);
+    for (call, _) in &silent {
+        call.abort();
+    }
+    collector.until("hopscope_grpc_receiving_reports", 0).await;
+    assert_eq!(report(&unknown, batch("pay", 3)).await.unwrap().accepted_sequence, 3);
+    drop((known, unknown, silent));
+    collector.stop().await;
+}
+
+#[tokio::test]
+async fn a_flood_of_control_frames_ends_its_connection_only() {
+    let collector = Collector::start(&[]).await;
+    let good = collector.client().await;
+    assert_eq!(report(&good, batch("pay", 1)).await.unwrap().accepted_sequence, 1);
+    let ping = b"\0\0\x08\x06\0\0\0\0\0hopscope";
+    let settings = b"\0\0\0\x04\0\0\0\0\0";
+    for (number, frame) in (1..).zip([&ping[..], &settings[..]]) {
+        let mut flood = TcpStream::connect(collector.grpc).await.unwrap();
+        flood.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
+        // The server may close before the last frame.
+        let _ = flood.write_all(&[settings, &frame.repeat(1_000)[..]].concat()).await;
+        assert!(closes(flood).await);
+        collector.until("hopscope_grpc_connections_rejected_total{reason=\"flood\"}", number).await;
+    }
+    assert_eq!(report(&good, batch("pay", 2)).await.unwrap().accepted_sequence, 2);
+    drop(good);
     collector.stop().await;
 }
 
@@ -184,7 +222,7 @@ async fn connections_are_bounded_in_total_and_for_each_address() {
         assert!(closes(TcpStream::connect(collector.grpc).await.unwrap()).await);
         assert_eq!(collector.unserved(reason).await, 1);
         drop(first);
-        collector.until("hopscope_grpc_connections", 1).await;
+        collector.until("hopscope_grpc_open_connections", 1).await;
         let third = collector.client().await;
         assert_eq!(report(&third, batch("pay", 3)).await.unwrap().accepted_sequence, 3);
         drop((second, third));

@@ -30,6 +30,9 @@ use tables::Tables;
 /// Maximum records of one batch; a longer message yields several batches.
 const BATCH_RECORDS_MAX: usize = 4_096;
 
+/// Entries that one call of [`Batches::next_batch`] examines, skipped ones included.
+const BATCH_ENTRIES_MAX: usize = 16_384;
+
 /// Access log stream of one proxy.
 #[derive(Debug)]
 pub struct Stream {
@@ -66,7 +69,7 @@ impl Stream {
             });
             self.client = Some(identifier.ok_or(Error::MissingIdentifier)??);
         }
-        Ok(Batches { stream: self, outer: Fields::new(message), inner: None, now_us })
+        Ok(Batches { stream: self, outer: Fields::new(message), inner: None, is_at_end: false, now_us })
     }
 
     /// Returns the proxy; `None` before the identifier is read.
@@ -135,6 +138,7 @@ pub struct Batches<'a> {
     stream: &'a mut Stream,
     outer: Fields<'a>,
     inner: Option<(Kind, Fields<'a>)>,
+    is_at_end: bool,
     now_us: u64,
 }
 
@@ -145,16 +149,21 @@ enum Kind {
 }
 
 impl<'a> Batches<'a> {
-    /// Returns the next batch; `None` at the end. Between two calls, [`Batches::stream`] gives
-    /// access to the stream.
+    /// Returns the next batch; `None` at the end, and when many entries in a row were skipped
+    /// ([`Batches::is_at_end`]). Between two calls, [`Batches::stream`] gives access to the stream.
     ///
     /// # Errors
     ///
     /// When the rest of the message is invalid. Earlier batches stay valid.
     pub fn next_batch(&mut self) -> Result<Option<Batch>, Error> {
         let mut tables = Tables::new(self.now_us);
-        while tables.records() < BATCH_RECORDS_MAX {
-            let Some((kind, bytes)) = self.entry()? else { break };
+        let mut examined = 0;
+        while tables.records() < BATCH_RECORDS_MAX && examined < BATCH_ENTRIES_MAX {
+            let Some((kind, bytes)) = self.entry()? else {
+                self.is_at_end = true;
+                break;
+            };
+            examined += 1;
             let Some(client) = &self.stream.client else { return Err(Error::MissingIdentifier) };
             let entry = match kind {
                 Kind::Http => Entry::http(bytes, client, self.now_us),
@@ -166,6 +175,12 @@ impl<'a> Batches<'a> {
             }
         }
         if tables.records() == 0 { Ok(None) } else { Ok(self.stream.batch(tables)) }
+    }
+
+    /// Whether every entry of the message was examined.
+    #[must_use]
+    pub fn is_at_end(&self) -> bool {
+        self.is_at_end
     }
 
     /// Returns the stream of the message.

@@ -24,7 +24,7 @@ static REPORTS_REJECTED: [Metric<u64>; 1] = [Metric::<u64>::counter(
 
 static COUNTERS: [Metric<GrpcStats>; 5] = [
     Metric::counter("hopscope_grpc_connections_accepted_total", "Accepted connections.", |stats| {
-        Some(stats.connections())
+        Some(stats.connections().accepted())
     }),
     Metric::counter(
         "hopscope_access_log_entries_total",
@@ -62,18 +62,24 @@ static ENTRIES_SKIPPED: [Metric<u64>; 1] = [Metric::<u64>::counter(
 )
 .labels(&["reason"])];
 
-static GAUGES: [Metric<GrpcStats>; 4] = [
-    Metric::gauge("hopscope_grpc_connections", "Open connections.", |stats| stats.in_flight()[0].into()),
+static GAUGES: [Metric<GrpcStats>; 5] = [
+    // Not `hopscope_grpc_connections`, which is the family of the counter in OpenMetrics.
+    Metric::gauge("hopscope_grpc_open_connections", "Open connections.", |stats| {
+        stats.connections().open().into()
+    }),
     Metric::gauge(
         "hopscope_grpc_in_flight_bytes",
         "Size of received messages that are not handled yet in bytes.",
-        |stats| stats.in_flight()[1].into(),
+        |stats| stats.in_flight()[0].into(),
     ),
     Metric::gauge(
-        "hopscope_grpc_in_flight_reports",
-        "Reports that are being received or handled.",
-        |stats| stats.in_flight()[2].into(),
+        "hopscope_grpc_receiving_reports",
+        "Reports whose message has not arrived completely.",
+        |stats| stats.in_flight()[1].into(),
     ),
+    Metric::gauge("hopscope_grpc_in_flight_reports", "Complete reports that are being handled.", |stats| {
+        stats.in_flight()[2].into()
+    }),
     Metric::gauge(
         "hopscope_grpc_long_streams",
         "Open gRPC streams: access logs and health watches.",
@@ -104,7 +110,7 @@ pub(super) fn visit(stats: &SelfMetrics, to: &mut impl Visitor) {
     by_reason(&REPORTS_REJECTED, stats.rejections(), to);
     let stats = stats.grpc();
     metrics::visit(&COUNTERS, stats, to);
-    by_reason(&CONNECTIONS_REJECTED, stats.unserved_by_reason(), to);
+    by_reason(&CONNECTIONS_REJECTED, stats.connections().unserved_by_reason(), to);
     by_reason(&ENTRIES_SKIPPED, stats.skipped_by_reason(), to);
     metrics::visit(&GAUGES, stats, to);
     if let Some(ends_s) = stats.certificate_ends_s() {
@@ -112,7 +118,7 @@ pub(super) fn visit(stats: &SelfMetrics, to: &mut impl Visitor) {
     }
 }
 
-fn by_reason(
+pub(super) fn by_reason(
     table: &'static [Metric<u64>],
     counts: impl Iterator<Item = (&'static str, u64)>,
     to: &mut impl Visitor,

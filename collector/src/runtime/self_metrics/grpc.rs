@@ -2,43 +2,20 @@
 //!
 //! Invariant: every reason has a counter from the start, so that its first case is an increase.
 
+use super::connections::ConnectionStats;
 use hopscope_core::intake::access_log::Skip;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Reason why a connection was not served.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unserved {
-    /// The limit on connections is reached.
-    Full,
-    /// The limit on connections of one address is reached.
-    AddressFull,
-    /// TLS failed: no certificate, an untrusted certificate, plaintext, or a broken handshake.
-    Tls,
-    /// The first HTTP/2 bytes came too late.
-    Slow,
-    /// The client does not speak HTTP/2.
-    Protocol,
-    /// The system call `accept` failed.
-    Accept,
-}
-
-impl Unserved {
-    /// Values of label `reason` of `hopscope_grpc_connections_rejected_total`, in the order of the
-    /// variants.
-    pub const LABELS: [&'static str; 6] = ["full", "address_full", "tls", "slow", "protocol", "accept"];
-}
-
 /// Counters and gauges since the start.
 #[derive(Debug, Default)]
 pub struct GrpcStats {
-    connections: AtomicU64,
-    unserved: [AtomicU64; Unserved::LABELS.len()],
-    /// Open connections.
-    pub(crate) open: Arc<AtomicU64>,
+    connections: ConnectionStats,
     /// Bytes of messages that are read and not handled yet.
     pub(crate) bytes: Arc<AtomicU64>,
-    /// Reports that are being read or handled.
+    /// Reports whose message is incomplete.
+    pub(crate) receiving: Arc<AtomicU64>,
+    /// Reports whose message is complete.
     pub(crate) reports: Arc<AtomicU64>,
     /// Long-lived streams.
     pub(crate) streams: Arc<AtomicU64>,
@@ -51,16 +28,6 @@ pub struct GrpcStats {
 }
 
 impl GrpcStats {
-    pub(crate) fn count_connection(&self) {
-        self.connections.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(crate) fn count_unserved(&self, reason: Unserved) {
-        if let Some(counter) = self.unserved.get(reason as usize) {
-            counter.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
     pub(crate) fn count_log_entries(&self, entries: u64) {
         self.entries.fetch_add(entries, Ordering::Relaxed);
     }
@@ -84,21 +51,17 @@ impl GrpcStats {
         self.reload_failures.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Served connections.
+    /// Connections.
     #[must_use]
-    pub fn connections(&self) -> u64 {
-        self.connections.load(Ordering::Relaxed)
+    pub fn connections(&self) -> &ConnectionStats {
+        &self.connections
     }
 
-    /// Connections not served, by reason.
-    pub fn unserved_by_reason(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
-        Unserved::LABELS.into_iter().zip(self.unserved.iter().map(|counter| counter.load(Ordering::Relaxed)))
-    }
-
-    /// Open connections; bytes, reports and streams in flight.
+    /// Bytes, incomplete reports, complete reports, and streams in flight.
     #[must_use]
     pub fn in_flight(&self) -> [u64; 4] {
-        [&self.open, &self.bytes, &self.reports, &self.streams].map(|gauge| gauge.load(Ordering::Relaxed))
+        [&self.bytes, &self.receiving, &self.reports, &self.streams]
+            .map(|gauge| gauge.load(Ordering::Relaxed))
     }
 
     /// Access log entries that became accepted records, and those that became rejected ones.
