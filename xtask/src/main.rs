@@ -1,4 +1,4 @@
-//! `cargo xtask demo | test | check | structure | bench | package | istio`: the tasks of this
+//! `cargo xtask demo | test | check | structure | bench | soak | package | istio`: the tasks of this
 //! repository. Each installs its tools below `target/tools`.
 //!
 //! In: a fresh clone on a machine with Rust (by rustup), Python 3 and, for the tests, Node.
@@ -16,6 +16,7 @@ mod test;
 mod check;
 mod structure;
 mod bench;
+mod soak;
 mod package;
 mod istio;
 
@@ -45,6 +46,8 @@ enum Task {
     Structure(structure::Arguments),
     /// Measure the cost of the filter or of the collector.
     Bench(bench::Arguments),
+    /// Attack a collector for minutes, and report what a good client notices.
+    Soak(soak::Arguments),
     /// Build the filter and print the path of the module that Envoy loads.
     Module,
     /// Build the filter's OCI image in the two forms that Istio pulls, and print its digests.
@@ -64,6 +67,7 @@ fn main() -> ExitCode {
         Task::Check => check::run(),
         Task::Structure(arguments) => structure::run(&arguments),
         Task::Bench(arguments) => bench::run(&arguments),
+        Task::Soak(arguments) => soak::run(&arguments),
         Task::Package => package::run(),
         Task::Istio(arguments) => istio::run(&arguments),
         Task::Module => module::build().map(|path| progress::answer(&path.display().to_string())),
