@@ -9,7 +9,7 @@
 use super::body_meter::{Meter, MeteredBody};
 use super::connection::ConnectionInfo;
 use super::framing::{Frames, HEAD_BYTES, next_message};
-use super::{GrpcService, read_error};
+use super::{GrpcService, read_error, turns};
 use hopscope_core::batch::EpochId;
 use hopscope_core::engine::Answer;
 use hopscope_core::intake::access_log::{Error, Stream};
@@ -32,9 +32,9 @@ pub(super) const PATH: &str = "/envoy.service.accesslog.v3.AccessLogService/Stre
 
 /// Interval of the checks whether the rate allows the next message.
 const RATE_PAUSE: Duration = Duration::from_millis(10);
-/// Work of one batch of entries, in units of [`Turns`](super::turns::Turns): at most 4,096 entries,
-/// each with the work of several records.
-const BATCH_WORK: u64 = 16_384;
+/// Work of a part of a message whose entries were all skipped, in units of
+/// [`Turns`](super::turns::Turns).
+const SKIPPED_WORK: u64 = 4_096;
 
 impl GrpcService {
     /// Reads one stream to its end.
@@ -96,14 +96,19 @@ impl GrpcService {
         let now_us = self.handle.now_us();
         let mut batches = log.read(message, now_us).map_err(|error| malformed(&error))?;
         let read = loop {
-            let _turn = self.budgets.turns.wait(&connection.tag, BATCH_WORK).await;
+            let work = turns::log_work_of(message.len());
+            let _turn = self.budgets.turns.wait(&connection.tag, work).await;
             let batch = match batches.next_batch() {
                 Ok(Some(batch)) => batch,
                 Ok(None) if batches.is_at_end() => break Ok(()),
-                Ok(None) => continue,
+                Ok(None) => {
+                    connection.tag.charge(SKIPPED_WORK);
+                    continue;
+                }
                 Err(error) => break Err(malformed(&error)),
             };
             let records = batch.records.as_ref().map_or(0, |records| records.edge.len() as u64);
+            connection.tag.charge(records.saturating_mul(turns::LOG_ENTRY_WORK));
             match self.log_batch(batch, connection, now_us).await {
                 Ok(()) => stats.grpc().count_log_entries(records),
                 Err(rejection) => {

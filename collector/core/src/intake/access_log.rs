@@ -30,8 +30,8 @@ use tables::Tables;
 /// Maximum records of one batch; a longer message yields several batches.
 const BATCH_RECORDS_MAX: usize = 4_096;
 
-/// Entries that one call of [`Batches::next_batch`] examines, skipped ones included.
-const BATCH_ENTRIES_MAX: usize = 16_384;
+/// Entries that one call of [`Batches::next_batch`] skips.
+const BATCH_SKIPPED_MAX: usize = 1_024;
 
 /// Access log stream of one proxy.
 #[derive(Debug)]
@@ -157,13 +157,12 @@ impl<'a> Batches<'a> {
     /// When the rest of the message is invalid. Earlier batches stay valid.
     pub fn next_batch(&mut self) -> Result<Option<Batch>, Error> {
         let mut tables = Tables::new(self.now_us);
-        let mut examined = 0;
-        while tables.records() < BATCH_RECORDS_MAX && examined < BATCH_ENTRIES_MAX {
+        let mut skipped = 0;
+        while tables.records() < BATCH_RECORDS_MAX && skipped < BATCH_SKIPPED_MAX {
             let Some((kind, bytes)) = self.entry()? else {
                 self.is_at_end = true;
                 break;
             };
-            examined += 1;
             let Some(client) = &self.stream.client else { return Err(Error::MissingIdentifier) };
             let entry = match kind {
                 Kind::Http => Entry::http(bytes, client, self.now_us),
@@ -171,7 +170,10 @@ impl<'a> Batches<'a> {
             };
             match entry {
                 Ok(entry) => tables.add(&entry),
-                Err(reason) => self.stream.skip(reason),
+                Err(reason) => {
+                    skipped += 1;
+                    self.stream.skip(reason);
+                }
             }
         }
         if tables.records() == 0 { Ok(None) } else { Ok(self.stream.batch(tables)) }
