@@ -6,9 +6,9 @@
 //! that has had less than its share went first; other tasks run before it begins. So the wait of a
 //! light connection is bounded, whatever the others send and however many they are.
 //!
-//! Source: start-time fair queueing (Goyal, Vin and Cheng, 1996). The tag of a connection is the
-//! virtual time at which its work so far ends; virtual time advances to the tag of the last work
-//! that had to wait.
+//! Source: self-clocked fair queueing (Golestani, 1994). The tag of a connection is the virtual time
+//! at which its work so far ends; the work that ends first goes first, and virtual time advances to
+//! its end.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -60,7 +60,7 @@ pub(super) struct Turns {
 struct State {
     virtual_time: u64,
     in_progress: u64,
-    /// Waiting work by start tag, in the order of arrival for equal tags.
+    /// Waiting work by the virtual time of its end, in the order of arrival for equal times.
     waiting: BTreeMap<(u64, u64), Waiting>,
     arrivals: u64,
 }
@@ -109,7 +109,7 @@ impl Turns {
         let (begin, begun) = oneshot::channel();
         state.arrivals = state.arrivals.wrapping_add(1);
         let number = state.arrivals;
-        state.waiting.insert((start, number), Waiting { work, begin });
+        state.waiting.insert((end, number), Waiting { work, begin });
         let unused = self.begin_next(&mut state);
         Err((unused, begun))
     }
@@ -118,11 +118,11 @@ impl Turns {
     /// the caller drops without the lock.
     fn begin_next(self: &Arc<Self>, state: &mut State) -> Option<Turn> {
         while state.in_progress < WORK_MAX {
-            let ((start, _), Waiting { work, begin }) = state.waiting.pop_first()?;
+            let ((end, _), Waiting { work, begin }) = state.waiting.pop_first()?;
             if begin.is_closed() {
                 continue;
             }
-            state.virtual_time = state.virtual_time.max(start);
+            state.virtual_time = state.virtual_time.max(end);
             state.in_progress = state.in_progress.saturating_add(work);
             if let Err(unused) = begin.send(Turn { turns: self.clone(), work }) {
                 return Some(unused);
@@ -175,6 +175,24 @@ mod tests {
             assert_eq!(ready.len(), 1, "{index}");
         }
         assert_eq!(turns.lock().in_progress, 0);
+    }
+
+    #[test]
+    fn a_light_connection_beyond_its_credit_waits_for_one_heavy_one_only() {
+        let turns = Arc::new(Turns::default());
+        let (heavy, light) = ([(); 16].map(|()| Tag::default()), Tag::default());
+        let mut waiting: Vec<_> =
+            heavy.iter().map(|tag| request(&turns, tag, WORK_MAX).unwrap_err()).collect();
+        let first = waiting[0].try_recv().unwrap();
+        for _ in 0..CREDIT / 32 {
+            assert!(request(&turns, &light, 32).is_ok());
+        }
+        drop(first);
+        let second = waiting.iter_mut().find_map(|begun| begun.try_recv().ok()).unwrap();
+        for _ in 0..CREDIT / 32 {
+            assert!(request(&turns, &light, 32).is_ok());
+        }
+        drop(second);
     }
 
     #[test]

@@ -111,7 +111,7 @@ fn rows_are_bounded_and_every_proxy_keeps_its_counts() {
     let mut apply = |epoch: u64, rows: usize, open: &mut InFlightRequests| {
         let mut batch = batch(epoch, 1, rows as u64);
         let row = OpenLong { edge: 0, count: 1, oldest_age_us: 1, request_bytes: 0, response_bytes: 0 };
-        batch.open[0].long = vec![row; rows];
+        batch.open.iter_mut().for_each(|open| open.long = vec![row.clone(); rows]);
         let edge = |index| Some(address_book.resolve(&Identity::default(), &*batch.edges.get(index)?));
         open.apply(&batch, edge, SECOND_US);
     };
