@@ -19,7 +19,6 @@ use crate::runtime::engine_cell::EngineCell;
 use crate::runtime::engine_handle::EngineHandle;
 use crate::runtime::self_metrics::SelfMetrics;
 use crate::sinks;
-use axum::Router;
 use hopscope_core::engine::Engine;
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -223,6 +223,7 @@ impl Table {
     }
 
     /// Keys of all records.
+    #[cfg(test)]
     pub(super) fn keys(&self) -> impl Iterator<Item = u64> + '_ {
         self.buckets.iter().flat_map(|bucket| bucket.keys).filter(|key| *key != 0)
     }

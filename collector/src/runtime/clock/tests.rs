@@ -73,7 +73,9 @@ fn the_time_continues_after_a_restart_and_does_not_stand_still() {
         // Requests of proxies whose clocks are right are accepted.
         let (now_us, limits) = clock.receipt(Limits::default());
         let wall_us = clock.wall_us();
-        assert!(now_us.saturating_sub(limits.age_us_max) <= wall_us && now_us + limits.ahead_us_max >= wall_us);
+        assert!(
+            now_us.saturating_sub(limits.age_us_max) <= wall_us && now_us + limits.ahead_us_max >= wall_us
+        );
     }
 }
 
@@ -124,7 +126,8 @@ impl Mesh {
 
     /// One request that a proxy received from the next one.
     fn batch(&self, proxy: u64) -> Batch {
-        let now_us = (START_US + self.passed_us.load(Ordering::Relaxed)).saturating_add_signed(self.proxies_us);
+        let now_us =
+            (START_US + self.passed_us.load(Ordering::Relaxed)).saturating_add_signed(self.proxies_us);
         let caller = format!("10.0.0.{}", (proxy + 1) % PROXIES);
         Batch {
             schema_version: 1,
@@ -167,7 +170,8 @@ impl Mesh {
             let series = engine.aggregate().iter(engine.edges());
             let counts = series.map(|(_, series)| series.stats.count()).sum();
             let delivered = engine.ledger().entries().values().map(|entry| entry.delivered).sum();
-            let reporting = engine.address_book().count_by_liveness(Liveness::Reporting, self.handle.now_us());
+            let reporting =
+                engine.address_book().count_by_liveness(Liveness::Reporting, self.handle.now_us());
             state = ([counts, delivered], engine.edges().len(), reporting);
         };
         futures(self.handle.read(read));
