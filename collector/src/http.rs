@@ -126,7 +126,7 @@ async fn metrics(Shared(api): Shared<Api>, uri: Uri, headers: HeaderMap) -> Resp
     let rendering = render_thread::spawn(move || {
         let _permit = permit;
         page.render(&handle, &reader, &mut |part| match answers
-            .block_on(timeout_at(deadline, parts.send(Ok(part))))
+            .block_on(async { timeout_at(deadline, parts.send(Ok(part))).await })
         {
             Ok(sent) => sent.is_ok(),
             Err(_) => {

@@ -26,7 +26,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         native()?;
         on_node()?;
     }
-    whole_mesh(arguments.mesh.as_deref())?;
+    whole_mesh(arguments.mesh.as_deref(), &[])?;
     done("all tests passed");
     Ok(())
 }
@@ -63,7 +63,9 @@ fn passed(output: &str) -> u64 {
     results.filter_map(|result| result.split_once(" passed")?.0.parse::<u64>().ok()).sum()
 }
 
-fn whole_mesh(name: Option<&str>) -> anyhow::Result<()> {
+/// Runs the whole-mesh tests, or those whose name contains `name`. `variables`: further variables of
+/// their environment.
+pub(crate) fn whole_mesh(name: Option<&str>, variables: &[(&str, String)]) -> anyhow::Result<()> {
     let newest = envoy::install(envoy::NEWEST)?;
     let oldest = envoy::install(envoy::OLDEST)?;
     let prometheus = prometheus::install()?;
@@ -83,14 +85,20 @@ fn whole_mesh(name: Option<&str>) -> anyhow::Result<()> {
         command.env("HOPSCOPE_MESH", workspace::binary("hopscope-mesh"));
         command.env("HOPSCOPE_PROMETHEUS", prometheus.server);
         command.env("HOPSCOPE_PROMTOOL", prometheus.promtool);
+        command.envs(variables.iter().map(|(name, value)| (name, value)));
         command.args(["--", "--nocapture", "--test-threads", "1"]).args(name);
-        let mut lines = teed(&mut command)?;
-        lines.retain(|line| line.starts_with("test result:"));
-        if passed(&lines.join("\n")) == 0 {
-            bail!("no whole-mesh test ran");
-        }
-        Ok(())
+        counted(&mut command)
     })
+}
+
+/// Runs `cargo test`, shows its output as it comes, and fails if no test ran.
+pub(crate) fn counted(command: &mut Command) -> anyhow::Result<()> {
+    let mut lines = teed(command)?;
+    lines.retain(|line| line.starts_with("test result:"));
+    if passed(&lines.join("\n")) == 0 {
+        bail!("no test ran");
+    }
+    Ok(())
 }
 
 /// Runs a command, shows its standard output as it comes, and returns it as lines.
