@@ -48,9 +48,6 @@ use std::sync::Arc;
 /// edge.
 const KNOWN_PER_SERIES: usize = 4;
 
-/// Shortest time between two notes that a peer is alive.
-const ALIVE_INTERVAL_US: u64 = 1_000_000;
-
 /// The answer to a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {

@@ -29,7 +29,7 @@ mod unknown;
 pub use edge::{End, Evidence, ResolvedEdge, Security};
 pub(crate) use edge_table::RESTORED_ID_MAX;
 pub use edge_table::{EdgeId, EdgeTable};
-pub use liveness::{Liveness, shows_alive};
+pub use liveness::{ALIVE_STEP_US, Liveness, shows_alive};
 pub use pending::{Pending, PendingLimits, ReportedEdge};
 pub use pending_caller::{PendingCaller, PendingCallers};
 pub use services::ServiceName;
@@ -48,6 +48,10 @@ use services::Services;
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::Arc;
+
+/// Time after which all edges are resolved again: a third of the time after which an authority may
+/// give way.
+const REFRESH_US: u64 = 20 * 60 * 1_000_000;
 use trust::TrustDomains;
 
 type Proxies = HashMap<Text, Proxy, foldhash::quality::RandomState>;
@@ -235,30 +239,36 @@ impl AddressBook {
         while let Some(proxy) = self.silent_before(silent_since) {
             self.remove_proxy(&proxy);
         }
-        // Edges in the cache do not report their services, so all are resolved again before their
-        // services expire.
-        if now_us.saturating_sub(self.refreshed_us) >= silent_us_max / 4 {
+        // Edges in the cache do not report their services and authorities, so all are resolved again
+        // before these expire.
+        if now_us.saturating_sub(self.refreshed_us) >= REFRESH_US.min(silent_us_max / 4) {
             self.refreshed_us = now_us;
             self.generation += 1;
             self.services.expire(silent_since);
         }
     }
 
-    /// Learns a service and a workload that serves it from a reported edge. Their time is that of
-    /// the last refresh, so that it does not depend on what is in the edge cache.
+    /// Learns a service and a workload that serves it from a reported edge.
     pub fn learn(&mut self, edge: &Edge, own: &Identity) {
         let (workload, version, revision) = match edge.reporter {
             Reporter::Destination => (&own.workload, &own.version, &own.canonical_revision),
             _ => (&edge.peer.workload, &edge.peer.version, &edge.peer.canonical_revision),
         };
         let version = unknown::version_of(version, revision);
-        if self.refreshed_us == 0 {
-            self.refreshed_us = self.now_us;
-        }
-        let is_new_service = self.services.learn(&edge.service, workload, version, self.refreshed_us);
+        let refreshed_us = self.refreshed_us();
+        let is_new_service = self.services.learn(&edge.service, workload, version, refreshed_us);
         if self.domains.learn(&own.cluster, &edge.local_principal) || is_new_service {
             self.generation += 1;
         }
+    }
+
+    /// Time of the last refresh. Whatever a resolution shows as in use has this time, so that it
+    /// does not matter which edges are in the edge cache.
+    fn refreshed_us(&mut self) -> u64 {
+        if self.refreshed_us == 0 {
+            self.refreshed_us = self.now_us;
+        }
+        self.refreshed_us
     }
 
     /// Returns the proxy that leaves a full table for one more with this identity.

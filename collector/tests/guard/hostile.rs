@@ -11,13 +11,14 @@ use tokio::task::JoinSet;
 const BATCHES: usize = 20_000;
 const IN_FLIGHT: usize = 64;
 
-/// Malformed batches: truncated, changed, noise, too old, inconsistent.
+/// Malformed batches, which are rejected as a whole: another version, columns of different lengths,
+/// an inconsistent text table, truncated, noise.
 fn malformed(number: usize) -> Bytes {
     let mut bad = batch("evil", 1);
     match number % 5 {
         0 => bad.schema_version = 9,
-        1 => bad.records.as_mut().unwrap().edge[0] = 7,
-        2 => bad.base_time_unix_us = 1,
+        1 => bad.records.as_mut().unwrap().edge.push(0),
+        2 => bad.strings[0] = "shop".to_owned(),
         3 => return Bytes::from(bad.encode_to_vec()).slice(..40 + number % 60),
         _ => return Bytes::from(vec![0xff; number % 4_096]),
     }

@@ -4,10 +4,10 @@
 //! groups, windows, and hops. Invariant: each request is counted in one slot; an edge is resolved
 //! once, until the generation of a stage changes.
 
+use super::Engine;
 use super::batch_scratch::{BatchScratch, Slot};
 use super::edge_cache::{CachedEdge, Counted, Joins, NO_PEER, fingerprint_of};
 use super::lookahead;
-use super::{ALIVE_INTERVAL_US, Engine};
 use crate::batch::{Batch, Identity};
 use crate::histogram::RequestStats;
 use crate::identity::{self, ReportedEdge};
@@ -185,7 +185,7 @@ impl Engine {
         };
         if peer != NO_PEER
             && identity::shows_alive(reporter, ended)
-            && let Some(proxy) = self.edge_cache.note_alive(peer, ALIVE_INTERVAL_US, now_us)
+            && let Some(proxy) = self.edge_cache.note_alive(peer, now_us)
         {
             self.address_book.note_alive(proxy, now_us);
         }

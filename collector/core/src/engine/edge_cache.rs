@@ -5,7 +5,7 @@
 //! are cached, and one more evicts all of them, which is counted.
 
 use crate::batch::{Batch, EdgeFingerprint, Identity, Text};
-use crate::identity::EdgeId;
+use crate::identity::{ALIVE_STEP_US, EdgeId};
 use crate::interner::Interner;
 use crate::join;
 use hashbrown::HashTable;
@@ -65,7 +65,8 @@ pub(crate) struct EdgeCache {
     /// Indices in `entries`.
     slots: HashTable<u32>,
     entries: Vec<(EdgeFingerprint, CachedEdge)>,
-    /// Proxies of peers, each with the time at which it was last noted as alive.
+    /// Proxies of peers, each with the step of [`ALIVE_STEP_US`] in which it was last noted as
+    /// alive.
     peers: Interner<Text, u64>,
     max: usize,
     evicted: u64,
@@ -104,14 +105,16 @@ impl EdgeCache {
         self.peers.number(proxy, || 0).unwrap_or(NO_PEER)
     }
 
-    /// Notes that a proxy is alive. Returns it, unless it was noted within the last `interval_us`.
+    /// Notes that a proxy is alive. Returns it, unless it was noted in the same step of
+    /// [`ALIVE_STEP_US`].
     #[inline]
-    pub(super) fn note_alive(&mut self, peer: u32, interval_us: u64, now_us: u64) -> Option<&Text> {
-        let alive_us = self.peers.get_mut(peer)?;
-        if now_us.saturating_sub(*alive_us) < interval_us {
+    pub(super) fn note_alive(&mut self, peer: u32, now_us: u64) -> Option<&Text> {
+        let step = self.peers.get_mut(peer)?;
+        let now = now_us / ALIVE_STEP_US;
+        if now == *step {
             return None;
         }
-        *alive_us = now_us;
+        *step = now;
         self.peers.key(peer)
     }
 
@@ -176,7 +179,7 @@ pub(super) fn fingerprint_of(batch: &Batch, index: usize, own: &Arc<Identity>) -
 
 #[cfg(test)]
 mod tests {
-    use super::{CachedEdge, Counted, EdgeCache, NO_PEER};
+    use super::{ALIVE_STEP_US, CachedEdge, Counted, EdgeCache, NO_PEER};
     use crate::batch::EdgeFingerprint;
 
     fn known(generation: u32) -> CachedEdge {
@@ -194,16 +197,17 @@ mod tests {
         cache.put(EdgeFingerprint(1, 1), known(1));
         let peers = ["a", "b", "a", "c"].map(|proxy| cache.peer(&proxy.into()));
         assert_eq!((&peers[..3], cache.len(), cache.evicted()), (&[0, 1, 0][..], 0, 1));
-        assert!(cache.note_alive(peers[3], 1, 9).is_some_and(|proxy| &**proxy == "c"));
+        assert!(cache.note_alive(peers[3], 9 * ALIVE_STEP_US).is_some_and(|proxy| &**proxy == "c"));
     }
 
     #[test]
-    fn a_proxy_is_noted_as_alive_again_after_an_interval() {
+    fn a_proxy_is_noted_as_alive_once_per_step() {
         let mut cache = EdgeCache::new(9);
         let peer = cache.peer(&"a".into());
         assert_eq!((cache.peer(&"b".into()), cache.peer(&"a".into())), (1, peer));
-        let noted = [7, 8, 17].map(|now_us| cache.note_alive(peer, 10, 10 + now_us).is_some());
-        assert_eq!((noted, cache.note_alive(NO_PEER, 10, 99)), ([true, false, true], None));
+        let noted = [7, 7 + 1, 7 + ALIVE_STEP_US]
+            .map(|now_us| cache.note_alive(peer, 10 * ALIVE_STEP_US + now_us).is_some());
+        assert_eq!((noted, cache.note_alive(NO_PEER, 99 * ALIVE_STEP_US)), ([true, false, true], None));
     }
 
     #[test]

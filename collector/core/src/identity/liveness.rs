@@ -17,6 +17,9 @@ use crate::snapshot::codec::snapshot;
 /// Time without any report or tick after which the collector is taken to have been down.
 const AWAY_US: u64 = 10_000_000;
 
+/// Step of the time at which proxies are noted as alive: one note a step is enough.
+pub const ALIVE_STEP_US: u64 = 1_000_000;
+
 /// Reports of a filter in the time after which it counts as silent, by default 15 s and 45 s.
 const REPORTS_PER_QUIET: u64 = 3;
 
@@ -83,12 +86,17 @@ impl AddressBook {
         self.listening.note(now_us);
     }
 
-    /// Notes that another proxy reported a request with this proxy that [`shows_alive`].
+    /// Notes that another proxy reported a request with this proxy that [`shows_alive`]. The time
+    /// counts in steps of [`ALIVE_STEP_US`], and a step with a report of the proxy itself needs no
+    /// note: so it makes no difference how often a step is noted.
     pub fn note_alive(&mut self, proxy: &Text, now_us: u64) {
-        if let Some(known) = self.proxies.get_mut(proxy) {
-            known.alive_us = known.alive_us.max(now_us);
+        let step_us = now_us - now_us % ALIVE_STEP_US;
+        if let Some(known) = self.proxies.get_mut(proxy)
+            && known.last_us < step_us
+        {
+            known.alive_us = known.alive_us.max(step_us);
             if known.alive_since_us == 0 {
-                known.alive_since_us = now_us;
+                known.alive_since_us = step_us;
             }
         }
         self.hold(proxy, now_us);

@@ -26,7 +26,8 @@ impl AddressBook {
     }
 
     fn resolve_trusting(&mut self, trusts_new: bool, own: &Identity, edge: &Edge) -> ResolvedEdge {
-        let service = self.services.name(&edge.service, &own.namespace, self.now_us);
+        let refreshed_us = self.refreshed_us();
+        let service = self.services.name(&edge.service, &own.namespace, refreshed_us);
         let own_end = End::of_identity(own, &edge.local_principal);
         let (mut peer_end, mut evidence) = self.peer(own, edge, trusts_new);
         if evidence == Evidence::None && edge.reporter != Reporter::Destination {
