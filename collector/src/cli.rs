@@ -100,7 +100,7 @@ enum Command {
     /// first.
     #[command(after_help = "Examples:\n  hopscope in-flight\n  hopscope in-flight --to payments\n  \
                             hopscope in-flight --json | jq '.proxies[] | select(.open_long > 0)'")]
-    InFlight(in_flight::Arguments),
+    InFlight(edge_filter::EdgeQuery),
     /// Show the latest failed requests and connections in full, and follow new ones.
     #[command(
         after_help = "Examples:\n  hopscope tail\n  hopscope tail -n 100 --no-follow\n  hopscope tail --service \

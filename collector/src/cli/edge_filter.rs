@@ -1,5 +1,7 @@
 //! Options that select edges, and the columns that describe an edge.
 
+use super::client::Collector;
+use super::output::Output;
 use super::table::Column;
 use crate::http::EdgeLabels;
 
@@ -23,6 +25,17 @@ pub(super) struct ReportedEdgeFilter {
     /// Only what proxies on this side of the call report.
     #[arg(long, value_name = "SIDE", value_parser = ["source", "destination", "waypoint"])]
     reporter: Option<String>,
+}
+
+/// Options of a list of edges: the collector, the calls to show, and the format.
+#[derive(Debug, clap::Args)]
+pub(super) struct EdgeQuery {
+    #[command(flatten)]
+    pub(super) collector: Collector,
+    #[command(flatten)]
+    pub(super) filter: ReportedEdgeFilter,
+    #[command(flatten)]
+    pub(super) output: Output,
 }
 
 impl EdgeFilter {
@@ -72,9 +85,10 @@ pub(super) fn columns<R: HasEdge>(service: &'static str) -> [Column<R>; 3] {
     ]
 }
 
-/// Column for the reporting side.
-pub(super) fn reporter<R: HasEdge>() -> Column<R> {
-    ("reporter", |row| row.edge().reporter.clone())
+/// Columns for source, destination, service and the reporting side.
+pub(super) fn reported_columns<R: HasEdge>(service: &'static str) -> [Column<R>; 4] {
+    let [source, destination, service] = columns(service);
+    [source, destination, service, ("reporter", |row| row.edge().reporter.clone())]
 }
 
 /// `workload@version` of the caller.

@@ -1,8 +1,6 @@
 //! `hopscope edges`.
 
-use super::client::Collector;
-use super::edge_filter::{self, HasEdge, ReportedEdgeFilter};
-use super::output::Output;
+use super::edge_filter::{self, EdgeQuery, HasEdge, ReportedEdgeFilter};
 use super::table::{self, Column, ms};
 use crate::http::{ConnectionRow, ConnectionRows, EdgeRow, EdgeRows};
 use serde::Serialize;
@@ -12,14 +10,10 @@ use std::process::ExitCode;
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
-    collector: Collector,
-    #[command(flatten)]
-    filter: ReportedEdgeFilter,
+    query: EdgeQuery,
     /// Only failures: a response flag, no response, 5xx, or a gRPC status other than 0.
     #[arg(long)]
     failed: bool,
-    #[command(flatten)]
-    output: Output,
 }
 
 /// Document of `--json`.
@@ -30,7 +24,7 @@ struct Document {
 }
 
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let Arguments { collector, filter, failed, output } = arguments;
+    let Arguments { query: EdgeQuery { collector, filter, output }, failed } = arguments;
     let EdgeRows { edges, .. } = collector.list("/api/v1/edges").await?;
     let ConnectionRows { connections, .. } = collector.list("/api/v1/tcp").await?;
     let edges = select(edges, &filter, |row| !failed || row.failed, |row| row.outcome.clone());
@@ -60,12 +54,12 @@ fn text(Document { edges, connections }: &Document) -> String {
 }
 
 fn requests() -> [Column<EdgeRow>; 10] {
-    let [source, destination, service] = edge_filter::columns("service");
+    let [source, destination, service, reporter] = edge_filter::reported_columns("service");
     [
         source,
         destination,
         service,
-        edge_filter::reporter(),
+        reporter,
         ("code", |row| row.outcome.response_code.clone()),
         ("flags", |row| row.outcome.response_flags.clone()),
         ("requests", |row| row.requests.to_string()),
@@ -76,12 +70,12 @@ fn requests() -> [Column<EdgeRow>; 10] {
 }
 
 fn tcp() -> [Column<ConnectionRow>; 11] {
-    let [source, destination, service] = edge_filter::columns("tcp service");
+    let [source, destination, service, reporter] = edge_filter::reported_columns("tcp service");
     [
         source,
         destination,
         service,
-        edge_filter::reporter(),
+        reporter,
         ("flags", |row| row.outcome.response_flags.clone()),
         ("opened", |row| row.opened.to_string()),
         ("closed", |row| row.closed.to_string()),

@@ -1,24 +1,11 @@
 //! `hopscope in-flight`.
 
-use super::client::Collector;
-use super::edge_filter::{self, ReportedEdgeFilter};
-use super::output::Output;
+use super::edge_filter::{self, EdgeQuery};
 use super::table::{self, Column};
 use crate::http::{InFlightRow, InFlightRows, LongRow, LongRows};
 use serde::Serialize;
 use std::cmp::Reverse;
 use std::process::ExitCode;
-
-/// Options of the command.
-#[derive(Debug, clap::Args)]
-pub(super) struct Arguments {
-    #[command(flatten)]
-    collector: Collector,
-    #[command(flatten)]
-    filter: ReportedEdgeFilter,
-    #[command(flatten)]
-    output: Output,
-}
 
 /// Document of `--json`.
 #[derive(Debug, Serialize)]
@@ -27,8 +14,8 @@ struct Document {
     long: Vec<LongRow>,
 }
 
-pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let Arguments { collector, filter, output } = arguments;
+pub(super) async fn run(query: EdgeQuery) -> anyhow::Result<ExitCode> {
+    let EdgeQuery { collector, filter, output } = query;
     let InFlightRows { mut proxies, .. } = collector.list("/api/v1/in-flight").await?;
     let LongRows { mut long, .. } = collector.list("/api/v1/in-flight/long").await?;
     long.retain(|row| filter.matches(&row.edge));
@@ -57,12 +44,12 @@ fn proxy_columns() -> [Column<InFlightRow>; 5] {
 }
 
 fn long_columns() -> [Column<LongRow>; 9] {
-    let [source, destination, service] = edge_filter::columns("service");
+    let [source, destination, service, reporter] = edge_filter::reported_columns("service");
     [
         source,
         destination,
         service,
-        edge_filter::reporter(),
+        reporter,
         ("in flight", |row| row.open.to_string()),
         ("oldest s", |row| seconds(row.oldest_age_us)),
         ("bytes in", |row| row.request_bytes.to_string()),

@@ -1,8 +1,6 @@
 //! `hopscope instances`.
 
-use super::client::Collector;
-use super::edge_filter::{self, ReportedEdgeFilter};
-use super::output::Output;
+use super::edge_filter::{self, EdgeQuery};
 use super::table::{self, Column};
 use crate::http::{InstanceRow, Instances};
 use std::process::ExitCode;
@@ -11,38 +9,34 @@ use std::process::ExitCode;
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
-    collector: Collector,
-    #[command(flatten)]
-    filter: ReportedEdgeFilter,
+    query: EdgeQuery,
     /// Only instances with a higher failure rate than the other instances of their edge.
     #[arg(long)]
     worse: bool,
-    #[command(flatten)]
-    output: Output,
 }
 
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let mut answer: Instances = arguments.collector.list("/api/v1/instances").await?;
+    let mut answer: Instances = arguments.query.collector.list("/api/v1/instances").await?;
     answer.instances.retain(|row| arguments.matches(row));
     answer.instances.sort_by_cached_key(|row| (row.edge.clone(), row.instance.clone()));
-    arguments.output.write(&answer, |answer| table::render(&columns(), &answer.instances))?;
+    arguments.query.output.write(&answer, |answer| table::render(&columns(), &answer.instances))?;
     Ok(ExitCode::SUCCESS)
 }
 
 impl Arguments {
     fn matches(&self, row: &InstanceRow) -> bool {
         let is_worse = row.failed_share > row.rest_failed_share.unwrap_or(1.0);
-        self.filter.matches(&row.edge) && (!self.worse || is_worse)
+        self.query.filter.matches(&row.edge) && (!self.worse || is_worse)
     }
 }
 
 fn columns() -> [Column<InstanceRow>; 10] {
-    let [source, destination, service] = edge_filter::columns("service");
+    let [source, destination, service, reporter] = edge_filter::reported_columns("service");
     [
         source,
         destination,
         service,
-        edge_filter::reporter(),
+        reporter,
         ("instance", |row| row.instance.clone()),
         ("requests", |row| row.requests.to_string()),
         ("failed %", |row| percent(Some(row.failed_share))),
