@@ -2,7 +2,7 @@
 //! the cause.
 
 use super::traffic::{begin, send};
-use super::{Outcome, Series, wait_until_pushed};
+use super::{Outcome, Series};
 use crate::istio::{cluster, http, mesh, pods, registry, run, workload};
 use anyhow::Context;
 use serde_json::Value;
@@ -26,7 +26,7 @@ pub(super) fn execute(outcome: &mut Outcome) -> anyhow::Result<()> {
     registry::start()?;
     registry::push()?;
     result?;
-    registry_returns(outcome)
+    super::failures::restored(outcome, "the registry answers again: requests reported")
 }
 
 fn hanging(outcome: &mut Outcome) -> anyhow::Result<()> {
@@ -104,19 +104,6 @@ fn new_proxy(outcome: &mut Outcome) -> anyhow::Result<()> {
     pods::end(&pod)?;
     mesh::remove_pod(&pod)?;
     result
-}
-
-/// Checks the reports after the registry's return.
-fn registry_returns(outcome: &mut Outcome) -> anyhow::Result<()> {
-    cluster::apply(&mesh::plugin("wasmplugin-http.yaml", "shop")?)?;
-    wait_until_pushed()?;
-    std::thread::sleep(Duration::from_secs(2));
-    let before = Series::when_quiet()?;
-    send(FROM, "http://backend.shop:8080/", 40, 20)?;
-    let seen = Series::when_quiet()?.since(&before);
-    let reported = seen.sum(&format!("reporter=source source_workload={FROM}"));
-    outcome.equal("the registry answers again: requests reported", 40, reported);
-    Ok(())
 }
 
 /// Returns whether the proxy has acknowledged istiod's last push of modules.
