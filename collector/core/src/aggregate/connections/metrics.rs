@@ -101,30 +101,21 @@ static STREAMS: [Metric<Series>; 3] = [
 static STREAMS_STAGE: [Metric<ConnectionSeries>; 1] =
     [Metric::gauge("hopscope_stream_series", "Series of streams.", |streams| streams.len().into())];
 
+/// TCP connections or streams: families with the series of one [`ConnectionSeries`].
+pub(crate) trait Flows: 'static {
+    /// The families.
+    const METRICS: &'static [Metric<Series>];
+
+    /// Passes the labels of a series.
+    fn labels(key: &ExportedKey, with: impl FnOnce(Labels<'_>));
+}
+
 /// Families of TCP connections, with one series per edge and outcome.
 #[derive(Debug)]
 pub(crate) struct Tcp;
 
-impl Group for Tcp {
-    type Stage<'a> = (&'a EdgeTable, &'a ConnectionSeries);
-    type Series = Series;
-    type Key = ExportedKey;
-
-    fn metrics() -> &'static [Metric<Series>] {
-        &TCP
-    }
-
-    fn created_us(series: &Series) -> u64 {
-        series.created_us
-    }
-
-    fn slice<T>(
-        (edges, series): Self::Stage<'_>,
-        from: Cursor,
-        read: impl Fn(&Series, Option<Exemplar>) -> Option<T>,
-    ) -> Slice<ExportedKey, T> {
-        series.exported_slice(edges, from, read)
-    }
+impl Flows for Tcp {
+    const METRICS: &'static [Metric<Series>] = &TCP;
 
     fn labels((key, exported): &ExportedKey, with: impl FnOnce(Labels<'_>)) {
         exported.select(&SeriesLabels::of(key).pairs(), with);
@@ -135,13 +126,25 @@ impl Group for Tcp {
 #[derive(Debug)]
 pub(crate) struct Streams;
 
-impl Group for Streams {
+impl Flows for Streams {
+    const METRICS: &'static [Metric<Series>] = &STREAMS;
+
+    fn labels((key, exported): &ExportedKey, with: impl FnOnce(Labels<'_>)) {
+        let (mut labels, key) = ([("", ""); STREAM_LABELS.len()], SeriesLabels::of(key));
+        let pairs = key.pairs();
+        let of_edge = pairs.iter().take(OF_THE_END.0).chain(pairs.iter().skip(OF_THE_END.0 + OF_THE_END.1));
+        labels.iter_mut().zip(of_edge).for_each(|(label, pair)| *label = *pair);
+        exported.select(&labels, with);
+    }
+}
+
+impl<F: Flows> Group for F {
     type Stage<'a> = (&'a EdgeTable, &'a ConnectionSeries);
     type Series = Series;
     type Key = ExportedKey;
 
     fn metrics() -> &'static [Metric<Series>] {
-        &STREAMS
+        F::METRICS
     }
 
     fn created_us(series: &Series) -> u64 {
@@ -156,12 +159,8 @@ impl Group for Streams {
         series.exported_slice(edges, from, read)
     }
 
-    fn labels((key, exported): &ExportedKey, with: impl FnOnce(Labels<'_>)) {
-        let (mut labels, key) = ([("", ""); STREAM_LABELS.len()], SeriesLabels::of(key));
-        let pairs = key.pairs();
-        let of_edge = pairs.iter().take(OF_THE_END.0).chain(pairs.iter().skip(OF_THE_END.0 + OF_THE_END.1));
-        labels.iter_mut().zip(of_edge).for_each(|(label, pair)| *label = *pair);
-        exported.select(&labels, with);
+    fn labels(key: &ExportedKey, with: impl FnOnce(Labels<'_>)) {
+        <F as Flows>::labels(key, with);
     }
 }
 
