@@ -18,29 +18,24 @@ mod failed_records;
 mod notable;
 mod pending;
 mod edge_cache;
-mod views;
 mod settings;
+mod stages;
 pub mod snapshot;
 mod tallies;
 pub mod metrics;
 
-use crate::aggregate::connections::{ConnectionSeries, streams, tcp};
-use crate::aggregate::{Aggregate, reporting_namespace};
+use crate::aggregate::connections::{streams, tcp};
+use crate::aggregate::reporting_namespace;
 use crate::batch::{Batch, EpochId, Identity, Record};
-use crate::detect::Detect;
-use crate::identity::{AddressBook, EdgeId, EdgeTable, PendingCallers, ResolvedEdge};
+use crate::identity::{EdgeId, ResolvedEdge};
 use crate::intake::raw_batch::RawBatch;
 use crate::intake::reject::Rejection;
-use crate::join::Join;
-use crate::ledger::{Admission, Ledger};
-use crate::recent::failures::Failures;
-use crate::recent::in_flight::InFlightRequests;
-use crate::recent::windows::Windows;
+use crate::ledger::Admission;
 use batch_scratch::BatchScratch;
-use edge_cache::EdgeCache;
 use pending::ConnectionKind;
 pub use pending::PendingEdges;
 pub use settings::Settings;
+use stages::{engine, stages};
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -59,82 +54,9 @@ pub enum Answer {
     Full(&'static str),
 }
 
-/// State of all stages.
-#[derive(Debug)]
-pub struct Engine {
-    /// Batches and counts of each epoch.
-    ledger: Ledger,
-    /// Identities of proxies.
-    address_book: AddressBook,
-    /// Requests, connections and failed records whose edge is not resolved yet.
-    pending: PendingEdges,
-    /// Resolved edges, by the id that all stages share.
-    edges: EdgeTable,
-    /// Requests whose callers the join may infer.
-    pending_callers: PendingCallers,
-    /// Hops.
-    join: Join,
-    /// Series of requests.
-    aggregate: Aggregate,
-    /// Requests in flight. Not part of a snapshot: the proxies report them again.
-    in_flight: InFlightRequests,
-    /// Series of TCP connections.
-    connections: ConnectionSeries,
-    /// Series of streams: bytes of requests that are in flight for long.
-    streams: ConnectionSeries,
-    /// Most recent failures.
-    failures: Failures,
-    /// Last minutes of each edge.
-    windows: Windows,
-    /// Detectors and their findings. Not part of a snapshot.
-    detect: Detect,
-    /// Cache of resolved edges; empty after a restart.
-    edge_cache: EdgeCache,
-    /// Memory that counting a batch needs, reused from batch to batch.
-    scratch: BatchScratch,
-}
+stages!(engine);
 
 impl Engine {
-    /// Creates an empty engine.
-    #[must_use]
-    pub fn new(settings: Settings) -> Self {
-        let exported = settings.metrics.exported();
-        Self {
-            edge_cache: EdgeCache::new(edge_cache_max(&settings)),
-            scratch: BatchScratch::default(),
-            edges: EdgeTable::new(edges_max(&settings)),
-            ledger: Ledger::new(settings.ledger.into()),
-            connections: ConnectionSeries::new(settings.aggregate.clone()).exporting(exported),
-            streams: ConnectionSeries::new(settings.aggregate.clone()).exporting(exported),
-            failures: Failures::new(settings.failures),
-            windows: Windows::new(settings.windows),
-            detect: Detect::new(settings.detect),
-            pending: PendingEdges::new(settings.identity.pending()),
-            pending_callers: PendingCallers::new(settings.identity.caller_inference_max),
-            address_book: AddressBook::new(settings.identity),
-            join: Join::new(settings.join).exporting(exported),
-            aggregate: Aggregate::new(settings.aggregate).exporting(exported),
-            in_flight: InFlightRequests::default(),
-        }
-    }
-
-    /// Sets other limits. They apply to further data only; no state is removed.
-    pub fn limit(&mut self, settings: Settings) {
-        self.edge_cache.limit(edge_cache_max(&settings));
-        self.edges.limit(edges_max(&settings));
-        self.ledger.limit(settings.ledger.into());
-        self.connections.limit(settings.aggregate.clone());
-        self.streams.limit(settings.aggregate.clone());
-        self.failures.limit(settings.failures);
-        self.pending.limit(settings.identity.pending());
-        self.pending_callers.limit(settings.identity.caller_inference_max);
-        self.address_book.limit(settings.identity);
-        self.join.limit(settings.join);
-        self.aggregate.limit(settings.aggregate);
-        self.windows.limit(settings.windows);
-        self.detect.limit(settings.detect);
-    }
-
     /// Accepts a batch as it was received, at the time when it was received. `scratch`: memory for
     /// its records, reused from batch to batch.
     ///
@@ -187,8 +109,9 @@ impl Engine {
         Answer::Accepted
     }
 
-    /// Runs the stages behind the ledger over a batch that was not accepted before. `own`: the
-    /// identity of its proxy.
+    /// Runs the stages behind the ledger over a batch that was not accepted before: exemplars and
+    /// failures need the records that counting found to be notable, and all resolve edges through
+    /// the cache that counting fills. `own`: the identity of its proxy.
     fn run_stages(&mut self, batch: &Batch, own: &Arc<Identity>, now_us: u64) {
         self.count_all(batch, own, now_us);
         let notable = std::mem::take(&mut self.scratch.notable);
@@ -214,7 +137,9 @@ impl Engine {
         self.ledger.end(epoch_id, now_us);
     }
 
-    /// Advances the time: resolves what is due, and expires what is idle.
+    /// Advances the time: resolves what is due, and expires what is idle. The join needs what has
+    /// become resolved, and what it infers is counted before idle series end; edges outlive the
+    /// series that use them.
     pub fn tick(&mut self, now_us: u64) {
         self.resolve_pending(now_us);
         self.ledger.tick(now_us);
@@ -254,13 +179,6 @@ impl Engine {
     #[must_use]
     pub fn now_us(&self) -> u64 {
         self.address_book.now_us()
-    }
-
-    /// Number of entries of the edge cache, and of those that were evicted because there were too
-    /// many.
-    #[must_use]
-    pub fn cached_edges(&self) -> (usize, u64) {
-        (self.edge_cache.len(), self.edge_cache.evicted())
     }
 
     /// Id of the edge of requests; `None` when the edge has no series of requests and no space for

@@ -4,6 +4,8 @@
 //! Invariant: an entry is used only in the generation in which it was resolved; at most `max` edges
 //! are cached, and one more evicts all of them, which is counted.
 
+pub(super) mod metrics;
+
 use crate::batch::{Batch, EdgeFingerprint, Identity, Text};
 use crate::identity::{ALIVE_STEP_US, EdgeId};
 use crate::interner::Interner;

@@ -7,12 +7,11 @@
 mod pending;
 
 use super::Engine;
-use crate::aggregate::connections::metrics::{self as flows, Streams, Tcp};
-use crate::aggregate::metrics::{self as aggregate, Requests};
-use crate::join::metrics::{self as join, Hops};
+use super::stages::stages;
+use crate::aggregate::connections::metrics::{Streams, Tcp};
+use crate::aggregate::metrics::Requests;
+use crate::join::metrics::Hops;
 use crate::metrics::{Family, Samples, Source, Traversal, Visitor};
-use crate::recent::{failures, in_flight, windows};
-use crate::{detect, identity, ledger};
 
 /// Which families are visited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,36 +29,35 @@ struct Part {
     visit: fn(&Engine, u64, &mut Samples),
 }
 
-macro_rules! part {
-    ($declared:expr, $visit:expr) => {
-        Part { declared: || $declared.collect(), visit: $visit }
+/// Visited first; [`Engine::pending_metrics`] has the reason.
+const PENDING: Part =
+    Part { declared: || pending::declared().collect(), visit: |engine, _, to| engine.pending_metrics(to) };
+
+macro_rules! parts {
+    ($(
+        $(#[$doc:meta])+
+        $reach:tt $name:ident: $stage:ty, settings $settings:tt, snapshot $snapshot:tt, metrics $metrics:tt;
+    )*) => {
+        /// Families of each stage, one part or none, in the order of the list.
+        const PARTS: &[&[Part]] = &[$(parts!(@row $metrics)),*];
+    };
+    (@row (none)) => { &[] };
+    (@row ($declared:expr, $visit:expr)) => {
+        &[Part { declared: || $declared().collect(), visit: $visit }]
     };
 }
 
-/// Visited first; [`Engine::pending_metrics`] has the reason.
-const PENDING: Part = part!(pending::declared(), |engine, _, to| engine.pending_metrics(to));
+stages!(parts);
 
-/// One line per stage.
-const PARTS: [Part; 11] = [
-    part!(flows::tcp_declared(), |engine, _, to| engine.connections.tcp_metrics(to)),
-    part!(flows::streams_declared(), |engine, _, to| engine.streams.stream_metrics(to)),
-    part!(join::declared(), |engine, _, to| engine.join.metrics(to)),
-    part!(in_flight::metrics::declared(), |engine, now_us, to| engine.in_flight.metrics(now_us, to)),
-    part!(ledger::metrics::declared(), |engine, _, to| engine.ledger.metrics(to)),
-    part!(aggregate::declared(), |engine, _, to| engine.aggregate.metrics(to)),
-    part!(pending::cache_declared(), |engine, _, to| engine.edge_cache_metrics(to)),
-    part!(failures::metrics::declared(), |engine, _, to| {
-        engine.failures.metrics(engine.pending.failed_records(), to);
-    }),
-    part!(windows::metrics::declared(), |engine, _, to| engine.windows.metrics(to)),
-    part!(detect::metrics::declared(), |engine, _, to| engine.detect.metrics(to)),
-    part!(identity::metrics::declared(), |engine, now_us, to| engine.address_book.metrics(now_us, to)),
-];
+/// The parts of the stages.
+fn parts() -> impl Iterator<Item = &'static Part> {
+    PARTS.iter().copied().flatten()
+}
 
 /// Declarations of all families, in no particular order.
 #[must_use]
 pub fn declared() -> Vec<&'static Family> {
-    [PENDING].iter().chain(&PARTS).flat_map(|part| (part.declared)()).collect()
+    [PENDING].iter().chain(parts()).flat_map(|part| (part.declared)()).collect()
 }
 
 /// Visits all families. `now_us`: clock, microseconds since the Unix epoch. Returns `None` when the
@@ -87,7 +85,7 @@ pub fn visit_all<T: Traversal>(
         T::group::<Streams, _>(source, |engine| (&engine.edges, &engine.streams), to)?;
     }
     let now_us = now_us();
-    for part in &PARTS {
+    for part in parts() {
         T::samples(&copy(part, now_us)?, to);
     }
     Some(())

@@ -15,6 +15,7 @@
 //! filling it.
 
 use crate::engine::Engine;
+use crate::engine::stages::stages;
 pub use crate::snapshot::bytes::{PIECE_BYTES, Piece, Sink};
 use crate::snapshot::bytes::{Reader, Writer};
 use crate::snapshot::codec::{SnapshotState, SnapshotValue};
@@ -31,53 +32,31 @@ struct Section {
     restore: fn(&mut Engine, &mut Reader<'_>) -> Result<(), Unreadable>,
 }
 
-macro_rules! section {
-    ($stage:ident, $version:literal) => {
-        Section {
-            name: stringify!($stage),
+macro_rules! sections {
+    ($(
+        $(#[$doc:meta])+
+        $reach:tt $name:ident: $stage:ty, settings $settings:tt, snapshot $snapshot:tt, metrics $metrics:tt;
+    )*) => {
+        /// Sections of each stage, one or none, in the order of the list.
+        const SECTIONS: &[&[Section]] = &[$(sections!(@row $name $snapshot)),*];
+    };
+    (@row $name:ident (none: $reason:literal)) => { &[] };
+    (@row $name:ident ($version:literal)) => {
+        &[Section {
+            name: stringify!($name),
             version: $version,
-            save: |engine, to| engine.$stage.save(to),
-            restore: |engine, from| engine.$stage.restore(from),
-        }
+            save: |engine, to| engine.$name.save(to),
+            restore: |engine, from| engine.$name.restore(from),
+        }]
     };
 }
 
-const SECTIONS: [Section; 11] = [
-    section!(ledger, 4),
-    section!(address_book, 5),
-    section!(edges, 1),
-    section!(pending, 9),
-    section!(pending_callers, 1),
-    section!(aggregate, 6),
-    section!(connections, 5),
-    section!(streams, 3),
-    section!(join, 3),
-    section!(failures, 1),
-    section!(windows, 1),
-];
+stages!(sections);
 
-/// Fails to compile until every new field is listed: a field has a section, or a reason to have
-/// none: proxies report their requests in flight again, and findings and the cache of edges follow
-/// from the rest.
-const _: fn(&Engine) = |engine| {
-    let Engine {
-        ledger: _,
-        address_book: _,
-        pending: _,
-        edges: _,
-        aggregate: _,
-        connections: _,
-        streams: _,
-        pending_callers: _,
-        join: _,
-        in_flight: _,
-        failures: _,
-        windows: _,
-        detect: _,
-        edge_cache: _,
-        scratch: _,
-    } = engine;
-};
+/// All sections, in the order in which they are written.
+fn sections() -> impl Iterator<Item = &'static Section> {
+    SECTIONS.iter().copied().flatten()
+}
 
 /// Writes the state of an engine that contains all of the journal before segment `resume`. The
 /// engine accepts no batch meanwhile; copying the state first, to write it later, would take
@@ -101,7 +80,7 @@ fn head() -> Vec<u8> {
 
 fn write_sections(engine: &Engine, resume: u64, mut to: Writer) {
     resume.save(&mut to);
-    for Section { name, version, save, .. } in SECTIONS {
+    for Section { name, version, save, .. } in sections() {
         to.text(name);
         version.save(&mut to);
         save(engine, &mut to);
@@ -132,7 +111,7 @@ pub fn decode(file: &[u8], engine: &mut Engine) -> Result<u64, Unreadable> {
     while !body.is_empty() {
         let name = body.text()?;
         let found = u64::load(&mut body)?;
-        let Some(section) = SECTIONS.into_iter().find(|section| *section.name == *name) else {
+        let Some(section) = sections().find(|section| *section.name == *name) else {
             return Err(Unreadable::Section(name.to_string()));
         };
         if found != section.version {

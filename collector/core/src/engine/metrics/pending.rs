@@ -1,4 +1,4 @@
-//! Metric families of requests that are pending resolution, and of the cache of edges.
+//! Metric families of requests that are pending resolution.
 
 use crate::engine::Engine;
 use crate::metrics::{Family, Metric, Visitor, families, visit};
@@ -31,27 +31,9 @@ static PENDING: [Metric<Engine>; 5] = [
     ),
 ];
 
-static EDGE_CACHE: [Metric<Engine>; 2] = [
-    Metric::counter(
-        "hopscope_edge_cache_evicted_total",
-        "Edges removed from the cache because it was full; they are resolved again.",
-        |engine| Some(engine.cached_edges().1),
-    ),
-    Metric::gauge(
-        "hopscope_edge_cache_entries",
-        "Edges whose resolution is cached, one per reporting proxy.",
-        |engine| engine.cached_edges().0.into(),
-    ),
-];
-
 /// Declarations for pending requests.
 pub(super) fn declared() -> impl Iterator<Item = &'static Family> {
     families(&PENDING)
-}
-
-/// Declarations for the cache of edges.
-pub(super) fn cache_declared() -> impl Iterator<Item = &'static Family> {
-    families(&EDGE_CACHE)
 }
 
 impl Engine {
@@ -59,10 +41,5 @@ impl Engine {
     /// request that is resolved in between is counted twice rather than not at all.
     pub(super) fn pending_metrics(&self, to: &mut impl Visitor) {
         visit(&PENDING, self, to);
-    }
-
-    /// Visits the families of the cache of edges.
-    pub(super) fn edge_cache_metrics(&self, to: &mut impl Visitor) {
-        visit(&EDGE_CACHE, self, to);
     }
 }

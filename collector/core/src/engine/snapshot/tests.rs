@@ -1,4 +1,4 @@
-use super::{SECTIONS, Section, decode, encode};
+use super::{Section, decode, encode, sections};
 use crate::batch::{
     Batch, Connections, DropReason, Edge, EpochId, Evidence, Flow, Fold, FoldedDurations, Identity, Outcome,
     Peer, Protocol, Record, Reporter, Service, Totals,
@@ -257,7 +257,7 @@ proptest! {
         (limits.windows.bytes_max, limits.windows.edge_instances_max) = (bytes_max, edge_instances_max);
         (limits.failures.edge_records_max, limits.failures.records_max) = (edge_records_max, 8);
         let (before, after) = (run(&steps, &[], &limits), run(&steps, &restarts, &limits));
-        for Section { name, save, .. } in SECTIONS {
+        for Section { name, save, .. } in sections() {
             let bytes = |engine| {
                 collected(|sink| {
                     let mut to = Writer::after(&[], sink).canonical();
