@@ -17,7 +17,7 @@ mod verdicts;
 mod hop_header;
 mod identity;
 mod metadata_exchange;
-mod open;
+mod in_flight;
 mod tcp;
 mod grpc;
 mod protocols;

@@ -99,7 +99,7 @@ enum Command {
     /// Show requests in flight by proxy, and long-running requests with their destination, oldest
     /// first.
     #[command(after_help = "Examples:\n  hopscope in-flight\n  hopscope in-flight --to payments\n  \
-                            hopscope in-flight --json | jq '.proxies[] | select(.open_long > 0)'")]
+                            hopscope in-flight --json | jq '.proxies[] | select(.in_flight_long > 0)'")]
     InFlight(edge_filter::EdgeQuery),
     /// Show the latest failed requests and connections in full, and follow new ones.
     #[command(

@@ -37,8 +37,8 @@ fn proxy_columns() -> [Column<InFlightRow>; 5] {
     [
         ("proxy", |row| row.proxy.clone()),
         ("reporter", |row| row.reporter.clone()),
-        ("in flight", |row| row.open.to_string()),
-        ("long", |row| row.open_long.to_string()),
+        ("in flight", |row| row.in_flight.to_string()),
+        ("long", |row| row.in_flight_long.to_string()),
         ("oldest s", |row| seconds(row.oldest_age_us)),
     ]
 }
@@ -50,7 +50,7 @@ fn long_columns() -> [Column<LongRow>; 9] {
         destination,
         service,
         reporter,
-        ("in flight", |row| row.open.to_string()),
+        ("in flight", |row| row.in_flight.to_string()),
         ("oldest s", |row| seconds(row.oldest_age_us)),
         ("bytes in", |row| row.request_bytes.to_string()),
         ("bytes out", |row| row.response_bytes.to_string()),
@@ -73,14 +73,14 @@ mod tests {
         let proxy = InFlightRow {
             proxy: "sidecar~a".into(),
             reporter: "source".into(),
-            open: 3,
-            open_long: 1,
+            in_flight: 3,
+            in_flight_long: 1,
             oldest_age_us: 7_260_000,
         };
         let long = LongRow {
             proxy: "sidecar~a".into(),
             edge: example(),
-            open: 1,
+            in_flight: 1,
             oldest_age_us: 7_260_000,
             request_bytes: 70,
             response_bytes: 9_000,

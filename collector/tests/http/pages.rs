@@ -19,7 +19,7 @@ const LISTS: [(&str, &str); 9] = [
 ];
 
 /// Fields that change between two requests.
-const AGES: [&str; 2] = ["oldest_age_us", "open_oldest_age_us"];
+const AGES: [&str; 1] = ["oldest_age_us"];
 
 impl Collector {
     async fn json(&self, path: &str) -> Value {

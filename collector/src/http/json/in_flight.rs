@@ -37,9 +37,9 @@ pub struct InFlightRow {
     /// Reporting side: `source`, `destination` or `waypoint`.
     pub reporter: String,
     /// Number of requests.
-    pub open: u64,
+    pub in_flight: u64,
     /// Requests that are older than the threshold of the proxy.
-    pub open_long: u64,
+    pub in_flight_long: u64,
     /// Current age of the oldest request.
     pub oldest_age_us: u64,
 }
@@ -51,14 +51,14 @@ pub(crate) fn rows(view: &View, query: &Query) -> Option<InFlightRows> {
         let in_flight = engine.in_flight();
         entry(in_flight, at, rows_left, |proxy| in_flight.of(proxy, now_us).into_iter().collect())
     })?;
-    let row = |(proxy, (reporter, open)): (Text, (hopscope_core::batch::Reporter, _))| {
-        let open: hopscope_core::recent::in_flight::InFlight = open;
+    let row = |(proxy, (reporter, sum)): (Text, (hopscope_core::batch::Reporter, _))| {
+        let sum: hopscope_core::recent::in_flight::InFlight = sum;
         InFlightRow {
             proxy: proxy.to_string(),
             reporter: reporter.label().to_owned(),
-            open: open.count,
-            open_long: open.long_count,
-            oldest_age_us: open.oldest_age_us,
+            in_flight: sum.count,
+            in_flight_long: sum.long_count,
+            oldest_age_us: sum.oldest_age_us,
         }
     };
     Some(InFlightRows { proxies: rows.into_iter().map(row).collect(), next_cursor })

@@ -42,7 +42,7 @@ pub struct LongRow {
     #[serde(flatten)]
     pub edge: EdgeLabels,
     /// Number of requests.
-    pub open: u64,
+    pub in_flight: u64,
     /// Current age of the oldest request.
     pub oldest_age_us: u64,
     /// Body bytes from the clients, as of the latest report.
@@ -63,13 +63,13 @@ pub(crate) fn rows(view: &View, query: &Query) -> Option<LongRows> {
             edges
         })
     })?;
-    let long = rows.into_iter().map(|(proxy, (edge, open))| LongRow {
+    let long = rows.into_iter().map(|(proxy, (edge, sum))| LongRow {
         proxy: proxy.to_string(),
         edge: EdgeLabels::from(&edge),
-        open: open.count,
-        oldest_age_us: open.oldest_age_us,
-        request_bytes: open.request_bytes,
-        response_bytes: open.response_bytes,
+        in_flight: sum.count,
+        oldest_age_us: sum.oldest_age_us,
+        request_bytes: sum.request_bytes,
+        response_bytes: sum.response_bytes,
     });
     Some(LongRows { long: long.collect(), next_cursor })
 }

@@ -62,7 +62,7 @@ struct Copied {
     source: &'static str,
     liveness: &'static str,
     filter: Option<FilterId>,
-    open: InFlight,
+    in_flight: InFlight,
 }
 
 /// Entries at the start of the counted time; `None` when everything is counted.
@@ -82,12 +82,12 @@ impl Then {
     }
 
     fn row(&self, copied: &Copied) -> ProxyRow {
-        let Copied { proxy, entry, source, liveness, open, .. } = copied;
+        let Copied { proxy, entry, source, liveness, in_flight, .. } = copied;
         ProxyRow {
             source: (*source).to_owned(),
             state: (*liveness).to_owned(),
-            open: open.count,
-            open_oldest_age_us: open.oldest_age_us,
+            in_flight_requests: in_flight.count,
+            oldest_age_us: in_flight.oldest_age_us,
             ..ProxyRow::difference(proxy, entry, &self.of(proxy))
         }
     }
@@ -124,7 +124,7 @@ fn next_page(view: &View, page: &Page<AfterProxy>, then: &Then) -> Option<Proxie
 /// Walks all proxies, since the first page has their sum and their filters.
 fn first_page(view: &View, page: &Page<AfterProxy>, then: &Then) -> Option<Proxies> {
     let now_us = view.now_us;
-    let (mut total, mut open, mut filters) = (Entry::default(), InFlight::default(), Groups::default());
+    let (mut total, mut in_flight, mut filters) = (Entry::default(), InFlight::default(), Groups::default());
     let (mut proxies, mut last, mut next_cursor) = (Vec::new(), AfterProxy("".into()), None);
     let mut position = Some(last.clone());
     while let Some(after) = position {
@@ -133,7 +133,7 @@ fn first_page(view: &View, page: &Page<AfterProxy>, then: &Then) -> Option<Proxi
         position = next;
         for row in rows {
             total.add(&row.entry);
-            open.add(row.open);
+            in_flight.add(row.in_flight);
             if let Some(filter) = &row.filter {
                 filters.add(&row.proxy, filter.clone());
             }
@@ -151,8 +151,8 @@ fn first_page(view: &View, page: &Page<AfterProxy>, then: &Then) -> Option<Proxi
     let mut before = Entry::default();
     then.0.iter().flat_map(|then| then.values()).for_each(|entry| before.add(entry));
     let total = ProxyRow {
-        open: open.count,
-        open_oldest_age_us: open.oldest_age_us,
+        in_flight_requests: in_flight.count,
+        oldest_age_us: in_flight.oldest_age_us,
         ..ProxyRow::difference("", &total, &before)
     };
     Some(Proxies { since_us: None, proxies, total: Some(total), filters: filters.rows(), next_cursor })
@@ -163,15 +163,15 @@ fn step(engine: &Engine, AfterProxy(last): &AfterProxy, now_us: u64) -> Step<Aft
     let Some((proxy, entry)) = engine.ledger().next_entry(last) else { return (Vec::new(), None) };
     let address_book = engine.address_book();
     let identity = address_book.known(&proxy).map(|(identity, _)| identity);
-    let mut open = InFlight::default();
-    engine.in_flight().of(&proxy, now_us).into_values().for_each(|of_reporter| open.add(of_reporter));
+    let mut in_flight = InFlight::default();
+    engine.in_flight().of(&proxy, now_us).into_values().for_each(|of_reporter| in_flight.add(of_reporter));
     let copied = Copied {
         proxy: proxy.clone(),
         entry,
         source: identity.map_or("", |identity| identity.source.label()),
         liveness: address_book.liveness(&proxy, now_us).map_or("", Liveness::label),
         filter: identity.and_then(filters::filter_of),
-        open,
+        in_flight,
     };
     (vec![copied], Some(AfterProxy(proxy)))
 }

@@ -48,10 +48,10 @@ pub struct ProxyRow {
     pub uncertain: i64,
     /// Requests in flight now; they are not part of the equation.
     #[serde(default)]
-    pub open: u64,
+    pub in_flight_requests: u64,
     /// Current age of the oldest request in flight.
     #[serde(default)]
-    pub open_oldest_age_us: u64,
+    pub oldest_age_us: u64,
 }
 
 impl ProxyRow {
