@@ -229,7 +229,7 @@ async fn a_failure_is_stored_in_full() {
         "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited";
     let own = collector.get_as("/metrics?only=own", protobuf).await;
     let head = "content-type: application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited";
-    assert!(own.contains(head) && own.contains("hopscope_start_time_seconds") && !own.contains("# TYPE"));
+    assert!(own.contains(head) && own.contains("process_start_time_seconds") && !own.contains("# TYPE"));
     let older = collector.get("/metrics").await;
     assert!(!older.contains(" # {") && !older.contains("_created{"), "{older}");
     let answer = collector.get("/api/v1/failures?service=ledger-db&flag=uc&after=0").await;

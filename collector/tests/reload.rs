@@ -134,7 +134,7 @@ fn sighup_applies_live_settings_and_an_invalid_file_changes_nothing() {
     collector.check(&[
         "hopscope_config_value{setting=\"aggregate.series_max\"} 8",
         "hopscope_config_reload_success 0",
-        "hopscope_config_reloads_total{result=\"refused\"} 1",
+        "hopscope_config_reloads_total{result=\"rejected\"} 1",
     ]);
 
     write(&file, "aggregate:\n  series_max: 8\nidentity: {pending_ms_max: 5}\n");
@@ -174,7 +174,7 @@ fn the_swap_of_a_config_map_is_a_reload() {
     collector.check(&[
         "hopscope_config_value{setting=\"grpc.message_bytes_max\"} 3000",
         "hopscope_config_reload_success 0",
-        "hopscope_config_reloads_total{result=\"refused\"} 1",
+        "hopscope_config_reloads_total{result=\"rejected\"} 1",
     ]);
     collector.stop();
 }

@@ -2,7 +2,7 @@
 //!
 //! In: batches with resolved edges, and the time. Out: per edge the counts of hops by verdict and
 //! by the endings of both sides, and the gap between both durations.
-//! Invariant: every record has exactly one fate: joined, alone, ambiguous, late, evicted, or
+//! Invariant: every record has exactly one result: joined, alone, ambiguous, late, evicted, or
 //! unjoinable with a reason. At most `pending_max` records are pending, none longer than eight sevenths of the
 //! match window.
 //! Verdicts account for telemetry that is known to be lost. The order of arrival does not change
@@ -238,7 +238,7 @@ impl Join {
         self.table.bytes()
     }
 
-    /// Counters of all records by fate.
+    /// Counters of all records by result.
     #[must_use]
     pub fn stats(&self) -> &Stats {
         &self.stats

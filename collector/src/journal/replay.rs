@@ -163,7 +163,7 @@ impl Replay<'_> {
             }
             Ok(_) => self.stats.replayed_batches.add(1),
             // The same records were rejected at receipt, and the client knows.
-            Err(_) => self.stats.replay_rejected_again.add(1),
+            Err(_) => self.stats.replay_invalid_batches.add(1),
         }
     }
 

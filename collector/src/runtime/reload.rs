@@ -57,7 +57,7 @@ impl Live {
 
     /// Counts a reload with invalid settings.
     pub fn reject(&self) {
-        self.handle.stats().settings().reloaded(Reload::Refused);
+        self.handle.stats().settings().reloaded(Reload::Rejected);
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 type Samples = BTreeMap<String, f64>;
 
 /// Families of the process itself, and of in-flight requests, which proxies report again. They start
-/// again with `hopscope_start_time_seconds`.
+/// again with `process_start_time_seconds`.
 const OF_THE_PROCESS: [&str; 8] = [
     "hopscope_access_log_",
     "hopscope_config_",
@@ -48,7 +48,7 @@ fn is_new(base: &str, series: &str, before: &Samples, after: &Samples) -> bool {
         None => format!("{base}_created"),
     };
     let of_process = OF_THE_PROCESS.iter().any(|prefix| series.starts_with(prefix));
-    is_newer(&created) || of_process && is_newer("hopscope_start_time_seconds")
+    is_newer(&created) || of_process && is_newer("process_start_time_seconds")
 }
 
 /// Labels of a series without `le`, which a creation time does not have.
@@ -69,14 +69,14 @@ fn a_lower_counter_is_found_unless_it_is_new() {
         ("b_bucket{x=\"1\",le=\"2\"}", 5.0),
         ("b_created{x=\"1\"}", 1.0),
         ("hopscope_grpc_reports_total", 9.0),
-        ("hopscope_start_time_seconds", 1.0),
+        ("process_start_time_seconds", 1.0),
         ("gauge", 9.0),
     ]);
     let mut after = before.clone();
     after.insert("hopscope_grpc_reports_total".into(), 0.0);
     after.insert("gauge".into(), 0.0);
     assert_eq!(lower(&before, &after), ["hopscope_grpc_reports_total: 9 to Some(0.0)"]);
-    after.insert("hopscope_start_time_seconds".into(), 2.0);
+    after.insert("process_start_time_seconds".into(), 2.0);
     assert!(lower(&before, &after).is_empty());
     for series in ["a_total{x=\"1\"}", "b_bucket{x=\"1\",le=\"2\"}"] {
         after.insert(series.into(), 4.0);

@@ -61,7 +61,7 @@ static RECORDS: [Metric<u64>; 1] = [Metric::<u64>::counter(
     "Records that the join has resolved, by result.",
     |count| Some(*count),
 )
-.labels(&["fate"])];
+.labels(&["result"])];
 
 static EVICTED: [Metric<u64>; 1] = [Metric::<u64>::counter(
     "hopscope_join_evicted_total",

@@ -83,7 +83,7 @@ impl Join {
         }
     }
 
-    /// Packs a record for the match; `None` if its fate is known at once. `wall_us`: the time by the
+    /// Packs a record for the match; `None` if its result is known at once. `wall_us`: the time by the
     /// collector's clock.
     #[inline]
     fn prepare(

@@ -1,4 +1,4 @@
-//! Counters of all records by fate.
+//! Counters of all records by result.
 //!
 //! Invariant: records = joined + alone + ambiguous + late + evicted + unjoinable + pending.
 
@@ -119,7 +119,7 @@ impl Stats {
         })
     }
 
-    /// Number of records with a known fate.
+    /// Number of records with a known result.
     #[must_use]
     pub fn resolved(&self) -> u64 {
         let parts = [self.joined, self.alone, self.ambiguous, self.late];

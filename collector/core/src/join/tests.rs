@@ -173,7 +173,7 @@ impl Scenario {
         verdicts
     }
 
-    /// Asserts that every record has one fate.
+    /// Asserts that every record has one result.
     #[track_caller]
     fn assert_balanced(&self) {
         assert_eq!(self.join.stats().resolved() + self.join.pending() as u64, self.records);

@@ -104,7 +104,7 @@ pub(crate) fn rows(view: &View, query: &Query) -> Option<Hops> {
 /// Counts of all records.
 fn totals(join: &Join) -> Hops {
     let stats = join.stats();
-    let fates = [
+    let results = [
         ("joined", stats.joined),
         ("alone", stats.alone),
         ("ambiguous", stats.ambiguous),
@@ -112,7 +112,7 @@ fn totals(join: &Join) -> Hops {
     ];
     Hops {
         pending: join.pending() as u64,
-        records: fates.map(|(fate, count)| (fate.to_owned(), count)).into(),
+        records: results.map(|(result, count)| (result.to_owned(), count)).into(),
         evicted: stats.evicted().map(|(reason, count)| (reason.label().to_owned(), count)).collect(),
         unjoinable: stats.unjoinable().map(|(reason, count)| (reason.label().to_owned(), count)).collect(),
         ..Hops::default()

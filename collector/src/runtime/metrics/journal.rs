@@ -43,9 +43,9 @@ static COUNTERS: [Metric<JournalStats>; 12] = [
         |stats| Some(stats.detached.get()),
     ),
     Metric::counter(
-        "hopscope_journal_replay_rejected_again_total",
+        "hopscope_journal_replay_invalid_batches_total",
         "Invalid batches in the journal, rejected on receipt and again by the last start.",
-        |stats| Some(stats.replay_rejected_again.get()),
+        |stats| Some(stats.replay_invalid_batches.get()),
     ),
     Metric::counter(
         "hopscope_journal_torn_bytes_total",

@@ -3,7 +3,7 @@
 use hopscope_core::metrics::{self, Family, Metric, Visitor, families, seconds, visit_rows};
 
 static START: [Metric<u64>; 1] = [Metric::gauge(
-    "hopscope_start_time_seconds",
+    "process_start_time_seconds",
     "Start time of the collector in seconds since the Unix epoch.",
     |started_us| seconds(*started_us).into(),
 )];

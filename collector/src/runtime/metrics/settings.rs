@@ -7,7 +7,7 @@ static LOADED: [Metric<Seen>; 2] = [
     Metric::gauge(
         "hopscope_config_reload_success",
         "Whether the last load of the configuration succeeded: 1, or 0 while older settings are in force.",
-        |seen| (!seen.refused).into(),
+        |seen| (!seen.rejected).into(),
     ),
     Metric::gauge(
         "hopscope_config_reload_success_timestamp_seconds",

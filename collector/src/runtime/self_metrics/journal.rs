@@ -114,7 +114,7 @@ pub struct JournalStats {
     /// damaged.
     pub replay_unidentified: Count,
     /// Batches of the journal that were rejected at receipt as well.
-    pub replay_rejected_again: Count,
+    pub replay_invalid_batches: Count,
     /// Duration of the replay, snapshot included.
     pub replay_us: Count,
     /// Incomplete bytes that the start cut off the end of the journal.
@@ -157,7 +157,7 @@ impl JournalStats {
             replayed_batches: zero(),
             replay_rejected: zero(),
             replay_unidentified: zero(),
-            replay_rejected_again: zero(),
+            replay_invalid_batches: zero(),
             replay_us: zero(),
             torn_bytes: zero(),
             corrupt_records: zero(),

@@ -10,13 +10,13 @@ pub enum Reload {
     /// The settings are unchanged.
     Unchanged,
     /// The settings are invalid, and the old ones stay in force.
-    Refused,
+    Rejected,
 }
 
 impl Reload {
     /// All results, with the value of the label `result`.
     pub const ALL: [(Self, &'static str); 3] =
-        [(Self::Applied, "applied"), (Self::Unchanged, "unchanged"), (Self::Refused, "refused")];
+        [(Self::Applied, "applied"), (Self::Unchanged, "unchanged"), (Self::Rejected, "rejected")];
 }
 
 /// Copy of the state of the settings.
@@ -27,7 +27,7 @@ pub struct Seen {
     /// Settings that have another value in the file and need a restart.
     pub restart: usize,
     /// Whether the last load was rejected.
-    pub refused: bool,
+    pub rejected: bool,
     /// Time of the last load, microseconds since the Unix epoch.
     pub loaded_us: u64,
     /// Reloads by result, in the order of [`Reload::ALL`].
@@ -46,14 +46,14 @@ impl Settings {
         let mut seen = self.lock();
         seen.numbers = numbers;
         seen.restart = restart;
-        seen.refused = false;
+        seen.rejected = false;
         seen.loaded_us = now_us;
     }
 
     /// Counts a reload.
     pub fn reloaded(&self, result: Reload) {
         let mut seen = self.lock();
-        seen.refused = result == Reload::Refused;
+        seen.rejected = result == Reload::Rejected;
         for ((known, _), count) in Reload::ALL.iter().zip(&mut seen.reloads) {
             *count += u64::from(*known == result);
         }

@@ -68,11 +68,11 @@ proptest! {
         let shuffled = run(&reports, Settings::default());
         prop_assert_eq!(expected.verdicts(), shuffled.verdicts());
         // Confidence is not compared, since it depends on the other pending records.
-        let fates = |scenario: &Scenario| {
+        let results = |scenario: &Scenario| {
             let Stats { joined, alone, ambiguous, .. } = scenario.join.stats();
             [*joined, *alone, *ambiguous]
         };
-        prop_assert_eq!(fates(&expected), fates(&shuffled));
+        prop_assert_eq!(results(&expected), results(&shuffled));
     }
 
     /// Ten percent of the ids have two calls, some of them concurrent, in any order of arrival,
@@ -130,9 +130,9 @@ proptest! {
         prop_assert_eq!(disagreements, 0, "{:?}", scenario.verdicts());
     }
 
-    /// For any calls and any capacity each record has one fate, and outcomes add up to hops.
+    /// For any calls and any capacity each record has one result, and outcomes add up to hops.
     #[test]
-    fn every_record_has_one_fate(
+    fn every_record_has_one_result(
         calls in proptest::collection::vec((0..CASES.len(), 1..6_u64, 0..40_i64, 0..4_u8), 1..80),
         pending_max in 1..40_usize,
     ) {
