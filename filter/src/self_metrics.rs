@@ -44,7 +44,7 @@ pub const METRICS: [Metric; 13] = [
     counter("hopscope_acknowledged", |vm| vm.sender().acknowledged()),
     counter("hopscope_folded", |vm| vm.buffer().folded()),
     counter("hopscope_dropped_fold_table_full", |vm| dropped(vm, DropReason::FoldTableFull)),
-    counter("hopscope_dropped_refused", |vm| dropped(vm, DropReason::Refused)),
+    counter("hopscope_dropped_rejected", |vm| dropped(vm, DropReason::Rejected)),
     counter("hopscope_dropped_too_large", |vm| dropped(vm, DropReason::TooLarge)),
     counter("hopscope_bytes_sent", |vm| vm.sender().bytes_sent()),
     counter("hopscope_reports_failed", |vm| vm.sender().reports_failed()),
@@ -147,7 +147,7 @@ mod tests {
         let again = vm.poll(&FakeAttributes::parse(""), 1_010_000).unwrap();
         vm.dispatched(1, 1, again.sequence);
         vm.answered(1, 3, &[], 1_010_000);
-        check(&mut self_metrics, &vm, "dropped_refused+3 unacknowledged-3");
+        check(&mut self_metrics, &vm, "dropped_rejected+3 unacknowledged-3");
     }
 
     #[test]

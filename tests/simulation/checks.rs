@@ -22,7 +22,7 @@ pub(crate) fn filter(proxy: &Proxy, epoch: &Epoch) {
         batches.map(SentBatch::requests).sum()
     };
     let dropped = ledger.dropped(v1::DropReason::FoldTableFull);
-    let refused = ledger.dropped(v1::DropReason::Refused) + ledger.dropped(v1::DropReason::TooLarge);
+    let refused = ledger.dropped(v1::DropReason::Rejected) + ledger.dropped(v1::DropReason::TooLarge);
     assert_eq!(ledger.seen(), epoch.seen, "a request was not seen");
     assert_eq!(refused, sent(true), "rejected requests are not the dropped ones");
     assert_eq!(epoch.seen, sent(false) + refused + dropped + ledger.buffered(), "a request is missing");

@@ -55,7 +55,7 @@ pub struct Batch {
     /// Folded requests.
     pub folds: Vec<Fold>,
     /// Requests in flight, one entry per reporter.
-    pub open: Vec<Open>,
+    pub in_flight: Vec<InFlight>,
     /// TCP connections.
     pub connections: Connections,
     /// New body bytes of requests that are still in flight (streams).
@@ -130,7 +130,7 @@ pub struct Flow {
 
 /// Requests in flight as seen by one reporter.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Open {
+pub struct InFlight {
     /// Side of the call that reports.
     pub reporter: Reporter,
     /// Requests in flight; never 0.
@@ -140,12 +140,12 @@ pub struct Open {
     /// Requests older than the proxy's threshold; at most `count`.
     pub long_count: u64,
     /// Requests older than the threshold by edge. Their counts add up to at most `long_count`.
-    pub long: Vec<OpenLong>,
+    pub long: Vec<InFlightLong>,
 }
 
 /// Long-running requests in flight of one edge.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OpenLong {
+pub struct InFlightLong {
     /// Index into [`Batch::edges`].
     pub edge: usize,
     /// Number of requests; never 0.

@@ -1,7 +1,7 @@
 //! Pages of the lists of the JSON API.
 
 use super::{Collector, batch};
-use hopscope_proto::v1::{Batch, Edge, Identity, Ledger, Open, OpenLong, Outcome, Protocol, Records};
+use hopscope_proto::v1::{Batch, Edge, Identity, InFlight, InFlightLong, Ledger, Outcome, Protocol, Records};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -66,7 +66,7 @@ fn report(proxy: usize, sequence: u64) -> Batch {
         service_evidence: 1,
         ..Edge::default()
     };
-    let long = |edge| OpenLong { edge, count: 1, oldest_age_us: 9_000_000, ..OpenLong::default() };
+    let long = |edge| InFlightLong { edge, count: 1, oldest_age_us: 9_000_000, ..InFlightLong::default() };
     let outcome = |response_code, protocol| Outcome {
         response_code,
         response_flags: 64,
@@ -95,7 +95,7 @@ fn report(proxy: usize, sequence: u64) -> Batch {
             request_id_hash: vec![1, 2, 0],
             attempts: vec![1, 1, 0],
         }),
-        open: vec![Open {
+        in_flight: vec![InFlight {
             reporter: 1,
             count: 3,
             oldest_age_us: 9_000_000,

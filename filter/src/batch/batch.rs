@@ -67,7 +67,7 @@ impl Batch {
     /// Appends the in-flight requests of one reporter.
     pub fn push_in_flight(&mut self, summary: &InFlightSummary) {
         let mut side = EncodedMessage::default();
-        // The fields of `v1::Open` and `v1::OpenLong`, in order.
+        // The fields of `v1::InFlight` and `v1::InFlightLong`, in order.
         side.numbers(1, &[summary.reporter as u64, summary.count, summary.oldest_age_us, summary.long_count]);
         for row in &summary.long {
             let edge = u64::from(self.edges.index(&row.edge));
@@ -75,7 +75,7 @@ impl Batch {
             long.numbers(1, &[edge, row.count, row.oldest_age_us, row.request_bytes, row.response_bytes]);
             side.message(5, &long);
         }
-        self.in_flight.message(field::OPEN, &side);
+        self.in_flight.message(field::IN_FLIGHT, &side);
     }
 
     /// Appends a byte delta of connections.

@@ -8,7 +8,7 @@ use crate::batch::EncodedMessage;
 use hopscope_proto::v1::DropReason;
 
 /// Drop reasons, in the order of [`Ledger::dropped`].
-const REASONS: [DropReason; 3] = [DropReason::FoldTableFull, DropReason::Refused, DropReason::TooLarge];
+const REASONS: [DropReason; 3] = [DropReason::FoldTableFull, DropReason::Rejected, DropReason::TooLarge];
 
 /// The totals of all requests of one epoch.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -44,7 +44,7 @@ const OUT_OF_RANGE: u32 = 11;
 pub fn read(sequence: u64, status: u32, message: &[u8]) -> Reply {
     match status {
         OK => ack::read(message).map_or(Reply::Failed, |ack| acknowledged(sequence, ack)),
-        INVALID_ARGUMENT => Reply::Refused(DropReason::Refused),
+        INVALID_ARGUMENT => Reply::Refused(DropReason::Rejected),
         OUT_OF_RANGE => Reply::Refused(DropReason::TooLarge),
         _ => Reply::Failed,
     }
@@ -86,7 +86,7 @@ mod tests {
         );
         assert_eq!(read(7, 0, &ack(6, false, 0)), Reply::Failed, "a reply to another batch");
         assert_eq!(read(7, 0, &[0xff]), Reply::Failed, "an invalid message");
-        assert_eq!(read(7, 3, &[]), Reply::Refused(DropReason::Refused));
+        assert_eq!(read(7, 3, &[]), Reply::Refused(DropReason::Rejected));
         assert_eq!(read(7, 11, &[]), Reply::Refused(DropReason::TooLarge));
         for status in [1, 2, 4, 5, 7, 8, 9, 12, 13, 14, 16, 99] {
             assert_eq!(read(7, status, &ack(7, false, 0)), Reply::Failed);

@@ -275,7 +275,11 @@ fn check_steps(steps_s: &[i64]) {
     let sent = 70 + 40 * steps_s.len() as u64;
     assert_eq!(bench.reported(), Sums { opened: 1, closed: 1, sent, requests, ..Sums::default() });
     for batch in bench.batches.values() {
-        assert!(batch.open.iter().all(|side| side.oldest_age_us < 60 * SECOND_US), "{:?}", batch.open);
+        assert!(
+            batch.in_flight.iter().all(|side| side.oldest_age_us < 60 * SECOND_US),
+            "{:?}",
+            batch.in_flight
+        );
         let records = batch.records.as_ref().unwrap();
         let limit_us = 41 * SECOND_US * steps_s.len() as u64;
         assert!(records.duration_us.iter().all(|us| (1..limit_us).contains(us)), "{:?}", records.duration_us);

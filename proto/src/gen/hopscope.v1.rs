@@ -37,7 +37,7 @@ pub struct Batch {
     /// 512 bytes per entry.
     #[prost(string, repeated, tag = "8")]
     pub strings: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    /// Edge table: every edge of this batch once. `Records.edge`, `Fold.edge`, `OpenLong.edge`,
+    /// Edge table: every edge of this batch once. `Records.edge`, `Fold.edge`, `InFlightLong.edge`,
     /// `Flow.edge` and `Messages.edge` are indexes into it.
     #[prost(message, repeated, tag = "9")]
     pub edges: ::prost::alloc::vec::Vec<Edge>,
@@ -57,7 +57,7 @@ pub struct Batch {
     /// threshold sends a batch with this field, and again every 5 s, even when there is nothing else
     /// to report.
     #[prost(message, repeated, tag = "13")]
-    pub open: ::prost::alloc::vec::Vec<Open>,
+    pub in_flight: ::prost::alloc::vec::Vec<InFlight>,
     /// New connections and bytes of TCP connections that are not yet closed; at most one entry per
     /// edge.
     #[prost(message, repeated, tag = "14")]
@@ -123,7 +123,7 @@ pub struct Flow {
 }
 /// In-flight requests of one reporter. No other count of the batch includes them.
 #[derive(Clone, PartialEq, ::prost::Message)]
-pub struct Open {
+pub struct InFlight {
     #[prost(enumeration = "Reporter", tag = "1")]
     pub reporter: i32,
     /// Number of in-flight requests; never 0.
@@ -139,12 +139,12 @@ pub struct Open {
     /// Edges of the requests in `long_count`, oldest first. At most 64 rows, whose counts may add up
     /// to less than `long_count`.
     #[prost(message, repeated, tag = "5")]
-    pub long: ::prost::alloc::vec::Vec<OpenLong>,
+    pub long: ::prost::alloc::vec::Vec<InFlightLong>,
 }
 /// In-flight requests of one edge that exceed the writer's age threshold.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct OpenLong {
-    /// Index into `Batch.edges`. The reporter of the edge is that of the `Open` message. The peer is
+pub struct InFlightLong {
+    /// Index into `Batch.edges`. The reporter of the edge is that of the `InFlight` message. The peer is
     /// empty while no upstream has been chosen.
     #[prost(uint32, tag = "1")]
     pub edge: u32,
@@ -485,9 +485,9 @@ pub enum DropReason {
     Unspecified = 0,
     /// The fold table was full as well.
     FoldTableFull = 1,
-    /// The collector refused a batch as invalid (INVALID_ARGUMENT).
-    Refused = 2,
-    /// The collector refused a batch as too large (OUT_OF_RANGE).
+    /// The collector rejected a batch as invalid (INVALID_ARGUMENT).
+    Rejected = 2,
+    /// The collector rejected a batch as too large (OUT_OF_RANGE).
     TooLarge = 3,
 }
 impl DropReason {
@@ -499,7 +499,7 @@ impl DropReason {
         match self {
             Self::Unspecified => "DROP_REASON_UNSPECIFIED",
             Self::FoldTableFull => "DROP_REASON_FOLD_TABLE_FULL",
-            Self::Refused => "DROP_REASON_REFUSED",
+            Self::Rejected => "DROP_REASON_REJECTED",
             Self::TooLarge => "DROP_REASON_TOO_LARGE",
         }
     }
@@ -508,7 +508,7 @@ impl DropReason {
         match value {
             "DROP_REASON_UNSPECIFIED" => Some(Self::Unspecified),
             "DROP_REASON_FOLD_TABLE_FULL" => Some(Self::FoldTableFull),
-            "DROP_REASON_REFUSED" => Some(Self::Refused),
+            "DROP_REASON_REJECTED" => Some(Self::Rejected),
             "DROP_REASON_TOO_LARGE" => Some(Self::TooLarge),
             _ => None,
         }

@@ -2,7 +2,7 @@
 
 use crate::attack::Attack;
 use crate::batches::batch;
-use hopscope_proto::v1::{Open, OpenLong};
+use hopscope_proto::v1::{InFlight, InFlightLong};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -22,13 +22,13 @@ pub(super) const ATTACK: Attack = Attack {
                     for epoch in 1..5_000 {
                         let mut report = batch("evil", 1, ROWS, u32::try_from(number).unwrap() * ROWS, ROWS);
                         report.epoch = number << 32 | epoch;
-                        let long = (0..ROWS).map(|edge| OpenLong {
+                        let long = (0..ROWS).map(|edge| InFlightLong {
                             edge,
                             count: 1,
                             oldest_age_us: 9,
-                            ..OpenLong::default()
+                            ..InFlightLong::default()
                         });
-                        report.open = vec![Open {
+                        report.in_flight = vec![InFlight {
                             reporter: 1,
                             count: u64::from(ROWS),
                             long_count: u64::from(ROWS),

@@ -19,7 +19,7 @@ impl Batch {
             details: Details::default(),
             records: Vec::new(),
             folds: Vec::new(),
-            open: Vec::new(),
+            in_flight: Vec::new(),
             connections: Connections::default(),
             streams: Vec::new(),
             messages: Vec::new(),

@@ -48,7 +48,7 @@ pub enum DropReason {
     /// Fold table of the filter was full.
     FoldTableFull,
     /// Collector rejected a batch as invalid.
-    Refused,
+    BatchRejected,
     /// Collector rejected a batch as too large.
     TooLarge,
     /// Reported to the collector before its last restart, and not recovered.
@@ -65,7 +65,7 @@ impl std::fmt::Display for DropReason {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::FoldTableFull => f.write_str("fold_table_full"),
-            Self::Refused => f.write_str("refused"),
+            Self::BatchRejected => f.write_str("rejected"),
             Self::TooLarge => f.write_str("too_large"),
             Self::CollectorRestart => f.write_str("collector_restart"),
             Self::EpochEnded => f.write_str("epoch_ended"),
@@ -79,7 +79,7 @@ impl SnapshotValue for DropReason {
     fn save(&self, to: &mut Writer) {
         match self {
             Self::FoldTableFull => to.number(1),
-            Self::Refused => to.number(2),
+            Self::BatchRejected => to.number(2),
             Self::TooLarge => to.number(3),
             Self::CollectorRestart => to.number(4),
             Self::EpochEnded => to.number(5),
@@ -98,7 +98,7 @@ impl SnapshotValue for DropReason {
         match from.number()? {
             0 => Ok(Self::Unknown(i32::load(from)?)),
             1 => Ok(Self::FoldTableFull),
-            2 => Ok(Self::Refused),
+            2 => Ok(Self::BatchRejected),
             3 => Ok(Self::TooLarge),
             4 => Ok(Self::CollectorRestart),
             5 => Ok(Self::EpochEnded),

@@ -10,7 +10,7 @@ use std::sync::Arc;
 impl Engine {
     /// Replaces what the epoch of a batch has in flight.
     pub(super) fn apply_in_flight(&mut self, batch: &Batch, own: &Arc<Identity>, now_us: u64) {
-        if batch.open.is_empty() && self.in_flight.is_empty() {
+        if batch.in_flight.is_empty() && self.in_flight.is_empty() {
             return;
         }
         let mut in_flight = std::mem::take(&mut self.in_flight);

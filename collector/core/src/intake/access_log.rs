@@ -112,7 +112,7 @@ impl Stream {
         self.seen = self.seen.saturating_add(records);
         self.sent = self.sent.saturating_add(records);
         self.sequence = self.sequence.saturating_add(1);
-        let dropped = v1::Drop { reason: v1::DropReason::Refused.into(), count_total: self.dropped };
+        let dropped = v1::Drop { reason: v1::DropReason::Rejected.into(), count_total: self.dropped };
         let batch = Batch {
             schema_version: SCHEMA_VERSION,
             proxy: client.proxy.clone(),

@@ -73,7 +73,7 @@ struct Decoder<'a> {
     details: Details,
     columns: Option<Columns>,
     folds: Vec<v1::Fold>,
-    open: Vec<v1::Open>,
+    in_flight: Vec<v1::InFlight>,
     messages: Vec<v1::Messages>,
     /// Whether a field with times relative to the base time was read.
     is_base_used: bool,
@@ -107,7 +107,7 @@ impl<'a> Decoder<'a> {
             details: Details::default(),
             columns: None,
             folds: Vec::new(),
-            open: Vec::new(),
+            in_flight: Vec::new(),
             messages: Vec::new(),
             is_base_used: false,
         })
@@ -136,14 +136,14 @@ impl<'a> Decoder<'a> {
                 self.is_base_used = true;
                 self.folds.push(v1::Fold::decode(bytes).ok()?);
             }
-            (13, Value::Bytes(bytes)) => self.open.push(v1::Open::decode(bytes).ok()?),
+            (13, Value::Bytes(bytes)) => self.in_flight.push(v1::InFlight::decode(bytes).ok()?),
             (15, Value::Varint(value)) => self.head.attempt = value as u32,
             (16, Value::Bytes(bytes)) => self.messages.push(v1::Messages::decode(bytes).ok()?),
             // Unexpected wire type, or a field that only prost decodes.
             (1..=17, _) => return None,
             _ => {}
         }
-        let most = self.folds.len().max(self.open.len()).max(self.messages.len());
+        let most = self.folds.len().max(self.in_flight.len()).max(self.messages.len());
         (most <= self.limits.rows_max).then_some(())
     }
 
@@ -244,7 +244,7 @@ impl<'a> Decoder<'a> {
         let mut rejected = RejectedRows::default();
         let folds = rows.folds(self.folds, &mut rejected).ok()?;
         let messages = rows.messages(&self.messages, &mut rejected).ok()?;
-        let open = rows.open(&self.open, &edges, &mut rejected).ok()?;
+        let in_flight = rows.in_flight(&self.in_flight, &edges, &mut rejected).ok()?;
         let is_valid = is_valid && rejected.is_empty();
         let singles = self.columns.as_ref().map_or(0, |columns| columns.rows.count);
         let moved = if rows.times.is_moved { singles as u64 } else { 0 };
@@ -259,7 +259,7 @@ impl<'a> Decoder<'a> {
             details: self.details,
             records: Vec::new(),
             folds: folds.rows,
-            open,
+            in_flight,
             connections: Connections::default(),
             streams: Vec::new(),
             messages,

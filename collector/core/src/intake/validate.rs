@@ -69,7 +69,7 @@ pub fn rows_fit(message: &[u8], limits: &Limits) -> Result<(), Rejection> {
         (9, "edges", limits.rows_max),
         (10, "outcomes", limits.rows_max),
         (12, "folds", limits.rows_max),
-        (13, "open", limits.rows_max),
+        (13, "in_flight", limits.rows_max),
         (14, "connections", limits.rows_max),
         (16, "messages", limits.rows_max),
         (17, "streams", limits.rows_max),
@@ -110,7 +110,7 @@ pub fn check(batch: v1::Batch, limits: &Limits, now_us: u64) -> Result<Batch, Re
     let mut folds = rows.folds(batch.folds, &mut rejected)?;
     let messages = rows.messages(&batch.messages, &mut rejected)?;
     let table = Edges::from(edges.rows);
-    let open = rows.open(&batch.open, &table, &mut rejected)?;
+    let in_flight = rows.in_flight(&batch.in_flight, &table, &mut rejected)?;
     let continued = batch.outcomes.iter().map(|outcome| outcome.continued).collect();
     let open_connections = rows.flows("connections", &batch.connections, &mut rejected)?;
     let connections =
@@ -127,7 +127,7 @@ pub fn check(batch: v1::Batch, limits: &Limits, now_us: u64) -> Result<Batch, Re
         details,
         records: records.rows,
         folds: folds.rows,
-        open,
+        in_flight,
         connections,
         streams,
         messages,
@@ -187,7 +187,7 @@ pub(super) fn totals(ledger: &v1::Ledger) -> Result<Totals, Rejection> {
 fn reason(number: i32) -> DropReason {
     match v1::DropReason::try_from(number) {
         Ok(v1::DropReason::FoldTableFull) => DropReason::FoldTableFull,
-        Ok(v1::DropReason::Refused) => DropReason::Refused,
+        Ok(v1::DropReason::Rejected) => DropReason::BatchRejected,
         Ok(v1::DropReason::TooLarge) => DropReason::TooLarge,
         // Reasons become labels, so that their number is limited.
         Ok(v1::DropReason::Unspecified) | Err(_) if (1..REASONS_MAX as i32).contains(&number) => {

@@ -108,7 +108,7 @@ impl Scenario {
             identity: None,
             totals: Totals::default(),
             edges: vec![Arc::new(Edge { reporter, ..Edge::default() })].into(),
-            open: Vec::new(),
+            in_flight: Vec::new(),
             connections: crate::batch::Connections::default(),
             streams: Vec::new(),
             messages: Vec::new(),

@@ -111,7 +111,7 @@ static GAUGES: [Metric<Summary>; 6] = [
 /// Reasons that have a sample even while their count is 0, so that their first case is an increase.
 const ALWAYS: [DropReason; 8] = [
     DropReason::FoldTableFull,
-    DropReason::Refused,
+    DropReason::BatchRejected,
     DropReason::TooLarge,
     DropReason::EpochEnded,
     DropReason::Rejected(RowReason::Edge),

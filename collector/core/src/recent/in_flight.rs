@@ -11,7 +11,7 @@
 mod by_proxy;
 pub(crate) mod metrics;
 
-use crate::batch::{Batch, EpochId, Open, OpenLong, Reporter, Text};
+use crate::batch::{self, Batch, EpochId, InFlightLong, Reporter, Text};
 use crate::identity::ResolvedEdge;
 use std::collections::{BTreeMap, HashMap};
 
@@ -53,7 +53,7 @@ impl EpochReport {
 #[derive(Debug, Clone)]
 struct ReporterInFlight {
     reporter: Reporter,
-    open: InFlight,
+    sum: InFlight,
     long: Vec<(ResolvedEdge, InFlight)>,
 }
 
@@ -104,19 +104,19 @@ impl InFlightRequests {
         if let Some(report) = self.epochs.remove(&batch.epoch_id) {
             self.long_rows = self.long_rows.saturating_sub(report.long_rows());
         }
-        if batch.open.is_empty() {
+        if batch.in_flight.is_empty() {
             return;
         }
         let mut free = LONG_ROWS_MAX.saturating_sub(self.long_rows) / FREE_DIVISOR;
-        let mut sides = Vec::with_capacity(batch.open.len());
-        for open in &batch.open {
-            let admitted = open.long.len().min(free);
+        let mut sides = Vec::with_capacity(batch.in_flight.len());
+        for side in &batch.in_flight {
+            let admitted = side.long.len().min(free);
             free = free.saturating_sub(admitted);
-            let dropped = open.long.len().saturating_sub(admitted) as u64;
+            let dropped = side.long.len().saturating_sub(admitted) as u64;
             self.long_rows_dropped = self.long_rows_dropped.saturating_add(dropped);
-            let rows = open.long.iter().take(admitted);
+            let rows = side.long.iter().take(admitted);
             let long = rows.filter_map(|row| Some((resolve(row.edge)?, in_flight_of(row)))).collect();
-            sides.push(ReporterInFlight { reporter: open.reporter, open: sum_of(open), long });
+            sides.push(ReporterInFlight { reporter: side.reporter, sum: sum_of(side), long });
         }
         let report = EpochReport { sequence: batch.sequence, last_report_us: now_us, sides };
         self.long_rows = self.long_rows.saturating_add(report.long_rows());
@@ -149,10 +149,7 @@ impl InFlightRequests {
         for (epoch_id, report) in &self.epochs {
             for side in &report.sides {
                 let by_us = now_us.saturating_sub(report.last_report_us);
-                proxies
-                    .entry((epoch_id.proxy.clone(), side.reporter))
-                    .or_default()
-                    .add(side.open.aged(by_us));
+                proxies.entry((epoch_id.proxy.clone(), side.reporter)).or_default().add(side.sum.aged(by_us));
             }
         }
         proxies
@@ -164,24 +161,24 @@ impl InFlightRequests {
         let mut long: HashMap<_, InFlight> = HashMap::new();
         for (epoch_id, report) in &self.epochs {
             let by_us = now_us.saturating_sub(report.last_report_us);
-            for (edge, open) in report.sides.iter().flat_map(|side| &side.long) {
-                long.entry((epoch_id.proxy.clone(), edge.clone())).or_default().add(open.aged(by_us));
+            for (edge, sum) in report.sides.iter().flat_map(|side| &side.long) {
+                long.entry((epoch_id.proxy.clone(), edge.clone())).or_default().add(sum.aged(by_us));
             }
         }
         long
     }
 }
 
-fn sum_of(open: &Open) -> InFlight {
+fn sum_of(side: &batch::InFlight) -> InFlight {
     InFlight {
-        count: open.count,
-        long_count: open.long_count,
-        oldest_age_us: open.oldest_age_us,
+        count: side.count,
+        long_count: side.long_count,
+        oldest_age_us: side.oldest_age_us,
         ..InFlight::default()
     }
 }
 
-fn in_flight_of(row: &OpenLong) -> InFlight {
+fn in_flight_of(row: &InFlightLong) -> InFlight {
     InFlight {
         count: row.count,
         long_count: row.count,

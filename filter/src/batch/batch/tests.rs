@@ -251,7 +251,7 @@ fn encoded_fold() -> v1::Fold {
 fn encoded_batch_with_every_field() -> v1::Batch {
     let texts = (100..114).chain(200..214).map(|number: u32| number.to_string());
     let texts = [String::new()].into_iter().chain(texts).chain(["details".into(), "reason".into()]);
-    let long = v1::OpenLong { edge: 1, count: 5, oldest_age_us: 6, request_bytes: 7, response_bytes: 8 };
+    let long = v1::InFlightLong { edge: 1, count: 5, oldest_age_us: 6, request_bytes: 7, response_bytes: 8 };
     let delta = |edge| v1::Flow { edge, opened: 1, request_bytes: 2, response_bytes: 300 };
     v1::Batch {
         base_time_unix_us: 1_000,
@@ -283,7 +283,7 @@ fn encoded_batch_with_every_field() -> v1::Batch {
             attempts: vec![],
         }),
         folds: vec![encoded_fold()],
-        open: vec![v1::Open {
+        in_flight: vec![v1::InFlight {
             reporter: Reporter::Waypoint.into(),
             count: 10,
             oldest_age_us: 11,

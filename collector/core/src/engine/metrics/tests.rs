@@ -1,6 +1,6 @@
 use super::{Scope, declared, visit_all};
 use crate::batch::{
-    Batch, Connections, Edge, EpochId, Evidence, Flow, Fold, FoldedDurations, Identity, Messages, Open,
+    Batch, Connections, Edge, EpochId, Evidence, Flow, Fold, FoldedDurations, Identity, InFlight, Messages,
     Outcome, Peer, Protocol, Record, Reporter, Service, Totals,
 };
 use crate::engine::{Engine, Settings, snapshot};
@@ -91,7 +91,13 @@ fn batch(proxy: &str, reporter: Reporter, sequence: u64, at_us: u64) -> Batch {
             record(0, 0),
         ],
         folds: vec![fold()],
-        open: vec![Open { reporter, count: 3, oldest_age_us: 5_000_000, long_count: 0, long: Vec::new() }],
+        in_flight: vec![InFlight {
+            reporter,
+            count: 3,
+            oldest_age_us: 5_000_000,
+            long_count: 0,
+            long: Vec::new(),
+        }],
         connections: Connections {
             closed: vec![Record { request_bytes: 7, duration_us: 70_000, ..Record::default() }],
             open: vec![Flow { edge: 0, opened: 2, request_bytes: 3, response_bytes: 4 }],

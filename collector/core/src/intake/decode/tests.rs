@@ -131,12 +131,12 @@ prop_compose! {
                 duration: Some(v1::DurationHistogram { zero_count: count, ..v1::DurationHistogram::default() }),
                 ..v1::Fold::default()
             }).collect(),
-            open: open.into_iter().map(|(reporter, count, edge)| v1::Open {
+            in_flight: open.into_iter().map(|(reporter, count, edge)| v1::InFlight {
                 reporter,
                 count,
                 long_count: count,
-                long: vec![v1::OpenLong { edge, count, oldest_age_us: 1, ..v1::OpenLong::default() }],
-                ..v1::Open::default()
+                long: vec![v1::InFlightLong { edge, count, oldest_age_us: 1, ..v1::InFlightLong::default() }],
+                ..v1::InFlight::default()
             }).collect(),
             messages: messages.into_iter().map(|(edge, outcome, request_messages)| v1::Messages {
                 edge,

@@ -7,7 +7,7 @@
 
 use super::rows::Rows;
 use super::tables;
-use crate::batch::{Edges, Open, OpenLong, RejectedRows, Reporter, RowReason};
+use crate::batch::{Edges, InFlight, InFlightLong, RejectedRows, Reporter, RowReason};
 use crate::intake::reject::Rejection;
 use hopscope_proto::v1;
 
@@ -17,20 +17,20 @@ const ROWS_MAX: usize = 64;
 impl Rows<'_> {
     /// Validates the requests in flight of all reporters. An entry that repeats the reporter of an
     /// earlier one is rejected.
-    pub(crate) fn open(
+    pub(crate) fn in_flight(
         &self,
-        wire: &[v1::Open],
+        wire: &[v1::InFlight],
         edges: &Edges,
         rejected: &mut RejectedRows,
-    ) -> Result<Vec<Open>, Rejection> {
-        tables::at_most("open", wire.len(), self.limits.rows_max)?;
-        let mut entries: Vec<Open> = Vec::new();
+    ) -> Result<Vec<InFlight>, Rejection> {
+        tables::at_most("in_flight", wire.len(), self.limits.rows_max)?;
+        let mut entries: Vec<InFlight> = Vec::new();
         for wire in wire {
             let reporter = tables::reporter(wire.reporter)
                 .filter(|reporter| entries.iter().all(|known| known.reporter != *reporter))
                 .filter(|_| wire.count > 0 && wire.long_count <= wire.count);
             match reporter {
-                Some(reporter) => entries.push(Open {
+                Some(reporter) => entries.push(InFlight {
                     reporter,
                     count: wire.count,
                     oldest_age_us: wire.oldest_age_us,
@@ -47,11 +47,11 @@ impl Rows<'_> {
     /// is rejected.
     fn long(
         &self,
-        wire: &v1::Open,
+        wire: &v1::InFlight,
         reporter: Reporter,
         edges: &Edges,
         rejected: &mut RejectedRows,
-    ) -> Vec<OpenLong> {
+    ) -> Vec<InFlightLong> {
         let mut long = Vec::with_capacity(wire.long.len().min(ROWS_MAX));
         let mut left = wire.long_count;
         for row in &wire.long {
@@ -65,7 +65,7 @@ impl Rows<'_> {
                 continue;
             }
             left = left.saturating_sub(row.count);
-            long.push(OpenLong {
+            long.push(InFlightLong {
                 edge,
                 count: row.count,
                 oldest_age_us: row.oldest_age_us,

@@ -217,7 +217,7 @@ fn oversized_tables_are_rejected() {
     let limits = Limits { rows_max: 0, ..Limits::default() };
     for (batch, text) in [
         (v1::Batch { connections: vec![v1::Flow::default()], ..v1::Batch::default() }, "connections"),
-        (v1::Batch { open: vec![v1::Open::default()], ..v1::Batch::default() }, "open"),
+        (v1::Batch { in_flight: vec![v1::InFlight::default()], ..v1::Batch::default() }, "in_flight"),
     ] {
         let rejection = super::rows_fit(&batch.encode_to_vec(), &limits).unwrap_err();
         assert_eq!(rejection.to_string(), format!("{text} has 1 entries; the limit is 0"));
@@ -226,14 +226,15 @@ fn oversized_tables_are_rejected() {
 
 #[test]
 fn inconsistent_requests_in_flight_are_rejected_alone() {
-    let open = |change: fn(&mut v1::Open)| {
-        let row = v1::OpenLong { edge: 0, count: 2, oldest_age_us: 9, ..v1::OpenLong::default() };
-        let mut open = v1::Open { reporter: 1, count: 3, oldest_age_us: 9, long_count: 2, long: vec![row] };
+    let open = |change: fn(&mut v1::InFlight)| {
+        let row = v1::InFlightLong { edge: 0, count: 2, oldest_age_us: 9, ..v1::InFlightLong::default() };
+        let mut open =
+            v1::InFlight { reporter: 1, count: 3, oldest_age_us: 9, long_count: 2, long: vec![row] };
         change(&mut open);
         let mut batch = good();
-        batch.open = vec![open, v1::Open { reporter: 2, count: 1, ..v1::Open::default() }];
+        batch.in_flight = vec![open, v1::InFlight { reporter: 2, count: 1, ..v1::InFlight::default() }];
         let batch = super::check(batch, &Limits::default(), NOW_US).unwrap();
-        let entries = batch.open.iter().map(|open| format!("{}:{}", open.count, open.long.len()));
+        let entries = batch.in_flight.iter().map(|open| format!("{}:{}", open.count, open.long.len()));
         let entries: Vec<String> = entries.collect();
         format!("{}; {}", entries.join(" "), accepted(&batch))
     };

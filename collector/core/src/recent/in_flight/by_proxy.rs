@@ -20,7 +20,7 @@ impl InFlightRequests {
     pub fn of(&self, proxy: &Text, now_us: u64) -> BTreeMap<Reporter, InFlight> {
         let mut reporters: BTreeMap<_, InFlight> = BTreeMap::new();
         for (by_us, side) in self.sides(proxy, now_us) {
-            reporters.entry(side.reporter).or_default().add(side.open.aged(by_us));
+            reporters.entry(side.reporter).or_default().add(side.sum.aged(by_us));
         }
         reporters
     }

@@ -1,5 +1,5 @@
 use super::{InFlightRequests, LONG_ROWS_MAX, SILENT_US_MAX};
-use crate::batch::{Batch, Edge, EpochId, Identity, Open, OpenLong, Reporter, Service, Totals};
+use crate::batch::{Batch, Edge, EpochId, Identity, InFlight, InFlightLong, Reporter, Service, Totals};
 use crate::identity::AddressBook;
 use std::sync::Arc;
 
@@ -7,12 +7,12 @@ const SECOND_US: u64 = 1_000_000;
 
 /// Returns a batch with `count` long-running requests to `pay` in flight.
 fn batch(epoch: u64, sequence: u64, count: u64) -> Batch {
-    let open = Open {
+    let open = InFlight {
         reporter: Reporter::Source,
         count,
         oldest_age_us: 6 * SECOND_US,
         long_count: count,
-        long: vec![OpenLong {
+        long: vec![InFlightLong {
             edge: 0,
             count,
             oldest_age_us: 6 * SECOND_US,
@@ -35,7 +35,7 @@ fn batch(epoch: u64, sequence: u64, count: u64) -> Batch {
         connections: crate::batch::Connections::default(),
         streams: Vec::new(),
         messages: Vec::new(),
-        open: (count > 0).then_some(open).into_iter().collect(),
+        in_flight: (count > 0).then_some(open).into_iter().collect(),
         ..Batch::example()
     }
 }
@@ -110,8 +110,8 @@ fn rows_are_bounded_and_every_proxy_keeps_its_counts() {
         (InFlightRequests::default(), AddressBook::new(crate::identity::Settings::default()));
     let mut apply = |epoch: u64, rows: usize, open: &mut InFlightRequests| {
         let mut batch = batch(epoch, 1, rows as u64);
-        let row = OpenLong { edge: 0, count: 1, oldest_age_us: 1, request_bytes: 0, response_bytes: 0 };
-        batch.open.iter_mut().for_each(|open| open.long = vec![row.clone(); rows]);
+        let row = InFlightLong { edge: 0, count: 1, oldest_age_us: 1, request_bytes: 0, response_bytes: 0 };
+        batch.in_flight.iter_mut().for_each(|open| open.long = vec![row.clone(); rows]);
         let edge = |index| Some(address_book.resolve(&Identity::default(), &*batch.edges.get(index)?));
         open.apply(&batch, edge, SECOND_US);
     };

@@ -60,7 +60,7 @@ fn fields() -> Vec<(&'static str, Cost, Set)> {
         folds[row].last_start_delta_us, folds[row].request_bytes_sum, folds[row].response_bytes_sum,
     ));
     fields.extend(fields!(Row:
-        open[row].reporter, open[row].count, open[row].oldest_age_us, open[row].long_count,
+        in_flight[row].reporter, in_flight[row].count, in_flight[row].oldest_age_us, in_flight[row].long_count,
         connections[row].edge, connections[row].opened, connections[row].request_bytes,
         connections[row].response_bytes, streams[row].edge, streams[row].opened, messages[row].edge,
         messages[row].outcome, messages[row].request_messages, messages[row].response_messages,
@@ -81,8 +81,10 @@ fn fields() -> Vec<(&'static str, Cost, Set)> {
             duration(batch, row).offset = value as i32;
         }),
         ("folds.duration.counts", Cost::Fold, |batch, row, value| duration(batch, row).counts[0] = value),
-        ("open.long.edge", Cost::Row, |batch, row, value| batch.open[row].long[0].edge = value as u32),
-        ("open.long.count", Cost::Row, |batch, row, value| batch.open[row].long[0].count = value),
+        ("in_flight.long.edge", Cost::Row, |batch, row, value| {
+            batch.in_flight[row].long[0].edge = value as u32
+        }),
+        ("in_flight.long.count", Cost::Row, |batch, row, value| batch.in_flight[row].long[0].count = value),
     ]);
     fields.extend::<[(&'static str, Cost, Set); 8]>([
         ("records.edge", Cost::Record, |batch, row, value| records(batch).edge[row] = value as u32),
@@ -113,11 +115,11 @@ fn duration(batch: &mut v1::Batch, row: usize) -> &mut v1::DurationHistogram {
 fn valid() -> v1::Batch {
     let rows = || 0..ROWS;
     let flow = |edge| v1::Flow { edge, opened: 1, request_bytes: 5, response_bytes: 6 };
-    let long = |edge| v1::OpenLong { edge, count: 1, oldest_age_us: 9, ..v1::OpenLong::default() };
+    let long = |edge| v1::InFlightLong { edge, count: 1, oldest_age_us: 9, ..v1::InFlightLong::default() };
     let reporter = |row: u32| 1 + row.cast_signed() % 3;
     let edge = |row| v1::Edge { reporter: reporter(row), peer_workload: 1 + row, ..v1::Edge::default() };
     let outcome = |row| v1::Outcome { response_code: 200 + row, protocol: 1, ..v1::Outcome::default() };
-    let open = |row| v1::Open {
+    let open = |row| v1::InFlight {
         reporter: reporter(row),
         count: 2,
         oldest_age_us: 9,
@@ -144,7 +146,7 @@ fn valid() -> v1::Batch {
         records: Some(single_records()),
         folds: rows().map(fold).collect(),
         // One entry for each reporter.
-        open: (0..ROWS - 1).map(open).collect(),
+        in_flight: (0..ROWS - 1).map(open).collect(),
         connections: rows().map(flow).collect(),
         streams: rows().map(flow).collect(),
         messages: rows().map(messages).collect(),
