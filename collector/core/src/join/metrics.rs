@@ -56,33 +56,29 @@ static HOPS: [Metric<EdgeHops>; 2] = [
     .labels(&EDGE_NAMES),
 ];
 
-static RECORDS: [Metric<u64>; 1] = [Metric::<u64>::counter(
+static RECORDS: [Metric<u64>; 1] = [Metric::counter_of_rows(
     "hopscope_join_records_total",
     "Records that the join has resolved, by result.",
-    |count| Some(*count),
-)
-.labels(&["result"])];
+    &["result"],
+)];
 
-static EVICTED: [Metric<u64>; 1] = [Metric::<u64>::counter(
+static EVICTED: [Metric<u64>; 1] = [Metric::counter_of_rows(
     "hopscope_join_evicted_total",
     "Records removed from the join before the end of their window, by reason.",
-    |count| Some(*count),
-)
-.labels(&["reason"])];
+    &["reason"],
+)];
 
-static UNJOINABLE: [Metric<u64>; 1] = [Metric::<u64>::counter(
+static UNJOINABLE: [Metric<u64>; 1] = [Metric::counter_of_rows(
     "hopscope_join_unjoinable_total",
     "Records that cannot be joined, by reason.",
-    |count| Some(*count),
-)
-.labels(&["reason"])];
+    &["reason"],
+)];
 
-static CORRECTED: [Metric<u64>; 1] = [Metric::<u64>::counter(
+static CORRECTED: [Metric<u64>; 1] = [Metric::counter_of_rows(
     "hopscope_join_corrected_hops_total",
     "Hops whose second record arrived after they were counted: by the verdict that was counted, and by that of both records.",
-    |count| Some(*count),
-)
-.labels(&["verdict", "corrected_verdict"])];
+    &["verdict", "corrected_verdict"],
+)];
 
 static STAGE: [Metric<Join>; 8] = [
     Metric::counter(

@@ -65,19 +65,17 @@ static COUNTERS: [Metric<Summary>; 9] = [
     ),
 ];
 
-static DROPPED: [Metric<u64>; 1] = [Metric::<u64>::counter(
+static DROPPED: [Metric<u64>; 1] = [Metric::counter_of_rows(
     "hopscope_ledger_dropped_total",
     "Requests that will never be counted, by reason.",
-    |count| Some(*count),
-)
-.labels(&["reason"])];
+    &["reason"],
+)];
 
-static REJECTED: [Metric<u64>; 1] = [Metric::<u64>::counter(
+static REJECTED: [Metric<u64>; 1] = [Metric::counter_of_rows(
     "hopscope_ledger_rejected_rows_total",
     "Invalid rows of accepted reports, by reason. Their requests count as dropped.",
-    |count| Some(*count),
-)
-.labels(&["reason"])];
+    &["reason"],
+)];
 
 static GAUGES: [Metric<Summary>; 6] = [
     Metric::gauge(

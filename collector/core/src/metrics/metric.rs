@@ -34,6 +34,19 @@ impl<S> Clone for Read<S> {
 
 impl<S> Copy for Read<S> {}
 
+impl Metric<u64> {
+    /// Declares a counter of rows: [`visit_rows`](super::visit_rows) passes the values of `labels`
+    /// and the count of each row.
+    #[must_use]
+    pub const fn counter_of_rows(
+        name: &'static str,
+        help: &'static str,
+        labels: &'static [&'static str],
+    ) -> Self {
+        Self::counter(name, help, |count| Some(*count)).labels(labels)
+    }
+}
+
 impl<S> Metric<S> {
     const fn new(name: &'static str, kind: Kind, help: &'static str, read: Read<S>) -> Self {
         let family = Family { name, kind, help, labels: &[], bounds: &[], exemplars: false };

@@ -24,8 +24,7 @@ static STAGE: [Metric<Garage>; 1] =
 
 /// Values with a few label values.
 static GATES: [Metric<u64>; 1] =
-    [Metric::<u64>::counter("example_gate_openings_total", "Openings, by gate.", |count| Some(*count))
-        .labels(&["gate"])];
+    [Metric::counter_of_rows("example_gate_openings_total", "Openings, by gate.", &["gate"])];
 
 /// Values with one series per level.
 static LEVELS: [Metric<Level>; 3] = [

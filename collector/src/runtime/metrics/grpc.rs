@@ -15,12 +15,11 @@ static REPORTS: [Metric<SelfMetrics>; 2] = [
     }),
 ];
 
-static REPORTS_REJECTED: [Metric<u64>; 1] = [Metric::<u64>::counter(
+static REPORTS_REJECTED: [Metric<u64>; 1] = [Metric::counter_of_rows(
     "hopscope_grpc_reports_rejected_total",
     "Rejected reports, by reason.",
-    |count| Some(*count),
-)
-.labels(&["reason"])];
+    &["reason"],
+)];
 
 static COUNTERS: [Metric<GrpcStats>; 5] = [
     Metric::counter("hopscope_grpc_connections_accepted_total", "Accepted connections.", |stats| {
@@ -48,19 +47,17 @@ static COUNTERS: [Metric<GrpcStats>; 5] = [
     ),
 ];
 
-static CONNECTIONS_REJECTED: [Metric<u64>; 1] = [Metric::<u64>::counter(
+static CONNECTIONS_REJECTED: [Metric<u64>; 1] = [Metric::counter_of_rows(
     "hopscope_grpc_connections_rejected_total",
     "Rejected connections, by reason.",
-    |count| Some(*count),
-)
-.labels(&["reason"])];
+    &["reason"],
+)];
 
-static ENTRIES_SKIPPED: [Metric<u64>; 1] = [Metric::<u64>::counter(
+static ENTRIES_SKIPPED: [Metric<u64>; 1] = [Metric::counter_of_rows(
     "hopscope_access_log_entries_skipped_total",
     "Access log entries that are no records, by reason.",
-    |count| Some(*count),
-)
-.labels(&["reason"])];
+    &["reason"],
+)];
 
 static GAUGES: [Metric<GrpcStats>; 5] = [
     // Not `hopscope_grpc_connections`, which is the family of the counter in OpenMetrics.

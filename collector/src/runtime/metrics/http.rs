@@ -12,19 +12,17 @@ static CONNECTIONS: [Metric<ConnectionStats>; 2] = [
     Metric::gauge("hopscope_http_open_connections", "Open HTTP connections.", |stats| stats.open().into()),
 ];
 
-static CONNECTIONS_REJECTED: [Metric<u64>; 1] = [Metric::<u64>::counter(
+static CONNECTIONS_REJECTED: [Metric<u64>; 1] = [Metric::counter_of_rows(
     "hopscope_http_connections_rejected_total",
     "Rejected or broken HTTP connections, by reason.",
-    |count| Some(*count),
-)
-.labels(&["reason"])];
+    &["reason"],
+)];
 
-static REQUESTS_REJECTED: [Metric<u64>; 1] = [Metric::<u64>::counter(
+static REQUESTS_REJECTED: [Metric<u64>; 1] = [Metric::counter_of_rows(
     "hopscope_http_requests_rejected_total",
     "Rejected HTTP requests, by reason.",
-    |count| Some(*count),
-)
-.labels(&["reason"])];
+    &["reason"],
+)];
 
 /// All declarations.
 pub(super) fn declared() -> impl Iterator<Item = &'static Family> {

@@ -16,12 +16,11 @@ static LOADED: [Metric<Seen>; 2] = [
     ),
 ];
 
-static RELOADS: [Metric<u64>; 1] = [Metric::<u64>::counter(
+static RELOADS: [Metric<u64>; 1] = [Metric::counter_of_rows(
     "hopscope_config_reloads_total",
     "Reloads of the configuration, by result.",
-    |count| Some(*count),
-)
-.labels(&["result"])];
+    &["result"],
+)];
 
 static PENDING: [Metric<Seen>; 1] = [Metric::gauge(
     "hopscope_config_restart_pending",

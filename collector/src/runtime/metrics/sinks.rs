@@ -4,12 +4,11 @@ use crate::runtime::self_metrics::sinks::{RESULTS, SinkStats};
 use hopscope_core::metrics::{Family, Metric, Visitor, families, seconds, visit_rows};
 use std::collections::BTreeMap;
 
-static ITEMS: [Metric<u64>; 1] = [Metric::<u64>::counter(
+static ITEMS: [Metric<u64>; 1] = [Metric::counter_of_rows(
     "hopscope_sink_items_total",
     "Samples of all cuts, by sink and result.",
-    |count| Some(*count),
-)
-.labels(&["sink", "result"])];
+    &["sink", "result"],
+)];
 
 static SUCCESS: [Metric<SinkStats>; 1] = [Metric::<SinkStats>::gauge(
     "hopscope_sink_last_success_timestamp_seconds",

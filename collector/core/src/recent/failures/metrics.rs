@@ -16,12 +16,11 @@ static COUNTERS: [Metric<Failures>; 2] = [
     ),
 ];
 
-static EVICTED: [Metric<u64>; 1] = [Metric::<u64>::counter(
+static EVICTED: [Metric<u64>; 1] = [Metric::counter_of_rows(
     "hopscope_failures_evicted_total",
     "Stored failures removed in favour of later ones, by the limit that was reached.",
-    |count| Some(*count),
-)
-.labels(&["reason"])];
+    &["reason"],
+)];
 
 static RECORDS: [Metric<Failures>; 1] = [Metric::gauge(
     "hopscope_failures_records",

@@ -17,12 +17,11 @@ static SIZES: [Metric<Windows>; 3] = [
     ),
 ];
 
-static REJECTED: [Metric<u64>; 1] = [Metric::<u64>::counter(
+static REJECTED: [Metric<u64>; 1] = [Metric::counter_of_rows(
     "hopscope_windows_rejected_requests_total",
     "Counted requests that are in no window, by reason.",
-    |count| Some(*count),
-)
-.labels(&["reason"])];
+    &["reason"],
+)];
 
 static OTHER: [Metric<Windows>; 1] = [Metric::counter(
     "hopscope_windows_other_requests_total",
