@@ -76,7 +76,7 @@ pub(crate) fn whole_mesh(name: Option<&str>, variables: &[(&str, String)]) -> an
         process::run(&mut workspace::cargo(packages))
     })?;
     step("testing the whole mesh on real Envoys", || {
-        let mut command = workspace::cargo(["test", "--package", "hopscope-tests"]);
+        let mut command = workspace::cargo(["test", "--package", "hopscope-tests", "--no-fail-fast"]);
         command.env("HOPSCOPE_ENVOY", newest);
         command.env("HOPSCOPE_ENVOY_OLDEST", oldest);
         command.env("HOPSCOPE_MODULE", module);
