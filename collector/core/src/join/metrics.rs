@@ -3,7 +3,7 @@
 //! Invariant: all verdicts of an edge add up to its hops; records = joined + alone + ambiguous +
 //! late + evicted + unjoinable + pending.
 
-use super::projected::{ExportedEdge, with_labels};
+use super::projected::{EDGE_NAMES, ExportedEdge, with_labels};
 use super::{EdgeHops, Join, Verdict};
 use crate::histogram::durations::BOUNDS_US;
 use crate::metrics::{
@@ -21,17 +21,6 @@ const NAMES: [&str; 8] = [
     "destination_version",
     "destination_service",
     "verdict",
-];
-
-/// Labels of an edge of hops.
-pub(super) const EDGE_NAMES: [&str; 7] = [
-    "source_workload",
-    "source_workload_namespace",
-    "source_version",
-    "destination_workload",
-    "destination_workload_namespace",
-    "destination_version",
-    "destination_service",
 ];
 
 static HOPS: [Metric<EdgeHops>; 2] = [

@@ -3,12 +3,22 @@
 //! In: edges that are added and removed. Out: slices of the edges that differ in the exported labels.
 //! Invariant: hops of an edge that was removed stay in its exported edge until that ends.
 
-use super::metrics::EDGE_NAMES;
 use super::{EdgeEntry, EdgeHops, HopEdge, Join};
 use crate::metrics::{Cursor, Exemplar, ExportedLabels, Labels, Part, Projection, Slice};
 use crate::snapshot::Unreadable;
 use crate::snapshot::bytes::{Reader, Writer};
 use crate::snapshot::codec::SnapshotValue;
+
+/// Labels of an edge of hops.
+pub(super) const EDGE_NAMES: [&str; 7] = [
+    "source_workload",
+    "source_workload_namespace",
+    "source_version",
+    "destination_workload",
+    "destination_workload_namespace",
+    "destination_version",
+    "destination_service",
+];
 
 /// Value of all labels of the edges beyond the limit.
 const OVERFLOW: &str = "overflow";

@@ -1,7 +1,7 @@
 //! Labels of the series of edges, and the selection of them that outputs carry.
 //!
 //! In: a list of names. Out: for the labels of a series, those that are exported. Invariant: the
-//! default selection leaves room for the labels of a target: with `__name__`, `le`, and `job`,
+//! default selection leaves names for the labels of a target: with `__name__`, `le`, and `job`,
 //! `instance`, `namespace`, `pod`, `container`, `endpoint` and `service` a sample has 30 names.
 //!
 //! Source: Istio's standard metrics; `peer_evidence` is an addition. `label_limit` of Prometheus,
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn the_default_leaves_room_for_the_labels_of_a_target() {
+    fn the_default_leaves_names_for_the_labels_of_a_target() {
         let own = ExportedLabels::default().names().split(',').count();
         let target = ["job", "instance", "namespace", "pod", "container", "endpoint", "service"].len();
         assert_eq!(own + ["__name__", "le"].len() + target, 30);

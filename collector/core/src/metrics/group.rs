@@ -1,18 +1,15 @@
 //! Families that have one series per edge: read in slices, visited by family or by series.
 //!
 //! In: read access to the state of another thread. Out: calls of a visitor. Invariant: one access
-//! copies at most [`SLICE`] series, so that ingestion never waits for a scrape; labels are resolved
+//! copies at most [`super::SLICE`] series, so that ingestion never waits for a scrape; labels are resolved
 //! once per series, by family once per series and family.
 
 use super::buckets::Exemplar;
 use super::metric::Metric;
-use super::projection::Cursor;
+use super::projection::{Cursor, Slice};
 use super::samples::Samples;
 use super::value::{Sum, Value};
 use super::visitor::{Labels, Visitor};
-
-/// Series that one access copies, which takes less than 0.1 ms.
-pub const SLICE: usize = 128;
 
 /// Read access to a state that another thread may own.
 pub trait Source {
@@ -35,28 +32,6 @@ impl<S: 'static> Source for Local<'_, S> {
     }
 }
 
-/// Some series of a stage, and the cursor of the next ones.
-#[derive(Debug)]
-pub struct Slice<K, T> {
-    /// Values that were read. A row with a key begins a series; one without adds to the row before,
-    /// in this slice or an earlier one.
-    pub rows: Vec<(Option<K>, T)>,
-    /// Start of the next slice; `None` after the last one.
-    pub next: Option<Cursor>,
-    /// Whether the rows of the last series of the slice before are void, because its parts have
-    /// changed.
-    pub is_reread: bool,
-}
-
-impl<K, T> Slice<K, T> {
-    /// Slice of series that have one row each. `next`: index of the next series.
-    #[must_use]
-    pub fn of(rows: impl IntoIterator<Item = (K, T)>, next: Option<usize>) -> Self {
-        let rows = rows.into_iter().map(|(key, value)| (Some(key), value)).collect();
-        Self { rows, next: next.map(Cursor::at), is_reread: false }
-    }
-}
-
 /// Families that share their series.
 pub trait Group: 'static {
     /// Access to the stage that has the series.
@@ -72,7 +47,7 @@ pub trait Group: 'static {
     /// Time at which the series began, microseconds since the Unix epoch.
     fn created_us(series: &Self::Series) -> u64;
 
-    /// Reads up to [`SLICE`] series or parts of them from a cursor on, and skips those for which
+    /// Reads up to [`super::SLICE`] series or parts of them from a cursor on, and skips those for which
     /// `read` returns `None`. A series that begins or ends between two slices is seen or not.
     fn slice<T>(
         stage: Self::Stage<'_>,

@@ -6,11 +6,35 @@
 //! are no more sums than series. A change takes constant time, and counting a request takes none.
 
 use super::buckets::Exemplar;
-use super::group::{SLICE, Slice};
 use super::visitor::Labels;
 use slab::Slab;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash, Hasher};
+
+/// Series that one access copies, which takes less than 0.1 ms.
+pub const SLICE: usize = 128;
+
+/// Some series of a stage, and the cursor of the next ones.
+#[derive(Debug)]
+pub struct Slice<K, T> {
+    /// Values that were read. A row with a key begins a series; one without adds to the row before,
+    /// in this slice or an earlier one.
+    pub rows: Vec<(Option<K>, T)>,
+    /// Start of the next slice; `None` after the last one.
+    pub next: Option<Cursor>,
+    /// Whether the rows of the last series of the slice before are void, because its parts have
+    /// changed.
+    pub is_reread: bool,
+}
+
+impl<K, T> Slice<K, T> {
+    /// Slice of series that have one row each. `next`: index of the next series.
+    #[must_use]
+    pub fn of(rows: impl IntoIterator<Item = (K, T)>, next: Option<usize>) -> Self {
+        let rows = rows.into_iter().map(|(key, value)| (Some(key), value)).collect();
+        Self { rows, next: next.map(Cursor::at), is_reread: false }
+    }
+}
 
 /// Not a slot.
 const NONE: u32 = u32::MAX;

@@ -320,8 +320,7 @@ impl Visitor for Counters {
     }
 }
 
-/// An engine with series of two called workloads, `pay-v1` and `web-v1`, which the exported labels
-/// do not tell apart.
+/// An engine with series of two called workloads whose exported labels are equal.
 fn merging() -> Engine {
     let mut settings = exporting("reporter,response_code");
     settings.aggregate.idle_s_max = 100;

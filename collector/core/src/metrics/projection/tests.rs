@@ -1,7 +1,6 @@
 //! Projections compared with a naive sum over all values that were ever added.
 
-use super::super::group::Slice;
-use super::{Cursor, Part, Projection};
+use super::{Cursor, Part, Projection, Slice};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
