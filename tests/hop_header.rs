@@ -62,7 +62,10 @@ async fn hop_header_separates_calls_of_one_request() {
             tcp::start_configured(parts::path(envoy), &json!({"hop_header": HEADER}), vec![hop_id()]).await;
         calls_of_one_request(&pair).await;
         let records = 2 * CLIENTS * CALLS;
-        assert_eq!(join_results(&pair).await, json!({"joined": records, "alone": 0, "ambiguous": 0}));
+        assert_eq!(
+            join_results(&pair).await,
+            json!({"joined": records, "late": 0, "alone": 0, "ambiguous": 0})
+        );
         pair.stop().await.unwrap();
     }
     let pair = tcp::start(parts::path("HOPSCOPE_ENVOY")).await;

@@ -173,7 +173,10 @@ async fn without_faults_both_sides_agree() {
         hops["hops"].as_array().unwrap().iter().map(|row| row["disagreements"].as_u64().unwrap());
     assert_eq!(disagreements.sum::<u64>(), 0);
     let records = 2 * (requests + calls + calls + 4 * some);
-    assert_eq!(hops["records"], serde_json::json!({"joined": records, "alone": 0, "ambiguous": 0}));
+    assert_eq!(
+        hops["records"],
+        serde_json::json!({"joined": records, "late": 0, "alone": 0, "ambiguous": 0})
+    );
     eprintln!(
         "{requests} requests, {} calls made twice under one id, {} hops, {records} records: 0 disagreements, in {:.0} s",
         3 * 2 * some,

@@ -137,10 +137,11 @@ impl GrpcService {
 /// Reason why a message could not be read.
 fn read_error(status: &Status, meter: &Meter, limits: &Settings) -> Rejection {
     match (meter.cut(), status.code()) {
-        (Some(Cut::Slow), _) => Rejection::Slow(limits.server.message_timeout().as_millis() as u64),
+        (Some(Cut::Slow), _) | (None, Code::DeadlineExceeded) => {
+            Rejection::Slow(limits.server.message_timeout().as_millis() as u64)
+        }
         (Some(Cut::OverBudget), _) => Rejection::Bytes,
         (Some(Cut::Aborted), _) => Rejection::Aborted,
-        (None, Code::DeadlineExceeded) => Rejection::Slow(limits.server.message_timeout().as_millis() as u64),
         (None, Code::OutOfRange) => Rejection::TooLarge(limits.server.message_bytes_max),
         (None, _) => Rejection::Malformed(status.message().to_owned()),
     }

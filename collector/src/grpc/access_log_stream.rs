@@ -136,7 +136,7 @@ impl GrpcService {
     ) -> Result<(), Rejection> {
         // The journal stores batches, so the entries are encoded as one.
         let message = Bytes::from(batch.encode_to_vec());
-        let (_, limits) = &self.handle.receipt(self.limits().server.batch());
+        let (_, limits) = &self.handle.receipt(&self.limits().server.batch());
         let batch = validate::check(batch, limits, now_us)?;
         let raw = RawBatch::from_batch(message, batch, limits, now_us);
         match self.handle.submit_from(&connection.peer, raw)?.answer().await? {

@@ -100,7 +100,7 @@ impl GrpcService {
         if self.handle.is_stopping() {
             return Err(Rejection::Stopping);
         }
-        let (received_us, accepted) = self.handle.receipt(limits.server.batch());
+        let (received_us, accepted) = self.handle.receipt(&limits.server.batch());
         match RawBatch::read(message, &accepted, received_us) {
             Ok(raw) => {
                 let sequence = raw.head().sequence;

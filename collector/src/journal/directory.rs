@@ -209,7 +209,7 @@ impl Directory {
                 match name.to_str().and_then(number_of) {
                     Some(number) => found.push((number, entry.metadata()?.len())),
                     None => {
-                        tracing::warn!("{} is no segment of the journal; ignored", entry.path().display())
+                        tracing::warn!("{} is no segment of the journal; ignored", entry.path().display());
                     }
                 }
             }

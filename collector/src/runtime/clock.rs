@@ -73,12 +73,12 @@ impl Clock {
     /// Returns the time at which a message is received, and the limits of its requests: those that
     /// either clock allows.
     #[must_use]
-    pub fn receipt(&self, limits: Limits) -> (u64, Limits) {
+    pub fn receipt(&self, limits: &Limits) -> (u64, Limits) {
         let (now_us, wall_us) = (self.now_us(), self.wall_us());
         let limits = Limits {
             ahead_us_max: limits.ahead_us_max.saturating_add(wall_us.saturating_sub(now_us)),
             age_us_max: limits.age_us_max.saturating_add(now_us.saturating_sub(wall_us)),
-            ..limits
+            ..limits.clone()
         };
         (now_us, limits)
     }

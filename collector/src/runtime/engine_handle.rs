@@ -202,7 +202,7 @@ impl EngineHandle {
 
     /// Time of receipt of a message, and the limits of its requests at that time.
     #[must_use]
-    pub fn receipt(&self, limits: Limits) -> (u64, Limits) {
+    pub fn receipt(&self, limits: &Limits) -> (u64, Limits) {
         self.clock.receipt(limits)
     }
 

@@ -3,7 +3,7 @@
 //! In: records that count as alone, with their verdict. Out: the record that a late one belongs to.
 //! Invariant: a hop is counted once. Counters never fall, so the verdict stays as it was counted,
 //! and the late record is counted as a correction: by that verdict, and by the verdict of both
-//! records. A longer wait would give one verdict at once, but request_lost would come a minute
+//! records. A longer wait would give one verdict at once, but `request_lost` would come a minute
 //! after the fault instead of 15 s.
 //! At most `pending_max` / 16 records are stored; one more removes the oldest, which is counted.
 

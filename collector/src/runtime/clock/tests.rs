@@ -71,7 +71,7 @@ fn the_time_continues_after_a_restart_and_does_not_stand_still() {
         let passed_us = clock.now_us() - first_us;
         assert!((50 * SECOND_US..=100 * SECOND_US).contains(&passed_us), "{passed_us}");
         // Requests of proxies whose clocks are right are accepted.
-        let (now_us, limits) = clock.receipt(Limits::default());
+        let (now_us, limits) = clock.receipt(&Limits::default());
         let wall_us = clock.wall_us();
         assert!(
             now_us.saturating_sub(limits.age_us_max) <= wall_us && now_us + limits.ahead_us_max >= wall_us
@@ -115,7 +115,7 @@ impl Mesh {
             for proxy in 0..PROXIES {
                 for _ in 0..2 {
                     let message = Bytes::from(self.batch(proxy).encode_to_vec());
-                    let (now_us, limits) = self.handle.receipt(Limits::default());
+                    let (now_us, limits) = self.handle.receipt(&Limits::default());
                     let raw = RawBatch::read(&message, &limits, now_us).expect("no report is refused");
                     let ack = self.handle.submit(raw).expect("no report is refused");
                     assert!(matches!(ack, PendingAck::Answered(Answer::Accepted)), "{ack:?}");

@@ -82,7 +82,7 @@ fn fields() -> Vec<(&'static str, Cost, Set)> {
         }),
         ("folds.duration.counts", Cost::Fold, |batch, row, value| duration(batch, row).counts[0] = value),
         ("in_flight.long.edge", Cost::Row, |batch, row, value| {
-            batch.in_flight[row].long[0].edge = value as u32
+            batch.in_flight[row].long[0].edge = value as u32;
         }),
         ("in_flight.long.count", Cost::Row, |batch, row, value| batch.in_flight[row].long[0].count = value),
     ]);
