@@ -118,7 +118,7 @@ async fn a_response_code_that_http_does_not_define_costs_no_other_request() {
         for number in 0..GOOD {
             connection.get().await.unwrap();
             if number % 60 == 0 {
-                Connection::open(listener).await.unwrap().code_of("/code/099").await.unwrap();
+                Connection::open(listener).await.unwrap().code_of("/code/600").await.unwrap();
             }
         }
         let all = eventually("all requests are reported", Duration::from_secs(20), async || {

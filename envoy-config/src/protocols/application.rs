@@ -1,7 +1,7 @@
 //! The application behind the destination's Envoy.
 //!
 //! In: connections. Out: TCP: the requested number of bytes; HTTP/1: an answer with the response code
-//! of a path `/code/099`, else 200, or an echo over WebSocket; gRPC: the text at the end of the path as
+//! of a path `/code/600`, else 200, or an echo over WebSocket; gRPC: the text at the end of the path as
 //! the status, in trailers over HTTP 200, or for [`STREAM`] messages without an end.
 //! Invariant: a connection ends when its client closes it; the size of a message is bounded.
 
