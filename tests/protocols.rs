@@ -17,11 +17,11 @@ const GOOD: u64 = 300;
 async fn reported(pair: &Protocols) -> BTreeMap<String, u64> {
     let mut requests = BTreeMap::new();
     for row in tcp::rows(pair, "/api/v1/edges", "edges").await {
-        let text = |name: &str| row[name].as_str().unwrap().to_owned();
+        let text = |name: &str| row.get(name).unwrap().as_str().unwrap().to_owned();
         let names = ["reporter", "request_protocol", "response_code", "grpc_response_status"].map(text);
-        let failed = if row["failed"] == true { " failed" } else { "" };
+        let failed = if row.get("failed").unwrap() == true { " failed" } else { "" };
         *requests.entry(names.join(" ").trim_end().to_owned() + failed).or_default() +=
-            row["requests"].as_u64().unwrap();
+            row.get("requests").unwrap().as_u64().unwrap();
     }
     requests
 }

