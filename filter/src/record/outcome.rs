@@ -22,12 +22,12 @@ pub(super) fn response_code(code: i64) -> u32 {
 /// batch.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Outcome {
-    /// HTTP status from 100 to 599; 0 without response headers; [`INVALID_RESPONSE_CODE`] for any
+    /// HTTP status from 100 to 599; 0 without response headers; 1 for any
     /// other one.
     pub response_code: u32,
     /// Envoy's bitmap of response flags.
     pub response_flags: u64,
-    /// The gRPC status from 0 to 16; [`INVALID_GRPC_STATUS`] for any other one; `None` where none
+    /// The gRPC status from 0 to 16; 17 for any other one; `None` where none
     /// was sent.
     pub grpc_status: Option<u32>,
     /// HTTP, gRPC or TCP.

@@ -35,7 +35,7 @@ impl<S> Clone for Read<S> {
 impl<S> Copy for Read<S> {}
 
 impl Metric<u64> {
-    /// Declares a counter of rows: [`visit_rows`](super::visit_rows) passes the values of `labels`
+    /// Declares a counter of rows: [`visit_rows`] passes the values of `labels`
     /// and the count of each row.
     #[must_use]
     pub const fn counter_of_rows(
