@@ -12,16 +12,10 @@ use crate::metrics::{
 };
 
 /// Labels of an edge of hops, and the verdict.
-const NAMES: [&str; 8] = [
-    "source_workload",
-    "source_workload_namespace",
-    "source_version",
-    "destination_workload",
-    "destination_workload_namespace",
-    "destination_version",
-    "destination_service",
-    "verdict",
-];
+const NAMES: [&str; 8] = {
+    let [workload, namespace, version, called, called_namespace, called_version, service] = EDGE_NAMES;
+    [workload, namespace, version, called, called_namespace, called_version, service, "verdict"]
+};
 
 static HOPS: [Metric<EdgeHops>; 2] = [
     Metric::<EdgeHops>::counter_by_label(

@@ -60,7 +60,6 @@ static ENTRIES_SKIPPED: [Metric<u64>; 1] = [Metric::counter_of_rows(
 )];
 
 static GAUGES: [Metric<GrpcStats>; 5] = [
-    // Not `hopscope_grpc_connections`, which is the family of the counter in OpenMetrics.
     Metric::gauge("hopscope_grpc_open_connections", "Open connections.", |stats| {
         stats.connections().open().into()
     }),
